@@ -1,0 +1,165 @@
+"""Every mistake a user can meet: one class a mistake, one shape for all of them.
+
+Each error says what was wrong, what was found, what was expected and what to do next, in one
+paragraph. Bad input ends a command with exit status 2; a model that fails a check that was asked
+for ends it with 1.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class QuantlineError(Exception):
+    """The base of every error that a user can meet.
+
+    Attributes:
+        what: What was wrong, as a sentence.
+        found: What was found.
+        expected: What was expected instead.
+        remedy: What to do next, as a sentence.
+    """
+
+    exit_status = 2
+
+    def __init__(self, what: str, *, found: str, expected: str, remedy: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.found = found
+        self.expected = expected
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return (
+            f"{_sentence(self.what)} Found: {_sentence(self.found)} "
+            f"Expected: {_sentence(self.expected)} {_sentence(self.remedy)}"
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Keyword-only arguments do not survive the default pickling between processes.
+        return _rebuild, (type(self), self.what, self.found, self.expected, self.remedy)
+
+
+class ParameterError(QuantlineError):
+    """A parameter is unknown, has the wrong type, or contradicts another."""
+
+
+class ModelNotFound(QuantlineError):
+    """The model file or folder is not there, or is empty."""
+
+
+class ModelUnreadable(QuantlineError):
+    """The file is there but is not a model that can be read."""
+
+
+class ModelUnsupported(QuantlineError):
+    """The model is sound but of a kind that Quantline does not take."""
+
+
+class ModelAlreadyQuantized(QuantlineError):
+    """A model given as float already holds integer-quantized tensors."""
+
+
+class ImportMismatch(QuantlineError):
+    """The imported float ``.tflite`` and the original model disagree."""
+
+
+class DatasetNotFound(QuantlineError):
+    """The dataset, its version or its file does not exist or is not on disk."""
+
+
+class SplitUnusable(QuantlineError):
+    """A split is unknown, badly written or empty."""
+
+
+class TooFewExamples(QuantlineError):
+    """A split holds fewer examples than were asked for."""
+
+
+class ExamplesOverlap(QuantlineError):
+    """The calibration and the evaluation set share examples."""
+
+
+class ExampleUnreadable(QuantlineError):
+    """One example's file or record cannot be read."""
+
+
+class TransformFailed(QuantlineError):
+    """The declared transform cannot be built, or cannot be applied to an example."""
+
+
+class InputMismatch(QuantlineError):
+    """Examples have another shape or dtype than the model takes."""
+
+
+class LabelMismatch(QuantlineError):
+    """Labels do not name classes of the model."""
+
+
+class SamplesNotFinite(QuantlineError):
+    """Examples hold NaN or infinite values."""
+
+
+class ManifestStale(QuantlineError):
+    """The dataset on disk is not the one that the manifest names."""
+
+
+class NotRecordable(QuantlineError):
+    """The ranges of this model cannot be recorded."""
+
+
+class RangesMismatch(QuantlineError):
+    """The ranges were recorded from another model, or do not cover it."""
+
+
+class ConversionFailed(QuantlineError):
+    """The converter refused the model."""
+
+
+class ChildCrashed(QuantlineError):
+    """Native code died, or ran out of time, in a child process."""
+
+
+class OutputNotWritten(QuantlineError):
+    """A result could not be written; nothing was changed."""
+
+
+class ResultMissing(QuantlineError):
+    """A result that this stage needs was not made yet, or is damaged."""
+
+
+class TrackingFailed(QuantlineError):
+    """The MLflow tracking store could not be used."""
+
+
+class NotIntegerOnly(QuantlineError):
+    """Integer-only was asked for and the model holds something else."""
+
+    exit_status = 1
+
+
+def suggest(name: str, known: Sequence[str], *, limit: int = 3) -> str:
+    """Return the close matches of ``name`` among ``known`` as a sentence, or an empty string."""
+    close = get_close_matches(name, known, n=limit, cutoff=0.6)
+    return f"Did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
+
+
+def first_few(items: Sequence[object], limit: int = 10) -> str:
+    """Join the first items with commas and say how many were left out."""
+    shown = ", ".join(str(item) for item in items[:limit])
+    return shown if len(items) <= limit else f"{shown} and {len(items) - limit} more"
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return text if text.endswith((".", "?", "!", ":")) else f"{text}."
+
+
+def _rebuild(
+    cls: type[QuantlineError], what: str, found: str, expected: str, remedy: str
+) -> QuantlineError:
+    return cls(what, found=found, expected=expected, remedy=remedy)

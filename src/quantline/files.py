@@ -1,0 +1,75 @@
+"""Writing files so that equal content has equal bytes, and nothing is ever half-written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from quantline.errors import ModelNotFound, OutputNotWritten
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write ``content`` to ``path`` through a temporary file in the same folder.
+
+    A killed process leaves the old file or the new one, never a part; the name of the temporary
+    file is fixed, so that what a kill leaves behind is overwritten by the next run.
+
+    Raises:
+        OutputNotWritten: The folder is read-only, full, or not a folder.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    except OSError as error:
+        try:
+            partial.unlink(missing_ok=True)
+        except OSError:
+            pass  # the reason that matters is the first one
+        raise OutputNotWritten(
+            f"The result '{path}' could not be written",
+            found=f"{error.strerror or error} ({type(error).__name__})",
+            expected=f"a writable folder with {len(content):,} bytes free",
+            remedy="Free space or make the folder writable, then run the same command again: "
+            "nothing was half-written",
+        ) from error
+
+
+def canonical_json(value: Any) -> bytes:
+    """Return ``value`` as JSON with sorted keys and a trailing newline; NaN is refused."""
+    return (json.dumps(value, sort_keys=True, indent=1, allow_nan=False) + "\n").encode()
+
+
+def sha256(content: bytes | bytearray | memoryview) -> str:
+    """Return the SHA-256 of ``content`` in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def sha256_of_path(path: Path) -> str:
+    """Return the SHA-256 of a file, or of a folder's file names and contents in sorted order.
+
+    Raises:
+        ModelNotFound: Nothing is there.
+    """
+    if path.is_file():
+        return sha256(path.read_bytes())
+    if not path.is_dir():
+        raise ModelNotFound(
+            f"'{path}' cannot be hashed",
+            found="no file or folder of that name",
+            expected="an existing file or folder",
+            remedy="Check the path",
+        )
+    total = hashlib.sha256()
+    for file in sorted(each for each in path.rglob("*") if each.is_file()):
+        total.update(f"{file.relative_to(path).as_posix()}\0{sha256(file.read_bytes())}\0".encode())
+    return total.hexdigest()

@@ -1,0 +1,314 @@
+"""The parameters of the pipeline: typed, and checked once, before any node runs.
+
+Each class is one top-level key of ``conf/base/parameters_*.yml``. Nodes receive plain mappings
+from Kedro and turn them into these values with :func:`check`, which is also what the check before
+a run calls for all of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from quantline.errors import ParameterError, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+IoType = Literal["float32", "int8", "uint8"]
+Positive = Annotated[int, Field(gt=0)]
+
+
+class _Block(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Model(_Block):
+    """The trained float model.
+
+    Attributes:
+        path: A Keras 3 ``.keras`` file, a SavedModel folder or a float ``.tflite`` file.
+        signature: Which signature of a SavedModel; its only one, or ``serving_default``, if None.
+    """
+
+    path: str
+    signature: str | None = None
+
+
+class Tfds(_Block):
+    """A TensorFlow Datasets builder that is prepared on disk.
+
+    Attributes:
+        name: The builder's name, with its config if it has any, such as ``glue/cola``.
+        version: The dataset's version; the newest on disk if None.
+        input_key: The feature that is the model's input; the supervised input if None.
+        label_key: The feature that is the label; the supervised label if None.
+    """
+
+    name: str | None = None
+    version: str | None = None
+    input_key: str | None = None
+    label_key: str | None = None
+
+
+class ImageCsv(_Block):
+    """Image files named by a CSV file, or a folder of unlabelled images.
+
+    Attributes:
+        file_column: The column of image files, relative to the CSV file's own folder.
+        label_column: The column of class indices; a CSV file without it is unlabelled.
+        color: How images are decoded.
+    """
+
+    file_column: str = "file"
+    label_column: str = "label"
+    color: Literal["rgb", "grayscale"] = "rgb"
+
+
+class Npz(_Block):
+    """Numpy archives.
+
+    Attributes:
+        x: The array of examples, shape (n_examples, ...).
+        y: The array of class indices, shape (n_examples,); an archive without it is unlabelled.
+    """
+
+    x: str = "x"
+    y: str = "y"
+
+
+class Dataset(_Block):
+    """Where examples come from and how they become model input.
+
+    Attributes:
+        source: Which of the blocks below is used.
+        data_dir: The TFDS ``data_dir``; for files, the folder that relative names start from.
+        label_offset: Added to every label; 1 for a model whose class 0 is a background class that
+            the dataset lacks.
+        transform: A list of steps, or an importable function ``module:name``.
+    """
+
+    source: Literal["tfds", "image_csv", "npz"]
+    data_dir: str = "."
+    label_offset: int = 0
+    tfds: Tfds = Tfds()
+    image_csv: ImageCsv = ImageCsv()
+    npz: Npz = Npz()
+    transform: list[dict[str, Any]] | str = []
+
+    @model_validator(mode="after")
+    def _named(self) -> Dataset:
+        if self.source == "tfds" and not self.tfds.name:
+            raise ValueError("dataset.source is tfds, so dataset.tfds.name must name a builder")
+        return self
+
+
+class CalibrationSplit(_Block):
+    """Which examples calibrate the model.
+
+    Attributes:
+        split: A TFDS split expression; for files, a file name with an optional ``[from:to]``.
+        examples: How many; all of the split if None.
+    """
+
+    split: str
+    examples: Positive | None = 100
+
+
+class EvaluationSplit(_Block):
+    """Which examples the models are evaluated on; the fields are those of calibration."""
+
+    split: str
+    examples: Positive | None = None
+
+
+class Sampling(_Block):
+    """How examples are drawn.
+
+    Attributes:
+        seed: The seed of every draw.
+    """
+
+    seed: Annotated[int, Field(ge=0)]
+    calibration: CalibrationSplit
+    evaluation: EvaluationSplit
+
+
+class Latency(_Block):
+    """How latency is measured.
+
+    Attributes:
+        runs: Timed runs of each model.
+        warmup: Runs before them that are not timed.
+        threads: CPU threads.
+    """
+
+    runs: Positive = 200
+    warmup: Positive = 20
+    threads: Positive = 1
+
+
+class Parity(_Block):
+    """How the imported float model is compared with the original.
+
+    Attributes:
+        examples: How many calibration examples both run.
+        tolerance: The largest difference allowed, as a share of the largest output magnitude.
+    """
+
+    examples: Positive = 16
+    tolerance: Annotated[float, Field(gt=0)] = 1e-3
+
+
+class Baseline(_Block):
+    """The float baseline."""
+
+    parity: Parity = Parity()
+    latency: Latency = Latency()
+
+
+class Conversion(_Block):
+    """The conversion to int8.
+
+    Attributes:
+        input_type: The dtype of the converted model's inputs.
+        output_type: The dtype of the converted model's outputs.
+        timeout_s: After how many seconds the child process is ended.
+    """
+
+    input_type: IoType = "int8"
+    output_type: IoType = "int8"
+    timeout_s: Positive = 1800
+
+
+class Validation(_Block):
+    """The check of the converted model.
+
+    Attributes:
+        integer_only: Whether a tensor that is not an integer stops the run.
+    """
+
+    integer_only: bool = True
+
+
+class EdgeTpu(_Block):
+    """The Edge TPU verdict.
+
+    Attributes:
+        runtime_version: The Edge TPU runtime that the model is meant for.
+    """
+
+    runtime_version: Annotated[int, Field(ge=10, le=14)] = 14
+
+
+class Evaluation(_Block):
+    """The evaluation of the converted model."""
+
+    latency: Latency = Latency()
+    edgetpu: EdgeTpu = EdgeTpu()
+
+
+class Training(_Block):
+    """The training of the embedded model.
+
+    Attributes:
+        seed: The seed of weights, shuffling and augmentation.
+        split: The split that is trained on.
+        epochs: Passes over the split.
+        batch_size: Examples a step.
+        learning_rate: Its peak; it falls to zero along a cosine.
+    """
+
+    seed: Annotated[int, Field(ge=0)]
+    split: str
+    epochs: Positive
+    batch_size: Positive
+    learning_rate: Annotated[float, Field(gt=0)]
+
+
+BLOCKS: dict[str, type[_Block]] = {
+    "model": Model,
+    "dataset": Dataset,
+    "sampling": Sampling,
+    "baseline": Baseline,
+    "conversion": Conversion,
+    "validation": Validation,
+    "evaluation": Evaluation,
+    "training": Training,
+}
+
+B = TypeVar("B", bound=_Block)
+
+
+def check(block: type[B], values: Any, key: str | None = None) -> B:
+    """Turn one block's plain values into its type.
+
+    Args:
+        block: One of the classes above.
+        values: A mapping as YAML gives it.
+        key: The block's key, for messages; by default the one it has in ``BLOCKS``.
+
+    Raises:
+        ParameterError: A value is unknown, missing or of the wrong type.
+    """
+    key = key or next(name for name, each in BLOCKS.items() if each is block)
+    try:
+        return block.model_validate(values)
+    except ValidationError as error:
+        raise _explain(key, block, error) from error
+
+
+def check_all(parameters: Mapping[str, Any]) -> None:
+    """Check every top-level parameter, and that none is unknown or missing.
+
+    Raises:
+        ParameterError: The first mistake, with the number of others.
+    """
+    for key in parameters:
+        if key not in BLOCKS:
+            raise ParameterError(
+                f"Unknown parameter '{key}'",
+                found=f"'{key}'",
+                expected=f"one of {', '.join(BLOCKS)}",
+                remedy=suggest(key, list(BLOCKS)) or "Remove it",
+            )
+    for key, block in BLOCKS.items():
+        check(block, parameters.get(key, {}), key)
+
+
+def _explain(key: str, block: type[_Block], error: ValidationError) -> ParameterError:
+    problems = error.errors()
+    first = problems[0]
+    path = ".".join([key, *(str(part) for part in first["loc"])])
+    more = f" ({len(problems) - 1} more mistakes in '{key}')" if len(problems) > 1 else ""
+    if first["type"] == "extra_forbidden":
+        known = _fields_at(block, first["loc"][:-1])
+        return ParameterError(
+            f"Unknown parameter '{path}'{more}",
+            found=f"'{first['loc'][-1]}'",
+            expected=f"one of {', '.join(known)}",
+            remedy=suggest(str(first["loc"][-1]), known) or "Remove it",
+        )
+    if first["type"] == "missing":
+        return ParameterError(
+            f"Parameter '{path}' is missing{more}",
+            found="no value",
+            expected="a value, as in conf/base",
+            remedy=f"Set '{path}' in conf/base, in your environment, or with --params",
+        )
+    return ParameterError(
+        f"Parameter '{path}' has a bad value{more}",
+        found=f"{first['input']!r}",
+        expected=first["msg"].removeprefix("Value error, ").removeprefix("Input should be "),
+        remedy=f"Correct '{path}' and run again",
+    )
+
+
+def _fields_at(block: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+    for part in loc:
+        annotation = block.model_fields[str(part)].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            break
+        block = annotation
+    return list(block.model_fields)

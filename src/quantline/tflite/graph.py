@@ -1,0 +1,300 @@
+"""A ``.tflite`` file as plain values: subgraphs, tensors, operators, signatures.
+
+The names and meanings are those of TensorFlow Lite's flatbuffer schema (``schema.fbs``).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from quantline.errors import ModelNotFound, ModelUnreadable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+IDENTIFIER = b"TFL3"
+
+_DTYPES = {value: name.lower() for name, value in vars(schema.TensorType).items() if name.isupper()}
+_OPERATORS = {value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()}
+_NUMPY = {
+    "float32": np.float32, "float16": np.float16, "float64": np.float64, "bool": np.bool_,
+    "int8": np.int8, "int16": np.int16, "int32": np.int32, "int64": np.int64,
+    "uint8": np.uint8, "uint16": np.uint16, "uint32": np.uint32, "uint64": np.uint64,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """How a tensor's integers stand for real numbers: ``real = scale * (integer - zero_point)``.
+
+    Attributes:
+        scales: One scale, or one for each index along ``axis``; float32.
+        zero_points: As many zero points as scales.
+        axis: The dimension along which the scales differ; 0 for per-tensor quantization.
+    """
+
+    scales: tuple[float, ...]
+    zero_points: tuple[int, ...]
+    axis: int
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One tensor of a subgraph.
+
+    Attributes:
+        index: Its number in the subgraph.
+        name: Its name; not always unique.
+        dtype: The schema's type name in lower case, such as ``int8`` or ``float32``.
+        shape: Its shape; a dimension of unknown size is -1.
+        constant: The stored bytes of a constant, shape (size_bytes,), uint8; else None.
+        is_variable: Whether it keeps its value between invocations.
+        quantization: Scales and zero points, where it has any.
+    """
+
+    index: int
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    constant: np.ndarray | None = field(repr=False)
+    is_variable: bool
+    quantization: Quantization | None
+
+    @property
+    def is_static(self) -> bool:
+        """Whether every dimension is known before the model runs."""
+        return all(size >= 0 for size in self.shape)
+
+    def values(self) -> np.ndarray:
+        """Return a constant's values in its own dtype and shape.
+
+        Raises:
+            ValueError: It is no constant, or of a dtype that numpy does not have.
+        """
+        if self.constant is None or self.dtype not in _NUMPY:
+            raise ValueError(f"tensor {self.index} '{self.name}' has no readable constant")
+        return self.constant.view(_NUMPY[self.dtype]).reshape(self.shape)
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One operator of a subgraph.
+
+    Attributes:
+        index: Its number in the subgraph, in the order of execution.
+        type: The schema's name such as ``CONV_2D``; for a custom operator, its custom name.
+        is_custom: Whether it is a custom operator.
+        version: The operator's version.
+        inputs: Indices of its input tensors; -1 for an optional one that is not given.
+        outputs: Indices of its output tensors.
+        options: The fields of its builtin options, by the schema's Python names.
+    """
+
+    index: int
+    type: str
+    is_custom: bool
+    version: int
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    options: dict[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Subgraph:
+    """One subgraph: the main one has index 0, control flow has its bodies in the others."""
+
+    index: int
+    name: str
+    tensors: tuple[Tensor, ...]
+    operators: tuple[Operator, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A named way to call the model: its inputs and outputs by name, as tensor indices."""
+
+    key: str
+    subgraph: int
+    inputs: dict[str, int]
+    outputs: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A whole model."""
+
+    subgraphs: tuple[Subgraph, ...]
+    signatures: tuple[Signature, ...]
+    version: int
+    description: str
+
+    @property
+    def main(self) -> Subgraph:
+        """The subgraph that runs first."""
+        return self.subgraphs[0]
+
+
+def read(model: bytes, name: str = "the model") -> Graph:
+    """Read a ``.tflite`` file's content.
+
+    Args:
+        model: The file's bytes.
+        name: What to call the model in an error.
+
+    Raises:
+        ModelNotFound: There are no bytes.
+        ModelUnreadable: The bytes are not a whole ``.tflite`` file.
+    """
+    if not model:
+        raise ModelNotFound(
+            f"{name} is empty",
+            found="0 bytes",
+            expected="a .tflite file",
+            remedy="Write or copy the file again",
+        )
+    if model[4:8] != IDENTIFIER:
+        raise ModelUnreadable(
+            f"{name} is not a .tflite file",
+            found=f"{len(model):,} bytes that begin with {bytes(model[:8])!r}",
+            expected="the file identifier TFL3 at byte 4",
+            remedy="Give the path of a .tflite file, a Keras 3 .keras file or a SavedModel folder",
+        )
+    try:
+        return _graph(parse(model))
+    except Exception as error:  # the generated reader raises whatever broken offsets lead to
+        raise ModelUnreadable(
+            f"{name} is a damaged .tflite file",
+            found=f"{len(model):,} bytes whose tables do not hold together "
+            f"({type(error).__name__}: {error})",
+            expected="a whole .tflite file",
+            remedy="Write or copy the file again; it may have been cut off",
+        ) from error
+
+
+def read_file(path: Path) -> Graph:
+    """Read a ``.tflite`` file; errors as in :func:`read`."""
+    return read(path.read_bytes(), f"'{path}'")
+
+
+def parse(model: bytes) -> Any:
+    """Return the schema's mutable object tree (``ModelT``) of a model, for editing."""
+    return schema.ModelT.InitFromPackedBuf(bytes(model), 0)
+
+
+def _graph(model: Any) -> Graph:
+    codes = [_operator_code(code) for code in model.operatorCodes or ()]
+    subgraphs = tuple(
+        _subgraph(index, subgraph, model.buffers, codes)
+        for index, subgraph in enumerate(model.subgraphs)
+    )
+    if not subgraphs:
+        raise ValueError("no subgraph")
+    signatures = tuple(
+        Signature(
+            key=_text(each.signatureKey),
+            subgraph=each.subgraphIndex,
+            inputs={_text(item.name): item.tensorIndex for item in each.inputs or ()},
+            outputs={_text(item.name): item.tensorIndex for item in each.outputs or ()},
+        )
+        for each in model.signatureDefs or ()
+    )
+    return Graph(subgraphs, signatures, model.version, _text(model.description))
+
+
+def _operator_code(code: Any) -> tuple[str, bool, int]:
+    # Files from before operator 127 hold the type in the deprecated field only.
+    number = max(code.builtinCode, code.deprecatedBuiltinCode)
+    if number == schema.BuiltinOperator.CUSTOM:
+        return _text(code.customCode), True, code.version
+    return _OPERATORS.get(number, f"UNKNOWN_{number}"), False, code.version
+
+
+def _subgraph(
+    index: int, subgraph: Any, buffers: Any, codes: list[tuple[str, bool, int]]
+) -> Subgraph:
+    tensors = tuple(
+        _tensor(number, tensor, buffers) for number, tensor in enumerate(subgraph.tensors or ())
+    )
+    operators = []
+    for number, operator in enumerate(subgraph.operators or ()):
+        kind, is_custom, version = codes[operator.opcodeIndex]
+        operators.append(
+            Operator(
+                index=number,
+                type=kind,
+                is_custom=is_custom,
+                version=version,
+                inputs=_indices(operator.inputs, len(tensors)),
+                outputs=_indices(operator.outputs, len(tensors)),
+                options=_options(operator.builtinOptions) | _options(operator.builtinOptions2),
+            )
+        )
+    return Subgraph(
+        index=index,
+        name=_text(subgraph.name),
+        tensors=tensors,
+        operators=tuple(operators),
+        inputs=_indices(subgraph.inputs, len(tensors)),
+        outputs=_indices(subgraph.outputs, len(tensors)),
+    )
+
+
+def _tensor(index: int, tensor: Any, buffers: Any) -> Tensor:
+    dtype = _DTYPES[tensor.type]
+    shape = tensor.shape if tensor.shapeSignature is None else tensor.shapeSignature
+    constant = buffers[tensor.buffer].data
+    # An empty buffer marks a tensor without stored values; so does buffer 0.
+    if constant is not None and (len(constant) == 0 or tensor.buffer == 0):
+        constant = None
+    return Tensor(
+        index=index,
+        name=_text(tensor.name),
+        dtype=dtype,
+        shape=tuple(int(size) for size in (shape if shape is not None else ())),
+        constant=None if constant is None else np.asarray(constant, np.uint8),
+        is_variable=bool(tensor.isVariable),
+        quantization=_quantization(tensor.quantization),
+    )
+
+
+def _quantization(quantization: Any) -> Quantization | None:
+    if quantization is None or quantization.scale is None or len(quantization.scale) == 0:
+        return None
+    zero_points = quantization.zeroPoint
+    scales = tuple(float(scale) for scale in quantization.scale)
+    return Quantization(
+        scales=scales,
+        zero_points=(0,) * len(scales)
+        if zero_points is None
+        else tuple(int(point) for point in zero_points),
+        axis=quantization.quantizedDimension,
+    )
+
+
+def _indices(values: Any, count: int) -> tuple[int, ...]:
+    found = tuple(int(value) for value in (values if values is not None else ()))
+    if any(value < -1 or value >= count for value in found):
+        raise ValueError(f"tensor index out of range in {found}")
+    return found
+
+
+def _options(options: Any) -> dict[str, Any]:
+    return {} if options is None else dict(vars(options))
+
+
+def _text(value: bytes | str | None) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value or ""
+
+
+def is_integer(dtype: str) -> bool:
+    """Whether a schema dtype name is an integer or a boolean type."""
+    return re.fullmatch(r"u?int\d+|bool", dtype) is not None

@@ -1,0 +1,129 @@
+"""Running a ``.tflite`` model on the CPU with LiteRT and XNNPACK."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from quantline.errors import ModelUnsupported
+from quantline.quiet import stderr_turned_away
+
+
+@dataclass(frozen=True)
+class Port:
+    """One input or output of a model.
+
+    Attributes:
+        index: The runtime's tensor index.
+        name: The tensor's name.
+        shape: Its shape, batch first.
+        dtype: Its numpy dtype.
+        scale: Its scale; 0 where it is not quantized.
+        zero_point: Its zero point.
+    """
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    scale: float
+    zero_point: int
+
+    def quantize(self, real: np.ndarray) -> np.ndarray:
+        """Return real values as this port's dtype, rounded half away from zero and clipped.
+
+        The rule is that of TensorFlow Lite's QUANTIZE operator (``TfLiteRound``, then clamp).
+        """
+        if not self.scale:
+            return real.astype(self.dtype, copy=False)
+        limits = np.iinfo(self.dtype)
+        scaled = real.astype(np.float32) / np.float32(self.scale)
+        rounded = np.trunc(scaled + np.copysign(np.float32(0.5), scaled)) + self.zero_point
+        clipped: np.ndarray = np.clip(rounded, limits.min, limits.max).astype(self.dtype)
+        return clipped
+
+    def dequantize(self, stored: np.ndarray) -> np.ndarray:
+        """Return this port's stored values as real float32 numbers."""
+        if not self.scale:
+            return stored.astype(np.float32, copy=False)
+        centred = stored.astype(np.int32) - self.zero_point
+        return centred.astype(np.float32) * np.float32(self.scale)
+
+
+class Runtime:
+    """A loaded model, ready to run.
+
+    Attributes:
+        inputs: Its inputs.
+        outputs: Its outputs.
+    """
+
+    def __init__(self, model: bytes, threads: int | None = None) -> None:
+        """Load a model.
+
+        Args:
+            model: A ``.tflite`` file's bytes, known to be readable.
+            threads: CPU threads; all cores by default.
+
+        Raises:
+            ModelUnsupported: The runtime refuses the model.
+        """
+        from ai_edge_litert.interpreter import Interpreter
+
+        try:
+            with stderr_turned_away():  # the runtime announces each delegate there
+                self._interpreter = Interpreter(
+                    model_content=model, num_threads=threads or os.cpu_count()
+                )
+                self._interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            raise ModelUnsupported(
+                "The LiteRT runtime cannot load the model",
+                found=str(error).strip() or type(error).__name__,
+                expected="a model of builtin operators that LiteRT knows",
+                remedy="Convert it without Flex (SELECT_TF_OPS) and custom operators",
+            ) from error
+        self.inputs = tuple(_port(each) for each in self._interpreter.get_input_details())
+        self.outputs = tuple(_port(each) for each in self._interpreter.get_output_details())
+
+    def set(self, *values: np.ndarray) -> None:
+        """Set the inputs, in their order, as the model stores them."""
+        for port, value in zip(self.inputs, values, strict=True):
+            self._interpreter.set_tensor(port.index, value)
+
+    def invoke(self) -> None:
+        """Run the model once."""
+        self._interpreter.invoke()
+
+    def get(self) -> list[np.ndarray]:
+        """Return copies of the outputs, in their order, as the model stores them."""
+        return [self._interpreter.get_tensor(port.index) for port in self.outputs]
+
+    def predict(self, real: np.ndarray) -> np.ndarray:
+        """Run one real-valued input through to the first output, quantizing at the edges.
+
+        Args:
+            real: array of the input's shape, with or without the batch of 1.
+
+        Returns:
+            float32 array of the first output's shape.
+        """
+        port = self.inputs[0]
+        self.set(port.quantize(real.reshape(port.shape)))
+        self.invoke()
+        return self.outputs[0].dequantize(self._interpreter.get_tensor(self.outputs[0].index))
+
+
+def _port(detail: dict[str, Any]) -> Port:
+    scale, zero_point = detail["quantization"]
+    return Port(
+        index=detail["index"],
+        name=detail["name"],
+        shape=tuple(int(size) for size in detail["shape"]),
+        dtype=np.dtype(detail["dtype"]),
+        scale=float(scale),
+        zero_point=int(zero_point),
+    )
