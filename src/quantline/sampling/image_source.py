@@ -1,0 +1,120 @@
+"""Image files: named by a CSV file with their labels, or all those of a folder."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from quantline.errors import DatasetNotFound, ExampleUnreadable, LabelMismatch, SplitUnusable
+from quantline.files import sha256
+from quantline.sampling.sources import Entry, Example, FileSplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Set
+
+    from quantline import recipe
+
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
+
+
+class ImageSource:
+    """Image files below the data folder; an example's id is its file as the CSV file names it."""
+
+    version = None
+
+    def __init__(self, dataset: recipe.Dataset) -> None:
+        self._folder = Path(dataset.data_dir)
+        self._file, self._label = dataset.image_csv.file_column, dataset.image_csv.label_column
+        self._mode = "RGB" if dataset.image_csv.color == "rgb" else "L"
+        self.name = "image_csv"
+
+    def entries(self, split: str) -> Iterator[Entry]:
+        """Yield each image's file name and label.
+
+        Raises:
+            DatasetNotFound: There is no such CSV file or folder.
+            SplitUnusable: The CSV file lacks the column of files.
+            LabelMismatch: A label is not a whole number.
+        """
+        parsed = FileSplit.parse(split)
+        path = self._folder / parsed.file
+        if path.is_dir():
+            found = [
+                Entry(file.relative_to(path).as_posix(), None)
+                for file in sorted(path.rglob("*"))
+                if file.suffix.lower() in _SUFFIXES
+            ]
+        else:
+            found = self._read_csv(path)
+        rows = parsed.rows(len(found))
+        yield from found[rows.start : rows.stop]
+
+    def examples(self, split: str, ids: Set[str]) -> Iterator[Example]:
+        """Yield the chosen images, decoding one at a time.
+
+        Raises:
+            ExampleUnreadable: A file is missing or is not an image.
+        """
+        path = self._folder / FileSplit.parse(split).file
+        base = path if path.is_dir() else path.parent
+        for entry in self.entries(split):
+            if entry.id in ids:
+                stored, value = self._decode(base / entry.id)
+                yield Example(entry.id, entry.label, value, sha256(stored))
+
+    def _decode(self, file: Path) -> tuple[bytes, np.ndarray]:
+        from PIL import Image
+
+        try:
+            stored = file.read_bytes()
+            with Image.open(io.BytesIO(stored)) as image:
+                value = np.asarray(image.convert(self._mode))
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            raise ExampleUnreadable(
+                f"The image '{file}' cannot be read",
+                found=f"{type(error).__name__}: {error}",
+                expected="an image file in a format that Pillow reads, such as JPEG or PNG",
+                remedy="Restore the file, or remove its line from the CSV file",
+            ) from error
+        return stored, value if value.ndim == 3 else value[..., np.newaxis]
+
+    def _read_csv(self, path: Path) -> list[Entry]:
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise DatasetNotFound(
+                f"'{path}' cannot be read as a list of images",
+                found=f"{type(error).__name__}: {error}",
+                expected="a CSV file in UTF-8, or a folder of images",
+                remedy="Check 'dataset.data_dir' and the split names in 'sampling'",
+            ) from error
+        reader = csv.DictReader(io.StringIO(text, newline=""))
+        columns = list(reader.fieldnames or ())
+        if self._file not in columns:
+            raise SplitUnusable(
+                f"'{path}' has no column '{self._file}'",
+                found=f"the columns {', '.join(columns) or 'none'}",
+                expected=f"a column '{self._file}' and, if labelled, '{self._label}'",
+                remedy="Set 'dataset.image_csv.file_column' and 'label_column' to its columns",
+            )
+        return [
+            Entry(row[self._file], self._parse_label(row.get(self._label), path, reader.line_num))
+            for row in reader
+        ]
+
+    def _parse_label(self, text: str | None, path: Path, line: int) -> int | None:
+        if text is None:
+            return None
+        try:
+            return int(text)
+        except ValueError as error:
+            raise LabelMismatch(
+                f"Line {line} of '{path}' has a label that is not a class index",
+                found=f"'{text}'",
+                expected="a whole number from 0",
+                remedy=f"Correct the column '{self._label}'",
+            ) from error

@@ -1,0 +1,246 @@
+"""Drawing the calibration and the evaluation set, and the manifest that names every example.
+
+An example's turn is the hash of the seed and its id. Hence a draw depends on neither the order of
+the files nor the version of a random number generator, and a larger draw contains the smaller one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from quantline.errors import (
+    ExamplesOverlap,
+    InputMismatch,
+    ManifestStale,
+    SamplesNotFinite,
+    SplitUnusable,
+    TooFewExamples,
+    first_few,
+)
+from quantline.files import canonical_json, sha256
+from quantline.progress import track
+from quantline.sampling.sources import Entry, Example, Source, open_source
+from quantline.sampling.transform import Transform, build_transform
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from quantline import recipe
+
+logger = logging.getLogger(__name__)
+Manifest = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class CalibrationSet:
+    """The examples that a model is calibrated with, as model input.
+
+    Attributes:
+        x: array of shape (n_examples, ...), the dtype that the transform gives.
+        ids: The examples' ids, in the same order.
+    """
+
+    x: np.ndarray
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One evaluation example as model input.
+
+    Attributes:
+        id: Its TFDS id, file name, or row.
+        label: The model's class that it is of, or None.
+        x: The model input without the batch dimension.
+    """
+
+    id: str
+    label: int | None
+    x: np.ndarray
+
+
+def draw(dataset: recipe.Dataset, sampling: recipe.Sampling) -> tuple[Manifest, CalibrationSet]:
+    """Draw both sets.
+
+    Args:
+        dataset: Where examples come from.
+        sampling: How many are drawn from which splits.
+
+    Returns:
+        The manifest, and the calibration set in the manifest's order.
+
+    Raises:
+        QuantlineError: The dataset, a split, the transform or an example cannot be used; too few
+            examples; the two sets overlap.
+    """
+    source, transform = open_source(dataset), build_transform(dataset.transform)
+    calibration, samples = _draw_split(source, sampling.calibration, sampling.seed, transform)
+    evaluation, _ = _draw_split(source, sampling.evaluation, sampling.seed, None)
+    for row in (*calibration["examples"], *evaluation["examples"]):
+        row["label"] = None if row["label"] is None else row["label"] + dataset.label_offset
+    _refuse_overlap(calibration["examples"], evaluation["examples"])
+    manifest = {
+        "dataset": {"source": dataset.source, "name": source.name, "version": source.version},
+        "seed": sampling.seed,
+        "transform": {"spec": dataset.transform, "sha256": transform.sha256},
+        "calibration": calibration,
+        "evaluation": evaluation,
+    }
+    logger.info(
+        "sampled %d examples to calibrate with and %d to evaluate on, from %s",
+        len(calibration["examples"]),
+        len(evaluation["examples"]),
+        source.name,
+    )
+    ids = tuple(each["id"] for each in calibration["examples"])
+    return manifest, CalibrationSet(np.stack(samples), ids)
+
+
+def stream(dataset: recipe.Dataset, manifest: Manifest, part: str) -> Iterator[Sample]:
+    """Stream one part of a manifest as model input, one example in memory at a time.
+
+    Args:
+        dataset: Where examples come from.
+        manifest: What :func:`draw` gave.
+        part: ``calibration`` or ``evaluation``.
+
+    Raises:
+        ManifestStale: The dataset or the transform is not the one the manifest names.
+        SamplesNotFinite: An example holds NaN or infinite values.
+    """
+    source, transform = open_source(dataset), build_transform(dataset.transform)
+    if transform.sha256 != manifest["transform"]["sha256"]:
+        raise _stale("the transform has changed", "the transform of the manifest")
+    examples = manifest[part]["examples"]
+    expected = {each["id"]: each for each in examples}
+    seen = 0
+    found = source.examples(manifest[part]["split"], expected.keys())
+    for example in track(found, f"{part} examples", total=len(examples)):
+        row = expected[example.id]
+        if example.sha256 != row["sha256"]:
+            raise _stale(f"other content for '{example.id}'", "the content of the manifest")
+        seen += 1
+        yield Sample(example.id, row["label"], _apply(transform, example))
+    if seen != len(examples):
+        raise _stale(f"{seen} of the {len(examples)} examples", "every example of the manifest")
+
+
+def _draw_split(
+    source: Source,
+    asked: recipe.CalibrationSplit | recipe.EvaluationSplit,
+    seed: int,
+    transform: Transform | None,
+) -> tuple[dict[str, Any], list[np.ndarray]]:
+    """Draw one split; with a transform, also return the examples as model input."""
+    entries = list(track(source.entries(asked.split), f"reading '{asked.split}'"))
+    if not entries:
+        raise SplitUnusable(
+            f"The split '{asked.split}' of {source.name} is empty",
+            found="0 examples",
+            expected="at least one example",
+            remedy="Correct 'sampling.calibration.split' or 'sampling.evaluation.split'",
+        )
+    if asked.examples is not None and asked.examples > len(entries):
+        raise TooFewExamples(
+            f"The split '{asked.split}' of {source.name} holds fewer examples than asked for",
+            found=f"{len(entries)} examples",
+            expected=f"at least {asked.examples}",
+            remedy=f"Ask for at most {len(entries)} examples, or name a larger split",
+        )
+    chosen = {each.id for each in _choose(entries, asked.examples, seed)}
+    rows, samples = [], []
+    for example in track(
+        source.examples(asked.split, chosen), f"drawing from '{asked.split}'", total=len(chosen)
+    ):
+        rows.append({"id": example.id, "label": example.label, "sha256": example.sha256})
+        if transform is not None:
+            samples.append(_apply(transform, example))
+            _refuse_other_shape(samples, example)
+    content = sha256(canonical_json([[row["label"], row["sha256"]] for row in rows]))
+    return {"split": asked.split, "examples": rows, "sha256": content}, samples
+
+
+def _choose(entries: Sequence[Entry], count: int | None, seed: int) -> Iterable[Entry]:
+    """Choose ``count`` entries, each label in proportion to its share (largest remainders)."""
+    if count is None or count == len(entries):
+        return entries
+    strata: defaultdict[int | None, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        strata[entry.label].append(entry)
+    for stratum in strata.values():
+        stratum.sort(key=lambda entry: hashlib.sha256(f"{seed}:{entry.id}".encode()).digest())
+    shares = _shares({label: len(stratum) for label, stratum in strata.items()}, count)
+    return chain.from_iterable(strata[label][:share] for label, share in shares.items())
+
+
+def _shares(sizes: Mapping[int | None, int], count: int) -> dict[int | None, int]:
+    """Split ``count`` over strata by the largest-remainder (Hamilton) method."""
+    total = sum(sizes.values())
+    shares = {label: count * size // total for label, size in sizes.items()}
+    by_remainder = sorted(sizes, key=lambda label: (-(count * sizes[label] % total), label or 0))
+    for label in by_remainder[: count - sum(shares.values())]:
+        shares[label] += 1
+    return shares
+
+
+def _apply(transform: Transform, example: Example) -> np.ndarray:
+    value = transform(example.value)
+    if np.issubdtype(value.dtype, np.floating) and not np.isfinite(value).all():
+        raise SamplesNotFinite(
+            f"The example '{example.id}' is not finite",
+            found=f"{int(np.isnan(value).sum())} NaN and {int(np.isinf(value).sum())} infinite "
+            f"of {value.size} values after the transform",
+            expected="finite numbers",
+            remedy="Remove the example, or correct 'dataset.transform'",
+        )
+    return value
+
+
+def _refuse_other_shape(samples: Sequence[np.ndarray], example: Example) -> None:
+    if samples[-1].shape != samples[0].shape:
+        raise InputMismatch(
+            f"The example '{example.id}' has another shape than the first one",
+            found=f"{samples[-1].shape} after {samples[0].shape}",
+            expected="one shape for all examples",
+            remedy="Add a 'resize', or a 'resize_short_side' and a 'central_crop', to "
+            "'dataset.transform'",
+        )
+
+
+def _refuse_overlap(
+    calibration: Sequence[Mapping[str, Any]], evaluation: Sequence[Mapping[str, Any]]
+) -> None:
+    """Compare contents, not names: a copy under another name is the same example."""
+    names = {each["sha256"]: each["id"] for each in evaluation}
+    shared = [
+        each["id"]
+        if names[each["sha256"]] == each["id"]
+        else f"{each['id']} (the same content as {names[each['sha256']]})"
+        for each in calibration
+        if each["sha256"] in names
+    ]
+    if shared:
+        raise ExamplesOverlap(
+            "The calibration and the evaluation set overlap",
+            found=f"{len(shared)} shared: {first_few(shared, 20)}",
+            expected="two sets without a common example",
+            remedy="Name two splits that do not overlap, such as train and test, or train[:80%] "
+            "and train[80%:]; where single copies lie in both, remove them or change "
+            "'sampling.seed'",
+        )
+
+
+def _stale(found: str, expected: str) -> ManifestStale:
+    return ManifestStale(
+        "The manifest does not fit the dataset",
+        found=found,
+        expected=expected,
+        remedy="Run the 'sampling' pipeline again, and what follows it",
+    )

@@ -1,0 +1,126 @@
+"""The three kinds of dataset: TFDS builders, image files named by a CSV file, numpy archives."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from quantline.errors import SplitUnusable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Set
+
+    import numpy as np
+
+    from quantline import recipe
+
+
+class Entry(NamedTuple):
+    """One example of a split, before it is chosen.
+
+    Attributes:
+        id: Its TFDS id, file name, or row.
+        label: Its class index; None where the split is unlabelled.
+    """
+
+    id: str
+    label: int | None
+
+
+@dataclass(frozen=True)
+class Example:
+    """One chosen example as the source stores it.
+
+    Attributes:
+        id: Its TFDS id, file name, or row.
+        label: Its class index, or None.
+        value: The decoded array; images are (height, width, channels) uint8.
+        sha256: The hash of its stored bytes.
+    """
+
+    id: str
+    label: int | None
+    value: np.ndarray
+    sha256: str
+
+
+class Source(Protocol):
+    """A dataset whose splits can be listed and streamed."""
+
+    @property
+    def name(self) -> str:
+        """The dataset's name."""
+        ...
+
+    @property
+    def version(self) -> str | None:
+        """The dataset's version, where it has one."""
+        ...
+
+    def entries(self, split: str) -> Iterator[Entry]:
+        """Yield every example's id and label, in a fixed order."""
+        ...
+
+    def examples(self, split: str, ids: Set[str]) -> Iterator[Example]:
+        """Yield the examples of these ids, one at a time, in the order of :meth:`entries`."""
+        ...
+
+
+def open_source(dataset: recipe.Dataset) -> Source:
+    """Open the dataset that the parameters name.
+
+    Raises:
+        DatasetNotFound: It does not exist, or is not on disk.
+    """
+    if dataset.source == "tfds":
+        from quantline.sampling.tfds_source import TfdsSource
+
+        return TfdsSource(dataset)
+    if dataset.source == "npz":
+        from quantline.sampling.npz_source import NpzSource
+
+        return NpzSource(dataset)
+    from quantline.sampling.image_source import ImageSource
+
+    return ImageSource(dataset)
+
+
+_SLICE = re.compile(r"^(?P<file>.+?)(?:\[(?P<start>\d+%?)?:(?P<stop>\d+%?)?\])?$")
+
+
+class FileSplit(NamedTuple):
+    """A split of a file source: ``name``, or ``name[from:to]`` in rows or per cent."""
+
+    file: str
+    start: str | None
+    stop: str | None
+
+    @classmethod
+    def parse(cls, split: str) -> FileSplit:
+        """Read a split expression.
+
+        Raises:
+            SplitUnusable: The expression is not of that form.
+        """
+        match = _SLICE.match(split)
+        if match is None or (split.endswith("]") and match["file"] == split):
+            raise SplitUnusable(
+                f"The split '{split}' cannot be read",
+                found=f"'{split}'",
+                expected="a file name, with an optional slice such as [:80%] or [1000:2000]",
+                remedy="Correct 'sampling.calibration.split' or 'sampling.evaluation.split'",
+            )
+        return cls(match["file"], match["start"], match["stop"])
+
+    def rows(self, count: int) -> range:
+        """Return the rows of the slice in a file of ``count`` rows."""
+
+        def bound(text: str | None, default: int) -> int:
+            if text is None:
+                return default
+            if text.endswith("%"):
+                return min(count, round(count * int(text[:-1]) / 100))
+            return min(count, int(text))
+
+        return range(bound(self.start, 0), bound(self.stop, count))

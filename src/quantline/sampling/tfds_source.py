@@ -1,0 +1,179 @@
+"""TensorFlow Datasets that are prepared on disk; nothing is ever downloaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from quantline.errors import DatasetNotFound, LabelMismatch, SplitUnusable, first_few, suggest
+from quantline.files import sha256
+from quantline.quiet import tensorflow
+from quantline.sampling.sources import Entry, Example
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Set
+
+    from quantline import recipe
+
+_BATCH = 1024
+
+
+class TfdsSource:
+    """A prepared TFDS builder; an example's id is its ``tfds_id``."""
+
+    def __init__(self, dataset: recipe.Dataset) -> None:
+        """Open the builder.
+
+        Raises:
+            DatasetNotFound: No such builder, or it is not prepared in the data folder.
+            SplitUnusable: The input or label feature does not exist.
+        """
+        self._builder = _open(dataset)
+        info = self._builder.info
+        self.name, self.version = str(info.full_name).rsplit("/", 1)[0], str(info.version)
+        keys = info.supervised_keys or (None, None)
+        self._input = self._feature(dataset.tfds.input_key or keys[0], "input_key")
+        self._label = dataset.tfds.label_key or keys[1]
+        if self._label is not None:
+            self._feature(self._label, "label_key")
+
+    def _feature(self, key: Any, parameter: str) -> str:
+        features = list(self._builder.info.features)
+        if key not in features:
+            raise SplitUnusable(
+                f"'{self.name}' has no single feature for 'dataset.tfds.{parameter}'",
+                found=f"{key!r}",
+                expected=f"one of {', '.join(features)}",
+                remedy=f"Set 'dataset.tfds.{parameter}'",
+            )
+        return str(key)
+
+    def entries(self, split: str) -> Iterator[Entry]:
+        """Yield each example's TFDS id and label.
+
+        Raises:
+            SplitUnusable: The split expression is wrong.
+            LabelMismatch: The label is not a single whole number.
+        """
+        keys = [self._label] if self._label else []
+        # Ids and labels are read in batches: one by one, Python would take most of the time.
+        for batch in self._dataset(split, keys).batch(_BATCH).as_numpy_iterator():
+            labels = self._read_labels(batch)
+            for row, name in enumerate(batch["tfds_id"]):
+                yield Entry(name.decode(), None if labels is None else int(labels[row]))
+
+    def examples(self, split: str, ids: Set[str]) -> Iterator[Example]:
+        """Yield the chosen examples, decoding no others."""
+        tf = tensorflow()
+        feature = self._builder.info.features[self._input]
+        is_image = _is_image(feature)
+        chosen = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(list(ids), [True] * len(ids)), default_value=False
+        )
+
+        def with_value(record: dict[str, Any]) -> dict[str, Any]:
+            stored = record[self._input]
+            value = feature.decode_example(stored) if is_image else stored
+            return {**record, "stored": stored, "value": value}
+
+        keys = [self._input, *([self._label] if self._label else [])]
+        dataset = (
+            self._dataset(split, keys)
+            .filter(lambda record: chosen.lookup(record["tfds_id"]))
+            .map(with_value, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+            .prefetch(tf.data.AUTOTUNE)
+        )
+        for record in dataset.as_numpy_iterator():
+            value, stored = np.asarray(record["value"]), record["stored"]
+            labels = self._read_labels(record, per_batch=False)
+            yield Example(
+                id=record["tfds_id"].decode(),
+                label=None if labels is None else int(labels),
+                value=value,
+                sha256=sha256(stored if isinstance(stored, bytes) else value.tobytes()),
+            )
+
+    def _dataset(self, split: str, keys: list[str]) -> Any:
+        """Return the split as a ``tf.data.Dataset`` of these features, images still encoded."""
+        import tensorflow_datasets as tfds
+
+        tensorflow()
+        features = self._builder.info.features
+        decoders = tfds.decode.PartialDecoding(
+            {key: True for key in keys or [self._input]},
+            decoders={key: tfds.decode.SkipDecoding() for key in keys if _is_image(features[key])},
+        )
+        try:
+            return self._builder.as_dataset(
+                split=split,
+                decoders=decoders,
+                shuffle_files=False,
+                read_config=tfds.ReadConfig(add_tfds_id=True, try_autocache=False),
+            )
+        except (ValueError, AssertionError, KeyError) as error:
+            known = list(self._builder.info.splits)
+            raise SplitUnusable(
+                f"'{self.name}' has no split '{split}'",
+                found=str(error).splitlines()[0],
+                expected=f"a TFDS split expression over {', '.join(known)}, such as train[:10%]",
+                remedy=suggest(split, known)
+                or "Correct 'sampling.calibration.split' or 'sampling.evaluation.split'",
+            ) from error
+
+    def _read_labels(self, record: dict[str, Any], *, per_batch: bool = True) -> Any:
+        if self._label is None:
+            return None
+        labels = np.asarray(record[self._label])
+        if labels.ndim != int(per_batch) or not np.issubdtype(labels.dtype, np.integer):
+            raise LabelMismatch(
+                f"The label '{self._label}' of '{self.name}' is not a class index",
+                found=f"shape {labels.shape[int(per_batch) :]}, dtype {labels.dtype}",
+                expected="one whole number an example",
+                remedy="Set 'dataset.tfds.label_key' to a feature of class indices",
+            )
+        return labels
+
+
+def _open(dataset: recipe.Dataset) -> Any:
+    import tensorflow_datasets as tfds
+
+    name = str(dataset.tfds.name)
+    asked = f"{name}:{dataset.tfds.version}" if dataset.tfds.version else name
+    data_dir = Path(dataset.data_dir)
+    try:
+        # read_only_builder takes what is on disk, with or without generation code.
+        return tfds.core.load.read_only_builder.builder_from_files(asked, data_dir=data_dir)
+    except Exception as error:  # tfds raises many kinds for what is not there
+        if not isinstance(error, (tfds.core.DatasetNotFoundError, ValueError, OSError)):
+            raise
+        prepared = _prepared(data_dir)
+        base = name.split("/", 1)[0]
+        known = tfds.list_builders(with_community_datasets=False)
+        if base not in known and base not in {each.split("/", 1)[0] for each in prepared}:
+            raise DatasetNotFound(
+                f"There is no TFDS dataset '{name}'",
+                found=f"'{name}'",
+                expected="the name of a TFDS builder, or of a dataset prepared in "
+                f"'{data_dir}' ({first_few(prepared) or 'which holds none'})",
+                remedy=suggest(base, [*known, *prepared]) or "Correct 'dataset.tfds.name'",
+            ) from error
+        raise DatasetNotFound(
+            f"The dataset '{asked}' is not prepared on disk",
+            found=f"in '{data_dir}': {first_few(prepared) or 'no prepared dataset'}",
+            expected=f"a folder '{data_dir / name}/<version>' written by TFDS",
+            remedy="Prepare it there with 'tfds build' (Quantline downloads nothing), or correct "
+            "'dataset.data_dir' and 'dataset.tfds.version'",
+        ) from error
+
+
+def _prepared(data_dir: Path) -> list[str]:
+    infos = sorted(data_dir.glob("**/dataset_info.json")) if data_dir.is_dir() else []
+    return [info.parent.relative_to(data_dir).as_posix() for info in infos]
+
+
+def _is_image(feature: Any) -> bool:
+    import tensorflow_datasets as tfds
+
+    return isinstance(feature, tfds.features.Image)
