@@ -1,0 +1,94 @@
+"""Which supported operators are compiled together: TensorFlow Lite's partition of a graph.
+
+The compiler applies TensorFlow Lite's ``PartitionGraphIntoIndependentNodeSubsets``
+(``tensorflow/lite/graph_info.cc``) and compiles the first supported subset, or every one with
+``--enable_multiple_subgraphs``. "Everything after the first unsupported operator runs on the CPU"
+is a simplification: what does not depend on that operator may still be in the first subset.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from quantline.tflite.graph import Operator, Subgraph
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Operators that run together, on one side.
+
+    Attributes:
+        supported: Whether they are the supported ones.
+        operators: Their indices, in the order in which they became ready.
+    """
+
+    supported: bool
+    operators: tuple[int, ...]
+
+
+def live_operators(subgraph: Subgraph) -> tuple[Operator, ...]:
+    """Return the operators that some output of the subgraph needs, in their order.
+
+    Operators without outputs are kept: they are there for what they do to a variable.
+    """
+    needed = set(subgraph.outputs)
+    found = []
+    for operator in reversed(subgraph.operators):
+        if not operator.outputs or needed.intersection(operator.outputs):
+            found.append(operator)
+            needed.update(operator.inputs)
+    return tuple(reversed(found))
+
+
+def partition(operators: Sequence[Operator], supported: Collection[int]) -> list[Subset]:
+    """Split operators into subsets that can run one after the other, each on one side.
+
+    The first operator that is ready decides the side of a subset; the subset then takes all
+    operators of that side that are ready or become so through it.
+
+    Args:
+        operators: Live operators, in the order of execution.
+        supported: Indices of those that the Edge TPU can run.
+    """
+    supported = frozenset(supported)
+    pending = {output for operator in operators for output in operator.outputs}
+    waiting = list(operators)
+    subsets: list[Subset] = []
+    while waiting:
+        side: bool | None = None
+        taken: list[int] = []
+        moved = True
+        while moved:
+            moved = False
+            left = []
+            for operator in waiting:
+                is_supported = operator.index in supported
+                ready = pending.isdisjoint(operator.inputs)
+                if ready and side in (None, is_supported):
+                    side = is_supported
+                    taken.append(operator.index)
+                    pending.difference_update(operator.outputs)
+                    moved = True
+                else:
+                    left.append(operator)
+            waiting = left
+        if side is None:
+            # A cycle: nothing is ever ready, and the interpreter would refuse the model.
+            break
+        subsets.append(Subset(side, tuple(taken)))
+    return subsets
+
+
+def compiled_subsets(subsets: Sequence[Subset], multiple_subgraphs: bool) -> list[Subset]:
+    """Return the subsets that become Edge TPU operators.
+
+    Args:
+        subsets: All subsets, in order.
+        multiple_subgraphs: Whether the compiler runs with ``--enable_multiple_subgraphs``.
+    """
+    candidates = [subset for subset in subsets if subset.supported]
+    return candidates if multiple_subgraphs else candidates[:1]

@@ -1,0 +1,114 @@
+"""What a verdict on a whole model consists of."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from quantline.edgetpu.vocabulary import Provenance, Status, Target
+
+
+@dataclass(frozen=True)
+class OperatorVerdict:
+    """The verdict on one operator of the main subgraph.
+
+    Attributes:
+        index: Its number in the subgraph.
+        type: The schema's name such as ``CONV_2D``, or a custom operator's own.
+        name: The name of its first output tensor; empty where it has none.
+        target: Where it is predicted to run.
+        status: What is said of it, in the compiler's own wording where there is one.
+        rule: The rule that decided.
+        provenance: How that rule is known.
+    """
+
+    index: int
+    type: str
+    name: str
+    target: Target
+    status: Status
+    rule: str
+    provenance: Provenance
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain data."""
+        return {
+            "index": self.index,
+            "name": self.name,
+            "provenance": str(self.provenance),
+            "rule": self.rule,
+            "status": str(self.status),
+            "target": str(self.target),
+            "type": self.type,
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    """The verdict on a model.
+
+    Attributes:
+        operators: One verdict an operator of the main subgraph, in their order.
+        subgraphs: Edge TPU subgraphs, where operators of unknown mapping stay on the CPU.
+        runtime_version: The Edge TPU runtime that the verdict is for.
+        evidence: How the whole is known.
+    """
+
+    operators: tuple[OperatorVerdict, ...]
+    subgraphs: int
+    runtime_version: int
+    evidence: str = "predicted"
+
+    @property
+    def operators_total(self) -> int:
+        """Number of operators that run at all: the dead ones are left out."""
+        return len(self.operators) - self._count(Target.DEAD)
+
+    @property
+    def mapped_operators(self) -> int:
+        """Number of operators that run on the Edge TPU."""
+        return self._count(Target.EDGETPU)
+
+    @property
+    def unknown_operators(self) -> int:
+        """Number of operators of unknown mapping."""
+        return self._count(Target.UNKNOWN)
+
+    @property
+    def mapped_share(self) -> float:
+        """Mapped operators over all that run, from 0 to 1; 0 where none runs."""
+        return self.mapped_operators / self.operators_total if self.operators_total else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain data, ready for JSON.
+
+        ``reasons`` counts the operators that run but are not mapped, by status and type, the most
+        frequent first.
+        """
+        return {
+            "evidence": self.evidence,
+            "mapped_operators": self.mapped_operators,
+            "mapped_share": self.mapped_share,
+            "operators": [each.to_dict() for each in self.operators],
+            "operators_total": self.operators_total,
+            "reasons": self._reasons(),
+            "runtime_version": self.runtime_version,
+            "subgraphs": self.subgraphs,
+            "unknown_operators": self.unknown_operators,
+        }
+
+    def _count(self, target: Target) -> int:
+        return sum(each.target is target for each in self.operators)
+
+    def _reasons(self) -> list[dict[str, Any]]:
+        counts = Counter(
+            (str(each.status), each.type, str(each.target))
+            for each in self.operators
+            if each.target in (Target.CPU, Target.UNKNOWN)
+        )
+        rows = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        return [
+            {"count": count, "status": status, "target": target, "type": kind}
+            for (status, kind, target), count in rows
+        ]

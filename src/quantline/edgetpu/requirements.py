@@ -1,0 +1,126 @@
+"""What the Edge TPU demands of every operator, and the judgement of a single one.
+
+The requirements are Coral's: 8-bit tensors, sizes and parameters that are constant at compile
+time, and at most the three innermost dimensions above 1.
+Source: https://coral.ai/docs/edgetpu/models-intro/#model-requirements
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quantline.edgetpu.operators import TABLE, Entry
+from quantline.edgetpu.tensors import INTEGER_8, activations, at, extent
+from quantline.edgetpu.vocabulary import Provenance, Reason, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from quantline.tflite.graph import Operator, Tensor
+
+COMPILED_OPERATOR = "edgetpu-custom-op"
+
+# Control flow gives tensors whose size is known only when the model runs.
+_CONTROL_FLOW = frozenset({"IF", "WHILE"})
+
+
+def judge(operator: Operator, tensors: Sequence[Tensor], runtime_version: int) -> Reason | None:
+    """Say why an operator cannot, or may not, run on the Edge TPU.
+
+    The operator is judged alone: whether it lies in the subgraph that gets compiled is decided by
+    :mod:`quantline.edgetpu.partition`.
+
+    Args:
+        operator: The operator.
+        tensors: All tensors of its subgraph.
+        runtime_version: The Edge TPU runtime that the model is compiled for.
+
+    Returns:
+        The first reason found, in the compiler's own order where it is known; else None.
+    """
+    entry = None if operator.is_custom else TABLE.get(operator.type)
+    reason = _static(operator, tensors, entry) or _version(operator, entry)
+    # Data types come before the table: logs give ARG_MAX to int64 and custom operators with float
+    # outputs an unsupported data type, and integer TOPK_V2 an unsupported operation.
+    reason = reason or _dtype(operator, tensors)
+    if reason is not None:
+        return reason
+    if entry is None:
+        return Reason(
+            Status.NOT_SUPPORTED,
+            "the operator is not in the documented table",
+            Provenance.DOCUMENTED,
+        )
+    if runtime_version < entry.runtime:
+        return Reason(
+            Status.NOT_SUPPORTED,
+            f"the operator needs Edge TPU runtime {entry.runtime}",
+            Provenance.MEMORY,
+        )
+    reason = _parameters(operator, tensors, entry) or _rank(operator, tensors)
+    if reason is None and entry.constraint is not None:
+        reason = entry.constraint(operator, tensors, runtime_version)
+    return reason
+
+
+def _static(operator: Operator, tensors: Sequence[Tensor], entry: Entry | None) -> Reason | None:
+    sizes = [at(operator, position, tensors) for position in entry.sizes] if entry else []
+    if any(each is not None and each.constant is None for each in sizes):
+        rule = "inputs that set a shape must be constants"
+    elif any(size < 0 for each in activations(operator, tensors) for size in extent(each)):
+        rule = "every size but the batch must be known before the model runs"
+    elif operator.type in _CONTROL_FLOW and not operator.is_custom:
+        rule = "no control flow"
+    else:
+        return None
+    return Reason(Status.DYNAMIC, rule, Provenance.REPORTED, refuses_model=True)
+
+
+def _version(operator: Operator, entry: Entry | None) -> Reason | None:
+    if entry is None or operator.version <= entry.version:
+        return None
+    return Reason(
+        Status.VERSION,
+        f"version {operator.version} of the operator is newer than the compiler, which knows "
+        f"those up to {entry.version}",
+        Provenance.REPORTED,
+        refuses_model=True,
+    )
+
+
+def _dtype(operator: Operator, tensors: Sequence[Tensor]) -> Reason | None:
+    checked = activations(operator, tensors)
+    if operator.type == "QUANTIZE":
+        # Of one with a float input the compiler says something else: see constraints.quantize.
+        checked = [each for each in checked if each.index in operator.outputs]
+    wrong = sorted({each.dtype for each in checked} - INTEGER_8)
+    if not wrong:
+        return None
+    return Reason(
+        Status.DTYPE,
+        f"tensors must be int8 or uint8, not {' or '.join(wrong)}",
+        Provenance.DOCUMENTED,
+    )
+
+
+def _rank(operator: Operator, tensors: Sequence[Tensor]) -> Reason | None:
+    for tensor in activations(operator, tensors):
+        if any(size != 1 for size in extent(tensor)[:-3]):
+            return Reason(
+                Status.RANK,
+                f"only the 3 innermost dimensions may be above 1, not {list(tensor.shape)}",
+                Provenance.DOCUMENTED,
+            )
+    return None
+
+
+def _parameters(operator: Operator, tensors: Sequence[Tensor], entry: Entry) -> Reason | None:
+    for position in entry.parameters:
+        parameter = at(operator, position, tensors)
+        if parameter is not None and parameter.constant is None:
+            return Reason(
+                Status.UNSPECIFIED,
+                f"parameters must be constants; input {position} is not",
+                Provenance.DOCUMENTED,
+            )
+    return None

@@ -1,0 +1,92 @@
+"""Operators that are mapped or not by their size, as far as compiled models tell.
+
+The documentation says that some "might not be mapped, depending on size" and gives no sizes. The
+bounds here are the largest sizes seen mapped and the smallest seen left on the CPU by
+``edgetpu_compiler`` in published models; between them the answer is ``unknown``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from quantline.edgetpu.tensors import elements, extent
+from quantline.edgetpu.vocabulary import Provenance, Reason, Status, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from quantline.edgetpu.constraints import Constraint
+    from quantline.tflite.graph import Operator, Tensor
+
+# Elements: [1,22,22,144] was mapped from NHWC to NCHW, [1,28,28,144] and [1,44,44,144] were not.
+TRANSPOSE_MAPPED = 69_696
+TRANSPOSE_LEFT = 112_896
+
+# Elements of the output: [1,1,1,128] was mapped to [1,33,33,128].
+TILE_MAPPED = 139_392
+
+# Side of the output, pixels: 24 -> 48 bilinear and 22 -> 44 nearest neighbour were mapped.
+BILINEAR_MAPPED = 48
+NEAREST_MAPPED = 44
+# Enlargement, ratio of sides: 1 and 2 were mapped; bilinear, 513/33 and 33/1 were not.
+RESIZE_MAPPED = 2.0
+BILINEAR_LEFT = 513 / 33
+
+
+def resize(largest_side: int, left: float = math.inf) -> Constraint:
+    """Return the rule of a RESIZE operator.
+
+    Enlargements between 1 and 2 are taken as mapped too: the published log of EfficientDet-Lite0,
+    whose pyramid goes from 3 to 5 pixels, has all of its nearest neighbour operators mapped.
+
+    Args:
+        largest_side: The largest output side seen mapped, pixels.
+        left: The smallest enlargement seen left on the CPU, ratio of sides.
+    """
+
+    def rule(operator: Operator, tensors: Sequence[Tensor], runtime_version: int) -> Reason | None:
+        source = extent(tensors[operator.inputs[0]])[1:3]
+        result = extent(tensors[operator.outputs[0]])[1:3]
+        if len(source) != 2 or len(result) != 2:
+            return _unseen("seen mapped: maps of height, width and channels")
+        ratios = [new / old if old else 0.0 for old, new in zip(source, result, strict=True)]
+        if max(ratios) >= left:
+            return _left(f"enlargements by {left:.1f} and more were left on the CPU")
+        if max(result) > largest_side or min(ratios) < 1 or max(ratios) > RESIZE_MAPPED:
+            return _unseen(
+                f"seen mapped: enlargements by 1 to 2 up to {largest_side} pixels a side"
+            )
+        return None
+
+    return rule
+
+
+def transpose(operator: Operator, tensors: Sequence[Tensor], runtime_version: int) -> Reason | None:
+    """Up to 69,696 elements seen mapped, from 112,896 on not, and none of five dimensions."""
+    tensor = tensors[operator.inputs[0]]
+    if len(tensor.shape) > 4:
+        return _left("transpositions of five dimensions were left on the CPU")
+    if elements(tensor) >= TRANSPOSE_LEFT:
+        return _left(f"transpositions of {TRANSPOSE_LEFT:,} elements were left on the CPU")
+    if elements(tensor) > TRANSPOSE_MAPPED:
+        return _unseen(f"seen mapped: up to {TRANSPOSE_MAPPED:,} elements")
+    return None
+
+
+def tile(operator: Operator, tensors: Sequence[Tensor], runtime_version: int) -> Reason | None:
+    """Not in the documented table; one pixel to a whole map was seen mapped."""
+    source = extent(tensors[operator.inputs[0]])
+    result = tensors[operator.outputs[0]]
+    one_pixel = len(source) == 4 and source[:3] == (1, 1, 1) and extent(result)[-1] == source[-1]
+    if not one_pixel or elements(result) > TILE_MAPPED:
+        return _unseen(f"seen mapped: one pixel to a map of up to {TILE_MAPPED:,} elements")
+    return None
+
+
+def _left(rule: str) -> Reason:
+    return Reason(Status.UNSPECIFIED, rule, Provenance.PARSED)
+
+
+def _unseen(rule: str) -> Reason:
+    return Reason(Status.UNSEEN, rule, Provenance.PARSED, Target.UNKNOWN)

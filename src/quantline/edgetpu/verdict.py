@@ -1,0 +1,175 @@
+"""A first verdict on a model for the Edge TPU, from the ``.tflite`` file alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from quantline.edgetpu.operators import NEWEST_RUNTIME, OLDEST_RUNTIME, TABLE
+from quantline.edgetpu.partition import compiled_subsets, live_operators, partition
+from quantline.edgetpu.report import OperatorVerdict, Report
+from quantline.edgetpu.requirements import COMPILED_OPERATOR, judge
+from quantline.edgetpu.vocabulary import Provenance, Reason, Status, Target
+from quantline.errors import ParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from quantline.tflite.graph import Graph, Operator, Subgraph
+
+_STRANDED = Reason(
+    Status.ONE_SUBGRAPH,
+    "only the first group of supported operators is compiled",
+    Provenance.PARSED,
+)
+_DEPENDS = Reason(
+    Status.DEPENDS,
+    "whether it is in the first compiled group depends on operators of unknown mapping",
+    Provenance.PARSED,
+    Target.UNKNOWN,
+)
+_COMPILED = Reason(
+    Status.COMPILED,
+    "a compiled group of operators, which cannot be seen singly",
+    Provenance.PARSED,
+    Target.EDGETPU,
+)
+_UNREACHABLE = Reason(
+    Status.UNREACHABLE, "no output depends on the operator", Provenance.PARSED, Target.DEAD
+)
+
+
+@dataclass(frozen=True)
+class _Mapping:
+    """What is compiled: operators surely mapped, those possibly mapped, and in how many groups."""
+
+    sure: frozenset[int]
+    possible: frozenset[int]
+    subgraphs: int
+
+
+def predict(
+    graph: Graph,
+    runtime_version: int = NEWEST_RUNTIME,
+    multiple_subgraphs: bool = False,
+) -> Report:
+    """Predict for every operator of a model whether the Edge TPU compiler maps it.
+
+    The prediction follows Coral's operator table and requirements, what compiled models teach
+    beyond them, and TensorFlow Lite's partition. Where those do not decide, it says ``unknown``.
+    It foresees neither the compiler's internal errors nor its failures for want of memory.
+
+    Args:
+        graph: The model. Of a compiled one it repeats what the compiler decided.
+        runtime_version: The Edge TPU runtime to compile for, 10 to 14
+            (``--min_runtime_version``).
+        multiple_subgraphs: Whether to compile with ``--enable_multiple_subgraphs``.
+
+    Raises:
+        ParameterError: There is no such runtime version.
+    """
+    if not OLDEST_RUNTIME <= runtime_version <= NEWEST_RUNTIME:
+        raise ParameterError(
+            "There is no such Edge TPU runtime version",
+            found=str(runtime_version),
+            expected=f"a whole number from {OLDEST_RUNTIME} to {NEWEST_RUNTIME}",
+            remedy=f"Leave it at {NEWEST_RUNTIME}, unless the device has an older runtime",
+        )
+    subgraph = graph.main
+    live = live_operators(subgraph)
+    reasons = {each.index: judge(each, subgraph.tensors, runtime_version) for each in live}
+    compiled = frozenset(each.index for each in live if _is_compiled(each))
+    refused = _refused(live, reasons)
+    if compiled:
+        mapping = _Mapping(compiled, compiled, len(compiled))
+    elif refused is not None:
+        mapping = _Mapping(frozenset(), frozenset(), 0)
+    else:
+        mapping = _mapping(live, reasons, multiple_subgraphs)
+    blamed = None if compiled else refused
+    verdicts = []
+    for operator in subgraph.operators:
+        if operator.index not in reasons:
+            reason = _UNREACHABLE
+        elif operator.index in compiled:
+            reason = _COMPILED
+        else:
+            reason = _explain(operator, reasons[operator.index], mapping, blamed)
+        verdicts.append(_verdict(operator, subgraph, reason))
+    return Report(tuple(verdicts), mapping.subgraphs, runtime_version)
+
+
+def _mapping(
+    live: Sequence[Operator], reasons: Mapping[int, Reason | None], multiple_subgraphs: bool
+) -> _Mapping:
+    # An unknown operator that stays on the CPU strands others; so both cases are worked out, and
+    # only what holds in both is sure.
+    sure = {index for index, reason in reasons.items() if reason is None}
+    unknown = {
+        index for index, reason in reasons.items() if reason and reason.target is Target.UNKNOWN
+    }
+    without = compiled_subsets(partition(live, sure), multiple_subgraphs)
+    low = frozenset(index for subset in without for index in subset.operators)
+    if not unknown:
+        return _Mapping(low, low, len(without))
+    including = compiled_subsets(partition(live, sure | unknown), multiple_subgraphs)
+    high = frozenset(index for subset in including for index in subset.operators)
+    return _Mapping(low & high, low | high, len(without))
+
+
+def _refused(
+    live: Sequence[Operator], reasons: Mapping[int, Reason | None]
+) -> tuple[Operator, Reason] | None:
+    for operator in live:
+        reason = reasons[operator.index]
+        if reason is not None and reason.refuses_model:
+            return operator, reason
+    return None
+
+
+def _explain(
+    operator: Operator,
+    own: Reason | None,
+    mapping: _Mapping,
+    refused: tuple[Operator, Reason] | None,
+) -> Reason:
+    if own is not None and own.target is Target.CPU:
+        return own
+    if refused is not None:
+        culprit, reason = refused
+        return Reason(
+            Status.REFUSED,
+            f"the compiler refuses models for what operator {culprit.index} {culprit.type} breaks: "
+            f"{reason.rule}",
+            reason.provenance,
+            Target.UNKNOWN,
+        )
+    if operator.index not in mapping.possible:
+        return _STRANDED
+    if own is not None:
+        return own
+    if operator.index not in mapping.sure:
+        return _DEPENDS
+    entry = TABLE[operator.type]
+    return Reason(
+        Status.MAPPED,
+        entry.limitation or "no limitation",
+        entry.provenance,
+        Target.EDGETPU,
+    )
+
+
+def _is_compiled(operator: Operator) -> bool:
+    return operator.is_custom and operator.type == COMPILED_OPERATOR
+
+
+def _verdict(operator: Operator, subgraph: Subgraph, reason: Reason) -> OperatorVerdict:
+    return OperatorVerdict(
+        index=operator.index,
+        type=operator.type,
+        name=subgraph.tensors[operator.outputs[0]].name if operator.outputs else "",
+        target=reason.target,
+        status=reason.status,
+        rule=reason.rule,
+        provenance=reason.provenance,
+    )

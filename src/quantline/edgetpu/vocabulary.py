@@ -1,0 +1,77 @@
+"""The words of a verdict: where an operator runs, in whose words, and how that is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Target(StrEnum):
+    """Where an operator is predicted to run."""
+
+    EDGETPU = "edgetpu"
+    CPU = "cpu"
+    UNKNOWN = "unknown"
+    DEAD = "dead"
+
+
+class Provenance(StrEnum):
+    """How a rule is known.
+
+    Attributes:
+        DOCUMENTED: Read in Coral's or TensorFlow's documentation.
+        PARSED: Seen in files that went through the compiler.
+        REPORTED: Read in a compiler's output that a user published.
+        MEMORY: Believed, and confirmed by nothing at hand.
+    """
+
+    DOCUMENTED = "documented"
+    PARSED = "parsed"
+    REPORTED = "reported"
+    MEMORY = "memory"
+
+
+class Status(StrEnum):
+    """What is said of one operator.
+
+    All but the last five are the wording of ``edgetpu_compiler`` 16.0.
+    """
+
+    MAPPED = "Mapped to Edge TPU"
+    ONE_SUBGRAPH = "More than one subgraph is not supported"
+    UNSPECIFIED = (
+        "Operation is otherwise supported, but not mapped due to some unspecified limitation"
+    )
+    DTYPE = "Operation is working on an unsupported data type"
+    NOT_SUPPORTED = "Operation not supported"
+    VERSION = "Operation version not supported"
+    RANK = "Tensor has unsupported rank (up to 3 innermost dimensions mapped)"
+    STRIDES = "Only Strided-Slice with unitary strides supported"
+    DYNAMIC = (
+        "Attempting to use a delegate that only supports static-sized tensors with a graph that "
+        "has dynamic-sized tensors"
+    )
+    UNSEEN = "Mapping depends on a size beyond those seen mapped"
+    DEPENDS = "Mapping depends on an operator whose own mapping is unknown"
+    REFUSED = "The compiler may refuse the whole model"
+    COMPILED = "Compiled for the Edge TPU already"
+    UNREACHABLE = "Not needed for any output"
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why an operator is not, or may not be, mapped.
+
+    Attributes:
+        status: What the compiler would say of it.
+        rule: The rule that it breaks, as a clause.
+        provenance: How that rule is known.
+        target: ``cpu``, or ``unknown`` where the rule does not decide.
+        refuses_model: Whether the compiler gives up on the whole model because of it.
+    """
+
+    status: Status
+    rule: str
+    provenance: Provenance
+    target: Target = Target.CPU
+    refuses_model: bool = False

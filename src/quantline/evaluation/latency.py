@@ -1,0 +1,67 @@
+"""Latency of models on the CPU, measured interleaved so that all meet the same machine."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from quantline.tflite import Runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from quantline import recipe
+
+_PERCENTILES = (10, 50, 90)
+
+
+def measure(
+    models: Mapping[str, bytes], sample: np.ndarray, latency: recipe.Latency
+) -> dict[str, Any]:
+    """Time single invocations of each model, one after the other in every round.
+
+    Args:
+        models: ``.tflite`` files' bytes by name.
+        sample: One model input without the batch dimension, real values.
+        latency: Runs, warm-up runs and threads.
+
+    Returns:
+        For each name ``latency_ms_p10``, ``_p50``, ``_p90`` and ``_min``; ``runs``, ``warmup``,
+        ``threads`` and ``evidence``, which is ``measured``. With two models also
+        ``speed_ratio`` (first over second, the median of the rounds' ratios) with its 10th and
+        90th percentile as ``_low`` and ``_high``.
+    """
+    runtimes = {name: Runtime(model, latency.threads) for name, model in models.items()}
+    for runtime in runtimes.values():
+        port = runtime.inputs[0]
+        runtime.set(port.quantize(sample.reshape(port.shape)))
+    times_ns: dict[str, list[int]] = {name: [] for name in models}
+    for round_ in range(latency.warmup + latency.runs):
+        for name, runtime in runtimes.items():
+            start = time.perf_counter_ns()
+            runtime.invoke()
+            taken = time.perf_counter_ns() - start
+            if round_ >= latency.warmup:
+                times_ns[name].append(taken)
+    result: dict[str, Any] = {
+        "evidence": "measured",
+        "runs": latency.runs,
+        "warmup": latency.warmup,
+        "threads": latency.threads,
+    }
+    milliseconds = {name: np.array(taken) / 1e6 for name, taken in times_ns.items()}
+    for name, taken_ms in milliseconds.items():
+        result[name] = {
+            f"latency_ms_p{each}": float(np.percentile(taken_ms, each)) for each in _PERCENTILES
+        } | {"latency_ms_min": float(taken_ms.min())}
+    if len(milliseconds) == 2:
+        first, second = milliseconds.values()
+        low, middle, high = np.percentile(first / second, _PERCENTILES)
+        result |= {
+            "speed_ratio": float(middle),
+            "speed_ratio_low": float(low),
+            "speed_ratio_high": float(high),
+        }
+    return result

@@ -1,0 +1,144 @@
+"""Predictions of a classifier, example by example."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from quantline.errors import LabelMismatch, ModelUnsupported, first_few
+from quantline.tflite import Graph, Runtime, read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+# What may stand between the last computation and the output without changing its meaning.
+_WRAPPERS = {"QUANTIZE", "DEQUANTIZE", "RESHAPE", "SQUEEZE"}
+_MEANINGS = {"SOFTMAX": "probabilities", "LOGISTIC": "probabilities", "LOG_SOFTMAX": "log"}
+
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("label", pa.int64()),
+        ("prediction", pa.int64()),
+        ("label_rank", pa.int64()),
+        ("confidence", pa.float64()),
+        ("loss", pa.float64()),
+    ]
+)
+
+
+class Labelled(Protocol):
+    """What is predicted: an id, a label or None, and the model input."""
+
+    @property
+    def id(self) -> str: ...  # noqa: D102
+    @property
+    def label(self) -> int | None: ...  # noqa: D102
+    @property
+    def x(self) -> np.ndarray: ...  # noqa: D102
+
+
+class Classifier:
+    """A ``.tflite`` model whose output is read as class probabilities.
+
+    Attributes:
+        classes: The number of classes; a single output unit is read as two classes.
+        meaning: ``probabilities`` (after SOFTMAX or LOGISTIC), ``log`` (after LOG_SOFTMAX), or
+            ``logits``, as the operator before the output tells.
+    """
+
+    def __init__(self, model: bytes, threads: int | None = None) -> None:
+        """Load a float or a quantized model.
+
+        Raises:
+            ModelUnsupported: Its output is not of shape (1, classes).
+        """
+        self._runtime = Runtime(model, threads)
+        port = self._runtime.outputs[0]
+        if len(port.shape) < 2 or int(np.prod(port.shape)) != port.shape[-1]:
+            raise ModelUnsupported(
+                "The model is not a classifier that can be scored",
+                found=f"an output of shape {port.shape}",
+                expected="an output of shape (1, classes)",
+                remedy="Export the model with its class scores as the output",
+            )
+        self.classes = max(2, port.shape[-1])
+        self.meaning = _meaning(read(model))
+        # A quantized 0 stands for anything below half a step; 1e-7 is what Keras clips at.
+        self._smallest = max(1e-7, port.scale / 2)
+
+    def log_probabilities(self, x: np.ndarray) -> np.ndarray:
+        """Return the log-probability of each class for one input; shape (classes,), float64."""
+        output = self._runtime.predict(x).ravel().astype(np.float64)
+        if self.meaning == "probabilities":
+            both = output if output.size > 1 else np.concatenate([1 - output, output])
+            return np.asarray(np.log(np.clip(both, self._smallest, 1)))
+        if output.size == 1:
+            output = np.concatenate([np.zeros(1), output])
+        return np.asarray(output - np.logaddexp.reduce(output))
+
+
+def predict(model: bytes, samples: Iterable[Labelled], threads: int | None = None) -> pa.Table:
+    """Predict every sample.
+
+    Args:
+        model: A ``.tflite`` file's bytes.
+        samples: The evaluation examples; streamed, one in memory at a time.
+        threads: CPU threads; all cores by default.
+
+    Returns:
+        A table of one row an example: id, label, prediction, label_rank (0 where the label's class
+        is the first; ties count for the lower class), confidence (of the prediction), loss
+        (cross-entropy, natural logarithm). Without a label, label_rank and loss are null.
+    """
+    classifier = Classifier(model, threads)
+    columns: dict[str, list[object]] = {name: [] for name in SCHEMA.names}
+    for sample in samples:
+        scores = classifier.log_probabilities(sample.x)
+        top = int(scores.argmax())
+        label = sample.label
+        rank, loss = None, None
+        if label is not None:
+            rank = int((scores > scores[label]).sum() + (scores[:label] == scores[label]).sum())
+            loss = float(-scores[label])
+        row = (sample.id, label, top, rank, float(np.exp(scores[top])), loss)
+        for name, value in zip(SCHEMA.names, row, strict=True):
+            columns[name].append(value)
+    return pa.table(columns, schema=SCHEMA)
+
+
+def check_labels(model: bytes, examples: Iterable[Mapping[str, object]]) -> None:
+    """Check that every label of a manifest names a class of the model.
+
+    Args:
+        model: A ``.tflite`` file's bytes.
+        examples: Rows with ``id`` and ``label``.
+
+    Raises:
+        LabelMismatch: With the examples whose labels do not.
+    """
+    classes = Classifier(model, threads=1).classes
+    wrong = [
+        f"{each['id']} ({each['label']})"
+        for each in examples
+        if isinstance(each["label"], int) and not 0 <= each["label"] < classes
+    ]
+    if wrong:
+        raise LabelMismatch(
+            "Some labels are not classes of the model",
+            found=f"{len(wrong)} examples: {first_few(wrong, 5)}",
+            expected=f"labels from 0 to {classes - 1}, as the model has {classes} outputs",
+            remedy="Check that the model was trained on this dataset; where class 0 of the model "
+            "is a background class, set 'dataset.label_offset: 1'",
+        )
+
+
+def _meaning(graph: Graph) -> str:
+    main = graph.main
+    makers = {index: operator for operator in main.operators for index in operator.outputs}
+    operator = makers.get(main.outputs[0])
+    while operator is not None and operator.type in _WRAPPERS:
+        operator = makers.get(operator.inputs[0])
+    return _MEANINGS.get(operator.type, "logits") if operator is not None else "logits"

@@ -1,0 +1,107 @@
+"""The summary as a table on the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def summary_table(summary: dict[str, Any], manifest: dict[str, Any]) -> Table:
+    """Build the table.
+
+    Args:
+        summary: What :func:`quantline.report.summarize` gave.
+        manifest: The manifest of the examples.
+    """
+    from rich import box
+    from rich.table import Table
+
+    dataset = manifest["dataset"]
+    name = " ".join(str(each) for each in (dataset["name"], dataset["version"]) if each)
+    title = (
+        f"{name}: {len(manifest['evaluation']['examples']):,} examples of "
+        f"'{manifest['evaluation']['split']}', calibrated on "
+        f"{len(manifest['calibration']['examples'])} of '{manifest['calibration']['split']}'"
+    )
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold",
+                  caption="Ranges in parentheses: 95 % intervals; for latency and speed, the 10th "
+                  "to the 90th percentile.", caption_justify="left")  # fmt: skip
+    for heading in ("", "float", "int8", "int8 against float", "evidence"):
+        table.add_column(heading, overflow="fold")
+    for row in _rows(summary):
+        table.add_row(*row)
+    return table
+
+
+def _rows(summary: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
+    first, second = summary["float"], summary["int8"]
+    change, proof, edge = summary["comparison"], summary["integer_only"], summary["edgetpu"]
+    rows = []
+    if "top1" in first:
+        drop = _points(change, "top1_drop_points")
+        rows.append(("top-1", _percent(first, "top1"), _percent(second, "top1"), drop, "measured"))
+        if "top5" in first:
+            both = _percent(first, "top5"), _percent(second, "top5")
+            rows.append(("top-5", *both, "", "measured"))
+        rows.append(("loss", _decimal(first, "loss"), _decimal(second, "loss"), "", "measured"))
+    rows.append(("same top-1", "", "", _percent(change, "agreement"), "measured"))
+    smaller = f"{change['size_ratio']:.1f}x smaller"
+    rows.append(("size", _size(first["size_bytes"]), _size(second["size_bytes"]), smaller, "read"))
+    rows.append(
+        (
+            "latency, CPU",
+            _latency(first),
+            _latency(second),
+            f"{change['speed_ratio']:.1f}x as fast ({change['speed_ratio_low']:.1f} to "
+            f"{change['speed_ratio_high']:.1f})",
+            "measured",
+        )
+    )
+    verdict = "yes" if proof["integer_only"] else f"no: {proof['float_operators']} operators float"
+    if proof["integer_only"] and proof["interface_operators"]:
+        verdict = "inside; float input or output as asked"
+    tensors = f"{proof['integer_tensors']} of {proof['tensors']} tensors"
+    rows.append(("integer-only", "", verdict, tensors, proof["evidence"]))
+    unknown = f", {edge['unknown_operators']} unknown" if edge["unknown_operators"] else ""
+    mapped = f"{edge['mapped_operators']} of {edge['operators']} operators{unknown}"
+    rows.append(("Edge TPU", "", mapped, f"runtime {edge['runtime_version']}", edge["evidence"]))
+    return rows
+
+
+def _digits(width: float, most: int) -> int:
+    """Return the decimals that an interval of this width leaves meaningful, up to ``most``."""
+    digits = 0
+    while digits < most and width < 2 * 10**-digits:
+        digits += 1
+    return digits
+
+
+def _percent(values: dict[str, Any], key: str) -> str:
+    value, low, high = (100 * values[name] for name in (key, f"{key}_low", f"{key}_high"))
+    digits = _digits(high - low, 2)
+    return f"{value:.{digits}f} % ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def _points(values: dict[str, Any], key: str) -> str:
+    value, low, high = (-values[name] for name in (key, f"{key}_high", f"{key}_low"))
+    digits = _digits(high - low, 2)
+    return f"{value:+.{digits}f} points ({low:+.{digits}f} to {high:+.{digits}f})"
+
+
+def _decimal(values: dict[str, Any], key: str) -> str:
+    value, low, high = (values[name] for name in (key, f"{key}_low", f"{key}_high"))
+    digits = _digits(high - low, 3)
+    return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def _latency(values: dict[str, Any]) -> str:
+    middle, low, high = (values[f"latency_ms_p{each}"] for each in (50, 10, 90))
+    return f"{middle:.2g} ms ({low:.2g} to {high:.2g})"
+
+
+def _size(size_bytes: int) -> str:
+    return (
+        f"{size_bytes / 2**20:.2f} MiB" if size_bytes >= 2**20 else f"{size_bytes / 2**10:.0f} KiB"
+    )
