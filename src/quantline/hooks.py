@@ -1,0 +1,123 @@
+"""What happens around a run: parameters are checked, stages announced, full runs recorded."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kedro.framework.hooks import hook_impl
+
+from quantline import recipe
+from quantline.errors import ParameterError
+
+if TYPE_CHECKING:
+    from kedro.framework.context import KedroContext
+    from kedro.io import DataCatalog
+    from kedro.pipeline import Pipeline
+    from kedro.pipeline.node import Node
+
+    from quantline.release.tracking import Run
+
+logger = logging.getLogger(__name__)
+
+# The files of a run that become MLflow artifacts.
+RECORDED = (
+    "manifest",
+    "float_import",
+    "ranges",
+    "int8_model",
+    "recipe",
+    "validation_report",
+    "edgetpu_report",
+    "summary",
+    "summary_plot",
+)
+
+
+def stage_of(node: Node) -> str:
+    """Return the stage that a node belongs to: every node has it as its one tag."""
+    return str(min(node.tags))
+
+
+class CheckParameters:
+    """Checks every parameter before any node runs."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Check the parameters of this run.
+
+        Raises:
+            ParameterError: A parameter is unknown or mistyped.
+        """
+        # Parameters hold paths; like the catalog's, they start from the project folder.
+        os.chdir(context.project_path)
+        try:
+            parameters = context.params
+        except Exception as error:  # the YAML reader's errors have no common base
+            raise ParameterError(
+                "The parameters cannot be read",
+                found=f"{type(error).__name__}: {error}",
+                expected="YAML files in conf/base, and in conf/ENV with --env=ENV",
+                remedy="Correct the file it names",
+            ) from error
+        recipe.check_all(parameters)
+
+
+class StageLog:
+    """Says which node of which stage begins."""
+
+    @hook_impl
+    def before_node_run(self, node: Node) -> None:
+        """Announce a node."""
+        logger.info("%s: %s", stage_of(node), node.short_name)
+
+
+class TrackRun:
+    """Records a run of the whole chain, down to its report, as one MLflow run."""
+
+    def __init__(self) -> None:
+        self._context: KedroContext | None = None
+        self._run: Run | None = None
+        self._stage: str | None = None
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Keep what a record needs to know."""
+        self._context, self._run, self._stage = context, None, None
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
+        """Open a run, unless only some stages run, as DVC runs them."""
+        is_default = list(run_params["pipeline_names"] or ["__default__"]) == ["__default__"]
+        if self._context is None or not is_default or "summary" not in pipeline.outputs():
+            return
+        from quantline.release.tracking import start_run
+
+        project = Path(self._context.project_path)
+        settings = self._context.config_loader["mlflow"]
+        self._run = start_run(project, settings, self._context.params)
+
+    @hook_impl
+    def before_node_run(self, node: Node) -> None:
+        """Remember the stage, for the record of a failure."""
+        self._stage = stage_of(node)
+
+    @hook_impl
+    def after_pipeline_run(self, catalog: DataCatalog) -> None:
+        """Complete the record from the files that the stages wrote."""
+        if self._run is not None:
+            self._run.complete({name: Path(catalog[name].filepath) for name in RECORDED})
+            self._run = None
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception) -> None:
+        """Close the record as failed, with the stage and the reason."""
+        self.abandon("FAILED", error)
+
+    def abandon(self, status: str, error: BaseException) -> None:
+        """Close the run, if one is open, with a status and the reason."""
+        if self._run is not None:
+            run, self._run = self._run, None
+            run.fail(status, self._stage or "start", error)

@@ -1,0 +1,50 @@
+"""Nodes of the ``baseline`` stage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from quantline import recipe
+from quantline.evaluation import Classifier, measure, predict, score
+from quantline.evaluation.predict import check_labels
+from quantline.quantization import import_float
+from quantline.sampling import stream
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+
+def import_model(
+    model: dict[str, Any],
+    baseline: dict[str, Any],
+    calibration_set: dict[str, np.ndarray],
+    manifest: dict[str, Any],
+) -> tuple[bytes, dict[str, Any]]:
+    """Import the trained model as a float ``.tflite`` and compare it with the original."""
+    imported = import_float(
+        recipe.check(recipe.Model, model),
+        calibration_set["x"],
+        recipe.check(recipe.Baseline, baseline).parity,
+    )
+    for part in ("calibration", "evaluation"):
+        check_labels(imported.content, manifest[part]["examples"])
+    return imported.content, imported.about
+
+
+def predict_float(
+    float_model: bytes, dataset: dict[str, Any], manifest: dict[str, Any]
+) -> tuple[pa.Table, dict[str, Any]]:
+    """Predict the evaluation set with the float model and score the predictions."""
+    samples = stream(recipe.check(recipe.Dataset, dataset), manifest, "evaluation")
+    predictions = predict(float_model, samples)
+    metrics = score(predictions, Classifier(float_model).classes)
+    return predictions, {**metrics, "size_bytes": len(float_model), "evidence": "measured"}
+
+
+def time_float(
+    float_model: bytes, calibration_set: dict[str, np.ndarray], baseline: dict[str, Any]
+) -> dict[str, Any]:
+    """Measure the float model's latency."""
+    latency = recipe.check(recipe.Baseline, baseline).latency
+    return measure({"float": float_model}, calibration_set["x"][0], latency)

@@ -1,0 +1,22 @@
+"""Wiring of the ``conversion`` stage: float model and ranges in, int8 model and recipe out."""
+
+from __future__ import annotations
+
+from kedro.pipeline import Pipeline, node, pipeline
+
+from quantline.pipelines.conversion.nodes import convert
+
+
+def create_pipeline() -> Pipeline:
+    """Build the pipeline."""
+    return pipeline(
+        [
+            node(
+                convert,
+                ["float_model", "ranges", "params:conversion"],
+                ["int8_model", "recipe"],
+                name="convert",
+            )
+        ],
+        tags="conversion",
+    )

@@ -1,0 +1,26 @@
+"""Nodes of the ``report`` stage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from quantline.report import draw_summary, summarize, summary_table
+
+
+def write_summary(
+    float_metrics: dict[str, Any],
+    int8_metrics: dict[str, Any],
+    comparison: dict[str, Any],
+    latency: dict[str, Any],
+    integer_only: dict[str, Any],
+    edgetpu_report: dict[str, Any],
+    manifest: dict[str, Any],
+) -> tuple[dict[str, Any], bytes]:
+    """Put the results together, print them as a table and draw them."""
+    from rich.console import Console
+
+    summary = summarize(
+        float_metrics, int8_metrics, comparison, latency, integer_only, edgetpu_report
+    )
+    Console().print(summary_table(summary, manifest))
+    return summary, draw_summary(summary)

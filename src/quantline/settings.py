@@ -1,0 +1,21 @@
+"""Kedro's project settings."""
+
+from __future__ import annotations
+
+import os
+
+from quantline.hooks import CheckParameters, StageLog, TrackRun
+
+# Nobody is told that we run. Kedro's telemetry is declined in the file '.telemetry'.
+for _name in ("MLFLOW_DISABLE_TELEMETRY", "KEDRO_DISABLE_TELEMETRY", "DVC_NO_ANALYTICS"):
+    os.environ.setdefault(_name, "true")
+
+HOOKS = (CheckParameters(), StageLog(), TrackRun())
+
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    # An environment overrides single keys: conf/local need not repeat the rest.
+    "merge_strategy": {"parameters": "soft"},
+    "config_patterns": {"mlflow": ["mlflow*"]},
+}
