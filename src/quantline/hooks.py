@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
 
 from quantline import recipe
 from quantline.errors import ParameterError
@@ -88,10 +89,12 @@ class TrackRun:
         self._context, self._run, self._stage = context, None, None
 
     @hook_impl
-    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
-        """Open a run, unless only some stages run, as DVC runs them."""
-        is_default = list(run_params["pipeline_names"] or ["__default__"]) == ["__default__"]
-        if self._context is None or not is_default or "summary" not in pipeline.outputs():
+    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+        """Open a run for the whole chain only: single stages, as DVC runs them, open none.
+
+        Nor does a resumed chain: what its first part was run with is not known here.
+        """
+        if self._context is None or set(pipeline.nodes) != set(pipelines["__default__"].nodes):
             return
         from quantline.release.tracking import start_run
 

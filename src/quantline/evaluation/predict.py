@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 _WRAPPERS = {"QUANTIZE", "DEQUANTIZE", "RESHAPE", "SQUEEZE"}
 _MEANINGS = {"SOFTMAX": "probabilities", "LOGISTIC": "probabilities", "LOG_SOFTMAX": "log"}
 
+# Probabilities below this count as this, for every model alike, so that losses can be compared: it
+# is half a step of the int8 softmax, whose output scale the specification fixes to 1/256, and the
+# most that an int8 probability of 0 can stand for.
+FLOOR = 2.0**-9
+
 SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -66,18 +71,16 @@ class Classifier:
             )
         self.classes = max(2, port.shape[-1])
         self.meaning = _meaning(read(model))
-        # A quantized 0 stands for anything below half a step; 1e-7 is what Keras clips at.
-        self._smallest = max(1e-7, port.scale / 2)
 
     def log_probabilities(self, x: np.ndarray) -> np.ndarray:
         """Return the log-probability of each class for one input; shape (classes,), float64."""
         output = self._runtime.predict(x).ravel().astype(np.float64)
         if self.meaning == "probabilities":
             both = output if output.size > 1 else np.concatenate([1 - output, output])
-            return np.asarray(np.log(np.clip(both, self._smallest, 1)))
+            return np.asarray(np.log(np.clip(both, FLOOR, 1)))
         if output.size == 1:
             output = np.concatenate([np.zeros(1), output])
-        return np.asarray(output - np.logaddexp.reduce(output))
+        return np.asarray(np.maximum(output - np.logaddexp.reduce(output), np.log(FLOOR)))
 
 
 def predict(model: bytes, samples: Iterable[Labelled], threads: int | None = None) -> pa.Table:
@@ -91,7 +94,8 @@ def predict(model: bytes, samples: Iterable[Labelled], threads: int | None = Non
     Returns:
         A table of one row an example: id, label, prediction, label_rank (0 where the label's class
         is the first; ties count for the lower class), confidence (of the prediction), loss
-        (cross-entropy, natural logarithm). Without a label, label_rank and loss are null.
+        (cross-entropy, natural logarithm, of probabilities not below ``FLOOR``). Without a label,
+        label_rank and loss are null.
     """
     classifier = Classifier(model, threads)
     columns: dict[str, list[object]] = {name: [] for name in SCHEMA.names}

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from itertools import islice
@@ -46,8 +47,9 @@ class Run:
         from mlflow.entities import Metric, RunTag
 
         read = {name: json.loads(files[name].read_bytes()) for name in _READ}
+        now_ms = int(time.time() * 1000)
         metrics = [
-            Metric(key, float(value), 0, 0)
+            Metric(key, float(value), now_ms, 0)
             for key, value in flatten(read["summary"])
             if isinstance(value, (bool, int, float))
         ]
@@ -133,7 +135,11 @@ def _batched(values: list[Any]) -> Iterator[list[Any]]:
 
 
 def _tags(project: Path) -> dict[str, str]:
-    tags = {"quantline.version": version("quantline")}
+    tags = {
+        "quantline.version": version("quantline"),
+        "mlflow.source.name": "kedro run",
+        "mlflow.source.type": "LOCAL",
+    }
     try:
         commit = _git(project, "rev-parse", "HEAD")
         changed = _git(project, "status", "--porcelain", "--untracked-files=no")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from math import floor, log10
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.table import Table
 
 
@@ -25,9 +28,14 @@ def summary_table(summary: dict[str, Any], manifest: dict[str, Any]) -> Table:
         f"'{manifest['evaluation']['split']}', calibrated on "
         f"{len(manifest['calibration']['examples'])} of '{manifest['calibration']['split']}'"
     )
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold",
-                  caption="Ranges in parentheses: 95 % intervals; for latency and speed, the 10th "
-                  "to the 90th percentile.", caption_justify="left")  # fmt: skip
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        caption="In brackets: 95 % intervals; of latency and speed, the 10th and 90th percentile.",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+    )
     for heading in ("", "float", "int8", "int8 against float", "evidence"):
         table.add_column(heading, overflow="fold")
     for row in _rows(summary):
@@ -48,14 +56,16 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
         rows.append(("loss", _decimal(first, "loss"), _decimal(second, "loss"), "", "measured"))
     rows.append(("same top-1", "", "", _percent(change, "agreement"), "measured"))
     smaller = f"{change['size_ratio']:.1f}x smaller"
-    rows.append(("size", _size(first["size_bytes"]), _size(second["size_bytes"]), smaller, "read"))
+    rows.append(
+        ("size", _size(first["size_bytes"]), _size(second["size_bytes"]), smaller, "measured")
+    )
     rows.append(
         (
             "latency, CPU",
             _latency(first),
             _latency(second),
-            f"{change['speed_ratio']:.1f}x as fast ({change['speed_ratio_low']:.1f} to "
-            f"{change['speed_ratio_high']:.1f})",
+            f"{change['speed_ratio']:.1f}x as fast [{change['speed_ratio_low']:.1f}, "
+            f"{change['speed_ratio_high']:.1f}]",
             "measured",
         )
     )
@@ -70,35 +80,35 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
     return rows
 
 
-def _digits(width: float, most: int) -> int:
-    """Return the decimals that an interval of this width leaves meaningful, up to ``most``."""
-    digits = 0
-    while digits < most and width < 2 * 10**-digits:
-        digits += 1
-    return digits
+def _digits(low: float, high: float) -> int:
+    """Return the decimals that show two digits of an interval's half width, and no more."""
+    half = (high - low) / 2
+    return 2 if half <= 0 else max(0, 1 - floor(log10(half)))
+
+
+def _interval(values: Sequence[float], unit: str = "", sign: str = "") -> str:
+    value, low, high = values
+    digits = _digits(low, high)
+    return f"{value:{sign}.{digits}f}{unit} [{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]"
 
 
 def _percent(values: dict[str, Any], key: str) -> str:
-    value, low, high = (100 * values[name] for name in (key, f"{key}_low", f"{key}_high"))
-    digits = _digits(high - low, 2)
-    return f"{value:.{digits}f} % ({low:.{digits}f} to {high:.{digits}f})"
+    return _interval([100 * values[name] for name in (key, f"{key}_low", f"{key}_high")], " %")
 
 
 def _points(values: dict[str, Any], key: str) -> str:
-    value, low, high = (-values[name] for name in (key, f"{key}_high", f"{key}_low"))
-    digits = _digits(high - low, 2)
-    return f"{value:+.{digits}f} points ({low:+.{digits}f} to {high:+.{digits}f})"
+    # A drop is float minus int8; the column reads int8 against float.
+    change = [-values[name] for name in (key, f"{key}_high", f"{key}_low")]
+    return _interval(change, " points", "+")
 
 
 def _decimal(values: dict[str, Any], key: str) -> str:
-    value, low, high = (values[name] for name in (key, f"{key}_low", f"{key}_high"))
-    digits = _digits(high - low, 3)
-    return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+    return _interval([values[name] for name in (key, f"{key}_low", f"{key}_high")])
 
 
 def _latency(values: dict[str, Any]) -> str:
     middle, low, high = (values[f"latency_ms_p{each}"] for each in (50, 10, 90))
-    return f"{middle:.2g} ms ({low:.2g} to {high:.2g})"
+    return f"{middle:.2g} ms [{low:.2g}, {high:.2g}]"
 
 
 def _size(size_bytes: int) -> str:

@@ -22,5 +22,8 @@ def write_summary(
     summary = summarize(
         float_metrics, int8_metrics, comparison, latency, integer_only, edgetpu_report
     )
-    Console().print(summary_table(summary, manifest))
+    console = Console()
+    # A pipe has no width of its own, and the table is worth more than rich's 80 columns there.
+    console = console if console.is_terminal else Console(width=110)
+    console.print(summary_table(summary, manifest))
     return summary, draw_summary(summary)
