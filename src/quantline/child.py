@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from quantline.errors import ChildCrashed, QuantlineError
+from quantline.progress import waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +38,7 @@ def run_in_child(function: Callable[..., T], *arguments: Any, what: str, timeout
         call.write_bytes(
             pickle.dumps((sys.path, function.__module__, function.__name__, arguments))
         )
-        with errors.open("wb") as stderr:
+        with errors.open("wb") as stderr, waiting(what):
             try:
                 done = subprocess.run(  # noqa: S603 - our own interpreter and module
                     [sys.executable, "-m", "quantline.child", str(call), str(answer)],

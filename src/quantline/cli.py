@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import click
@@ -21,6 +22,8 @@ def cli() -> None:
 @cli.command(name="run", params=kedro_run.params, help=kedro_run.help)
 def run(**arguments: Any) -> None:
     """Run a pipeline; a user's mistake ends it with one paragraph and its exit status."""
+    # A scheduler's SIGTERM ends a run as Ctrl-C does: children stopped, the record closed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         assert kedro_run.callback is not None  # noqa: S101 - a command has one
         kedro_run.callback(**arguments)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -52,3 +53,15 @@ def track(items: Iterable[T], description: str, total: int | None = None) -> Ite
     finally:
         if bar is not None:
             bar.stop()
+
+
+@contextmanager
+def waiting(description: str) -> Iterator[None]:
+    """Show a spinner on stderr while something runs whose progress cannot be seen."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(description):
+        yield

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from quantline.progress import track
 from quantline.tflite import Runtime
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def measure(
         port = runtime.inputs[0]
         runtime.set(port.quantize(sample.reshape(port.shape)))
     times_ns: dict[str, list[int]] = {name: [] for name in models}
-    for round_ in range(latency.warmup + latency.runs):
+    rounds = latency.warmup + latency.runs
+    for round_ in track(range(rounds), "latency", total=rounds):
         for name, runtime in runtimes.items():
             start = time.perf_counter_ns()
             runtime.invoke()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from typing import Any
 
+from quantline.report.rounding import points
+
 _COLORS = ("#8a8f98", "#1f77b4")
 
 
@@ -34,7 +36,7 @@ def draw_summary(summary: dict[str, Any]) -> bytes:
                 color=_COLORS[place],
             )  # fmt: skip
         accuracy.set(xlim=(-0.6, 1.6), ylabel="top-1, %, with 95 % interval")
-        accuracy.set_title(f"{-change['top1_drop_points']:+.2f} points", fontsize=10)
+        accuracy.set_title(points(change, "top1_drop_points"), fontsize=10)
     else:
         accuracy.set_title("no labels: no accuracy", fontsize=10)
     size.bar([0, 1], [values["size_bytes"] / 2**10 for values in models], color=_COLORS)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from math import floor, log10
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from quantline.report.rounding import decimal, percent, points
 
+if TYPE_CHECKING:
     from rich.table import Table
 
 
@@ -48,13 +47,13 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
     change, proof, edge = summary["comparison"], summary["integer_only"], summary["edgetpu"]
     rows = []
     if "top1" in first:
-        drop = _points(change, "top1_drop_points")
-        rows.append(("top-1", _percent(first, "top1"), _percent(second, "top1"), drop, "measured"))
+        drop = points(change, "top1_drop_points")
+        rows.append(("top-1", percent(first, "top1"), percent(second, "top1"), drop, "measured"))
         if "top5" in first:
-            both = _percent(first, "top5"), _percent(second, "top5")
+            both = percent(first, "top5"), percent(second, "top5")
             rows.append(("top-5", *both, "", "measured"))
-        rows.append(("loss", _decimal(first, "loss"), _decimal(second, "loss"), "", "measured"))
-    rows.append(("same top-1", "", "", _percent(change, "agreement"), "measured"))
+        rows.append(("loss", decimal(first, "loss"), decimal(second, "loss"), "", "measured"))
+    rows.append(("same top-1", "", "", percent(change, "agreement"), "measured"))
     smaller = f"{change['size_ratio']:.1f}x smaller"
     rows.append(
         ("size", _size(first["size_bytes"]), _size(second["size_bytes"]), smaller, "measured")
@@ -78,32 +77,6 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
     mapped = f"{edge['mapped_operators']} of {edge['operators']} operators{unknown}"
     rows.append(("Edge TPU", "", mapped, f"runtime {edge['runtime_version']}", edge["evidence"]))
     return rows
-
-
-def _digits(low: float, high: float) -> int:
-    """Return the decimals that show two digits of an interval's half width, and no more."""
-    half = (high - low) / 2
-    return 2 if half <= 0 else max(0, 1 - floor(log10(half)))
-
-
-def _interval(values: Sequence[float], unit: str = "", sign: str = "") -> str:
-    value, low, high = values
-    digits = _digits(low, high)
-    return f"{value:{sign}.{digits}f}{unit} [{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]"
-
-
-def _percent(values: dict[str, Any], key: str) -> str:
-    return _interval([100 * values[name] for name in (key, f"{key}_low", f"{key}_high")], " %")
-
-
-def _points(values: dict[str, Any], key: str) -> str:
-    # A drop is float minus int8; the column reads int8 against float.
-    change = [-values[name] for name in (key, f"{key}_high", f"{key}_low")]
-    return _interval(change, " points", "+")
-
-
-def _decimal(values: dict[str, Any], key: str) -> str:
-    return _interval([values[name] for name in (key, f"{key}_low", f"{key}_high")])
 
 
 def _latency(values: dict[str, Any]) -> str:
