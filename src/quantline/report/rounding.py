@@ -1,4 +1,7 @@
-"""Numbers as text, with the digits that their intervals leave meaningful, and no more."""
+"""Numbers as text, with the digits that their intervals leave meaningful, and no more.
+
+What follows the sign ± is the wider side of the 95 % interval.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-def _digits(low: float, high: float) -> int:
-    """Return the decimals that show two digits of an interval's half width, and no more."""
-    half = (high - low) / 2
-    return 2 if half <= 0 else max(0, 1 - floor(log10(half)))
-
-
 def _interval(values: Sequence[float], unit: str = "", sign: str = "") -> str:
     value, low, high = values
-    digits = _digits(low, high)
-    return f"{value:{sign}.{digits}f}{unit} [{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]"
+    wider = max(high - value, value - low)
+    # Two digits of an uncertainty are meaningful, and of the value as many decimals.
+    digits = 2 if wider <= 0 else max(0, 1 - floor(log10(wider)))
+    return f"{value:{sign}.{digits}f} ± {wider:.{digits}f}{unit}"
 
 
 def percent(values: Mapping[str, Any], key: str) -> str:

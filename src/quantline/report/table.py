@@ -31,11 +31,11 @@ def summary_table(summary: dict[str, Any], manifest: dict[str, Any]) -> Table:
         title=title,
         title_justify="left",
         title_style="bold",
-        caption="In brackets: 95 % intervals; of latency and speed, the 10th and 90th percentile.",
+        caption="±: the wider side of the 95 % interval; in brackets: 10th and 90th percentile.",
         caption_justify="left",
         box=box.SIMPLE_HEAD,
     )
-    for heading in ("", "float", "int8", "int8 against float", "evidence"):
+    for heading in ("", "float", "int8", "change", "evidence"):
         table.add_column(heading, overflow="fold")
     for row in _rows(summary):
         table.add_row(*row)

@@ -24,6 +24,6 @@ def write_summary(
     )
     console = Console()
     # A pipe has no width of its own, and the table is worth more than rich's 80 columns there.
-    console = console if console.is_terminal else Console(width=110)
+    console = console if console.is_terminal else Console(width=100)
     console.print(summary_table(summary, manifest))
     return summary, draw_summary(summary)
