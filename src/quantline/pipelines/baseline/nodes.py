@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quantline import recipe
-from quantline.evaluation import Classifier, measure, predict, score
+from quantline.evaluation import evaluate, measure
 from quantline.evaluation.predict import check_labels
 from quantline.quantization import import_float
 from quantline.sampling import stream
@@ -37,9 +37,7 @@ def predict_float(
 ) -> tuple[pa.Table, dict[str, Any]]:
     """Predict the evaluation set with the float model and score the predictions."""
     samples = stream(recipe.check(recipe.Dataset, dataset), manifest, "evaluation")
-    predictions = predict(float_model, samples)
-    metrics = score(predictions, Classifier(float_model).classes)
-    return predictions, {**metrics, "size_bytes": len(float_model), "evidence": "measured"}
+    return evaluate(float_model, samples)
 
 
 def time_float(

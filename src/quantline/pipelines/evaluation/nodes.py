@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quantline import edgetpu, recipe
-from quantline.evaluation import Classifier, compare, measure, predict, score
+from quantline.evaluation import compare, evaluate, measure
 from quantline.evaluation.paired import per_class
 from quantline.sampling import stream
 from quantline.tflite import read
@@ -23,9 +23,7 @@ def predict_int8(
 ) -> tuple[pa.Table, dict[str, Any]]:
     """Predict the evaluation set with the int8 model and score the predictions."""
     samples = stream(recipe.check(recipe.Dataset, dataset), manifest, "evaluation")
-    predictions = predict(int8_model, samples)
-    metrics = score(predictions, Classifier(int8_model).classes)
-    return predictions, {**metrics, "size_bytes": len(int8_model), "evidence": "measured"}
+    return evaluate(int8_model, samples)
 
 
 def compare_models(
