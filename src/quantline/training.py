@@ -39,6 +39,7 @@ def train(dataset: recipe.Dataset, training: recipe.Training) -> bytes:
     import keras
 
     x, y = _load(dataset, training.split)
+    keras.utils.clear_session()  # layers are numbered anew, whatever this process built before
     keras.utils.set_random_seed(training.seed)
     tf.config.experimental.enable_op_determinism()
     model = build_model(x.shape[1:], int(y.max()) + 1)
