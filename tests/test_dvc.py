@@ -1,0 +1,115 @@
+"""dvc.yaml says what Kedro does: files, parameters and code, stage by stage."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import grimp
+import pytest
+import yaml
+
+from quantline.pipeline_registry import register_pipelines
+
+if TYPE_CHECKING:
+    from kedro.pipeline import Pipeline
+
+PROJECT = Path(__file__).resolve().parents[1]
+DVC = yaml.safe_load((PROJECT / "dvc.yaml").read_text())
+CATALOG = yaml.safe_load((PROJECT / "conf/base/catalog.yml").read_text())
+PIPELINES = {name: each for name, each in register_pipelines().items() if name != "__default__"}
+# A path that a parameter names is an input too.
+PARAMETER_PATHS = {"dataset": "${dataset.data_dir}", "model": "${model.path}"}
+# They say what happens; they do not change what comes out.
+PLUMBING = {"errors", "progress", "quiet"}
+
+stages = pytest.mark.parametrize("stage", PIPELINES)
+
+
+def paths(datasets: set[str]) -> set[str]:
+    return {CATALOG[name]["filepath"] for name in datasets}
+
+
+def parameters(pipeline: Pipeline) -> set[str]:
+    return {
+        name.removeprefix("params:") for name in pipeline.inputs() if name.startswith("params:")
+    }
+
+
+def keys(entries: list[str | dict[str, Any]]) -> set[str]:
+    return {next(iter(each)) if isinstance(each, dict) else each for each in entries}
+
+
+def test_there_is_one_stage_a_pipeline() -> None:
+    assert set(DVC["stages"]) == set(PIPELINES)
+
+
+def test_every_file_of_the_catalog_is_written_by_a_stage() -> None:
+    written = set().union(*(pipeline.outputs() for pipeline in PIPELINES.values()))
+    inner = set().union(*(pipeline.all_outputs() for pipeline in PIPELINES.values()))
+    assert set(CATALOG) == written | inner
+
+
+@stages
+def test_a_stage_runs_its_pipeline(stage: str) -> None:
+    assert DVC["stages"][stage]["cmd"] == f"kedro run --pipelines {stage}"
+
+
+@stages
+def test_a_stage_writes_what_its_pipeline_writes(stage: str) -> None:
+    given = DVC["stages"][stage]
+    outs = [each for kind in ("outs", "metrics", "plots") for each in given.get(kind, [])]
+    assert keys(outs) == paths(PIPELINES[stage].all_outputs())
+
+
+@stages
+def test_a_stage_depends_on_the_files_its_pipeline_reads(stage: str) -> None:
+    pipeline = PIPELINES[stage]
+    files = {each for each in DVC["stages"][stage]["deps"] if not each.startswith("src/")}
+    datasets = {name for name in pipeline.inputs() if not name.startswith("params:")}
+    named = {PARAMETER_PATHS[name] for name in parameters(pipeline) if name in PARAMETER_PATHS}
+    assert files == paths(datasets) | named
+
+
+@stages
+def test_a_stage_depends_on_the_parameters_its_pipeline_takes(stage: str) -> None:
+    found = set()
+    for file, names in (
+        pair for each in DVC["stages"][stage].get("params", []) for pair in each.items()
+    ):
+        assert set(names) <= set(yaml.safe_load((PROJECT / file).read_text()))
+        found |= set(names)
+    assert found == parameters(PIPELINES[stage])
+
+
+@stages
+def test_a_stage_depends_on_the_code_its_nodes_import(stage: str) -> None:
+    graph = grimp.build_graph("quantline")
+    modules = {inspect.getmodule(node.func).__name__ for node in PIPELINES[stage].nodes}
+    imported = set().union(*(graph.find_upstream_modules(module) for module in modules))
+    parts = {name.split(".")[1] for name in imported if "." in name} - PLUMBING - {"pipelines"}
+    source = PROJECT / "src/quantline"
+    expected = {
+        f"src/quantline/{part}" if (source / part).is_dir() else f"src/quantline/{part}.py"
+        for part in parts
+    }
+    code = {each for each in DVC["stages"][stage]["deps"] if each.startswith("src/")}
+    assert code == expected | {f"src/quantline/pipelines/{stage}"}
+
+
+@stages
+def test_the_lock_has_the_stage_as_it_stands(stage: str) -> None:
+    lock = yaml.safe_load((PROJECT / "dvc.lock").read_text())["stages"][stage]
+    given = DVC["stages"][stage]
+    assert lock["cmd"] == given["cmd"]
+    locked = {each["path"] for each in lock["outs"]}
+    assert locked == paths(PIPELINES[stage].all_outputs())
+
+
+def test_dvc_itself_reads_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dvc.repo import Repo
+
+    monkeypatch.chdir(PROJECT)
+    with Repo(str(PROJECT)) as repo:
+        assert {stage.name for stage in repo.index.stages} == set(DVC["stages"])
