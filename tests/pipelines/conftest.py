@@ -1,0 +1,142 @@
+"""A scratch project: this one's configuration and code, with tiny data and a tiny model."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from quantline.quiet import tensorflow
+
+ROOT = Path(__file__).resolve().parents[2]
+CLASSES = 4
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project folder and the commands one gives in it."""
+
+    folder: Path
+
+    def start(self, *arguments: str, cwd: Path | None = None, **env: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "kedro", "run", *arguments],
+            cwd=cwd or self.folder,
+            env={**os.environ, **env},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str, cwd: Path | None = None, **env: str) -> tuple[int, str, str]:
+        process = self.start(*arguments, cwd=cwd, **env)
+        out, err = process.communicate(timeout=300)
+        return process.returncode, out, err
+
+    def set(self, **parameters: Any) -> None:
+        """Write conf/local/parameters.yml anew, over the scratch project's own."""
+        values = yaml.safe_load((self.folder / "conf/scratch.yml").read_text())
+        path = self.folder / "conf/local/parameters.yml"
+        path.write_text(yaml.safe_dump({**values, **parameters}))
+
+    def json(self, name: str) -> Any:
+        return json.loads((self.folder / "data" / name).read_bytes())
+
+    def written(self) -> set[str]:
+        """Every file below data, the embedded ones apart."""
+        data = self.folder / "data"
+        return {
+            path.relative_to(data).as_posix()
+            for path in data.rglob("*")
+            if path.is_file() and not path.is_relative_to(data / "01_raw")
+        }
+
+    def runs(self, store: Path | None = None) -> list[Any]:
+        """Return the recorded MLflow runs, newest first."""
+        from mlflow import MlflowClient
+
+        client = MlflowClient(f"sqlite:///{store or self.folder / 'mlflow.db'}")
+        experiment = client.get_experiment_by_name("quantline")
+        return [] if experiment is None else client.search_runs([experiment.experiment_id])
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with train.npz, test.npz and model.keras: the bright quarter is the class."""
+    tensorflow()
+    import keras
+
+    folder = tmp_path_factory.mktemp("tiny")
+    rng = np.random.default_rng(7)
+    for name, count in (("train", 200), ("test", 120)):
+        y = np.arange(count) % CLASSES
+        x = rng.uniform(0, 0.6, (count, 8, 8, 1)).astype(np.float32)
+        for row, label in enumerate(y):
+            top, left = 4 * (label // 2), 4 * (label % 2)
+            x[row, top : top + 4, left : left + 4] += 0.4
+        np.savez(folder / f"{name}.npz", x=x, y=y)
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Conv2D(8, 3, padding="same", activation="relu"),
+            keras.layers.AveragePooling2D(4),
+            keras.layers.Flatten(),
+            keras.layers.Dense(CLASSES, activation="softmax"),
+        ]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy")
+    with np.load(folder / "train.npz") as arrays:
+        model.fit(arrays["x"], arrays["y"], epochs=30, batch_size=20, verbose=0)
+    model.save(folder / "model.keras")
+    return folder
+
+
+def make_project(folder: Path, tiny: Path) -> Project:
+    folder.mkdir(parents=True)
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    shutil.copytree(ROOT / "conf", folder / "conf", ignore=shutil.ignore_patterns("local"))
+    (folder / "conf/local").mkdir()
+    (folder / "src").mkdir()  # the package is installed
+    raw = folder / "data/01_raw"
+    shutil.copytree(tiny, raw)
+    latency = {"runs": 3, "warmup": 1}
+    scratch = {
+        "model": {"path": "data/01_raw/model.keras"},
+        "dataset": {"source": "npz", "data_dir": "data/01_raw", "transform": []},
+        "sampling": {
+            "calibration": {"split": "train.npz", "examples": 40},
+            "evaluation": {"split": "test.npz"},
+        },
+        "baseline": {"latency": latency},
+        "evaluation": {"latency": latency},
+    }
+    (folder / "conf/scratch.yml").write_text(yaml.safe_dump(scratch))
+    project = Project(folder)
+    project.set()
+    return project
+
+
+@pytest.fixture
+def project(tmp_path: Path, tiny: Path) -> Project:
+    """A scratch project in which nothing was run."""
+    return make_project(tmp_path / "project", tiny)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Project:
+    """A scratch project after one full run, started in one of its folders."""
+    project = make_project(tmp_path_factory.mktemp("finished") / "project", tiny)
+    status, out, err = project.run(cwd=project.folder / "conf")
+    assert status == 0, err
+    assert "top-1" in out
+    return project

@@ -1,0 +1,182 @@
+"""The whole chain, through the command a user gives."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from quantline.pipeline_registry import CHAIN, register_pipelines
+from quantline.tflite import read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_full_run_writes_every_file_of_the_catalog(finished: Any) -> None:
+    catalog = yaml.safe_load((finished.folder / "conf/base/catalog.yml").read_text())
+    outputs = register_pipelines()["__default__"].all_outputs()
+    assert finished.written() == {
+        catalog[name]["filepath"].removeprefix("data/") for name in outputs
+    }
+
+
+def test_the_summary_has_what_was_promised(finished: Any) -> None:
+    summary = finished.json("08_reporting/summary.json")
+    assert set(summary) == {"float", "int8", "comparison", "integer_only", "edgetpu"}
+    for model in ("float", "int8"):
+        values = summary[model]
+        assert values["top1_low"] <= values["top1"] <= values["top1_high"]
+        assert values["latency_ms_p50"] > 0
+        assert "top5" not in values  # four classes
+    files = finished.folder / "data/06_models"
+    assert summary["float"]["size_bytes"] == (files / "float.tflite").stat().st_size
+    assert summary["int8"]["size_bytes"] == (files / "int8.tflite").stat().st_size
+    assert summary["float"]["top1"] > 0.9
+    assert summary["comparison"]["agreement"] > 0.9
+    assert summary["integer_only"]["integer_only"] is True
+    edgetpu = summary["edgetpu"]
+    assert edgetpu["evidence"] == "predicted"
+    model = read((files / "int8.tflite").read_bytes())
+    assert edgetpu["operators"] == len(model.main.operators)
+
+
+def test_a_full_run_is_one_mlflow_run(finished: Any) -> None:
+    (run,) = finished.runs()
+    assert run.info.status == "FINISHED"
+    assert run.data.params["dataset.source"] == "npz"
+    assert run.data.params["sampling.calibration.examples"] == "40"
+    summary = finished.json("08_reporting/summary.json")
+    for block in ("float", "int8", "comparison", "edgetpu"):
+        for key, value in summary[block].items():
+            if isinstance(value, (int, float)):
+                assert run.data.metrics[f"{block}.{key}"] == pytest.approx(value)
+    recipe = finished.json("06_models/recipe.json")
+    assert run.data.tags["quantline.int8_model_sha256"] == recipe["int8_model_sha256"]
+    artifacts = finished.folder / "mlartifacts" / run.info.run_id / "artifacts"
+    names = {path.name for path in artifacts.iterdir()}
+    assert {"int8.tflite", "recipe.json", "manifest.json", "summary.json"} <= names
+
+
+def test_two_runs_in_one_process_give_the_same_model_and_two_records(
+    finished: Any, project: Any
+) -> None:
+    script = (
+        "from kedro.framework.session import KedroSession\n"
+        "from kedro.framework.startup import bootstrap_project\n"
+        f"bootstrap_project({str(project.folder)!r})\n"
+        "for _ in range(2):\n"
+        f"    with KedroSession.create({str(project.folder)!r}) as session:\n"
+        "        session.run()\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=project.folder.parent)
+    assert [run.info.status for run in project.runs()] == ["FINISHED", "FINISHED"]
+    for name in ("float.tflite", "ranges.json", "int8.tflite", "recipe.json"):
+        there, here = (each.folder / "data/06_models" / name for each in (finished, project))
+        assert there.read_bytes() == here.read_bytes(), name
+
+
+@pytest.mark.parametrize("stage", ["validation", "report"])
+def test_a_single_stage_opens_no_run(finished: Any, stage: str) -> None:
+    before = len(finished.runs())
+    status, _, err = finished.run("--pipelines", stage)
+    assert status == 0, err
+    assert len(finished.runs()) == before
+
+
+def test_the_tracking_uri_of_the_environment_comes_first(finished: Any, tmp_path: Path) -> None:
+    store = tmp_path / "elsewhere.db"
+    status, _, err = finished.run(
+        "--params", "model.path=nothing.keras", MLFLOW_TRACKING_URI=f"sqlite:///{store}"
+    )
+    assert status == 2, err
+    assert [run.info.status for run in finished.runs(store)] == ["FAILED"]
+
+
+def export_sine(tiny: Path, folder: Path) -> None:
+    """Export a model whose second layer has no integer kernel."""
+    import keras
+
+    inputs = keras.Input((8, 8, 1))
+    values = keras.layers.Conv2D(4, 3, activation="relu")(inputs)
+    values = keras.layers.GlobalAveragePooling2D()(keras.ops.sin(values))
+    outputs = keras.layers.Dense(4, activation="softmax")(values)
+    keras.Model(inputs, outputs).export(folder, verbose=False)
+
+
+def test_a_model_that_is_not_integer_only_stops_the_run(project: Any, tiny: Path) -> None:
+    export_sine(tiny, project.folder / "sine")
+    project.set(model={"path": "sine"})
+    status, _, err = project.run()
+    assert status == 1
+    assert "SIN (" in err
+    assert "Traceback" not in err
+    (run,) = project.runs()
+    assert run.info.status == "FAILED"
+    assert run.data.tags["quantline.failed_stage"] == "validation"
+    report = project.json("08_reporting/validation.json")
+    sines = [each for each in report["offenders"] if each["type"] == "SIN"]
+    graph = read((project.folder / "data/06_models/int8.tflite").read_bytes())
+    assert [each["index"] for each in sines] == [
+        operator.index for operator in graph.main.operators if operator.type == "SIN"
+    ]
+    assert "08_reporting/integer_only.json" not in project.written()
+
+    status, _, err = project.run(
+        "--pipelines", "validation", "--params", "validation.integer_only=false"
+    )
+    assert status == 0, err
+    assert "SIN stays float" in err
+    assert project.json("08_reporting/integer_only.json")["integer_only"] is False
+
+
+def interrupt(project: Any, line: str, how: signal.Signals) -> tuple[int, str]:
+    """Start a run, and send it a signal shortly after a line of its log."""
+    process = project.start()
+    assert process.stderr is not None
+    seen = []
+    for text in process.stderr:
+        seen.append(text)
+        if line in text:
+            break
+    time.sleep(0.5)
+    os.kill(process.pid, how)
+    _, rest = process.communicate(timeout=60)
+    return process.returncode, "".join(seen) + (rest or "")
+
+
+@pytest.mark.parametrize(
+    ("line", "how", "status"),
+    [
+        ("baseline: import_model", signal.SIGINT, 130),
+        ("conversion: convert", signal.SIGTERM, 130),
+        ("conversion: convert", signal.SIGKILL, -signal.SIGKILL),
+    ],
+)
+def test_an_interrupted_run_can_be_run_again(
+    finished: Any, project: Any, line: str, how: signal.Signals, status: int
+) -> None:
+    got, err = interrupt(project, line, how)
+    assert got == status, err
+    assert "Traceback" not in err
+    assert "06_models/int8.tflite" not in project.written()
+    if how != signal.SIGKILL:
+        assert [run.info.status for run in project.runs()] == ["KILLED"]
+    got, _, err = project.run()
+    assert got == 0, err
+    assert not [name for name in project.written() if "partial" in name]
+    assert project.runs()[0].info.status == "FINISHED"
+    there, here = (each.folder / "data/06_models/int8.tflite" for each in (finished, project))
+    assert there.read_bytes() == here.read_bytes()
+
+
+def test_the_chain_has_the_stages_of_the_design() -> None:
+    pipelines = register_pipelines()
+    assert {tag for node in pipelines["__default__"].nodes for tag in node.tags} == set(CHAIN)
+    assert all(len(node.tags) == 1 for each in pipelines.values() for node in each.nodes)
