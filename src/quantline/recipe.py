@@ -271,7 +271,7 @@ def check_all(parameters: Mapping[str, Any]) -> None:
                 f"Unknown parameter '{key}'",
                 found=f"'{key}'",
                 expected=f"one of {', '.join(BLOCKS)}",
-                remedy=suggest(key, list(BLOCKS)) or "Remove it",
+                remedy=suggest(str(key), list(BLOCKS)) or "Remove it",
             )
     for key, block in BLOCKS.items():
         check(block, parameters.get(key, {}), key)

@@ -114,9 +114,12 @@ class TfdsSource:
             )
         except (ValueError, AssertionError, KeyError) as error:
             known = list(self._builder.info.splits)
+            said = str(error).splitlines()[0]
+            is_empty = "no data" in said
             raise SplitUnusable(
-                f"'{self.name}' has no split '{split}'",
-                found=str(error).splitlines()[0],
+                f"The split '{split}' of '{self.name}' "
+                + ("is empty" if is_empty else "does not exist"),
+                found="0 examples" if is_empty else said,
                 expected=f"a TFDS split expression over {', '.join(known)}, such as train[:10%]",
                 remedy=suggest(split, known)
                 or "Correct 'sampling.calibration.split' or 'sampling.evaluation.split'",

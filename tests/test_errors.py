@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from quantline import errors
+from quantline.errors import NotIntegerOnly, QuantlineError, first_few, suggest
+
+EVERY_CLASS = sorted(
+    (
+        each
+        for each in vars(errors).values()
+        if isinstance(each, type) and issubclass(each, QuantlineError)
+    ),
+    key=lambda each: each.__name__,
+)
+
+
+def make(cls: type[QuantlineError] = QuantlineError) -> QuantlineError:
+    return cls("A thing is wrong", found="this", expected="that", remedy="Do something")
+
+
+def test_message_says_what_found_expected_and_remedy_as_sentences() -> None:
+    assert str(make()) == "A thing is wrong. Found: this. Expected: that. Do something."
+
+
+@pytest.mark.parametrize("end", [".", "?", "!", ":"])
+def test_a_sentence_that_ends_is_not_ended_twice(end: str) -> None:
+    error = QuantlineError(f"What{end}", found=f"x{end}", expected=f"y{end}", remedy=f"Do{end} ")
+    assert str(error) == f"What{end} Found: x{end} Expected: y{end} Do{end}"
+
+
+def test_message_is_one_paragraph_without_line_breaks() -> None:
+    assert "\n" not in str(make())
+
+
+@pytest.mark.parametrize("cls", EVERY_CLASS)
+def test_errors_survive_the_way_between_processes(cls: type[QuantlineError]) -> None:
+    error = make(cls)
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+    assert type(again) is cls
+    assert (again.what, again.found, again.expected, again.remedy) == (
+        error.what,
+        error.found,
+        error.expected,
+        error.remedy,
+    )
+    assert str(again) == str(error)
+
+
+def test_only_a_failed_check_of_a_model_has_exit_status_1() -> None:
+    assert {cls for cls in EVERY_CLASS if cls.exit_status == 1} == {NotIntegerOnly}
+    assert {cls.exit_status for cls in EVERY_CLASS} == {1, 2}
+
+
+def test_suggest_names_close_matches_only() -> None:
+    assert suggest("exmaples", ["examples", "split"]) == "Did you mean 'examples'?"
+    assert suggest("zzz", ["examples", "split"]) == ""
+
+
+def test_suggest_names_three_at_most() -> None:
+    names = ["rate1", "rate2", "rate3", "rate4"]
+    assert suggest("rate", names).count("'rate") == 3
+    assert suggest("rate", names, limit=1).count("'rate") == 1
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, ""), (1, "0"), (3, "0, 1, 2"), (4, "0, 1, 2 and 1 more")]
+)
+def test_first_few_says_how_many_are_left_out(count: int, text: str) -> None:
+    assert first_few(range(count), 3) == text

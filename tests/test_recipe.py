@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from quantline import recipe
+from quantline.errors import ParameterError
+
+CONF = Path(__file__).resolve().parents[1] / "conf" / "base"
+
+
+def defaults() -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    for file in sorted(CONF.glob("parameters_*.yml")):
+        values = yaml.safe_load(file.read_text())
+        assert not merged.keys() & values.keys(), f"{file.name} repeats a key"
+        merged |= values
+    return merged
+
+
+@pytest.fixture
+def parameters() -> dict[str, Any]:
+    return defaults()
+
+
+def put(values: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """Return a copy with one value at a dotted path replaced."""
+    changed = deepcopy(values)
+    *parents, last = path.split(".")
+    inner = changed
+    for each in parents:
+        inner = inner[each]
+    inner[last] = value
+    return changed
+
+
+def explained(parameters: dict[str, Any]) -> ParameterError:
+    with pytest.raises(ParameterError) as caught:
+        recipe.check_all(parameters)
+    return caught.value
+
+
+def test_the_defaults_of_conf_base_pass(parameters: dict[str, Any]) -> None:
+    recipe.check_all(parameters)
+
+
+def test_conf_base_names_every_block(parameters: dict[str, Any]) -> None:
+    assert set(parameters) == set(recipe.BLOCKS)
+
+
+@pytest.mark.parametrize("key", sorted(recipe.BLOCKS))
+def test_conf_base_names_every_field_of(key: str, parameters: dict[str, Any]) -> None:
+    """What the YAML leaves out, a user does not know of."""
+    block = recipe.check(recipe.BLOCKS[key], parameters[key])
+    assert block.model_dump() == parameters[key]
+
+
+@pytest.mark.parametrize("key", sorted(recipe.BLOCKS))
+def test_where_a_block_has_defaults_they_are_those_of_conf_base(key: str) -> None:
+    assert_same_defaults(recipe.BLOCKS[key], defaults()[key], key)
+
+
+# What conf/base sets for the embedded dataset and model; a project of one's own sets others.
+CHOSEN = {
+    "dataset.data_dir",
+    "dataset.tfds.name",
+    "dataset.tfds.version",
+    "dataset.transform",
+}
+
+
+def assert_same_defaults(block: Any, values: dict[str, Any], path: str) -> None:
+    for name, field in block.model_fields.items():
+        here = f"{path}.{name}"
+        if here in CHOSEN:
+            continue
+        if isinstance(values[name], dict):
+            assert_same_defaults(field.annotation, values[name], here)
+        elif not field.is_required():
+            assert field.default == values[name], here
+
+
+@pytest.mark.parametrize(
+    ("path", "close"),
+    [
+        ("conversion.imput_type", "input_type"),
+        ("sampling.calibration.example", "examples"),
+        ("baseline.latency.thread", "threads"),
+        ("evaluation.edgetpu.runtime_versoin", "runtime_version"),
+        ("dataset.tfds.input_keys", "input_key"),
+    ],
+)
+def test_an_unknown_key_is_named_with_its_close_match(
+    parameters: dict[str, Any], path: str, close: str
+) -> None:
+    error = explained(put(parameters, path, 1))
+    assert error.what == f"Unknown parameter '{path}'"
+    assert close in error.expected.split("one of ")[1].split(", ")
+    assert error.remedy.startswith(f"Did you mean '{close}'")
+
+
+def test_an_unknown_key_without_a_close_match_is_to_be_removed(parameters: dict[str, Any]) -> None:
+    error = explained(put(parameters, "validation.xyz", 1))
+    assert (error.found, error.remedy) == ("'xyz'", "Remove it")
+
+
+def test_an_unknown_block_is_named_with_its_close_match(parameters: dict[str, Any]) -> None:
+    error = explained({**parameters, "convresion": {}})
+    assert error.what == "Unknown parameter 'convresion'"
+    assert error.remedy == "Did you mean 'conversion'?"
+
+
+@pytest.mark.parametrize("key", [5, None, "xyz"])
+def test_an_unknown_block_of_any_kind_is_an_error(parameters: dict[str, Any], key: Any) -> None:
+    assert f"'{key}'" in explained({**parameters, key: {}}).what
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("model.path", True),
+        ("model.path", None),
+        ("dataset.source", "npy"),
+        ("dataset.label_offset", 0.5),
+        ("dataset.image_csv.color", "RGB"),
+        ("dataset.tfds", None),
+        ("dataset.tfds", []),
+        ("dataset.tfds.version", 3.0),
+        ("sampling.seed", -1),
+        ("sampling.seed", "2019"),
+        ("sampling.calibration.examples", 0),
+        ("sampling.calibration.examples", "100"),
+        ("sampling.calibration.split", ["train"]),
+        ("sampling.evaluation.examples", 1.5),
+        ("baseline.parity.tolerance", 0),
+        ("baseline.parity.tolerance", "0.1"),
+        ("baseline.latency.runs", True),
+        ("conversion.input_type", "int16"),
+        ("conversion.timeout_s", -1),
+        ("validation.integer_only", "yes"),
+        ("validation.integer_only", 1),
+        ("evaluation.edgetpu.runtime_version", 9),
+        ("evaluation.edgetpu.runtime_version", 15),
+        ("training.epochs", 0),
+        ("training.learning_rate", "1e-3"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_was_found(
+    parameters: dict[str, Any], path: str, value: Any
+) -> None:
+    error = explained(put(parameters, path, value))
+    assert error.what == f"Parameter '{path}' has a bad value"
+    assert error.found == repr(value)
+    assert path in error.remedy
+
+
+def test_allowed_values_are_listed(parameters: dict[str, Any]) -> None:
+    expected = explained(put(parameters, "conversion.output_type", "int4")).expected
+    assert all(each in expected for each in ("float32", "int8", "uint8"))
+
+
+@pytest.mark.parametrize("value", [5, [5], [{1: 2}]])
+def test_a_bad_transform_is_named(parameters: dict[str, Any], value: Any) -> None:
+    error = explained(put(parameters, "dataset.transform", value))
+    assert error.what.startswith("Parameter 'dataset.transform")
+
+
+@pytest.mark.parametrize("path", ["model.path", "sampling.seed", "sampling.calibration.split"])
+def test_a_missing_value_is_named(parameters: dict[str, Any], path: str) -> None:
+    changed = put(parameters, path, None)
+    *parents, last = path.split(".")
+    inner = changed
+    for each in parents:
+        inner = inner[each]
+    del inner[last]
+    error = explained(changed)
+    assert error.what == f"Parameter '{path}' is missing"
+    assert "--params" in error.remedy
+
+
+@pytest.mark.parametrize("key", ["model", "dataset", "sampling", "training"])
+def test_a_missing_block_is_missing_its_values(parameters: dict[str, Any], key: str) -> None:
+    del parameters[key]
+    assert explained(parameters).what.startswith(f"Parameter '{key}.")
+
+
+@pytest.mark.parametrize("key", ["baseline", "conversion", "validation", "evaluation"])
+def test_a_block_of_defaults_may_be_left_out(parameters: dict[str, Any], key: str) -> None:
+    del parameters[key]
+    recipe.check_all(parameters)
+
+
+@pytest.mark.parametrize("key", sorted(recipe.BLOCKS))
+@pytest.mark.parametrize("value", [None, [], "text"])
+def test_a_block_that_is_no_mapping_is_an_error(
+    parameters: dict[str, Any], key: str, value: Any
+) -> None:
+    assert explained({**parameters, key: value}).what == f"Parameter '{key}' has a bad value"
+
+
+def test_other_mistakes_in_the_block_are_counted(parameters: dict[str, Any]) -> None:
+    two_more = put(put(parameters, "training.batch_size", "4"), "training.learning_rate", -1.0)
+    error = explained(put(two_more, "training.epochs", 0))
+    assert "'training.epochs'" in error.what
+    assert "(2 more mistakes in 'training')" in error.what
+
+
+def test_tfds_needs_a_name(parameters: dict[str, Any]) -> None:
+    error = explained(put(parameters, "dataset.tfds.name", None))
+    assert "dataset.tfds.name" in str(error)
+
+
+@pytest.mark.parametrize("source", ["image_csv", "npz"])
+def test_files_need_no_tfds_name(parameters: dict[str, Any], source: str) -> None:
+    files = put(put(parameters, "dataset.tfds.name", None), "dataset.source", source)
+    recipe.check_all(files)
+
+
+def test_a_transform_may_be_a_function(parameters: dict[str, Any]) -> None:
+    recipe.check_all(put(parameters, "dataset.transform", "module:name"))
+
+
+def test_checked_values_are_read_only() -> None:
+    checked = recipe.check(recipe.Conversion, {})
+    with pytest.raises(ValueError, match="frozen"):
+        checked.input_type = "uint8"
+
+
+def test_check_names_the_key_it_is_given() -> None:
+    with pytest.raises(ParameterError, match=r"'anything\.runs'"):
+        recipe.check(recipe.Latency, {"runs": 0}, "anything")
