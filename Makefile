@@ -13,7 +13,7 @@ run: $(READY)
 	kedro run
 
 test: $(READY) lint
-	pytest -n 2
+	pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	ruff check .

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import os
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from quantline.child import run_in_child
 from quantline.errors import ChildCrashed, ModelUnsupported
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HELPER = """
 import os, sys

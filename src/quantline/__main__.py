@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 
 def main() -> None:
     """Run the command line."""
+    # Outside a project no '.telemetry' declines, and Kedro's plugin takes that for consent.
+    os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "true")
     from kedro.framework.cli.cli import main as kedro
 
     kedro()

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from pathlib import Path
 from typing import Any
 
 import click
+import yaml
 from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.project import configure_logging, pipelines
+from kedro.pipeline import Pipeline
+from kedro.utils import find_kedro_project
 
-from quantline.errors import QuantlineError
+from quantline.errors import NothingToRun, QuantlineError, suggest
 from quantline.hooks import TrackRun
 
 INTERRUPTED = 130  # what shells report for SIGINT
@@ -25,6 +31,8 @@ def run(**arguments: Any) -> None:
     # A scheduler's SIGTERM ends a run as Ctrl-C does: children stopped, the record closed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        _use_project_logging()
+        _check_selection(arguments)
         assert kedro_run.callback is not None  # noqa: S101 - a command has one
         kedro_run.callback(**arguments)
     except KeyboardInterrupt as interrupt:
@@ -38,6 +46,52 @@ def run(**arguments: Any) -> None:
         _abandon("FAILED", ours)
         click.echo(f"\n{ours}", err=True)
         raise SystemExit(ours.exit_status) from error
+
+
+def _use_project_logging() -> None:
+    """Log as the project says from its subfolders too: Kedro looks in the current folder only."""
+    project = find_kedro_project(Path.cwd())
+    if project is None or project == Path.cwd() or os.environ.get("KEDRO_LOGGING_CONFIG"):
+        return
+    settings = project / "conf" / "logging.yml"
+    if settings.is_file():
+        configure_logging(yaml.safe_load(settings.read_text()))
+
+
+def _check_selection(arguments: dict[str, Any]) -> None:
+    """Select the nodes once before Kedro does, whose refusals are tracebacks.
+
+    Raises:
+        NothingToRun: A pipeline, node, tag or dataset that was named does not exist.
+    """
+    single, several = arguments["pipeline"], arguments["pipelines"]
+    names = [single] if single else several or ["__default__"]
+    known = sorted(name for name in pipelines.keys() if name != "__default__")
+    for name in names:
+        if name not in pipelines.keys():
+            raise NothingToRun(
+                f"There is no pipeline '{name}'",
+                found=f"'{name}'",
+                expected=f"one of {', '.join(known)}, or none for the whole chain",
+                remedy=suggest(name, known) or "Correct '--pipelines'",
+            )
+    try:
+        sum((pipelines[name] for name in names), Pipeline([])).filter(
+            tags=arguments["tags"],
+            from_nodes=arguments["from_nodes"],
+            to_nodes=arguments["to_nodes"],
+            node_names=arguments["node_names"],
+            from_inputs=arguments["from_inputs"],
+            to_outputs=arguments["to_outputs"],
+            node_namespaces=arguments["namespaces"],
+        )
+    except ValueError as error:
+        raise NothingToRun(
+            "The options select nothing that can be run",
+            found=str(error),
+            expected="nodes, tags and datasets of the chosen pipelines",
+            remedy=f"'kedro registry describe {names[0]}' lists its nodes",
+        ) from error
 
 
 def _find(error: BaseException | None) -> QuantlineError | None:

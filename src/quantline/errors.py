@@ -48,6 +48,10 @@ class ParameterError(QuantlineError):
     """A parameter is unknown, has the wrong type, or contradicts another."""
 
 
+class NothingToRun(QuantlineError):
+    """The options of the command name a pipeline, node or tag that does not exist."""
+
+
 class ModelNotFound(QuantlineError):
     """The model file or folder is not there, or is empty."""
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 
 from quantline import recipe
-from quantline.errors import ParameterError
+from quantline.errors import ParameterError, TrackingFailed, suggest
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
@@ -54,6 +54,7 @@ class CheckParameters:
         """
         # Parameters hold paths; like the catalog's, they start from the project folder.
         os.chdir(context.project_path)
+        _check_environment(context)
         try:
             parameters = context.params
         except Exception as error:  # the YAML reader's errors have no common base
@@ -64,6 +65,20 @@ class CheckParameters:
                 remedy="Correct the file it names",
             ) from error
         recipe.check_all(parameters)
+
+
+def _check_environment(context: KedroContext) -> None:
+    """Refuse an environment without a folder: Kedro would go on without any parameters."""
+    folder = Path(context.config_loader.conf_source)
+    name = context.config_loader.env or context.config_loader.default_run_env
+    if folder.is_dir() and not (folder / name).is_dir():
+        known = sorted(each.name for each in folder.iterdir() if each.is_dir())
+        raise ParameterError(
+            f"There is no environment '{name}'",
+            found=f"in '{folder}': {', '.join(known) or 'no folder'}",
+            expected=f"a folder '{folder / name}', which may be empty",
+            remedy=suggest(name, known) or "Correct '--env' or KEDRO_ENV, or make the folder",
+        )
 
 
 class StageLog:
@@ -89,12 +104,13 @@ class TrackRun:
         self._context, self._run, self._stage = context, None, None
 
     @hook_impl
-    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
         """Open a run for the whole chain only: single stages, as DVC runs them, open none.
 
         Nor does a resumed chain: what its first part was run with is not known here.
         """
-        if self._context is None or set(pipeline.nodes) != set(pipelines["__default__"].nodes):
+        is_whole = set(pipeline.nodes) == set(pipelines["__default__"].nodes)
+        if self._context is None or not is_whole or run_params["only_missing_outputs"]:
             return
         from quantline.release.tracking import start_run
 
@@ -123,4 +139,7 @@ class TrackRun:
         """Close the run, if one is open, with a status and the reason."""
         if self._run is not None:
             run, self._run = self._run, None
-            run.fail(status, self._stage or "start", error)
+            try:
+                run.fail(status, self._stage or "start", error)
+            except TrackingFailed as also:
+                logger.warning("%s", also)  # the reason that matters is the first one

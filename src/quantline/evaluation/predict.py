@@ -50,6 +50,7 @@ class Classifier:
 
     Attributes:
         classes: The number of classes; a single output unit is read as two classes.
+        input_shape: The shape of its input, without the batch dimension.
         meaning: ``probabilities`` (after SOFTMAX or LOGISTIC), ``log`` (after LOG_SOFTMAX), or
             ``logits``, as the operator before the output tells.
     """
@@ -69,6 +70,7 @@ class Classifier:
                 expected="an output of shape (1, classes)",
                 remedy="Export the model with its class scores as the output",
             )
+        self.input_shape = self._runtime.inputs[0].shape[1:]
         self.classes = max(2, port.shape[-1])
         self.meaning = _meaning(read(model))
 
@@ -96,10 +98,21 @@ def predict(model: bytes, samples: Iterable[Labelled], threads: int | None = Non
         is the first; ties count for the lower class), confidence (of the prediction), loss
         (cross-entropy, natural logarithm, of probabilities not below ``FLOOR``). Without a label,
         label_rank and loss are null.
+
+    Raises:
+        InputMismatch: A sample has another shape than the model takes.
     """
     classifier = Classifier(model, threads)
     columns: dict[str, list[object]] = {name: [] for name in SCHEMA.names}
     for sample in samples:
+        if sample.x.shape != classifier.input_shape:
+            raise InputMismatch(
+                f"The example '{sample.id}' does not have the shape that the model takes",
+                found=f"{sample.x.shape} after the transform",
+                expected=f"{classifier.input_shape}",
+                remedy="Bring all examples to this shape with 'dataset.transform', for instance "
+                "with a 'resize' step",
+            )
         scores = classifier.log_probabilities(sample.x)
         top = int(scores.argmax())
         label = sample.label

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantline.errors import DatasetNotFound, LabelMismatch, SplitUnusable
+from quantline.errors import DatasetNotFound, ExampleUnreadable, LabelMismatch, SplitUnusable
 from quantline.files import sha256
 from quantline.sampling.sources import Entry, Example, FileSplit
 
@@ -40,7 +41,11 @@ class NpzSource:
             yield Entry(_name(path, row), None if labels is None else int(labels[row]))
 
     def examples(self, split: str, ids: Set[str]) -> Iterator[Example]:
-        """Yield the chosen rows, reading one at a time from the archive."""
+        """Yield the chosen rows, reading one at a time from the archive.
+
+        Raises:
+            ExampleUnreadable: The archive is damaged.
+        """
         path, rows, labels = self._open(split)
         for row, value in enumerate(_stream_rows(path, self._x)):
             name = _name(path, row)
@@ -70,7 +75,9 @@ class NpzSource:
             if self._y in names:
                 with np.load(path, allow_pickle=False) as arrays:
                     labels = np.asarray(arrays[self._y])
-        except (OSError, zipfile.BadZipFile, ValueError, IndexError, EOFError) as error:
+        except (
+            OSError, zipfile.BadZipFile, zlib.error, ValueError, IndexError, EOFError
+        ) as error:  # fmt: skip
             raise DatasetNotFound(
                 f"The archive '{path}' cannot be read",
                 found=f"{type(error).__name__}: {error}",
@@ -123,8 +130,16 @@ def _read_header(stream: IO[bytes], path: Path) -> tuple[tuple[int, ...], np.dty
 
 def _stream_rows(path: Path, array: str) -> Iterator[np.ndarray]:
     # numpy loads an archive's array whole; reading the member by rows keeps memory constant.
-    with zipfile.ZipFile(path) as archive, archive.open(f"{array}.npy") as stream:
-        shape, dtype = _read_header(stream, path)
-        size = int(np.prod(shape[1:], dtype=np.int64)) * dtype.itemsize
-        for _ in range(shape[0]):
-            yield np.frombuffer(stream.read(size), dtype).reshape(shape[1:])
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(f"{array}.npy") as stream:
+            shape, dtype = _read_header(stream, path)
+            size = int(np.prod(shape[1:], dtype=np.int64)) * dtype.itemsize
+            for _ in range(shape[0]):
+                yield np.frombuffer(stream.read(size), dtype).reshape(shape[1:])
+    except (OSError, zipfile.BadZipFile, zlib.error, ValueError, EOFError) as error:
+        raise ExampleUnreadable(
+            f"The examples '{array}' in '{path}' cannot be read",
+            found=f"{type(error).__name__}: {error}",
+            expected="a whole archive",
+            remedy="Write or copy the archive again; it is damaged",
+        ) from error
