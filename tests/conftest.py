@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from quantline.quiet import tensorflow
+from quantline.tflite.graph import parse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,6 +95,20 @@ def public_quantize(
         inference_input_type=tf.as_dtype(input_type),
         inference_output_type=tf.as_dtype(output_type),
     )
+
+
+def calibrated(model: bytes, samples: np.ndarray) -> dict[int, tuple[float, float]]:
+    """Return what TensorFlow's calibrator writes into the model, by tensor index."""
+    from tensorflow.lite.python.optimize import calibrator
+
+    made = calibrator.Calibrator(calibrator.add_intermediate_tensors(model))
+    content = made.calibrate(lambda: ([sample[np.newaxis]] for sample in samples))
+    found = {}
+    for index, tensor in enumerate(parse(content).subgraphs[0].tensors):
+        quantization = tensor.quantization
+        if quantization is not None and quantization.min is not None and len(quantization.min):
+            found[index] = (float(quantization.min[0]), float(quantization.max[0]))
+    return found
 
 
 def _samples(shape: Sequence[int], count: int = 16, seed: int = 7) -> np.ndarray:
@@ -206,3 +221,16 @@ def two_inputs(keras: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("two_inputs") / "saved_model"
     model.export(path, verbose=False)
     return path
+
+
+@pytest.fixture(scope="session")
+def custom_operator(tf: Any) -> bytes:
+    """A float model of one custom operator, which no runtime here knows."""
+
+    @tf.function(input_signature=[tf.TensorSpec((1, 4), tf.float32)])
+    def call(x: Any) -> Any:
+        return tf.math.igamma(x, x)
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([call.get_concrete_function()])
+    converter.allow_custom_ops = True
+    return bytes(converter.convert())

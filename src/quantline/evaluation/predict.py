@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import pyarrow as pa
 
-from quantline.errors import LabelMismatch, ModelUnsupported, first_few
+from quantline.errors import InputMismatch, LabelMismatch, ModelUnsupported, first_few
 from quantline.tflite import Graph, Runtime, read
 
 if TYPE_CHECKING:

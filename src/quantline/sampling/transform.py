@@ -87,7 +87,7 @@ def _from_function(spec: str) -> Transform:
     try:
         function = getattr(importlib.import_module(module_name), name)
         source = inspect.getsource(sys.modules[module_name])
-    except (ImportError, AttributeError, ValueError, OSError, TypeError) as error:
+    except Exception as error:  # a user's module may raise anything
         raise TransformFailed(
             f"The transform function '{spec}' cannot be imported",
             found=f"{type(error).__name__}: {error}",
@@ -114,9 +114,11 @@ def _build_step(each: Mapping[str, Any]) -> tuple[str, Step]:
             remedy=suggest(name, list(_STEPS)) or "Correct it, or give a function 'module:name'",
         )
     try:
-        keywords = arguments if isinstance(arguments, Mapping) else None
-        return name, _STEPS[name](**keywords) if keywords else _STEPS[name](arguments)
-    except (TypeError, ValueError, KeyError) as error:
+        # '- rescale:' without arguments is null in YAML, which numpy would take for NaN.
+        keywords = {} if arguments is None else arguments
+        is_named = isinstance(keywords, Mapping)
+        return name, _STEPS[name](**keywords) if is_named else _STEPS[name](arguments)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise TransformFailed(
             f"The step '{name}' of 'dataset.transform' has bad arguments",
             found=f"{arguments!r} ({error})",

@@ -40,8 +40,9 @@ class Port:
         if not self.scale:
             return real.astype(self.dtype, copy=False)
         limits = np.iinfo(self.dtype)
-        scaled = real.astype(np.float32) / np.float32(self.scale)
-        rounded = np.trunc(scaled + np.copysign(np.float32(0.5), scaled)) + self.zero_point
+        # In float32 the sum with a half would round too: 0.49999997 + 0.5 is 1 there.
+        scaled = (real.astype(np.float32) / np.float32(self.scale)).astype(np.float64)
+        rounded = np.trunc(scaled + np.copysign(0.5, scaled)) + self.zero_point
         clipped: np.ndarray = np.clip(rounded, limits.min, limits.max).astype(self.dtype)
         return clipped
 

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from quantline import recipe
+from quantline.errors import DatasetNotFound, ExampleUnreadable, LabelMismatch, SplitUnusable
+from quantline.sampling import Example, Source, open_source
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def opened(folder: Path, **image_csv: Any) -> Source:
+    values = recipe.ImageCsv(**image_csv)
+    return open_source(recipe.Dataset(source="image_csv", data_dir=str(folder), image_csv=values))
+
+
+def picture(seed: int, channels: int = 3) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (4, 6, channels), dtype=np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Four images below 'images', and a list of three of them."""
+    (tmp_path / "images" / "deep").mkdir(parents=True)
+    for index, name in enumerate(("a.png", "b.png", "deep/c.bmp", "d.PNG")):
+        Image.fromarray(picture(index)).save(tmp_path / "images" / name)
+    (tmp_path / "images" / "notes.txt").write_text("no image")
+    (tmp_path / "list.csv").write_text(
+        "file,label\nimages/b.png,2\nimages/a.png,0\nimages/deep/c.bmp,1\n"
+    )
+    return tmp_path
+
+
+def chosen(source: Source, split: str) -> list[Example]:
+    return list(source.examples(split, {entry.id for entry in source.entries(split)}))
+
+
+def test_a_list_names_files_and_labels_in_its_order(folder: Path) -> None:
+    entries = list(opened(folder).entries("list.csv"))
+    assert entries == [("images/b.png", 2), ("images/a.png", 0), ("images/deep/c.bmp", 1)]
+
+
+def test_examples_are_the_decoded_images(folder: Path) -> None:
+    found = chosen(opened(folder), "list.csv")
+    for example, seed in zip(found, (1, 0, 2), strict=True):
+        np.testing.assert_array_equal(example.value, picture(seed))
+        content = (folder / example.id).read_bytes()
+        assert example.sha256 == hashlib.sha256(content).hexdigest()
+    assert [example.label for example in found] == [2, 0, 1]
+
+
+def test_files_start_from_the_list_s_own_folder(folder: Path) -> None:
+    (folder / "images" / "inner.csv").write_text("file,label\ndeep/c.bmp,7\n")
+    (example,) = chosen(opened(folder), "images/inner.csv")
+    assert (example.id, example.label) == ("deep/c.bmp", 7)
+    np.testing.assert_array_equal(example.value, picture(2))
+
+
+def test_a_folder_is_all_its_images_without_labels(folder: Path) -> None:
+    found = chosen(opened(folder), "images")
+    assert [(example.id, example.label) for example in found] == [
+        ("a.png", None),
+        ("b.png", None),
+        ("d.PNG", None),
+        ("deep/c.bmp", None),
+    ]
+    np.testing.assert_array_equal(found[3].value, picture(2))
+
+
+def test_a_folder_that_is_called_like_an_image_is_no_image(folder: Path) -> None:
+    (folder / "images" / "folder.png").mkdir()
+    assert len(list(opened(folder).entries("images"))) == 4
+
+
+def test_slices(folder: Path) -> None:
+    source = opened(folder)
+    assert [entry.label for entry in source.entries("list.csv[1:]")] == [0, 1]
+    assert [entry.label for entry in source.entries("list.csv[:33%]")] == [2]
+    assert [entry.id for entry in source.entries("images[2:]")] == ["d.PNG", "deep/c.bmp"]
+
+
+def test_a_list_without_labels_is_unlabelled(folder: Path) -> None:
+    (folder / "list.csv").write_text("file\nimages/b.png\nimages/a.png\n")
+    assert [entry.label for entry in opened(folder).entries("list.csv")] == [None, None]
+
+
+def test_the_columns_may_have_other_names(folder: Path) -> None:
+    (folder / "list.csv").write_text("id,class,path\n1,5,images/b.png\n")
+    source = opened(folder, file_column="path", label_column="class")
+    assert list(source.entries("list.csv")) == [("images/b.png", 5)]
+
+
+def test_a_list_from_a_spreadsheet_is_read(folder: Path) -> None:
+    text = 'file,label\r\n"images/b.png",2\r\n"images/a.png","0"\r\n'
+    (folder / "list.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert list(opened(folder).entries("list.csv")) == [("images/b.png", 2), ("images/a.png", 0)]
+
+
+def test_names_may_hold_commas_and_letters_of_any_language(folder: Path) -> None:
+    Image.fromarray(picture(9)).save(folder / "é, ü.png")
+    (folder / "list.csv").write_text('file,label\n"é, ü.png",2\n', encoding="utf-8")
+    (example,) = chosen(opened(folder), "list.csv")
+    np.testing.assert_array_equal(example.value, picture(9))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1"])
+def test_images_of_every_mode_become_what_was_asked_for(tmp_path: Path, mode: str) -> None:
+    image = Image.fromarray(picture(3)).convert(mode)
+    image.save(tmp_path / "a.png")
+    (rgb,) = chosen(opened(tmp_path), ".")
+    (gray,) = chosen(opened(tmp_path, color="grayscale"), ".")
+    assert (rgb.value.shape, gray.value.shape) == ((4, 6, 3), (4, 6, 1))
+    np.testing.assert_array_equal(rgb.value, np.asarray(image.convert("RGB")))
+    np.testing.assert_array_equal(gray.value[..., 0], np.asarray(image.convert("L")))
+
+
+def test_images_may_have_many_sizes(tmp_path: Path) -> None:
+    for index, size in enumerate([(3, 5), (9, 2)]):
+        Image.new("RGB", size).save(tmp_path / f"{index}.png")
+    shapes = [example.value.shape for example in chosen(opened(tmp_path), ".")]
+    assert shapes == [(5, 3, 3), (2, 9, 3)]
+
+
+def test_a_file_that_is_not_there_is_named(folder: Path) -> None:
+    (folder / "list.csv").write_text("file,label\nimages/none.png,0\n")
+    with pytest.raises(ExampleUnreadable, match=r"images/none\.png"):
+        chosen(opened(folder), "list.csv")
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n", b"GIF89a"])
+def test_a_file_that_is_no_image_is_named(folder: Path, content: bytes) -> None:
+    (folder / "images" / "a.png").write_bytes(content)
+    with pytest.raises(ExampleUnreadable, match=r"a\.png"):
+        chosen(opened(folder), "list.csv")
+
+
+def test_an_image_that_was_cut_off_is_named(folder: Path) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(image).save(folder / "images" / "a.png")
+    content = (folder / "images" / "a.png").read_bytes()
+    (folder / "images" / "a.png").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ExampleUnreadable, match=r"a\.png"):
+        chosen(opened(folder), "list.csv")
+
+
+def test_only_chosen_images_are_opened(folder: Path) -> None:
+    (folder / "images" / "a.png").write_bytes(b"no image")
+    found = list(opened(folder).examples("list.csv", {"images/b.png"}))
+    assert [example.id for example in found] == ["images/b.png"]
+
+
+@pytest.mark.parametrize("text", ["", "name,label\na.png,1\n", "images/a.png,0\n"])
+def test_a_list_without_the_column_is_an_error_that_shows_its_columns(
+    folder: Path, text: str
+) -> None:
+    (folder / "list.csv").write_text(text)
+    with pytest.raises(SplitUnusable, match="no column 'file'") as caught:
+        list(opened(folder).entries("list.csv"))
+    assert (
+        caught.value.found
+        == f"the columns {', '.join(text[: text.find(chr(10))].split(',')) or 'none'}"
+    )
+
+
+@pytest.mark.parametrize("label", ["", "cat", "1.0", "None"])
+def test_a_label_that_is_no_class_index_is_an_error_with_its_line(folder: Path, label: str) -> None:
+    (folder / "list.csv").write_text(f"file,label\nimages/a.png,1\nimages/b.png,{label}\n")
+    with pytest.raises(LabelMismatch, match="Line 3") as caught:
+        list(opened(folder).entries("list.csv"))
+    assert caught.value.found == f"'{label}'"
+
+
+@pytest.mark.parametrize("name", ["none.csv", "none", "images/a.png"])
+def test_what_is_no_list_is_an_error(folder: Path, name: str) -> None:
+    with pytest.raises(DatasetNotFound, match=name):
+        list(opened(folder).entries(name))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "label,file\n1,images/a.png\n2\n",  # a line that ends before the file
+        f"file,label\n{'a' * 200_000},1\n",  # an endless cell
+        'file,label\n"images/a.png,1\n',  # a quote that is never closed
+    ],
+)
+def test_a_damaged_list_is_an_error_of_ours(folder: Path, text: str) -> None:
+    (folder / "list.csv").write_text(text)
+    with pytest.raises((DatasetNotFound, ExampleUnreadable, LabelMismatch, SplitUnusable)):
+        chosen(opened(folder), "list.csv")
+
+
+def test_a_folder_without_images_is_empty(tmp_path: Path) -> None:
+    assert list(opened(tmp_path).entries(".")) == []
