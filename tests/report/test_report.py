@@ -1,0 +1,93 @@
+"""The summary as numbers, as a table and as a picture."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+
+from quantline.report import draw_summary, summarize, summary_table
+from quantline.report.rounding import percent, points
+
+SCORES = {"top1": 0.9255, "top1_low": 0.9202, "top1_high": 0.9305,
+          "loss": 0.207, "loss_low": 0.194, "loss_high": 0.22}  # fmt: skip
+TIMES = {"latency_ms_p10": 1.0, "latency_ms_p50": 1.1, "latency_ms_p90": 1.4, "latency_ms_min": 0.9}
+MANIFEST = {
+    "dataset": {"source": "npz", "name": "clothes", "version": None},
+    "calibration": {"split": "train", "examples": [{}] * 3},
+    "evaluation": {"split": "test", "examples": [{}] * 1234},
+}
+
+
+def summary(**scores: float) -> dict[str, Any]:
+    return summarize(
+        {**scores, "size_bytes": 250_000},
+        {**scores, "size_bytes": 95_000},
+        {"agreement": 0.99, "agreement_low": 0.98, "agreement_high": 0.995, "size_ratio": 2.63,
+         "top1_drop_points": 0.06, "top1_drop_points_low": -0.09, "top1_drop_points_high": 0.21,
+         "per_class": [{"class": 0}]},
+        {"float": TIMES, "int8": TIMES, "speed_ratio": 1.7, "speed_ratio_low": 1.6,
+         "speed_ratio_high": 1.8},
+        {"integer_only": False, "float_operators": 3, "interface_operators": 0, "tensors": 34,
+         "integer_tensors": 31, "evidence": "parsed"},
+        {"evidence": "predicted", "runtime_version": 14, "operators_total": 12,
+         "mapped_operators": 9, "unknown_operators": 1, "mapped_share": 0.75, "subgraphs": 1,
+         "operators": []},
+    )  # fmt: skip
+
+
+def rendered(values: dict[str, Any]) -> str:
+    from rich.console import Console
+
+    out = io.StringIO()
+    Console(file=out, width=120).print(summary_table(values, MANIFEST))
+    return out.getvalue()
+
+
+def test_the_summary_joins_scores_and_times() -> None:
+    got = summary(**SCORES)
+    assert set(got) == {"float", "int8", "comparison", "integer_only", "edgetpu"}
+    assert got["float"]["latency_ms_p50"] == 1.1
+    assert got["comparison"]["speed_ratio_low"] == 1.6
+    assert "per_class" not in got["comparison"]
+    assert got["edgetpu"]["operators"] == 12
+
+
+def test_the_table_shows_each_figure_with_its_evidence() -> None:
+    text = rendered(summary(**SCORES))
+    for words in ("clothes: 1,234 examples of 'test', calibrated on 3 of 'train'",
+                  "92.55 ± 0.53 %", "-0.06 ± 0.15 points", "2.6x smaller",
+                  "no: 3 operators float", "31 of 34 tensors",
+                  "9 of 12 operators, 1 unknown", "measured", "parsed", "predicted"):  # fmt: skip
+        assert words in text
+
+
+def test_without_labels_there_is_no_accuracy() -> None:
+    text = rendered(summary())
+    assert "top-1 " not in text.replace("same top-1", "")
+    assert "same top-1" in text
+    assert draw_summary(summary()).startswith(b"\x89PNG")
+
+
+def test_the_picture_is_a_png_and_the_same_twice() -> None:
+    first = draw_summary(summary(**SCORES))
+    assert first.startswith(b"\x89PNG")
+    assert first == draw_summary(summary(**SCORES))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (0.756, 0.819, "78.9 ± 3.3 %"),
+        (0.7887, 0.7897, "78.920 ± 0.050 %"),
+        (0.4, 1.0, "79 ± 39 %"),
+        (0.7892, 0.7892, "78.92 ± 0.00 %"),
+    ],
+)
+def test_an_uncertainty_has_two_digits(low: float, high: float, text: str) -> None:
+    assert percent({"top1": 0.7892, "top1_low": low, "top1_high": high}, "top1") == text
+
+
+def test_a_drop_is_shown_as_a_change() -> None:
+    assert points({"d": 1.4, "d_low": -0.1, "d_high": 2.9}, "d") == "-1.4 ± 1.5 points"
