@@ -31,7 +31,7 @@ def run_in_child(function: Callable[..., T], *arguments: Any, what: str, timeout
 
     Raises:
         ChildCrashed: The child died of a signal, ran out of time, or failed without a word.
-        Exception: Whatever the function raised.
+        QuantlineError: Whatever error of ours the function raised.
     """
     with tempfile.TemporaryDirectory(prefix="quantline-") as folder:
         call, answer, errors = (Path(folder) / name for name in ("call", "answer", "stderr"))
@@ -53,7 +53,7 @@ def run_in_child(function: Callable[..., T], *arguments: Any, what: str, timeout
                     f"{what[0].upper()}{what[1:]} took too long and was ended",
                     found=f"no answer after {timeout_s:g} s",
                     expected=f"an answer within {timeout_s:g} s",
-                    remedy="Raise 'conversion.timeout_s', or use a smaller model",
+                    remedy="Use a smaller model; 'conversion.timeout_s' limits the conversion",
                 ) from error
         if not answer.exists():
             raise _crashed(what, done.returncode, errors.read_text(errors="replace"))

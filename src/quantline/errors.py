@@ -65,7 +65,7 @@ class ModelUnsupported(QuantlineError):
 
 
 class ModelAlreadyQuantized(QuantlineError):
-    """A model given as float already holds integer-quantized tensors."""
+    """A model given as float already holds quantized or float16 tensors."""
 
 
 class ImportMismatch(QuantlineError):
@@ -159,7 +159,7 @@ def first_few(items: Sequence[object], limit: int = 10) -> str:
 
 
 def _sentence(text: str) -> str:
-    text = text.strip()
+    text = " ".join(text.split())  # one paragraph, whatever a library said
     return text if text.endswith((".", "?", "!", ":")) else f"{text}."
 
 

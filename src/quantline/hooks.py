@@ -60,7 +60,7 @@ class CheckParameters:
         except Exception as error:  # the YAML reader's errors have no common base
             raise ParameterError(
                 "The parameters cannot be read",
-                found=f"{type(error).__name__}: {error}",
+                found=f"{type(error).__name__}: {' '.join(str(error).split())}",
                 expected="YAML files in conf/base, and in conf/ENV with --env=ENV",
                 remedy="Correct the file it names",
             ) from error

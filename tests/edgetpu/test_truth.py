@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from quantline.edgetpu import Target, predict
-from quantline.tflite.graph import read_file
+from quantline.tflite.graph import read
 
 PAIRS = Path(__file__).resolve().parents[2].parent / "shared" / "edgetpu_pairs"
 
@@ -43,7 +43,7 @@ def is_right(report, record):
 def test_every_operator_of_almost_every_model(truth, as_compiled):
     misses = []
     for record in truth:
-        graph = read_file(PAIRS / record["model"])
+        graph = read((PAIRS / record["model"]).read_bytes())
         versions = {"runtime_version": max(record["min_runtime"])} if as_compiled else {}
         if not is_right(predict(graph, **versions), record):
             misses.append(record["model"])
@@ -54,7 +54,7 @@ def test_compiled_files_are_read_as_the_compiler_left_them(truth):
     compiled = [record for record in truth if "compiled" in record]
     assert compiled
     for record in compiled:
-        report = predict(read_file(PAIRS / record["compiled"]))
+        report = predict(read((PAIRS / record["compiled"]).read_bytes()))
         assert len(indices(report, Target.EDGETPU)) == record["edgetpu_subgraphs"]
         assert len(indices(report, Target.CPU)) == len(record["cpu"])
         assert report.unknown_operators == 0

@@ -5,17 +5,24 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import yaml
+from click.testing import CliRunner
+from kedro.framework.startup import bootstrap_project
 
+from quantline.cli import cli
 from quantline.quiet import tensorflow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 CLASSES = 4
@@ -35,6 +42,9 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # a process group, as a terminal makes one
+            # Where the tests run in the background, SIGINT is ignored, and that is inherited.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
 
     def run(self, *arguments: str, cwd: Path | None = None, **env: str) -> tuple[int, str, str]:
@@ -71,8 +81,8 @@ class Project:
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with train.npz, test.npz and model.keras: the bright quarter is the class."""
-    tensorflow()
+    """A folder with train.npz, test.npz and a model: the bright quarter is the class."""
+    tf = tensorflow()
     import keras
 
     folder = tmp_path_factory.mktemp("tiny")
@@ -98,6 +108,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with np.load(folder / "train.npz") as arrays:
         model.fit(arrays["x"], arrays["y"], epochs=30, batch_size=20, verbose=0)
     model.save(folder / "model.keras")
+    # Imported without TensorFlow: quick, for tests of what comes after the import.
+    converted = tf.lite.TFLiteConverter.from_keras_model(model).convert()
+    (folder / "model.tflite").write_bytes(converted)
     return folder
 
 
@@ -126,13 +139,44 @@ def make_project(folder: Path, tiny: Path) -> Project:
     return project
 
 
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow store without a run; MLflow takes seconds to make the tables of one."""
+    from mlflow import MlflowClient
+
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
 @pytest.fixture
-def project(tmp_path: Path, tiny: Path) -> Project:
+def project(tmp_path: Path, tiny: Path, store: Path) -> Project:
     """A scratch project in which nothing was run."""
-    return make_project(tmp_path / "project", tiny)
+    project = make_project(tmp_path / "project", tiny)
+    shutil.copy(store, project.folder)
+    return project
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
+def kedro_run(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., tuple[int, str]]]:
+    """Give the command in this process; return its exit status and what it says."""
+    monkeypatch.chdir(project.folder)
+    bootstrap_project(project.folder)
+
+    def run(*arguments: str) -> tuple[int, str]:
+        result = CliRunner().invoke(cli, ["run", *arguments])
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        # Click gives the error after the log; the paragraph is its last line.
+        return result.exit_code, "".join(result.stderr.strip().splitlines()[-1:])
+
+    yield run
+    os.chdir(ROOT)
+
+
+@pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Project:
     """A scratch project after one full run, started in one of its folders."""
     project = make_project(tmp_path_factory.mktemp("finished") / "project", tiny)

@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
-from kedro.framework.startup import bootstrap_project
-
-from quantline.cli import cli
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parents[2]
 Given = dict[str, Any]
-
-
-@pytest.fixture
-def kedro_run(project: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str]]:
-    """Give the command in this process; return its exit status and what it says."""
-    monkeypatch.chdir(project.folder)
-    bootstrap_project(project.folder)
-
-    def run(*arguments: str) -> tuple[int, str]:
-        result = CliRunner().invoke(cli, ["run", *arguments])
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        # Click gives the error after the log; the paragraph is its last line.
-        return result.exit_code, "".join(result.stderr.strip().splitlines()[-1:])
-
-    yield run
-    os.chdir(ROOT)
 
 
 def files(project: Any) -> dict[str, float]:
@@ -70,6 +48,11 @@ def with_large_images(project: Any) -> None:
     npz(project, "other.npz", x=x)
 
 
+def with_other_shape(project: Any) -> None:
+    x = np.random.default_rng(0).uniform(size=(120, 4, 16, 1)).astype(np.float32)
+    npz(project, "other.npz", x=x)
+
+
 def with_text_for_a_model(project: Any) -> None:
     (project.folder / "my.keras").write_text("not a model")
 
@@ -82,6 +65,31 @@ def with_cut_tflite(project: Any) -> None:
     (project.folder / "my.tflite").write_bytes(b"\x1c\0\0\0TFL3" + bytes(300))
 
 
+def with_flipped_bits(project: Any) -> None:
+    path = project.folder / "data/01_raw/other.npz"
+    content = bytearray((path.parent / "test.npz").read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+
+def with_half_an_archive(project: Any) -> None:
+    path = project.folder / "data/01_raw/other.npz"
+    content = (path.parent / "test.npz").read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def with_float_labels(project: Any) -> None:
+    npz(project, "other.npz", y=np.arange(120) / 7)
+
+
+def with_too_few_labels(project: Any) -> None:
+    npz(project, "other.npz", y=np.arange(7))
+
+
+def with_other_names(project: Any) -> None:
+    npz(project, "other.npz", x=None, images=np.zeros((3, 8, 8, 1), np.float32))
+
+
 def nothing(project: Any) -> None:
     pass
 
@@ -89,6 +97,8 @@ def nothing(project: Any) -> None:
 TFDS = {"dataset.source": "tfds", "sampling.calibration.split": "train",
         "sampling.evaluation.split": "test"}  # fmt: skip
 EMBEDDED = {**TFDS, "dataset.data_dir": str(ROOT / "data/01_raw")}
+
+TFLITE = {"model.path": "data/01_raw/model.tflite"}
 
 CASES: list[tuple[str, Callable[[Any], None], Given, list[str]]] = [
     ("unknown parameter", nothing, {"validation.integer_onyl": "false"},
@@ -118,20 +128,35 @@ CASES: list[tuple[str, Callable[[Any], None], Given, list[str]]] = [
      ["'test.npz[:0]'", "is empty"]),
     ("no such archive", nothing, {"sampling.evaluation.split": "tset.npz"},
      ["'data/01_raw/tset.npz' cannot be read"]),
+    ("flipped bits", with_flipped_bits, {"sampling.evaluation.split": "other.npz"},
+     ["'data/01_raw/other.npz' cannot be read", "CRC"]),
+    ("half an archive", with_half_an_archive, {"sampling.evaluation.split": "other.npz"},
+     ["'data/01_raw/other.npz' cannot be read", "zip"]),
+    ("float labels", with_float_labels, {"sampling.evaluation.split": "other.npz"},
+     ["are not class indices", "float64"]),
+    ("too few labels", with_too_few_labels, {"sampling.evaluation.split": "other.npz"},
+     ["not as many labels as examples", "120 examples and 7 labels"]),
+    ("other names", with_other_names, {"sampling.evaluation.split": "other.npz"},
+     ["has no array 'x'", "images, y"]),
     ("too few", nothing, {"sampling.calibration.examples": 500},
      ["fewer examples than asked for", "200 examples", "at least 500"]),
     ("overlap", nothing, {"sampling.evaluation.split": "train.npz[:20]",
                           "sampling.calibration.split": "train.npz[:50]"},
      ["overlap", "train.npz[0]"]),
-    ("labels", with_high_labels, {"sampling.evaluation.split": "other.npz"},
+    ("labels", with_high_labels, {**TFLITE, "sampling.evaluation.split": "other.npz"},
      ["not classes of the model", "other.npz[4] (4)", "labels from 0 to 3"]),
-    ("no channel", with_flat_images, {"sampling.calibration.split": "other.npz"},
+    ("no channel", with_flat_images, {**TFLITE, "sampling.calibration.split": "other.npz"},
      ["(8, 8)", "(8, 8, 1)", "expand_dims"]),
-    ("other size", with_large_images, {"sampling.calibration.split": "other.npz"},
+    ("other size", with_large_images, {**TFLITE, "sampling.calibration.split": "other.npz"},
      ["(20, 16, 1)", "(8, 8, 1)", "resize: {height: 8, width: 8}"]),
+    ("other size to evaluate", with_large_images,
+     {**TFLITE, "sampling.evaluation.split": "other.npz"},
+     ["'other.npz[0]'", "(20, 16, 1)", "(8, 8, 1)", "resize"]),
+    ("as many values in another shape", with_other_shape,
+     {**TFLITE, "sampling.evaluation.split": "other.npz"}, ["(4, 16, 1)", "(8, 8, 1)"]),
     ("nan to calibrate", with_nan, {"sampling.calibration.split": "other.npz"},
      ["not finite", "64 NaN"]),
-    ("nan to evaluate", with_nan, {"sampling.evaluation.split": "other.npz"},
+    ("nan to evaluate", with_nan, {**TFLITE, "sampling.evaluation.split": "other.npz"},
      ["not finite", "64 NaN"]),
     ("transform step", nothing, {"dataset.transform": "no_such_module:f"},
      ["'no_such_module:f' cannot be imported"]),
@@ -157,16 +182,6 @@ def test_a_mistake_gets_one_paragraph(
         assert words in paragraph
     assert not [name for name in project.written() if "partial" in name]
     assert "06_models/int8.tflite" not in project.written()
-
-
-def test_a_quantized_model_is_not_taken_for_a_float_one(
-    finished: Any, project: Any, kedro_run: Callable[..., tuple[int, str]]
-) -> None:
-    model = finished.folder / "data/06_models/int8.tflite"
-    status, paragraph = kedro_run("--params", f"model.path={model}")
-    assert status == 2
-    assert "is already quantized" in paragraph
-    assert "(int8)" in paragraph
 
 
 def test_results_that_cannot_be_written(
@@ -197,6 +212,46 @@ def test_results_that_are_missing_or_damaged(
     assert files(project) == before
 
 
+DAMAGED = {
+    "no model": ("06_models/float.tflite", None, ["float.tflite' cannot be read", "no such file"]),
+    "cut off": ("06_models/ranges.json", b'{"samples": 1, "ten', ["ranges.json'", "a damaged file"]),
+    "empty": ("06_models/ranges.json", b"", ["ranges.json'", "a damaged file"]),
+    "other keys": ("06_models/ranges.json", b"{}", ["The recorded ranges cannot be read"]),
+    "ranges of another model": (
+        "06_models/ranges.json",
+        b'{"float_model_sha256": "0", "samples": 1, "samples_sha256": null, "tensors": [],'
+        b' "versions": {}}',
+        ["are not those of this float model", "Run the 'calibration' pipeline again"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "said"), DAMAGED.values(), ids=DAMAGED)
+def test_a_stage_does_not_trust_what_it_reads(
+    project: Any,
+    kedro_run: Callable[..., tuple[int, str]],
+    name: str,
+    content: bytes | None,
+    said: list[str],
+) -> None:
+    folder = project.folder / "data/06_models"
+    folder.mkdir()
+    (folder / "ranges.json").write_text("{}")
+    (folder / "float.tflite").write_bytes(
+        (project.folder / "data/01_raw/model.tflite").read_bytes()
+    )
+    path = project.folder / "data" / name
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    before = files(project)
+    status, paragraph = kedro_run("--pipelines", "conversion")
+    assert status == 2
+    for words in said:
+        assert words in paragraph
+    assert files(project) == before
+
+
 def test_data_that_changed_after_sampling(
     project: Any, kedro_run: Callable[..., tuple[int, str]]
 ) -> None:
@@ -204,7 +259,9 @@ def test_data_that_changed_after_sampling(
     with np.load(project.folder / "data/01_raw/test.npz") as arrays:
         changed = arrays["x"] * np.float32(0.5)
     npz(project, "test.npz", x=changed)
-    status, paragraph = kedro_run("--pipelines", "baseline")
+    status, paragraph = kedro_run(
+        "--pipelines", "baseline", "--params", "model.path=data/01_raw/model.tflite"
+    )
     assert status == 2
     assert "The manifest does not fit the dataset" in paragraph
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
+import shutil
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +14,7 @@ from quantline.pipeline_registry import CHAIN, register_pipelines
 from quantline.tflite import read
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -82,21 +81,35 @@ def test_two_runs_in_one_process_give_the_same_model_and_two_records(
         assert there.read_bytes() == here.read_bytes(), name
 
 
-@pytest.mark.parametrize("stage", ["validation", "report"])
-def test_a_single_stage_opens_no_run(finished: Any, stage: str) -> None:
-    before = len(finished.runs())
-    status, _, err = finished.run("--pipelines", stage)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--from-nodes", "write_summary"),
+        ("--only-missing-outputs",),
+        ("--tags", "report"),
+        ("--pipelines", "validation,report"),
+    ],
+    ids=lambda each: each[0],
+)
+def test_a_part_of_the_chain_is_not_recorded(finished: Any, arguments: tuple[str, ...]) -> None:
+    before = [run.info.run_id for run in finished.runs()]
+    status, _, err = finished.run(*arguments)
     assert status == 0, err
-    assert len(finished.runs()) == before
+    assert [run.info.run_id for run in finished.runs()] == before
 
 
-def test_the_tracking_uri_of_the_environment_comes_first(finished: Any, tmp_path: Path) -> None:
-    store = tmp_path / "elsewhere.db"
+def test_the_tracking_uri_of_the_environment_comes_first(
+    finished: Any, store: Path, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere.db"
+    shutil.copy(store, elsewhere)
+    before = len(finished.runs())
     status, _, err = finished.run(
-        "--params", "model.path=nothing.keras", MLFLOW_TRACKING_URI=f"sqlite:///{store}"
+        "--params", "model.path=nothing.keras", MLFLOW_TRACKING_URI=f"sqlite:///{elsewhere}"
     )
     assert status == 2, err
-    assert [run.info.status for run in finished.runs(store)] == ["FAILED"]
+    assert [run.info.status for run in finished.runs(elsewhere)] == ["FAILED"]
+    assert len(finished.runs()) == before
 
 
 def export_sine(tiny: Path, folder: Path) -> None:
@@ -134,49 +147,34 @@ def test_a_model_that_is_not_integer_only_stops_the_run(project: Any, tiny: Path
     assert status == 0, err
     assert "SIN stays float" in err
     assert project.json("08_reporting/integer_only.json")["integer_only"] is False
-
-
-def interrupt(project: Any, line: str, how: signal.Signals) -> tuple[int, str]:
-    """Start a run, and send it a signal shortly after a line of its log."""
-    process = project.start()
-    assert process.stderr is not None
-    seen = []
-    for text in process.stderr:
-        seen.append(text)
-        if line in text:
-            break
-    time.sleep(0.5)
-    os.kill(process.pid, how)
-    _, rest = process.communicate(timeout=60)
-    return process.returncode, "".join(seen) + (rest or "")
-
-
-@pytest.mark.parametrize(
-    ("line", "how", "status"),
-    [
-        ("baseline: import_model", signal.SIGINT, 130),
-        ("conversion: convert", signal.SIGTERM, 130),
-        ("conversion: convert", signal.SIGKILL, -signal.SIGKILL),
-    ],
-)
-def test_an_interrupted_run_can_be_run_again(
-    finished: Any, project: Any, line: str, how: signal.Signals, status: int
-) -> None:
-    got, err = interrupt(project, line, how)
-    assert got == status, err
-    assert "Traceback" not in err
-    assert "06_models/int8.tflite" not in project.written()
-    if how != signal.SIGKILL:
-        assert [run.info.status for run in project.runs()] == ["KILLED"]
-    got, _, err = project.run()
-    assert got == 0, err
-    assert not [name for name in project.written() if "partial" in name]
-    assert project.runs()[0].info.status == "FINISHED"
-    there, here = (each.folder / "data/06_models/int8.tflite" for each in (finished, project))
-    assert there.read_bytes() == here.read_bytes()
+    status, out, err = project.run(
+        "--pipelines", "evaluation,report", "--params", "validation.integer_only=false"
+    )
+    assert status == 0, err
+    assert f"no: {len(report['offenders'])} operators float" in " ".join(out.split())
+    assert project.json("08_reporting/summary.json")["integer_only"]["integer_only"] is False
 
 
 def test_the_chain_has_the_stages_of_the_design() -> None:
     pipelines = register_pipelines()
     assert {tag for node in pipelines["__default__"].nodes for tag in node.tags} == set(CHAIN)
     assert all(len(node.tags) == 1 for each in pipelines.values() for node in each.nodes)
+
+
+def test_a_quantized_model_is_not_taken_for_a_float_one(
+    finished: Any, project: Any, kedro_run: Callable[..., tuple[int, str]]
+) -> None:
+    model = finished.folder / "data/06_models/int8.tflite"
+    status, paragraph = kedro_run("--params", f"model.path={model}")
+    assert status == 2
+    assert "is already quantized" in paragraph
+    assert "(int8)" in paragraph
+
+
+def test_the_table_goes_to_stdout_and_the_log_to_stderr(finished: Any) -> None:
+    status, out, err = finished.run("--pipelines", "report")
+    assert status == 0
+    assert [line.split(" ", 1)[1] for line in err.strip().splitlines()] == ["report: write_summary"]
+    assert out.startswith("npz: 120 examples of 'test.npz', calibrated on 40 of 'train.npz'")
+    for words in ("top-1", "loss", "size", "latency, CPU", "integer-only", "Edge TPU", "predicted"):
+        assert words in out

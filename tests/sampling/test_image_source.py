@@ -176,6 +176,12 @@ def test_a_label_that_is_no_class_index_is_an_error_with_its_line(folder: Path, 
     assert caught.value.found == f"'{label}'"
 
 
+def test_a_line_without_a_file_is_an_error_with_its_number(folder: Path) -> None:
+    (folder / "list.csv").write_text("label,file\n1,images/a.png\n2\n3,\n")
+    with pytest.raises(SplitUnusable, match="Line 3"):
+        list(opened(folder).entries("list.csv"))
+
+
 @pytest.mark.parametrize("name", ["none.csv", "none", "images/a.png"])
 def test_what_is_no_list_is_an_error(folder: Path, name: str) -> None:
     with pytest.raises(DatasetNotFound, match=name):

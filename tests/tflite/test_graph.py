@@ -7,11 +7,9 @@ import pytest
 
 from quantline.errors import ModelNotFound, ModelUnreadable
 from quantline.tflite import read
-from quantline.tflite.graph import is_integer, read_file
+from quantline.tflite.graph import is_integer
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from conftest import Trained
 
 
@@ -166,16 +164,6 @@ def test_a_model_with_a_flipped_bit_is_read_or_unreadable(plain: Trained) -> Non
         except ModelUnreadable:
             unreadable += 1
     assert unreadable > 10
-
-
-def test_a_file_is_read_like_its_bytes(plain: Trained, tmp_path: Path) -> None:
-    (tmp_path / "m.tflite").write_bytes(plain.float_tflite)
-    assert kinds(plain.float_tflite) == [
-        operator.type for operator in read_file(tmp_path / "m.tflite").main.operators
-    ]
-    (tmp_path / "m.tflite").write_bytes(b"")
-    with pytest.raises(ModelNotFound, match=r"m\.tflite"):
-        read_file(tmp_path / "m.tflite")
 
 
 @pytest.mark.parametrize("name", ["int4", "int8", "uint8", "int16", "int32", "int64", "bool"])

@@ -79,10 +79,11 @@ class Classifier:
         output = self._runtime.predict(x).ravel().astype(np.float64)
         if self.meaning == "probabilities":
             both = output if output.size > 1 else np.concatenate([1 - output, output])
-            return np.asarray(np.log(np.clip(both, FLOOR, 1)))
+            with np.errstate(divide="ignore"):  # the logarithm of 0 is -inf, and ranks last
+                return np.asarray(np.log(both))
         if output.size == 1:
             output = np.concatenate([np.zeros(1), output])
-        return np.asarray(np.maximum(output - np.logaddexp.reduce(output), np.log(FLOOR)))
+        return np.asarray(output - np.logaddexp.reduce(output))
 
 
 def predict(model: bytes, samples: Iterable[Labelled], threads: int | None = None) -> pa.Table:
@@ -119,7 +120,7 @@ def predict(model: bytes, samples: Iterable[Labelled], threads: int | None = Non
         rank, loss = None, None
         if label is not None:
             rank = int((scores > scores[label]).sum() + (scores[:label] == scores[label]).sum())
-            loss = float(-scores[label])
+            loss = float(-max(scores[label], np.log(FLOOR)))
         row = (sample.id, label, top, rank, float(np.exp(scores[top])), loss)
         for name, value in zip(SCHEMA.names, row, strict=True):
             columns[name].append(value)

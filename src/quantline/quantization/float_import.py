@@ -54,7 +54,7 @@ def import_float(model: recipe.Model, samples: np.ndarray, parity: recipe.Parity
         ModelNotFound: The file is missing or empty.
         ModelUnreadable: It is not a model.
         ModelUnsupported: It has several inputs, several outputs, or unknown sizes.
-        ModelAlreadyQuantized: A ``.tflite`` holds integer-quantized tensors.
+        ModelAlreadyQuantized: A ``.tflite`` holds quantized or float16 tensors.
         InputMismatch: The samples have another shape than the model takes.
         ConversionFailed: TensorFlow refuses the conversion.
         ImportMismatch: The imported and the original model disagree.
@@ -130,7 +130,8 @@ def _read_float_tflite(path: Path) -> bytes:
         f"'{tensor.name}' ({tensor.dtype})"
         for subgraph in graph.subgraphs
         for tensor in subgraph.tensors
-        if tensor.quantization is not None
+        # Float16 weights have no scale, but their DEQUANTIZE outputs would pass for activations.
+        if tensor.quantization is not None or tensor.dtype == "float16"
     ]
     if quantized:
         raise ModelAlreadyQuantized(

@@ -27,14 +27,20 @@ def check_input(given: tuple[int, ...], taken: tuple[int, ...], model: str) -> N
 
 
 def _fitting_transform(given: tuple[int, ...], taken: tuple[int, ...]) -> str:
-    if tuple(size for size in given if size != 1) == tuple(size for size in taken if size != 1):
-        return "Add '- expand_dims: -1' to 'dataset.transform'" if len(given) < len(taken) else (
-            "Drop the extra dimension with a function 'module:name' as 'dataset.transform'"
-        )  # fmt: skip
+    for axis, size in enumerate(taken):
+        if size == 1 and taken[:axis] + taken[axis + 1 :] == given:
+            last = axis == len(taken) - 1
+            return f"Add '- expand_dims: {-1 if last else axis}' to 'dataset.transform'"
+    if len(given) > len(taken) and [each for each in given if each != 1] == [
+        each for each in taken if each != 1
+    ]:
+        return "Drop the extra dimension with a function 'module:name' as 'dataset.transform'"
     if len(given) != 3 or len(taken) != 3:
         return "Give a function 'module:name' as 'dataset.transform' that makes this shape"
+    color = {1: "grayscale", 3: "rgb"}.get(taken[2])
+    if given[2] != taken[2] and color is None:
+        return "Give a function 'module:name' as 'dataset.transform' that makes this shape"
     if given[2] != taken[2]:
-        color = {1: "grayscale", 3: "rgb"}.get(taken[2])
         return (
             f"The model takes {taken[2]} channels: for image files set 'dataset.image_csv.color: "
             f"{color}', else give a function 'module:name' as 'dataset.transform'"

@@ -57,7 +57,7 @@ def record(
     high = np.full(len(tensors), -np.inf, np.float32)
     count = 0
     for sample in samples:
-        if sample.size != int(np.prod(port.shape)):
+        if sample.shape not in (port.shape, port.shape[1:]):
             raise InputMismatch(
                 f"Sample {count} has another shape than the model's input",
                 found=f"{sample.shape}",

@@ -17,7 +17,8 @@ def _interval(values: Sequence[float], unit: str = "", sign: str = "") -> str:
     wider = max(high - value, value - low)
     # Two digits of an uncertainty are meaningful, and of the value as many decimals.
     digits = 2 if wider <= 0 else max(0, 1 - floor(log10(wider)))
-    return f"{value:{sign}.{digits}f} ± {wider:.{digits}f}{unit}"
+    # The option z: a change that rounds to nothing is +0.0, not -0.0.
+    return f"{value:{sign}z.{digits}f} ± {wider:.{digits}f}{unit}"
 
 
 def percent(values: Mapping[str, Any], key: str) -> str:

@@ -37,7 +37,7 @@ class ImageSource:
 
         Raises:
             DatasetNotFound: There is no such CSV file or folder.
-            SplitUnusable: The CSV file lacks the column of files.
+            SplitUnusable: The CSV file lacks the column of files, or a line names none.
             LabelMismatch: A label is not a whole number.
         """
         parsed = FileSplit.parse(split)
@@ -46,7 +46,7 @@ class ImageSource:
             found = [
                 Entry(file.relative_to(path).as_posix(), None)
                 for file in sorted(path.rglob("*"))
-                if file.suffix.lower() in _SUFFIXES
+                if file.suffix.lower() in _SUFFIXES and file.is_file()
             ]
         else:
             found = self._read_csv(path)
@@ -85,15 +85,16 @@ class ImageSource:
     def _read_csv(self, path: Path) -> list[Entry]:
         try:
             text = path.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
+            reader = csv.DictReader(io.StringIO(text, newline=""))
+            columns = list(reader.fieldnames or ())
+            rows = [(reader.line_num, row) for row in reader]
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise DatasetNotFound(
                 f"'{path}' cannot be read as a list of images",
                 found=f"{type(error).__name__}: {error}",
                 expected="a CSV file in UTF-8, or a folder of images",
                 remedy="Check 'dataset.data_dir' and the split names in 'sampling'",
             ) from error
-        reader = csv.DictReader(io.StringIO(text, newline=""))
-        columns = list(reader.fieldnames or ())
         if self._file not in columns:
             raise SplitUnusable(
                 f"'{path}' has no column '{self._file}'",
@@ -101,9 +102,17 @@ class ImageSource:
                 expected=f"a column '{self._file}' and, if labelled, '{self._label}'",
                 remedy="Set 'dataset.image_csv.file_column' and 'label_column' to its columns",
             )
+        nameless = [line for line, row in rows if not row[self._file]]
+        if nameless:
+            raise SplitUnusable(
+                f"Line {nameless[0]} of '{path}' names no file",
+                found=f"{len(nameless)} lines without a value in the column '{self._file}'",
+                expected="one file a line",
+                remedy="Complete or remove these lines",
+            )
         return [
-            Entry(row[self._file], self._parse_label(row.get(self._label), path, reader.line_num))
-            for row in reader
+            Entry(row[self._file], self._parse_label(row.get(self._label), path, line))
+            for line, row in rows
         ]
 
     def _parse_label(self, text: str | None, path: Path, line: int) -> int | None:

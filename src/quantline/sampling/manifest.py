@@ -7,8 +7,9 @@ the files nor the version of a random number generator, and a larger draw contai
 from __future__ import annotations
 
 import hashlib
+import heapq
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -147,6 +148,15 @@ def _draw_split(
             expected="at least one example",
             remedy="Correct 'sampling.calibration.split' or 'sampling.evaluation.split'",
         )
+    counts = Counter(entry.id for entry in entries)
+    repeated = [name for name, count in counts.items() if count > 1]
+    if repeated:
+        raise SplitUnusable(
+            f"The split '{asked.split}' of {source.name} names examples more than once",
+            found=first_few(repeated),
+            expected="each example once, with one label",
+            remedy="Remove the repeated lines",
+        )
     if asked.examples is not None and asked.examples > len(entries):
         raise TooFewExamples(
             f"The split '{asked.split}' of {source.name} holds fewer examples than asked for",
@@ -168,7 +178,7 @@ def _draw_split(
 
 
 def _choose(entries: Sequence[Entry], count: int | None, seed: int) -> Iterable[Entry]:
-    """Choose ``count`` entries, each label in proportion to its share (largest remainders)."""
+    """Choose ``count`` entries, each label in proportion to its share."""
     if count is None or count == len(entries):
         return entries
     strata: defaultdict[int | None, list[Entry]] = defaultdict(list)
@@ -181,12 +191,20 @@ def _choose(entries: Sequence[Entry], count: int | None, seed: int) -> Iterable[
 
 
 def _shares(sizes: Mapping[int | None, int], count: int) -> dict[int | None, int]:
-    """Split ``count`` over strata by the largest-remainder (Hamilton) method."""
-    total = sum(sizes.values())
-    shares = {label: count * size // total for label, size in sizes.items()}
-    by_remainder = sorted(sizes, key=lambda label: (-(count * sizes[label] % total), label or 0))
-    for label in by_remainder[: count - sum(shares.values())]:
+    """Split ``count`` over strata by the method of Sainte-Laguë (Webster).
+
+    Unlike largest remainders it is monotone: with a larger count no stratum gets less.
+    """
+    shares = dict.fromkeys(sizes, 0)
+    queue: list[tuple[float, int, int | None]] = [
+        (-size, label or 0, label) for label, size in sizes.items()
+    ]
+    heapq.heapify(queue)
+    for _ in range(count):
+        _, order, label = queue[0]
         shares[label] += 1
+        quotient = sizes[label] / (2 * shares[label] + 1)
+        heapq.heapreplace(queue, (-quotient, order, label))
     return shares
 
 

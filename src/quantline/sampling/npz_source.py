@@ -62,7 +62,8 @@ class NpzSource:
     def _describe(self, path: Path) -> tuple[int, np.ndarray | None]:
         try:
             with zipfile.ZipFile(path) as archive:
-                names = {name.removesuffix(".npy") for name in archive.namelist()}
+                members = archive.namelist()
+            names = {name.removesuffix(".npy") for name in members if name.endswith(".npy")}
             if self._x not in names:
                 raise SplitUnusable(
                     f"'{path}' has no array '{self._x}'",

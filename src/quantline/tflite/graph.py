@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from quantline.errors import ModelNotFound, ModelUnreadable
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 IDENTIFIER = b"TFL3"
 
@@ -176,11 +173,6 @@ def read(model: bytes, name: str = "the model") -> Graph:
             expected="a whole .tflite file",
             remedy="Write or copy the file again; it may have been cut off",
         ) from error
-
-
-def read_file(path: Path) -> Graph:
-    """Read a ``.tflite`` file; errors as in :func:`read`."""
-    return read(path.read_bytes(), f"'{path}'")
 
 
 def parse(model: bytes) -> Any:

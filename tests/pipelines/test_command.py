@@ -1,0 +1,148 @@
+"""The command in a process of its own: exit status, what goes where, and from which folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+MISTAKES = {
+    "parameter": (
+        ["--params", "validation.integer_onyl=false"],
+        ["Unknown parameter 'validation.integer_onyl'.", "Did you mean 'integer_only'?"],
+    ),
+    "value": (
+        ["--params", "sampling.calibration.examples=0"],
+        ["'sampling.calibration.examples' has a bad value. Found: 0.", "greater than 0"],
+    ),
+    "pipeline": (
+        ["--pipelines", "validaton"],
+        ["There is no pipeline 'validaton'.", "Did you mean 'validation'"],
+    ),
+    "one of several pipelines": (
+        ["--pipelines", "sampling,nonsense"],
+        ["There is no pipeline 'nonsense'.", "one of baseline, calibration,"],
+    ),
+    "node": (["--nodes", "nonsense"], ["select nothing", "['nonsense']", "kedro registry"]),
+    "tag": (["--tags", "nonsense"], ["select nothing", "contains no nodes"]),
+    "dataset": (
+        ["--pipelines", "report", "--from-inputs", "ranges"],
+        ["select nothing", "['ranges']", "kedro registry describe report"],
+    ),
+    "environment": (
+        ["--env", "imagenett"],
+        ["There is no environment 'imagenett'.", "base, imagenet, local", "'imagenet'?"],
+    ),
+    "missing result": (
+        ["--pipelines", "conversion"],
+        ["06_models/float.tflite' cannot be read. Found: no such file.", "'kedro run'"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("arguments", "said"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_one_paragraph_on_stderr_and_exit_status_2(
+    project: Any, arguments: list[str], said: list[str]
+) -> None:
+    status, out, err = project.run(*arguments)
+    assert status == 2
+    assert out == ""
+    assert len(err.strip().splitlines()) == 1
+    for words in (*said, "Found: ", "Expected: "):
+        assert words in err
+    assert project.written() == set()
+    assert project.runs() == []
+
+
+YAML = {
+    "not YAML": ("dataset: {source: npz\nx", "parameters.yml"),
+    "a name that nothing has": ("dataset: {source: '${nothing}'}", "'nothing' not found"),
+}
+
+
+@pytest.mark.parametrize(("content", "said"), YAML.values(), ids=YAML)
+def test_parameters_that_cannot_be_read(project: Any, content: str, said: str) -> None:
+    (project.folder / "conf/local/parameters.yml").write_text(content)
+    status, _, err = project.run()
+    assert status == 2
+    assert len(err.strip().splitlines()) == 1
+    assert "The parameters cannot be read." in err
+    assert said in err
+
+
+def test_the_folder_of_the_local_environment_is_missing(project: Any) -> None:
+    (project.folder / "conf/local").rename(project.folder / "conf/mine")
+    status, _, err = project.run("--pipelines", "sampling")
+    assert status == 2
+    assert "There is no environment 'local'." in err
+    assert f"'{project.folder / 'conf/local'}'" in err
+    (project.folder / "conf/local").mkdir()
+    status, _, err = project.run("--pipelines", "sampling", "--env", "mine")
+    assert status == 0, err
+
+
+def test_a_subfolder_is_as_good_as_the_project_folder(project: Any) -> None:
+    there = project.folder / "data/01_raw"
+    status, out, err = project.run("--pipelines", "sampling", cwd=there)
+    assert status == 0, err
+    # Kedro says which file it logs by before anything of ours runs; no more than that.
+    assert "Loading data" not in out + err
+    assert [line.split(" ", 1)[1] for line in err.strip().splitlines()] == [
+        "sampling: draw_examples",
+        "sampled 40 examples to calibrate with and 120 to evaluate on, from npz",
+    ]
+    assert project.written() == {"03_primary/manifest.json", "05_model_input/calibration.npz"}
+    assert sorted(each.name for each in there.iterdir()) == [
+        "model.keras", "model.tflite", "test.npz", "train.npz"
+    ]  # fmt: skip
+
+
+def test_an_environment_of_the_project_is_taken_and_parameters_come_before_it(
+    project: Any,
+) -> None:
+    (project.folder / "conf/few").mkdir()
+    (project.folder / "conf/few/parameters.yml").write_text(
+        (project.folder / "conf/local/parameters.yml").read_text().replace(": 40", ": 12")
+    )
+    status, _, err = project.run("--pipelines", "sampling", "--env", "few")
+    assert status == 0, err
+    assert len(project.json("03_primary/manifest.json")["calibration"]["examples"]) == 12
+    status, _, err = project.run(
+        "--pipelines", "sampling", "--env", "few", "--params", "sampling.calibration.examples=8"
+    )
+    assert status == 0, err
+    assert len(project.json("03_primary/manifest.json")["calibration"]["examples"]) == 8
+
+
+def give(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Give a command without what this process was told about telemetry."""
+    told = {"DO_NOT_TRACK", "KEDRO_DISABLE_TELEMETRY", "CI"}
+    env = {name: value for name, value in os.environ.items() if name not in told}
+    return subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=cwd, env=env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_our_own_command_is_kedros(project: Any) -> None:
+    done = give("quantline", "run", "--pipelines", "samplin", cwd=project.folder)
+    assert done.returncode == 2
+    assert "Did you mean 'sampling'?" in done.stderr
+    shown = give("quantline", "run", "--help", cwd=project.folder)
+    assert shown.returncode == 0
+    assert "--pipelines" in shown.stdout
+
+
+def test_our_own_command_tells_nobody_outside_a_project(tmp_path: Path) -> None:
+    done = give("quantline", "run", cwd=tmp_path)
+    assert done.returncode != 0
+    assert "usage data" not in done.stdout + done.stderr
+    assert "Heap" not in done.stdout + done.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,144 @@
+"""What is refused before and while an original model is run, without the child's start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from tests.conftest import public_convert
+
+from quantline import recipe
+from quantline.errors import (
+    ConversionFailed,
+    InputMismatch,
+    ModelAlreadyQuantized,
+    ModelNotFound,
+    ModelUnreadable,
+    ModelUnsupported,
+)
+from quantline.quantization import import_float
+from quantline.quantization.originals import run_and_convert
+from quantline.tflite import read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Trained
+
+SAMPLES = np.zeros((2, 4), np.float32)
+
+
+@pytest.mark.parametrize("content", [b"garbage", b"PK\x03\x04" + bytes(100), b"\x89HDF\r\n\x1a\n"])
+def test_a_keras_file_that_is_none(tmp_path: Path, tf: Any, content: bytes) -> None:
+    (tmp_path / "m.keras").write_bytes(content)
+    with pytest.raises(ModelUnreadable, match="Keras 3"):
+        run_and_convert("keras", str(tmp_path / "m.keras"), None, SAMPLES)
+
+
+def test_a_keras_file_that_was_cut_off(tmp_path: Path, plain: Trained) -> None:
+    content = plain.file.read_bytes()
+    (tmp_path / "m.keras").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ModelUnreadable, match=r"m\.keras"):
+        run_and_convert("keras", str(tmp_path / "m.keras"), None, plain.samples)
+
+
+def test_a_saved_model_that_is_none(tmp_path: Path, tf: Any) -> None:
+    (tmp_path / "saved_model.pb").write_bytes(b"garbage")
+    with pytest.raises(ModelUnreadable, match="SavedModel"):
+        run_and_convert("saved_model", str(tmp_path), None, SAMPLES)
+
+
+def test_a_saved_model_without_its_variables(tmp_path: Path, plain: Trained) -> None:
+    content = (plain.saved_model / "saved_model.pb").read_bytes()
+    (tmp_path / "saved_model.pb").write_bytes(content)
+    with pytest.raises(ModelUnreadable, match="SavedModel"):
+        run_and_convert("saved_model", str(tmp_path), None, plain.samples)
+
+
+def test_a_saved_model_without_signatures(tmp_path: Path, tf: Any) -> None:
+    tf.saved_model.save(tf.Module(), str(tmp_path))
+    with pytest.raises(ModelUnsupported, match="no signature") as caught:
+        run_and_convert("saved_model", str(tmp_path), None, SAMPLES)
+    assert caught.value.found == "the signatures none"
+
+
+def test_a_wrong_signature_is_named_with_its_close_match(plain: Trained) -> None:
+    with pytest.raises(ModelUnsupported, match="'serving_defalt'") as caught:
+        run_and_convert("saved_model", str(plain.saved_model), "serving_defalt", plain.samples)
+    assert "'serving_default'" in caught.value.remedy
+
+
+@pytest.mark.parametrize("shape", [(2, 4), (None, None), (None,), (None, None, 3)], ids=str)
+def test_sizes_that_are_not_known_and_other_batches(
+    tmp_path: Path, tf: Any, shape: tuple[int | None, ...]
+) -> None:
+    module = tf.Module()
+    function = tf.function(lambda x: {"y": x * 2.0})
+    signature = function.get_concrete_function(x=tf.TensorSpec(shape, tf.float32, name="x"))
+    tf.saved_model.save(module, str(tmp_path), signatures=signature)
+    samples = np.zeros((2, *(size or 4 for size in shape[1:])), np.float32)
+    if shape == (None,):
+        content, outputs = run_and_convert("saved_model", str(tmp_path), None, samples)
+        assert read(content).main.tensors[0].shape == (1,)
+        assert outputs.shape == (2,)
+        return
+    with pytest.raises(ModelUnsupported, match="fixed batch other than 1"):
+        run_and_convert("saved_model", str(tmp_path), None, samples)
+
+
+def test_an_operator_that_tensorflow_lite_lacks_is_named(tmp_path: Path, tf: Any) -> None:
+    function = tf.function(lambda x: {"y": tf.math.igamma(x, x)})
+    signature = function.get_concrete_function(x=tf.TensorSpec((None, 4), tf.float32, name="x"))
+    tf.saved_model.save(tf.Module(), str(tmp_path), signatures=signature)
+    with pytest.raises(ConversionFailed, match="builtin operators") as caught:
+        run_and_convert("saved_model", str(tmp_path), None, SAMPLES)
+    assert "Igamma" in caught.value.found
+
+
+def test_samples_of_another_shape_are_refused_before_the_model_runs(plain: Trained) -> None:
+    with pytest.raises(InputMismatch, match="resize"):
+        run_and_convert("keras", str(plain.file), None, np.zeros((2, 20, 30, 3), np.float32))
+
+
+def test_the_outputs_are_those_of_keras_on_every_sample(depthwise: Trained) -> None:
+    _, outputs = run_and_convert("keras", str(depthwise.file), None, depthwise.samples)
+    np.testing.assert_allclose(outputs, depthwise(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("types", ["float16", None], ids=["float16", "dynamic range"])
+def test_smaller_weights_are_no_float_model(
+    tmp_path: Path, tf: Any, keras: Any, types: str | None
+) -> None:
+    """Neither kind has integer activations, yet neither can be quantized again."""
+    model = keras.Sequential([keras.Input((64,), 1, name="x"), keras.layers.Dense(64)])
+    model.export(tmp_path / "saved_model", verbose=False)
+    settings = {"optimizations": [tf.lite.Optimize.DEFAULT]}
+    if types:
+        settings["supported_types"] = [tf.as_dtype(types)]
+    path = tmp_path / "m.tflite"
+    path.write_bytes(public_convert(tmp_path / "saved_model", **settings))
+    dtype = types or "int8"
+    assert dtype in {tensor.dtype for tensor in read(path.read_bytes()).main.tensors}
+    with pytest.raises(ModelAlreadyQuantized, match=dtype):
+        import_float(recipe.Model(path=str(path)), np.zeros((2, 64), np.float32), recipe.Parity())
+
+
+def test_a_tflite_of_two_outputs_or_two_inputs(two_inputs: Path, tmp_path: Path) -> None:
+    path = tmp_path / "m.tflite"
+    path.write_bytes(public_convert(two_inputs))
+    with pytest.raises(ModelUnsupported, match="2 inputs and 1 outputs"):
+        import_float(recipe.Model(path=str(path)), SAMPLES, recipe.Parity())
+
+
+def test_what_lies_beside_a_missing_model_is_listed(tmp_path: Path) -> None:
+    (tmp_path / "best.keras").write_bytes(b"x")
+    with pytest.raises(ModelNotFound, match=r"best\.keras"):
+        import_float(recipe.Model(path=str(tmp_path / "bset.keras")), SAMPLES, recipe.Parity())
+
+
+@pytest.mark.parametrize("name", ["m.h5", "m.pb", "m"])
+def test_another_kind_of_file(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"content")
+    with pytest.raises(ModelUnreadable, match="Keras 3"):
+        import_float(recipe.Model(path=str(tmp_path / name)), SAMPLES, recipe.Parity())

@@ -1,0 +1,95 @@
+"""Range sets as JSON, and samples that only look like the model's input."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from tests.conftest import public_convert
+
+from quantline.errors import InputMismatch, ResultMissing, SamplesNotFinite
+from quantline.files import canonical_json
+from quantline.ranges import RangeSet, TensorRange, record
+
+if TYPE_CHECKING:
+    from conftest import Trained
+
+SOME = RangeSet(
+    tensors=(TensorRange(0, "input", -1.0, 1.0), TensorRange(7, "é", 0.0, 6.0)),
+    samples=3,
+    float_model_sha256="ab",
+    samples_sha256=None,
+    versions={"numpy": "2"},
+)
+
+
+def test_ranges_survive_json() -> None:
+    assert RangeSet.from_dict(json.loads(canonical_json(SOME.to_dict()))) == SOME
+
+
+def test_recorded_extremes_survive_json_to_the_last_bit(plain: Trained) -> None:
+    ranges = record(plain.float_tflite, plain.samples)
+    again = RangeSet.from_dict(json.loads(canonical_json(ranges.to_dict())))
+    for each, other in zip(ranges.tensors, again.tensors, strict=True):
+        assert (np.float32(each.min), np.float32(each.max)) == (other.min, other.max)
+
+
+@pytest.mark.parametrize("name", ["tensors", "samples", "float_model_sha256"])
+def test_a_missing_part_is_an_error(name: str) -> None:
+    values = SOME.to_dict()
+    del values[name]
+    with pytest.raises(ResultMissing, match=name):
+        RangeSet.from_dict(values)
+
+
+@pytest.mark.parametrize(
+    "change", [{"more": 1}, {"tensors": [{"index": 0}]}, {"tensors": [3]}, {"tensors": None}]
+)
+def test_other_values_are_an_error(change: dict[str, Any]) -> None:
+    with pytest.raises(ResultMissing, match="calibration"):
+        RangeSet.from_dict({**SOME.to_dict(), **change})
+
+
+def test_ranges_of_all_samples_are_the_extremes_of_the_parts(plain: Trained) -> None:
+    whole = record(plain.float_tflite, plain.samples)
+    parts = [record(plain.float_tflite, half) for half in np.split(plain.samples, 2)]
+    for each, first, second in zip(whole.tensors, *(part.tensors for part in parts), strict=True):
+        assert each.min == min(first.min, second.min)
+        assert each.max == max(first.max, second.max)
+
+
+def test_the_batch_dimension_may_be_there(plain: Trained) -> None:
+    with_batch = record(plain.float_tflite, plain.samples[:4, np.newaxis])
+    assert with_batch == record(plain.float_tflite, plain.samples[:4])
+
+
+@pytest.mark.parametrize("axes", [(2, 0, 1), (1, 2, 0)])
+def test_a_sample_with_its_axes_in_another_order_is_an_error(
+    plain: Trained, axes: tuple[int, ...]
+) -> None:
+    """It has as many values as the input, and would be read as a scrambled image."""
+    with pytest.raises(InputMismatch, match="Sample 1") as caught:
+        record(plain.float_tflite, [plain.samples[0], plain.samples[1].transpose(axes)])
+    assert caught.value.expected == "(10, 10, 3)"
+
+
+@pytest.mark.parametrize("position", [0, 7, 15])
+def test_one_sample_that_is_not_finite_is_enough(plain: Trained, position: int) -> None:
+    samples = plain.samples.copy()
+    samples[position, 0, 0, 0] = np.nan
+    with pytest.raises(SamplesNotFinite):
+        record(plain.float_tflite, samples)
+
+
+def test_weights_that_are_not_finite_are_found(
+    keras: Any, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    model = keras.Sequential([keras.Input((4,), 1, name="x"), keras.layers.Dense(2, name="scores")])
+    model.get_layer("scores").set_weights([np.full((4, 2), np.nan), np.zeros(2)])
+    path = tmp_path_factory.mktemp("nan") / "saved_model"
+    model.export(path, verbose=False)
+    with pytest.raises(SamplesNotFinite, match="the model's weights") as caught:
+        record(public_convert(path), np.ones((3, 4), np.float32))
+    assert caught.value.found.startswith("1 tensors")  # the input is finite
