@@ -214,7 +214,11 @@ def test_results_that_are_missing_or_damaged(
 
 DAMAGED = {
     "no model": ("06_models/float.tflite", None, ["float.tflite' cannot be read", "no such file"]),
-    "cut off": ("06_models/ranges.json", b'{"samples": 1, "ten', ["ranges.json'", "a damaged file"]),
+    "cut off": (
+        "06_models/ranges.json",
+        b'{"samples": 1, "ten',
+        ["ranges.json'", "a damaged file"],
+    ),
     "empty": ("06_models/ranges.json", b"", ["ranges.json'", "a damaged file"]),
     "other keys": ("06_models/ranges.json", b"{}", ["The recorded ranges cannot be read"]),
     "ranges of another model": (

@@ -91,3 +91,4 @@ def test_an_uncertainty_has_two_digits(low: float, high: float, text: str) -> No
 
 def test_a_drop_is_shown_as_a_change() -> None:
     assert points({"d": 1.4, "d_low": -0.1, "d_high": 2.9}, "d") == "-1.4 ± 1.5 points"
+    assert points({"d": 0.0, "d_low": -2.3, "d_high": 2.3}, "d") == "+0.0 ± 2.3 points"
