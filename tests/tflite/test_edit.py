@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from conftest import public_convert
-from quantline.tflite import read, with_outputs, with_ranges, with_static_batch
+from quantline.tflite import read, with_outputs, with_ranges, with_signature, with_static_batch
 
 if TYPE_CHECKING:
     from conftest import Trained
@@ -106,3 +108,66 @@ def test_a_static_model_stays_as_it_is(plain: Trained) -> None:
         each.shape for each in after.main.tensors
     ]
     assert before.signatures == after.signatures
+
+
+@pytest.fixture(scope="module")
+def several(tf: Any) -> bytes:
+    """Three signatures: one multiplies by constants, one loops, one branches."""
+
+    class Module(tf.Module):  # type: ignore[misc,name-defined]
+        @tf.function(input_signature=[tf.TensorSpec((1, 4), tf.float32, "x")])
+        def alpha(self, x: Any) -> dict[str, Any]:
+            return {"y": tf.matmul(x, tf.constant(WEIGHTS))}
+
+        @tf.function(input_signature=[tf.TensorSpec((1, 4), tf.float32, "x")])
+        def beta(self, x: Any) -> dict[str, Any]:
+            _, value = tf.while_loop(lambda i, v: i < 3, lambda i, v: (i + 1, v * 2.0), (0, x))
+            return {"y": value}
+
+        @tf.function(input_signature=[tf.TensorSpec((1, 4), tf.float32, "x")])
+        def gamma(self, x: Any) -> dict[str, Any]:
+            positive = tf.reduce_sum(x) > 0
+            return {"y": tf.cond(positive, lambda: tf.sin(x), lambda: tf.floor(x))}
+
+    module = Module()
+    keys = ("alpha", "beta", "gamma")
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(module, folder, signatures={key: getattr(module, key) for key in keys})
+        return public_convert(Path(folder))
+
+
+WEIGHTS = np.random.default_rng(1).normal(size=(4, 2000)).astype(np.float32)
+POINTS = [np.asarray(each, np.float32) for each in ([0.5, 1.5, -0.25, 2.0], [-3.5, 1.0, 0.5, 0.2])]
+TRUTH = {
+    "alpha": lambda x: x @ WEIGHTS,
+    "beta": lambda x: 8 * x,
+    "gamma": lambda x: np.sin(x) if x.sum() > 0 else np.floor(x),
+}
+
+
+@pytest.mark.parametrize("key", TRUTH)
+def test_a_signature_by_itself_computes_what_it_did(key: str, several: bytes) -> None:
+    alone = with_signature(several, key)
+    graph = read(alone)
+    assert [each.key for each in graph.signatures] == [key]
+    assert graph.signatures[0].subgraph == 0
+    assert set(graph.signatures[0].inputs.values()) == set(graph.main.inputs)
+    for point in POINTS:
+        (got,) = run(alone, point)
+        np.testing.assert_allclose(got[0], TRUTH[key](point), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("key", "subgraphs"), [("alpha", 1), ("beta", 3), ("gamma", 3)])
+def test_what_a_signature_does_not_reach_is_dropped(
+    key: str, subgraphs: int, several: bytes
+) -> None:
+    alone = with_signature(several, key)
+    assert len(read(several).subgraphs) == 7
+    assert len(read(alone).subgraphs) == subgraphs
+    # Only the first one has weights to speak of: 4 x 2000 floats.
+    assert (len(alone) > 32_000) == (key == "alpha")
+
+
+def test_a_signature_that_is_not_there(several: bytes) -> None:
+    with pytest.raises(KeyError, match="delta"):
+        with_signature(several, "delta")

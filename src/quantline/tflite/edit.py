@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Any
 
 import flatbuffers
@@ -13,22 +14,35 @@ from quantline.tflite.graph import IDENTIFIER, parse
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+_SMALL = 1 << 12
+_AHEAD = 64  # for the root's offset and the identifier; keeps every buffer's alignment
+# Offsets in the tables' indices of fields (schema.fbs: the third of SubGraph, the eighth of Model).
+_OUTPUTS, _SIGNATURES = 8, 18
+
 
 def with_outputs(model: bytes, tensors: Sequence[int]) -> bytes:
     """Return the model with other outputs: these tensors of the main subgraph.
 
     Every activation that is an output can be read while XNNPACK runs the model at full speed,
     where an interpreter that preserves all tensors has to run without it. Signatures are dropped:
-    they name outputs that are no longer there.
+    they name outputs that are no longer there. The new list is appended to the file and the
+    subgraph pointed to it, which is much faster than packing a large model anew.
 
     Args:
         model: A ``.tflite`` file's bytes.
         tensors: Tensor indices, in the order in which they are to be output.
     """
-    edited = parse(model)
-    edited.subgraphs[0].outputs = np.asarray(tensors, np.int32)
-    edited.signatureDefs = None
-    return _pack(edited)
+    root = schema.Model.GetRootAs(model, 0)
+    table = root.Subgraphs(0)._tab
+    field = table.Pos + table.Offset(_OUTPUTS)
+    start = -(-len(model) // 4) * 4  # vectors are aligned to their elements
+    edited = bytearray(model.ljust(start, b"\0"))
+    edited += np.asarray([len(tensors), *tensors], "<u4").tobytes()
+    struct.pack_into("<I", edited, field, start - field)
+    if root.SignatureDefsLength():
+        signatures = root._tab.Vector(root._tab.Offset(_SIGNATURES))
+        struct.pack_into("<I", edited, signatures - 4, 0)  # a vector begins with its length
+    return bytes(edited)
 
 
 def with_ranges(model: bytes, ranges: Mapping[int, tuple[float, float]]) -> bytes:
@@ -46,7 +60,7 @@ def with_ranges(model: bytes, ranges: Mapping[int, tuple[float, float]]) -> byte
         quantization.min = np.asarray([low], np.float32)
         quantization.max = np.asarray([high], np.float32)
         edited.subgraphs[0].tensors[index].quantization = quantization
-    return _pack(edited)
+    return pack(edited, len(model))
 
 
 def with_static_batch(model: bytes) -> bytes:
@@ -65,10 +79,94 @@ def with_static_batch(model: bytes) -> bytes:
                 and all(size >= 0 for size in signature[1:])
             ):
                 tensor.shapeSignature = None
-    return _pack(edited)
+    return pack(edited, len(model))
 
 
-def _pack(model: Any) -> bytes:
-    builder = flatbuffers.Builder(1 << 20)
+def with_signature(model: bytes, key: str) -> bytes:
+    """Return the model with this signature only: its subgraph is the main one.
+
+    Subgraphs that it does not reach through control flow are dropped, with the constants that only
+    they use.
+
+    Args:
+        model: A ``.tflite`` file's bytes.
+        key: The key of one of its signatures.
+
+    Raises:
+        KeyError: It has no such signature.
+    """
+    edited = parse(model)
+    kept = {each.signatureKey.decode(): each for each in edited.signatureDefs or ()}[key]
+    order = [kept.subgraphIndex]
+    for index in order:  # grows while it is walked
+        for _, _, called in _calls(edited.subgraphs[index]):
+            order += [each for each in dict.fromkeys(called) if each not in order]
+    edited.subgraphs = [edited.subgraphs[index] for index in order]
+    for subgraph in edited.subgraphs:
+        for options, field, called in _calls(subgraph):
+            numbers = [order.index(each) for each in called]
+            single = isinstance(getattr(options, field), int)
+            setattr(options, field, numbers[0] if single else np.asarray(numbers, np.int32))
+    kept.subgraphIndex = 0
+    edited.signatureDefs = [kept]
+    used = {tensor.buffer for subgraph in edited.subgraphs for tensor in subgraph.tensors}
+    used |= {entry.buffer for entry in edited.metadata or ()}
+    for index, buffer in enumerate(edited.buffers):
+        if index not in used:
+            buffer.data = None
+    return pack(edited, len(model))
+
+
+def _calls(subgraph: Any) -> list[tuple[Any, str, list[int]]]:
+    """Return which options of operators, such as IF and WHILE, name which other subgraphs."""
+    return [
+        (options, field, np.atleast_1d(value).tolist())
+        for operator in subgraph.operators or ()
+        for options in (operator.builtinOptions, operator.builtinOptions2)
+        if options is not None
+        for field, value in vars(options).items()
+        if "subgraph" in field.lower() and value is not None and np.min(value) >= 0
+    ]
+
+
+def pack_with_data_apart(model: Any, original: bytes) -> bytes:
+    """Return an edited model without packing its weights anew: they stay as they were, before it.
+
+    A buffer may say where in the file its bytes are (``Buffer.offset``, meant for models above
+    2 GB), so the original file is kept whole and pointed into, and the new tables follow it. For a
+    model of 100 MB that is several times as fast.
+
+    Args:
+        model: The schema's mutable object tree, edited; made from ``original``.
+        original: The file's bytes that it was parsed from.
+    """
+    base = np.frombuffer(original, np.uint8)
+    first = base.ctypes.data
+    apart = []
+    for buffer in model.buffers:
+        data = buffer.data
+        if isinstance(data, np.ndarray) and data.size > _SMALL and data.base is not None:
+            place = data.ctypes.data - first
+            if 0 <= place < len(original):
+                apart.append((buffer, place, data.size))
+                buffer.data = None
+    for buffer, place, size in apart:
+        buffer.offset, buffer.size = _AHEAD + place, size
+    tables = pack(model, 1 << 16)
+    start = -(-(_AHEAD + len(original)) // _AHEAD) * _AHEAD
+    root = start + int.from_bytes(tables[:4], "little")
+    ahead = root.to_bytes(4, "little") + IDENTIFIER
+    return b"".join([ahead.ljust(_AHEAD, b"\0"), original.ljust(start - _AHEAD, b"\0"), tables])
+
+
+def pack(model: Any, size: int) -> bytes:
+    """Return the bytes of an edited object tree.
+
+    Args:
+        model: The schema's mutable object tree.
+        size: About how many bytes it will have.
+    """
+    # With room from the start the builder need not grow, which copies what it has.
+    builder = flatbuffers.Builder(size + size // 8 + (1 << 16))
     builder.Finish(model.Pack(builder), file_identifier=IDENTIFIER)
     return bytes(builder.Output())

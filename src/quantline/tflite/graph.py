@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,11 @@ class Tensor:
         """Whether every dimension is known before the model runs."""
         return all(size >= 0 for size in self.shape)
 
+    @property
+    def size(self) -> int:
+        """How many values it holds; a dimension of unknown size counts as 1."""
+        return prod(abs(each) for each in self.shape)
+
     def values(self) -> np.ndarray:
         """Return a constant's values in its own dtype and shape.
 
@@ -76,6 +82,24 @@ class Tensor:
         if self.constant is None or self.dtype not in _NUMPY:
             raise ValueError(f"tensor {self.index} '{self.name}' has no readable constant")
         return self.constant.view(_NUMPY[self.dtype]).reshape(self.shape)
+
+    def real_values(self) -> np.ndarray:
+        """Return a constant's values as the real numbers they stand for, float64.
+
+        Raises:
+            ValueError: As for :meth:`values`.
+        """
+        stored = self.values().astype(np.float64)
+        if self.quantization is None:
+            return stored
+        shape = [1] * stored.ndim
+        if len(self.quantization.scales) > 1:
+            shape[self.quantization.axis] = -1
+        scales, points = (
+            np.reshape(each, shape) if stored.ndim else np.asarray(each[0])
+            for each in (self.quantization.scales, self.quantization.zero_points)
+        )
+        return np.asarray((stored - points) * scales)
 
 
 @dataclass(frozen=True)

@@ -87,8 +87,7 @@ class Runtime:
                 expected="a model of builtin operators that LiteRT knows",
                 remedy="Convert it without Flex (SELECT_TF_OPS) and custom operators",
             ) from error
-        self.inputs = tuple(_port(each) for each in self._interpreter.get_input_details())
-        self.outputs = tuple(_port(each) for each in self._interpreter.get_output_details())
+        self._read_ports()
 
     def set(self, *values: np.ndarray) -> None:
         """Set the inputs, in their order, as the model stores them."""
@@ -103,6 +102,31 @@ class Runtime:
         """Return copies of the outputs, in their order, as the model stores them."""
         return [self._interpreter.get_tensor(port.index) for port in self.outputs]
 
+    def views(self) -> list[np.ndarray]:
+        """Return the outputs without copying them; let go of them before the next call."""
+        # Each view is asked for anew: the runtime refuses to run while one is held.
+        return [self._interpreter.tensor(port.index)() for port in self.outputs]
+
+    def resize(self, *shapes: tuple[int, ...]) -> None:
+        """Give the inputs, in their order, other shapes.
+
+        Raises:
+            ModelUnsupported: The model cannot be run with them.
+        """
+        try:
+            with stderr_turned_away():
+                for port, shape in zip(self.inputs, shapes, strict=True):
+                    self._interpreter.resize_tensor_input(port.index, shape)
+                self._interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            raise ModelUnsupported(
+                "The model cannot be run with inputs of another shape",
+                found=f"{', '.join(map(str, shapes))}: {str(error).strip()}",
+                expected="shapes that every operator can take",
+                remedy="Give samples of the shape that the model was exported with",
+            ) from error
+        self._read_ports()
+
     def predict(self, real: np.ndarray) -> np.ndarray:
         """Run one real-valued input through to the first output, quantizing at the edges.
 
@@ -116,6 +140,10 @@ class Runtime:
         self.set(port.quantize(real.reshape(port.shape)))
         self.invoke()
         return self.outputs[0].dequantize(self._interpreter.get_tensor(self.outputs[0].index))
+
+    def _read_ports(self) -> None:
+        self.inputs = tuple(_port(each) for each in self._interpreter.get_input_details())
+        self.outputs = tuple(_port(each) for each in self._interpreter.get_output_details())
 
 
 def _port(detail: dict[str, Any]) -> Port:
