@@ -20,7 +20,7 @@ SOME = RangeSet(
     tensors=(TensorRange(0, "input", -1.0, 1.0), TensorRange(7, "é", 0.0, 6.0)),
     samples=3,
     float_model_sha256="ab",
-    samples_sha256=None,
+    samples_sha256=(),
     versions={"numpy": "2"},
 )
 
@@ -79,8 +79,12 @@ def test_a_sample_with_its_axes_in_another_order_is_an_error(
 def test_one_sample_that_is_not_finite_is_enough(plain: Trained, position: int) -> None:
     samples = plain.samples.copy()
     samples[position, 0, 0, 0] = np.nan
+    ranges = record(plain.float_tflite, samples)
+    given = ranges.tensors[0]
+    assert (given.nan, given.inf, given.count) == (1, 0, samples.size)
+    assert (given.min, given.max) == (np.nanmin(samples), np.nanmax(samples))
     with pytest.raises(SamplesNotFinite):
-        record(plain.float_tflite, samples)
+        ranges.check_finite()
 
 
 def test_weights_that_are_not_finite_are_found(
@@ -91,5 +95,5 @@ def test_weights_that_are_not_finite_are_found(
     path = tmp_path_factory.mktemp("nan") / "saved_model"
     model.export(path, verbose=False)
     with pytest.raises(SamplesNotFinite, match="the model's weights") as caught:
-        record(public_convert(path), np.ones((3, 4), np.float32))
+        record(public_convert(path), np.ones((3, 4), np.float32)).check_finite()
     assert caught.value.found.startswith("1 tensors")  # the input is finite

@@ -1,110 +1,259 @@
-"""Recording: run the float model over samples and keep each activation's extremes."""
+"""Recording: run the float model over samples and keep what each activation was."""
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache, partial
 from importlib.metadata import version
+from itertools import islice
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantline.errors import (
-    InputMismatch,
-    ModelUnsupported,
-    NotRecordable,
-    SamplesNotFinite,
-    TooFewExamples,
-)
+from quantline.errors import ModelUnsupported, NotRecordable, TooFewExamples
 from quantline.files import sha256
+from quantline.ranges.feed import Feed, Sample, Values
+from quantline.ranges.observer import Observer
+from quantline.ranges.probe import probe
 from quantline.ranges.range_set import RangeSet, TensorRange
 from quantline.tflite import Graph, Runtime, Tensor, read, with_outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+    from quantline.ranges.probe import Probed
 
 # Subgraphs of their own run while the main one waits; their tensors cannot become its outputs.
 _CONTROL_FLOW = {"IF", "WHILE", "CALL", "CALL_ONCE", "STABLEHLO_COMPOSITE", "STABLEHLO_WHILE"}
+_RESOURCES = {"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE",
+              "HASHTABLE", "HASHTABLE_FIND", "HASHTABLE_IMPORT", "HASHTABLE_SIZE"}  # fmt: skip
+_RECTIFIERS = {"RELU", "RELU6", "RELU_0_TO_1"}
+_RELU, _RELU6 = 1, 3  # schema.fbs, ActivationFunctionType
+_MOST_WORKERS = 8
+_BATCH_VALUES = 1 << 20  # activations of a batch stay within a core's share of the caches
+_MOST_BATCH = 32
+SKETCH_VALUES = 1024
 
 
 def record(
     model: bytes,
-    samples: Iterable[np.ndarray],
+    samples: Iterable[Sample],
     *,
     samples_sha256: str | None = None,
     threads: int | None = None,
+    sketch_values: int | None = SKETCH_VALUES,
 ) -> RangeSet:
-    """Record the minimum and maximum of every float activation.
+    """Record what every float activation is over the samples.
 
-    Every activation is made an output of the model, so that XNNPACK runs it at full speed while
-    all of them can be read. Memory does not grow with the number of samples.
+    XNNPACK runs the model at full speed with probes in it that reduce each activation on the spot.
+    Each core runs a copy over samples of its own; small models run in batches where that gives the
+    same numbers to the last bit. Memory does not grow with the number of samples, and neither
+    their order nor the number of threads makes a difference.
 
     Args:
-        model: A float ``.tflite`` file's bytes, with one input.
-        samples: Arrays of the input's shape, with or without the batch of 1; real values.
+        model: A float ``.tflite`` file's bytes.
+        samples: For a model of one input, arrays of its shape, with or without the batch of 1;
+            for others, mappings from the inputs' names to such arrays. Real values.
         samples_sha256: The hash of the samples' content, kept with the ranges.
         threads: CPU threads; all cores by default.
+        sketch_values: About how many values of each tensor enter its sketch from a sample, see
+            :func:`quantline.ranges.probe.probe`; None: all of them. A share p of m values is then
+            known to within about sqrt(p (1 - p) / m).
 
     Raises:
-        NotRecordable: The model has control flow, several inputs or no float activation.
+        NotRecordable: The model has control flow, resource variables, several signatures, state,
+            sizes that are not known, or no float activation.
         TooFewExamples: There are no samples.
-        InputMismatch: A sample has another shape than the input.
-        SamplesNotFinite: A tensor became NaN or infinite.
+        InputMismatch: A sample has another shape than the input, or lacks one.
     """
     graph = read(model)
     tensors = _activations(graph)
-    runtime = Runtime(with_outputs(model, [tensor.index for tensor in tensors]), threads)
-    port = runtime.inputs[0]
-    low = np.full(len(tensors), np.inf, np.float32)
-    high = np.full(len(tensors), -np.inf, np.float32)
-    count = 0
-    for sample in samples:
-        if sample.shape not in (port.shape, port.shape[1:]):
-            raise InputMismatch(
-                f"Sample {count} has another shape than the model's input",
-                found=f"{sample.shape}",
-                expected=f"{port.shape[1:]}",
-                remedy="Correct 'dataset.transform'",
-            )
-        runtime.set(port.quantize(sample.reshape(port.shape)))
+    cores = threads or os.cpu_count() or 1
+    workers = min(cores, _MOST_WORKERS)
+    probed = probe(model, tensors, sketch_values, _floored(graph))
+    complete = cache(partial(probe, model, tensors, sketch_values))
+    whole = partial(with_outputs, model, [tensor.index for tensor in tensors])
+    recorders = [
+        _Recorder(probed, complete, whole, tensors, cores // workers) for _ in range(workers)
+    ]
+    feed = Feed(graph, recorders[0].runtime.inputs)
+    found = _run(recorders, feed, samples, _batch_size(tensors))
+    versions = {name: version(name) for name in ("ai-edge-litert", "numpy", "quantline")}
+    hashes = () if samples_sha256 is None else (samples_sha256,)
+    return RangeSet(tuple(found), feed.count, sha256(model), hashes, versions)
+
+
+class _Recorder:
+    """One copy of the model with what it has seen."""
+
+    def __init__(
+        self,
+        probed: Probed,
+        complete: Callable[[], Probed],
+        whole: Callable[[], bytes],
+        tensors: list[Tensor],
+        threads: int,
+    ) -> None:
+        self.observer = Observer(tensors, probed.widths)
+        self._probed, self._complete = probed, complete
+        self._whole, self._threads = whole, threads
+        self.runtime = Runtime(probed.content, threads)
+
+    def run(self, batch: list[Values], size: int) -> None:
+        """Run samples as one batch of a fixed size, the last of them repeated to fill it."""
+        filled = [*batch, *[batch[-1]] * (size - len(batch))]
+        numbers, values = self._invoke(filled)
+        picked = values[: len(batch), self._probed.picks]
+        tensors, minima = len(self._probed.widths), self._probed.minima
+        high, sums = numbers[len(minima) :, : len(batch)].reshape(2, tensors, -1)
+        low = np.empty_like(high)
+        low[minima] = numbers[: len(minima), : len(batch)]
+        for tensor, span in self._probed.floored.items():
+            low[tensor] = np.minimum.reduce(picked[:, span], axis=1)
+            if (low[tensor] > 0).any():
+                # Nothing picked is at the floor: the minimum has to be looked for after all.
+                self._probed = self._complete()
+                self.runtime = Runtime(self._probed.content, self._threads)
+                self.run(batch, size)
+                return
+        both = np.stack([low, high])
+        # NaN and infinities survive a sum, where minimum and maximum may pass a NaN over.
+        for at in np.flatnonzero(~np.isfinite(sums).all(axis=0)).tolist():
+            both[..., at] = self._look_closely(batch[at])
+        self.observer.see(both, picked)
+
+    def can_batch(self, batch: list[Values]) -> bool:
+        """Whether these samples as one batch give what each alone gives, to the last bit."""
+        alone = [[each.copy() for each in self._invoke([sample])] for sample in batch]
+        try:
+            together = self._invoke(batch)
+        except (ModelUnsupported, RuntimeError, ValueError):
+            # An operator with a stored shape refuses: this copy is spoiled, a new one takes over.
+            self.runtime = Runtime(self._probed.content, self._threads)
+            return False
+        numbers, values = zip(*alone, strict=True)
+        return np.array_equal(np.concatenate(numbers, axis=1), together[0]) and np.array_equal(
+            np.concatenate(values), together[1]
+        )
+
+    def _invoke(self, batch: list[Values]) -> tuple[np.ndarray, np.ndarray]:
+        """Return what the probes give, of shapes (n_numbers, n_batch) and (n_batch, n_values)."""
+        given = batch[0]
+        if len(batch) > 1:
+            given = tuple(np.concatenate(each) for each in zip(*batch, strict=True))
+        shapes = tuple(value.shape for value in given)
+        if shapes != tuple(port.shape for port in self.runtime.inputs):
+            self.runtime.resize(*shapes)
+        self.runtime.set(*given)
+        self.runtime.invoke()
+        numbers, values = self.runtime.views()
+        return numbers.reshape(-1, len(batch)), values
+
+    def _look_closely(self, sample: Values) -> tuple[list[float], list[float]]:
+        """Count what is not finite in every tensor, and find the extremes of the rest."""
+        runtime = Runtime(self._whole(), self._threads)
+        runtime.set(*sample)
         runtime.invoke()
-        for position, value in enumerate(runtime.get()):
-            # A NaN survives min and max, so that one check at the end finds every kind.
-            if value.size:
-                low[position] = np.minimum(low[position], value.min())
-                high[position] = np.maximum(high[position], value.max())
-        count += 1
-    if not count:
+        tensors = runtime.get()
+        self.observer.see_broken(
+            [int(np.isnan(each).sum()) for each in tensors],
+            [int(np.isinf(each).sum()) for each in tensors],
+        )
+        finite = [each[np.isfinite(each)] for each in tensors]
+        return (
+            [float(each.min(initial=np.inf)) for each in finite],
+            [float(each.max(initial=-np.inf)) for each in finite],
+        )
+
+
+def _run(
+    recorders: list[_Recorder], feed: Feed, samples: Iterable[Sample], most: int
+) -> list[TensorRange]:
+    prepared = feed.prepare(samples)
+    first = list(islice(prepared, most))
+    if not first:
         raise TooFewExamples(
             "There is nothing to record ranges from",
             found="0 samples",
             expected="at least one; about 100 suffice",
             remedy="Set 'sampling.calibration.examples'",
         )
-    _refuse_not_finite(tensors, low, high)
-    ranges = tuple(
-        TensorRange(tensor.index, tensor.name, float(low[i]), float(high[i]))
-        for i, tensor in enumerate(tensors)
-    )
-    versions = {name: version(name) for name in ("ai-edge-litert", "numpy", "quantline")}
-    return RangeSet(ranges, count, sha256(model), samples_sha256, versions)
+    same_shapes = len({tuple(value.shape for value in sample) for sample in first}) == 1
+    batched = len(first) == most > 1 and same_shapes and recorders[0].can_batch(first)
+    size = most if batched else 1
+    free: SimpleQueue[_Recorder] = SimpleQueue()
+    for each in recorders:
+        free.put(each)
+    running: set[Future[None]] = set()
+
+    def work(recorder: _Recorder, batch: list[Values]) -> None:
+        try:
+            recorder.run(batch, size)
+        finally:
+            free.put(recorder)
+
+    with ThreadPoolExecutor(len(recorders)) as pool:
+        waiting = [*first]
+        while waiting or (waiting := list(islice(prepared, size))):
+            batch, waiting = waiting[:size], waiting[size:]
+            running.add(pool.submit(work, free.get(), batch))
+            for done in [each for each in running if each.done()]:
+                running.remove(done)
+                done.result()
+        for done in running:
+            done.result()
+    seen = [recorder.observer.result() for recorder in recorders]
+    merged = seen[0]
+    for other in seen[1:]:
+        merged = [a.merge(b) for a, b in zip(merged, other, strict=True)]
+    return merged
+
+
+def _batch_size(tensors: list[Tensor]) -> int:
+    values = sum(tensor.size for tensor in tensors)
+    return max(1, min(_MOST_BATCH, _BATCH_VALUES // max(values, 1)))
+
+
+def _floored(graph: Graph) -> set[int]:
+    """Return the tensors that a rectifier, fused or not, keeps from falling below 0."""
+    return {
+        index
+        for operator in graph.main.operators
+        if operator.type in _RECTIFIERS
+        or operator.options.get("fusedActivationFunction") in (_RELU, _RELU6)
+        for index in operator.outputs
+    }
 
 
 def _activations(graph: Graph) -> list[Tensor]:
     main = graph.main
     kinds = {operator.type for operator in main.operators}
-    if len(graph.subgraphs) > 1 or kinds & _CONTROL_FLOW:
+    if len(graph.signatures) > 1:
         raise NotRecordable(
-            "The ranges of a model with control flow cannot be recorded",
-            found=f"{len(graph.subgraphs)} subgraphs; "
-            f"{', '.join(sorted(kinds & _CONTROL_FLOW)) or 'no control flow operator'}",
-            expected="a single subgraph without IF, WHILE or CALL",
-            remedy="Export the model without loops and conditions, for instance with unrolled RNNs",
+            "The model has several signatures",
+            found=", ".join(signature.key for signature in graph.signatures),
+            expected="one signature, whose ranges are to be recorded",
+            remedy="Import it with 'model.signature' set to one of them",
         )
-    if len(main.inputs) != 1:
-        raise ModelUnsupported(
-            "The model does not have exactly one input",
-            found=f"{len(main.inputs)} inputs",
-            expected="one input",
-            remedy="Export a signature with a single input",
+    if len(graph.subgraphs) > 1 or kinds & (_CONTROL_FLOW | _RESOURCES):
+        raise NotRecordable(
+            "The ranges of a model with control flow or resources cannot be recorded",
+            found=f"{len(graph.subgraphs)} subgraphs; "
+            f"{', '.join(sorted(kinds & (_CONTROL_FLOW | _RESOURCES))) or 'no such operator'}",
+            expected="a single subgraph without IF, WHILE, CALL, variables and tables",
+            remedy="Export the model without loops and conditions, for instance with unrolled "
+            "RNNs, and with its variables frozen",
+        )
+    if any(tensor.is_variable for tensor in main.tensors):
+        variables = {tensor.index for tensor in main.tensors if tensor.is_variable}
+        stateful = [each.type for each in main.operators if variables & set(each.inputs)]
+        raise NotRecordable(
+            "The ranges of a model that keeps state cannot be recorded",
+            found=f"{', '.join(sorted(set(stateful))) or 'variable tensors'}",
+            expected="a model whose outputs depend on its inputs alone",
+            remedy="Export recurrent layers with 'unroll=True'",
         )
     written = [index for operator in main.operators for index in operator.outputs]
     indices = sorted({*main.inputs, *written})
@@ -116,18 +265,13 @@ def _activations(graph: Graph) -> list[Tensor]:
             expected="a float model",
             remedy="Give the float model, not a quantized one",
         )
-    return found
-
-
-def _refuse_not_finite(tensors: list[Tensor], low: np.ndarray, high: np.ndarray) -> None:
-    broken = [
-        tensor for i, tensor in enumerate(tensors) if not np.isfinite([low[i], high[i]]).all()
-    ]
-    if broken:
-        first = broken[0]
-        raise SamplesNotFinite(
-            "The model gives NaN or infinite values on the calibration set",
-            found=f"{len(broken)} tensors, the first is {first.index} '{first.name}'",
-            expected="finite activations",
-            remedy="Check the samples' scale in 'dataset.transform', and the model's weights",
+    unknown = [each for each in found if any(size < 0 for size in each.shape[1:])]
+    if unknown:
+        raise NotRecordable(
+            "The sizes of some activations are not known before the model runs",
+            found=f"{len(unknown)} tensors, the first is {unknown[0].index} '{unknown[0].name}' of "
+            f"shape {unknown[0].shape}",
+            expected="known sizes, the batch apart",
+            remedy="Export the model with a fixed input size",
         )
+    return found

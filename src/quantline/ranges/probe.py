@@ -1,0 +1,209 @@
+"""A model that measures itself: probes in the graph reduce each activation to a few numbers.
+
+What a probe reads need not leave the graph. XNNPACK reuses the activations' memory as it would
+without them, and reduces them on the spot; reading them all from Python instead costs more than the
+inference itself in a network like MobileNet v2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from quantline.tflite.edit import pack_with_data_apart
+from quantline.tflite.graph import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from quantline.tflite import Tensor
+
+REDUCTIONS = ("REDUCE_MIN", "REDUCE_MAX", "SUM")
+_LARGE = 1 << 14
+
+
+@dataclass(frozen=True)
+class Probed:
+    """A model with probes in it.
+
+    Attributes:
+        content: The ``.tflite`` file's bytes. Its first output holds the minima of some tensors,
+            then all maxima and all sums, each of shape (batch,); its second has shape
+            (batch, n_values).
+        minima: Which tensors have their minimum there, their positions.
+        picks: Which of the second output's values enter the sketches, tensor by tensor.
+        widths: How many of them are of each tensor.
+        floored: The other tensors' positions, and where among the picked values theirs are.
+    """
+
+    content: bytes
+    minima: np.ndarray
+    picks: np.ndarray
+    widths: tuple[int, ...]
+    floored: dict[int, slice]
+
+
+def probe(
+    model: bytes,
+    tensors: Sequence[Tensor],
+    sketch_values: int | None,
+    floored: Collection[int] = (),
+) -> Probed:
+    """Put probes into the main subgraph, and make what they read its only outputs.
+
+    A tensor of few values enters its sketch whole. Of a larger one, evenly spaced values of evenly
+    spaced slices along the dimension before the last do: of columns of an image, in all channels.
+
+    Args:
+        model: A ``.tflite`` file's bytes.
+        tensors: Float32 tensors of its main subgraph; all sizes but the first are known.
+        sketch_values: About how many values of a tensor enter its sketch; None: all.
+        floored: Tensors, by index, whose minimum is known where one of their values is 0; they get
+            no probe for it where they are large.
+    """
+    minima = [
+        at
+        for at, tensor in enumerate(tensors)
+        if tensor.index not in floored or tensor.size < _LARGE
+    ]
+    writer = _Writer(parse(model))
+    extremes: dict[str, list[int]] = {kind: [] for kind in REDUCTIONS}
+    slices: list[int] = []
+    picks: list[np.ndarray] = []
+    start = 0
+    for at, tensor in enumerate(tensors):
+        source, shape = tensor.index, (1, *tensor.shape[1:])
+        if len(shape) < 2 or tensor.shape[0] not in (1, -1):  # no batch comes first
+            shape = (1, tensor.size)
+            source = writer.reshape(source, shape)
+        for kind in REDUCTIONS:
+            if kind != "REDUCE_MIN" or at in minima:
+                extremes[kind].append(writer.reduce(kind, source, len(shape)))
+        width = 0
+        for begin, size in _slices(shape, sketch_values):
+            part = writer.slice(source, begin, size) if size != shape else source
+            width += prod(size[1:])
+            slices.append(writer.reshape(part, (-1, prod(size[1:]))))
+        picks.append(np.arange(start, start + width, spacing(width, sketch_values)))
+        start += width
+    numbers = [index for kind in REDUCTIONS for index in extremes[kind]]
+    outputs = [writer.concatenate(numbers), writer.concatenate(slices)]
+    writer.subgraph.outputs = np.asarray(outputs, np.int32)
+    writer.model.signatureDefs = None
+    content = pack_with_data_apart(writer.model, model)
+    widths = tuple(len(each) for each in picks)
+    ends = np.cumsum(widths).tolist()
+    others = set(range(len(tensors))) - set(minima)
+    spans = {at: slice(ends[at] - widths[at], ends[at]) for at in sorted(others)}
+    return Probed(content, np.asarray(minima, int), np.concatenate(picks), widths, spans)
+
+
+def spacing(size: int, limit: int | None) -> int:
+    """Return the step between the values that enter a sketch.
+
+    A prime that does not divide the size meets every row and every channel.
+
+    Args:
+        size: How many values there are.
+        limit: How many are to enter, about; None: all.
+    """
+    if limit is None or size <= limit:
+        return 1
+    step = -(-size // limit)
+    while size % step == 0 or any(step % each == 0 for each in range(2, int(step**0.5) + 1)):
+        step += 1
+    return step
+
+
+def _slices(
+    shape: tuple[int, ...], limit: int | None
+) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Return (begin, size) of the slices that enter the sketch."""
+    values = prod(shape[1:])
+    whole = [((0,) * len(shape), shape)]
+    if limit is None or values <= limit or len(shape) < 3:
+        return whole
+    axis = len(shape) - 2
+    # A single row of a sequence would be one of its positions; a column of an image is many.
+    count = max(8 if axis == 1 else 1, limit * shape[axis] // values)
+    count = min(count, shape[axis])
+    size = tuple(1 if at == axis else each for at, each in enumerate(shape))
+    places = ((np.arange(count) + 0.5) * shape[axis] / count).astype(int).tolist()
+    return [(tuple(place if at == axis else 0 for at in range(len(shape))), size)
+            for place in places]  # fmt: skip
+
+
+class _Writer:
+    """Appends operators to the main subgraph of a model."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.subgraph = model.subgraphs[0]
+        self._codes: dict[str, int] = {}
+        self._constants: dict[bytes, int] = {}
+
+    def reshape(self, source: int, shape: tuple[int, ...]) -> int:
+        options = schema.ReshapeOptionsT()
+        options.newShape = list(shape)
+        target = tuple(1 if size < 0 else size for size in shape)
+        return self._add("RESHAPE", [source, self._constant(shape)], target, options)
+
+    def reduce(self, kind: str, source: int, rank: int) -> int:
+        inputs = [source, self._constant(range(1, rank))]
+        return self._add(kind, inputs, (1,), schema.ReducerOptionsT())
+
+    def slice(self, source: int, begin: tuple[int, ...], size: tuple[int, ...]) -> int:
+        inputs = [source, self._constant(begin), self._constant((-1, *size[1:]))]
+        return self._add("SLICE", inputs, size, schema.SliceOptionsT())
+
+    def concatenate(self, parts: list[int]) -> int:
+        options = schema.ConcatenationOptionsT()
+        shapes = [self.subgraph.tensors[index].shape for index in parts]
+        options.axis = len(shapes[0]) - 1
+        total = sum(int(shape[-1]) for shape in shapes)
+        return self._add("CONCATENATION", parts, (*shapes[0][:-1], total), options)
+
+    def _add(self, kind: str, inputs: list[int], shape: tuple[int, ...], options: Any) -> int:
+        operator = schema.OperatorT()
+        operator.opcodeIndex = self._code(kind)
+        operator.inputs = inputs
+        operator.outputs = [self._tensor(shape, schema.TensorType.FLOAT32, 0)]
+        # Whatever the file says, the batch may be another when the model runs.
+        self.subgraph.tensors[-1].shapeSignature = [-1, *shape[1:]]
+        operator.builtinOptions = options
+        name = type(options).__name__.removesuffix("T")
+        operator.builtinOptionsType = getattr(schema.BuiltinOptions, name)
+        self.subgraph.operators.append(operator)
+        return int(operator.outputs[0])
+
+    def _code(self, kind: str) -> int:
+        if kind not in self._codes:
+            code = schema.OperatorCodeT()
+            code.builtinCode = getattr(schema.BuiltinOperator, kind)
+            code.deprecatedBuiltinCode = min(code.builtinCode, 127)
+            code.version = 1
+            self.model.operatorCodes.append(code)
+            self._codes[kind] = len(self.model.operatorCodes) - 1
+        return self._codes[kind]
+
+    def _constant(self, values: Sequence[int] | range) -> int:
+        stored = np.asarray(values, np.int32).tobytes()
+        if stored not in self._constants:
+            buffer = schema.BufferT()
+            buffer.data = np.frombuffer(stored, np.uint8)
+            self.model.buffers.append(buffer)
+            self._constants[stored] = self._tensor(
+                (len(stored) // 4,), schema.TensorType.INT32, len(self.model.buffers) - 1
+            )
+        return self._constants[stored]
+
+    def _tensor(self, shape: tuple[int, ...], dtype: int, buffer: int) -> int:
+        tensor = schema.TensorT()
+        tensor.shape, tensor.type, tensor.buffer = list(shape), dtype, buffer
+        tensor.name = b"probe"
+        self.subgraph.tensors.append(tensor)
+        return len(self.subgraph.tensors) - 1

@@ -1,0 +1,66 @@
+"""The sketch against numpy's own quantiles, and its laws of merging."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from quantline.ranges.sketch import RELATIVE_WIDTH, Sketch, merged
+
+SHAPES = {
+    "normal": lambda rng: rng.normal(0.5, 2, 20_000),
+    "relu": lambda rng: np.maximum(rng.normal(0, 1, 20_000), 0),
+    "heavy": lambda rng: rng.standard_cauchy(20_000),
+    "negative": lambda rng: -rng.exponential(3, 20_000),
+    "tiny": lambda rng: rng.normal(0, 1e-30, 20_000),
+    "constant": lambda rng: np.full(100, 0.1),
+}
+
+
+@pytest.fixture(params=SHAPES)
+def values(request: pytest.FixtureRequest) -> np.ndarray:
+    return SHAPES[request.param](np.random.default_rng(3)).astype(np.float32)
+
+
+@pytest.mark.parametrize("p", [0.0001, 0.01, 0.3, 0.5, 0.9, 0.9999, 1.0])
+def test_quantiles_are_within_a_bin_of_numpys(values: np.ndarray, p: float) -> None:
+    got = Sketch.of(values).quantile(p)
+    # Between two neighbouring values every number is a quantile.
+    rank = int(p * len(values))
+    near = np.sort(values)[[max(0, rank - 2), min(len(values) - 1, rank + 2)]]
+    slack = RELATIVE_WIDTH * max(abs(got), *np.abs(near))
+    assert near[0] - slack <= got <= near[1] + slack
+
+
+def test_every_value_is_counted_in_the_bin_that_holds_it(values: np.ndarray) -> None:
+    sketch = Sketch.of(values)
+    low, high = sketch.edges()
+    assert sketch.total == len(values)
+    for start, stop, count, key in zip(low, high, sketch.counts, sketch.keys, strict=True):
+        if key > 0:
+            assert count == ((values >= start) & (values < stop)).sum()
+        elif key < 0:
+            assert count == ((values > start) & (values <= stop)).sum()
+    assert sketch.zero_share == pytest.approx((values == 0).mean(), abs=1e-12)
+
+
+def test_merging_is_exact_in_any_order(values: np.ndarray) -> None:
+    parts = [Sketch.of(part) for part in np.array_split(values, 3)]
+    a, b, c = parts
+    whole = Sketch.of(values)
+    assert merged([a, merged([b, c])]) == merged([merged([a, b]), c]) == merged([c, b, a]) == whole
+    assert hash(merged([a, b, c])) == hash(whole)
+    assert merged([whole, Sketch.empty()]) == whole
+
+
+def test_text_brings_it_back(values: np.ndarray) -> None:
+    sketch = Sketch.of(values)
+    assert Sketch.from_text(sketch.to_text()) == sketch
+    with pytest.raises(ValueError, match="do not hold together"):
+        Sketch.from_text(sketch.to_text()[:-8])
+
+
+def test_both_zeros_are_one_bin() -> None:
+    sketch = Sketch.of(np.array([0.0, -0.0, 1.0], np.float32))
+    assert sketch.keys.tolist()[0] == 0
+    assert sketch.counts.tolist() == [2, 1]
