@@ -1,21 +1,52 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
+import subprocess
+import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from quantline.child import run_in_child
+from quantline.child import run_in_child, stage
 from quantline.errors import ChildCrashed, ModelUnsupported
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 HELPER = """
-import os, sys
+import os, sys, time
+from quantline.child import stage
 from quantline.errors import ModelUnsupported
+
+class Own:
+    def __init__(self, value):
+        self.value = value
+
+def value_of(own):
+    return own.value
+
+def hold(size_mib):
+    content = bytearray(size_mib << 20)
+    time.sleep(0.3)
+    os.abort()
+
+def come_far():
+    for name in ("loading", "converting"):
+        stage(name)
+    os.abort()
+
+def announce_and_sleep():
+    stage("loading")
+    time.sleep(600)
+
+def complain():
+    for line in (
+        "E0000 Check failed", "I0000 00:00:1.2 3 port.cc:153] oneDNN is on", "INFO: a delegate",
+        "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR",
+    ):
+        print(line, file=sys.stderr, flush=True)
+    os.abort()
 
 def refuse(name):
     raise ModelUnsupported(f"{name} is refused", found="a", expected="b", remedy="Do c")
@@ -88,9 +119,74 @@ def test_an_abort_names_what_was_done_the_signal_and_the_last_words(helper) -> N
     assert "line 15" not in error.found
 
 
-def test_a_kill_is_named(helper) -> None:
-    with pytest.raises(ChildCrashed, match="SIGKILL"):
+def test_a_kill_is_named_with_what_may_be_behind_it(helper) -> None:
+    with pytest.raises(ChildCrashed, match=r"SIGKILL.*when memory runs out") as caught:
         run_in_child(helper.kill, what="x", timeout_s=60)
+    assert "free memory" in caught.value.remedy
+
+
+def test_the_last_stage_is_named(helper) -> None:
+    with pytest.raises(ChildCrashed, match="SIGABRT at stage 'converting'; peak memory"):
+        run_in_child(helper.come_far, what="x", timeout_s=60)
+
+
+def test_without_a_stage_none_is_named(helper) -> None:
+    with pytest.raises(ChildCrashed) as caught:
+        run_in_child(helper.kill, what="x", timeout_s=60)
+    assert "stage" not in caught.value.found
+
+
+def test_a_stage_outside_of_a_child_goes_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stage("loading")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("parent_mib", [0, 900], ids=["small parent", "large parent"])
+@pytest.mark.parametrize("child_mib", [1, 400])
+def test_the_peak_memory_is_the_childs_own(helper, parent_mib: int, child_mib: int) -> None:
+    """The kernel hands the parent's peak on to the child, so that a large one could hide it."""
+    held = bytearray(parent_mib << 20)
+    with pytest.raises(ChildCrashed) as caught:
+        run_in_child(helper.hold, child_mib, what="x", timeout_s=60)
+    del held
+    peak_gib = float(re.search(r"peak memory (.+?) GiB", caught.value.found)[1])
+    assert child_mib / 1024 < peak_gib < (child_mib + 200) / 1024
+
+
+def test_chatter_is_not_taken_for_last_words(helper) -> None:
+    with pytest.raises(ChildCrashed) as caught:
+        run_in_child(helper.complain, what="x", timeout_s=60)
+    assert caught.value.found.endswith("its last words: E0000 Check failed")
+
+
+def test_arguments_may_be_of_classes_that_only_the_parents_path_leads_to(helper) -> None:
+    assert run_in_child(helper.value_of, helper.Own(7), what="x", timeout_s=60) == 7
+
+
+def test_an_interrupted_parent_ends_its_child(helper, tmp_path: Path) -> None:
+    """As Ctrl-C does, and SIGTERM, which the command turns into the same exception."""
+    code = (
+        "import signal, child_helper; from quantline.child import run_in_child; "
+        "signal.signal(signal.SIGTERM, signal.default_int_handler); "
+        "run_in_child(child_helper.announce_and_sleep, what='x', timeout_s=60)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "TMPDIR": str(tmp_path)}
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("quantline-*/stages")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
+    assert children
+    parent.send_signal(signal.SIGTERM)
+    assert parent.wait(30) != 0
+    assert not any(Path(f"/proc/{each}").exists() for each in children)
+    assert not list(tmp_path.glob("quantline-*"))
 
 
 def test_leaving_without_an_answer_is_a_crash_with_its_status(helper) -> None:
@@ -110,6 +206,12 @@ def test_running_out_of_time_ends_the_child() -> None:
         run_in_child(time.sleep, 600, what="the sleep", timeout_s=0.5)
     assert caught.value.what == "The sleep took too long and was ended"
     assert "0.5 s" in caught.value.found
+    assert "peak memory" in caught.value.found
+
+
+def test_running_out_of_time_names_the_stage(helper) -> None:
+    with pytest.raises(ChildCrashed, match="after 8 s at stage 'loading'"):
+        run_in_child(helper.announce_and_sleep, what="x", timeout_s=8)
 
 
 def test_what_a_child_prints_stays_there_and_it_has_no_input(

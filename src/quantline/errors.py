@@ -7,11 +7,39 @@ for ends it with 1.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+Severity = Literal["error", "warning", "note"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was noticed; many may be noticed before one of them stops a run.
+
+    Attributes:
+        name: What kind it is; stable, in snake_case.
+        severity: ``error`` stops a run, ``warning`` is worth a look, ``note`` is information.
+        found: What was found.
+        expected: What was expected instead.
+        remedy: What to do next, as a sentence.
+    """
+
+    name: str
+    severity: Severity
+    found: str
+    expected: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name}: {_sentence(self.found)} Expected: {_sentence(self.expected)} "
+            f"{_sentence(self.remedy)}"
+        )
 
 
 class QuantlineError(Exception):
@@ -64,6 +92,14 @@ class ModelUnsupported(QuantlineError):
     """The model is sound but of a kind that Quantline does not take."""
 
 
+class CodeNotAllowed(QuantlineError):
+    """A Keras file holds or names Python code, and running it was not allowed."""
+
+
+class PackageMissing(QuantlineError):
+    """An optional package that this input needs is not installed."""
+
+
 class ModelAlreadyQuantized(QuantlineError):
     """A model given as float already holds quantized or float16 tensors."""
 
@@ -112,6 +148,28 @@ class ManifestStale(QuantlineError):
     """The dataset on disk is not the one that the manifest names."""
 
 
+class CalibrationUnfit(QuantlineError):
+    """The calibration set would give a wrong model."""
+
+    @classmethod
+    def of(cls, findings: Sequence[Finding], override: str = "") -> CalibrationUnfit:
+        """Put the findings that are errors into one paragraph.
+
+        Args:
+            findings: At least one of them an error.
+            override: How to go on in spite of them, as a sentence.
+        """
+        errors = [each for each in findings if each.severity == "error"]
+        count = f"{len(errors)} errors" if len(errors) > 1 else "1 error"
+        remedies = dict.fromkeys(_sentence(each.remedy) for each in errors)
+        return cls(
+            f"The calibration set is not fit to calibrate with ({count})",
+            found="; ".join(f"{each.name}: {each.found}" for each in errors),
+            expected="; ".join(dict.fromkeys(each.expected for each in errors)),
+            remedy=" ".join([*remedies, *([_sentence(override)] if override else [])]),
+        )
+
+
 class NotRecordable(QuantlineError):
     """The ranges of this model cannot be recorded."""
 
@@ -122,6 +180,18 @@ class RangesMismatch(QuantlineError):
 
 class ConversionFailed(QuantlineError):
     """The converter refused the model."""
+
+
+class SchemeUnsupported(QuantlineError):
+    """A back end, or TensorFlow Lite itself, cannot give this model the scheme asked for."""
+
+
+class BackendUnavailable(QuantlineError):
+    """The installed packages do not have what a back end calls."""
+
+
+class PinDoesNotFit(QuantlineError):
+    """A pinned scale and zero point cannot hold what was recorded, or are not to be had."""
 
 
 class ChildCrashed(QuantlineError):
@@ -156,6 +226,19 @@ def first_few(items: Sequence[object], limit: int = 10) -> str:
     """Join the first items with commas and say how many were left out."""
     shown = ", ".join(str(item) for item in items[:limit])
     return shown if len(items) <= limit else f"{shown} and {len(items) - limit} more"
+
+
+def first_line(error: BaseException, text: str | None = None, limit: int = 300) -> str:
+    """Return what another library's error says, in one line and without its details.
+
+    Args:
+        error: The error.
+        text: The part of what it says that matters, if not all of it does.
+        limit: How many characters are shown.
+    """
+    lines = str(error if text is None else text).strip().splitlines() or [""]
+    said = lines[0] if len(lines[0]) <= limit else f"{lines[0][:limit]} ..."
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def _sentence(text: str) -> str:
