@@ -1,16 +1,27 @@
 """Where examples come from and how they become model input."""
 
+from quantline.sampling.distribution import Distribution
+from quantline.sampling.lint import UNRECORDABLE, lint
 from quantline.sampling.manifest import CalibrationSet, draw, stream
+from quantline.sampling.preview import preview, stored_dtype
+from quantline.sampling.promise import Bounds, promised_bounds
 from quantline.sampling.sources import Example, Source, open_source
 from quantline.sampling.transform import Transform, build_transform
 
 __all__ = [
+    "UNRECORDABLE",
+    "Bounds",
     "CalibrationSet",
+    "Distribution",
     "Example",
     "Source",
     "Transform",
     "build_transform",
     "draw",
+    "lint",
     "open_source",
+    "preview",
+    "promised_bounds",
+    "stored_dtype",
     "stream",
 ]

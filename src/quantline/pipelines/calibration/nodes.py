@@ -2,19 +2,79 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from quantline import recipe
+from quantline.errors import CalibrationUnfit
 from quantline.progress import track
 from quantline.ranges import record
+from quantline.ranges.convergence import measure_convergence
+from quantline.sampling import (
+    UNRECORDABLE,
+    Distribution,
+    lint,
+    preview,
+    promised_bounds,
+    stored_dtype,
+)
+from quantline.tflite import read
 
 if TYPE_CHECKING:
     import numpy as np
 
+logger = logging.getLogger(__name__)
+_OVERRIDE = "Set 'calibration.lint' to warn to go on all the same"
+
+
+def lint_calibration(
+    float_model: bytes,
+    calibration_set: dict[str, np.ndarray],
+    manifest: dict[str, Any],
+    dataset: dict[str, Any],
+    calibration: dict[str, Any],
+) -> dict[str, Any]:
+    """Look for mistakes in the calibration set; stop where one would give a wrong model."""
+    data = recipe.check(recipe.Dataset, dataset)
+    main = read(float_model).main
+    tensor = main.tensors[main.inputs[0]]
+    evaluation = Distribution.of(preview(data, manifest))
+    findings = lint(
+        calibration_set["x"],
+        expected_shape=tensor.shape[1:],
+        expected_dtype=tensor.dtype,
+        ids=[str(each) for each in calibration_set["ids"]],
+        evaluation=evaluation,
+        promised=promised_bounds(data.transform, stored_dtype(data, manifest)),
+        labels=[each["label"] for each in manifest["calibration"]["examples"]],
+        evaluation_labels=[each["label"] for each in manifest["evaluation"]["examples"]],
+    )
+    errors = {each.name for each in findings if each.severity == "error"}
+    is_lenient = recipe.check(recipe.Calibration, calibration).lint == "warn"
+    if errors & UNRECORDABLE:
+        raise CalibrationUnfit.of(findings)
+    if errors and not is_lenient:
+        raise CalibrationUnfit.of(findings, _OVERRIDE)
+    for each in findings:
+        logger.log(logging.INFO if each.severity == "note" else logging.WARNING, "%s", each)
+    mine = Distribution.of(calibration_set["x"])
+    return {
+        "examples": len(calibration_set["x"]),
+        "findings": [asdict(each) for each in findings],
+        "distribution": None if mine is None else mine.to_dict(),
+        "evaluation_distribution": None if evaluation is None else evaluation.to_dict(),
+    }
+
 
 def record_ranges(
-    float_model: bytes, calibration_set: dict[str, np.ndarray], manifest: dict[str, Any]
+    float_model: bytes,
+    calibration_set: dict[str, np.ndarray],
+    manifest: dict[str, Any],
+    calibration_lint: dict[str, Any],
 ) -> dict[str, Any]:
-    """Record the range of every activation over the calibration set."""
+    """Record the range of every activation over the calibration set, once that is linted."""
+    del calibration_lint
     samples = calibration_set["x"]
     ranges = record(
         float_model,
@@ -22,3 +82,19 @@ def record_ranges(
         samples_sha256=manifest["calibration"]["sha256"],
     )
     return ranges.to_dict()
+
+
+def check_convergence(
+    float_model: bytes, calibration_set: dict[str, np.ndarray], calibration_lint: dict[str, Any]
+) -> dict[str, Any]:
+    """Compare the ranges of the set's two halves; add what is found to the report."""
+    convergence = measure_convergence(float_model, calibration_set["x"])
+    finding = convergence.finding
+    if finding is not None:
+        logger.warning("%s", finding)
+    more = [] if finding is None else [asdict(finding)]
+    return {
+        **calibration_lint,
+        "findings": [*calibration_lint["findings"], *more],
+        "convergence": {"evidence": "measured", **convergence.to_dict()},
+    }

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node, pipeline
 
-from quantline.pipelines.calibration.nodes import record_ranges
+from quantline.pipelines.calibration.nodes import (
+    check_convergence,
+    lint_calibration,
+    record_ranges,
+)
 
 
 def create_pipeline() -> Pipeline:
@@ -12,11 +16,29 @@ def create_pipeline() -> Pipeline:
     return pipeline(
         [
             node(
+                lint_calibration,
+                [
+                    "float_model",
+                    "calibration_set",
+                    "manifest",
+                    "params:dataset",
+                    "params:calibration",
+                ],
+                "calibration_lint",
+                name="lint_calibration",
+            ),
+            node(
                 record_ranges,
-                ["float_model", "calibration_set", "manifest"],
+                ["float_model", "calibration_set", "manifest", "calibration_lint"],
                 "ranges",
                 name="record_ranges",
-            )
+            ),
+            node(
+                check_convergence,
+                ["float_model", "calibration_set", "calibration_lint"],
+                "calibration_report",
+                name="check_convergence",
+            ),
         ],
         tags="calibration",
     )

@@ -1,0 +1,46 @@
+"""A bounded look at what a manifest names: the dtype that is stored, a few evaluation inputs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quantline.sampling.distribution import EVALUATION_EXAMPLES
+from quantline.sampling.manifest import Manifest, stream
+from quantline.sampling.sources import open_source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+
+    from quantline import recipe
+
+
+def stored_dtype(dataset: recipe.Dataset, manifest: Manifest) -> str:
+    """Return the dtype of the first calibration example before the transform."""
+    part = manifest["calibration"]
+    first = part["examples"][0]["id"]
+    example = next(iter(open_source(dataset).examples(part["split"], {first})), None)
+    return "none" if example is None else str(example.value.dtype)
+
+
+def preview(
+    dataset: recipe.Dataset,
+    manifest: Manifest,
+    part: str = "evaluation",
+    count: int = EVALUATION_EXAMPLES,
+) -> Iterator[np.ndarray]:
+    """Stream some model inputs of one part, evenly spread: a split may be sorted by class.
+
+    Args:
+        dataset: Where examples come from.
+        manifest: What :func:`quantline.sampling.draw` gave.
+        part: ``calibration`` or ``evaluation``.
+        count: At most how many.
+    """
+    examples = manifest[part]["examples"]
+    count = min(count, len(examples))
+    chosen = [examples[index * len(examples) // count] for index in range(count)]
+    fewer = {**manifest, part: {**manifest[part], "examples": chosen}}
+    for sample in stream(dataset, fewer, part):
+        yield sample.x
