@@ -7,16 +7,27 @@ a run calls for all of them.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from quantline.errors import ParameterError, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-IoType = Literal["float32", "int8", "uint8"]
+IoType = Literal["float32", "int8", "uint8", "int16"]
+SchemeName = Literal[
+    "float16", "dynamic_range", "int8", "int8_float_fallback", "int8_per_tensor", "int16x8"
+]
 Positive = Annotated[int, Field(gt=0)]
 
 
@@ -28,12 +39,14 @@ class Model(_Block):
     """The trained float model.
 
     Attributes:
-        path: A Keras 3 ``.keras`` file, a SavedModel folder or a float ``.tflite`` file.
-        signature: Which signature of a SavedModel; its only one, or ``serving_default``, if None.
+        path: A Keras file (``.keras`` or ``.h5``), a SavedModel folder or a float ``.tflite`` file.
+        signature: Which signature; if None, the only one, or ``serving_default`` of a SavedModel.
+        allow_lambda: Whether Python code that a Keras file holds or names may run.
     """
 
     path: str
     signature: str | None = None
+    allow_lambda: bool = False
 
 
 class Tfds(_Block):
@@ -168,17 +181,106 @@ class Baseline(_Block):
     latency: Latency = Latency()
 
 
-class Conversion(_Block):
-    """The conversion to int8.
+class Calibration(_Block):
+    """The recording of ranges.
 
     Attributes:
-        input_type: The dtype of the converted model's inputs.
-        output_type: The dtype of the converted model's outputs.
+        lint: Whether an error that the lint finds in the calibration set stops the run, or is only
+            a warning. What no range can be recorded from, such as NaN, stops it anyway.
+    """
+
+    lint: Literal["error", "warn"] = "error"
+
+
+Method = Literal["minmax", "moving_average", "percentile", "mse", "entropy"]
+Percentile = Annotated[float, Field(gt=50, le=100)]
+
+
+class Override(_Block):
+    """How the range of some tensors is chosen.
+
+    Attributes:
+        tensor: A tensor's name, or a regular expression that fits the whole of it.
+        method: The method for it; that of all tensors if None.
+        percentile: The percentile for it; that of all tensors if None.
+        min: The range's lower end, given; with ``max``.
+        max: The range's upper end, given.
+    """
+
+    tensor: str
+    method: Method | None = None
+    percentile: Percentile | None = None
+    min: float | None = None
+    max: float | None = None
+
+    @model_validator(mode="after")
+    def _sound(self) -> Override:
+        try:
+            re.compile(self.tensor)
+        except re.error as error:
+            raise ValueError(f"a regular expression ({error})") from error
+        given = (self.min, self.max)
+        if given != (None, None) and (None in given or not given[0] < given[1]):  # type: ignore[operator]
+            raise ValueError("both 'min' and 'max', with min below max")
+        if not {"method", "percentile", "min"} & self.model_fields_set:
+            raise ValueError("a method, a percentile, or min and max")
+        return self
+
+
+class Ranges(_Block):
+    """How ranges are chosen from what was recorded.
+
+    Attributes:
+        method: The method for every tensor; ``auto`` picks it, and bias correction, on samples.
+        percentile: For the method ``percentile``, the share of values below the upper end, in per
+            cent; as many lie above the lower end.
+        overrides: For single tensors; of several that fit, the last holds.
+    """
+
+    method: Method | Literal["auto"] = "minmax"
+    percentile: Percentile = 99.99
+    overrides: tuple[Override, ...] = ()
+
+    @field_validator("overrides", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+
+class Pin(_Block):
+    """A scale and a zero point that an input or output keeps, as firmware has them compiled in.
+
+    Attributes:
+        scale: The real value of one step.
+        zero_point: The integer that stands for 0, in the type that the input or output has.
+    """
+
+    scale: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    zero_point: int = 0
+
+
+class Conversion(_Block):
+    """The conversion of the float model.
+
+    Attributes:
+        scheme: What becomes an integer, or a half, and how wide.
+        backend: Who quantizes.
+        ranges: How the ranges of activations are chosen.
+        bias_correction: Whether biases are corrected for what rounding the weights adds, where
+            that lowers the output error on calibration samples that are held back.
+        pinned: Inputs and outputs, by name, that keep a given scale and zero point.
+        input_type: The dtype of the converted model's inputs; the scheme's own if None.
+        output_type: The dtype of the converted model's outputs; likewise.
         timeout_s: After how many seconds the child process is ended.
     """
 
-    input_type: IoType = "int8"
-    output_type: IoType = "int8"
+    scheme: SchemeName = "int8"
+    backend: Literal["tensorflow", "litert"] = "tensorflow"
+    ranges: Ranges = Ranges()
+    bias_correction: bool = False
+    pinned: dict[str, Pin] = {}
+    input_type: IoType | None = None
+    output_type: IoType | None = None
     timeout_s: Positive = 1800
 
 
@@ -186,10 +288,11 @@ class Validation(_Block):
     """The check of the converted model.
 
     Attributes:
-        integer_only: Whether a tensor that is not an integer stops the run.
+        integer_only: Whether a tensor that is not an integer stops the run; if None, where the
+            scheme promises integers only.
     """
 
-    integer_only: bool = True
+    integer_only: bool | None = None
 
 
 class EdgeTpu(_Block):
@@ -232,6 +335,7 @@ BLOCKS: dict[str, type[_Block]] = {
     "dataset": Dataset,
     "sampling": Sampling,
     "baseline": Baseline,
+    "calibration": Calibration,
     "conversion": Conversion,
     "validation": Validation,
     "evaluation": Evaluation,

@@ -125,3 +125,21 @@ def test_a_model_whose_outputs_cannot_be_compared(keras: Any, plain: Any, tmp_pa
     keras.Model(inputs, keras.layers.Dense(2)(roots)).save(path)
     with pytest.raises(ImportMismatch, match="disagree"):
         imported(path, plain.samples)
+
+
+def test_a_model_with_gradients_of_its_own(keras: Any, tmp_path: Path) -> None:
+    """Swish has one, which cannot be saved and is not needed."""
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 3)),
+            layers.Conv2D(4, 3, activation="swish"),
+            layers.Flatten(),
+            layers.Dense(3),
+        ]
+    )
+    model.save(tmp_path / "swish.keras")
+    samples = np.random.default_rng(0).uniform(-1, 1, (4, 6, 6, 3)).astype(np.float32)
+    content = imported(tmp_path / "swish.keras", samples).content
+    got = np.concatenate([Runtime(content).predict(sample) for sample in samples])
+    np.testing.assert_allclose(got, np.asarray(model(samples)), atol=1e-5)

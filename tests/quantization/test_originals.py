@@ -79,9 +79,9 @@ def test_sizes_that_are_not_known_and_other_batches(
     tf.saved_model.save(module, str(tmp_path), signatures=signature)
     samples = np.zeros((2, *(size or 4 for size in shape[1:])), np.float32)
     if shape == (None,):
-        content, outputs = run_and_convert("saved_model", str(tmp_path), None, samples)
-        assert read(content).main.tensors[0].shape == (1,)
-        assert outputs.shape == (2,)
+        converted = run_and_convert("saved_model", str(tmp_path), None, samples)
+        assert read(converted.content).main.tensors[0].shape == (1,)
+        assert [each["y"].shape for each in converted.outputs] == [(1,), (1,)]
         return
     with pytest.raises(ModelUnsupported, match="fixed batch other than 1"):
         run_and_convert("saved_model", str(tmp_path), None, samples)
@@ -102,7 +102,8 @@ def test_samples_of_another_shape_are_refused_before_the_model_runs(plain: Train
 
 
 def test_the_outputs_are_those_of_keras_on_every_sample(depthwise: Trained) -> None:
-    _, outputs = run_and_convert("keras", str(depthwise.file), None, depthwise.samples)
+    converted = run_and_convert("keras", str(depthwise.file), None, depthwise.samples)
+    outputs = np.concatenate([each["output_0"] for each in converted.outputs])
     np.testing.assert_allclose(outputs, depthwise(), rtol=1e-4, atol=1e-5)
 
 
@@ -127,7 +128,7 @@ def test_smaller_weights_are_no_float_model(
 def test_a_tflite_of_two_outputs_or_two_inputs(two_inputs: Path, tmp_path: Path) -> None:
     path = tmp_path / "m.tflite"
     path.write_bytes(public_convert(two_inputs))
-    with pytest.raises(ModelUnsupported, match="2 inputs and 1 outputs"):
+    with pytest.raises(ModelUnsupported, match="2 inputs: 'left'"):
         import_float(recipe.Model(path=str(path)), SAMPLES, recipe.Parity())
 
 
@@ -137,8 +138,8 @@ def test_what_lies_beside_a_missing_model_is_listed(tmp_path: Path) -> None:
         import_float(recipe.Model(path=str(tmp_path / "bset.keras")), SAMPLES, recipe.Parity())
 
 
-@pytest.mark.parametrize("name", ["m.h5", "m.pb", "m"])
+@pytest.mark.parametrize("name", ["m.pb", "m.onnx", "m"])
 def test_another_kind_of_file(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"content")
-    with pytest.raises(ModelUnreadable, match="Keras 3"):
+    with pytest.raises(ModelUnreadable, match=r"\.keras or \.h5 file"):
         import_float(recipe.Model(path=str(tmp_path / name)), SAMPLES, recipe.Parity())

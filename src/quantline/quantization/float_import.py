@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from quantline.child import run_in_child
 from quantline.errors import (
-    ImportMismatch,
     ModelAlreadyQuantized,
     ModelNotFound,
     ModelUnreadable,
@@ -19,14 +17,19 @@ from quantline.errors import (
     first_few,
 )
 from quantline.files import sha256, sha256_of_path
-from quantline.quantization.interface import check_input
+from quantline.quantization.interface import check_samples, choose_signature
+from quantline.quantization.keras_file import H5_SUFFIXES
 from quantline.quantization.originals import run_and_convert
-from quantline.tflite import Graph, Runtime, read, with_static_batch
+from quantline.quantization.parity import compare, inputs_of, outputs_of
+from quantline.tflite import Graph, Tensor, read, with_signature, with_static_batch
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from quantline import recipe
 
 TIMEOUT_S = 1800
+_KINDS = "a .keras or .h5 file, a SavedModel folder or a .tflite file"
 
 
 @dataclass(frozen=True)
@@ -42,59 +45,83 @@ class FloatModel:
     about: dict[str, Any]
 
 
-def import_float(model: recipe.Model, samples: np.ndarray, parity: recipe.Parity) -> FloatModel:
+def import_float(
+    model: recipe.Model,
+    samples: np.ndarray | Mapping[str, np.ndarray],
+    parity: recipe.Parity,
+) -> FloatModel:
     """Import a trained float model and compare the result with the original.
 
+    The imported model has one signature, with the names of the original's inputs and outputs; those
+    of a Keras model are the ones that ``model.export()`` gives it.
+
     Args:
-        model: The file or folder, and the signature of a SavedModel.
-        samples: array of shape (n_examples, ...), model input without the batch dimension.
+        model: The file or folder, and which signature of it.
+        samples: array of shape (n_examples, ...), model input without the batch dimension; for a
+            model of several inputs, such an array for each, by the input's name.
         parity: On how many samples the two are compared, and how much they may differ.
 
     Raises:
         ModelNotFound: The file is missing or empty.
         ModelUnreadable: It is not a model.
-        ModelUnsupported: It has several inputs, several outputs, or unknown sizes.
+        ModelUnsupported: It has unknown sizes, several signatures of which none was chosen, or
+            several inputs where the samples are one array.
         ModelAlreadyQuantized: A ``.tflite`` holds quantized or float16 tensors.
-        InputMismatch: The samples have another shape than the model takes.
+        CodeNotAllowed: A Keras file holds Python code, and ``allow_lambda`` is not set.
+        PackageMissing: A file of Keras 2 needs tf-keras, which is not installed.
+        InputMismatch: The samples have other names or shapes than the model takes.
+        TooFewExamples: There are no samples to compare with.
         ConversionFailed: TensorFlow refuses the conversion.
+        ChildCrashed: TensorFlow died while it loaded, ran or converted the model.
         ImportMismatch: The imported and the original model disagree.
     """
     path = Path(model.path)
-    kind = _kind(path)
-    samples = samples[: parity.examples]
-    if kind == "tflite":
-        content, expected = with_static_batch(_read_float_tflite(path)), None
+    kind = kind_of(path)
+    if isinstance(samples, Mapping):
+        samples = {name: values[: parity.examples] for name, values in samples.items()}
     else:
-        content, expected = run_in_child(
+        samples = samples[: parity.examples]
+    if kind == "tflite":
+        content = with_static_batch(_read_float_tflite(path, model.signature))
+        expected, loader = None, "ai-edge-litert"
+    else:
+        converted = run_in_child(
             run_and_convert,
             kind,
             str(path),
             model.signature,
             samples,
+            model.allow_lambda,
             what=f"the float import of '{path}'",
             timeout_s=TIMEOUT_S,
         )
+        content, expected, loader = converted.content, converted.outputs, converted.loader
     graph = read(content, f"'{path}'")
-    _check_interface(graph, samples, path)
+    given = check_samples(samples, _input_shapes(graph, path), str(path))
+    packages = {"tensorflow", "keras", "ai-edge-litert", loader}
     about: dict[str, Any] = {
         "source": {"path": model.path, "format": kind, "sha256": sha256_of_path(path)},
         "float_model_sha256": sha256(content),
         "size_bytes": len(content),
         "operators": len(graph.main.operators),
         "signatures": [signature.key for signature in graph.signatures],
-        "parity": _compare(content, samples, expected, parity.tolerance),
-        "versions": {name: version(name) for name in ("tensorflow", "keras", "ai-edge-litert")},
+        "inputs": _ports(inputs_of(graph)),
+        "outputs": _ports(outputs_of(graph)),
+        "loaded_with": loader,
+        "parity": compare(content, graph, given, expected, parity.tolerance),
+        "versions": {name: version(name) for name in sorted(packages)},
     }
     return FloatModel(content, about)
 
 
-def _kind(path: Path) -> str:
+def kind_of(path: Path) -> str:
+    """Return ``keras``, ``saved_model`` or ``tflite``, by what lies at the path."""
     if not path.exists():
         near = sorted(each.name for each in path.parent.glob("*") if each.is_file())
         raise ModelNotFound(
             f"There is no model at '{path}'",
             found=f"in '{path.parent}': {first_few(near) or 'nothing'}",
-            expected="a .keras file, a SavedModel folder or a .tflite file",
+            expected=_KINDS,
             remedy="Set 'model.path'; a relative path starts from the project folder",
         )
     if path.is_dir():
@@ -102,7 +129,7 @@ def _kind(path: Path) -> str:
             raise ModelUnreadable(
                 f"The folder '{path}' is not a SavedModel",
                 found="no file saved_model.pb in it",
-                expected="a SavedModel folder, a .keras file or a .tflite file",
+                expected=_KINDS,
                 remedy="Set 'model.path' to the folder that holds saved_model.pb",
             )
         return "saved_model"
@@ -110,22 +137,31 @@ def _kind(path: Path) -> str:
         raise ModelNotFound(
             f"The model '{path}' is empty",
             found="0 bytes",
-            expected="a .keras or a .tflite file",
+            expected=_KINDS,
             remedy="Write or copy the file again",
         )
     if path.suffix in {".keras", ".tflite"}:
         return path.suffix[1:]
+    if path.suffix in H5_SUFFIXES:
+        return "keras"
     raise ModelUnreadable(
         f"'{path}' is not a model that can be read",
         found=f"a file that ends in '{path.suffix}'",
-        expected="a .keras file, a SavedModel folder or a .tflite file",
+        expected=_KINDS,
         remedy="Save the model with Keras 3: model.save('name.keras')",
     )
 
 
-def _read_float_tflite(path: Path) -> bytes:
+def _read_float_tflite(path: Path, signature: str | None) -> bytes:
     content = path.read_bytes()
     graph = read(content, f"'{path}'")
+    if graph.signatures or signature is not None:
+        keys = [each.key for each in graph.signatures]
+        key = choose_signature(keys, signature, str(path))
+        if len(keys) > 1 or graph.signatures[0].subgraph:
+            content = with_signature(content, key)
+            graph = read(content)
+    _refuse_unset_variables(graph, path)
     quantized = [
         f"'{tensor.name}' ({tensor.dtype})"
         for subgraph in graph.subgraphs
@@ -143,48 +179,53 @@ def _read_float_tflite(path: Path) -> bytes:
     return content
 
 
-def _check_interface(graph: Graph, samples: np.ndarray, path: Path) -> None:
-    main = graph.main
-    if len(main.inputs) != 1 or len(main.outputs) != 1:
-        raise ModelUnsupported(
-            f"'{path}' does not have exactly one input and one output",
-            found=f"{len(main.inputs)} inputs and {len(main.outputs)} outputs",
-            expected="one of each",
-            remedy="Export a signature with one input and one output",
+def _refuse_unset_variables(graph: Graph, path: Path) -> None:
+    """Refuse a model that reads weights which it does not hold.
+
+    TensorFlow 2.21's converter writes such models when a SavedModel has several signatures or its
+    variables are not frozen; the runtime reads whatever is in memory.
+    """
+    read_from: set[str] = set()
+    assigned: set[str] = set()
+    for subgraph in graph.subgraphs:
+        variables = {}
+        for operator in subgraph.operators:
+            if operator.type == "VAR_HANDLE":
+                names = (operator.options[key] or b"" for key in ("container", "sharedName"))
+                variables[operator.outputs[0]] = b"/".join(names).decode("utf-8", "replace")
+            elif operator.type in {"READ_VARIABLE", "ASSIGN_VARIABLE"}:
+                handle = variables.get(operator.inputs[0])
+                if handle is not None:
+                    (assigned if operator.type == "ASSIGN_VARIABLE" else read_from).add(handle)
+    unset = [name.removeprefix("/") for name in sorted(read_from - assigned)]
+    if unset:
+        raise ModelUnreadable(
+            f"'{path}' reads weights that it does not hold",
+            found=f"{len(unset)} variables that nothing assigns: {first_few(unset, 3)}",
+            expected="weights stored as constants",
+            remedy="TensorFlow's converter lost them: set 'model.path' to the SavedModel or Keras "
+            "file that it was made from",
         )
-    taken = main.tensors[main.inputs[0]]
-    if not taken.is_static or taken.shape[:1] != (1,):
-        raise ModelUnsupported(
-            f"The input of '{path}' has sizes that are not known, or a batch other than 1",
-            found=f"{taken.shape}, where -1 is unknown",
-            expected="a batch of 1 and known sizes",
-            remedy="Export the model with a fixed input size",
-        )
-    check_input(samples.shape[1:], taken.shape[1:], str(path))
 
 
-def _compare(
-    content: bytes, samples: np.ndarray, expected: np.ndarray | None, tolerance: float
-) -> dict[str, Any]:
-    """Run the imported model on the samples and compare it with the original's outputs."""
-    if expected is None:
-        return {"examples": 0, "note": "the model was given as .tflite: it is its own original"}
-    runtime = Runtime(content)
-    got = np.concatenate([runtime.predict(sample) for sample in samples])
-    largest = float(np.abs(expected).max())
-    difference = float(np.abs(got.reshape(expected.shape) - expected).max())
-    if not difference <= tolerance * max(largest, 1e-12):
-        raise ImportMismatch(
-            "The imported float model and the original disagree",
-            found=f"outputs that differ by up to {difference:.3g}, where the largest is "
-            f"{largest:.3g}, on {len(samples)} calibration examples",
-            expected=f"at most {tolerance:g} of the largest output",
-            remedy="A layer behaves differently outside training or after export; check custom "
-            "layers, or raise 'baseline.parity.tolerance' if this difference is meant",
-        )
+def _ports(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
     return {
-        "examples": len(samples),
-        "max_difference": difference,
-        "max_output": largest,
-        "tolerance": tolerance,
+        name: {"dtype": tensor.dtype, "shape": list(tensor.shape)}
+        for name, tensor in tensors.items()
     }
+
+
+def _input_shapes(graph: Graph, path: Path) -> dict[str, tuple[int, ...]]:
+    """Return each input's shape without the batch dimension, which must be 1."""
+    taken = {}
+    for name, tensor in inputs_of(graph).items():
+        if not tensor.is_static or tensor.shape[:1] != (1,):
+            raise ModelUnsupported(
+                f"The input '{name}' of '{path}' has sizes that are not known, or a batch other "
+                "than 1",
+                found=f"{tensor.shape}, where -1 is unknown",
+                expected="a batch of 1 and known sizes",
+                remedy="Export the model with a fixed input size",
+            )
+        taken[name] = tensor.shape[1:]
+    return taken

@@ -1,8 +1,107 @@
-"""Whether examples fit a model's input, and if not, which transform would make them."""
+"""How a model is called: which signature, and whether examples fit its inputs."""
 
 from __future__ import annotations
 
-from quantline.errors import InputMismatch
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from quantline.errors import InputMismatch, ModelUnsupported, first_few, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+
+def choose_signature(
+    keys: Sequence[str], wanted: str | None, path: str, default: str | None = None
+) -> str:
+    """Return the signature that was asked for, else the only one, else the default one.
+
+    Args:
+        keys: The model's signatures.
+        wanted: The one that was asked for, if any.
+        path: What to call the model.
+        default: The one that is taken where there are several, if it is among them.
+
+    Raises:
+        ModelUnsupported: There is none, several, or none of that name.
+    """
+    found = f"the signatures {first_few(keys) or 'none'}"
+    if wanted is not None and wanted not in keys:
+        raise ModelUnsupported(
+            f"'{path}' has no signature '{wanted}'",
+            found=found,
+            expected="a signature that takes the model's input",
+            remedy=suggest(wanted, keys) or "Set 'model.signature', or export the model with one",
+        )
+    if not keys:
+        raise ModelUnsupported(
+            f"'{path}' has no signature",
+            found=found,
+            expected="at least one",
+            remedy="Export the model with one, as model.export('folder') does",
+        )
+    if wanted is None and len(keys) > 1 and default not in keys:
+        raise ModelUnsupported(
+            f"'{path}' has several signatures and none was chosen",
+            found=found,
+            expected="one signature",
+            remedy=f"Set 'model.signature' to one of them, such as '{keys[0]}'",
+        )
+    if wanted is not None:
+        return wanted
+    return default if default in keys and default is not None else keys[0]
+
+
+def check_samples(
+    samples: np.ndarray | Mapping[str, np.ndarray], taken: Mapping[str, tuple[int, ...]], path: str
+) -> dict[str, np.ndarray]:
+    """Check that samples fit a model's inputs.
+
+    Args:
+        samples: array of shape (n_examples, ...) for a model of one input; else such an array for
+            each input, by name.
+        taken: Each input's shape without the batch dimension, by name.
+        path: What to call the model.
+
+    Returns:
+        An array for each input, by name.
+
+    Raises:
+        ModelUnsupported: One array was given, and the model takes several.
+        InputMismatch: Inputs are missing or unknown, or of other shapes or counts.
+    """
+    inputs = ", ".join(f"'{name}' {shape}" for name, shape in taken.items())
+    if not isinstance(samples, Mapping):
+        if len(taken) != 1:
+            raise ModelUnsupported(
+                f"'{path}' does not have exactly one input",
+                found=f"{len(taken)} inputs: {inputs}",
+                expected="one input, as the samples are one array",
+                remedy="Export a signature with a single input, or give the library a mapping "
+                "from the name of each input to its samples",
+            )
+        samples = {next(iter(taken)): samples}
+    if samples.keys() != taken.keys():
+        raise InputMismatch(
+            f"The samples are not those of the inputs of '{path}'",
+            found=f"samples for {first_few([repr(name) for name in samples]) or 'nothing'}",
+            expected=f"samples for each input: {inputs}",
+            remedy="Give a mapping with one array for each input",
+        )
+    counts = {name: len(values) for name, values in samples.items()}
+    if len(set(counts.values())) > 1:
+        raise InputMismatch(
+            f"The inputs of '{path}' have different numbers of samples",
+            found=", ".join(f"{count} for '{name}'" for name, count in counts.items()),
+            expected="as many samples for one input as for another",
+            remedy="Give each example once for every input",
+        )
+    for name, shape in taken.items():
+        label = path if len(taken) == 1 else f"{path}: {name}"
+        check_input(samples[name].shape[1:], shape, label)
+    return {name: samples[name] for name in taken}
 
 
 def check_input(given: tuple[int, ...], taken: tuple[int, ...], model: str) -> None:

@@ -3,136 +3,203 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from quantline.child import stage
 from quantline.errors import (
     ConversionFailed,
     ModelUnreadable,
     ModelUnsupported,
     first_few,
-    suggest,
+    first_line,
 )
-from quantline.quantization.interface import check_input
+from quantline.quantization.interface import check_samples, choose_signature
+from quantline.quantization.keras_file import load_keras
 from quantline.quantization.tensorflow_backend import freeze
 from quantline.quiet import tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+SERVING = "serving_default"
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What became of an original model.
+
+    Attributes:
+        content: The float ``.tflite`` file's bytes.
+        outputs: The original's outputs on each sample, by name, each of shape (1, ...).
+        loader: The distribution that loaded the original.
+    """
+
+    content: bytes
+    outputs: list[dict[str, np.ndarray]]
+    loader: str
+
+
+@dataclass(frozen=True)
+class Original:
+    """A loaded model.
+
+    Attributes:
+        key: The signature's key.
+        call: Takes tensors by input name, returns tensors by output name.
+        specs: Each input's ``tf.TensorSpec``, by name.
+        loader: The distribution that loaded it.
+    """
+
+    key: str
+    call: Callable[..., dict[str, Any]]
+    specs: dict[str, Any]
+    loader: str
+
 
 def run_and_convert(
-    kind: str, path: str, signature: str | None, samples: np.ndarray
-) -> tuple[bytes, np.ndarray]:
+    kind: str,
+    path: str,
+    signature: str | None,
+    samples: np.ndarray | Mapping[str, np.ndarray],
+    allow_lambda: bool = False,
+) -> Converted:
     """Convert a Keras model or a SavedModel to a float ``.tflite`` with a batch of 1.
 
     Args:
         kind: ``keras`` or ``saved_model``.
         path: The file or folder.
         signature: Which signature of a SavedModel.
-        samples: array of shape (n_examples, ...), model input.
-
-    Returns:
-        The ``.tflite`` file's bytes, and the original's outputs on the samples, float32 array of
-        shape (n_examples, ...).
+        samples: array of shape (n_examples, ...), model input; or one for each input, by name.
+        allow_lambda: Whether Python code that a Keras file holds may run.
 
     Raises:
         QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
+    stage("starting TensorFlow")
     tf = tensorflow()
-    load = _load_keras if kind == "keras" else _load_saved_model
-    key, call, specs = load(tf, path, signature)
-    if len(specs) != 1:
-        raise ModelUnsupported(
-            f"'{path}' does not have exactly one input",
-            found=f"{len(specs)} inputs: {first_few(list(specs))}",
-            expected="one input",
-            remedy="Export a signature with a single input",
-        )
-    ((name, spec),) = specs.items()
-    fixed = _fix_batch(tf, path, spec)
-    check_input(samples.shape[1:], tuple(fixed.shape[1:]), path)
-    concrete = tf.function(call).get_concrete_function(**{name: fixed})
-    outputs = [
-        next(iter(concrete(**{name: tf.cast(sample[np.newaxis], fixed.dtype)}).values())).numpy()
-        for sample in samples
-    ]
+    stage("loading")
+    if kind == "keras":
+        original = keras_original(tf, path, signature, allow_lambda=allow_lambda)
+    else:
+        original = saved_model_original(tf, path, signature)
+    specs = {name: fix_batch(tf, path, name, spec) for name, spec in original.specs.items()}
+    taken = {name: tuple(spec.shape[1:]) for name, spec in specs.items()}
+    given = check_samples(samples, taken, path)
+    stage("running the original model")
+    concrete = tf.function(original.call).get_concrete_function(**specs)
+    _check_outputs(path, concrete.structured_outputs)
+    outputs = []
+    for index in range(len(next(iter(given.values())))):
+        one = {
+            name: tf.cast(given[name][index][np.newaxis], spec.dtype)
+            for name, spec in specs.items()
+        }
+        outputs.append({name: value.numpy() for name, value in concrete(**one).items()})
+    stage("converting to a float .tflite")
     with tempfile.TemporaryDirectory() as folder:
-        frozen = freeze(concrete, name, fixed)
-        tf.saved_model.save(tf.Module(), folder, signatures={key: frozen})
-        content = _convert(tf, path, folder, key)
-    return content, np.concatenate(outputs).astype(np.float32)
+        frozen = freeze(concrete, specs)
+        # The gradients of functions such as swish are nobody's here, and cannot be saved.
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+        signatures = {original.key: frozen}
+        tf.saved_model.save(tf.Module(), folder, signatures=signatures, options=options)
+        content = _convert(tf, path, folder, original.key)
+    return Converted(content, outputs, original.loader)
 
 
-def _load_keras(
-    tf: Any, path: str, signature: str | None
-) -> tuple[str, Callable[..., Any], dict[str, Any]]:
-    import keras
-
-    try:
-        model = keras.models.load_model(path, compile=False)
-    except Exception as error:  # Keras raises whatever a foreign file leads to
-        raise ModelUnreadable(
-            f"'{path}' cannot be loaded as a Keras 3 model",
-            found=f"{type(error).__name__}: {str(error).splitlines()[0]}",
-            expected="a .keras file saved by Keras 3, of layers that Keras knows",
-            remedy="Save it again with model.save('name.keras'), or export a SavedModel with "
-            "model.export('folder')",
-        ) from error
-    specs = {
-        tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype, name=tensor.name)
-        for tensor in model.inputs
-    }
+def keras_original(tf: Any, path: str, signature: str | None, *, allow_lambda: bool) -> Original:
+    """Load a Keras model as a function of its named inputs."""
+    key = choose_signature([SERVING], signature, path)
+    model, loader = load_keras(path, allow_lambda=allow_lambda)
+    tensors = getattr(model, "inputs", None)
+    if not tensors:
+        raise ModelUnsupported(
+            f"'{path}' does not say what its inputs are",
+            found=f"a model of the class {type(model).__name__} without input shapes",
+            expected="a functional model, or a Sequential one that begins with keras.Input(shape)",
+            remedy="Export it as a SavedModel with model.export('folder')",
+        )
+    names = [tensor.name for tensor in tensors]
+    structure = getattr(model, "input", None)
 
     def call(**inputs: Any) -> dict[str, Any]:
-        values = list(inputs.values())
-        outputs = tf.nest.flatten(model(values[0] if len(values) == 1 else values, training=False))
-        return {f"output_{index}": value for index, value in enumerate(outputs)}
+        values: Any = [inputs[name] for name in names]
+        if isinstance(structure, Mapping):
+            values = {each: inputs[tensor.name] for each, tensor in structure.items()}
+        elif len(values) == 1:
+            values = values[0]
+        outputs = model(values, training=False)
+        if isinstance(outputs, Mapping):  # named as model.export() names them
+            return dict(outputs)
+        return {f"output_{index}": each for index, each in enumerate(tf.nest.flatten(outputs))}
 
-    return "serving_default", call, specs
+    specs = {
+        tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype, name=tensor.name)
+        for tensor in tensors
+    }
+    return Original(key, call, specs, loader)
 
 
-def _load_saved_model(
-    tf: Any, path: str, signature: str | None
-) -> tuple[str, Callable[..., Any], dict[str, Any]]:
+def saved_model_original(tf: Any, path: str, signature: str | None) -> Original:
+    """Load a signature of a SavedModel as a function of its named inputs."""
     try:
         loaded = tf.saved_model.load(path)
     except Exception as error:  # TensorFlow raises whatever a foreign file leads to
         raise ModelUnreadable(
             f"'{path}' cannot be loaded as a SavedModel",
-            found=f"{type(error).__name__}: {str(error).splitlines()[0]}",
+            found=first_line(error),
             expected="a SavedModel folder of TensorFlow 2",
             remedy="Export it again with model.export('folder')",
         ) from error
-    keys = list(loaded.signatures)
-    key = signature or (keys[0] if len(keys) == 1 else "serving_default")
-    if key not in keys:
-        raise ModelUnsupported(
-            f"'{path}' has no signature '{key}'",
-            found=f"the signatures {first_few(keys) or 'none'}",
-            expected="a signature that takes the model's input",
-            remedy=suggest(key, keys) or "Set 'model.signature', or export the model with one",
-        )
+    key = choose_signature(list(loaded.signatures), signature, path, SERVING)
     function = loaded.signatures[key]
 
     def call(**inputs: Any) -> Any:
         # 'loaded' must stay alive with its variables for as long as the function does.
         return loaded.signatures[key](**inputs)
 
-    return key, call, dict(function.structured_input_signature[1])
+    return Original(key, call, dict(function.structured_input_signature[1]), "tensorflow")
 
 
-def _fix_batch(tf: Any, path: str, spec: Any) -> Any:
+def fix_batch(tf: Any, path: str, name: str, spec: Any) -> Any:
+    """Return an input's ``tf.TensorSpec`` with a batch of 1, all other sizes known."""
+    plain = isinstance(spec, tf.TensorSpec)
+    if not plain or not (spec.dtype.is_floating or spec.dtype.is_integer or spec.dtype.is_bool):
+        raise ModelUnsupported(
+            f"The input '{name}' of '{path}' does not hold real numbers",
+            found=f"{spec.dtype.name if plain else type(spec).__name__}",
+            expected="a dense tensor of a float, integer or boolean type",
+            remedy="Export a signature that takes the model's numbers, after all preparation",
+        )
     shape = spec.shape.as_list() if spec.shape.rank is not None else None
     if not shape or None in shape[1:] or shape[0] not in (None, 1):
         raise ModelUnsupported(
-            f"The input of '{path}' has sizes that are not known, or a fixed batch other than 1",
+            f"The input '{name}' of '{path}' has sizes that are not known, or a fixed batch other "
+            "than 1",
             found=f"{shape}, where None is unknown",
             expected="only the batch may be unknown",
             remedy="Export the model with a fixed input size and a batch of 1 or None",
         )
     return tf.TensorSpec([1, *shape[1:]], spec.dtype, name=spec.name)
+
+
+def _check_outputs(path: str, outputs: Mapping[str, Any]) -> None:
+    kinds = {name: getattr(each, "dtype", None) for name, each in outputs.items()}
+    wrong = [
+        f"'{name}' ({kind.name if kind is not None else type(outputs[name]).__name__})"
+        for name, kind in kinds.items()
+        if kind is None or not (kind.is_floating or kind.is_integer or kind.is_bool)
+    ]
+    if wrong or not outputs:
+        raise ModelUnsupported(
+            f"'{path}' has outputs that do not hold real numbers",
+            found=first_few(wrong) or "no output",
+            expected="outputs of a float, integer or boolean type",
+            remedy="Export a signature that returns the model's numbers, without decoding them",
+        )
 
 
 def _convert(tf: Any, path: str, folder: str, key: str) -> bytes:

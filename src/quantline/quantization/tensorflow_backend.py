@@ -5,65 +5,153 @@ The quantizer's result is tested to equal the public converter's with the same c
 
 from __future__ import annotations
 
-from typing import Any
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
-from quantline.errors import ConversionFailed, first_few
+import numpy as np
+
+from quantline.errors import BackendUnavailable, ConversionFailed, first_few
+from quantline.quantization.flatbuffer import float_operators, with_own_buffers
 from quantline.quiet import tensorflow
+from quantline.tflite import read, with_ranges
+from quantline.tflite.graph import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_ATTEMPTS = 5
+# Places among the intermediate and the input tensors of LSTM operators.
+_HIDDEN, _PROJECTION = 4, 16
 
 
-def quantize_int8(model: bytes, input_type: str, output_type: str) -> bytes:
-    """Quantize a float model whose tensors carry their ``min`` and ``max``.
+def quantize(
+    model: bytes,
+    bounds: Mapping[int, tuple[float, float]],
+    scheme: str,
+    input_type: str,
+    output_type: str,
+) -> bytes:
+    """Quantize a float model's activations and weights to integers.
 
     Args:
-        model: A ``.tflite`` file's bytes, as :func:`quantline.tflite.with_ranges` gives it.
-        input_type: ``float32``, ``int8`` or ``uint8``.
+        model: A float ``.tflite`` file's bytes.
+        bounds: (min, max) by tensor index of the main subgraph, of variable tensors too.
+        scheme: ``int8``, ``int8_float_fallback``, ``int8_per_tensor`` or ``int16x8``.
+        input_type: ``float32``, ``int8`` or ``uint8``; for ``int16x8``, ``float32`` or ``int16``.
         output_type: Likewise.
 
     Raises:
+        BackendUnavailable: This TensorFlow does not have the private calls.
         ConversionFailed: TensorFlow refuses the model.
     """
-    tf = tensorflow()
-    from tensorflow.lite.python.convert import deduplicate_readonly_buffers, mlir_quantize
-
+    tensorflow()
     try:
-        content = mlir_quantize(
-            model,
-            input_data_type=tf.as_dtype(input_type),
-            output_data_type=tf.as_dtype(output_type),
-        )
-        # The public converter ends with this step too: equal constants are stored once.
-        return bytes(deduplicate_readonly_buffers(bytes(content)))
-    except Exception as error:  # the binding raises plain RuntimeError and ConverterError
+        from tensorflow.lite.python.convert import deduplicate_readonly_buffers
+        from tensorflow.lite.python.optimize.calibrator import add_intermediate_tensors
+
+        # The public converter begins and ends with these two: fused LSTMs get tensors for what
+        # they compute inside, and equal constants are stored once.
+        whole = bytes(add_intermediate_tensors(model))
+        ready = with_ranges(whole, {**_hidden(whole, bounds), **bounds})
+        if scheme == "int16x8":
+            made = _int16x8(ready, input_type, output_type)
+        else:
+            made = fewest_float(lambda: _int8(ready, scheme, input_type, output_type))
+        return bytes(deduplicate_readonly_buffers(made))
+    except (ImportError, AttributeError, TypeError) as error:
+        raise BackendUnavailable(
+            "This TensorFlow does not have the quantizer that the back end 'tensorflow' calls",
+            found=f"TensorFlow {version('tensorflow')}: {error}",
+            expected="TensorFlow 2.21; no public call of TensorFlow quantizes a .tflite file",
+            remedy="Install TensorFlow 2.21, or use the back end 'litert'",
+        ) from error
+    except Exception as error:  # the bindings raise plain RuntimeError and ConverterError
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise ConversionFailed(
-            "TensorFlow cannot quantize the float model",
+            f"TensorFlow cannot quantize the float model to '{scheme}'",
             found=first_few(lines, 3) or type(error).__name__,
             expected="a model that TensorFlow's quantizer takes",
-            remedy="Check the operators of the float model",
+            remedy="Check the operators of the float model, or choose another scheme",
         ) from error
 
 
-def freeze(concrete: Any, name: str, spec: Any) -> Any:
+def fewest_float(make: Callable[[], bytes]) -> bytes:
+    """Call a quantizer until it leaves no operator in float, and return its best model.
+
+    TensorFlow 2.21's quantizer visits operators in the order of their addresses in memory. About
+    one time in five it leaves a SPLIT of an unrolled LSTM in float that it could have quantized.
+    """
+    best = make()
+    for _ in range(_ATTEMPTS - 1):
+        if not float_operators(read(best)):
+            break
+        best = min(best, make(), key=lambda each: len(read(each).main.operators))
+    return best
+
+
+def _int8(model: bytes, scheme: str, input_type: str, output_type: str) -> bytes:
+    # The public converter's own call, whether or not it is told to allow float operators.
+    from tensorflow.lite.python.convert import mlir_quantize
+
+    tf = tensorflow()
+    made = mlir_quantize(
+        model,
+        disable_per_channel=scheme == "int8_per_tensor",
+        input_data_type=tf.as_dtype(input_type),
+        output_data_type=tf.as_dtype(output_type),
+    )
+    return bytes(made)
+
+
+def _int16x8(model: bytes, input_type: str, output_type: str) -> bytes:
+    # The public converter takes its older quantizer for this, which holds its own calibrator's
+    # ranges; where that has seen no samples, those in the model stand.
+    from tensorflow.lite.python.optimize.calibrator import Calibrator
+
+    types = (np.dtype(each).num for each in (input_type, output_type, "int16", "int64"))
+    given, taken, activations, bias = types
+    quantizer = Calibrator(with_own_buffers(model))._calibrator
+    made = quantizer.QuantizeModel(given, taken, False, activations, bias, False, False)
+    return bytes(made)
+
+
+def _hidden(model: bytes, bounds: Mapping[int, tuple[float, float]]) -> dict[int, Any]:
+    """Return the range of each fused LSTM's hidden state, which is its output where none projects.
+
+    The integer kernel reads it from the last of the operator's five intermediate tensors.
+    """
+    return {
+        int(operator.intermediates[_HIDDEN]): bounds[int(operator.outputs[0])]
+        for operator in parse(model).subgraphs[0].operators
+        if operator.intermediates is not None
+        and len(operator.intermediates) > _HIDDEN
+        and operator.inputs[_PROJECTION] < 0
+        and int(operator.outputs[0]) in bounds
+    }
+
+
+def freeze(concrete: Any, specs: Mapping[str, Any]) -> Any:
     """Turn a function's variables into constants.
 
     Saved with its variables, a function may come out of TensorFlow 2.21's converter with weights
     that are read from variables which nothing ever assigns, and which give NaN.
 
     Args:
-        concrete: A concrete function of one named input that returns a dict of tensors.
-        name: The input's name.
-        spec: The input's ``tf.TensorSpec``.
+        concrete: A concrete function of named inputs that returns a dict of tensors.
+        specs: Each input's ``tf.TensorSpec``, by name.
 
     Returns:
-        A concrete function with the same named input and outputs.
+        A concrete function with the same named inputs and outputs.
     """
     tf = tensorflow()
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     frozen = convert_variables_to_constants_v2(concrete)
-    keys = sorted(concrete.structured_outputs)
+    # TensorFlow flattens keyword arguments and dicts in the order of their sorted keys.
+    names, keys = sorted(specs), sorted(concrete.structured_outputs)
 
     def serve(**inputs: Any) -> dict[str, Any]:
-        return dict(zip(keys, tf.nest.flatten(frozen(inputs[name])), strict=True))
+        values = [inputs[name] for name in names]
+        return dict(zip(keys, tf.nest.flatten(frozen(*values)), strict=True))
 
-    return tf.function(serve).get_concrete_function(**{name: spec})
+    return tf.function(serve).get_concrete_function(**specs)

@@ -1,0 +1,109 @@
+"""Running a back end in a child process, on one or several choices of ranges."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from quantline.child import run_in_child
+from quantline.errors import BackendUnavailable
+from quantline.quantization import litert_backend, weights_only
+from quantline.quantization.schemes import unsupported
+from quantline.quantization.steady import steady_addresses
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from quantline import recipe
+    from quantline.tflite import Graph
+
+logger = logging.getLogger(__name__)
+
+Bounds = dict[int, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a back end made.
+
+    Attributes:
+        contents: One model a choice of ranges, ``.tflite`` files' bytes.
+        backend: The back end that made them, which may be one that stood in.
+        quantizer: Which of its quantizers did.
+    """
+
+    contents: list[bytes]
+    backend: str
+    quantizer: str
+
+
+def make(
+    model: bytes, graph: Graph, choices: Sequence[Bounds], conversion: recipe.Conversion
+) -> Made:
+    """Quantize a model with each of several choices of ranges.
+
+    Args:
+        model: The float ``.tflite`` file's bytes.
+        graph: The same, read.
+        choices: (min, max) by tensor index; a single empty one where a scheme needs none.
+        conversion: Scheme, back end, input and output types.
+
+    Raises:
+        BackendUnavailable: This TensorFlow lacks the private calls and nothing can stand in.
+        ConversionFailed: The back end refuses the model.
+        ChildCrashed: The back end died in native code, or took too long.
+    """
+    if conversion.backend == "litert":
+        return Made(_in_child("litert", model, choices, conversion), "litert", "litert-quantizer")
+    if conversion.scheme == "float16":
+        return Made([weights_only.to_float16(model)], "tensorflow", "flatbuffer edit")
+    if conversion.scheme == "dynamic_range":
+        return Made([weights_only.to_dynamic_range(model)], "tensorflow", "flatbuffer edit")
+    try:
+        contents = _in_child("tensorflow", model, choices, conversion)
+    except BackendUnavailable as error:
+        if not litert_backend.is_installed():
+            raise BackendUnavailable(
+                error.what,
+                found=f"{error.found}; nor is litert-quantizer installed to stand in",
+                expected=error.expected,
+                remedy="Install TensorFlow 2.21, or run: pip install 'quantline[litert]'",
+            ) from error
+        instead = conversion.model_copy(update={"backend": "litert"})
+        unsupported(graph, instead)
+        logger.warning("%s litert-quantizer makes the model instead.", error)
+        return Made(_in_child("litert", model, choices, instead), "litert", "litert-quantizer")
+    kind = "calibrator.QuantizeModel" if conversion.scheme == "int16x8" else "mlir_quantize"
+    return Made(contents, "tensorflow", kind)
+
+
+def quantize_each(
+    backend: str,
+    model: bytes,
+    choices: Sequence[Bounds],
+    scheme: str,
+    input_type: str,
+    output_type: str,
+) -> list[bytes]:
+    """Quantize with each choice of ranges; this runs in the child process."""
+    quantize = import_module(f"quantline.quantization.{backend}_backend").quantize
+    return [quantize(model, bounds, scheme, input_type, output_type) for bounds in choices]
+
+
+def _in_child(
+    backend: str, model: bytes, choices: Sequence[Bounds], conversion: recipe.Conversion
+) -> list[bytes]:
+    with steady_addresses():
+        return run_in_child(
+            quantize_each,
+            backend,
+            model,
+            choices,
+            conversion.scheme,
+            conversion.input_type,
+            conversion.output_type,
+            what=f"the conversion to {conversion.scheme}",
+            timeout_s=conversion.timeout_s,
+        )

@@ -1,0 +1,79 @@
+"""How far a quantized model's outputs are from the float model's: without labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from quantline.tflite import Runtime, read, with_outputs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from quantline.ranges import Values
+    from quantline.tflite import Graph
+
+# Their output scale is fixed by the specification, and coarse: what they are given tells more.
+_SQUASHING = {"SOFTMAX", "LOG_SOFTMAX", "LOGISTIC", "TANH"}
+_EDGES = {"QUANTIZE", "DEQUANTIZE"}
+
+
+def telling_outputs(graph: Graph) -> list[int]:
+    """Return the tensors in which a difference shows best.
+
+    They are the model's outputs, or the logits where a softmax or another squashing function
+    gives the output.
+    """
+    main = graph.main
+    makers = {index: operator for operator in main.operators for index in operator.outputs}
+
+    def telling(index: int) -> int:
+        maker = makers.get(index)
+        if maker is not None and maker.type in _EDGES:
+            return telling(maker.inputs[0])
+        return maker.inputs[0] if maker is not None and maker.type in _SQUASHING else index
+
+    return [telling(index) for index in main.outputs]
+
+
+def run(model: bytes, tensors: Sequence[int], samples: Sequence[Values]) -> list[np.ndarray]:
+    """Run real-valued samples and return tensors' real values, float32, stacked over samples.
+
+    Args:
+        model: A ``.tflite`` file's bytes.
+        tensors: Tensors of its main subgraph.
+        samples: One tuple of arrays with a batch of 1 a sample, in the order of the inputs.
+    """
+    runtime = Runtime(with_outputs(model, tensors))
+    rows: list[list[np.ndarray]] = []
+    for sample in samples:
+        pairs = zip(runtime.inputs, sample, strict=True)
+        runtime.set(*(port.quantize(value) for port, value in pairs))
+        runtime.invoke()
+        pairs = zip(runtime.outputs, runtime.get(), strict=True)
+        rows.append([port.dequantize(value) for port, value in pairs])
+    return [np.stack(each) for each in zip(*rows, strict=True)]
+
+
+def relative_error(expected: Sequence[np.ndarray], got: Sequence[np.ndarray]) -> float:
+    """Return the root of the mean squared error over the root of the mean square, all outputs.
+
+    Args:
+        expected: The float model's outputs, each of shape (n_samples, ...).
+        got: The quantized model's, alike.
+    """
+    shares = []
+    for want, have in zip(expected, got, strict=True):
+        power = float(np.mean(np.square(want, dtype=np.float64)))
+        noise = float(np.mean(np.square(have.astype(np.float64) - want)))
+        shares.append(noise / power if power else noise)
+    return float(np.sqrt(np.mean(shares)))
+
+
+def output_error(float_model: bytes, quantized: bytes, samples: Sequence[Values]) -> float:
+    """Return the relative error of a quantized model's outputs, or logits, on samples."""
+    pairs = [
+        run(model, telling_outputs(read(model)), samples) for model in (float_model, quantized)
+    ]
+    return relative_error(*pairs)

@@ -1,0 +1,117 @@
+"""Whether an imported model gives what the original gives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from quantline.errors import ImportMismatch, TooFewExamples
+from quantline.tflite import Graph, Runtime, Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def inputs_of(graph: Graph) -> dict[str, Tensor]:
+    """Return the inputs by the name that callers know them by."""
+    return _named(graph, graph.main.inputs, graph.signatures[0].inputs if graph.signatures else {})
+
+
+def outputs_of(graph: Graph) -> dict[str, Tensor]:
+    """Return the outputs by the name that callers know them by."""
+    return _named(
+        graph, graph.main.outputs, graph.signatures[0].outputs if graph.signatures else {}
+    )
+
+
+def _named(graph: Graph, indices: tuple[int, ...], signature: dict[str, int]) -> dict[str, Tensor]:
+    tensors = graph.main.tensors
+    if set(signature.values()) == set(indices):
+        return {name: tensors[index] for name, index in signature.items()}
+    return {tensors[index].name: tensors[index] for index in indices}
+
+
+def compare(
+    content: bytes,
+    graph: Graph,
+    samples: Mapping[str, np.ndarray],
+    expected: list[dict[str, np.ndarray]] | None,
+    tolerance: float,
+) -> dict[str, Any]:
+    """Run the imported model on the samples and compare it with the original's outputs.
+
+    Args:
+        content: The imported ``.tflite`` file's bytes.
+        graph: What they hold.
+        samples: array of shape (n_examples, ...) for each input, by name.
+        expected: The original's outputs on each sample, by name; None if there is no other
+            original.
+        tolerance: The largest difference allowed, as a share of an output's largest magnitude.
+
+    Raises:
+        TooFewExamples: There are no samples.
+        ImportMismatch: An output differs by more, or is not a number.
+    """
+    if expected is None:
+        return {"examples": 0, "note": "the model was given as .tflite: it is its own original"}
+    if not expected:
+        raise TooFewExamples(
+            "There is nothing to compare the imported model with the original on",
+            found="0 samples",
+            expected="at least one",
+            remedy="Set 'sampling.calibration.examples'",
+        )
+    found = _run(content, graph, samples)
+    outputs = {}
+    for name in expected[0]:
+        pairs = [(got[name], want[name]) for got, want in zip(found, expected, strict=True)]
+        # Unlike Python's maximum, numpy's is NaN where any of the values is.
+        largest = float(np.max([np.abs(want.astype(float)).max(initial=0) for _, want in pairs]))
+        difference = float(np.max([_difference(got, want) for got, want in pairs]))
+        outputs[name] = {"max_difference": difference, "max_output": largest}
+        if not difference <= tolerance * max(largest, 1e-12):
+            raise ImportMismatch(
+                "The imported float model and the original disagree",
+                found=f"values of the output '{name}' that differ by up to {difference:.3g}, where "
+                f"the largest is {largest:.3g}, on {len(expected)} calibration examples",
+                expected=f"at most {tolerance:g} of the largest value",
+                remedy="A layer behaves differently outside training or after export; check custom "
+                "layers, or raise 'baseline.parity.tolerance' if this difference is meant",
+            )
+    return {
+        "examples": len(expected),
+        "max_difference": max(each["max_difference"] for each in outputs.values()),
+        "max_output": max(each["max_output"] for each in outputs.values()),
+        "outputs": outputs,
+        "tolerance": tolerance,
+    }
+
+
+def _run(
+    content: bytes, graph: Graph, samples: Mapping[str, np.ndarray]
+) -> list[dict[str, np.ndarray]]:
+    """Return the imported model's outputs on each sample, by name."""
+    runtime = Runtime(content)
+    names = {tensor.index: name for name, tensor in inputs_of(graph).items()}
+    outputs = outputs_of(graph)
+    results = []
+    for index in range(len(next(iter(samples.values())))):
+        runtime.set(
+            *(
+                port.quantize(samples[names[port.index]][index].reshape(port.shape))
+                for port in runtime.inputs
+            )
+        )
+        runtime.invoke()
+        values = dict(zip((port.index for port in runtime.outputs), runtime.get(), strict=True))
+        results.append({name: values[tensor.index] for name, tensor in outputs.items()})
+    return results
+
+
+def _difference(got: np.ndarray, want: np.ndarray) -> float:
+    if got.size != want.size:
+        return float("inf")
+    with np.errstate(invalid="ignore"):  # of two infinities: NaN, which counts as a difference
+        apart = np.abs(got.reshape(want.shape).astype(np.float64) - want.astype(np.float64))
+    return float(apart.max(initial=0))

@@ -1,0 +1,195 @@
+"""Pinned inputs and outputs keep the scale and zero point that firmware has compiled in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from quantline.errors import ParameterError, PinDoesNotFit, suggest
+from quantline.tflite import read
+from quantline.tflite.edit import pack
+from quantline.tflite.graph import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from quantline import recipe
+    from quantline.tflite import Graph, Tensor
+
+# Of int16, which is symmetric, quantizers leave the lowest number out.
+_LIMITS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32767, 32767)}
+# Both sides have one scale (TensorFlow Lite's specification). What the first give are values that
+# they were given: clipping these beforehand clips the same ones. The others also average.
+_PASSING = {"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE", "MAX_POOL_2D", "SLICE",
+            "STRIDED_SLICE", "GATHER", "RESIZE_NEAREST_NEIGHBOR", "SPACE_TO_DEPTH",
+            "DEPTH_TO_SPACE"}  # fmt: skip
+_AVERAGING = {"AVERAGE_POOL_2D", "RESIZE_BILINEAR"}
+_TOLERANCE = 1e-5
+
+Bounds = dict[int, tuple[float, float]]
+
+
+def pin(graph: Graph, bounds: Bounds, conversion: recipe.Conversion) -> Bounds:
+    """Return the ranges that give pinned inputs and outputs their scale and zero point.
+
+    A scale ``s`` and a zero point ``z`` hold the real values from ``s (qmin - z)`` to
+    ``s (qmax - z)``; the range that is asked for is exactly that one.
+
+    Args:
+        graph: The float model.
+        bounds: The chosen ranges, by tensor index.
+        conversion: Pins, and the types of inputs and outputs.
+
+    Raises:
+        ParameterError: A pin names no input or output, or one that is not an integer.
+        PinDoesNotFit: The chosen range does not fit into the pinned one.
+    """
+    pinned = dict(bounds)
+    names = _names(graph)
+    for name, wanted in conversion.pinned.items():
+        index, kind = _place(name, names, graph, conversion)
+        low, high = (wanted.scale * (limit - wanted.zero_point) for limit in _LIMITS[kind])
+        tied, averaged = _same_scale(graph, index)
+        for each in sorted({index, *averaged}):
+            _check_fit(name, graph.main.tensors[each], bounds[each], wanted, (low, high))
+        for each in tied:
+            pinned[each] = (low, high)
+    return pinned
+
+
+def _check_fit(
+    name: str,
+    tensor: Tensor,
+    chosen: tuple[float, float],
+    wanted: recipe.Pin,
+    held: tuple[float, float],
+) -> None:
+    beyond = max(held[0] - chosen[0], chosen[1] - held[1])
+    if beyond > wanted.scale / 2:
+        raise PinDoesNotFit(
+            f"The recorded range of '{name}' does not fit its pinned scale and zero point",
+            found=f"values of tensor {tensor.index} '{tensor.name}' from {chosen[0]:.6g} to "
+            f"{chosen[1]:.6g}, {beyond:.3g} ({beyond / wanted.scale:.1f} steps) beyond the pinned "
+            "range",
+            expected=f"values from {held[0]:.6g} to {held[1]:.6g}, which scale "
+            f"{wanted.scale:.9g} and zero point {wanted.zero_point} can hold",
+            remedy="Remove the pin and change the firmware's constants, or train the model to "
+            "stay in this range",
+        )
+
+
+def settle(quantized: bytes, graph: Graph, conversion: recipe.Conversion) -> bytes:
+    """Give pinned tensors the very number that was pinned, where rounding moved its last bit.
+
+    Args:
+        quantized: The quantized model.
+        graph: The float model it was made from.
+        conversion: The pins.
+
+    Raises:
+        PinDoesNotFit: The quantizer gave the tensor another scale or zero point, as it does where
+            the specification fixes them.
+    """
+    if not conversion.pinned:
+        return quantized
+    made = read(quantized)
+    edited = parse(quantized)
+    names = _names(graph)
+    exact: dict[int, float] = {}
+    for name, wanted in conversion.pinned.items():
+        index, _ = _place(name, names, graph, conversion)
+        tensor = _port(graph, made, index)
+        exact[tensor.index] = wanted.scale
+        found = tensor.quantization
+        got = (found.scales[0], found.zero_points[0]) if found is not None else (0.0, 0)
+        if got[1] != wanted.zero_point or abs(got[0] / wanted.scale - 1) > _TOLERANCE:
+            raise PinDoesNotFit(
+                f"The quantizer gives '{name}' another scale or zero point than is pinned",
+                found=f"scale {got[0]:.9g}, zero point {got[1]}",
+                expected=f"scale {wanted.scale:.9g}, zero point {wanted.zero_point}",
+                remedy="Remove the pin: the specification fixes this tensor's scale, or an "
+                "operator ties it to another's",
+            )
+        for each in edited.subgraphs[0].tensors:
+            stored = each.quantization
+            if (
+                stored is not None
+                and stored.scale is not None
+                and len(stored.scale) == 1
+                and float(stored.scale[0]) == got[0]
+            ):
+                stored.scale = np.asarray([wanted.scale], np.float32)
+    for index, scale in exact.items():  # two pins may differ in the last bit alone
+        edited.subgraphs[0].tensors[index].quantization.scale = np.asarray([scale], np.float32)
+    return pack(edited, len(quantized))
+
+
+def _names(graph: Graph) -> dict[str, int]:
+    """Return the inputs and outputs by name: the signature's names, else the tensors'."""
+    main = graph.main
+    named = {main.tensors[index].name: index for index in (*main.inputs, *main.outputs)}
+    for signature in graph.signatures:
+        named = {**named, **signature.inputs, **signature.outputs}
+    return named
+
+
+def _place(
+    name: str, names: Mapping[str, int], graph: Graph, conversion: recipe.Conversion
+) -> tuple[int, str]:
+    if name not in names:
+        raise ParameterError(
+            f"'{name}' in 'conversion.pinned' is no input or output of the model",
+            found=f"'{name}'",
+            expected=f"one of {', '.join(names)}",
+            remedy=suggest(name, list(names)) or "Correct the name",
+        )
+    index = names[name]
+    kind = conversion.input_type if index in graph.main.inputs else conversion.output_type
+    if kind not in _LIMITS:
+        raise ParameterError(
+            f"'{name}' is pinned, but is not an integer",
+            found=f"the type {kind}",
+            expected=f"one of {', '.join(_LIMITS)}",
+            remedy="Set 'conversion.input_type' and 'conversion.output_type' to an integer type",
+        )
+    if graph.main.tensors[index].dtype != "float32":
+        raise ParameterError(
+            f"'{name}' is pinned, but is no real number in the float model",
+            found=f"the type {graph.main.tensors[index].dtype}",
+            expected="a float32 input or output, which quantization gives a scale",
+            remedy=f"Remove '{name}' from 'conversion.pinned'",
+        )
+    low, high = _LIMITS[kind] if kind != "int16" else (0, 0)
+    if not low <= conversion.pinned[name].zero_point <= high:
+        raise ParameterError(
+            f"The pinned zero point of '{name}' is none that the type {kind} has",
+            found=f"{conversion.pinned[name].zero_point}",
+            expected="0, as int16 is symmetric" if low == high else f"from {low} to {high}",
+            remedy=f"Correct the zero point, or the type that '{name}' has",
+        )
+    return index, kind
+
+
+def _port(graph: Graph, made: Graph, index: int) -> Tensor:
+    """Return the quantized model's tensor at the same place among inputs or outputs."""
+    for before, after in ((graph.main.inputs, made.main.inputs),
+                          (graph.main.outputs, made.main.outputs)):  # fmt: skip
+        if index in before:
+            return made.main.tensors[after[before.index(index)]]
+    raise AssertionError("a pinned tensor is an input or an output")
+
+
+def _same_scale(graph: Graph, index: int) -> tuple[set[int], set[int]]:
+    """Return the tensors that have one scale with this one, and those of them that are averaged."""
+    found, averaged = {index}, set()
+    passing = [each for each in graph.main.operators if each.type in _PASSING | _AVERAGING]
+    for operator in passing:
+        if operator.inputs[0] in found:
+            found.add(operator.outputs[0])
+    for operator in reversed(passing):
+        if operator.outputs[0] in found:
+            found.add(operator.inputs[0])
+            if operator.type in _AVERAGING:
+                averaged.add(operator.inputs[0])
+    return found, averaged

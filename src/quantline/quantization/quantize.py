@@ -1,0 +1,222 @@
+"""From a float ``.tflite`` and its ranges to a quantized one, by scheme and back end."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from quantline.errors import RangesMismatch, TooFewExamples, first_few
+from quantline.files import sha256
+from quantline.quantization.backends import Bounds, make
+from quantline.quantization.bias_correction import correct_biases, mean_inputs
+from quantline.quantization.flatbuffer import float_operators
+from quantline.quantization.pinning import pin, settle
+from quantline.quantization.schemes import SCHEMES, unsupported, with_types
+from quantline.quantization.search import search
+from quantline.ranges import Feed, choose, record
+from quantline.tflite import Runtime, read
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from quantline import recipe
+    from quantline.quantization.search import Search
+    from quantline.ranges import RangeSet, Sample, Values
+    from quantline.tflite import Graph
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """A converted model.
+
+    Attributes:
+        content: The ``.tflite`` file's bytes.
+        recipe: Plain JSON values that say how it was made, from what, and with which versions.
+    """
+
+    content: bytes
+    recipe: dict[str, Any]
+
+
+def quantize(
+    model: bytes,
+    ranges: RangeSet | None,
+    conversion: recipe.Conversion,
+    samples: Sequence[Sample] = (),
+) -> Quantized:
+    """Quantize a float model by the scheme and with the back end that the conversion names.
+
+    Args:
+        model: A float ``.tflite`` file's bytes.
+        ranges: What was recorded from it; None for schemes whose activations stay float.
+        conversion: Scheme, back end, ranges, pins, input and output types.
+        samples: Calibration samples, as :func:`quantline.ranges.record` takes them; for the method
+            ``auto`` and for bias correction. A half fits, the other judges.
+
+    Raises:
+        SchemeUnsupported: The scheme, the back end and the model do not go together.
+        RangesMismatch: There are no ranges, or they were recorded from another model.
+        SamplesNotFinite: NaN or infinite values were recorded.
+        TooFewExamples: There are too few samples to hold some back.
+        ParameterError: An override or a pin fits nothing.
+        PinDoesNotFit: A pinned scale and zero point cannot hold the range.
+        PackageMissing: The back end's package is not installed.
+        BackendUnavailable: This TensorFlow lacks the private calls and nothing can stand in.
+        ConversionFailed: The back end refuses the model.
+        ChildCrashed: The back end died in native code, or took too long.
+    """
+    graph = read(model)
+    conversion = with_types(conversion)
+    scheme = SCHEMES[conversion.scheme]
+    left = unsupported(graph, conversion)
+    if scheme.integer:
+        return _from_ranges(
+            model, graph, _checked(model, graph, ranges, conversion), conversion, samples
+        )
+    made = make(model, graph, [{}], conversion)
+    if left and conversion.scheme != "float16":
+        _tell_left(conversion.scheme, left)
+    about = _about(model, made.contents[0], made.backend, made.quantizer, left, conversion)
+    return Quantized(made.contents[0], about)
+
+
+def _from_ranges(
+    model: bytes,
+    graph: Graph,
+    ranges: RangeSet,
+    conversion: recipe.Conversion,
+    samples: Sequence[Sample],
+) -> Quantized:
+    chosen, found = conversion.ranges, None
+    correct = False
+    values: list[Values] = []
+    if chosen.method == "auto" or conversion.bias_correction:
+        values, found = _search(model, graph, conversion, samples)
+        best = found.best
+        update = {"method": best.method, "percentile": best.percentile or chosen.percentile}
+        chosen, correct = chosen.model_copy(update=update), best.bias_correction
+    bounds = pin(graph, choose(ranges, chosen), conversion)
+    made = make(model, graph, [bounds], conversion)
+    content, layers = made.contents[0], 0
+    if correct:
+        content, layers = correct_biases(model, content, mean_inputs(model, values))
+    content = settle(content, graph, conversion)
+    left = float_operators(read(content))
+    if left:
+        _tell_left(conversion.scheme, left)
+    about = _about(model, content, made.backend, made.quantizer, left, conversion)
+    about |= {
+        "method": chosen.method,
+        "percentile": chosen.percentile if chosen.method == "percentile" else None,
+        "overrides": [each.model_dump(exclude_none=True) for each in chosen.overrides],
+        "corrected_layers": layers,
+        "search": None if found is None else found.to_dict(),
+        "pinned": {name: each.model_dump() for name, each in conversion.pinned.items()},
+        "samples": ranges.samples,
+        "samples_sha256": list(ranges.samples_sha256),
+    }
+    return Quantized(content, about)
+
+
+def _search(
+    model: bytes, graph: Graph, conversion: recipe.Conversion, samples: Sequence[Sample]
+) -> tuple[list[Values], Search]:
+    """Return the samples as the model takes them, and what trying on halves of them gave."""
+    if not len(samples):
+        raise TooFewExamples(
+            "The method 'auto' and bias correction need calibration samples",
+            found="none",
+            expected="the samples that the ranges were recorded from; about 100 suffice",
+            remedy="Give them, or set 'conversion.ranges.method: minmax' and "
+            "'conversion.bias_correction: false'",
+        )
+    values = list(Feed(graph, Runtime(model, 1).inputs).prepare(samples))
+
+    def fit(bounds: Bounds) -> Bounds:
+        return pin(graph, bounds, conversion)
+
+    def trial(choices: Sequence[Bounds]) -> Sequence[bytes]:
+        return make(model, graph, choices, conversion).contents
+
+    # Every second sample: what comes sorted, by class for instance, is split alike.
+    fitted = record(model, [samples[at] for at in range(0, len(samples), 2)])
+    return values, search(model, fitted, conversion, values[::2], values[1::2], fit, trial)
+
+
+def _tell_left(scheme: str, left: list[str]) -> None:
+    logger.warning("The scheme '%s' leaves these operators in float: %s.", scheme, first_few(left))
+
+
+def _about(
+    model: bytes,
+    content: bytes,
+    backend: str,
+    quantizer: str,
+    left: list[str],
+    conversion: recipe.Conversion,
+) -> dict[str, Any]:
+    scheme = SCHEMES[conversion.scheme]
+    packages = {"litert": "litert-quantizer", "tensorflow": "tensorflow"}
+    return {
+        "scheme": conversion.scheme,
+        "backend": backend,
+        "quantizer": quantizer,
+        "method": None,
+        "weights": scheme.weights,
+        "activations": scheme.activations,
+        "input_type": conversion.input_type,
+        "output_type": conversion.output_type,
+        "left_in_float": left,
+        "integer_only": not scheme.allows_float,
+        "float_model_sha256": sha256(model),
+        "samples": 0,
+        "samples_sha256": [],
+        "int8_model_sha256": sha256(content),
+        "size_bytes": len(content),
+        "versions": {name: version(name) for name in (packages[backend], "quantline")},
+    }
+
+
+def _checked(
+    model: bytes, graph: Graph, ranges: RangeSet | None, conversion: recipe.Conversion
+) -> RangeSet:
+    found = sha256(model)[:12]
+    if ranges is None:
+        raise RangesMismatch(
+            f"The scheme '{conversion.scheme}' needs recorded ranges",
+            found="none",
+            expected=f"ranges of the model {found}",
+            remedy="Run the 'calibration' pipeline, or choose float16 or dynamic_range",
+        )
+    if ranges.float_model_sha256 != sha256(model):
+        raise RangesMismatch(
+            "The recorded ranges are not those of this float model",
+            found=f"ranges of the model {ranges.float_model_sha256[:12]}",
+            expected=f"ranges of the model {found}",
+            remedy="Run the 'calibration' pipeline again",
+        )
+    _check_cover(graph, {each.index for each in ranges.tensors})
+    return ranges
+
+
+def _check_cover(graph: Graph, recorded: set[int]) -> None:
+    """Refuse ranges with gaps: quantizers make up a range for what they find none of."""
+    tensors = graph.main.tensors
+    ports = (port for each in graph.main.operators for port in (*each.inputs, *each.outputs))
+    used = (tensors[index] for index in sorted(set(ports)) if index >= 0)
+    missing = [
+        f"{each.index} '{each.name}'"
+        for each in used
+        if each.dtype == "float32" and each.constant is None and each.index not in recorded
+    ]
+    if missing:
+        raise RangesMismatch(
+            "The recorded ranges do not cover the float model",
+            found=f"{len(missing)} tensors without a range: {first_few(missing, 3)}",
+            expected="a range for every float tensor that the model computes or keeps",
+            remedy="Record the ranges again with this version",
+        )
