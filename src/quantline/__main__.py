@@ -1,17 +1,20 @@
-"""``python -m quantline`` and ``quantline``: Kedro's command line, from any folder of a project."""
+"""``python -m quantline`` and ``quantline``: our commands, and Kedro's from a project's folder."""
 
 from __future__ import annotations
 
 import os
+import signal
+
+from quantline.commands import quantline
 
 
 def main() -> None:
     """Run the command line."""
     # Outside a project no '.telemetry' declines, and Kedro's plugin takes that for consent.
     os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "true")
-    from kedro.framework.cli.cli import main as kedro
-
-    kedro()
+    # A scheduler's SIGTERM ends a command as Ctrl-C does: its child processes are stopped.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    quantline(prog_name="quantline")
 
 
 if __name__ == "__main__":

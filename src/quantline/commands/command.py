@@ -1,0 +1,176 @@
+"""What all commands share: a result for people and for machines, mistakes, exit statuses."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from quantline.errors import InputMismatch, QuantlineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import NoReturn
+
+    from quantline.errors import Finding
+
+# The library names what to change by its parameter in conf/; here the same thing is an option.
+_SPOKEN: tuple[tuple[str, str], ...] = (
+    (r"; a relative path starts from the project folder", ""),
+    (r"Set 'model\.path' to", "Give"),
+    (r"set 'model\.path' to", "give"),
+    (r"Set 'model\.path'", "Check the path"),
+    (r"(?i:set) 'model\.allow_lambda' to true", "add '--allow-lambda'"),
+    (r"Set '(conversion|model)\.", r"Give '\1."),
+    (r"set '(conversion|model)\.", r"give '\1."),
+    (r"'model\.signature' to one of them, such as '", "'--signature' one of them, such as '"),
+    (r"'model\.signature'", "'--signature'"),
+    (r"'conversion\.ranges\.method: minmax' and 'conversion\.bias_correction: false'",
+     "'--method minmax'"),
+    (r"'conversion\.ranges\.(\w+): (\w+)'", r"'--\1 \2'"),
+    (r"'conversion\.timeout_s' limits the conversion", "it had 30 minutes"),
+    (r"'conversion\.(\w+): (\w+)'", r"'--\1 \2'"),
+    (r"'conversion\.(\w+)'", r"'--\1'"),
+    (r"set 'validation\.integer_only: false' to go on with a model that is in part float",
+     "give '--scheme int8_float_fallback' for a model that is in part float"),
+    (r" after the transform$", ""),
+    (r"Export a signature with a single input, or give the library a mapping .*",
+     "Write an array for each input, by its name: numpy.savez('samples.npz', NAME=array, ...)"),
+    (r"'dataset\.transform'", "what prepares the samples"),
+    (r"Set 'sampling\.calibration\.examples'", "Give a file that holds samples"),
+    (r", or raise 'baseline\.parity\.tolerance' if this difference is meant", ""),
+    (r"Run the 'calibration' pipeline, or", "Give '--calibration' or '--ranges', or"),
+    (r"Run the 'calibration' pipeline again", "Record them again with 'quantline record'"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command found.
+
+    Attributes:
+        text: For people.
+        values: The same and more for machines: plain JSON values.
+    """
+
+    text: str
+    values: dict[str, Any]
+
+
+class Command(click.Command):
+    """A command whose callback returns a :class:`Result`, and whose mistakes are one paragraph.
+
+    With ``--json`` exactly one JSON object goes to stdout, also for a mistake: then its only keys
+    are ``error`` and ``exit_status``. The paragraph is on stderr either way.
+    """
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.params.append(
+            click.Option(["--json", "as_json"], is_flag=True,
+                         help="Print one JSON object for machines, also for a mistake.")
+        )  # fmt: skip
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the command line; what is wrong with it is told to machines too."""
+        as_json = "--json" in args
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            if as_json:
+                _tell({"kind": "UsageError", "what": error.format_message()}, error.exit_code)
+            raise
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command and print what it found, or what was wrong."""
+        as_json = ctx.params.pop("as_json")
+        try:
+            result: Result = super().invoke(ctx)
+        except QuantlineError as error:
+            _stop(ctx, as_option(error), as_json=as_json)
+        except click.UsageError as error:
+            if as_json:
+                _tell({"kind": "UsageError", "what": error.format_message()}, error.exit_code)
+            raise
+        click.echo(to_json(result.values) if as_json else result.text)
+
+
+def to_json(values: Any) -> str:
+    """Return values as JSON with sorted keys; NaN is refused."""
+    return json.dumps(values, sort_keys=True, indent=1, allow_nan=False)
+
+
+def as_option(error: QuantlineError) -> QuantlineError:
+    """Return an error that names options where the library's names parameters of the pipeline."""
+    remedy = _spoken(error.remedy)
+    if isinstance(error, InputMismatch) and "'dataset." in error.remedy:
+        remedy = "Bring the samples to this shape, as for training, and write the file again"
+    found = _spoken(error.found)
+    return type(error)(error.what, found=found, expected=error.expected, remedy=remedy)
+
+
+def warn(findings: Sequence[Finding]) -> None:
+    """Print what a lint found, apart from mere notes, on stderr."""
+    for each in findings:
+        if each.severity != "note":
+            click.echo(f"warning: {_spoken(str(each))}", err=True)
+
+
+@contextmanager
+def held_warnings() -> Iterator[None]:
+    """Hold what the library logs until the work is done; where it fails, the error says it all."""
+    handler = _Held(logging.WARNING)
+    logger = logging.getLogger("quantline")
+    logger.addHandler(handler)
+    propagates, logger.propagate = logger.propagate, False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = propagates
+    for text in handler.texts:
+        click.echo(f"warning: {_spoken(text)}", err=True)
+
+
+class _Held(logging.Handler):
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(record.getMessage())
+
+
+def _spoken(text: str) -> str:
+    for pattern, spoken in _SPOKEN:
+        text = re.sub(pattern, spoken, text)
+    return re.sub(r"'--(\w+)_type\b", r"'--\1-type", text)
+
+
+def _stop(ctx: click.Context, error: QuantlineError, *, as_json: bool) -> NoReturn:
+    if as_json:
+        parts = ("what", "found", "expected", "remedy")
+        told = {"kind": type(error).__name__, **{name: getattr(error, name) for name in parts}}
+        _tell(told, error.exit_status)
+    click.echo(f"Error: {error}", err=True)
+    ctx.exit(error.exit_status)
+
+
+def _tell(error: dict[str, Any], status: int) -> None:
+    click.echo(to_json({"error": error, "exit_status": status}))
+
+
+def output_option(what: str) -> Callable[[Any], Any]:
+    """Return the option ``-o OUT`` together with ``--force``."""
+
+    def both(function: Any) -> Any:
+        force = click.option("--force", is_flag=True, help="Replace a different file.")
+        out = click.option("-o", "--out", required=True, metavar="OUT", help=what)
+        return out(force(function))
+
+    return both

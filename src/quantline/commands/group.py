@@ -1,0 +1,101 @@
+"""``quantline``: the commands of this package, each loaded when it is called, and Kedro's."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+from quantline import __version__
+from quantline.errors import suggest
+
+INTERRUPTED = 130  # what shells report for SIGINT
+
+OURS = {
+    "quantize": "Quantize a trained float model to a .tflite file.",
+    "record": "Record what every activation of a float model is on samples.",
+    "merge": "Merge recorded ranges of one model.",
+    "ranges": "Show recorded ranges: a table, a plot, the drift against others.",
+}
+# Named here for the help alone, which must not wait for Kedro; plugins may add others.
+KEDROS = {
+    "run": "Run the pipeline, or stages of it.",
+    "registry": "List and describe the pipelines.",
+    "catalog": "List and describe the datasets.",
+    "info": "Show the versions of Kedro and its plugins.",
+    "...": "ipython, jupyter, new, package, pipeline, server, starter: see 'kedro --help'.",
+}
+
+
+class Commands(click.Group):
+    """Our commands by name; any other name is Kedro's."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return our commands' names."""
+        del ctx
+        return list(OURS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load one of our commands; for another name, return one that hands over to Kedro."""
+        if cmd_name in OURS:
+            module = importlib.import_module(f"quantline.commands.{cmd_name}")
+            command: click.Command = getattr(module, cmd_name)
+            return command
+        near = "" if cmd_name in KEDROS else suggest(cmd_name, list(OURS))
+        if near:
+            ctx.fail(f"No such command '{cmd_name}'. {near}")
+        return _Kedros(cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write both lists of commands without loading any of them."""
+        del ctx
+        for heading, commands in (
+            ("Commands", OURS),
+            ("Kedro's commands, in the folder of a project", KEDROS),
+        ):
+            with formatter.section(heading):
+                formatter.write_dl(list(commands.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; what is interrupted ends as shells expect it."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("\nInterrupted. Nothing was half-written; the same command runs again.",
+                       err=True)  # fmt: skip
+            ctx.exit(INTERRUPTED)
+
+
+class _Kedros(click.Command):
+    """Hands over to Kedro, which reads the command line itself."""
+
+    def __init__(self, name: str) -> None:
+        settings: dict[str, Any] = {
+            "ignore_unknown_options": True,
+            "allow_interspersed_args": False,
+            "help_option_names": [],
+        }
+        rest = click.Argument(["rest"], nargs=-1, type=click.UNPROCESSED)
+        super().__init__(name, params=[rest], add_help_option=False, context_settings=settings)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        del ctx
+        from kedro.framework.cli.cli import main
+
+        main()
+
+
+@click.group(
+    "quantline", cls=Commands, context_settings={"help_option_names": ["-h", "--help"]},
+)  # fmt: skip
+@click.version_option(__version__, "-V", "--version", message="quantline %(version)s")
+def quantline() -> None:
+    """Quantline: trained float models in, verified 8-bit integer models out.
+
+    \b
+        quantline quantize model.keras --calibration samples.npz -o model_int8.tflite
+
+    Exit status: 0 if all went well; 1 if the model fails what was asked of it, such as integers
+    only; 2 for bad input; 130 if interrupted.
+    """  # noqa: D301 - click's mark for lines that stay as they are

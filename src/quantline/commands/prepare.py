@@ -1,0 +1,173 @@
+"""From what a command is given to a float model and the samples of its inputs, linted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+from quantline import recipe
+from quantline.child import run_in_child
+from quantline.commands.command import warn
+from quantline.commands.samples import Archive, Samples, choose, open_archive
+from quantline.errors import CalibrationUnfit
+from quantline.quantization import FloatModel, import_float
+from quantline.quantization.float_import import kind_of
+from quantline.quantization.interface import choose_signature
+from quantline.quantization.originals import fix_batch, keras_original, saved_model_original
+from quantline.quantization.parity import inputs_of
+from quantline.quiet import tensorflow
+from quantline.sampling import UNRECORDABLE, lint
+from quantline.tflite import read
+
+if TYPE_CHECKING:
+    from quantline.errors import Finding
+
+_RANDOM_SAMPLES = 4
+_TIMEOUT_S = 1800
+
+Inputs = dict[str, tuple[tuple[int, ...], str]]
+"""Each input's shape without the batch, and its dtype, by name."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A float model and samples of its inputs.
+
+    Attributes:
+        model: The imported model.
+        samples: The samples, by the model's names; None if none were given.
+        findings: What the lint found in them.
+    """
+
+    model: FloatModel
+    samples: Samples | None
+    findings: tuple[Finding, ...] = field(default=())
+
+    def describe(self) -> list[tuple[str, str]]:
+        """Return rows for people: the model and the data."""
+        about = self.model.about
+        parity = about["parity"]
+        checked = (
+            f", equal to the imported one to {parity['max_difference']:.1g} of "
+            f"{parity['max_output']:.3g}"
+            if parity["examples"]
+            else ""
+        )
+        rows = [("model", f"{about['source']['path']} ({about['source']['format']}{checked})")]
+        if self.samples is not None:
+            ends = [f"[{values.min():.4g}, {values.max():.4g}]"
+                    for values in self.samples.arrays.values()]  # fmt: skip
+            rows.append(("samples", f"{self.samples.count}, values in {' and '.join(ends)}"))
+        return rows
+
+
+def prepare(
+    path: str, data: str | None, *, signature: str | None, allow_lambda: bool, lenient: bool
+) -> Prepared:
+    """Import the model and lint the samples.
+
+    Args:
+        path: The model.
+        data: The ``.npz`` file; None if the samples are not needed.
+        signature: Which signature of the model.
+        allow_lambda: Whether Python code in a Keras file may run.
+        lenient: Whether an error that the lint finds is only a warning, where that is possible.
+
+    Raises:
+        CalibrationUnfit: The lint found an error.
+        QuantlineError: What reading the data and importing the model raise.
+    """
+    model = recipe.Model(path=path, signature=signature, allow_lambda=allow_lambda)
+    kind = kind_of(Path(path))  # what is no model is told before the data is read
+    archive = None if data is None else open_archive(data)
+    inputs = _inputs(model, kind, archive)
+    samples = None
+    if archive is not None:
+        shapes = None if inputs is None else {name: shape for name, (shape, _) in inputs.items()}
+        samples = choose(archive, shapes)
+        if samples.ignored:
+            click.echo(f"not used: {', '.join(samples.ignored)} in '{data}'", err=True)
+        # What no model can run on must be told before one is run on it to compare.
+        broken = [
+            each
+            for values in samples.arrays.values()
+            for each in lint(values, expected_shape=values.shape[1:])
+            if each.name in UNRECORDABLE and each.severity == "error"
+        ]
+        if broken:
+            raise CalibrationUnfit.of(broken)
+    given = _for_parity(samples, inputs)
+    imported = import_float(model, given, recipe.Parity())
+    if samples is None:
+        if imported.about["parity"]["examples"]:
+            imported.about["parity"]["note"] = "on random inputs: no samples were given"
+        return Prepared(imported, None)
+    tensors = inputs_of(read(imported.content))
+    samples = samples.named(list(tensors))
+    findings = tuple(
+        each
+        for name, tensor in tensors.items()
+        for each in lint(
+            samples.arrays[name], expected_shape=tensor.shape[1:], expected_dtype=tensor.dtype
+        )
+    )
+    errors = {each.name for each in findings if each.severity == "error"}
+    if errors & UNRECORDABLE:
+        raise CalibrationUnfit.of(findings)
+    if errors and not lenient:
+        raise CalibrationUnfit.of(findings, "Add '--lint warn' to go on all the same")
+    warn(findings)
+    return Prepared(imported, samples, findings)
+
+
+def _inputs(model: recipe.Model, kind: str, archive: Archive | None) -> Inputs | None:
+    """Return the model's inputs where they are needed before it is imported, or cheap to know."""
+    path = Path(model.path)
+    if kind != "tflite":
+        if archive is not None and len(archive.shapes) == 1:
+            return None  # the import takes a single array as it is, or says what is wrong
+        found: Inputs = run_in_child(
+            inputs_of_original, kind, model.path, model.signature, model.allow_lambda,
+            what=f"reading the inputs of '{path}'", timeout_s=_TIMEOUT_S,
+        )  # fmt: skip
+        return found
+    graph = read(path.read_bytes(), f"'{path}'")
+    tensors = {graph.main.tensors[index].name: graph.main.tensors[index]
+               for index in graph.main.inputs}  # fmt: skip
+    if graph.signatures:
+        keys = [each.key for each in graph.signatures]
+        key = choose_signature(keys, model.signature, model.path)
+        chosen = graph.signatures[keys.index(key)]
+        owner = graph.subgraphs[chosen.subgraph]
+        tensors = {name: owner.tensors[index] for name, index in chosen.inputs.items()}
+    return {name: (each.shape[1:], each.dtype) for name, each in tensors.items()}
+
+
+def inputs_of_original(kind: str, path: str, signature: str | None, allow_lambda: bool) -> Inputs:
+    """Load a Keras model or a SavedModel, in a child process, and return its inputs."""
+    tf = tensorflow()
+    if kind == "saved_model":
+        original = saved_model_original(tf, path, signature)
+    else:
+        original = keras_original(tf, path, signature, allow_lambda=allow_lambda)
+    specs = {name: fix_batch(tf, path, name, spec) for name, spec in original.specs.items()}
+    return {name: (tuple(spec.shape[1:]), spec.dtype.name) for name, spec in specs.items()}
+
+
+def _for_parity(samples: Samples | None, inputs: Inputs | None) -> Any:
+    """Return what the import compares the models on; without samples, random numbers do."""
+    if samples is not None:
+        single = len(samples.arrays) == 1
+        return next(iter(samples.arrays.values())) if single else samples.arrays
+    assert inputs is not None  # noqa: S101 - they are asked for where there is no data
+    rng = np.random.default_rng(0)
+    return {
+        name: rng.uniform(0, 1, (_RANDOM_SAMPLES, *np.abs(shape))).astype(
+            np.float32 if dtype.startswith(("float", "bfloat")) else np.int32
+        )
+        for name, (shape, dtype) in inputs.items()
+    }

@@ -1,0 +1,270 @@
+"""``quantline quantize``: a float model in, a quantized ``.tflite`` and its recipe out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from quantline import recipe
+from quantline.commands.command import Command, Result, held_warnings, output_option
+from quantline.commands.outputs import check_outputs, write_together
+from quantline.commands.table import pairs, size
+from quantline.errors import RangesMismatch, TooFewExamples
+from quantline.files import canonical_json
+from quantline.progress import track
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from quantline.commands.prepare import Prepared
+    from quantline.commands.samples import Samples
+    from quantline.contract import Report
+    from quantline.ranges import RangeSet
+    from quantline.tflite import Graph
+
+_PERCENTILE = click.FloatRange(50, 100, min_open=True)
+_IO_TYPES = click.Choice(get_args(recipe.IoType))
+_BACKENDS = click.Choice(get_args(recipe.Conversion.model_fields["backend"].annotation))
+
+
+@click.command("quantize", cls=Command)
+@click.argument("model")
+@click.option(
+    "--calibration", metavar="DATA.npz",
+    help="One array for each model input, by its name, samples along the first axis; for a model "
+    "of one input, a single array of any name, or the array 'x'.",
+)  # fmt: skip
+@click.option("--ranges", metavar="FILE", help="Ranges that 'quantline record' wrote, instead.")
+@click.option(
+    "--scheme", type=click.Choice(get_args(recipe.SchemeName)), default="int8", show_default=True,
+    help="What becomes an integer, or a half, and how wide.",
+)  # fmt: skip
+@click.option(
+    "--method", type=click.Choice([*get_args(recipe.Method), "auto"]), default="minmax",
+    show_default=True,
+    help="How a range is chosen from what was recorded of a tensor; 'auto' tries all, and bias "
+    "correction, on samples that it holds back.",
+)  # fmt: skip
+@click.option(
+    "--percentile", type=_PERCENTILE, default=99.99, show_default=True,
+    help="For the method 'percentile': the share of values below a range's upper end.",
+)  # fmt: skip
+@click.option("--backend", type=_BACKENDS, default="tensorflow", show_default=True,
+              help="Who quantizes.")  # fmt: skip
+@click.option("--input-type", type=_IO_TYPES, help="Of the model's inputs; by default the "
+              "scheme's own: int8, int16 or float32.")  # fmt: skip
+@click.option("--output-type", type=_IO_TYPES, help="Likewise, of its outputs.")
+@click.option("--signature", metavar="KEY", help="Which signature of a SavedModel or .tflite.")
+@click.option("--allow-lambda", is_flag=True,
+              help="Run Python code stored in a Keras file: only for files you trust.")  # fmt: skip
+@click.option(
+    "--lint", type=click.Choice(["error", "warn"]), default="error", show_default=True,
+    help="Whether calibration data that would give a wrong model stops the command.",
+)  # fmt: skip
+@output_option("The .tflite file to write; the recipe goes to a .json file beside it.")
+def quantize(
+    model: str,
+    calibration: str | None,
+    ranges: str | None,
+    scheme: str,
+    method: str,
+    percentile: float,
+    backend: str,
+    input_type: str | None,
+    output_type: str | None,
+    signature: str | None,
+    allow_lambda: bool,
+    lint: str,
+    out: str,
+    force: bool,
+) -> Result:
+    """Quantize a trained float model to a .tflite file.
+
+    MODEL is a Keras file (.keras or .h5), a SavedModel folder or a float .tflite file. Ranges come
+    from --calibration, or were recorded before and come from --ranges; float16 and dynamic_range
+    need neither.
+
+    \b
+        quantline quantize model.keras --calibration samples.npz -o model_int8.tflite
+        quantline quantize model.keras --scheme float16 -o model_f16.tflite
+        quantline quantize float.tflite --ranges ranges.json --method mse -o int8.tflite
+    """  # noqa: D301 - click's mark for lines that stay as they are
+    from quantline.contract import check, enforce
+    from quantline.quantization import quantize as convert
+    from quantline.quantization.schemes import SCHEMES
+    from quantline.tflite import read
+
+    target, beside = Path(out), Path(out).with_suffix(".json")
+    check_outputs([target, beside], [model, calibration, ranges], suffix=".tflite")
+    kind = SCHEMES[scheme]
+    if kind.integer and calibration is None and ranges is None:
+        raise RangesMismatch(
+            f"The scheme '{scheme}' needs the ranges of the activations",
+            found="neither '--calibration' nor '--ranges'",
+            expected="samples to record ranges from, or recorded ranges",
+            remedy="Give '--calibration samples.npz', or '--ranges ranges.json' from 'quantline "
+            "record'; the schemes float16 and dynamic_range need neither",
+        )
+    if kind.integer and method == "auto" and calibration is None:
+        raise TooFewExamples(
+            "The method 'auto' needs samples to try the others on",
+            found="recorded ranges only",
+            expected="the samples that the ranges were recorded from; about 100 suffice",
+            remedy="Give '--calibration samples.npz', or another method",
+        )
+    conversion = recipe.Conversion.model_validate(
+        {
+            "scheme": scheme,
+            "backend": backend,
+            "ranges": {"method": method, "percentile": percentile},
+            "input_type": input_type or kind.io_types[0],
+            "output_type": output_type or kind.io_types[0],
+        }
+    )
+    recorded = _load(ranges) if ranges is not None and kind.integer else None
+    prepared = _prepare(model, calibration, signature, allow_lambda=allow_lambda, lint=lint)
+    if kind.integer:
+        recorded = _recorded(recorded, prepared, ranges)
+    samples = [] if prepared.samples is None else list(prepared.samples.each())
+    with held_warnings():
+        made = convert(prepared.model.content, recorded, conversion, samples)
+        graph = read(made.content)
+        report = check(
+            graph,
+            float_input=conversion.input_type == "float32",
+            float_output=conversion.output_type == "float32",
+        )
+        if kind.integer and not kind.allows_float:
+            enforce(report.offenders)
+    told = {**made.recipe, "float_import": prepared.model.about}
+    write_together({target: made.content, beside: canonical_json(told)}, force=force)
+    written = [str(target), str(beside)]
+    return Result(
+        _table(prepared, told, graph, report, written),
+        {
+            "written": written,
+            "recipe": told,
+            "check": report.to_dict(),
+            "inputs": _ports(graph, inputs=True),
+            "outputs": _ports(graph, inputs=False),
+            "findings": [asdict(each) for each in prepared.findings],
+        },
+    )
+
+
+def _prepare(
+    model: str, data: str | None, signature: str | None, *, allow_lambda: bool, lint: str
+) -> Prepared:
+    from quantline.commands.prepare import prepare
+
+    lenient = lint == "warn"
+    return prepare(model, data, signature=signature, allow_lambda=allow_lambda, lenient=lenient)
+
+
+def _load(path: str) -> RangeSet:
+    from quantline.ranges import RangeSet
+
+    return RangeSet.load(path)
+
+
+def _recorded(recorded: RangeSet | None, prepared: Prepared, path: str | None) -> RangeSet:
+    """Return the ranges that were given, if they are this model's, or record them."""
+    if recorded is None:
+        assert prepared.samples is not None  # noqa: S101 - one of the two was asked for
+        return record_samples(prepared.model.content, prepared.samples)
+    expected = prepared.model.about["float_model_sha256"]
+    if recorded.float_model_sha256 != expected:
+        raise RangesMismatch(
+            f"The ranges '{path}' were not recorded from this model",
+            found=f"ranges of the float model {recorded.float_model_sha256[:12]}",
+            expected=f"ranges of the float model {expected[:12]}",
+            remedy="Record them again with 'quantline record', from the same file and signature",
+        )
+    return recorded
+
+
+def record_samples(model: bytes, samples: Samples) -> RangeSet:
+    """Record the ranges of a float model over samples, with a bar on stderr if it takes long."""
+    from quantline.ranges import record
+
+    each = track(samples.each(), "recording", total=samples.count)
+    return record(model, each, samples_sha256=samples.sha256)
+
+
+def _ports(graph: Graph, *, inputs: bool) -> list[dict[str, Any]]:
+    main = graph.main
+    signature = graph.signatures[0] if graph.signatures else None
+    named = {} if signature is None else signature.inputs if inputs else signature.outputs
+    names = {index: name for name, index in named.items()}
+    found = []
+    for index in main.inputs if inputs else main.outputs:
+        tensor = main.tensors[index]
+        quantization = tensor.quantization
+        found.append(
+            {
+                "name": names.get(index, tensor.name),
+                "dtype": tensor.dtype,
+                "shape": list(tensor.shape),
+                "scale": quantization.scales[0] if quantization else None,
+                "zero_point": quantization.zero_points[0] if quantization else None,
+            }
+        )
+    return found
+
+
+def _table(
+    prepared: Prepared,
+    told: Mapping[str, Any],
+    graph: Graph,
+    report: Report,
+    written: list[str],
+) -> str:
+    before, after = len(prepared.model.content), told["size_bytes"]
+    change = (
+        f"{before / after:.2f}x smaller" if after <= before else f"{after / before:.2f}x larger"
+    )
+    left = Counter(
+        each.type for each in report.offenders if each.type not in {"QUANTIZE", "DEQUANTIZE"}
+    )
+    kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(left.items()))
+    dtypes = Counter(tensor.dtype for each in graph.subgraphs for tensor in each.tensors)
+    rows = [
+        *prepared.describe(),
+        ("scheme", f"{told['scheme']}: weights {told['weights']}; activations "
+                   f"{told['activations']}"),
+        ("back end", f"{told['backend']}"),
+    ]  # fmt: skip
+    if told["method"] is not None:
+        detail = "" if told["percentile"] is None else f" {told['percentile']:g}"
+        rows.append(("ranges", f"{told['method']}{detail}, from {told['samples']} samples"))
+    if told.get("search"):
+        best = told["search"]["trials"][0]
+        rows.append(
+            (
+                "found",
+                f"by the least output error, {best['output_error']:.2%}, on "
+                f"{told['search']['judged_on']} samples held back"
+                f"{'; with bias correction' if best['bias_correction'] else ''}",
+            )
+        )
+    rows += [
+        ("size", f"{size(before)} -> {size(after)}, {change}"),
+        ("left in float", f"{left.total()} of {report.operators} operators: {kinds}"
+                          if left else f"none of {report.operators} operators"),
+        ("int8 tensors", f"{dtypes['int8']} of {report.tensors}; "
+                         f"{report.integer_tensors} are integers"),
+    ]  # fmt: skip
+    for label, inputs in (("input", True), ("output", False)):
+        for each in _ports(graph, inputs=inputs):
+            steps = (
+                f", scale {each['scale']:.6g}, zero point {each['zero_point']}"
+                if each["scale"] is not None
+                else ""
+            )
+            rows.append((label, f"{each['name']}: {each['dtype']} {each['shape']}{steps}"))
+    rows.append(("written", ", ".join(written)))
+    return pairs(rows)

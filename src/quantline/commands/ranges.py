@@ -1,0 +1,169 @@
+"""``quantline ranges``: what a file of recorded ranges holds, as a table and as a picture."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from quantline import recipe
+from quantline.commands.command import Command, Result
+from quantline.commands.outputs import check_outputs, write_together
+from quantline.commands.table import table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from quantline.ranges import Drift, TensorRange
+
+_QUANTILES = {"p0_1": 0.001, "p99_9": 0.999}
+
+
+@click.command("ranges", cls=Command)
+@click.argument("file")
+@click.option(
+    "--method", type=click.Choice(get_args(recipe.Method)), default="minmax", show_default=True,
+    help="The method whose scale and zero point are shown.",
+)  # fmt: skip
+@click.option(
+    "--percentile", type=click.FloatRange(50, 100, min_open=True), default=99.99,
+    show_default=True, help="For the method 'percentile'.",
+)  # fmt: skip
+@click.option("--plot", metavar="FILE.png", help="Draw the distributions.")
+@click.option("--compare", metavar="OTHER", help="Show how far the ends are in another file, in "
+              "int8 steps, the largest difference first.")  # fmt: skip
+def ranges(
+    file: str, method: str, percentile: float, plot: str | None, compare: str | None
+) -> Result:
+    """Show recorded ranges: a table, a plot, the drift against others.
+
+    For each tensor: its extremes, the averages of each sample's extremes, quantiles, the share of
+    zeros, how many values were NaN and infinite, and the scale and zero point that int8 gets from
+    the range alone. A converter fixes those of some outputs, such as softmax's, and shares one
+    among inputs and outputs of others, such as pooling.
+
+    \b
+        quantline ranges ranges.json --method percentile --plot ranges.png
+        quantline ranges ranges.json --compare after_retraining.json
+    """  # noqa: D301 - click's mark for lines that stay as they are
+    if plot is not None:
+        check_outputs([Path(plot)], [file, compare], suffix=".png")
+    from quantline.ranges import RangeSet, drift
+
+    recorded = RangeSet.load(file)
+    chosen = {each.index: _chosen(each, method, percentile) for each in recorded.tensors}
+    moved = () if compare is None else drift(recorded, RangeSet.load(compare))
+    tensors = [_facts(each, chosen[each.index]) for each in recorded.tensors]
+    if plot is not None:
+        from quantline.commands.draw import draw_ranges
+
+        title = f"{file}: {recorded.samples} samples"
+        picture = draw_ranges(recorded.tensors, chosen, title, method)
+        write_together({Path(plot): picture}, force=True)
+    values: dict[str, Any] = {
+        "file": file,
+        "samples": recorded.samples,
+        "float_model_sha256": recorded.float_model_sha256,
+        "method": method,
+        "tensors": tensors,
+        "written": [] if plot is None else [plot],
+    }
+    if compare is not None:
+        values["drift"] = [
+            {"index": each.index, "name": each.name, "min_steps": each.min_steps,
+             "max_steps": each.max_steps}
+            for each in moved
+        ]  # fmt: skip
+    text = "\n".join(
+        [
+            f"{len(tensors)} tensors, {recorded.samples} samples, float model "
+            f"{recorded.float_model_sha256[:12]}; scale and zero point by {method}",
+            "",
+            _table(tensors, moved),
+            *([] if plot is None else ["", f"drawn: {plot}"]),
+        ]
+    )
+    return Result(text, values)
+
+
+def _chosen(tensor: TensorRange, method: str, percentile: float) -> tuple[float, float] | None:
+    """Return a tensor's range; None where no finite value was seen."""
+    from quantline.ranges.choose import bounds
+
+    return bounds(tensor, method, percentile) if tensor.min <= tensor.max else None
+
+
+def int8_steps(low: float, high: float) -> tuple[float, int] | None:
+    """Return the scale and the zero point that int8 gets for a range; None for a range of zeros.
+
+    The range is widened to hold zero; the zero point is rounded to a whole number.
+    """
+    low, high = min(low, 0.0), max(high, 0.0)
+    scale = (high - low) / 255
+    if not scale:
+        return None
+    return scale, min(127, max(-128, math.floor(-128 - low / scale + 0.5)))
+
+
+def _facts(tensor: TensorRange, chosen: tuple[float, float] | None) -> dict[str, Any]:
+    steps = None if chosen is None else int8_steps(*chosen)
+    is_seen = tensor.min <= tensor.max
+    has_sketch = tensor.sketch.total > 0
+    return {
+        "index": tensor.index,
+        "name": tensor.name,
+        "min": tensor.min if is_seen else None,
+        "max": tensor.max if is_seen else None,
+        "average_min": tensor.average_min if is_seen else None,
+        "average_max": tensor.average_max if is_seen else None,
+        **{
+            # A bin reaches a little past the extremes.
+            name: min(max(tensor.sketch.quantile(share), tensor.min), tensor.max)
+            if has_sketch
+            else None
+            for name, share in _QUANTILES.items()
+        },
+        "zero_share": tensor.sketch.zero_share if has_sketch else None,
+        "count": tensor.count,
+        "nan": tensor.nan,
+        "inf": tensor.inf,
+        "chosen_min": None if chosen is None else chosen[0],
+        "chosen_max": None if chosen is None else chosen[1],
+        "scale": None if steps is None else steps[0],
+        "zero_point": None if steps is None else steps[1],
+    }
+
+
+def _table(tensors: Sequence[dict[str, Any]], moved: Iterable[Drift]) -> str:
+    rows = {each["index"]: _row(each) for each in tensors}
+    headings = ["", "min", "max", "avg min", "avg max", "p0.1", "p99.9", "zeros",
+                "NaN/Inf", "scale", "zero pt", "tensor"]  # fmt: skip
+    moved = list(moved)
+    if not moved:
+        return table(headings, rows.values())
+    headings[1:1] = ["min moved", "max moved"]
+    return table(
+        headings,
+        [
+            [rows[each.index][0], f"{each.min_steps:+z.1f}", f"{each.max_steps:+z.1f}",
+             *rows[each.index][1:]]
+            for each in moved
+        ],
+    )  # fmt: skip
+
+
+def _row(facts: dict[str, Any]) -> list[str]:
+    def number(key: str) -> str:
+        return "-" if facts[key] is None else f"{facts[key]:.4g}"
+
+    return [
+        f"{facts['index']}",
+        *(number(key) for key in ("min", "max", "average_min", "average_max", *_QUANTILES)),
+        "-" if facts["zero_share"] is None else f"{100 * facts['zero_share']:.1f}%",
+        f"{facts['nan']}/{facts['inf']}" if facts["nan"] or facts["inf"] else "0",
+        number("scale"),
+        "-" if facts["zero_point"] is None else f"{facts['zero_point']}",
+        facts["name"],
+    ]

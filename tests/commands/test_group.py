@@ -1,0 +1,96 @@
+"""The command in a process of its own: ours, Kedro's, interruption."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from quantline.commands.group import KEDROS, OURS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def give(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "quantline", *arguments],
+        cwd=cwd, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+
+
+def test_help_names_our_commands_and_kedros(desk: Any) -> None:
+    done = desk.give("--help")
+    assert done.status == 0
+    for name in (*OURS, *KEDROS, "kedro --help"):
+        assert name in done.out
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_each_command_has_help_with_an_example(desk: Any, name: str) -> None:
+    done = desk.give(name, "--help")
+    assert done.status == 0
+    assert f"      quantline {name} " in done.out
+    assert "--json" in done.out
+    assert "noqa" not in done.out
+
+
+def test_the_help_names_every_command_of_kedro() -> None:
+    from kedro.framework.cli.cli import cli, global_commands, project_commands
+
+    known = {*cli.commands}
+    for group in (global_commands, project_commands):
+        known |= {*group.lazy_subcommands, *group.commands}
+    assert {*KEDROS, *KEDROS["..."].split(": ")[0].split(", ")} - {"..."} == known
+
+
+def test_other_names_are_kedros() -> None:
+    done = give("registry", "list", cwd=ROOT / "docs")
+    assert done.returncode == 0, done.stderr
+    assert "calibration" in done.stdout
+    done = give("run", "--help", cwd=ROOT)
+    assert done.returncode == 0
+    assert "--pipelines" in done.stdout
+
+
+def test_kedros_command_outside_of_a_project(tmp_path: Path) -> None:
+    done = give("run", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "project" in done.stdout + done.stderr
+    assert list(tmp_path.iterdir()) == []
+    assert give("nonsense", cwd=tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_ends_with_130_and_leaves_nothing(
+    desk: Any, plain: Any, number: signal.Signals
+) -> None:
+    before = desk.files()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "quantline", "quantize", str(plain.file), "--calibration",
+         "samples.npz", "-o", "out.tflite", "--json"],
+        cwd=desk.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # Where the tests run in the background, SIGINT is ignored, and that is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    )  # fmt: skip
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    deadline = time.monotonic() + 60
+    child = ""
+    while not child and time.monotonic() < deadline:
+        time.sleep(0.05)
+        child = children.read_text().strip()
+    time.sleep(0.3)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert out == ""
+    assert "Interrupted" in err
+    assert "Traceback" not in err
+    assert desk.files() == before
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(child), 0)
