@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from quantline.pipeline_registry import register_pipelines
+from quantline.pipelines.compare import pipeline as compare
 
 if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).resolve().parents[1]
 DVC = yaml.safe_load((PROJECT / "dvc.yaml").read_text())
 CATALOG = yaml.safe_load((PROJECT / "conf/base/catalog.yml").read_text())
+SCHEMES = compare.NAMES
 PIPELINES = {name: each for name, each in register_pipelines().items() if name != "__default__"}
+# The stage of the matrix is one scheme's; any stands for all.
+PIPELINES["compare"] = compare.create_scheme(SCHEMES[-1])
 # A path that a parameter names is an input too.
 PARAMETER_PATHS = {"dataset": "${dataset.data_dir}", "model": "${model.path}"}
 # They say what happens; they do not change what comes out.
@@ -27,8 +31,30 @@ PLUMBING = {"errors", "progress", "quiet"}
 stages = pytest.mark.parametrize("stage", PIPELINES)
 
 
-def paths(datasets: set[str]) -> set[str]:
-    return {CATALOG[name]["filepath"] for name in datasets}
+def pattern(name: str) -> tuple[str, str | None]:
+    """A dataset's key in the catalog, and its scheme where there is one a scheme."""
+    for scheme in sorted(SCHEMES, key=len, reverse=True):
+        if name.startswith("compared_") and name.endswith(f"_{scheme}"):
+            return f"{name.removesuffix(scheme)}{{scheme}}", scheme
+    return name, None
+
+
+def paths(datasets: set[str], scheme: str | None = None) -> set[str]:
+    """The files of datasets; of those that exist once a scheme, as a stage of a matrix has them."""
+    return {
+        CATALOG[key]["filepath"].format(scheme=scheme or found)
+        for key, found in map(pattern, datasets)
+    }
+
+
+def written(stage: str) -> set[str]:
+    given = DVC["stages"][stage]
+    outs = [each for kind in ("outs", "metrics", "plots") for each in given.get(kind, [])]
+    return keys(outs)
+
+
+def in_matrix(stage: str) -> str | None:
+    return "${item.scheme}" if "matrix" in DVC["stages"][stage] else None
 
 
 def parameters(pipeline: Pipeline) -> set[str]:
@@ -46,21 +72,24 @@ def test_there_is_one_stage_a_pipeline() -> None:
 
 
 def test_every_file_of_the_catalog_is_written_by_a_stage() -> None:
-    written = set().union(*(pipeline.outputs() for pipeline in PIPELINES.values()))
+    ends = set().union(*(pipeline.outputs() for pipeline in PIPELINES.values()))
     inner = set().union(*(pipeline.all_outputs() for pipeline in PIPELINES.values()))
-    assert set(CATALOG) == written | inner
+    assert set(CATALOG) == {pattern(each)[0] for each in ends | inner}
+
+
+def test_the_matrix_has_every_scheme() -> None:
+    assert DVC["stages"]["compare"]["matrix"] == {"scheme": list(SCHEMES)}
 
 
 @stages
 def test_a_stage_runs_its_pipeline(stage: str) -> None:
-    assert DVC["stages"][stage]["cmd"] == f"kedro run --pipelines {stage}"
+    part = " --namespaces ${item.scheme}" if in_matrix(stage) else ""
+    assert DVC["stages"][stage]["cmd"] == f"kedro run --pipelines {stage}{part}"
 
 
 @stages
 def test_a_stage_writes_what_its_pipeline_writes(stage: str) -> None:
-    given = DVC["stages"][stage]
-    outs = [each for kind in ("outs", "metrics", "plots") for each in given.get(kind, [])]
-    assert keys(outs) == paths(PIPELINES[stage].all_outputs())
+    assert written(stage) == paths(PIPELINES[stage].all_outputs(), in_matrix(stage))
 
 
 @stages
@@ -90,21 +119,24 @@ def test_a_stage_depends_on_the_code_its_nodes_import(stage: str) -> None:
     imported = set().union(*(graph.find_upstream_modules(module) for module in modules))
     parts = {name.split(".")[1] for name in imported if "." in name} - PLUMBING - {"pipelines"}
     source = PROJECT / "src/quantline"
+    folder = inspect.getmodule(PIPELINES[stage].nodes[0].func).__name__.split(".")[2]
     expected = {
         f"src/quantline/{part}" if (source / part).is_dir() else f"src/quantline/{part}.py"
         for part in parts
     }
     code = {each for each in DVC["stages"][stage]["deps"] if each.startswith("src/")}
-    assert code == expected | {f"src/quantline/pipelines/{stage}"}
+    assert code == expected | {f"src/quantline/pipelines/{folder}"}
 
 
 @stages
 def test_the_lock_has_the_stage_as_it_stands(stage: str) -> None:
-    lock = yaml.safe_load((PROJECT / "dvc.lock").read_text())["stages"][stage]
+    locks = yaml.safe_load((PROJECT / "dvc.lock").read_text())["stages"]
     given = DVC["stages"][stage]
-    assert lock["cmd"] == given["cmd"]
-    locked = {each["path"] for each in lock["outs"]}
-    assert locked == paths(PIPELINES[stage].all_outputs())
+    for scheme in SCHEMES if in_matrix(stage) else (None,):
+        lock = locks[stage if scheme is None else f"{stage}@{scheme}"]
+        assert lock["cmd"] == given["cmd"].replace("${item.scheme}", str(scheme))
+        outs = {each.replace("${item.scheme}", str(scheme)) for each in written(stage)}
+        assert {each["path"] for each in lock["outs"]} == outs
 
 
 def test_dvc_itself_reads_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,4 +144,4 @@ def test_dvc_itself_reads_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.chdir(PROJECT)
     with Repo(str(PROJECT)) as repo:
-        assert {stage.name for stage in repo.index.stages} == set(DVC["stages"])
+        assert {stage.name.split("@")[0] for stage in repo.index.stages} == set(DVC["stages"])

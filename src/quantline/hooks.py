@@ -28,6 +28,7 @@ RECORDED = (
     "manifest",
     "float_import",
     "ranges",
+    "calibration_report",
     "int8_model",
     "recipe",
     "validation_report",
@@ -87,7 +88,7 @@ class StageLog:
     @hook_impl
     def before_node_run(self, node: Node) -> None:
         """Announce a node."""
-        logger.info("%s: %s", stage_of(node), node.short_name)
+        logger.info("%s: %s", stage_of(node), node.name)
 
 
 class TrackRun:

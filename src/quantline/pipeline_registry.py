@@ -6,6 +6,8 @@ from importlib import import_module
 
 from kedro.pipeline import Pipeline
 
+from quantline.pipelines import compare
+
 CHAIN = (
     "sampling",
     "baseline",
@@ -19,8 +21,16 @@ STAGES = ("training", *CHAIN)
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """Return one pipeline a stage; the default runs the chain from a trained model on."""
+    """Return one pipeline a stage; the default runs the chain from a trained model on.
+
+    ``compare`` runs every scheme beside the chain; ``compare_report`` is its last part.
+    """
     stages = {
         name: import_module(f"quantline.pipelines.{name}").create_pipeline() for name in STAGES
     }
-    return {**stages, "__default__": sum((stages[name] for name in CHAIN), Pipeline([]))}
+    return {
+        **stages,
+        "compare": compare.create_pipeline(),
+        "compare_report": compare.create_report(),
+        "__default__": sum((stages[name] for name in CHAIN), Pipeline([])),
+    }

@@ -223,7 +223,7 @@ DAMAGED = {
     "other keys": ("06_models/ranges.json", b"{}", ["The recorded ranges cannot be read"]),
     "ranges of another model": (
         "06_models/ranges.json",
-        b'{"float_model_sha256": "0", "samples": 1, "samples_sha256": null, "tensors": [],'
+        b'{"float_model_sha256": "0", "samples": 1, "samples_sha256": [], "tensors": [],'
         b' "versions": {}}',
         ["are not those of this float model", "Run the 'calibration' pipeline again"],
     ),

@@ -29,10 +29,10 @@ def measure(
         latency: Runs, warm-up runs and threads.
 
     Returns:
-        For each name ``latency_ms_p10``, ``_p50``, ``_p90`` and ``_min``; ``runs``, ``warmup``,
-        ``threads`` and ``evidence``, which is ``measured``. With two models also
-        ``speed_ratio`` (first over second, the median of the rounds' ratios) with its 10th and
-        90th percentile as ``_low`` and ``_high``.
+        For each name ``latency_ms_p10``, ``_p50``, ``_p90`` and ``_min``, and for all but the first
+        ``speed_ratio`` (how many times as fast as the first, the median of the rounds' ratios) with
+        its 10th and 90th percentile as ``_low`` and ``_high``; ``runs``, ``warmup``, ``threads``
+        and ``evidence``, which is ``measured``.
     """
     runtimes = {name: Runtime(model, latency.threads) for name, model in models.items()}
     for runtime in runtimes.values():
@@ -58,10 +58,10 @@ def measure(
         result[name] = {
             f"latency_ms_p{each}": float(np.percentile(taken_ms, each)) for each in _PERCENTILES
         } | {"latency_ms_min": float(taken_ms.min())}
-    if len(milliseconds) == 2:
-        first, second = milliseconds.values()
-        low, middle, high = np.percentile(first / second, _PERCENTILES)
-        result |= {
+    first, *others = milliseconds
+    for name in others:
+        low, middle, high = np.percentile(milliseconds[first] / milliseconds[name], _PERCENTILES)
+        result[name] |= {
             "speed_ratio": float(middle),
             "speed_ratio_low": float(low),
             "speed_ratio_high": float(high),

@@ -59,9 +59,19 @@ class Classifier:
         """Load a float or a quantized model.
 
         Raises:
-            ModelUnsupported: Its output is not of shape (1, classes).
+            ModelUnsupported: It has several inputs or outputs, or its output is not of shape
+                (1, classes).
         """
         self._runtime = Runtime(model, threads)
+        inputs, outputs = len(self._runtime.inputs), len(self._runtime.outputs)
+        if inputs != 1 or outputs != 1:
+            raise ModelUnsupported(
+                "The model does not have exactly one input and one output",
+                found=f"{inputs} inputs and {outputs} outputs",
+                expected="one of each, as a classifier has",
+                remedy="Export a signature with one input and one output, or use the library: the "
+                "pipeline scores classifiers only",
+            )
         port = self._runtime.outputs[0]
         if len(port.shape) < 2 or int(np.prod(port.shape)) != port.shape[-1]:
             raise ModelUnsupported(

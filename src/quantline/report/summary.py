@@ -27,11 +27,12 @@ def summarize(
         The keys ``float``, ``int8``, ``comparison``, ``integer_only`` and ``edgetpu``; each value
         says by ``evidence`` whether it was measured, parsed or predicted.
     """
-    speed = {key: value for key, value in latency.items() if key.startswith("speed_ratio")}
+    times = latency["int8"]
+    speed = {key: value for key, value in times.items() if key.startswith("speed_ratio")}
     compared = {key: value for key, value in comparison.items() if key != "per_class"}
     return {
         "float": {**float_metrics, **latency["float"]},
-        "int8": {**int8_metrics, **latency["int8"]},
+        "int8": {**int8_metrics, **{key: times[key] for key in times if key not in speed}},
         "comparison": {**compared, **speed},
         "integer_only": integer_only,
         "edgetpu": {

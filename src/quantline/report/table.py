@@ -56,7 +56,13 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
     rows.append(("same top-1", "", "", percent(change, "agreement"), "measured"))
     smaller = f"{change['size_ratio']:.1f}x smaller"
     rows.append(
-        ("size", _size(first["size_bytes"]), _size(second["size_bytes"]), smaller, "measured")
+        (
+            "size",
+            size_text(first["size_bytes"]),
+            size_text(second["size_bytes"]),
+            smaller,
+            "measured",
+        )
     )
     rows.append(
         (
@@ -84,7 +90,8 @@ def _latency(values: dict[str, Any]) -> str:
     return f"{middle:.2g} ms [{low:.2g}, {high:.2g}]"
 
 
-def _size(size_bytes: int) -> str:
+def size_text(size_bytes: int) -> str:
+    """Return a size in the unit that suits it."""
     return (
         f"{size_bytes / 2**20:.2f} MiB" if size_bytes >= 2**20 else f"{size_bytes / 2**10:.0f} KiB"
     )

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quantline import recipe
 from quantline.quantization import quantize
 from quantline.ranges import RangeSet
 
+if TYPE_CHECKING:
+    import numpy as np
+
 
 def convert(
-    float_model: bytes, ranges: dict[str, Any], conversion: dict[str, Any]
+    float_model: bytes,
+    ranges: dict[str, Any],
+    calibration_set: dict[str, np.ndarray],
+    conversion: dict[str, Any],
 ) -> tuple[bytes, dict[str, Any]]:
-    """Quantize the float model; return the int8 model and the recipe it was made with."""
+    """Quantize the float model; return the quantized model and the recipe it was made with."""
     made = quantize(
-        float_model, RangeSet.from_dict(ranges), recipe.check(recipe.Conversion, conversion)
+        float_model,
+        RangeSet.from_dict(ranges),
+        recipe.check(recipe.Conversion, conversion),
+        list(calibration_set["x"]),
     )
     return made.content, made.recipe

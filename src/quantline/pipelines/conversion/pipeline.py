@@ -13,7 +13,7 @@ def create_pipeline() -> Pipeline:
         [
             node(
                 convert,
-                ["float_model", "ranges", "params:conversion"],
+                ["float_model", "ranges", "calibration_set", "params:conversion"],
                 ["int8_model", "recipe"],
                 name="convert",
             )

@@ -19,7 +19,7 @@ def check_tensors(int8_model: bytes, recipe: dict[str, Any]) -> dict[str, Any]:
         float_input=recipe["input_type"] == "float32",
         float_output=recipe["output_type"] == "float32",
     )
-    return report.to_dict()
+    return {**report.to_dict(), "promised": recipe["integer_only"]}
 
 
 def enforce_integer_only(
@@ -27,7 +27,8 @@ def enforce_integer_only(
 ) -> dict[str, Any]:
     """Stop where integer-only was asked for and does not hold; return the short verdict."""
     offenders = [Offender(**each) for each in validation_report["offenders"]]
-    required = parameters.check(parameters.Validation, validation).integer_only
+    asked = parameters.check(parameters.Validation, validation).integer_only
+    required = validation_report["promised"] if asked is None else asked
     if required:
         enforce(offenders)
     for each in offenders:
