@@ -1,0 +1,93 @@
+"""What a check of a model finds: findings, and the report that holds them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Severity = Literal["integer_only", "specification", "target", "note"]
+"""``integer_only``: breaks the promise that a model is integer-only. ``specification``: breaks
+TensorFlow Lite's 8-bit quantization specification. ``target``: breaks the contract of the target
+that was asked for. ``note``: breaks nothing, and is worth knowing."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing found in a model.
+
+    Attributes:
+        rule: The id of the rule that was broken, such as ``bias.scale``; stable.
+        severity: What it breaks.
+        subgraph: The subgraph's index.
+        operator: The operator's index in the subgraph; None where a tensor alone is meant.
+        type: The operator's type such as ``CONV_2D``; ``TENSOR`` or ``MODEL`` without an operator.
+        tensor: The tensor's index in the subgraph; None where the whole model is meant.
+        name: The tensor's name; empty without a tensor.
+        layer: The layer of the original model that the name tells; None where it tells none.
+        found: What was found.
+        expected: What the rule demands instead.
+        remedy: What to do about it, as a sentence; None where nothing general can be said.
+    """
+
+    rule: str
+    severity: Severity
+    subgraph: int
+    operator: int | None
+    type: str
+    tensor: int | None
+    name: str
+    layer: str | None
+    found: str
+    expected: str
+    remedy: str | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the check of a model found.
+
+    Attributes:
+        integer_only: Whether every tensor is an integer, a declared float interface apart.
+        specification: Whether the model keeps the quantization specification.
+        target: The target's name; None if none was asked for.
+        holds_target: Whether the model keeps the target's contract; None without a target.
+        operators: The number of operators in all subgraphs.
+        tensors: The number of tensors in all subgraphs.
+        integer_tensors: How many of them are integers.
+        interface: Indices in the main subgraph of the QUANTIZE and DEQUANTIZE operators at the
+            model's edges that a declared float32 input or output asks for.
+        input_types: The dtypes of the model's inputs.
+        output_types: The dtypes of the model's outputs.
+        findings: Everything found, by severity, subgraph and operator.
+    """
+
+    integer_only: bool
+    specification: bool
+    target: str | None
+    holds_target: bool | None
+    operators: int
+    tensors: int
+    integer_tensors: int
+    interface: tuple[int, ...]
+    input_types: tuple[str, ...]
+    output_types: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def float_operators(self) -> int:
+        """How many operators break integer-only."""
+        broken = (each for each in self.findings if each.severity == "integer_only")
+        return len({(each.subgraph, each.operator) for each in broken if each.operator is not None})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain JSON values."""
+        target = None if self.target is None else {"name": self.target, "holds": self.holds_target}
+        severities = Counter(each.severity for each in self.findings)
+        return {
+            **asdict(self),
+            "target": target,
+            "evidence": "parsed",
+            "float_operators": self.float_operators,
+            "findings_by_severity": dict(sorted(severities.items())),
+        }
