@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from tests.conftest import public_convert, public_quantize
 
-from quantline.contract import Offender, check, enforce
+from quantline.contract import Finding, Report, enforce, examine
 from quantline.errors import NotIntegerOnly
 from quantline.tflite import Runtime, read
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def floats(report: Report) -> list[Finding]:
+    return [each for each in report.findings if each.breaks_integer_only]
+
+
+def types(report: Report) -> list[str]:
+    return [each.type for each in floats(report)]
 
 
 def test_an_integer_model_holds(depthwise: Any) -> None:
     graph = read(depthwise.int8_tflite)
-    report = check(graph)
+    report = examine(graph)
     assert report.integer_only
-    assert report.offenders == ()
+    assert floats(report) == []
     assert report.operators == len(graph.main.operators)
     assert report.tensors == report.integer_tensors == len(graph.main.tensors)
     assert report.input_types == report.output_types == ("int8",)
@@ -26,7 +37,7 @@ def test_an_integer_model_holds(depthwise: Any) -> None:
 
 def test_what_tensorflow_silently_left_float_is_named(sine: Any) -> None:
     graph = read(sine.int8_tflite)
-    report = check(graph)
+    report = examine(graph)
     assert not report.integer_only
     # Independent of our own reading of types: the operators with a float tensor on either side.
     expected = [
@@ -35,29 +46,33 @@ def test_what_tensorflow_silently_left_float_is_named(sine: Any) -> None:
         if "float32"
         in {graph.main.tensors[i].dtype for i in (*operator.inputs, *operator.outputs) if i >= 0}
     ]
-    assert [each.index for each in report.offenders] == expected
-    types = [each.type for each in report.offenders]
-    assert types == ["DEQUANTIZE", "SIN", "QUANTIZE"]
-    (found,) = (each for each in report.offenders if each.type == "SIN")
-    operator = graph.main.operators[found.index]
-    assert found.tensor == graph.main.tensors[operator.outputs[0]].name
-    assert "float32" in found.reason
+    assert [each.operator for each in floats(report)] == expected
+    assert types(report) == ["DEQUANTIZE", "SIN", "QUANTIZE"]
+    assert {each.severity for each in floats(report)} == {"integer_only"}
+    found = floats(report)[1]
+    operator = graph.main.operators[expected[1]]
+    assert found.tensor == operator.outputs[0]
+    assert found.name == graph.main.tensors[operator.outputs[0]].name
+    assert "float32" in found.found
 
 
-def test_a_float_model_and_a_dynamic_range_model(tf: Any, plain: Any) -> None:
-    report = check(read(plain.float_tflite))
-    assert len(report.offenders) == report.operators
-    dynamic = public_convert(plain.saved_model, optimizations=[tf.lite.Optimize.DEFAULT])
-    report = check(read(dynamic))
+def test_floats_that_the_scheme_allows_are_notes(sine: Any) -> None:
+    report = examine(read(sine.int8_tflite), promise="int8_float_fallback")
     assert not report.integer_only
-    hybrid = [each for each in report.offenders if "integer weights" in each.reason]
-    weights = {
-        tensor.index
-        for tensor in read(dynamic).main.tensors
-        if tensor.dtype == "int8" and tensor.constant is not None
-    }
-    if weights:  # small weights may be left as they are
-        assert hybrid
+    assert report.float_operators == 3
+    assert {each.severity for each in floats(report)} == {"note"}
+
+
+def test_a_float_model_and_a_dynamic_range_model(tf: Any, depthwise: Any) -> None:
+    report = examine(read(depthwise.float_tflite))
+    assert len(floats(report)) == report.float_operators == report.operators
+    dynamic = read(public_convert(depthwise.saved_model, optimizations=[tf.lite.Optimize.DEFAULT]))
+    weights = {each.index for each in dynamic.main.tensors if each.dtype == "int8"}
+    hybrid = [each.index for each in dynamic.main.operators if weights & set(each.inputs)]
+    report = examine(dynamic)
+    assert not report.integer_only
+    found = [each.operator for each in floats(report) if "integer weights" in each.found]
+    assert found == hybrid
 
 
 def test_a_float16_model(tf: Any, plain: Any) -> None:
@@ -66,14 +81,14 @@ def test_a_float16_model(tf: Any, plain: Any) -> None:
         optimizations=[tf.lite.Optimize.DEFAULT],
         supported_types=[tf.float16],
     )
-    assert not check(read(content)).integer_only
+    assert not examine(read(content)).integer_only
 
 
 def test_a_float_interface_is_no_offence_only_where_it_was_asked_for(plain: Any) -> None:
     graph = read(public_quantize(plain.saved_model, plain.samples, "float32", "float32"))
-    assert [each.type for each in check(graph).offenders] == ["QUANTIZE", "DEQUANTIZE"]
-    assert [each.type for each in check(graph, float_input=True).offenders] == ["DEQUANTIZE"]
-    report = check(graph, float_input=True, float_output=True)
+    assert types(examine(graph)) == ["QUANTIZE", "DEQUANTIZE"]
+    assert types(examine(graph, float_input=True)) == ["DEQUANTIZE"]
+    report = examine(graph, float_input=True, float_output=True)
     assert report.integer_only
     kinds = [graph.main.operators[index].type for index in report.interface]
     assert kinds == ["QUANTIZE", "DEQUANTIZE"]
@@ -82,39 +97,53 @@ def test_a_float_interface_is_no_offence_only_where_it_was_asked_for(plain: Any)
 
 def test_a_float_interface_does_not_excuse_what_is_inside(sine: Any) -> None:
     graph = read(public_quantize(sine.saved_model, sine.samples, "float32", "float32"))
-    report = check(graph, float_input=True, float_output=True)
-    assert "SIN" in {each.type for each in report.offenders}
+    assert "SIN" in types(examine(graph, float_input=True, float_output=True))
 
 
 def test_a_custom_operator_is_never_passed(plain: Any) -> None:
     graph = read(plain.int8_tflite)
     main = graph.main
     operators = (replace(main.operators[0], type="Mine", is_custom=True), *main.operators[1:])
-    report = check(replace(graph, subgraphs=(replace(main, operators=operators),)))
-    assert [(each.index, each.type) for each in report.offenders] == [(0, "Mine")]
-    assert "not known" in report.offenders[0].reason
+    report = examine(replace(graph, subgraphs=(replace(main, operators=operators),)))
+    (found,) = floats(report)
+    assert (found.rule, found.operator, found.type) == ("custom.unknown", 0, "Mine")
+    assert not report.integer_only
 
 
 def test_other_subgraphs_are_checked(plain: Any, sine: Any) -> None:
     body = replace(read(sine.int8_tflite).main, index=1)
     graph = read(plain.int8_tflite)
-    report = check(replace(graph, subgraphs=(graph.main, body)))
-    assert {each.subgraph for each in report.offenders} == {1}
+    report = examine(replace(graph, subgraphs=(graph.main, body)))
+    assert {each.subgraph for each in floats(report)} == {1}
 
 
-def test_the_error_lists_the_first_twenty() -> None:
-    enforce([])
-    offenders = [
-        Offender(0, index, "SIN", f"wave_{index}", index, "float32", "computes in float32")
+def test_a_report_comes_back_from_its_values(sine: Any) -> None:
+    report = examine(read(sine.int8_tflite))
+    assert Report.from_dict(report.to_dict()) == report
+
+
+def _report(findings: Sequence[Finding]) -> Report:
+    return Report(not findings, True, None, None, 40, 40, 10, (), (), (), tuple(findings))
+
+
+def test_the_error_lists_all_by_type_and_the_first_twenty_in_full() -> None:
+    enforce(_report([]))
+    findings = [
+        Finding(
+            "integer.operator", "integer_only", 0, index, "SIN" if index % 2 else "COS", index,
+            f"net/wave_{index}/op", f"wave_{index}", "computes in float32", "integers",
+        )
         for index in range(30)
-    ]
+    ]  # fmt: skip
     with pytest.raises(NotIntegerOnly) as caught:
-        enforce(offenders)
+        enforce(_report(findings))
     text = str(caught.value)
     assert caught.value.exit_status == 1
     assert "30 operators" in text
-    assert "operator 19 SIN ('wave_19')" in text
-    assert "wave_20" not in text
+    assert "COS 15, SIN 15" in text
+    assert text.index("operator 28 COS") < text.index("operator 1 SIN")
+    assert "operator 9 SIN, tensor 9 ('net/wave_9/op') of layer 'wave_9': computes" in text
+    assert "wave_11" not in text
     assert "10 more" in text
 
 

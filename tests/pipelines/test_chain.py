@@ -134,9 +134,9 @@ def test_a_model_that_is_not_integer_only_stops_the_run(project: Any, tiny: Path
     assert run.info.status == "FAILED"
     assert run.data.tags["quantline.failed_stage"] == "validation"
     report = project.json("08_reporting/validation.json")
-    sines = [each for each in report["offenders"] if each["type"] == "SIN"]
+    sines = [each for each in report["findings"] if each["type"] == "SIN"]
     graph = read((project.folder / "data/06_models/int8.tflite").read_bytes())
-    assert [each["index"] for each in sines] == [
+    assert [each["operator"] for each in sines] == [
         operator.index for operator in graph.main.operators if operator.type == "SIN"
     ]
     assert "08_reporting/integer_only.json" not in project.written()
@@ -151,7 +151,7 @@ def test_a_model_that_is_not_integer_only_stops_the_run(project: Any, tiny: Path
         "--pipelines", "evaluation,report", "--params", "validation.integer_only=false"
     )
     assert status == 0, err
-    assert f"no: {len(report['offenders'])} operators float" in " ".join(out.split())
+    assert f"no: {report['float_operators']} operators float" in " ".join(out.split())
     assert project.json("08_reporting/summary.json")["integer_only"]["integer_only"] is False
 
 

@@ -93,7 +93,7 @@ def quantize(
         quantline quantize model.keras --scheme float16 -o model_f16.tflite
         quantline quantize float.tflite --ranges ranges.json --method mse -o int8.tflite
     """  # noqa: D301 - click's mark for lines that stay as they are
-    from quantline.contract import check, enforce
+    from quantline.contract import enforce, examine
     from quantline.quantization import quantize as convert
     from quantline.quantization.schemes import SCHEMES
     from quantline.tflite import read
@@ -133,13 +133,14 @@ def quantize(
     with held_warnings():
         made = convert(prepared.model.content, recorded, conversion, samples)
         graph = read(made.content)
-        report = check(
+        report = examine(
             graph,
             float_input=conversion.input_type == "float32",
             float_output=conversion.output_type == "float32",
+            promise=scheme,
         )
         if kind.integer and not kind.allows_float:
-            enforce(report.offenders)
+            enforce(report)
     told = {**made.recipe, "float_import": prepared.model.about}
     write_together({target: made.content, beside: canonical_json(told)}, force=force)
     written = [str(target), str(beside)]
@@ -228,7 +229,9 @@ def _table(
         f"{before / after:.2f}x smaller" if after <= before else f"{after / before:.2f}x larger"
     )
     left = Counter(
-        each.type for each in report.offenders if each.type not in {"QUANTIZE", "DEQUANTIZE"}
+        each.type
+        for each in report.findings
+        if each.breaks_integer_only and each.type not in {"QUANTIZE", "DEQUANTIZE"}
     )
     kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(left.items()))
     dtypes = Counter(tensor.dtype for each in graph.subgraphs for tensor in each.tensors)

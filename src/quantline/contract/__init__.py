@@ -1,5 +1,7 @@
 """Whether a converted model holds what was promised."""
 
-from quantline.contract.integer_only import Offender, Report, check, enforce
+from quantline.contract.examine import examine
+from quantline.contract.finding import Finding, Report
+from quantline.contract.integer_only import enforce
 
-__all__ = ["Offender", "Report", "check", "enforce"]
+__all__ = ["Finding", "Report", "enforce", "examine"]

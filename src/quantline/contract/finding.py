@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Severity = Literal["integer_only", "specification", "target", "note"]
 """``integer_only``: breaks the promise that a model is integer-only. ``specification``: breaks
@@ -42,6 +45,11 @@ class Finding:
     expected: str
     remedy: str | None = None
 
+    @property
+    def breaks_integer_only(self) -> bool:
+        """Whether it is about something that is not an integer, whatever was promised."""
+        return self.rule.startswith(("integer.", "custom."))
+
 
 @dataclass(frozen=True)
 class Report:
@@ -76,8 +84,8 @@ class Report:
 
     @property
     def float_operators(self) -> int:
-        """How many operators break integer-only."""
-        broken = (each for each in self.findings if each.severity == "integer_only")
+        """How many operators are not known to be integer."""
+        broken = (each for each in self.findings if each.breaks_integer_only)
         return len({(each.subgraph, each.operator) for each in broken if each.operator is not None})
 
     def to_dict(self) -> dict[str, Any]:
@@ -91,3 +99,15 @@ class Report:
             "float_operators": self.float_operators,
             "findings_by_severity": dict(sorted(severities.items())),
         }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Report:
+        """Return the report that :meth:`to_dict` gave these values of; others are left aside."""
+        own: dict[str, Any] = {
+            each.name: tuple(value) if isinstance(value := values[each.name], list) else value
+            for each in fields(cls)
+        }
+        target = values["target"] or {"name": None, "holds": None}
+        own |= {"target": target["name"], "holds_target": target["holds"]}
+        own["findings"] = tuple(Finding(**each) for each in values["findings"])
+        return cls(**own)

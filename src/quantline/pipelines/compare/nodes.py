@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quantline import recipe
-from quantline.contract import check
+from quantline.contract import examine
 from quantline.evaluation import compare, evaluate, measure
 from quantline.quantization import SCHEMES, quantize
 from quantline.ranges import RangeSet
@@ -53,8 +53,8 @@ def score(
     """Predict the evaluation set, score the predictions, and count the operators left in float."""
     samples = stream(recipe.check(recipe.Dataset, dataset), manifest, "evaluation")
     predictions, metrics = evaluate(model, samples)
-    report = check(read(model), float_input=True, float_output=True).to_dict()
-    counts = {key: report[key] for key in ("operators", "float_operators")}
+    report = examine(read(model), float_input=True, float_output=True)
+    counts = {"operators": report.operators, "float_operators": report.float_operators}
     return predictions, {**metrics, **counts}
 
 

@@ -1,0 +1,60 @@
+"""All rules over a whole model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, get_args
+
+from quantline.contract.finding import Report, Severity
+from quantline.contract.integer_only import interface, not_integer
+from quantline.quantization.schemes import SCHEMES
+from quantline.tflite.graph import is_integer
+
+if TYPE_CHECKING:
+    from quantline.tflite import Graph
+
+
+def examine(
+    graph: Graph, *, float_input: bool = False, float_output: bool = False, promise: str = "int8"
+) -> Report:
+    """Hold every operator and every tensor of a model to the rules.
+
+    Args:
+        graph: The converted model.
+        float_input: Whether float32 inputs were asked for: a QUANTIZE operator that reads one is
+            then part of the interface, and breaks nothing.
+        float_output: Likewise for the DEQUANTIZE operators that write the outputs.
+        promise: The scheme that the model was, or should have been, quantized by. Under one that
+            allows float, what is float is a note.
+    """
+    scheme = SCHEMES[promise]
+    edges = interface(graph.main, float_input=float_input, float_output=float_output)
+    floats = [
+        each
+        for subgraph in graph.subgraphs
+        for each in not_integer(subgraph, set() if subgraph.index else edges)
+    ]
+    findings = [replace(each, severity="note") if scheme.allows_float else each for each in floats]
+    order = get_args(Severity)
+    findings.sort(
+        key=lambda each: (
+            order.index(each.severity),
+            each.subgraph,
+            -1 if each.operator is None else each.operator,
+        )
+    )
+    tensors = [tensor for subgraph in graph.subgraphs for tensor in subgraph.tensors]
+    main = graph.main
+    return Report(
+        integer_only=not floats,
+        specification=all(each.severity != "specification" for each in findings),
+        target=None,
+        holds_target=None,
+        operators=sum(len(subgraph.operators) for subgraph in graph.subgraphs),
+        tensors=len(tensors),
+        integer_tensors=sum(is_integer(tensor.dtype) for tensor in tensors),
+        interface=tuple(sorted(edges)),
+        input_types=tuple(main.tensors[index].dtype for index in main.inputs),
+        output_types=tuple(main.tensors[index].dtype for index in main.outputs),
+        findings=tuple(findings),
+    )
