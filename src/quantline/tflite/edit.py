@@ -9,7 +9,8 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from quantline.tflite.graph import IDENTIFIER, parse
+from quantline.tflite.graph import parse
+from quantline.tflite.unpack import IDENTIFIER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

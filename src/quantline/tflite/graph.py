@@ -8,16 +8,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from quantline.errors import ModelNotFound, ModelUnreadable
+from quantline.tflite.consistency import DTYPES, stored
+from quantline.tflite.unpack import unpack
 
-IDENTIFIER = b"TFL3"
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-_DTYPES = {value: name.lower() for name, value in vars(schema.TensorType).items() if name.isupper()}
 _OPERATORS = {value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()}
 _NUMPY = {
     "float32": np.float32, "float16": np.float16, "float64": np.float64, "bool": np.bool_,
@@ -173,45 +174,21 @@ def read(model: bytes, name: str = "the model") -> Graph:
         ModelNotFound: There are no bytes.
         ModelUnreadable: The bytes are not a whole ``.tflite`` file.
     """
-    if not model:
-        raise ModelNotFound(
-            f"{name} is empty",
-            found="0 bytes",
-            expected="a .tflite file",
-            remedy="Write or copy the file again",
-        )
-    if model[4:8] != IDENTIFIER:
-        raise ModelUnreadable(
-            f"{name} is not a .tflite file",
-            found=f"{len(model):,} bytes that begin with {bytes(model[:8])!r}",
-            expected="the file identifier TFL3 at byte 4",
-            remedy="Give the path of a .tflite file, a Keras 3 .keras file or a SavedModel folder",
-        )
-    try:
-        return _graph(parse(model))
-    except Exception as error:  # the generated reader raises whatever broken offsets lead to
-        raise ModelUnreadable(
-            f"{name} is a damaged .tflite file",
-            found=f"{len(model):,} bytes whose tables do not hold together "
-            f"({type(error).__name__}: {error})",
-            expected="a whole .tflite file",
-            remedy="Write or copy the file again; it may have been cut off",
-        ) from error
+    return _graph(unpack(model, name), model)
 
 
 def parse(model: bytes) -> Any:
-    """Return the schema's mutable object tree (``ModelT``) of a model, for editing."""
+    """Return the schema's mutable object tree (``ModelT``) of a readable model, for editing."""
     return schema.ModelT.InitFromPackedBuf(bytes(model), 0)
 
 
-def _graph(model: Any) -> Graph:
+def _graph(model: Any, content: bytes) -> Graph:
     codes = [_operator_code(code) for code in model.operatorCodes or ()]
+    constants = [stored(buffer, content) for buffer in model.buffers or ()]
     subgraphs = tuple(
-        _subgraph(index, subgraph, model.buffers, codes)
+        _subgraph(index, subgraph, constants, codes)
         for index, subgraph in enumerate(model.subgraphs)
     )
-    if not subgraphs:
-        raise ValueError("no subgraph")
     signatures = tuple(
         Signature(
             key=_text(each.signatureKey),
@@ -233,10 +210,13 @@ def _operator_code(code: Any) -> tuple[str, bool, int]:
 
 
 def _subgraph(
-    index: int, subgraph: Any, buffers: Any, codes: list[tuple[str, bool, int]]
+    index: int,
+    subgraph: Any,
+    constants: Sequence[np.ndarray | None],
+    codes: Sequence[tuple[str, bool, int]],
 ) -> Subgraph:
     tensors = tuple(
-        _tensor(number, tensor, buffers) for number, tensor in enumerate(subgraph.tensors or ())
+        _tensor(number, tensor, constants) for number, tensor in enumerate(subgraph.tensors or ())
     )
     operators = []
     for number, operator in enumerate(subgraph.operators or ()):
@@ -247,8 +227,8 @@ def _subgraph(
                 type=kind,
                 is_custom=is_custom,
                 version=version,
-                inputs=_indices(operator.inputs, len(tensors)),
-                outputs=_indices(operator.outputs, len(tensors)),
+                inputs=_numbers(operator.inputs),
+                outputs=_numbers(operator.outputs),
                 options=_options(operator.builtinOptions) | _options(operator.builtinOptions2),
             )
         )
@@ -257,24 +237,21 @@ def _subgraph(
         name=_text(subgraph.name),
         tensors=tensors,
         operators=tuple(operators),
-        inputs=_indices(subgraph.inputs, len(tensors)),
-        outputs=_indices(subgraph.outputs, len(tensors)),
+        inputs=_numbers(subgraph.inputs),
+        outputs=_numbers(subgraph.outputs),
     )
 
 
-def _tensor(index: int, tensor: Any, buffers: Any) -> Tensor:
-    dtype = _DTYPES[tensor.type]
-    shape = tensor.shape if tensor.shapeSignature is None else tensor.shapeSignature
-    constant = buffers[tensor.buffer].data
-    # An empty buffer marks a tensor without stored values; so does buffer 0.
-    if constant is not None and (len(constant) == 0 or tensor.buffer == 0):
-        constant = None
+def _tensor(index: int, tensor: Any, constants: Sequence[np.ndarray | None]) -> Tensor:
+    # Buffer 0 is empty by convention: tensors without stored values name it.
+    constant = constants[tensor.buffer] if tensor.buffer else None
     return Tensor(
         index=index,
         name=_text(tensor.name),
-        dtype=dtype,
-        shape=tuple(int(size) for size in (shape if shape is not None else ())),
-        constant=None if constant is None else np.asarray(constant, np.uint8),
+        dtype=DTYPES[tensor.type],
+        # The signature says which dimensions are unknown; those of a constant are known.
+        shape=(constant is None and _numbers(tensor.shapeSignature)) or _numbers(tensor.shape),
+        constant=constant,
         is_variable=bool(tensor.isVariable),
         quantization=_quantization(tensor.quantization),
     )
@@ -284,21 +261,16 @@ def _quantization(quantization: Any) -> Quantization | None:
     if quantization is None or quantization.scale is None or len(quantization.scale) == 0:
         return None
     zero_points = quantization.zeroPoint
-    scales = tuple(float(scale) for scale in quantization.scale)
+    scales = tuple(quantization.scale.tolist())
     return Quantization(
         scales=scales,
-        zero_points=(0,) * len(scales)
-        if zero_points is None
-        else tuple(int(point) for point in zero_points),
+        zero_points=(0,) * len(scales) if zero_points is None else tuple(zero_points.tolist()),
         axis=quantization.quantizedDimension,
     )
 
 
-def _indices(values: Any, count: int) -> tuple[int, ...]:
-    found = tuple(int(value) for value in (values if values is not None else ()))
-    if any(value < -1 or value >= count for value in found):
-        raise ValueError(f"tensor index out of range in {found}")
-    return found
+def _numbers(values: np.ndarray | None) -> tuple[int, ...]:
+    return () if values is None else tuple(values.tolist())
 
 
 def _options(options: Any) -> dict[str, Any]:

@@ -1,0 +1,226 @@
+"""Whether the parts of an unpacked model fit each other, so that whoever reads it need not ask.
+
+Numbers that name something else name something that is there, and stored values fill their tensor's
+shape. These are conditions under which TensorFlow Lite's own interpreter takes a model
+(``interpreter_builder.cc``, ``subgraph.cc``); what kernels demand of their operators is not among
+them.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from quantline.tflite.verify import Damage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+DTYPES = {value: name.lower() for name, value in vars(schema.TensorType).items() if name.isupper()}
+
+# How many bits a value takes; texts and handles take what they take.
+_BITS = {
+    value: int(digits[0])
+    for value, dtype in DTYPES.items()
+    if (digits := re.search(r"\d+", dtype.replace("bool", "bool8")))
+}
+_MOST_DIMENSIONS = 64  # numpy's own limit; kernels take eight at most
+_MOST_BYTES = 2**63 - 1  # what a signed size can count
+# How often constants may be used by several tensors, in sizes of the file: signatures of one model
+# share its weights, and checks look at each tensor's.
+_SHARING = 64
+
+
+def stored(buffer: Any, model: bytes) -> np.ndarray | None:
+    """Return the bytes that a buffer holds, or None where it holds none.
+
+    They are in its table or, for models above 2 GB, elsewhere in the file (``Buffer.offset``, where
+    0 and 1 stand for none).
+
+    Args:
+        buffer: The schema's ``BufferT``.
+        model: The file's bytes.
+
+    Returns:
+        array of shape (size_bytes,), uint8; a view of the file.
+
+    Raises:
+        Damage: They are said to be where the file has already ended.
+    """
+    if buffer.data is not None:
+        return np.asarray(buffer.data, np.uint8) if len(buffer.data) else None
+    if buffer.offset <= 1:
+        return None
+    if buffer.offset + buffer.size > len(model):
+        raise Damage(
+            f"{buffer.size:,} bytes at byte {buffer.offset:,} of {len(model):,}",
+            "bytes within the file",
+        )
+    return np.frombuffer(model, np.uint8, buffer.size, buffer.offset) if buffer.size else None
+
+
+def agree(model: Any, content: bytes) -> None:
+    """Check that the parts of a model fit each other.
+
+    Args:
+        model: The schema's object tree (``ModelT``).
+        content: The file's bytes that it was unpacked from.
+
+    Raises:
+        Damage: Some do not.
+    """
+    if not model.subgraphs:
+        raise Damage("no subgraph", "at least one")
+    sizes = []
+    for number, buffer in enumerate(model.buffers or ()):
+        with _within(f"buffers[{number}]"):
+            found = stored(buffer, content)
+            sizes.append(0 if found is None or number == 0 else len(found))
+    used = 0
+    for number, subgraph in enumerate(model.subgraphs):
+        with _within(f"subgraphs[{number}]"):
+            used += _subgraph(model, subgraph, sizes)
+    if used > _SHARING * len(content):
+        raise Damage(
+            f"tensors with {used:,} bytes of constants in all, in a file of {len(content):,}",
+            f"tensors that share what is stored up to {_SHARING} times",
+        )
+    for number, signature in enumerate(model.signatureDefs or ()):
+        with _within(f"signature_defs[{number}]"):
+            _index([signature.subgraphIndex], len(model.subgraphs), "subgraph_index")
+            tensors = len(model.subgraphs[signature.subgraphIndex].tensors or ())
+            for field in ("inputs", "outputs"):
+                named = (each.tensorIndex for each in getattr(signature, field) or ())
+                _index(named, tensors, field)
+    for number, entry in enumerate(model.metadata or ()):
+        _index([entry.buffer], len(sizes), f"metadata[{number}]", "buffer")
+
+
+def _subgraph(model: Any, subgraph: Any, sizes: list[int]) -> int:
+    """Check a subgraph; return how many bytes of constants its tensors have."""
+    tensors = subgraph.tensors or ()
+    used = 0
+    for number, tensor in enumerate(tensors):
+        with _within(f"tensors[{number}]"):
+            _index([tensor.buffer], len(sizes), "buffer")
+            _shape(tensor)
+            _quantization(tensor)
+            used += sizes[tensor.buffer]
+            if sizes[tensor.buffer]:
+                _constant(tensor, sizes[tensor.buffer])
+    for field in ("inputs", "outputs"):
+        _index(_numbers(getattr(subgraph, field)), len(tensors), field)
+    for number, operator in enumerate(subgraph.operators or ()):
+        with _within(f"operators[{number}]"):
+            _index([operator.opcodeIndex], len(model.operatorCodes or ()), "opcode_index")
+            # An optional input that is not given is -1.
+            given = (each for each in _numbers(operator.inputs) if each != -1)
+            _index(given, len(tensors), "inputs")
+            _index(_numbers(operator.outputs), len(tensors), "outputs")
+            _called(operator, len(model.subgraphs))
+    return used
+
+
+def _called(operator: Any, subgraphs: int) -> None:
+    """Check the subgraphs that an operator's options, such as those of WHILE, name."""
+    for name, options in (
+        ("builtin_options", operator.builtinOptions),
+        ("builtin_options2", operator.builtinOptions2),
+    ):
+        for field, value in vars(options).items() if options is not None else ():
+            if "subgraph" in field.lower() and value is not None:
+                given = (each for each in np.atleast_1d(value).tolist() if each != -1)
+                _index(given, subgraphs, name, field)
+
+
+def _shape(tensor: Any) -> None:
+    shape, signature = _numbers(tensor.shape), _numbers(tensor.shapeSignature)
+    for name, sizes in (("shape", shape), ("shape_signature", signature)):
+        if len(sizes) > _MOST_DIMENSIONS or any(size < -1 for size in sizes):
+            raise Damage(
+                f"{len(sizes)} dimensions, the smallest {min(sizes)}",
+                f"at most {_MOST_DIMENSIONS} dimensions, and -1 for one of unknown size",
+                name,
+            )
+    if tensor.type not in DTYPES:
+        raise Damage(str(tensor.type), f"a type from 0 to {max(DTYPES)}", "type")
+    if prod(abs(size) for size in shape) * _BITS.get(tensor.type, 8) // 8 > _MOST_BYTES:
+        raise Damage(f"{shape}", f"a tensor of at most {_MOST_BYTES:,} bytes", "shape")
+    # An empty signature stands for none.
+    if signature and (
+        len(signature) != len(shape)
+        or any(unknown not in (-1, size) for unknown, size in zip(signature, shape, strict=True))
+    ):
+        raise Damage(
+            f"{signature} for the shape {shape}",
+            "the shape, with -1 for dimensions of unknown size",
+            "shape_signature",
+        )
+
+
+def _quantization(tensor: Any) -> None:
+    quantization = tensor.quantization
+    if quantization is None or quantization.scale is None or len(quantization.scale) == 0:
+        return
+    scales, axis = len(quantization.scale), quantization.quantizedDimension
+    shape = _numbers(tensor.shape)
+    if quantization.zeroPoint is not None and len(quantization.zeroPoint) != scales:
+        raise Damage(
+            f"{len(quantization.zeroPoint):,} zero points for {scales:,} scales",
+            "as many of both",
+            "quantization",
+        )
+    if axis < 0 or (shape and axis >= len(shape)):
+        raise Damage(
+            f"{axis} for a tensor of {len(shape)} dimensions",
+            "one of its dimensions",
+            "quantization",
+            "quantized_dimension",
+        )
+    if scales != 1 and shape and scales != shape[axis]:
+        raise Damage(
+            f"{scales:,} scales along dimension {axis} of {shape}",
+            "one, or one for each index along it",
+            "quantization",
+            "scale",
+        )
+
+
+def _constant(tensor: Any, size: int) -> None:
+    """Check that a constant's bytes are as many as its shape and its type need."""
+    bits = _BITS.get(tensor.type)
+    if bits is None or tensor.sparsity is not None:
+        return
+    shape = _numbers(tensor.shape)
+    needed = -(-prod(shape) * bits // 8)
+    if needed != size or any(each < 0 for each in shape):
+        raise Damage(
+            f"a constant of {size:,} bytes",
+            f"{needed:,} bytes, for {DTYPES[tensor.type]} of shape {shape}",
+            "buffer",
+        )
+
+
+def _numbers(values: Any) -> list[int]:
+    return [] if values is None else values.tolist()
+
+
+def _index(values: Iterable[int], count: int, *path: str) -> None:
+    for value in values:
+        if not 0 <= value < count:
+            raise Damage(f"index {value}", f"0 to {count - 1}" if count else "none", *path)
+
+
+@contextmanager
+def _within(name: str) -> Iterator[None]:
+    """Add a name to the path of whatever damage is found within."""
+    try:
+        yield
+    except Damage as damage:
+        damage.path = (name, *damage.path)
+        raise

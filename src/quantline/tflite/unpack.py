@@ -1,0 +1,75 @@
+"""From a stranger's bytes to the schema's object tree, or to an error that says what is wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ai_edge_litert import schema_py_generated as schema
+
+from quantline.errors import ModelNotFound, ModelUnreadable
+from quantline.tflite.consistency import agree
+from quantline.tflite.verify import Damage, verify
+
+IDENTIFIER = b"TFL3"
+
+# What is given in place of a .tflite file: how it begins, what it is, and what to do.
+_OTHERS = (
+    (
+        b"PK\x03\x04",
+        "a zip file",
+        "If it is a Keras 3 model, name it .keras; if it is an archive, unpack the model first",
+    ),
+    (b"\x89HDF", "an HDF5 file", "If it is a Keras model, name it .h5"),
+)
+
+
+def unpack(model: bytes, name: str) -> Any:
+    """Unpack a ``.tflite`` file once it is known to hold together.
+
+    Args:
+        model: The file's bytes.
+        name: What to call the model in an error.
+
+    Returns:
+        The schema's mutable object tree (``ModelT``). Every index in it names something that is
+        there, and every constant fills its tensor's shape.
+
+    Raises:
+        ModelNotFound: There are no bytes.
+        ModelUnreadable: The bytes are not a whole ``.tflite`` file.
+    """
+    if not model:
+        raise ModelNotFound(
+            f"{name} is empty",
+            found="0 bytes",
+            expected="a .tflite file",
+            remedy="Write or copy the file again",
+        )
+    if model[4:8] != IDENTIFIER:
+        raise _other(model, name)
+    try:
+        verify(model)
+        tree = schema.ModelT.InitFromPackedBuf(bytes(model), 0)
+        agree(tree, model)
+    except Damage as damage:
+        raise ModelUnreadable(
+            f"{name} is a damaged .tflite file",
+            found=f"{damage.where}: {damage.found}",
+            expected=damage.expected,
+            remedy="Write or copy the file again; it may have been cut off",
+        ) from damage
+    return tree
+
+
+def _other(model: bytes, name: str) -> ModelUnreadable:
+    what = f"{name} is not a .tflite file"
+    remedy = "Give the path of a .tflite file, a Keras 3 .keras file or a SavedModel folder"
+    for start, kind, advice in _OTHERS:
+        if model.startswith(start):
+            what, remedy = f"{name} is {kind}, not a .tflite file", advice
+    return ModelUnreadable(
+        what,
+        found=f"{len(model):,} bytes that begin with {bytes(model[:8])!r}",
+        expected="the file identifier TFL3 at byte 4",
+        remedy=remedy,
+    )
