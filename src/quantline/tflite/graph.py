@@ -54,6 +54,7 @@ class Tensor:
         constant: The stored bytes of a constant, shape (size_bytes,), uint8; else None.
         is_variable: Whether it keeps its value between invocations.
         quantization: Scales and zero points, where it has any.
+        is_sparse: Whether only some of its values are stored, as a sparse tensor.
     """
 
     index: int
@@ -63,6 +64,7 @@ class Tensor:
     constant: np.ndarray | None = field(repr=False)
     is_variable: bool
     quantization: Quantization | None
+    is_sparse: bool = False
 
     @property
     def is_static(self) -> bool:
@@ -78,9 +80,9 @@ class Tensor:
         """Return a constant's values in its own dtype and shape.
 
         Raises:
-            ValueError: It is no constant, or of a dtype that numpy does not have.
+            ValueError: It is no constant, sparse, or of a dtype that numpy does not have.
         """
-        if self.constant is None or self.dtype not in _NUMPY:
+        if self.constant is None or self.is_sparse or self.dtype not in _NUMPY:
             raise ValueError(f"tensor {self.index} '{self.name}' has no readable constant")
         return self.constant.view(_NUMPY[self.dtype]).reshape(self.shape)
 
@@ -254,6 +256,7 @@ def _tensor(index: int, tensor: Any, constants: Sequence[np.ndarray | None]) -> 
         constant=constant,
         is_variable=bool(tensor.isVariable),
         quantization=_quantization(tensor.quantization),
+        is_sparse=tensor.sparsity is not None,
     )
 
 
