@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, get_args
 
+from quantline.contract.conformance import not_conforming, on_uint8
 from quantline.contract.finding import Report, Severity
 from quantline.contract.integer_only import interface, not_integer
+from quantline.contract.rules import broken
 from quantline.quantization.schemes import SCHEMES
 from quantline.tflite.graph import is_integer
 
@@ -35,6 +37,14 @@ def examine(
         for each in not_integer(subgraph, set() if subgraph.index else edges)
     ]
     findings = [replace(each, severity="note") if scheme.allows_float else each for each in floats]
+    uint8 = [
+        (subgraph, operator) for subgraph in graph.subgraphs for operator in on_uint8(subgraph)
+    ]
+    if uint8:
+        found = f"the former scheme: {len(uint8)} operators on uint8 activations"
+        findings.append(broken("model.uint8", uint8[0][0], None, None, found))
+    for subgraph in graph.subgraphs:
+        findings += not_conforming(subgraph)
     order = get_args(Severity)
     findings.sort(
         key=lambda each: (

@@ -28,16 +28,116 @@ class Rule:
 
 
 _PROMISE = "the promise of integer-only quantization"
+_TYPES = "https://www.tensorflow.org/lite/performance/quantization_spec"
+_KERNELS = "TensorFlow Lite's kernels"
 
 RULES: dict[str, Rule] = {
+    # Integer-only.
     "integer.operator": Rule(
         "integer_only", "integers in every tensor that an operator reads or writes", _PROMISE
     ),
-    "integer.tensor": Rule("integer_only", "integers in every tensor", _PROMISE),
-    "custom.unknown": Rule(
-        "integer_only", "an operator whose computation is known", _PROMISE
+    "integer.weights_only": Rule(
+        "integer_only", "integer activations where the weights are integers", _PROMISE
     ),
-}  # fmt: skip
+    "integer.simulated": Rule(
+        "integer_only", "integers in place of simulated quantization", _PROMISE
+    ),
+    "integer.tensor": Rule(
+        "integer_only", "integers in tensors that no operator touches", _PROMISE
+    ),
+    "custom.unknown": Rule(
+        "integer_only", "no custom operator, since what it computes is not known", _PROMISE
+    ),
+    "custom.flex": Rule(
+        "integer_only", "no TensorFlow operator, since those compute in float", _PROMISE
+    ),
+    "integer.unknown": Rule(
+        "integer_only", "builtin operators that the installed schema knows", "schema.fbs"
+    ),
+    # The specification, of any tensor.
+    "model.uint8": Rule("specification", "int8 activations and symmetric weights", _TYPES),
+    "tensor.scale": Rule("specification", "positive, finite scales", "real = scale * (q - zero)"),
+    # Of activations.
+    "activation.type": Rule(
+        "specification", "int8 activations, or int16 ones throughout an operator", _TYPES
+    ),
+    "activation.scale": Rule("specification", "one scale for an activation", _TYPES),
+    "activation.zero_point": Rule(
+        "specification",
+        "a zero point in [-128, 127] for int8 activations, and 0 for int16 ones",
+        f"{_TYPES}; operator_property.cc for int16",
+    ),
+    "activation.fixed": Rule(
+        "specification", "the output's scale and zero point that the function fixes", _TYPES
+    ),
+    "activation.same_scale": Rule(
+        "specification",
+        "one scale and zero point for all inputs and outputs of an operator that copies integers",
+        f"{_TYPES}; operator_property.cc; {_KERNELS}",
+    ),
+    "activation.int16": Rule(
+        "specification", "operators that have a form with int16 activations", "operator_property.cc"
+    ),
+    # Of weights.
+    "weights.type": Rule("specification", "int8 weights", _TYPES),
+    "weights.range": Rule("specification", "weights in [-127, 127]", _TYPES),
+    "weights.zero_point": Rule("specification", "zero points of 0 for weights", _TYPES),
+    "weights.axis": Rule(
+        "specification", "one scale for weights, or one for each of their outputs", _TYPES
+    ),
+    # Of biases.
+    "bias.type": Rule(
+        "specification", "an int32 bias; int64 or int32 with int16 activations", _TYPES
+    ),
+    "bias.scale": Rule(
+        "specification",
+        "a bias scale equal to input scale times weight scale, to float32's precision",
+        _TYPES,
+    ),
+    "bias.zero_point": Rule("specification", "zero points of 0 for a bias", _TYPES),
+    # Across subgraphs.
+    "call.same_scale": Rule(
+        "specification",
+        "one dtype, scale and zero point for a value inside and outside of a control-flow body",
+        "the kernels while.cc and if.cc, which copy integers",
+    ),
+    # Worth knowing.
+    "operator.unspecified": Rule(
+        "note", "quantized operators that the specification's table names", "this table's limits"
+    ),
+    "tensor.sparse": Rule(
+        "note",
+        "dense tensors, since the values of sparse ones are not judged",
+        "this reader's limits",
+    ),
+    "activation.no_range": Rule(
+        "note",
+        "a range wider than the 1e-6 to which the quantizer widens an empty one",
+        "kNearZeroTolerance in TensorFlow's quantization_utils.h",
+    ),
+    "activation.unused_range": Rule(
+        "note",
+        "a range of which a fused activation function reaches at least half",
+        "the values that RELU, RELU6 and RELU_N1_TO_1 can give",
+    ),
+    "scales.apart": Rule(
+        "note",
+        "inputs that fill at least 16 steps of the output they are joined into",
+        "arithmetic: with fewer, less than 4 of the 8 bits remain",
+    ),
+    "weights.dead_channel": Rule(
+        "note", "weights that are not all zero in a channel", "arithmetic"
+    ),
+    "weights.unused_range": Rule(
+        "note",
+        "a largest weight of at least 16 steps in each channel",
+        "arithmetic, as for scales.apart; on channels: Nagel et al. 2019, arXiv:1906.04721",
+    ),
+    "constant.saturated": Rule(
+        "note", "constants of which less than half stand at the ends of the range", "arithmetic"
+    ),
+    "bias.saturated": Rule("note", "biases within int32", "arithmetic"),
+}
 
 
 def broken(

@@ -1,0 +1,223 @@
+"""Holding operators to the specification."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from quantline.contract.rules import broken
+from quantline.contract.specification import ACTIVATION, SPECIFICATION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from quantline.contract.finding import Finding
+    from quantline.contract.specification import OperatorSpecification, TensorSpecification
+    from quantline.tflite import Operator, Quantization, Subgraph, Tensor
+
+    Places = list[tuple[TensorSpecification, Tensor]]
+
+# The product of two float32 scales is rounded to float32. Kernels allow 2 % of the output's scale
+# (kernel_util.cc), which lets a bias be wrong by any factor where the product is small beside it.
+_ROUNDING = 1e-6
+
+
+def not_conforming(subgraph: Subgraph) -> Iterator[Finding]:
+    """Find what breaks the specification in a subgraph, each tensor once for each rule."""
+    seen: set[tuple[str, int | None]] = set()
+    for tensor in subgraph.tensors:
+        scales = tensor.quantization.scales if tensor.quantization else ()
+        if not all(0 < scale < np.inf for scale in scales):
+            wrong = next(scale for scale in scales if not 0 < scale < np.inf)
+            yield broken("tensor.scale", subgraph, None, tensor, f"a scale of {wrong}")
+    for operator in subgraph.operators:
+        if not operator.is_custom and operator.type in SPECIFICATION:
+            for each in _judge(subgraph, operator, SPECIFICATION[operator.type]):
+                if (each.rule, each.tensor) not in seen:
+                    seen.add((each.rule, each.tensor))
+                    yield each
+
+
+def on_uint8(subgraph: Subgraph) -> list[Operator]:
+    """Return the operators that compute on uint8 activations, as the former scheme had them."""
+    return [
+        operator
+        for operator in subgraph.operators
+        if operator.type != "QUANTIZE"
+        and operator.type in SPECIFICATION
+        and any(
+            tensor.dtype == "uint8" and tensor.quantization
+            for _, tensor in _places(subgraph, operator, SPECIFICATION[operator.type])
+        )
+    ]
+
+
+def parameters(quantization: Quantization | None) -> str:
+    """Return scale and zero point as text; of per-axis ones, their number."""
+    if quantization is None:
+        return "no scale"
+    if len(quantization.scales) > 1:
+        return f"{len(quantization.scales)} scales along dimension {quantization.axis}"
+    return f"scale {quantization.scales[0]:.9g}, zero point {quantization.zero_points[0]}"
+
+
+def _places(subgraph: Subgraph, operator: Operator, specification: OperatorSpecification) -> Places:
+    """Return what is said of each of the operator's inputs and outputs, with the tensor."""
+    found = []
+    for places, indices in (
+        (specification.inputs, operator.inputs),
+        (specification.outputs, operator.outputs),
+    ):
+        for position, index in enumerate(indices):
+            said = places[min(position, len(places) - 1)]
+            if said is None or index < 0:
+                continue
+            tensor = subgraph.tensors[index]
+            if said.role == "weights" and tensor.constant is None:
+                said = ACTIVATION  # a product of two activations
+            found.append((said, tensor))
+    return found
+
+
+def _judge(
+    subgraph: Subgraph, operator: Operator, specification: OperatorSpecification
+) -> Iterator[Finding]:
+    places = _places(subgraph, operator, specification)
+    activations = [tensor for said, tensor in places if said.role == "activation"]
+    dtypes = {tensor.dtype for tensor in activations}
+    if "uint8" in dtypes:
+        return  # the former scheme, of which the model is told once
+    for said, tensor in places:
+        if said.role == "weights":
+            yield from _judge_weights(subgraph, operator, said, tensor)
+    if not dtypes & {"int8", "int16"} or "float32" in dtypes:
+        return  # plain integers; or floats, for which there are other rules
+    int16 = dtypes == {"int16"}
+    if int16 and not specification.has_int16:
+        yield broken("activation.int16", subgraph, operator, activations[-1], "int16 activations")
+    for said, tensor in places:
+        if said.role == "activation":
+            yield from _judge_activation(subgraph, operator, said, tensor, int16=int16)
+        elif said.role == "bias":
+            yield from _judge_bias(subgraph, operator, said, tensor, int16=int16)
+    if specification.same_scale:
+        yield from _judge_same_scale(subgraph, operator, activations)
+
+
+def _judge_weights(
+    subgraph: Subgraph, operator: Operator, said: TensorSpecification, tensor: Tensor
+) -> Iterator[Finding]:
+    if tensor.dtype.startswith("float"):
+        return
+    if tensor.dtype not in said.int8:
+        yield broken("weights.type", subgraph, operator, tensor, f"{tensor.dtype} weights")
+    elif not tensor.is_sparse and said.low is not None and tensor.values().min() < said.low:
+        count = np.count_nonzero(tensor.values() < said.low)
+        yield broken("weights.range", subgraph, operator, tensor, f"{count} weights of -128")
+    quantization = tensor.quantization
+    if quantization is None:
+        yield broken("weights.axis", subgraph, operator, tensor, "no scale")
+        return
+    if any(quantization.zero_points):
+        wrong = next(point for point in quantization.zero_points if point)
+        yield broken("weights.zero_point", subgraph, operator, tensor, f"a zero point of {wrong}")
+    axis, count = quantization.axis, len(quantization.scales)
+    if count == 1:
+        return
+    if said.axis is None:
+        expected = "one scale"
+    elif axis != said.axis or tensor.shape[axis] != count:
+        expected = f"one scale, or {tensor.shape[said.axis]} along dimension {said.axis}"
+    else:
+        return
+    found = parameters(quantization)
+    yield broken("weights.axis", subgraph, operator, tensor, found, expected=expected)
+
+
+def _judge_activation(
+    subgraph: Subgraph,
+    operator: Operator,
+    said: TensorSpecification,
+    tensor: Tensor,
+    *,
+    int16: bool,
+) -> Iterator[Finding]:
+    quantization = tensor.quantization
+    allowed = said.int16 if int16 else said.int8
+    if tensor.dtype not in allowed:
+        found, expected = tensor.dtype, " or ".join(allowed)
+        yield broken("activation.type", subgraph, operator, tensor, found, expected=expected)
+        return
+    if quantization is None or len(quantization.scales) > 1:
+        yield broken("activation.scale", subgraph, operator, tensor, parameters(quantization))
+        return
+    point = quantization.zero_points[0]
+    limits = np.iinfo(tensor.dtype)
+    symmetric = said.symmetric or tensor.dtype == "int16"
+    if point if symmetric else not limits.min <= point <= limits.max:
+        found = f"a zero point of {point} for {tensor.dtype}"
+        yield broken("activation.zero_point", subgraph, operator, tensor, found)
+    fixed = said.fixed_int16 if int16 else said.fixed
+    if fixed is not None and (quantization.scales[0], point) != (np.float32(fixed[0]), fixed[1]):
+        expected = f"scale {fixed[0]:.9g}, zero point {fixed[1]}"
+        found = parameters(quantization)
+        yield broken("activation.fixed", subgraph, operator, tensor, found, expected=expected)
+
+
+def _judge_bias(
+    subgraph: Subgraph,
+    operator: Operator,
+    said: TensorSpecification,
+    tensor: Tensor,
+    *,
+    int16: bool,
+) -> Iterator[Finding]:
+    allowed = said.int16 if int16 else said.int8
+    if tensor.dtype not in allowed:
+        found, expected = tensor.dtype, " or ".join(allowed)
+        yield broken("bias.type", subgraph, operator, tensor, found, expected=expected)
+        return
+    if tensor.quantization is None:
+        yield broken("bias.scale", subgraph, operator, tensor, "no scale")
+        return
+    if any(tensor.quantization.zero_points):
+        wrong = next(point for point in tensor.quantization.zero_points if point)
+        yield broken("bias.zero_point", subgraph, operator, tensor, f"a zero point of {wrong}")
+    factors = [
+        subgraph.tensors[operator.inputs[position]].quantization for position in said.product
+    ]
+    if any(factor is None for factor in factors):
+        return  # said of the input or the weights
+    expected = np.prod(np.broadcast_arrays(*(each.scales for each in factors if each)), axis=0)
+    found = np.asarray(tensor.quantization.scales)
+    if not np.all((expected > 0) & np.isfinite(expected)):
+        return
+    if found.shape != expected.shape:
+        text = f"{len(found)} scales for {len(expected)} of the weights"
+        yield broken("bias.scale", subgraph, operator, tensor, text)
+        return
+    ratios = found / expected
+    worst = int(np.argmax(np.abs(ratios - 1)))
+    if not abs(ratios[worst] - 1) <= _ROUNDING:
+        text = f"scale {found[worst]:.9g}"
+        text += f" in channel {worst}" if len(found) > 1 else ""
+        wanted = f"input scale times weight scale, {expected[worst]:.9g}"
+        yield broken("bias.scale", subgraph, operator, tensor, text, expected=wanted)
+
+
+def _judge_same_scale(
+    subgraph: Subgraph, operator: Operator, activations: Sequence[Tensor]
+) -> Iterator[Finding]:
+    given = [tensor for tensor in activations if tensor.quantization is not None]
+    # Of several inputs and outputs, those are wrong that differ from most.
+    counts = Counter(parameters(tensor.quantization) for tensor in given)
+    expected = counts.most_common(1)[0][0] if counts else ""
+    for tensor in given:
+        found = parameters(tensor.quantization)
+        if found != expected:
+            wanted = f"{expected}, as {operator.type}'s other inputs and outputs have"
+            yield broken(
+                "activation.same_scale", subgraph, operator, tensor, found, expected=wanted
+            )

@@ -1,0 +1,203 @@
+"""TensorFlow Lite's 8-bit quantization specification, operator by operator, as data.
+
+Three texts are behind it, and where they differ the newest converter and the kernels decide, since
+a model is made by the one and run by the others:
+
+- the specification, https://www.tensorflow.org/lite/performance/quantization_spec (``WRITTEN``),
+  which describes int8 and stops at the operators of 2020;
+- ``tensorflow/lite/tools/optimize/operator_property.cc``, by which the former quantizer worked
+  (``PROPERTY``): more operators, and the 16x8 variant of int16 activations and int8 weights;
+- what TensorFlow 2.21's converter makes of an operator (``MEASURED``), for what neither names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+WRITTEN = "the 8-bit quantization specification"
+PROPERTY = "operator_property.cc"
+MEASURED = "measured with TensorFlow 2.21's converter"
+
+
+@dataclass(frozen=True)
+class TensorSpecification:
+    """What one input or output of an operator has to be.
+
+    Attributes:
+        role: What the operator takes it for.
+        int8: Its dtypes where the operator's activations are int8.
+        int16: Its dtypes where they are int16.
+        low: The smallest integer that a constant may hold; None for its dtype's own.
+        axis: The dimension along which its scales may differ; None for one scale only.
+        symmetric: Whether its zero point is 0 with int8 activations too; with int16 all are.
+        product: The inputs whose scales multiply to its scale; empty where it has one of its own.
+        fixed: Its scale and zero point, in this order, where int8 activations leave no choice.
+        fixed_int16: Likewise, of int16 activations.
+    """
+
+    role: Literal["activation", "weights", "bias"]
+    int8: tuple[str, ...]
+    int16: tuple[str, ...]
+    low: int | None = None
+    axis: int | None = None
+    symmetric: bool = False
+    product: tuple[int, ...] = ()
+    fixed: tuple[float, int] | None = None
+    fixed_int16: tuple[float, int] | None = None
+
+
+@dataclass(frozen=True)
+class OperatorSpecification:
+    """What an operator's quantized inputs and outputs have to be.
+
+    Attributes:
+        inputs: By position; None for plain integers such as a shape. The last stands for all that
+            follow it.
+        outputs: Likewise.
+        same_scale: Whether its activations share one scale and zero point: its kernel copies or
+            compares the integers as they are.
+        has_int16: Whether it has a form with int16 activations.
+        source: The text that says so.
+    """
+
+    inputs: tuple[TensorSpecification | None, ...]
+    outputs: tuple[TensorSpecification | None, ...]
+    same_scale: bool = False
+    has_int16: bool = True
+    source: str = WRITTEN
+
+
+ACTIVATION = TensorSpecification("activation", int8=("int8",), int16=("int16",))
+_ANY = replace(
+    ACTIVATION, int8=("int8", "uint8", "int16", "int32"), int16=("int8", "uint8", "int16", "int32")
+)
+
+
+def _fixed(
+    scale: float, zero_point: int, int16: tuple[float, int] | None = None
+) -> TensorSpecification:
+    return replace(ACTIVATION, fixed=(scale, zero_point), fixed_int16=int16)
+
+
+def _weights(axis: int | None) -> TensorSpecification:
+    return TensorSpecification("weights", ("int8",), ("int8",), -127, axis, symmetric=True)
+
+
+def _bias(*product: int, axis: int | None = 0) -> TensorSpecification:
+    return TensorSpecification(
+        "bias", ("int32",), ("int32", "int64"), axis=axis, symmetric=True, product=product
+    )
+
+
+_UNIT = (1 / 32768, 0)
+_WIDE = TensorSpecification("activation", ("int16",), ("int16",), symmetric=True)
+_IN, _OUT = (ACTIVATION,), (ACTIVATION,)
+# Without layer normalization a gate's bias has the scale of the input times that of the gate's
+# weights for it; the kernel of a model with layer normalization takes other biases.
+_LSTM = OperatorSpecification(
+    inputs=(
+        ACTIVATION, *[_weights(None)] * 8, *[_WIDE] * 3,
+        *(_bias(0, gate, axis=None) for gate in (1, 2, 3, 4)),
+        _weights(None), None, ACTIVATION, _WIDE, *[_WIDE] * 4,
+    ),
+    outputs=_OUT,
+    source=PROPERTY,
+)  # fmt: skip
+
+SPECIFICATION: dict[str, OperatorSpecification] = {
+    # One kernel multiplies weights; its bias is added to the products as they are.
+    "CONV_2D": OperatorSpecification((ACTIVATION, _weights(0), _bias(0, 1)), _OUT),
+    "DEPTHWISE_CONV_2D": OperatorSpecification((ACTIVATION, _weights(3), _bias(0, 1)), _OUT),
+    # The specification knows one scale only; the converter and the kernels have one an output.
+    "FULLY_CONNECTED": OperatorSpecification((ACTIVATION, _weights(0), _bias(0, 1)), _OUT),
+    "TRANSPOSE_CONV": OperatorSpecification(
+        (None, _weights(0), ACTIVATION, _bias(2, 1)), _OUT, source=PROPERTY
+    ),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": _LSTM,
+    # The output's scale is the function's own.
+    "SOFTMAX": OperatorSpecification(_IN, (_fixed(1 / 256, -128, _UNIT),)),
+    "LOGISTIC": OperatorSpecification(_IN, (_fixed(1 / 256, -128, _UNIT),)),
+    "TANH": OperatorSpecification(_IN, (_fixed(1 / 128, 0, _UNIT),)),
+    "LOG_SOFTMAX": OperatorSpecification(_IN, (_fixed(16 / 256, 127),), has_int16=False),
+    "L2_NORMALIZATION": OperatorSpecification(_IN, (_fixed(1 / 128, 0),), has_int16=False),
+    # Scales are free.
+    **{
+        name: OperatorSpecification((ACTIVATION, ACTIVATION), _OUT, source=source)
+        for name, source in {
+            "ADD": WRITTEN, "SUB": WRITTEN, "MUL": WRITTEN, "BATCH_MATMUL": PROPERTY,
+            "PRELU": PROPERTY, "SQUARED_DIFFERENCE": MEASURED,
+        }.items()
+    },
+    "DIV": OperatorSpecification((ACTIVATION, ACTIVATION), _OUT, has_int16=False, source=MEASURED),
+    "MEAN": OperatorSpecification((ACTIVATION, None), _OUT),
+    **{
+        name: OperatorSpecification((ACTIVATION, None), _OUT, source=source)
+        for name, source in {
+            "SUM": PROPERTY, "REDUCE_PROD": MEASURED, "LEAKY_RELU": PROPERTY, "RELU": PROPERTY,
+            "RELU6": PROPERTY, "ABS": MEASURED, "EXP": MEASURED, "LOG": MEASURED,
+            "RSQRT": MEASURED, "GELU": MEASURED,
+        }.items()
+    },
+    **{
+        name: OperatorSpecification(_IN, _OUT, has_int16=False, source=source)
+        for name, source in {
+            "HARD_SWISH": PROPERTY, "RELU_N1_TO_1": PROPERTY, "SQRT": MEASURED,
+        }.items()
+    },
+    "QUANTIZE": OperatorSpecification((_ANY,), (_ANY,)),
+    # One scale: the kernel moves, picks or compares integers as they are.
+    **{
+        name: OperatorSpecification((ACTIVATION, None), _OUT, same_scale=True, source=source)
+        for name, source in {
+            "AVERAGE_POOL_2D": WRITTEN, "MAX_POOL_2D": WRITTEN, "RESHAPE": WRITTEN,
+            "RESIZE_BILINEAR": WRITTEN, "RESIZE_NEAREST_NEIGHBOR": PROPERTY, "PAD": WRITTEN,
+            "MIRROR_PAD": PROPERTY, "GATHER": WRITTEN, "GATHER_ND": MEASURED,
+            "SPACE_TO_BATCH_ND": WRITTEN, "BATCH_TO_SPACE_ND": WRITTEN, "TRANSPOSE": WRITTEN,
+            "SQUEEZE": WRITTEN, "EXPAND_DIMS": PROPERTY, "SLICE": WRITTEN,
+            "STRIDED_SLICE": PROPERTY, "REDUCE_MAX": PROPERTY, "REDUCE_MIN": PROPERTY,
+            "REVERSE_V2": MEASURED, "TILE": MEASURED, "BROADCAST_TO": MEASURED,
+            "UNPACK": PROPERTY, "SPLIT_V": PROPERTY,
+        }.items()
+    },
+    **{
+        name: OperatorSpecification(
+            (ACTIVATION, None), _OUT, same_scale=True, has_int16=False, source=source
+        )
+        for name, source in {"SPACE_TO_DEPTH": WRITTEN, "DEPTH_TO_SPACE": MEASURED}.items()
+    },
+    **{
+        name: OperatorSpecification(_IN, _OUT, same_scale=True, source=source)
+        for name, source in {
+            "CONCATENATION": WRITTEN, "PACK": PROPERTY, "MAXIMUM": WRITTEN, "MINIMUM": WRITTEN,
+        }.items()
+    },
+    "PADV2": OperatorSpecification((ACTIVATION, None, ACTIVATION), _OUT, same_scale=True),
+    "SPLIT": OperatorSpecification((None, ACTIVATION), _OUT, same_scale=True, source=PROPERTY),
+    "SCATTER_ND": OperatorSpecification(
+        (None, ACTIVATION, None), _OUT, same_scale=True, source=MEASURED
+    ),
+    "TOPK_V2": OperatorSpecification(
+        (ACTIVATION, None), (ACTIVATION, None), same_scale=True, has_int16=False, source=MEASURED
+    ),
+    **{
+        name: OperatorSpecification(
+            (None, ACTIVATION, ACTIVATION), _OUT, same_scale=True, has_int16=False, source=MEASURED
+        )
+        for name in ("SELECT", "SELECT_V2")
+    },
+    # TensorFlow 2.21's converter breaks this one: the kernel copies the two values as they are,
+    # and they have scales of their own.
+    "ONE_HOT": OperatorSpecification(
+        (None, None, ACTIVATION, ACTIVATION), _OUT, same_scale=True, has_int16=False,
+        source="the kernel one_hot.cc, which copies integers",
+    ),
+    # The result is no quantized number.
+    **{
+        name: OperatorSpecification((ACTIVATION, ACTIVATION), (None,), has_int16=False)
+        for name in ("EQUAL", "NOT_EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL")
+    },
+    "ARG_MAX": OperatorSpecification((ACTIVATION, None), (None,), has_int16=False),
+    "ARG_MIN": OperatorSpecification((ACTIVATION, None), (None,), has_int16=False, source=MEASURED),
+    "SHAPE": OperatorSpecification(_IN, (None,)),
+}  # fmt: skip
