@@ -210,6 +210,20 @@ class TrackingFailed(QuantlineError):
     """The MLflow tracking store could not be used."""
 
 
+class ModelsUnrelated(QuantlineError):
+    """A quantized model was not made from the float model that it is compared with."""
+
+
+class GoldenUnfit(QuantlineError):
+    """Golden vectors are damaged, or are those of another model."""
+
+
+class GoldenBroken(QuantlineError):
+    """A model does not give the outputs that its golden vectors hold."""
+
+    exit_status = 1
+
+
 class NotIntegerOnly(QuantlineError):
     """Integer-only was asked for and the model holds something else."""
 

@@ -72,7 +72,7 @@ def correct_biases(
     originals = _layers_by_name(before, {})
     edited = parse(quantized)
     corrected = 0
-    for name, operator in _layers_by_name(after, _before_edges(before, after)).items():
+    for name, operator in _layers_by_name(after, before_edges(before, after)).items():
         original = originals.get(name)
         if original is None or original.type != operator.type or len(operator.inputs) < 3:
             continue
@@ -107,7 +107,7 @@ def _layers_by_name(graph: Graph, renamed: dict[int, str]) -> dict[str, Operator
     return {name: each for name, (each, *others) in found.items() if not others}
 
 
-def _before_edges(before: Graph, after: Graph) -> dict[int, str]:
+def before_edges(before: Graph, after: Graph) -> dict[int, str]:
     """Return the float model's names of tensors that an output's type is converted from.
 
     Before a QUANTIZE or DEQUANTIZE at the edge, which takes the output's name, TensorFlow makes up

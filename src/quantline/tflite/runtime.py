@@ -1,15 +1,26 @@
-"""Running a ``.tflite`` model on the CPU with LiteRT and XNNPACK."""
+"""Running a ``.tflite`` model on the CPU with LiteRT: on XNNPACK, or on another set of kernels."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from quantline.errors import ModelUnsupported
 from quantline.quiet import stderr_turned_away
+
+Kernels = Literal["xnnpack", "builtin", "reference"]
+"""Who computes. ``xnnpack``: the XNNPACK delegate, and the built-in kernels for what it does not
+take; what an interpreter does by default. ``builtin``: the optimized built-in kernels alone.
+``reference``: the plain C++ kernels that define what the operators mean."""
+
+_RESOLVERS: dict[Kernels, str] = {
+    "xnnpack": "BUILTIN",
+    "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
+    "reference": "BUILTIN_REF",
+}
 
 
 @dataclass(frozen=True)
@@ -62,22 +73,27 @@ class Runtime:
         outputs: Its outputs.
     """
 
-    def __init__(self, model: bytes, threads: int | None = None) -> None:
+    def __init__(
+        self, model: bytes, threads: int | None = None, kernels: Kernels = "xnnpack"
+    ) -> None:
         """Load a model.
 
         Args:
             model: A ``.tflite`` file's bytes, known to be readable.
             threads: CPU threads; all cores by default.
+            kernels: Who computes.
 
         Raises:
             ModelUnsupported: The runtime refuses the model.
         """
-        from ai_edge_litert.interpreter import Interpreter
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
         try:
             with stderr_turned_away():  # the runtime announces each delegate there
                 self._interpreter = Interpreter(
-                    model_content=model, num_threads=threads or os.cpu_count()
+                    model_content=model,
+                    num_threads=threads or os.cpu_count(),
+                    experimental_op_resolver_type=OpResolverType[_RESOLVERS[kernels]],
                 )
                 self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:

@@ -1,0 +1,182 @@
+"""The same model on several sets of kernels: how far apart their outputs are.
+
+No two implementations of an integer operator have to agree. The specification says so: "different
+hardware may have preferences and restrictions that may cause slight deviations when implementing
+the spec that result in implementations that are not bit-exact"
+(ai.google.dev/edge/litert/models/quantization_spec). And they do not: XNNPACK rounds a rescaled sum
+once, in float32, and the built-in kernels twice, in gemmlowp's fixed point (LiteRT issue 7441).
+What one set of kernels gives is the same each time, on any number of threads, as long as no
+operator computes with floats.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+
+from quantline.child import run_in_child
+from quantline.errors import ChildCrashed, ModelUnsupported
+from quantline.quantization.flatbuffer import float_operators
+from quantline.ranges import Feed
+from quantline.tflite import Graph, Runtime, read
+from quantline.tflite.runtime import Kernels
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from quantline.ranges import Sample
+    from quantline.tflite import Tensor
+
+KERNELS: tuple[Kernels, ...] = get_args(Kernels)
+_TIMEOUT_S = 600.0
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far apart two sets of kernels are at one output.
+
+    Attributes:
+        output: The output's tensor name.
+        differing_share: The share of its values that differ.
+        largest: The largest difference, in real numbers.
+        largest_steps: The same in quantization steps; None for an output that is not quantized.
+    """
+
+    output: str
+    differing_share: float
+    largest: float
+    largest_steps: float | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How far apart two sets of kernels are.
+
+    Attributes:
+        first: One set.
+        second: The other.
+        exact: Whether every value of every output is the same.
+        outputs: The differences, in the order of the model's outputs.
+    """
+
+    first: Kernels
+    second: Kernels
+    exact: bool
+    outputs: tuple[Difference, ...]
+
+
+@dataclass(frozen=True)
+class KernelReport:
+    """What the sets of kernels gave.
+
+    Attributes:
+        samples: How many samples each was given.
+        repeatable: Whether each set gives the same each time and on any number of threads: no
+            operator computes with floats.
+        failed: Why a set gave nothing, by its name.
+        comparisons: Each two sets that gave something.
+    """
+
+    samples: int
+    repeatable: bool
+    failed: dict[Kernels, str]
+    comparisons: tuple[Comparison, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain JSON values."""
+        return {"evidence": "measured", **asdict(self)}
+
+
+def compare_kernels(model: bytes, samples: Sequence[Sample]) -> KernelReport:
+    """Run a model on XNNPACK, on the built-in kernels and on the reference kernels.
+
+    Each set runs in a child process of its own: a kernel that does not like what it is given may
+    end the process. LiteRT 2.3's reference softmax does so, without a word, where the scale of
+    its int8 input is 2^-26 or less, as it is for logits that were all zero.
+
+    Args:
+        model: A ``.tflite`` file's bytes, known to be readable.
+        samples: As :func:`quantline.ranges.record` takes them.
+
+    Raises:
+        InputMismatch: The samples do not fit the model's inputs.
+        ModelUnsupported: No set of kernels can run the model.
+    """
+    graph = read(model)
+    stacked: dict[Kernels, list[np.ndarray]] = {}
+    failed: dict[Kernels, str] = {}
+    for kernels in KERNELS:
+        try:
+            rows = run_in_child(
+                run, model, kernels, samples,
+                what=f"the run on the {kernels} kernels", timeout_s=_TIMEOUT_S,
+            )  # fmt: skip
+        except (ChildCrashed, ModelUnsupported) as error:
+            failed[kernels] = re.sub(r"; peak memory [\d.]+ GiB", "", error.found)
+        else:
+            stacked[kernels] = [np.stack(each) for each in zip(*rows, strict=True)]
+    if not stacked:
+        raise ModelUnsupported(
+            "No set of kernels can run the model",
+            found="; ".join(f"{kernels}: {found}" for kernels, found in failed.items()),
+            expected="a model that LiteRT can run",
+            remedy="Try another version of the model or of LiteRT",
+        )
+    outputs = [graph.main.tensors[index] for index in graph.main.outputs]
+    return KernelReport(
+        len(samples),
+        is_repeatable(graph),
+        failed,
+        tuple(
+            _compare(first, second, outputs, stacked) for first, second in combinations(stacked, 2)
+        ),
+    )
+
+
+def run(model: bytes, kernels: Kernels, samples: Sequence[Sample]) -> list[list[np.ndarray]]:
+    """Run samples on one set of kernels, on one thread; return each one's outputs as stored."""
+    runtime = Runtime(model, 1, kernels)
+    return [call(runtime, values) for values in Feed(read(model), runtime.inputs).prepare(samples)]
+
+
+def call(runtime: Runtime, values: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Run a model once and return its outputs."""
+    runtime.set(*values)
+    runtime.invoke()
+    return runtime.get()
+
+
+def is_repeatable(graph: Graph) -> bool:
+    """Whether no operator of a model computes with floats; of a custom one that is not known."""
+    custom = any(each.is_custom for subgraph in graph.subgraphs for each in subgraph.operators)
+    return not custom and not float_operators(graph)
+
+
+def difference(output: Tensor, first: np.ndarray, second: np.ndarray) -> Difference:
+    """Compare what two runs gave for an output, as it is stored."""
+    steps = np.abs(first.astype(np.float64) - second.astype(np.float64))
+    same = np.equal(first, second) | (np.isnan(steps) & np.isnan(first) & np.isnan(second))
+    largest = float(np.where(same, 0, steps).max(initial=0))
+    scale = output.quantization.scales[0] if output.quantization is not None else None
+    return Difference(
+        output.name,
+        float(np.mean(~same)) if same.size else 0.0,
+        largest * (scale or 1.0),
+        largest if scale is not None else None,
+    )
+
+
+def _compare(
+    first: Kernels,
+    second: Kernels,
+    outputs: Sequence[Tensor],
+    stacked: dict[Kernels, list[np.ndarray]],
+) -> Comparison:
+    found = tuple(
+        difference(*each) for each in zip(outputs, stacked[first], stacked[second], strict=True)
+    )
+    return Comparison(first, second, not any(each.differing_share for each in found), found)

@@ -1,0 +1,83 @@
+"""Which tensor of a quantized model stands for which of the float model it was made from.
+
+Converters keep the names of tensors, with two exceptions. Before a QUANTIZE or DEQUANTIZE at the
+edge, which takes the output's name, the layer's own output gets another. And TensorFlow names
+each output of an operator with several, such as SPLIT, after all of them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from quantline.quantization.bias_correction import before_edges
+
+if TYPE_CHECKING:
+    from quantline.tflite import Graph, Operator, Tensor
+
+_EDGES = {"QUANTIZE", "DEQUANTIZE"}
+
+
+@dataclass(frozen=True)
+class Link:
+    """One layer's output in both models' main subgraphs.
+
+    Attributes:
+        before: The tensor in the float model.
+        after: The tensor in the quantized model; its dtype is float where the layer stayed float.
+        operator: The operator that gives it in the quantized model.
+    """
+
+    before: Tensor
+    after: Tensor
+    operator: Operator
+
+
+def layer_outputs(graph: Graph) -> list[Tensor]:
+    """Return the float tensors that the main subgraph's operators give, in their order."""
+    main = graph.main
+    given = (main.tensors[index] for each in main.operators for index in each.outputs)
+    return [tensor for tensor in given if tensor.dtype == "float32"]
+
+
+def link(before: Graph, after: Graph) -> tuple[Link, ...]:
+    """Link a float model's layers to those of a quantized one, in the float model's order.
+
+    A layer is left out where the two models do not have it under one name that is its alone, or
+    in different shapes.
+    """
+    renamed = before_edges(before, after) | _outputs_of_several(before, after)
+    outputs = layer_outputs(before)
+    names = Counter(each.name for each in outputs)
+    found: dict[str, list[tuple[Tensor, Operator]]] = {}
+    for operator in after.main.operators:
+        for index in operator.outputs if operator.type not in _EDGES else ():
+            tensor = after.main.tensors[index]
+            found.setdefault(renamed.get(index, tensor.name), []).append((tensor, operator))
+    return tuple(
+        Link(each, *found[each.name][0])
+        for each in outputs
+        if names[each.name] == len(found.get(each.name, ())) == 1
+        and found[each.name][0][0].shape == each.shape
+    )
+
+
+def _outputs_of_several(before: Graph, after: Graph) -> dict[int, str]:
+    """Return the float model's names for the outputs of operators that have several."""
+    joined = {";".join(names): names for names in map(tuple, _names_of_several(before).values())}
+    renamed: dict[int, str] = {}
+    for indices, names in _names_of_several(after).items():
+        originals = joined.get(names[0], ())
+        if len(originals) == len(names):
+            renamed.update(zip(indices, originals, strict=True))
+    return renamed
+
+
+def _names_of_several(graph: Graph) -> dict[tuple[int, ...], list[str]]:
+    main = graph.main
+    return {
+        each.outputs: [main.tensors[index].name for index in each.outputs]
+        for each in main.operators
+        if len(each.outputs) > 1
+    }

@@ -1,0 +1,136 @@
+"""Golden vectors as a value and as a file that anyone can read with numpy alone.
+
+The file is an uncompressed ``.npz`` archive. ``about`` is JSON text; ``N/input/NAME`` and
+``N/output/NAME`` are the arrays of vector N. Equal vectors give equal bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+
+from quantline.errors import GoldenUnfit, first_line
+from quantline.files import write_atomic
+from quantline.tflite.runtime import Kernels
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ABOUT = "about"
+_FIELDS = ("model_sha256", "runtime", "machine", "kernels", "tolerance")
+
+
+@dataclass(frozen=True, eq=False)
+class Vector:
+    """One input and what the model must give for it.
+
+    Attributes:
+        source: What the input is, such as ``sample 3`` or ``lowest``.
+        inputs: Each input as the model stores it, in its whole shape, by name.
+        outputs: Each output likewise.
+    """
+
+    source: str
+    inputs: Mapping[str, np.ndarray]
+    outputs: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Golden:
+    """The golden vectors of one model.
+
+    Attributes:
+        model_sha256: The SHA-256 of its ``.tflite`` file.
+        runtime: What they were made with, such as ``ai-edge-litert 2.3.0``.
+        machine: On what kind of machine, such as ``x86_64``.
+        kernels: On which kernels.
+        tolerance: How far an output may be off, as a share of its largest magnitude; 0: exact.
+        vectors: The vectors.
+    """
+
+    model_sha256: str
+    runtime: str
+    machine: str
+    kernels: Kernels
+    tolerance: float
+    vectors: tuple[Vector, ...]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the vectors as the named arrays of a ``.npz`` file."""
+        about: dict[str, Any] = {name: getattr(self, name) for name in _FIELDS}
+        about["sources"] = [each.source for each in self.vectors]
+        named = {
+            f"{number}/{kind}/{name}": value
+            for number, each in enumerate(self.vectors)
+            for kind, values in (("input", each.inputs), ("output", each.outputs))
+            for name, value in values.items()
+        }
+        return {_ABOUT: np.array(json.dumps(about, sort_keys=True)), **named}
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: Mapping[str, np.ndarray], name: str = "the golden vectors"
+    ) -> Golden:
+        """Turn named arrays back into vectors.
+
+        Raises:
+            GoldenUnfit: They are something else.
+        """
+        try:
+            about = json.loads(str(arrays[_ABOUT]))
+            if about["kernels"] not in get_args(Kernels):
+                raise ValueError(f"unknown kernels {about['kernels']!r}")
+            parts: list[dict[str, dict[str, np.ndarray]]] = [
+                {"input": {}, "output": {}} for _ in about["sources"]
+            ]
+            for key in arrays.keys() - {_ABOUT}:
+                number, kind, port = key.split("/", 2)
+                parts[int(number)][kind][port] = arrays[key]
+            pairs = zip(about["sources"], parts, strict=True)
+            vectors = tuple(Vector(source, each["input"], each["output"]) for source, each in pairs)
+            return cls(**{field: about[field] for field in _FIELDS}, vectors=vectors)
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise _unfit(name, error) from error
+
+    def to_bytes(self) -> bytes:
+        """Return the file's bytes; numpy stores no time in it."""
+        out = io.BytesIO()
+        np.savez(out, allow_pickle=False, **self.arrays())
+        return out.getvalue()
+
+    def save(self, path: str | Path) -> None:
+        """Write the file, whole or not at all.
+
+        Raises:
+            OutputNotWritten: The folder is read-only, full, or not a folder.
+        """
+        write_atomic(Path(path), self.to_bytes())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Golden:
+        """Read a file that :meth:`save` wrote; nothing in it is ever unpickled.
+
+        Raises:
+            GoldenUnfit: There is no such file, or it holds something else.
+        """
+        name = f"the file '{path}'"
+        try:
+            with np.load(Path(path), allow_pickle=False) as archive:
+                arrays = dict(archive)
+        except Exception as error:  # zipfile, zlib and numpy each have their own for a damaged file
+            raise _unfit(name, error) from error
+        return cls.from_arrays(arrays, name)
+
+
+def _unfit(name: str, error: Exception) -> GoldenUnfit:
+    return GoldenUnfit(
+        f"There are no golden vectors in {name}",
+        found=first_line(error),
+        expected="a .npz file that was written together with a model",
+        remedy="Check the path, or quantize the model again to have them written anew",
+    )
