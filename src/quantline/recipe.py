@@ -269,6 +269,8 @@ class Conversion(_Block):
         bias_correction: Whether biases are corrected for what rounding the weights adds, where
             that lowers the output error on calibration samples that are held back.
         pinned: Inputs and outputs, by name, that keep a given scale and zero point.
+        keep_float: Operator types such as ``SOFTMAX``, names of tensors that operators write, or
+            regular expressions that fit the whole of such names; these operators stay float.
         input_type: The dtype of the converted model's inputs; the scheme's own if None.
         output_type: The dtype of the converted model's outputs; likewise.
         timeout_s: After how many seconds the child process is ended.
@@ -279,9 +281,20 @@ class Conversion(_Block):
     ranges: Ranges = Ranges()
     bias_correction: bool = False
     pinned: dict[str, Pin] = {}
+    keep_float: list[str] = []
     input_type: IoType | None = None
     output_type: IoType | None = None
     timeout_s: Positive = 1800
+
+    @field_validator("keep_float")
+    @classmethod
+    def _sound(cls, value: list[str]) -> list[str]:
+        for each in value:
+            try:
+                re.compile(each)
+            except re.error as error:
+                raise ValueError(f"regular expressions; '{each}' is none ({error})") from error
+        return value
 
 
 class Validation(_Block):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from quantline.child import run_in_child
 from quantline.errors import BackendUnavailable
 from quantline.quantization import litert_backend, weights_only
+from quantline.quantization.keep_float import Kept, keep
 from quantline.quantization.schemes import unsupported
 from quantline.quantization.steady import steady_addresses
 
@@ -56,13 +57,14 @@ def make(
         ChildCrashed: The back end died in native code, or took too long.
     """
     if conversion.backend == "litert":
-        return Made(_in_child("litert", model, choices, conversion), "litert", "litert-quantizer")
+        made = _in_child("litert", model, choices, conversion, Kept())
+        return Made(made, "litert", "litert-quantizer")
     if conversion.scheme == "float16":
         return Made([weights_only.to_float16(model)], "tensorflow", "flatbuffer edit")
     if conversion.scheme == "dynamic_range":
         return Made([weights_only.to_dynamic_range(model)], "tensorflow", "flatbuffer edit")
     try:
-        contents = _in_child("tensorflow", model, choices, conversion)
+        contents = _in_child("tensorflow", model, choices, conversion, keep(graph, conversion))
     except BackendUnavailable as error:
         if not litert_backend.is_installed():
             raise BackendUnavailable(
@@ -74,7 +76,8 @@ def make(
         instead = conversion.model_copy(update={"backend": "litert"})
         unsupported(graph, instead)
         logger.warning("%s litert-quantizer makes the model instead.", error)
-        return Made(_in_child("litert", model, choices, instead), "litert", "litert-quantizer")
+        made = _in_child("litert", model, choices, instead, Kept())
+        return Made(made, "litert", "litert-quantizer")
     kind = "calibrator.QuantizeModel" if conversion.scheme == "int16x8" else "mlir_quantize"
     return Made(contents, "tensorflow", kind)
 
@@ -86,14 +89,23 @@ def quantize_each(
     scheme: str,
     input_type: str,
     output_type: str,
+    kept: Kept,
 ) -> list[bytes]:
     """Quantize with each choice of ranges; this runs in the child process."""
     quantize = import_module(f"quantline.quantization.{backend}_backend").quantize
-    return [quantize(model, bounds, scheme, input_type, output_type) for bounds in choices]
+    # Of the back ends, one alone can be told what to keep.
+    keyword = {"kept": kept} if kept != Kept() else {}
+    return [
+        quantize(model, bounds, scheme, input_type, output_type, **keyword) for bounds in choices
+    ]
 
 
 def _in_child(
-    backend: str, model: bytes, choices: Sequence[Bounds], conversion: recipe.Conversion
+    backend: str,
+    model: bytes,
+    choices: Sequence[Bounds],
+    conversion: recipe.Conversion,
+    kept: Kept,
 ) -> list[bytes]:
     with steady_addresses():
         return run_in_child(
@@ -104,6 +116,7 @@ def _in_child(
             conversion.scheme,
             conversion.input_type,
             conversion.output_type,
+            kept,
             what=f"the conversion to {conversion.scheme}",
             timeout_s=conversion.timeout_s,
         )

@@ -62,7 +62,7 @@ def quantize(
         RangesMismatch: There are no ranges, or they were recorded from another model.
         SamplesNotFinite: NaN or infinite values were recorded.
         TooFewExamples: There are too few samples to hold some back.
-        ParameterError: An override or a pin fits nothing.
+        ParameterError: An override, a pin or an entry of what is to stay float fits nothing.
         PinDoesNotFit: A pinned scale and zero point cannot hold the range.
         PackageMissing: The back end's package is not installed.
         BackendUnavailable: This TensorFlow lacks the private calls and nothing can stand in.
@@ -115,6 +115,7 @@ def _from_ranges(
         "overrides": [each.model_dump(exclude_none=True) for each in chosen.overrides],
         "corrected_layers": layers,
         "search": None if found is None else found.to_dict(),
+        "keep_float": conversion.keep_float,
         "pinned": {name: each.model_dump() for name, each in conversion.pinned.items()},
         "samples": ranges.samples,
         "samples_sha256": list(ranges.samples_sha256),

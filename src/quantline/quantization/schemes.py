@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from quantline.errors import SchemeUnsupported, first_few
 from quantline.quantization import litert_backend, weights_only
+from quantline.quantization.keep_float import keep
 
 if TYPE_CHECKING:
     from quantline import recipe
@@ -78,7 +79,8 @@ def unsupported(graph: Graph, conversion: recipe.Conversion) -> list[str]:
 
     Raises:
         SchemeUnsupported: The scheme has no such inputs or outputs, or allows no float where the
-            back end cannot quantize an operator.
+            back end cannot quantize an operator, or is told to keep some in float.
+        ParameterError: What is to stay float fits nothing.
         PackageMissing: The back end is not installed.
     """
     scheme = SCHEMES[conversion.scheme]
@@ -90,6 +92,7 @@ def unsupported(graph: Graph, conversion: recipe.Conversion) -> list[str]:
                 expected=f"{' or '.join(scheme.io_types)}",
                 remedy=f"Set 'conversion.{key}_type: {scheme.io_types[0]}', or another scheme",
             )
+    keep(graph, conversion)
     if conversion.backend == "litert":
         left = litert_backend.left_in_float(graph, conversion.scheme)
     else:

@@ -12,6 +12,7 @@ import numpy as np
 
 from quantline.errors import BackendUnavailable, ConversionFailed, first_few
 from quantline.quantization.flatbuffer import float_operators, with_own_buffers
+from quantline.quantization.keep_float import Kept
 from quantline.quiet import tensorflow
 from quantline.tflite import read, with_ranges
 from quantline.tflite.graph import parse
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _ATTEMPTS = 5
 # Places among the intermediate and the input tensors of LSTM operators.
 _HIDDEN, _PROJECTION = 4, 16
+_NOTHING = Kept()
 
 
 def quantize(
@@ -30,6 +32,7 @@ def quantize(
     scheme: str,
     input_type: str,
     output_type: str,
+    kept: Kept = _NOTHING,
 ) -> bytes:
     """Quantize a float model's activations and weights to integers.
 
@@ -39,6 +42,7 @@ def quantize(
         scheme: ``int8``, ``int8_float_fallback``, ``int8_per_tensor`` or ``int16x8``.
         input_type: ``float32``, ``int8`` or ``uint8``; for ``int16x8``, ``float32`` or ``int16``.
         output_type: Likewise.
+        kept: What stays float; for ``int16x8``, nothing.
 
     Raises:
         BackendUnavailable: This TensorFlow does not have the private calls.
@@ -56,7 +60,7 @@ def quantize(
         if scheme == "int16x8":
             made = _int16x8(ready, input_type, output_type)
         else:
-            made = fewest_float(lambda: _int8(ready, scheme, input_type, output_type))
+            made = fewest_float(lambda: _int8(ready, scheme, input_type, output_type, kept))
         return bytes(deduplicate_readonly_buffers(made))
     except (ImportError, AttributeError, TypeError) as error:
         raise BackendUnavailable(
@@ -89,7 +93,7 @@ def fewest_float(make: Callable[[], bytes]) -> bytes:
     return best
 
 
-def _int8(model: bytes, scheme: str, input_type: str, output_type: str) -> bytes:
+def _int8(model: bytes, scheme: str, input_type: str, output_type: str, kept: Kept) -> bytes:
     # The public converter's own call, whether or not it is told to allow float operators.
     from tensorflow.lite.python.convert import mlir_quantize
 
@@ -99,6 +103,8 @@ def _int8(model: bytes, scheme: str, input_type: str, output_type: str) -> bytes
         disable_per_channel=scheme == "int8_per_tensor",
         input_data_type=tf.as_dtype(input_type),
         output_data_type=tf.as_dtype(output_type),
+        denylisted_ops=set(kept.types),
+        denylisted_nodes=set(kept.tensors),
     )
     return bytes(made)
 

@@ -38,6 +38,7 @@ def convert(
             values[key] = types[0]
     if conversion.get("scheme", "int8") != scheme:
         values["pinned"] = {}  # meant for the other scheme's integers
+        values["keep_float"] = []  # which other schemes refuse
     made = quantize(
         float_model,
         RangeSet.from_dict(ranges),

@@ -1,0 +1,126 @@
+"""Operators that are to stay float, by type or by the names of the tensors that they write."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from quantline.errors import ParameterError, SchemeUnsupported, suggest
+
+if TYPE_CHECKING:
+    from quantline import recipe
+    from quantline.tflite import Graph, Operator
+
+
+_FLOAT_ANYWAY = {"float16", "dynamic_range"}
+# Told to leave these in float, TensorFlow 2.21 moves the DEQUANTIZE from their input, which is the
+# larger tensor, to their output. Measured: see tests/quantization/test_keep_float.py.
+_MADE_INTEGER_AGAIN = {"AVERAGE_POOL_2D", "GATHER", "GATHER_ND", "MAX_POOL_2D", "REDUCE_MAX",
+                       "REDUCE_MIN", "SLICE", "STRIDED_SLICE"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What stays float.
+
+    Attributes:
+        types: Operator types, all of whose operators stay float.
+        tensors: Names of tensors whose operators stay float.
+    """
+
+    types: frozenset[str] = frozenset()
+    tensors: frozenset[str] = frozenset()
+
+
+def keep(graph: Graph, conversion: recipe.Conversion) -> Kept:
+    """Find what ``conversion.keep_float`` means in a model.
+
+    Args:
+        graph: The float model.
+        conversion: Scheme, back end, and what is to stay float.
+
+    Raises:
+        SchemeUnsupported: The scheme promises integers only, or leaves all activations float
+            anyway; or the back end cannot be told.
+        ParameterError: An entry fits nothing, or an operator that TensorFlow does not leave.
+    """
+    if not conversion.keep_float:
+        return Kept()
+    _check(conversion)
+    operators = [each for each in graph.main.operators if _computes_float(graph, each)]
+    known = {each.type for each in operators}
+    types, tensors = set(), set()
+    for entry in conversion.keep_float:
+        if entry in known:
+            _check_kept(entry, entry)
+            types.add(entry)
+            continue
+        fitting = {
+            name: operator
+            for operator in operators
+            for name in (graph.main.tensors[index].name for index in operator.outputs)
+            if entry == name or re.fullmatch(entry, name)
+        }
+        if not fitting:
+            raise _fits_nothing(entry, graph, operators)
+        for name, operator in fitting.items():
+            _check_kept(entry, operator.type)
+            if len(operator.outputs) > 1:
+                raise ParameterError(
+                    f"'{entry}' in 'conversion.keep_float' fits an operator of several outputs, "
+                    "which TensorFlow's quantizer does not know by the name of a tensor",
+                    found=f"{operator.type}, which writes '{name}'",
+                    expected="its type, or the names of operators that have one output",
+                    remedy=f"Write '{operator.type}' to keep all of this type in float",
+                )
+        tensors |= set(fitting)
+    return Kept(frozenset(types), frozenset(tensors))
+
+
+def _check(conversion: recipe.Conversion) -> None:
+    entries = ", ".join(conversion.keep_float)
+    if conversion.scheme != "int8_float_fallback":
+        why = "leaves all activations" if conversion.scheme in _FLOAT_ANYWAY else "leaves nothing"
+        raise SchemeUnsupported(
+            f"The scheme '{conversion.scheme}' {why} in float, so 'conversion.keep_float' "
+            "contradicts it",
+            found=f"'conversion.keep_float: [{entries}]'",
+            expected="no entries, or a scheme that leaves some operators in float",
+            remedy="Set 'conversion.scheme: int8_float_fallback', or 'conversion.keep_float: []'",
+        )
+    if conversion.backend != "tensorflow":
+        raise SchemeUnsupported(
+            f"The back end '{conversion.backend}' is not told what to keep in float",
+            found=f"'conversion.keep_float: [{entries}]'",
+            expected="the back end 'tensorflow'",
+            remedy="Set 'conversion.backend: tensorflow', or 'conversion.keep_float: []'",
+        )
+
+
+def _check_kept(entry: str, kind: str) -> None:
+    if kind in _MADE_INTEGER_AGAIN:
+        raise ParameterError(
+            f"'{entry}' in 'conversion.keep_float' fits {kind}, which TensorFlow does not leave in "
+            "float",
+            found=f"{kind}, which makes a tensor smaller: TensorFlow lets it work on the integers",
+            expected=f"operators other than {', '.join(sorted(_MADE_INTEGER_AGAIN))}",
+            remedy="Name the operator that computes its input instead",
+        )
+
+
+def _computes_float(graph: Graph, operator: Operator) -> bool:
+    ports = (*operator.inputs, *operator.outputs)
+    return any(graph.main.tensors[index].dtype == "float32" for index in ports if index >= 0)
+
+
+def _fits_nothing(entry: str, graph: Graph, operators: list[Operator]) -> ParameterError:
+    types = sorted({each.type for each in operators})
+    names = [graph.main.tensors[index].name for each in operators for index in each.outputs]
+    return ParameterError(
+        f"'{entry}' in 'conversion.keep_float' fits no operator",
+        found=f"operators of the types {', '.join(types)}, and {len(names)} tensors of other names",
+        expected="an operator type, the name of a tensor that an operator writes, or a regular "
+        "expression that fits the whole of such a name",
+        remedy=suggest(entry.upper(), types) or suggest(entry, names) or "Correct or remove it",
+    )
