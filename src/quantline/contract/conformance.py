@@ -114,8 +114,8 @@ def _judge_weights(
     if tensor.dtype not in said.int8:
         yield broken("weights.type", subgraph, operator, tensor, f"{tensor.dtype} weights")
     elif not tensor.is_sparse and said.low is not None and tensor.values().min() < said.low:
-        count = np.count_nonzero(tensor.values() < said.low)
-        yield broken("weights.range", subgraph, operator, tensor, f"{count} weights of -128")
+        beyond = np.count_nonzero(tensor.values() < said.low)
+        yield broken("weights.range", subgraph, operator, tensor, f"{beyond} weights of -128")
     quantization = tensor.quantization
     if quantization is None:
         yield broken("weights.axis", subgraph, operator, tensor, "no scale")
@@ -160,7 +160,7 @@ def _judge_activation(
         found = f"a zero point of {point} for {tensor.dtype}"
         yield broken("activation.zero_point", subgraph, operator, tensor, found)
     fixed = said.fixed_int16 if int16 else said.fixed
-    if fixed is not None and (quantization.scales[0], point) != (np.float32(fixed[0]), fixed[1]):
+    if fixed is not None and fixed != (quantization.scales[0], point):  # all powers of two
         expected = f"scale {fixed[0]:.9g}, zero point {fixed[1]}"
         found = parameters(quantization)
         yield broken("activation.fixed", subgraph, operator, tensor, found, expected=expected)
@@ -190,21 +190,21 @@ def _judge_bias(
     ]
     if any(factor is None for factor in factors):
         return  # said of the input or the weights
-    expected = np.prod(np.broadcast_arrays(*(each.scales for each in factors if each)), axis=0)
-    found = np.asarray(tensor.quantization.scales)
-    if not np.all((expected > 0) & np.isfinite(expected)):
+    product = np.prod(np.broadcast_arrays(*(each.scales for each in factors if each)), axis=0)
+    scales = np.asarray(tensor.quantization.scales)
+    if not np.all((product > 0) & np.isfinite(product)):
         return
-    if found.shape != expected.shape:
-        text = f"{len(found)} scales for {len(expected)} of the weights"
-        yield broken("bias.scale", subgraph, operator, tensor, text)
+    if scales.shape != product.shape:
+        found = f"{len(scales)} scales for {len(product)} of the weights"
+        yield broken("bias.scale", subgraph, operator, tensor, found)
         return
-    ratios = found / expected
+    ratios = scales / product
     worst = int(np.argmax(np.abs(ratios - 1)))
     if not abs(ratios[worst] - 1) <= _ROUNDING:
-        text = f"scale {found[worst]:.9g}"
-        text += f" in channel {worst}" if len(found) > 1 else ""
-        wanted = f"input scale times weight scale, {expected[worst]:.9g}"
-        yield broken("bias.scale", subgraph, operator, tensor, text, expected=wanted)
+        channel = f" in channel {worst}" if len(scales) > 1 else ""
+        found = f"scale {scales[worst]:.9g}{channel}"
+        expected = f"input scale times weight scale, {product[worst]:.9g}"
+        yield broken("bias.scale", subgraph, operator, tensor, found, expected=expected)
 
 
 def _judge_same_scale(

@@ -6,8 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, get_args
 
 from quantline.contract.conformance import not_conforming, on_uint8
+from quantline.contract.control_flow import miscalled
 from quantline.contract.finding import Report, Severity
 from quantline.contract.integer_only import interface, not_integer
+from quantline.contract.notes import worth_knowing
 from quantline.contract.rules import broken
 from quantline.quantization.schemes import SCHEMES
 from quantline.tflite.graph import is_integer
@@ -45,6 +47,8 @@ def examine(
         findings.append(broken("model.uint8", uint8[0][0], None, None, found))
     for subgraph in graph.subgraphs:
         findings += not_conforming(subgraph)
+        findings += worth_knowing(subgraph)
+    findings += miscalled(graph)
     order = get_args(Severity)
     findings.sort(
         key=lambda each: (

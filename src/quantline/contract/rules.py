@@ -117,7 +117,7 @@ RULES: dict[str, Rule] = {
     ),
     "activation.unused_range": Rule(
         "note",
-        "a range of which a fused activation function reaches at least half",
+        "a range of which a fused activation function reaches at least a quarter",
         "the values that RELU, RELU6 and RELU_N1_TO_1 can give",
     ),
     "scales.apart": Rule(

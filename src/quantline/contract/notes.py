@@ -1,0 +1,160 @@
+"""What breaks nothing and is worth knowing, as far as a file alone can tell it.
+
+A file holds constants, scales and zero points, but no activations: whether an activation's range
+was well chosen is seen only where its operator limits what values it can have.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from ai_edge_litert.schema_py_generated import ActivationFunctionType as Fused
+
+from quantline.contract.control_flow import CONTROL_FLOW
+from quantline.contract.rules import broken
+from quantline.contract.specification import SPECIFICATION
+from quantline.errors import first_few
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from quantline.contract.finding import Finding
+    from quantline.tflite import Operator, Subgraph, Tensor
+
+_QUANTIZED = ("int8", "int16")
+_STEPS = 16
+# TensorFlow's quantizer widens a range below 1e-6 on both sides, to 2e-6 at most.
+_EMPTY_RANGE = 2.01e-6
+# With fewer values for a scale, the largest of them alone are a large part.
+_MANY = 8
+_REACHED = {
+    Fused.RELU: (0.0, np.inf), Fused.RELU6: (0.0, 6.0), Fused.RELU_N1_TO_1: (-1.0, 1.0),
+}  # fmt: skip
+_JOINED = ("ADD", "SUB", "CONCATENATION", "PACK", "MAXIMUM", "MINIMUM")
+# They hand a tensor on as it is.
+_CARRIERS = CONTROL_FLOW | {"DEQUANTIZE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
+
+
+def worth_knowing(subgraph: Subgraph) -> Iterator[Finding]:
+    """Find what is worth knowing of a subgraph; of a constant once, whoever reads it."""
+    producers = {index: each for each in subgraph.operators for index in each.outputs}
+    for tensor in subgraph.tensors:
+        yield from _of_tensor(subgraph, tensor)
+    read: set[int] = set()
+    for operator in subgraph.operators:
+        yield from _unspecified(subgraph, operator)
+        yield from _fused(subgraph, operator)
+        if operator.type in _JOINED:
+            yield from _apart(subgraph, operator, producers)
+        for index in operator.inputs:
+            if index >= 0 and index not in read and _is_dense(subgraph.tensors[index]):
+                read.add(index)
+                yield from _of_constant(subgraph, operator, subgraph.tensors[index])
+
+
+def _of_tensor(subgraph: Subgraph, tensor: Tensor) -> Iterator[Finding]:
+    if tensor.is_sparse:
+        yield broken("tensor.sparse", subgraph, None, tensor, f"a sparse {tensor.dtype} tensor")
+    quantization = tensor.quantization
+    if tensor.constant is None and tensor.dtype in _QUANTIZED and quantization is not None:
+        limits = np.iinfo(tensor.dtype)
+        width = quantization.scales[0] * (float(limits.max) - limits.min)
+        if 0 < width <= _EMPTY_RANGE:
+            found = f"a range {width:.2g} wide: nothing but zeros was recorded"
+            remedy = "Record ranges from samples that reach this layer"
+            yield broken("activation.no_range", subgraph, None, tensor, found, remedy=remedy)
+
+
+def _unspecified(subgraph: Subgraph, operator: Operator) -> Iterator[Finding]:
+    if operator.is_custom or operator.type in SPECIFICATION or operator.type in _CARRIERS:
+        return
+    for index in (*operator.outputs, *operator.inputs):
+        tensor = subgraph.tensors[index]
+        if index >= 0 and tensor.quantization is not None and tensor.dtype in _QUANTIZED:
+            found = f"a quantized {operator.type}, which the table does not judge"
+            yield broken("operator.unspecified", subgraph, operator, tensor, found)
+            return
+
+
+def _fused(subgraph: Subgraph, operator: Operator) -> Iterator[Finding]:
+    reached = _REACHED.get(operator.options.get("fusedActivationFunction", Fused.NONE))
+    if reached is None or not operator.outputs:
+        return
+    tensor = subgraph.tensors[operator.outputs[0]]
+    if tensor.dtype != "int8" or tensor.quantization is None:
+        return  # int16 activations are symmetric, and so lose half below zero by design
+    scale, point = tensor.quantization.scales[0], tensor.quantization.zero_points[0]
+    low, high = scale * (-128 - point), scale * (127 - point)
+    share = (min(high, reached[1]) - max(low, reached[0])) / (high - low)
+    if share < 0.25:
+        found = f"a range of [{low:.4g}, {high:.4g}], of which {max(share, 0):.0%} can be reached"
+        yield broken("activation.unused_range", subgraph, operator, tensor, found)
+
+
+def _apart(
+    subgraph: Subgraph, operator: Operator, producers: dict[int, Operator]
+) -> Iterator[Finding]:
+    output = subgraph.tensors[operator.outputs[0]]
+    if output.dtype != "int8" or output.quantization is None:
+        return
+    for index in operator.inputs:
+        tensor = subgraph.tensors[index]
+        producer = producers.get(index)
+        if producer is not None and producer.type == "QUANTIZE":
+            tensor = subgraph.tensors[producer.inputs[0]]  # the range it had by itself
+        if tensor.constant is not None or tensor.dtype != "int8" or tensor.quantization is None:
+            continue
+        steps = 255 * tensor.quantization.scales[0] / output.quantization.scales[0]
+        if steps < _STEPS:
+            found = f"an input that fills {steps:.2g} steps of the output's 256"
+            remedy = "Bring the ranges of what is joined closer together in the float model"
+            yield broken("scales.apart", subgraph, operator, tensor, found, remedy=remedy)
+
+
+def _of_constant(subgraph: Subgraph, operator: Operator, tensor: Tensor) -> Iterator[Finding]:
+    values = tensor.values()
+    if tensor.dtype == "int32":
+        limits = np.iinfo(np.int32)
+        if values.max() == limits.max or values.min() == limits.min:
+            found = "a bias that stands at int32's end: its scale is too small for it"
+            yield broken("bias.saturated", subgraph, operator, tensor, found)
+        return
+    specification = SPECIFICATION.get(operator.type)
+    position = operator.inputs.index(tensor.index)
+    places = specification.inputs if specification else ()
+    said = places[min(position, len(places) - 1)] if places else None
+    if said is not None and said.role == "weights":
+        yield from _of_channels(subgraph, operator, tensor, values, said.axis or 0)
+    scales = len(tensor.quantization.scales) if tensor.quantization else 1
+    at_ends = np.count_nonzero((values <= -127) | (values == 127))
+    if values.size >= _MANY * scales and at_ends > values.size / 2:
+        found = f"{at_ends} of {values.size} values at the ends of the range"
+        yield broken("constant.saturated", subgraph, operator, tensor, found)
+
+
+def _of_channels(
+    subgraph: Subgraph, operator: Operator, tensor: Tensor, values: np.ndarray, axis: int
+) -> Iterator[Finding]:
+    others = tuple(each for each in range(values.ndim) if each != axis)
+    # Not of the absolute values: int8 has no 128.
+    largest = np.maximum(values.max(others).astype(int), -values.min(others).astype(int))
+    for rule, found, which in (
+        ("weights.dead_channel", "all weights are 0", largest == 0),
+        ("weights.unused_range", f"no weight reaches {_STEPS}", (largest > 0) & (largest < _STEPS)),
+    ):
+        channels = np.flatnonzero(which).tolist()
+        if channels:
+            where = f"{len(channels)} of {len(largest)} channels: {first_few(channels, 5)}"
+            yield broken(rule, subgraph, operator, tensor, f"{found} in {where}")
+
+
+def _is_dense(tensor: Tensor) -> bool:
+    """Whether it is a quantized constant that can be read."""
+    return (
+        tensor.constant is not None
+        and not tensor.is_sparse
+        and tensor.quantization is not None
+        and tensor.dtype in ("int8", "int32")
+        and tensor.constant.size > 0
+    )
