@@ -1,0 +1,63 @@
+"""A stranger's model, run once where it can do no harm."""
+
+from __future__ import annotations
+
+import os
+import resource
+
+import numpy as np
+
+from quantline.child import run_in_child, stage
+from quantline.errors import ChildCrashed, ModelUnsupported, first_line
+from quantline.tflite import Runtime, read
+
+
+def try_to_run(model: bytes, timeout_s: float = 60.0, name: str = "the model") -> None:
+    """Load a model and run it once on zeros, in a child process.
+
+    Only a model that can be read gets that far; but what kernels demand of their operators they
+    find out themselves, and some find out by a crash. LiteRT 2.3, for one, reads where there is
+    nothing if the zero point of a quantized input is one that its type does not have.
+
+    Args:
+        model: A ``.tflite`` file's bytes, from wherever.
+        timeout_s: After how many seconds the child is ended.
+        name: What to call the model in an error.
+
+    Raises:
+        ModelNotFound: There are no bytes.
+        ModelUnreadable: The bytes are not a whole ``.tflite`` file.
+        ModelUnsupported: The runtime refuses the model.
+        ChildCrashed: The runtime crashed, or took too long.
+    """
+    read(model, name)
+    try:
+        run_in_child(_run, model, name, what=f"a trial run of {name}", timeout_s=timeout_s)
+    except ChildCrashed as crash:
+        raise ChildCrashed(
+            crash.what,
+            found=crash.found,
+            expected=f"a model that runs once on zeros within {timeout_s:g} s",
+            remedy="Do not run it outside a child process; it is damaged, or made for another "
+            "runtime, or too large for this machine",
+        ) from crash
+
+
+def _run(model: bytes, name: str) -> None:
+    # Without a limit, tensors of absurd size would have the system end other processes.
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (memory, hard))
+    try:
+        stage("loading")
+        runtime = Runtime(model, 1)
+        runtime.set(*(np.zeros(port.shape, port.dtype) for port in runtime.inputs))
+        stage("running")
+        runtime.invoke()
+    except (ModelUnsupported, RuntimeError, ValueError, MemoryError) as error:
+        raise ModelUnsupported(
+            f"The LiteRT runtime cannot run {name}",
+            found=error.found if isinstance(error, ModelUnsupported) else first_line(error),
+            expected="a model that runs once on zeros",
+            remedy="Use a model of builtin operators that LiteRT knows, with sound parameters",
+        ) from error

@@ -1,0 +1,375 @@
+from __future__ import annotations
+
+import inspect
+import struct
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+from tests.tflite import tiny_model
+from tests.tflite.tiny_model import BIAS, GIVEN, TAKEN, WEIGHTS
+
+from quantline.errors import ModelUnreadable
+from quantline.tflite import read
+from quantline.tflite.layout import fields
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SHARED = Path(__file__).resolve().parents[2] / "../shared/edgetpu_pairs"
+TABLES = [
+    each
+    for each in vars(schema).values()
+    if inspect.isclass(each) and hasattr(each, "GetRootAs") and each.__name__ != "Table"
+]
+
+
+class Builder:
+    """Writes down which slots the generated writer fills, and with what."""
+
+    def __init__(self) -> None:
+        self.slots: dict[int, str] = {}
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda slot, *_: self.slots.update({4 + 2 * slot: name})
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.__name__)
+def test_the_fields_that_are_read_are_those_that_are_written(table: Any) -> None:
+    builder = Builder()
+    for name, add in vars(schema).items():
+        # The older name of each, without its table's, is left out.
+        if name.startswith(f"{table.__name__}Add") and len(inspect.signature(add).parameters) == 2:
+            source = inspect.getsource(add)
+            if "builder.Prepend" in source:
+                add(builder, 0)
+    read_slots = {field.slot: field for field in fields(table)}
+    assert read_slots.keys() == builder.slots.keys()
+    widths = {"Bool": 1, "Int8": 1, "Uint8": 1, "Int32": 4, "Uint32": 4, "Float32": 4}
+    widths |= {"Int64": 8, "Uint64": 8}
+    for slot, written in builder.slots.items():
+        field = read_slots[slot]
+        if written == "PrependUOffsetTRelativeSlot":
+            assert field.kind != "scalar"
+        else:
+            assert field.kind == "scalar"
+            assert field.width == widths[written.removeprefix("Prepend").removesuffix("Slot")]
+
+
+def test_the_tiny_model_is_sound_and_runs() -> None:
+    """What the tests below damage would be read, and run, if it were not damaged."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    model = tiny_model.file()
+    assert [each.type for each in read(model).main.operators] == ["FULLY_CONNECTED"]
+    interpreter = Interpreter(model_content=model)
+    interpreter.allocate_tensors()
+    interpreter.invoke()
+
+
+# Vectors of the tiny model: where the error must say that one is, and how the reader comes to it.
+VECTORS: dict[str, Callable[[Any], tuple[Any, int]]] = {
+    "operator_codes": lambda model: (model, 6),
+    "subgraphs": lambda model: (model, 8),
+    "description": lambda model: (model, 10),
+    "buffers": lambda model: (model, 12),
+    "metadata": lambda model: (model, 16),
+    "signature_defs": lambda model: (model, 18),
+    "metadata[0].name": lambda model: (model.Metadata(0), 4),
+    "signature_defs[0].outputs": lambda model: (model.SignatureDefs(0), 6),
+    "signature_defs[0].signature_key": lambda model: (model.SignatureDefs(0), 8),
+    "buffers[3].data": lambda model: (model.Buffers(3), 4),
+    "subgraphs[0].tensors": lambda model: (model.Subgraphs(0), 4),
+    "subgraphs[0].inputs": lambda model: (model.Subgraphs(0), 6),
+    "subgraphs[0].operators": lambda model: (model.Subgraphs(0), 10),
+    "subgraphs[0].tensors[1].shape": lambda model: (model.Subgraphs(0).Tensors(1), 4),
+    "subgraphs[0].tensors[1].name": lambda model: (model.Subgraphs(0).Tensors(1), 10),
+    "subgraphs[0].tensors[2].quantization.scale": lambda model: (
+        model.Subgraphs(0).Tensors(2).Quantization(), 8,
+    ),
+    "subgraphs[0].tensors[2].quantization.zero_point": lambda model: (
+        model.Subgraphs(0).Tensors(2).Quantization(), 10,
+    ),
+    "subgraphs[0].operators[0].inputs": lambda model: (model.Subgraphs(0).Operators(0), 6),
+}  # fmt: skip
+HUGE = [2**20, 2**28, 2**29, 2**30, 2**31 - 1, 2**31, 2**32 - 1]
+
+
+@pytest.mark.parametrize("length", HUGE)
+@pytest.mark.parametrize("name", VECTORS)
+def test_a_vector_longer_than_the_file_is_refused_at_once(name: str, length: int) -> None:
+    model = bytearray(tiny_model.file())
+    table, slot = VECTORS[name](schema.Model.GetRootAs(model, 0))
+    struct.pack_into("<I", model, table._tab.Vector(table._tab.Offset(slot)) - 4, length)
+    start = time.perf_counter()
+    with pytest.raises(ModelUnreadable) as caught:
+        read(bytes(model))
+    assert time.perf_counter() - start < 1
+    assert caught.value.found.startswith(f"{name}: {length:,} elements")
+
+
+@pytest.mark.parametrize("offset", [*HUGE, 2**31 - 4, 3, 2, 1])
+@pytest.mark.parametrize("name", VECTORS)
+def test_an_offset_that_leads_out_of_the_file_is_refused(name: str, offset: int) -> None:
+    model = bytearray(tiny_model.file())
+    table, slot = VECTORS[name](schema.Model.GetRootAs(model, 0))
+    struct.pack_into("<I", model, table._tab.Pos + table._tab.Offset(slot), offset)
+    with pytest.raises(ModelUnreadable) as caught:
+        read(bytes(model))
+    assert caught.value.found.startswith(f"{name}: an offset leads to byte ")
+
+
+@pytest.mark.parametrize("vtable", [-(2**31), -4, 2**31 - 1, 1, 10**6])
+def test_a_vtable_out_of_the_file_is_refused(vtable: int) -> None:
+    model = bytearray(tiny_model.file())
+    table = schema.Model.GetRootAs(model, 0).Subgraphs(0)._tab.Pos
+    struct.pack_into("<i", model, table, vtable)
+    with pytest.raises(ModelUnreadable, match=r"subgraphs\[0\]: a vtable"):
+        read(bytes(model))
+
+
+@pytest.mark.parametrize("entry", [1, 2, 3, 60_000])
+def test_a_vtable_that_leads_out_of_its_table_is_refused(entry: int) -> None:
+    model = bytearray(tiny_model.file())
+    table = schema.Model.GetRootAs(model, 0).Subgraphs(0)._tab.Pos
+    vtable = table - struct.unpack_from("<i", model, table)[0]
+    struct.pack_into("<H", model, vtable + 4, entry)
+    with pytest.raises(ModelUnreadable, match=r"subgraphs\[0\]\.tensors: byte "):
+        read(bytes(model))
+
+
+def many_subgraphs_of_many_tensors(subgraphs: int, tensors: int) -> bytes:
+    """A file in which all subgraphs are one table, and all of their tensors are one table."""
+    model = bytearray(tiny_model.file())
+    model += bytes(-len(model) % 4)
+    root = schema.Model.GetRootAs(model, 0)._tab
+    field = root.Pos + root.Offset(8)
+    struct.pack_into("<I", model, field, len(model) - field)
+    model += struct.pack("<I", subgraphs)
+    model += b"".join(struct.pack("<I", 4 * left + 8) for left in range(subgraphs, 0, -1))
+    model += struct.pack("<HHHxx", 6, 8, 4)  # the subgraph's vtable: tensors only
+    model += struct.pack("<iI", 8, 4)
+    model += struct.pack("<I", tensors)
+    model += b"".join(struct.pack("<I", 4 * left + 4) for left in range(tensors, 0, -1))
+    model += struct.pack("<HHi", 4, 4, 4)  # a tensor without any field, and its vtable
+    return bytes(model)
+
+
+def test_tables_that_are_shared_within_reason_are_read() -> None:
+    graph = read(many_subgraphs_of_many_tensors(3, 5))
+    assert [len(each.tensors) for each in graph.subgraphs] == [5, 5, 5]
+
+
+@pytest.mark.parametrize("count", [1_000, 20_000, 500_000])
+def test_tables_that_are_shared_without_end_are_refused_soon(count: int) -> None:
+    model = many_subgraphs_of_many_tensors(count, count)
+    start = time.process_time()
+    with pytest.raises(ModelUnreadable, match="each reached once"):
+        read(model)
+    assert time.process_time() - start < 5
+
+
+def test_a_subgraph_that_is_the_model_itself_is_refused_or_read() -> None:
+    """Offsets lead onwards only, so the nearest thing to a cycle is a table read as another."""
+    model = bytearray(tiny_model.file())
+    root = schema.Model.GetRootAs(model, 0)
+    entry = root._tab.Vector(root._tab.Offset(8))
+    for target in range(entry + 4, len(model), 4):
+        struct.pack_into("<I", model, entry, target - entry)
+        with suppress(ModelUnreadable):
+            read(bytes(model))
+
+
+def set_buffer_elsewhere(model: Any, size: int) -> None:
+    model.buffers[3].data, model.buffers[3].offset, model.buffers[3].size = None, 2**20, size
+
+
+def set_(field: str, value: Any, *where: Any) -> Callable[[Any], None]:
+    """An edit that sets a field of what these attributes and indices lead to."""
+
+    def edit(model: Any) -> None:
+        for each in where:
+            model = model[each] if isinstance(each, int) else getattr(model, each)
+        dtype = np.int64 if field == "zeroPoint" else np.int32
+        setattr(model, field, np.asarray(value, dtype) if isinstance(value, list) else value)
+
+    return edit
+
+
+MAIN = ("subgraphs", 0)
+DAMAGES: dict[str, tuple[Callable[[Any], None], str]] = {
+    "no subgraph": (set_("subgraphs", None), "the model: no subgraph"),
+    "opcode": (set_("opcodeIndex", 1, *MAIN, "operators", 0), "operators[0].opcode_index: index 1"),
+    "no opcodes": (set_("operatorCodes", None), "operators[0].opcode_index: index 0"),
+    "buffer": (set_("buffer", 6, *MAIN, "tensors", TAKEN), "tensors[0].buffer: index 6"),
+    "no buffers": (set_("buffers", None), "tensors[0].buffer: index 1"),
+    "an operator's input": (
+        set_("inputs", [0, 4, 2], *MAIN, "operators", 0), "operators[0].inputs: index 4",
+    ),
+    "an operator's negative input": (
+        set_("inputs", [0, 1, -2], *MAIN, "operators", 0), "operators[0].inputs: index -2",
+    ),
+    "an operator's output": (
+        set_("outputs", [-1], *MAIN, "operators", 0), "operators[0].outputs: index -1",
+    ),
+    "an input": (set_("inputs", [-1], *MAIN), "subgraphs[0].inputs: index -1"),
+    "an output": (set_("outputs", [4], *MAIN), "subgraphs[0].outputs: index 4"),
+    "a signature's subgraph": (
+        set_("subgraphIndex", 1, "signatureDefs", 0), "signature_defs[0].subgraph_index: index 1",
+    ),
+    "a signature's tensor": (
+        set_("tensorIndex", 9, "signatureDefs", 0, "outputs", 0), "signature_defs[0].outputs",
+    ),
+    "metadata": (set_("buffer", 6, "metadata", 0), "metadata[0].buffer: index 6"),
+    "zero points": (
+        set_("zeroPoint", [0], *MAIN, "tensors", WEIGHTS, "quantization"),
+        "tensors[1].quantization: 1 zero points for 2 scales",
+    ),
+    "an axis": (
+        set_("quantizedDimension", 2, *MAIN, "tensors", WEIGHTS, "quantization"),
+        "tensors[1].quantization.quantized_dimension: 2 for a tensor of 2 dimensions",
+    ),
+    "a negative axis": (
+        set_("quantizedDimension", -1, *MAIN, "tensors", TAKEN, "quantization"),
+        "tensors[0].quantization.quantized_dimension: -1",
+    ),
+    "scales": (
+        set_("quantizedDimension", 1, *MAIN, "tensors", WEIGHTS, "quantization"),
+        "tensors[1].quantization.scale: 2 scales along dimension 1 of [2, 4]",
+    ),
+    "a type": (set_("type", 99, *MAIN, "tensors", TAKEN), "tensors[0].type: 99"),
+    "a shape": (set_("shape", [1, -2], *MAIN, "tensors", TAKEN), "tensors[0].shape: 2 dimensions"),
+    "an absurd shape": (
+        set_("shape", [2**31 - 1] * 3, *MAIN, "tensors", TAKEN), "tensors[0].shape: [2147483647",
+    ),
+    "a rank": (set_("shape", [1] * 65, *MAIN, "tensors", TAKEN), "tensors[0].shape: 65 dimensions"),
+    "a signature of another shape": (
+        set_("shapeSignature", [-1, 5], *MAIN, "tensors", TAKEN), "tensors[0].shape_signature",
+    ),
+    "a signature of another rank": (
+        set_("shapeSignature", [-1], *MAIN, "tensors", TAKEN), "tensors[0].shape_signature",
+    ),
+    "a constant's size": (
+        set_("shape", [2, 5], *MAIN, "tensors", WEIGHTS),
+        "tensors[1].buffer: a constant of 8 bytes",
+    ),
+    "a constant's type": (
+        set_("type", schema.TensorType.INT64, *MAIN, "tensors", BIAS),
+        "tensors[2].buffer: a constant of 8 bytes",
+    ),
+    "a constant elsewhere": (lambda model: set_buffer_elsewhere(model, 8), "buffers[3]: 8 bytes"),
+    "a constant of 2 GB elsewhere": (
+        lambda model: set_buffer_elsewhere(model, 2**31), "buffers[3]: 2,147,483,648 bytes",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", DAMAGES)
+def test_what_does_not_fit_together_is_refused_with_the_place(case: str) -> None:
+    edit, found = DAMAGES[case]
+    with pytest.raises(ModelUnreadable) as caught:
+        read(tiny_model.file(edit), "'m.tflite'")
+    assert caught.value.what == "'m.tflite' is a damaged .tflite file"
+    assert found in caught.value.found
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("subgraph", "ok"), [(0, True), (1, False), (2**31 - 1, False)])
+def test_control_flow_names_subgraphs_that_are_there(subgraph: int, ok: bool) -> None:
+    def loop(model: Any) -> None:
+        options = schema.WhileOptionsT()
+        options.bodySubgraphIndex = subgraph
+        operator = model.subgraphs[0].operators[0]
+        operator.builtinOptionsType = schema.BuiltinOptions.WhileOptions
+        operator.builtinOptions = options
+
+    if ok:
+        read(tiny_model.file(loop))
+    else:
+        with pytest.raises(ModelUnreadable, match=r"builtin_options\.bodySubgraphIndex"):
+            read(tiny_model.file(loop))
+
+
+def make_text(model: Any) -> None:
+    model.subgraphs[0].tensors[WEIGHTS].type = schema.TensorType.STRING
+
+
+def make_sparse(model: Any) -> None:
+    tensor = model.subgraphs[0].tensors[WEIGHTS]
+    tensor.sparsity = schema.SparsityParametersT()
+    tensor.shape = np.asarray([2, 400], np.int32)
+
+
+def make_int4(model: Any) -> None:
+    tensor = model.subgraphs[0].tensors[WEIGHTS]
+    tensor.type, tensor.shape = schema.TensorType.INT4, np.asarray([3, 5], np.int32)  # 7.5 bytes
+    tensor.quantization = None
+
+
+LEGAL: dict[str, Callable[[Any], None]] = {
+    "a text": make_text,
+    "a sparse constant": make_sparse,
+    "int4, two to a byte": make_int4,
+    "an optional input": set_("inputs", [0, 1, -1], *MAIN, "operators", 0),
+    "no zero points": set_("zeroPoint", None, *MAIN, "tensors", TAKEN, "quantization"),
+    "a batch of any size": set_("shapeSignature", [-1, 4], *MAIN, "tensors", TAKEN),
+    "options of a newer schema": set_("builtinOptionsType", 255, *MAIN, "operators", 0),
+    "an operator of a newer schema": set_("builtinCode", 4000, "operatorCodes", 0),
+    "no operators": set_("operators", None, *MAIN),
+    "no shape": set_("shape", None, *MAIN, "tensors", GIVEN),
+}
+
+
+@pytest.mark.parametrize("case", LEGAL)
+def test_what_is_unusual_but_legal_is_read(case: str) -> None:
+    assert len(read(tiny_model.file(LEGAL[case])).main.tensors) == 4
+
+
+def test_an_empty_shape_signature_stands_for_none() -> None:
+    def edit(model: Any) -> None:
+        model.subgraphs[0].tensors[TAKEN].shapeSignature = np.zeros(0, np.int32)
+
+    assert read(tiny_model.file(edit)).main.tensors[TAKEN].shape == (1, 4)
+
+
+def test_constants_outside_the_tables_are_read() -> None:
+    """Of models above 2 GB: the buffer's table says where in the file its bytes are."""
+
+    def edit(model: Any) -> None:
+        set_buffer_elsewhere(model, 8)
+        model.buffers[3].offset = len(tiny_model.file())
+
+    weights = np.arange(-4, 4, dtype=np.int8)
+    model = tiny_model.file(edit)
+    model = model.ljust(len(tiny_model.file()), b"\0")[: len(tiny_model.file())] + weights.tobytes()
+    tensor = read(model).main.tensors[WEIGHTS]
+    np.testing.assert_array_equal(tensor.values(), weights.reshape(2, 4))
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "remedy"),
+    [
+        (b"PK\x03\x04" + bytes(100), "a zip file", ".keras"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(100), "an HDF5 file", ".h5"),
+        (b"\x1c\0\0\0TFL4" + bytes(100), "not a .tflite file", "SavedModel"),
+    ],
+)
+def test_another_kind_of_file_is_named_with_what_to_do(
+    content: bytes, kind: str, remedy: str
+) -> None:
+    with pytest.raises(ModelUnreadable) as caught:
+        read(content, "'m'")
+    assert kind in caught.value.what
+    assert remedy in caught.value.remedy
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the published models are not here")
+def test_published_models_are_read() -> None:
+    files = sorted(SHARED.glob("*.tflite"))
+    assert len(files) > 30
+    for file in files:
+        assert read(file.read_bytes(), file.name).main.tensors
