@@ -89,12 +89,13 @@ def _judge(
     dtypes = {tensor.dtype for tensor in activations}
     if "uint8" in dtypes:
         return  # the former scheme, of which the model is told once
+    int16 = dtypes == {"int16"}
     for said, tensor in places:
         if said.role == "weights":
-            yield from _judge_weights(subgraph, operator, said, tensor)
+            allowed = said.int16 if int16 else said.int8
+            yield from _judge_weights(subgraph, operator, said, tensor, allowed)
     if not dtypes & {"int8", "int16"} or "float32" in dtypes:
         return  # plain integers; or floats, for which there are other rules
-    int16 = dtypes == {"int16"}
     if int16 and not specification.has_int16:
         yield broken("activation.int16", subgraph, operator, activations[-1], "int16 activations")
     for said, tensor in places:
@@ -104,16 +105,25 @@ def _judge(
             yield from _judge_bias(subgraph, operator, said, tensor, int16=int16)
     if specification.same_scale:
         yield from _judge_same_scale(subgraph, operator, activations)
+    elif specification.state is not None:
+        state, output = operator.inputs[specification.state], operator.outputs[0]
+        both = [subgraph.tensors[index] for index in (output, state) if index >= 0]
+        yield from _judge_same_scale(subgraph, operator, both)
 
 
 def _judge_weights(
-    subgraph: Subgraph, operator: Operator, said: TensorSpecification, tensor: Tensor
+    subgraph: Subgraph,
+    operator: Operator,
+    said: TensorSpecification,
+    tensor: Tensor,
+    allowed: tuple[str, ...],
 ) -> Iterator[Finding]:
     if tensor.dtype.startswith("float"):
         return
-    if tensor.dtype not in said.int8:
-        yield broken("weights.type", subgraph, operator, tensor, f"{tensor.dtype} weights")
-    elif not tensor.is_sparse and said.low is not None and tensor.values().min() < said.low:
+    if tensor.dtype not in allowed:
+        found, expected = f"{tensor.dtype} weights", " or ".join(allowed)
+        yield broken("weights.type", subgraph, operator, tensor, found, expected=expected)
+    elif tensor.dtype == "int8" and _smallest(tensor) < (said.low or -128):
         beyond = np.count_nonzero(tensor.values() < said.low)
         yield broken("weights.range", subgraph, operator, tensor, f"{beyond} weights of -128")
     quantization = tensor.quantization
@@ -134,6 +144,13 @@ def _judge_weights(
         return
     found = parameters(quantization)
     yield broken("weights.axis", subgraph, operator, tensor, found, expected=expected)
+
+
+def _smallest(tensor: Tensor) -> int:
+    """Return the smallest stored value; 0 where none can be read."""
+    if tensor.is_sparse or tensor.constant is None or not tensor.constant.size:
+        return 0
+    return int(tensor.values().min())
 
 
 def _judge_activation(
@@ -159,6 +176,9 @@ def _judge_activation(
     if point if symmetric else not limits.min <= point <= limits.max:
         found = f"a zero point of {point} for {tensor.dtype}"
         yield broken("activation.zero_point", subgraph, operator, tensor, found)
+    if said.power_of_two and np.frexp(quantization.scales[0])[0] != 0.5:
+        found = parameters(quantization)
+        yield broken("activation.power_of_two", subgraph, operator, tensor, found)
     fixed = said.fixed_int16 if int16 else said.fixed
     if fixed is not None and fixed != (quantization.scales[0], point):  # all powers of two
         expected = f"scale {fixed[0]:.9g}, zero point {fixed[1]}"

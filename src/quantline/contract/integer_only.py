@@ -50,7 +50,8 @@ def not_integer(subgraph: Subgraph, interface: set[int]) -> Iterator[Finding]:
     touched: set[int] = set()
     between = _between(subgraph)
     for operator in subgraph.operators:
-        touched.update(operator.inputs, operator.outputs)
+        # The converter leaves an LSTM's intermediates float where its kernel does not use them.
+        touched.update(operator.inputs, operator.outputs, operator.intermediates)
         if operator.index not in interface:
             yield from _judge(subgraph, operator, between)
     for tensor in subgraph.tensors:

@@ -70,6 +70,11 @@ RULES: dict[str, Rule] = {
     "activation.fixed": Rule(
         "specification", "the output's scale and zero point that the function fixes", _TYPES
     ),
+    "activation.power_of_two": Rule(
+        "specification",
+        "a power of two as the scale of an LSTM's cell state",
+        "operator_property.cc; lstm.cc, which shifts by its logarithm",
+    ),
     "activation.same_scale": Rule(
         "specification",
         "one scale and zero point for all inputs and outputs of an operator that copies integers",

@@ -34,6 +34,7 @@ class TensorSpecification:
         product: The inputs whose scales multiply to its scale; empty where it has one of its own.
         fixed: Its scale and zero point, in this order, where int8 activations leave no choice.
         fixed_int16: Likewise, of int16 activations.
+        power_of_two: Whether its scale is a power of two.
     """
 
     role: Literal["activation", "weights", "bias"]
@@ -45,6 +46,7 @@ class TensorSpecification:
     product: tuple[int, ...] = ()
     fixed: tuple[float, int] | None = None
     fixed_int16: tuple[float, int] | None = None
+    power_of_two: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class OperatorSpecification:
         outputs: Likewise.
         same_scale: Whether its activations share one scale and zero point: its kernel copies or
             compares the integers as they are.
+        state: The input whose scale and zero point are the output's: what it gave before.
         has_int16: Whether it has a form with int16 activations.
         source: The text that says so.
     """
@@ -64,6 +67,7 @@ class OperatorSpecification:
     inputs: tuple[TensorSpecification | None, ...]
     outputs: tuple[TensorSpecification | None, ...]
     same_scale: bool = False
+    state: int | None = None
     has_int16: bool = True
     source: str = WRITTEN
 
@@ -80,8 +84,8 @@ def _fixed(
     return replace(ACTIVATION, fixed=(scale, zero_point), fixed_int16=int16)
 
 
-def _weights(axis: int | None) -> TensorSpecification:
-    return TensorSpecification("weights", ("int8",), ("int8",), -127, axis, symmetric=True)
+def _weights(axis: int | None, *int16: str) -> TensorSpecification:
+    return TensorSpecification("weights", ("int8",), ("int8", *int16), -127, axis, symmetric=True)
 
 
 def _bias(*product: int, axis: int | None = 0) -> TensorSpecification:
@@ -95,13 +99,16 @@ _WIDE = TensorSpecification("activation", ("int16",), ("int16",), symmetric=True
 _IN, _OUT = (ACTIVATION,), (ACTIVATION,)
 # Without layer normalization a gate's bias has the scale of the input times that of the gate's
 # weights for it; the kernel of a model with layer normalization takes other biases.
+_CELL = replace(_WIDE, power_of_two=True)
 _LSTM = OperatorSpecification(
     inputs=(
         ACTIVATION, *[_weights(None)] * 8, *[_WIDE] * 3,
         *(_bias(0, gate, axis=None) for gate in (1, 2, 3, 4)),
-        _weights(None), None, ACTIVATION, _WIDE, *[_WIDE] * 4,
+        _weights(None), None, ACTIVATION, _CELL, *[_WIDE] * 4,
     ),
     outputs=_OUT,
+    state=18,
+    has_int16=False,
     source=PROPERTY,
 )  # fmt: skip
 
@@ -110,7 +117,10 @@ SPECIFICATION: dict[str, OperatorSpecification] = {
     "CONV_2D": OperatorSpecification((ACTIVATION, _weights(0), _bias(0, 1)), _OUT),
     "DEPTHWISE_CONV_2D": OperatorSpecification((ACTIVATION, _weights(3), _bias(0, 1)), _OUT),
     # The specification knows one scale only; the converter and the kernels have one an output.
-    "FULLY_CONNECTED": OperatorSpecification((ACTIVATION, _weights(0), _bias(0, 1)), _OUT),
+    # A table that is also gathered from becomes int16 with its rows, and the kernel takes it.
+    "FULLY_CONNECTED": OperatorSpecification(
+        (ACTIVATION, _weights(0, "int16"), _bias(0, 1)), _OUT
+    ),
     "TRANSPOSE_CONV": OperatorSpecification(
         (None, _weights(0), ACTIVATION, _bias(2, 1)), _OUT, source=PROPERTY
     ),

@@ -117,6 +117,7 @@ class Operator:
         inputs: Indices of its input tensors; -1 for an optional one that is not given.
         outputs: Indices of its output tensors.
         options: The fields of its builtin options, by the schema's Python names.
+        intermediates: Indices of tensors that only it uses, such as an LSTM's gates.
     """
 
     index: int
@@ -126,6 +127,7 @@ class Operator:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: dict[str, Any] = field(repr=False)
+    intermediates: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -232,6 +234,7 @@ def _subgraph(
                 inputs=_numbers(operator.inputs),
                 outputs=_numbers(operator.outputs),
                 options=_options(operator.builtinOptions) | _options(operator.builtinOptions2),
+                intermediates=_numbers(operator.intermediates),
             )
         )
     return Subgraph(
