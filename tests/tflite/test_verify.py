@@ -213,6 +213,10 @@ DAMAGES: dict[str, tuple[Callable[[Any], None], str]] = {
     "an operator's negative input": (
         set_("inputs", [0, 1, -2], *MAIN, "operators", 0), "operators[0].inputs: index -2",
     ),
+    "an operator's intermediate": (
+        set_("intermediates", [4], *MAIN, "operators", 0),
+        "operators[0].intermediates: index 4",
+    ),
     "an operator's output": (
         set_("outputs", [-1], *MAIN, "operators", 0), "operators[0].outputs: index -1",
     ),

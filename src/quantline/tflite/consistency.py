@@ -118,9 +118,9 @@ def _subgraph(model: Any, subgraph: Any, sizes: list[int]) -> int:
     for number, operator in enumerate(subgraph.operators or ()):
         with _within(f"operators[{number}]"):
             _index([operator.opcodeIndex], len(model.operatorCodes or ()), "opcode_index")
-            # An optional input that is not given is -1.
-            given = (each for each in _numbers(operator.inputs) if each != -1)
-            _index(given, len(tensors), "inputs")
+            for field in ("inputs", "intermediates"):  # -1 is an optional one that is not given
+                given = (each for each in _numbers(getattr(operator, field)) if each != -1)
+                _index(given, len(tensors), field)
             _index(_numbers(operator.outputs), len(tensors), "outputs")
             _called(operator, len(model.subgraphs))
     return used
