@@ -40,7 +40,7 @@ def test_int8_from_samples_is_what_the_library_gives(desk: Any, plain: Any) -> N
     assert re.fullmatch(r"[\d.]+ KiB -> [\d.]+ KiB, [\d.]+x smaller", rows["size"])
     assert rows["left in float"].startswith("none of ")
     assert rows["ranges"] == "minmax, from 16 samples"
-    assert rows["written"] == "out.tflite, out.json"
+    assert rows["written"] == "out.tflite, out.json, out.golden.npz"
 
 
 def test_the_same_again_changes_nothing_and_something_else_is_not_replaced(desk: Any) -> None:

@@ -16,6 +16,7 @@ OURS = {
     "quantize": "Quantize a trained float model to a .tflite file.",
     "record": "Record what every activation of a float model is on samples.",
     "merge": "Merge recorded ranges of one model.",
+    "layers": "Compare a float and a quantized model layer by layer.",
     "ranges": "Show recorded ranges: a table, a plot, the drift against others.",
 }
 # Named here for the help alone, which must not wait for Kedro; plugins may add others.

@@ -1,4 +1,4 @@
-"""``quantline quantize``: a float model in, a quantized ``.tflite`` and its recipe out."""
+"""``quantline quantize``: a float model in, a quantized ``.tflite`` and its papers out."""
 
 from __future__ import annotations
 
@@ -65,7 +65,8 @@ _BACKENDS = click.Choice(get_args(recipe.Conversion.model_fields["backend"].anno
     "--lint", type=click.Choice(["error", "warn"]), default="error", show_default=True,
     help="Whether calibration data that would give a wrong model stops the command.",
 )  # fmt: skip
-@output_option("The .tflite file to write; the recipe goes to a .json file beside it.")
+@output_option("The .tflite file to write; the recipe goes to a .json file beside it, and golden "
+               "vectors, where there are samples, to a .golden.npz file.")  # fmt: skip
 def quantize(
     model: str,
     calibration: str | None,
@@ -93,13 +94,14 @@ def quantize(
         quantline quantize model.keras --scheme float16 -o model_f16.tflite
         quantline quantize float.tflite --ranges ranges.json --method mse -o int8.tflite
     """  # noqa: D301 - click's mark for lines that stay as they are
-    from quantline.contract import enforce, examine
+    from quantline.contract import enforce, examine, golden
     from quantline.quantization import quantize as convert
     from quantline.quantization.schemes import SCHEMES
     from quantline.tflite import read
 
     target, beside = Path(out), Path(out).with_suffix(".json")
-    check_outputs([target, beside], [model, calibration, ranges], suffix=".tflite")
+    vectors = target.with_suffix(".golden.npz")
+    check_outputs([target, beside, vectors], [model, calibration, ranges], suffix=".tflite")
     kind = SCHEMES[scheme]
     if kind.integer and calibration is None and ranges is None:
         raise RangesMismatch(
@@ -142,8 +144,11 @@ def quantize(
         if kind.integer and not kind.allows_float:
             enforce(report)
     told = {**made.recipe, "float_import": prepared.model.about}
-    write_together({target: made.content, beside: canonical_json(told)}, force=force)
-    written = [str(target), str(beside)]
+    contents = {target: made.content, beside: canonical_json(told)}
+    if samples:
+        contents[vectors] = golden.make(made.content, samples).to_bytes()
+    write_together(contents, force=force)
+    written = [str(path) for path in contents]
     return Result(
         _table(prepared, told, graph, report, written),
         {

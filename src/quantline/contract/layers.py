@@ -234,7 +234,8 @@ def _input_shapes(graph: Graph) -> list[tuple[int, ...]]:
 
 def _first_layers(graph: Graph) -> str:
     given = [index for each in graph.main.operators for index in each.outputs]
-    return first_few([repr(graph.main.tensors[index].name) for index in given[:3]]) or "none"
+    names = (graph.main.tensors[index].name for index in given[:2])
+    return first_few([repr(name.split(";")[0]) for name in names]) or "none"
 
 
 def _batches(links: Sequence[Link]) -> Iterator[list[Link]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quantline import recipe
+from quantline.contract import golden
 from quantline.quantization import quantize
 from quantline.ranges import RangeSet
 
@@ -26,3 +27,8 @@ def convert(
         list(calibration_set["x"]),
     )
     return made.content, made.recipe
+
+
+def make_golden(int8_model: bytes, calibration_set: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Make the golden vectors that are kept with the quantized model."""
+    return golden.make(int8_model, list(calibration_set["x"])).arrays()

@@ -1,10 +1,10 @@
-"""Wiring of the ``conversion`` stage: float model and ranges in, int8 model and recipe out."""
+"""Wiring of the ``conversion`` stage: float model and ranges in, int8 model and its papers out."""
 
 from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node, pipeline
 
-from quantline.pipelines.conversion.nodes import convert
+from quantline.pipelines.conversion.nodes import convert, make_golden
 
 
 def create_pipeline() -> Pipeline:
@@ -16,7 +16,13 @@ def create_pipeline() -> Pipeline:
                 ["float_model", "ranges", "calibration_set", "params:conversion"],
                 ["int8_model", "recipe"],
                 name="convert",
-            )
+            ),
+            node(
+                make_golden,
+                ["int8_model", "calibration_set"],
+                "golden_vectors",
+                name="make_golden",
+            ),
         ],
         tags="conversion",
     )

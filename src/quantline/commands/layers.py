@@ -1,0 +1,120 @@
+"""``quantline layers``: float against quantized, layer by layer, as a table."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from quantline.commands.command import Command, Result
+from quantline.commands.table import table
+from quantline.errors import ModelUnreadable
+from quantline.files import sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from quantline.contract.layers import LayerError
+
+_TIMEOUT_S = 1800
+_RATIOS = {"total": "sqnr_db", "own": "own_sqnr_db"}
+
+
+@click.command("layers", cls=Command)
+@click.argument("float_model", metavar="FLOAT")
+@click.argument("quantized", metavar="INT8")
+@click.option(
+    "--data", metavar="DATA.npz", required=True,
+    help="One array for each model input, by its name, samples along the first axis; for a model "
+    "of one input, a single array of any name, or the array 'x'.",
+)  # fmt: skip
+@click.option("--top", type=click.IntRange(min=1), metavar="N", help="Show only the N worst.")
+@click.option(
+    "--by", type=click.Choice(list(_RATIOS)), default="total", show_default=True,
+    help="Worst by the error that arrives at a layer's output, or by what the layer adds itself.",
+)  # fmt: skip
+@click.option("--signature", metavar="KEY", help="Which signature of a SavedModel or .tflite.")
+@click.option("--allow-lambda", is_flag=True,
+              help="Run Python code stored in a Keras file: only for files you trust.")  # fmt: skip
+def layers(
+    float_model: str,
+    quantized: str,
+    data: str,
+    top: int | None,
+    by: str,
+    signature: str | None,
+    allow_lambda: bool,
+) -> Result:
+    """Compare a float and a quantized model layer by layer, the worst first.
+
+    FLOAT is a Keras file (.keras or .h5), a SavedModel folder or a float .tflite file; INT8 the
+    .tflite file that was made from it. For each layer: the signal to quantization noise ratio of
+    its output in dB, with the errors of all layers before it, and of the layer alone, given the
+    float model's values; the share of float values beyond what the integers can hold; and both
+    ranges.
+
+    \b
+        quantline layers model.keras model_int8.tflite --data samples.npz --top 10
+    """  # noqa: D301 - click's mark for lines that stay as they are
+    from quantline.child import run_in_child
+    from quantline.commands.prepare import prepare
+    from quantline.contract.layers import compare_layers
+    from quantline.contract.link import layer_outputs
+    from quantline.quantization.float_import import kind_of
+    from quantline.tflite import read
+
+    if kind_of(Path(quantized)) != "tflite":
+        raise ModelUnreadable(
+            f"'{quantized}' is not a quantized model",
+            found="another kind of file",
+            expected="a .tflite file",
+            remedy="Give the float model first and the .tflite file made from it second",
+        )
+    content = Path(quantized).read_bytes()
+    read(content, f"'{quantized}'")
+    prepared = prepare(
+        float_model, data, signature=signature, allow_lambda=allow_lambda, lenient=True
+    )
+    assert prepared.samples is not None  # noqa: S101 - the data is required
+    original = prepared.model.content
+    errors = run_in_child(
+        compare_layers, original, content, list(prepared.samples.each()),
+        what=f"the comparison with '{quantized}'", timeout_s=_TIMEOUT_S,
+    )  # fmt: skip
+    ratio = _RATIOS[by]
+    shown = sorted(errors, key=lambda each: getattr(each, ratio))[:top]
+    of = len(layer_outputs(read(original)))
+    values = {
+        "evidence": "measured",
+        "float_model_sha256": sha256(original),
+        "model_sha256": sha256(content),
+        "samples": prepared.samples.count,
+        "float_layers": of,
+        "compared_layers": len(errors),
+        "layers": [each.to_dict() for each in shown],
+    }
+    title = (
+        f"{len(errors)} of {of} layers compared on {prepared.samples.count} samples; signal to "
+        f"quantization noise in dB, in all and of the layer alone"
+    )
+    return Result(f"{title}\n\n{_table(shown)}", values)
+
+
+def _table(errors: Sequence[LayerError]) -> str:
+    headings = ["in all", "own", "saturated", "float min", "float max", "int min", "int max",
+                "type", "tensor"]  # fmt: skip
+    return table(headings, [_row(each) for each in errors])
+
+
+def _row(each: LayerError) -> list[str]:
+    ends: list[Any] = [each.float_min, each.float_max, each.quantized_min, each.quantized_max]
+    return [
+        *("exact" if ratio == math.inf else f"{ratio:.1f}"
+          for ratio in (each.sqnr_db, each.own_sqnr_db)),
+        f"{100 * each.saturated_share:.2f}%" if each.saturated_share else "0",
+        *("-" if end is None else f"{end:.4g}" for end in ends),
+        each.type,
+        each.name,
+    ]  # fmt: skip
