@@ -9,6 +9,7 @@ import numpy as np
 
 from quantline.contract.rules import broken
 from quantline.contract.specification import ACTIVATION, SPECIFICATION
+from quantline.tflite.graph import is_integer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,8 +49,8 @@ def on_uint8(subgraph: Subgraph) -> list[Operator]:
         if operator.type != "QUANTIZE"
         and operator.type in SPECIFICATION
         and any(
-            tensor.dtype == "uint8" and tensor.quantization
-            for _, tensor in _places(subgraph, operator, SPECIFICATION[operator.type])
+            said.role == "activation" and tensor.dtype == "uint8" and tensor.quantization
+            for said, tensor in _places(subgraph, operator, SPECIFICATION[operator.type])
         )
     ]
 
@@ -94,7 +95,7 @@ def _judge(
         if said.role == "weights":
             allowed = said.int16 if int16 else said.int8
             yield from _judge_weights(subgraph, operator, said, tensor, allowed)
-    if not dtypes & {"int8", "int16"} or "float32" in dtypes:
+    if not dtypes & {"int8", "int16"} or not all(map(is_integer, dtypes)):
         return  # plain integers; or floats, for which there are other rules
     if int16 and not specification.has_int16:
         yield broken("activation.int16", subgraph, operator, activations[-1], "int16 activations")
@@ -212,8 +213,8 @@ def _judge_bias(
         return  # said of the input or the weights
     product = np.prod(np.broadcast_arrays(*(each.scales for each in factors if each)), axis=0)
     scales = np.asarray(tensor.quantization.scales)
-    if not np.all((product > 0) & np.isfinite(product)):
-        return
+    if len(product) not in (1, tensor.size) or not np.all((product > 0) & np.isfinite(product)):
+        return  # said of the input or the weights
     if scales.shape != product.shape:
         found = f"{len(scales)} scales for {len(product)} of the weights"
         yield broken("bias.scale", subgraph, operator, tensor, found)

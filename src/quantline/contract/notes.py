@@ -15,6 +15,7 @@ from quantline.contract.control_flow import CONTROL_FLOW
 from quantline.contract.rules import broken
 from quantline.contract.specification import SPECIFICATION
 from quantline.errors import first_few
+from quantline.tflite.graph import is_integer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,12 +70,15 @@ def _of_tensor(subgraph: Subgraph, tensor: Tensor) -> Iterator[Finding]:
 def _unspecified(subgraph: Subgraph, operator: Operator) -> Iterator[Finding]:
     if operator.is_custom or operator.type in SPECIFICATION or operator.type in _CARRIERS:
         return
-    for index in (*operator.outputs, *operator.inputs):
-        tensor = subgraph.tensors[index]
-        if index >= 0 and tensor.quantization is not None and tensor.dtype in _QUANTIZED:
-            found = f"a quantized {operator.type}, which the table does not judge"
-            yield broken("operator.unspecified", subgraph, operator, tensor, found)
-            return
+    if operator.type.startswith("UNKNOWN_"):
+        return  # integer.unknown says so
+    tensors = [
+        subgraph.tensors[each] for each in (*operator.outputs, *operator.inputs) if each >= 0
+    ]
+    quantized = [each for each in tensors if each.quantization and each.dtype in _QUANTIZED]
+    if quantized and all(is_integer(each.dtype) for each in tensors):  # floats are told of anyway
+        found = f"a quantized {operator.type}, which the table does not judge"
+        yield broken("operator.unspecified", subgraph, operator, quantized[0], found)
 
 
 def _fused(subgraph: Subgraph, operator: Operator) -> Iterator[Finding]:

@@ -1,0 +1,290 @@
+"""For each rule an edit of a sound model's flatbuffer that breaks this rule, and no other."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from quantline.tflite.edit import pack
+from quantline.tflite.graph import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TYPES = schema.TensorType
+
+
+class Edit:
+    """A model's object tree, and ways to find a place in its main subgraph."""
+
+    def __init__(self, model: bytes) -> None:
+        self.model = parse(model)
+        self.size = len(model)
+        self.main = self.model.subgraphs[0]
+
+    def operator(self, kind: str) -> Any:
+        """Return the last operator of this type."""
+        number = getattr(schema.BuiltinOperator, kind)
+        codes = [each.builtinCode for each in self.model.operatorCodes]
+        return [each for each in self.main.operators if codes[each.opcodeIndex] == number][-1]
+
+    def input(self, kind: str, position: int = 0) -> Any:
+        return self.main.tensors[self.operator(kind).inputs[position]]
+
+    def output(self, kind: str) -> Any:
+        return self.main.tensors[self.operator(kind).outputs[0]]
+
+    def retype(self, kind: str, number: int, custom: str | None = None) -> Any:
+        """Make the operator one of another type, without options."""
+        code = schema.OperatorCodeT()
+        code.builtinCode, code.deprecatedBuiltinCode = number, min(number, 127)
+        code.customCode, code.version = custom, 1
+        self.model.operatorCodes.append(code)
+        operator = self.operator(kind)
+        operator.opcodeIndex = len(self.model.operatorCodes) - 1
+        operator.builtinOptionsType, operator.builtinOptions = 0, None
+        return operator
+
+    def values(self, tensor: Any, dtype: str) -> np.ndarray:
+        """Return a constant's values, to be written to."""
+        buffer = self.model.buffers[tensor.buffer]
+        buffer.data = np.array(buffer.data, np.uint8)
+        return buffer.data.view(dtype).reshape(tensor.shape)
+
+    def bytes(self) -> bytes:
+        return pack(self.model, self.size)
+
+
+def _quantization(place: Callable[[Edit], Any], **changes: Any) -> Callable[[Edit], None]:
+    """Change scale or zeroPoint, each a function of the first, or another field."""
+
+    def change(edit: Edit) -> None:
+        quantization = place(edit).quantization
+        for name, value in changes.items():
+            if callable(value):
+                values = np.array(getattr(quantization, name))
+                values[0] = value(values[0])
+                setattr(quantization, name, values)
+            else:
+                setattr(quantization, name, value)
+
+    return change
+
+
+def _dtype(place: Callable[[Edit], Any], number: int) -> Callable[[Edit], None]:
+    def change(edit: Edit) -> None:
+        place(edit).type = number
+
+    return change
+
+
+def _stored(place: Callable[[Edit], Any], dtype: str, index: Any, value: int) -> Any:
+    def change(edit: Edit) -> None:
+        edit.values(place(edit), dtype)[index] = value
+
+    return change
+
+
+def _scores(edit: Edit) -> Any:
+    return edit.output("FULLY_CONNECTED")
+
+
+def _probabilities(edit: Edit) -> Any:
+    return edit.output("SOFTMAX")
+
+
+def _weights(edit: Edit) -> Any:
+    return edit.input("FULLY_CONNECTED", 1)
+
+
+def _bias(edit: Edit) -> Any:
+    return edit.input("FULLY_CONNECTED", 2)
+
+
+def _retyped(kind: str, name: str, custom: str | None = None) -> Callable[[Edit], None]:
+    def change(edit: Edit) -> None:
+        edit.retype(kind, getattr(schema.BuiltinOperator, name), custom)
+
+    return change
+
+
+def _newer(edit: Edit) -> None:
+    edit.retype("MEAN", 250)
+
+
+def _fake_quant(edit: Edit) -> None:
+    edit.retype("SOFTMAX", schema.BuiltinOperator.FAKE_QUANT)
+    _probabilities_type(edit)
+
+
+def _probabilities_type(edit: Edit) -> None:
+    edit.main.tensors[edit.main.outputs[0]].type = TYPES.FLOAT32
+
+
+def _untouched(edit: Edit) -> None:
+    tensor = schema.TensorT()
+    tensor.name, tensor.type, tensor.shape, tensor.buffer = b"left", TYPES.FLOAT32, [1], 0
+    edit.main.tensors.append(tensor)
+
+
+def _uint8(edit: Edit) -> None:
+    for tensor in (edit.input("SOFTMAX"), edit.output("SOFTMAX")):
+        tensor.type = TYPES.UINT8
+        tensor.quantization.zeroPoint = np.array(tensor.quantization.zeroPoint) + 128
+
+
+def _sparse(edit: Edit) -> None:
+    _weights(edit).sparsity = schema.SparsityParametersT()
+
+
+def _four_bits(edit: Edit) -> None:
+    tensor = _weights(edit)
+    tensor.type = TYPES.INT4
+    buffer = edit.model.buffers[tensor.buffer]
+    buffer.data = buffer.data[: len(buffer.data) // 2]  # two values a byte
+
+
+def _no_scale(edit: Edit) -> None:
+    _scores(edit).quantization = None
+
+
+def called(model: bytes) -> bytes:
+    """Return the model with its SOFTMAX in a subgraph of its own, which is called."""
+    edit = Edit(model)
+    body = deepcopy(edit.main)
+    kept = edit.operator("SOFTMAX")
+    body.operators = [deepcopy(kept)]
+    body.inputs, body.outputs = np.array(kept.inputs), np.array(kept.outputs)
+    edit.model.subgraphs.append(body)
+    call = edit.retype("SOFTMAX", schema.BuiltinOperator.CALL)
+    call.builtinOptions, call.builtinOptionsType = schema.CallOptionsT(), 0
+    call.builtinOptions.subgraph = 1
+    call.builtinOptionsType = schema.BuiltinOptions.CallOptions
+    return edit.bytes()
+
+
+def _inside(edit: Edit) -> Any:
+    body = edit.model.subgraphs[1]
+    return body.tensors[body.inputs[0]]
+
+
+@dataclass(frozen=True)
+class Break:
+    """How a rule is broken.
+
+    Attributes:
+        edit: What is done to the sound model.
+        model: Which one: a name of ``sound`` in test_rules.py.
+    """
+
+    edit: Callable[[Edit], None]
+    model: str = "plain"
+
+
+BREAKS: dict[str, list[Break]] = {
+    "integer.operator": [
+        Break(_dtype(_probabilities, number))
+        for number in (TYPES.FLOAT32, TYPES.FLOAT16, TYPES.FLOAT64, TYPES.STRING)
+    ],
+    "integer.weights_only": [
+        Break(_dtype(lambda edit: edit.main.tensors[edit.main.inputs[0]], TYPES.FLOAT32))
+    ],
+    "integer.simulated": [Break(_fake_quant)],
+    "integer.tensor": [Break(_untouched)],
+    "integer.unknown": [Break(_newer)],
+    "custom.unknown": [Break(_retyped("MEAN", "CUSTOM", "Mine"))],
+    "custom.flex": [Break(_retyped("MEAN", "CUSTOM", "FlexErf"))],
+    "model.uint8": [Break(_uint8)],
+    "tensor.scale": [
+        Break(_quantization(lambda edit: edit.output("MEAN"), scale=lambda _, value=value: value))
+        for value in (0, -1, np.nan, np.inf)
+    ],
+    "activation.type": [Break(_dtype(_scores, TYPES.INT16)), Break(_dtype(_scores, TYPES.INT32))],
+    "activation.scale": [
+        Break(_no_scale),
+        Break(_quantization(_scores, scale=[0.1] * 4, zeroPoint=[0] * 4, quantizedDimension=1)),
+    ],
+    "activation.zero_point": [
+        Break(_quantization(_scores, zeroPoint=lambda _: 200)),
+        Break(_quantization(lambda edit: edit.input("SOFTMAX"), zeroPoint=lambda _: 1), "int16"),
+    ],
+    "activation.fixed": [
+        Break(_quantization(_probabilities, scale=lambda _: 1 / 255)),
+        Break(_quantization(_probabilities, zeroPoint=lambda _: 0)),
+        Break(_quantization(_probabilities, scale=lambda _: 1 / 32767), "int16"),
+    ],
+    "activation.power_of_two": [
+        Break(
+            _quantization(
+                lambda edit: edit.input("UNIDIRECTIONAL_SEQUENCE_LSTM", 19),
+                scale=lambda scale: scale * 1.5,
+            ),
+            "lstm",
+        )
+    ],
+    "activation.same_scale": [
+        Break(
+            _quantization(lambda edit: edit.output("MAX_POOL_2D"), scale=lambda scale: scale * 2),
+            "residual",
+        ),
+        Break(
+            _quantization(
+                lambda edit: edit.input("UNIDIRECTIONAL_SEQUENCE_LSTM", 18),
+                zeroPoint=lambda point: point + 1,
+            ),
+            "lstm",
+        ),
+    ],
+    "activation.int16": [Break(_retyped("SOFTMAX", "HARD_SWISH"), "int16")],
+    "weights.type": [Break(_dtype(_weights, TYPES.UINT8)), Break(_four_bits)],
+    "weights.range": [Break(_stored(_weights, "int8", (0, 0), -128))],
+    "weights.zero_point": [Break(_quantization(_weights, zeroPoint=lambda _: 1))],
+    "weights.axis": [
+        Break(_quantization(_weights, scale=[0.1] * 8, zeroPoint=[0] * 8, quantizedDimension=1)),
+        Break(_quantization(lambda edit: edit.input("CONV_2D", 1), quantizedDimension=3)),
+        Break(
+            _quantization(
+                lambda edit: edit.input("DEPTHWISE_CONV_2D", 1),
+                scale=[0.1] * 3,
+                zeroPoint=[0] * 3,
+                quantizedDimension=1,
+            ),
+            "depthwise",
+        ),
+    ],
+    "bias.type": [Break(_dtype(_bias, TYPES.UINT32))],
+    "bias.scale": [
+        Break(_quantization(_bias, scale=lambda scale: scale * 1.001)),
+        Break(_quantization(_bias, scale=[0.1], zeroPoint=[0])),
+        Break(_quantization(_bias, scale=lambda scale: scale * 2), "int16"),
+        Break(
+            _quantization(
+                lambda edit: edit.input("UNIDIRECTIONAL_SEQUENCE_LSTM", 13),
+                scale=lambda scale: scale * 2,
+            ),
+            "lstm",
+        ),
+    ],
+    "bias.zero_point": [Break(_quantization(_bias, zeroPoint=lambda _: 1))],
+    "call.same_scale": [Break(_quantization(_inside, scale=lambda scale: scale * 2), "called")],
+    "operator.unspecified": [Break(_retyped("MEAN", "CUMSUM"))],
+    "tensor.sparse": [Break(_sparse)],
+    "activation.no_range": [Break(_quantization(_scores, scale=lambda _: 2e-6 / 255))],
+    "activation.unused_range": [
+        Break(_quantization(lambda edit: edit.input("MEAN"), zeroPoint=lambda _: 100))
+    ],
+    "scales.apart": [
+        Break(
+            _quantization(lambda edit: edit.input("ADD", 1), scale=lambda scale: scale / 100),
+            "residual",
+        )
+    ],
+    "weights.dead_channel": [Break(_stored(_weights, "int8", 1, 0))],
+    "weights.unused_range": [Break(_stored(_weights, "int8", 1, 15))],
+    "constant.saturated": [Break(_stored(_weights, "int8", (slice(None), slice(1, None)), 127))],
+    "bias.saturated": [Break(_stored(_bias, "int32", 0, 2**31 - 1))],
+}

@@ -1,0 +1,108 @@
+"""Each rule: a sound model of the public converter, an edit that breaks the rule, one finding."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.conftest import public_convert
+from tests.contract.breaks import BREAKS, Break, Edit, called
+from tests.quantization.architectures import architecture
+
+from quantline.contract import examine
+from quantline.contract.rules import RULES
+from quantline.tflite import read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from quantline.contract import Finding
+
+
+@pytest.fixture(scope="module")
+def sound(tf: Any, plain: Any, depthwise: Any, residual: Any) -> Callable[[str], bytes]:
+    """Models that the public converter made, by name."""
+
+    @cache
+    def make(name: str) -> bytes:
+        if name == "int16":
+            return public_convert(
+                plain.saved_model,
+                optimizations=[tf.lite.Optimize.DEFAULT],
+                representative_dataset=lambda: ([each[None]] for each in plain.samples),
+                supported_ops=[
+                    tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+                ],
+                inference_input_type=tf.int16,
+                inference_output_type=tf.int16,
+            )
+        if name == "lstm":
+            return architecture("fused_lstm").public("int8")
+        if name == "called":
+            return called(plain.int8_tflite)
+        return {"plain": plain, "depthwise": depthwise, "residual": residual}[name].int8_tflite
+
+    return make
+
+
+CASES = [
+    pytest.param(rule, each, id=f"{rule}-{number}")
+    for rule, breaks in BREAKS.items()
+    for number, each in enumerate(breaks)
+]
+
+
+@pytest.mark.parametrize(("rule", "broken"), CASES)
+def test_a_broken_rule_is_caught_and_no_other(rule: str, broken: Break, sound: Any) -> None:
+    model = sound(broken.model)
+    assert examine(read(model)).findings == ()
+    edit = Edit(model)
+    broken.edit(edit)
+    report = examine(read(edit.bytes()))
+    assert {each.rule for each in report.findings} == {rule}
+    (severity,) = {each.severity for each in report.findings}
+    assert severity == RULES[rule].severity
+    assert report.integer_only == (severity != "integer_only")
+    assert report.specification == (severity != "specification")
+    assert len(report.findings) <= 2  # of a tensor between two operators each may speak
+
+
+def test_every_rule_has_a_model_that_breaks_it() -> None:
+    assert set(BREAKS) == set(RULES)
+
+
+def finding(sound: Any, rule: str, number: int = 0) -> Finding:
+    broken = BREAKS[rule][number]
+    edit = Edit(sound(broken.model))
+    broken.edit(edit)
+    return examine(read(edit.bytes())).findings[0]
+
+
+def test_a_finding_names_its_place(sound: Any) -> None:
+    found = finding(sound, "bias.scale")
+    (operator,) = (
+        each for each in read(sound("plain")).main.operators if each.type == "FULLY_CONNECTED"
+    )
+    assert (found.subgraph, found.operator, found.type) == (0, operator.index, "FULLY_CONNECTED")
+    assert found.tensor == operator.inputs[2]
+    assert found.name == read(sound("plain")).main.tensors[operator.inputs[2]].name
+    assert "in channel 0" in found.found
+    assert found.expected.startswith("input scale times weight scale, ")
+
+
+@pytest.mark.parametrize(
+    ("rule", "number", "said"),
+    [
+        ("integer.operator", 1, "float16"),
+        ("integer.operator", 2, "float64"),
+        ("custom.flex", 0, "Erf"),
+        ("integer.unknown", 0, "250"),
+        ("weights.type", 1, "int4"),
+        ("weights.dead_channel", 0, "1 of 4 channels: 1"),
+        ("scales.apart", 0, "steps of the output's 256"),
+        ("model.uint8", 0, "2 operators"),
+    ],
+)
+def test_what_was_found_is_named(rule: str, number: int, said: str, sound: Any) -> None:
+    assert said in finding(sound, rule, number).found
