@@ -5,21 +5,27 @@ from __future__ import annotations
 _PLUMBING = {
     "StatefulPartitionedCall", "PartitionedCall", "ReadVariableOp", "resource", "Identity",
 }  # fmt: skip
+_COMPOSITES = {"moments", "batchnorm", "Tensordot", "Cast"}
 
 
 def layer_of(name: str) -> str | None:
     """Return the layer that a tensor's name tells of, or None where it tells none.
 
-    TensorFlow names an operation ``model/layer/operation``, and its converter joins the names of
-    the operations that it fused with ``;``. So ``model/conv2d_3/Relu6;model/bn/FusedBatchNormV3``
-    is of the layer ``conv2d_3``. The number that Keras 3 adds to a scope stays: a name does not
-    tell it from a number of the layer's own.
+    TensorFlow names an operation ``model/layer/operation``, a layer within a layer adds a part,
+    and so does an operation made of several, such as ``Tensordot``. The converter joins the names
+    of what it fused with ``;``, so ``model/conv2d_3/Relu6;model/bn/FusedBatchNormV3`` is of the
+    layer ``conv2d_3``. A number that Keras 3 adds to a scope, as in ``conv2d_3_1``, stays: a name
+    does not tell it from one of the layer's own.
 
     Args:
         name: The tensor's name.
     """
     for each in name.split(";"):
         parts = [part for part in each.split(":")[0].split("/") if part not in _PLUMBING]
-        if len(parts) > 1:
-            return "/".join(parts[1:-1]) or parts[0]
+        if len(parts) < 2:
+            continue
+        layer = parts[1:-1] or parts[:1]
+        while len(layer) > 1 and layer[-1] in _COMPOSITES:
+            layer.pop()
+        return "/".join(layer)
     return None
