@@ -42,7 +42,8 @@ class Mismatch:
         source: The vector.
         output: The output's name.
         differing_share: The share of its values that differ; 1 where its shape or dtype does.
-        largest: The largest difference, in real numbers; None where the shape or dtype differs.
+        largest: The largest difference, in real numbers; None where shapes or dtypes differ, or a
+            value is not finite.
         largest_steps: The same in quantization steps, where the output is quantized.
         allowed: The largest difference that the tolerance allows.
     """
@@ -218,7 +219,7 @@ def _compare(
             real = (expected.astype(np.float64) - zero_point) * (scale or 1.0)
             allowed = golden.tolerance * float(np.abs(real).max(initial=0)) + scale
         found = difference(tensor, expected, value)
-        if found.differing_share and not found.largest <= allowed:
+        if found.differing_share and (found.largest is None or found.largest > allowed):
             yield Mismatch(
                 vector.source,
                 name,

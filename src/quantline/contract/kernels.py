@@ -42,13 +42,14 @@ class Difference:
     Attributes:
         output: The output's tensor name.
         differing_share: The share of its values that differ.
-        largest: The largest difference, in real numbers.
+        largest: The largest difference, in real numbers; None where one of two values that
+            differ is not finite.
         largest_steps: The same in quantization steps; None for an output that is not quantized.
     """
 
     output: str
     differing_share: float
-    largest: float
+    largest: float | None
     largest_steps: float | None
 
 
@@ -158,14 +159,16 @@ def is_repeatable(graph: Graph) -> bool:
 
 def difference(output: Tensor, first: np.ndarray, second: np.ndarray) -> Difference:
     """Compare what two runs gave for an output, as it is stored."""
-    steps = np.abs(first.astype(np.float64) - second.astype(np.float64))
-    same = np.equal(first, second) | (np.isnan(steps) & np.isnan(first) & np.isnan(second))
-    largest = float(np.where(same, 0, steps).max(initial=0))
+    first, second = first.astype(np.float64), second.astype(np.float64)
+    differs = (first != second) & ~(np.isnan(first) & np.isnan(second))
+    with np.errstate(invalid="ignore"):  # infinity minus itself
+        steps = np.abs(first - second)[differs]
     scale = output.quantization.scales[0] if output.quantization is not None else None
+    largest = float(steps.max(initial=0)) if np.isfinite(steps).all() else None
     return Difference(
         output.name,
-        float(np.mean(~same)) if same.size else 0.0,
-        largest * (scale or 1.0),
+        float(np.mean(differs)) if differs.size else 0.0,
+        None if largest is None else largest * (scale or 1.0),
         largest if scale is not None else None,
     )
 

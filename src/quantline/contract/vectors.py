@@ -120,7 +120,9 @@ class Golden:
         """
         name = f"the file '{path}'"
         try:
-            with np.load(Path(path), allow_pickle=False) as archive:
+            # As bytes: of a damaged file numpy would leave the stream open.
+            content = io.BytesIO(Path(path).read_bytes())
+            with np.load(content, allow_pickle=False) as archive:
                 arrays = dict(archive)
         except Exception as error:  # zipfile, zlib and numpy each have their own for a damaged file
             raise _unfit(name, error) from error
