@@ -139,7 +139,7 @@ def enforce(golden: Golden, mismatches: Sequence[Mismatch]) -> None:
     lines = [
         f"'{each.output}' for {each.source}: {each.differing_share:.2%} of the values differ"
         + ("" if each.largest is None else f", by up to {each.largest:.4g}")
-        + ("" if each.largest_steps is None else f" ({each.largest_steps:g} steps)")
+        + ("" if each.largest_steps is None else f", {each.largest_steps:g} quantization steps")
         for each in mismatches
     ]
     here = f"ai-edge-litert {version('ai-edge-litert')} on {platform.machine()}"

@@ -1,0 +1,255 @@
+"""Layer errors against numpy on what plain interpreters give, and on layers that were harmed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from tests.conftest import public_convert, public_quantize
+from tests.quantization.architectures import architecture
+
+from quantline.contract import layers
+from quantline.contract.layers import LayerError, compare_layers, sqnr_db
+from quantline.contract.link import layer_outputs, link
+from quantline.errors import InputMismatch, ModelsUnrelated
+from quantline.tflite import Runtime, read
+from quantline.tflite.edit import pack
+from quantline.tflite.graph import parse
+
+
+def activations(model: bytes, samples: np.ndarray) -> dict[str, np.ndarray]:
+    """Run a model on the built-in kernels, keeping every tensor; return real values by name."""
+    interpreter = Interpreter(
+        model_content=model,
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        experimental_preserve_all_tensors=True,
+    )
+    interpreter.allocate_tensors()
+    given = {index for each in read(model).main.operators for index in each.outputs}
+    details = [each for each in interpreter.get_tensor_details() if each["index"] in given]
+    taken = interpreter.get_input_details()[0]
+    rows: dict[str, list[np.ndarray]] = {}
+    for sample in samples:
+        interpreter.set_tensor(taken["index"], stored(taken, sample[np.newaxis]))
+        interpreter.invoke()
+        for each in details:
+            scale, zero_point = each["quantization"]
+            value = interpreter.get_tensor(each["index"]).astype(np.float64)
+            rows.setdefault(each["name"], []).append((value - zero_point) * (scale or 1))
+    return {name: np.stack(each) for name, each in rows.items()}
+
+
+def stored(detail: Any, real: np.ndarray) -> np.ndarray:
+    scale, zero_point = detail["quantization"]
+    if not scale:
+        return real
+    return np.clip(np.round(real / np.float32(scale)) + zero_point, -128, 127).astype(np.int8)
+
+
+@pytest.fixture(scope="module")
+def plain_errors(plain: Any) -> tuple[LayerError, ...]:
+    return compare_layers(plain.float_tflite, plain.int8_tflite, list(plain.samples))
+
+
+def test_the_figures_are_numpys(plain: Any, plain_errors: tuple[LayerError, ...]) -> None:
+    real = activations(plain.float_tflite, plain.samples)
+    got = activations(plain.int8_tflite, plain.samples)
+    assert {each.name for each in plain_errors} == real.keys() == got.keys()
+    tensors = {each.name: each for each in read(plain.int8_tflite).main.tensors}
+    for each in plain_errors:
+        x, y = real[each.name], got[each.name]
+        expected = 10 * math.log10(np.sum(x**2) / np.sum((x - y) ** 2))
+        # XNNPACK, which they are measured on, rounds otherwise than the built-in kernels.
+        assert each.sqnr_db == pytest.approx(expected, abs=0.6)
+        assert each.signal_rms == pytest.approx(np.sqrt(np.mean(x**2)), rel=1e-4)
+        assert each.error_rms == pytest.approx(np.sqrt(np.mean((x - y) ** 2)), rel=0.07)
+        assert (each.float_min, each.float_max) == pytest.approx((x.min(), x.max()), abs=1e-5)
+        quantization = tensors[each.name].quantization
+        scale, zero_point = quantization.scales[0], quantization.zero_points[0]
+        ends = ((-128 - zero_point) * scale, (127 - zero_point) * scale)
+        assert (each.quantized_min, each.quantized_max) == pytest.approx(ends, rel=1e-6)
+
+
+def test_the_models_output_is_measured_as_it_comes_out(
+    plain: Any, plain_errors: tuple[LayerError, ...]
+) -> None:
+    runtimes = [Runtime(each) for each in (plain.float_tflite, plain.int8_tflite)]
+    x, y = (
+        np.stack([each.predict(sample) for sample in plain.samples]).astype(np.float64)
+        for each in runtimes
+    )
+    (error,) = (each for each in plain_errors if each.type == "SOFTMAX")
+    expected = 10 * math.log10(np.sum(x**2) / np.sum((x - y) ** 2))
+    assert error.sqnr_db == pytest.approx(expected, abs=1e-3)
+
+
+def test_the_worst_comes_first(plain_errors: tuple[LayerError, ...]) -> None:
+    ratios = [each.sqnr_db for each in plain_errors]
+    assert ratios == sorted(ratios)
+
+
+def test_a_layer_alone_is_given_the_float_models_values(
+    plain: Any, plain_errors: tuple[LayerError, ...]
+) -> None:
+    """The dense layer in numpy: from float inputs, quantized, to float outputs."""
+    main = read(plain.int8_tflite).main
+    (dense,) = (each for each in main.operators if each.type == "FULLY_CONNECTED")
+    source, weights, bias = (main.tensors[index] for index in dense.inputs)
+    output = main.tensors[dense.outputs[0]]
+    (error,) = (each for each in plain_errors if each.tensor == output.index)
+    real = activations(plain.float_tflite, plain.samples)
+    rows = real[source.name].reshape(len(plain.samples), -1)
+
+    def rounded(values: np.ndarray, tensor: Any) -> np.ndarray:
+        scale, zero_point = tensor.quantization.scales[0], tensor.quantization.zero_points[0]
+        whole = np.clip(np.round(values / scale) + zero_point, -128, 127)
+        return np.asarray((whole - zero_point) * scale)
+
+    got = rounded(rounded(rows, source) @ weights.real_values().T + bias.real_values(), output)
+    x = real[output.name].reshape(got.shape)
+    expected = 10 * math.log10(np.sum(x**2) / np.sum((x - got) ** 2))
+    assert error.own_sqnr_db == pytest.approx(expected, abs=0.3)
+
+
+def test_the_first_layer_has_no_error_but_its_own(plain_errors: tuple[LayerError, ...]) -> None:
+    (first,) = (each for each in plain_errors if each.name.startswith("sequential_1/first_1/"))
+    assert first.own_sqnr_db == first.sqnr_db
+
+
+@pytest.mark.parametrize("number", range(4), ids=["conv", "depthwise", "pointwise", "dense"])
+def test_a_layer_that_was_harmed_is_the_worst_of_its_own(depthwise: Any, number: int) -> None:
+    operators = read(depthwise.int8_tflite).main.operators
+    harmed = [each for each in operators if len(each.inputs) == 3][number]
+    edited = parse(depthwise.int8_tflite)
+    buffer = edited.buffers[edited.subgraphs[0].tensors[harmed.inputs[1]].buffer]
+    weights = np.array(buffer.data).view(np.int8)
+    weights[weights.size // 2 :] //= 16
+    buffer.data = weights.view(np.uint8)
+    worse = pack(edited, len(depthwise.int8_tflite))
+    samples = list(depthwise.samples)
+    before = compare_layers(depthwise.float_tflite, depthwise.int8_tflite, samples)
+    after = compare_layers(depthwise.float_tflite, worse, samples)
+    own = {each.tensor: each.own_sqnr_db for each in after}
+    assert min(own, key=own.__getitem__) == harmed.outputs[0]
+    for each in before:
+        if each.tensor != harmed.outputs[0]:
+            assert own[each.tensor] == each.own_sqnr_db
+
+
+def test_saturation_is_what_the_float_model_has_beyond_the_range(plain: Any) -> None:
+    narrow = public_quantize(plain.saved_model, plain.samples / 2)
+    errors = compare_layers(plain.float_tflite, narrow, list(plain.samples))
+    real = activations(plain.float_tflite, plain.samples)
+    assert max(each.saturated_share for each in errors) > 0.01
+    for each in errors:
+        assert each.quantized_min is not None
+        assert each.quantized_max is not None
+        half = (each.quantized_max - each.quantized_min) / 255 / 2
+        x = real[each.name]
+        expected = np.mean((x < each.quantized_min - half) | (x > each.quantized_max + half))
+        assert each.saturated_share == pytest.approx(expected, abs=1 / x.size)
+
+
+LINKED = {
+    "int8": lambda trained: trained.int8_tflite,
+    "uint8 interface": lambda trained: public_quantize(
+        trained.saved_model, trained.samples, "uint8", "uint8"
+    ),
+    "float interface": lambda trained: public_quantize(
+        trained.saved_model, trained.samples, "float32", "float32"
+    ),
+    "dynamic range": lambda trained: public_convert(
+        trained.saved_model, optimizations=[_default()]
+    ),
+}
+
+
+def _default() -> Any:
+    import tensorflow as tf
+
+    return tf.lite.Optimize.DEFAULT
+
+
+@pytest.mark.parametrize("quantized", LINKED.values(), ids=LINKED)
+def test_every_layer_is_linked_whatever_the_interface(depthwise: Any, quantized: Any) -> None:
+    errors = compare_layers(depthwise.float_tflite, quantized(depthwise), list(depthwise.samples))
+    named = [each.name for each in layer_outputs(read(depthwise.float_tflite))]
+    assert sorted(each.name for each in errors) == sorted(named)
+    assert min(each.sqnr_db for each in errors) > 15
+
+
+@pytest.mark.parametrize("scheme", ["int8", "int16x8"])
+@pytest.mark.parametrize("name", ["two_ports", "unrolled_lstm", "squeeze_and_excite"])
+def test_every_layer_is_linked_whatever_the_architecture(name: str, scheme: str) -> None:
+    """Several inputs and outputs, operators of several outputs, branches."""
+    built = architecture(name)
+    errors = compare_layers(built.float_tflite, built.public(scheme), built.samples)
+    assert len(errors) == len(layer_outputs(read(built.float_tflite)))
+    # A tensor that was linked to another one's counterpart would be all noise.
+    assert min(each.own_sqnr_db for each in errors) > 20
+
+
+def test_a_layer_that_stayed_float_is_compared_too(sine: Any) -> None:
+    errors = compare_layers(sine.float_tflite, sine.int8_tflite, list(sine.samples))
+    (found,) = (each for each in errors if each.type == "SIN")
+    assert found.dtype == "float32"
+    assert (found.quantized_min, found.quantized_max, found.saturated_share) == (None, None, 0)
+    assert 20 < found.sqnr_db < found.own_sqnr_db + 20
+
+
+def test_names_that_are_not_a_layers_alone_are_left_out(plain: Any) -> None:
+    before, after = read(plain.float_tflite), read(plain.int8_tflite)
+    first, second = (each.outputs[0] for each in before.main.operators[:2])
+    tensors = list(before.main.tensors)
+    tensors[first] = replace(tensors[first], name=tensors[second].name)
+    twice = replace(before, subgraphs=(replace(before.main, tensors=tuple(tensors)),))
+    left = {each.before.index for each in link(before, after)} - {
+        each.before.index for each in link(twice, after)
+    }
+    assert left == {first, second}
+
+
+def test_a_few_layers_at_a_time_give_the_same(
+    depthwise: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = (depthwise.float_tflite, depthwise.int8_tflite, list(depthwise.samples[:4]))
+    whole = compare_layers(*arguments)
+    for room in (1, 12000):
+        monkeypatch.setattr(layers, "_AT_ONCE_BYTES", room)
+        assert compare_layers(*arguments) == whole
+
+
+def test_a_model_and_itself_have_no_noise(plain: Any) -> None:
+    errors = compare_layers(plain.float_tflite, plain.float_tflite, list(plain.samples[:2]))
+    assert {each.sqnr_db for each in errors} == {math.inf}
+    assert errors[0].to_dict()["sqnr_db"] is None
+
+
+def test_models_that_are_no_pair_are_refused(plain: Any, depthwise: Any) -> None:
+    with pytest.raises(ModelsUnrelated, match="no layer in common") as caught:
+        compare_layers(plain.float_tflite, depthwise.int8_tflite, list(plain.samples))
+    assert caught.value.exit_status == 2
+
+
+def test_samples_must_fit(plain: Any) -> None:
+    with pytest.raises(InputMismatch):
+        compare_layers(plain.float_tflite, plain.int8_tflite, [np.ones((3, 3), np.float32)])
+
+
+RATIOS = {
+    "as loud": (4.0, 4.0, 0.0),
+    "a hundred times": (100.0, 1.0, 20.0),
+    "half": (1.0, 2.0, -10 * math.log10(2)),
+    "no noise": (4.0, 0.0, math.inf),
+    "nothing at all": (0.0, 0.0, math.inf),
+    "noise alone": (0.0, 1.0, -math.inf),
+}
+
+
+@pytest.mark.parametrize(("signal", "noise", "expected"), RATIOS.values(), ids=RATIOS)
+def test_the_ratio(signal: float, noise: float, expected: float) -> None:
+    assert sqnr_db(signal, noise) == pytest.approx(expected)
