@@ -140,7 +140,7 @@ def _judge_weights(
     if said.axis is None:
         expected = "one scale"
     elif axis != said.axis or tensor.shape[axis] != count:
-        expected = f"one scale, or {tensor.shape[said.axis]} along dimension {said.axis}"
+        expected = f"one scale, or one for each index along dimension {said.axis}"
     else:
         return
     found = parameters(quantization)

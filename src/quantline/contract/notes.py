@@ -89,6 +89,8 @@ def _fused(subgraph: Subgraph, operator: Operator) -> Iterator[Finding]:
     if tensor.dtype != "int8" or tensor.quantization is None:
         return  # int16 activations are symmetric, and so lose half below zero by design
     scale, point = tensor.quantization.scales[0], tensor.quantization.zero_points[0]
+    if not scale > 0:
+        return  # no scale at all, which the specification's rules say
     low, high = scale * (-128 - point), scale * (127 - point)
     share = (min(high, reached[1]) - max(low, reached[0])) / (high - low)
     if share < 0.25:
@@ -100,7 +102,7 @@ def _apart(
     subgraph: Subgraph, operator: Operator, producers: dict[int, Operator]
 ) -> Iterator[Finding]:
     output = subgraph.tensors[operator.outputs[0]]
-    if output.dtype != "int8" or output.quantization is None:
+    if output.dtype != "int8" or output.quantization is None or not output.quantization.scales[0]:
         return
     for index in operator.inputs:
         tensor = subgraph.tensors[index]

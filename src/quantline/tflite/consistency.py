@@ -16,6 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from quantline.tflite.operands import (
+    OPERATORS,
+    fewest_inputs,
+    fewest_outputs,
+    required_inputs,
+    type_number,
+)
 from quantline.tflite.verify import Damage
 
 if TYPE_CHECKING:
@@ -77,36 +84,36 @@ def agree(model: Any, content: bytes) -> None:
     if not model.subgraphs:
         raise Damage("no subgraph", "at least one")
     sizes = []
-    for number, buffer in enumerate(model.buffers or ()):
-        with _within(f"buffers[{number}]"):
+    for place, buffer in enumerate(model.buffers or ()):
+        with _within(f"buffers[{place}]"):
             found = stored(buffer, content)
-            sizes.append(0 if found is None or number == 0 else len(found))
+            sizes.append(0 if found is None or place == 0 else len(found))
     used = 0
-    for number, subgraph in enumerate(model.subgraphs):
-        with _within(f"subgraphs[{number}]"):
+    for place, subgraph in enumerate(model.subgraphs):
+        with _within(f"subgraphs[{place}]"):
             used += _subgraph(model, subgraph, sizes)
     if used > _SHARING * len(content):
         raise Damage(
             f"tensors with {used:,} bytes of constants in all, in a file of {len(content):,}",
             f"tensors that share what is stored up to {_SHARING} times",
         )
-    for number, signature in enumerate(model.signatureDefs or ()):
-        with _within(f"signature_defs[{number}]"):
+    for place, signature in enumerate(model.signatureDefs or ()):
+        with _within(f"signature_defs[{place}]"):
             _index([signature.subgraphIndex], len(model.subgraphs), "subgraph_index")
             tensors = len(model.subgraphs[signature.subgraphIndex].tensors or ())
             for field in ("inputs", "outputs"):
                 named = (each.tensorIndex for each in getattr(signature, field) or ())
                 _index(named, tensors, field)
-    for number, entry in enumerate(model.metadata or ()):
-        _index([entry.buffer], len(sizes), f"metadata[{number}]", "buffer")
+    for place, entry in enumerate(model.metadata or ()):
+        _index([entry.buffer], len(sizes), f"metadata[{place}]", "buffer")
 
 
 def _subgraph(model: Any, subgraph: Any, sizes: list[int]) -> int:
     """Check a subgraph; return how many bytes of constants its tensors have."""
     tensors = subgraph.tensors or ()
     used = 0
-    for number, tensor in enumerate(tensors):
-        with _within(f"tensors[{number}]"):
+    for place, tensor in enumerate(tensors):
+        with _within(f"tensors[{place}]"):
             _index([tensor.buffer], len(sizes), "buffer")
             _shape(tensor)
             _quantization(tensor)
@@ -115,15 +122,29 @@ def _subgraph(model: Any, subgraph: Any, sizes: list[int]) -> int:
                 _constant(tensor, sizes[tensor.buffer])
     for field in ("inputs", "outputs"):
         _index(_numbers(getattr(subgraph, field)), len(tensors), field)
-    for number, operator in enumerate(subgraph.operators or ()):
-        with _within(f"operators[{number}]"):
+    for place, operator in enumerate(subgraph.operators or ()):
+        with _within(f"operators[{place}]"):
             _index([operator.opcodeIndex], len(model.operatorCodes or ()), "opcode_index")
-            for field in ("inputs", "intermediates"):  # -1 is an optional one that is not given
-                given = (each for each in _numbers(getattr(operator, field)) if each != -1)
-                _index(given, len(tensors), field)
-            _index(_numbers(operator.outputs), len(tensors), "outputs")
+            _operands(operator, model.operatorCodes[operator.opcodeIndex], len(tensors))
             _called(operator, len(model.subgraphs))
     return used
+
+
+def _operands(operator: Any, code: Any, tensors: int) -> None:
+    kind = OPERATORS.get(type_number(code), "CUSTOM")  # of one of a newer schema nothing is known
+    inputs, outputs = _numbers(operator.inputs), _numbers(operator.outputs)
+    required = required_inputs(kind)
+    _index(inputs[:required], tensors, "inputs")
+    for field in ("inputs", "intermediates"):  # -1 is an optional one that is not given
+        given = (each for each in _numbers(getattr(operator, field)) if each != -1)
+        _index(given, tensors, field)
+    _index(outputs, tensors, "outputs")
+    for field, found, fewest in (
+        ("inputs", inputs, fewest_inputs(kind)),
+        ("outputs", outputs, fewest_outputs(kind)),
+    ):
+        if len(found) < fewest:
+            raise Damage(f"{len(found)} {field} of {kind}", f"{fewest} or more", field)
 
 
 def _called(operator: Any, subgraphs: int) -> None:
@@ -197,8 +218,10 @@ def _constant(tensor: Any, size: int) -> None:
     if bits is None or tensor.sparsity is not None:
         return
     shape = _numbers(tensor.shape)
+    if any(each < 0 for each in shape):
+        raise Damage(f"{shape} for a constant", "a shape without unknown dimensions", "shape")
     needed = -(-prod(shape) * bits // 8)
-    if needed != size or any(each < 0 for each in shape):
+    if needed != size:
         raise Damage(
             f"a constant of {size:,} bytes",
             f"{needed:,} bytes, for {DTYPES[tensor.type]} of shape {shape}",

@@ -14,12 +14,12 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from quantline.tflite.consistency import DTYPES, stored
+from quantline.tflite.operands import OPERATORS, type_number
 from quantline.tflite.unpack import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_OPERATORS = {value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()}
 _NUMPY = {
     "float32": np.float32, "float16": np.float16, "float64": np.float64, "bool": np.bool_,
     "int8": np.int8, "int16": np.int16, "int32": np.int32, "int64": np.int64,
@@ -206,11 +206,10 @@ def _graph(model: Any, content: bytes) -> Graph:
 
 
 def _operator_code(code: Any) -> tuple[str, bool, int]:
-    # Files from before operator 127 hold the type in the deprecated field only.
-    number = max(code.builtinCode, code.deprecatedBuiltinCode)
-    if number == schema.BuiltinOperator.CUSTOM:
+    kind = type_number(code)
+    if kind == schema.BuiltinOperator.CUSTOM:
         return _text(code.customCode), True, code.version
-    return _OPERATORS.get(number, f"UNKNOWN_{number}"), False, code.version
+    return OPERATORS.get(kind, f"UNKNOWN_{kind}"), False, code.version
 
 
 def _subgraph(

@@ -56,7 +56,7 @@ def unpack(model: bytes, name: str) -> Any:
             f"{name} is a damaged .tflite file",
             found=f"{damage.where}: {damage.found}",
             expected=damage.expected,
-            remedy="Write or copy the file again; it may have been cut off",
+            remedy="Copy it again, as it may have been cut off, or write it with another tool",
         ) from damage
     return tree
 
