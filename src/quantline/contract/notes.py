@@ -130,8 +130,9 @@ def _of_constant(subgraph: Subgraph, operator: Operator, tensor: Tensor) -> Iter
     position = operator.inputs.index(tensor.index)
     places = specification.inputs if specification else ()
     said = places[min(position, len(places) - 1)] if places else None
-    if said is not None and said.role == "weights":
-        yield from _of_channels(subgraph, operator, tensor, values, said.axis or 0)
+    axis = (said.axis if said else None) or 0
+    if said is not None and said.role == "weights" and axis < values.ndim:
+        yield from _of_channels(subgraph, operator, tensor, values, axis)
     scales = len(tensor.quantization.scales) if tensor.quantization else 1
     at_ends = np.count_nonzero((values <= -127) | (values == 127))
     # A constant of one value stands at an end by the choice of its scale.
