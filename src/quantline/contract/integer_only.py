@@ -136,6 +136,8 @@ def _reason(
         found = (
             f"computes in {dtype} between DEQUANTIZE and QUANTIZE, though it has an integer form"
         )
+    elif operator.type in SPECIFICATION:
+        found = f"computes in {dtype}, though it has an integer form"
     else:
         found = f"computes in {dtype}: the converter has no integer form for it"
     return rule, found

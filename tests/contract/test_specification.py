@@ -1,0 +1,231 @@
+"""The table against what TensorFlow's public converter makes, operator by operator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+from tests.graphs import normal
+from tests.quantization.architectures import architecture
+from tests.quantization.test_truth import INTEGER, NOT_16X8
+
+from quantline.contract import Report, examine
+from quantline.contract.specification import SPECIFICATION
+from quantline.quiet import stderr_turned_away, tensorflow
+from quantline.tflite import Runtime, read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.filterwarnings("ignore:Statistics for quantized inputs")
+SHARED = Path(__file__).resolve().parents[2] / "../shared/edgetpu_pairs"
+# What the 16x8 quantizer refuses, or leaves with a float constant.
+NOT_INT16 = {
+    "LOG_SOFTMAX", "L2_NORMALIZATION", "DIV", "HARD_SWISH", "RELU_N1_TO_1", "SQRT",
+    "SPACE_TO_DEPTH", "DEPTH_TO_SPACE", "SELECT", "ARG_MAX", "ARG_MIN", "GREATER", "LESS",
+    "TOPK_V2", "PADV2",
+}  # fmt: skip
+# What the converter leaves in float though it is asked for integers only.
+LEFT_FLOAT = {"attention": ["DEQUANTIZE", "NEG", "QUANTIZE"]}
+
+
+# Functions of an image of shape (1, 6, 6, 8), by the operator that each becomes.
+BODIES: dict[str, Callable[[Any, Any], Any]] = {
+    "ADD": lambda tf, x: x + tf.tanh(x),
+    "SUB": lambda tf, x: x - tf.tanh(x),
+    "MUL": lambda tf, x: x * tf.tanh(x),
+    "DIV": lambda tf, x: x / (1.5 + tf.tanh(x)),
+    "SQUARED_DIFFERENCE": lambda tf, x: tf.math.squared_difference(x, tf.tanh(x)),
+    "BATCH_MATMUL": lambda tf, x: tf.matmul(x, tf.transpose(tf.tanh(x), [0, 1, 3, 2])),
+    "DEPTHWISE_CONV_2D": lambda tf, x: (
+        tf.nn.depthwise_conv2d(x, normal(3, 3, 8, 2), [1] * 4, "SAME") + normal(16)
+    ),
+    "TRANSPOSE_CONV": lambda tf, x: (
+        tf.nn.conv2d_transpose(x, normal(3, 3, 4, 8), (1, 12, 12, 4), 2) + normal(4)
+    ),
+    "SOFTMAX": lambda tf, x: tf.nn.softmax(x),
+    "LOGISTIC": lambda tf, x: tf.sigmoid(x),
+    "TANH": lambda tf, x: tf.tanh(x),
+    "LOG_SOFTMAX": lambda tf, x: tf.nn.log_softmax(x),
+    "L2_NORMALIZATION": lambda tf, x: tf.nn.l2_normalize(tf.reshape(x, (1, -1)), -1),
+    "MEAN": lambda tf, x: tf.reduce_mean(x, [1, 2]),
+    "SUM": lambda tf, x: tf.reduce_sum(x, [1, 2]),
+    "REDUCE_PROD": lambda tf, x: tf.reduce_prod(x, [1]),
+    "REDUCE_MAX": lambda tf, x: tf.reduce_max(x, [1, 2]),
+    "REDUCE_MIN": lambda tf, x: tf.reduce_min(x, [1, 2]),
+    "LEAKY_RELU": lambda tf, x: tf.nn.leaky_relu(x, 0.1),
+    "RELU": lambda tf, x: tf.nn.relu(tf.reverse(x, [1])),
+    "RELU6": lambda tf, x: tf.nn.relu6(tf.reverse(x, [1])),
+    "RELU_N1_TO_1": lambda tf, x: tf.maximum(tf.minimum(tf.reverse(x, [1]), 1.0), -1.0),
+    "HARD_SWISH": lambda tf, x: x * tf.nn.relu6(x + 3.0) * (1 / 6),
+    "ABS": lambda tf, x: tf.abs(x),
+    "EXP": lambda tf, x: tf.exp(x),
+    "LOG": lambda tf, x: tf.math.log(tf.nn.relu(x) + 1),
+    "SQRT": lambda tf, x: tf.sqrt(tf.nn.relu(x) + 1),
+    "RSQRT": lambda tf, x: tf.math.rsqrt(tf.nn.relu(x) + 1),
+    "GELU": lambda tf, x: tf.nn.gelu(x),
+    "AVERAGE_POOL_2D": lambda tf, x: tf.nn.avg_pool(x, 2, 2, "SAME"),
+    "MAX_POOL_2D": lambda tf, x: tf.nn.max_pool(x, 2, 2, "SAME"),
+    "RESIZE_BILINEAR": lambda tf, x: tf.image.resize(x, (12, 12)),
+    "RESIZE_NEAREST_NEIGHBOR": lambda tf, x: tf.image.resize(x, (12, 12), "nearest"),
+    "PAD": lambda tf, x: tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]]),
+    "PADV2": lambda tf, x: tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], constant_values=1.5),
+    "MIRROR_PAD": lambda tf, x: tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], "REFLECT"),
+    "GATHER": lambda tf, x: tf.gather(x, [1, 3, 0], axis=1),
+    "GATHER_ND": lambda tf, x: tf.gather_nd(x, [[0, 1], [0, 2]]),
+    "SPACE_TO_DEPTH": lambda tf, x: tf.nn.space_to_depth(x, 2),
+    "DEPTH_TO_SPACE": lambda tf, x: tf.nn.depth_to_space(x, 2),
+    "BATCH_TO_SPACE_ND": lambda tf, x: tf.batch_to_space(
+        tf.space_to_batch(x, [2, 2], [[0, 0], [0, 0]]) * 1.5, [2, 2], [[0, 0], [0, 0]]
+    ),
+    "TRANSPOSE": lambda tf, x: tf.transpose(x, [0, 3, 1, 2]),
+    "SLICE": lambda tf, x: tf.slice(x, [0, 1, 1, 0], [1, 4, 4, 8]),
+    "STRIDED_SLICE": lambda tf, x: x[:, ::2, 1:5, :],
+    "REVERSE_V2": lambda tf, x: tf.reverse(x, [1]),
+    "TILE": lambda tf, x: tf.tile(x, [1, 2, 1, 1]),
+    "PACK": lambda tf, x: tf.stack([x, tf.tanh(x)], 1),
+    "CONCATENATION": lambda tf, x: tf.concat([x, tf.tanh(x)], -1),
+    "MAXIMUM": lambda tf, x: tf.maximum(x, 0.3),
+    "MINIMUM": lambda tf, x: tf.minimum(x, tf.tanh(x)),
+    "SPLIT_V": lambda tf, x: tf.concat(tf.split(x, [3, 5], -1)[::-1], -1),
+    "SCATTER_ND": lambda tf, x: tf.scatter_nd([[0], [2]], tf.reshape(x[:, :2], (2, -1)), [4, 48]),
+    "TOPK_V2": lambda tf, x: tf.math.top_k(tf.reshape(x, (1, -1)), 5)[0],
+    "SELECT": lambda tf, x: tf.where(x > 0.1, x, x * 0.5),
+    "GREATER": lambda tf, x: tf.where(x > tf.tanh(x), x, tf.reverse(x, [1])),
+    "LESS": lambda tf, x: tf.where(x < tf.tanh(x), x, tf.reverse(x, [1])),
+    "ARG_MAX": lambda tf, x: tf.cast(tf.argmax(x, -1, output_type=tf.int32), tf.float32),
+    "ARG_MIN": lambda tf, x: tf.cast(tf.argmin(x, -1, output_type=tf.int32), tf.float32),
+}
+
+
+def convert(body: Any, *, int16: bool) -> bytes:
+    tf = tensorflow()
+
+    @tf.function(input_signature=[tf.TensorSpec((1, 6, 6, 3))])
+    def model(image: Any) -> Any:
+        return body(tf.nn.conv2d(image, normal(1, 1, 3, 8, scale=0.5), 1, "SAME") + 0.1)
+
+    rng = np.random.default_rng(3)
+    samples = [rng.uniform(-1, 1, (1, 6, 6, 3)).astype(np.float32) for _ in range(4)]
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([model.get_concrete_function()])
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([each] for each in samples)
+    sets = tf.lite.OpsSet
+    converter.target_spec.supported_ops = [
+        sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+        if int16
+        else sets.TFLITE_BUILTINS_INT8
+    ]
+    with stderr_turned_away():
+        return bytes(converter.convert())
+
+
+def broken(report: Report) -> list[tuple[str, str, str]]:
+    return [(each.rule, each.type, each.found) for each in report.findings
+            if each.severity != "note"]  # fmt: skip
+
+
+def groups() -> list[Any]:
+    """Return which operators to put side by side in one model.
+
+    Operators of free scales go together. Those that share scales go alone: TensorFlow 2.21's
+    quantizer may leave one of several in float, give it two scales, or fail.
+    """
+    names = list(BODIES)
+    first = names.index("AVERAGE_POOL_2D")
+    chosen = [names[:12], names[12:first], *([name] for name in names[first:])]
+    with_int16 = [name for name in names if name not in NOT_INT16]
+    return [
+        *(pytest.param(each, "int8", id=f"int8-{each[-1]}") for each in chosen),
+        pytest.param(with_int16, "int16", id="int16"),
+    ]
+
+
+@pytest.mark.parametrize(("kinds", "dtype"), groups())
+def test_the_converter_keeps_the_table_in_every_operator(
+    tf: Any, kinds: list[str], dtype: str
+) -> None:
+    functions = [BODIES[kind] for kind in kinds]
+
+    def model(hidden: Any) -> Any:
+        # Products at the end, as in a whole model: what a float output reads may stay float.
+        flat = [tf.reshape(each(tf, hidden), (1, -1)) for each in functions]
+        return [tf.matmul(each, normal(each.shape[1], 3, scale=0.2)) for each in flat]
+
+    graph = read(convert(model, int16=dtype == "int16"))
+    report = examine(graph, float_input=True, float_output=True)
+    # The integers that ARG_MAX gives are cast for the product.
+    assert [each for each in broken(report) if each[1] not in {"CAST", "QUANTIZE"}] == []
+    seen = {
+        operator.type
+        for operator in graph.main.operators
+        if dtype in {graph.main.tensors[each].dtype for each in operator.inputs if each >= 0}
+    }
+    assert set(kinds) <= seen
+
+
+def test_the_table_names_operators_of_the_schema() -> None:
+    assert set(SPECIFICATION) <= set(vars(schema.BuiltinOperator))
+
+
+def test_int16_is_refused_where_the_table_has_no_form() -> None:
+    without = {kind for kind in BODIES if not SPECIFICATION[kind].has_int16}
+    assert without == NOT_INT16 - {"PADV2"}
+
+
+@pytest.mark.parametrize("name", INTEGER)
+@pytest.mark.parametrize("scheme", ["int8", "int16x8"])
+def test_sound_models_of_many_architectures(name: str, scheme: str) -> None:
+    if scheme == "int16x8" and name in NOT_16X8:
+        pytest.skip(f"TensorFlow's 16x8 quantizer has no form for {NOT_16X8[name]}")
+    report = examine(read(architecture(name).public(scheme)), promise=scheme)
+    assert [each[1] for each in broken(report)] == LEFT_FLOAT.get(name, [])
+    assert report.specification
+
+
+@pytest.mark.parametrize(
+    "scheme", ["int8_per_tensor", "int8_float_fallback", "dynamic_range", "float16"]
+)
+@pytest.mark.parametrize("name", ["depthwise", "unrolled_lstm"])
+def test_sound_models_of_every_scheme(name: str, scheme: str) -> None:
+    report = examine(read(architecture(name).public(scheme)), promise=scheme)
+    assert broken(report) == []
+
+
+def test_the_converter_breaks_one_hot_and_the_model_is_wrong(tf: Any) -> None:
+    """One and zero have scales of their own, and the kernel copies their integers."""
+    content = convert(lambda x: tf.one_hot(tf.argmax(x, -1), 8), int16=False)
+    report = examine(read(content), float_output=True, float_input=True)
+    assert {each[:2] for each in broken(report)} == {("activation.same_scale", "ONE_HOT")}
+    got = Runtime(content).predict(np.ones((1, 6, 6, 3), np.float32))
+    assert not np.isin(np.round(got, 2), [0, 1]).all()
+
+
+def test_the_converter_gives_scales_of_zero_in_16x8(tf: Any) -> None:
+    kernel = normal(1, 1, 8, 4)
+    kernel[..., 1] = 0
+    content = convert(lambda x: tf.nn.conv2d(x, kernel, 1, "SAME"), int16=True)
+    report = examine(read(content), float_input=True, float_output=True, promise="int16x8")
+    assert {each[0] for each in broken(report)} <= {"tensor.scale"}
+    assert ("tensor.scale", "TENSOR", "a scale of 0.0") in broken(report)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the pairs of compiled models are not here")
+def test_real_models_by_others() -> None:
+    """Int8 models keep the specification, uint8 ones are told of once, custom operators named."""
+    for path in sorted(SHARED.glob("*.tflite")):
+        graph = read(path.read_bytes(), path.name)
+        report = examine(graph, float_input=True)
+        main = graph.main
+        is_former = any(
+            operator.type not in {"QUANTIZE", "DEQUANTIZE"}
+            and not operator.is_custom
+            and main.tensors[operator.outputs[0]].dtype == "uint8"
+            for operator in main.operators
+        ) or any(each.dtype == "uint8" and each.constant is not None for each in main.tensors)
+        customs = sum(operator.is_custom for operator in main.operators)
+        rules = [rule for rule, _, _ in broken(report)]
+        assert rules == ["custom.unknown"] * customs + ["model.uint8"] * is_former, path.name
