@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from quantline.contract.finding import Finding, Severity
 from quantline.contract.layer_name import layer_of
+from quantline.contract.specification import PROPERTY, WRITTEN
 
 if TYPE_CHECKING:
     from quantline.tflite import Operator, Subgraph, Tensor
@@ -28,7 +29,6 @@ class Rule:
 
 
 _PROMISE = "the promise of integer-only quantization"
-_TYPES = "https://www.tensorflow.org/lite/performance/quantization_spec"
 _KERNELS = "TensorFlow Lite's kernels"
 
 RULES: dict[str, Rule] = {
@@ -55,20 +55,20 @@ RULES: dict[str, Rule] = {
         "integer_only", "builtin operators that the installed schema knows", "schema.fbs"
     ),
     # The specification, of any tensor.
-    "model.uint8": Rule("specification", "int8 activations and symmetric weights", _TYPES),
+    "model.uint8": Rule("specification", "int8 activations and symmetric weights", WRITTEN),
     "tensor.scale": Rule("specification", "positive, finite scales", "real = scale * (q - zero)"),
     # Of activations.
     "activation.type": Rule(
-        "specification", "int8 activations, or int16 ones throughout an operator", _TYPES
+        "specification", "int8 activations, or int16 ones throughout an operator", WRITTEN
     ),
-    "activation.scale": Rule("specification", "one scale for an activation", _TYPES),
+    "activation.scale": Rule("specification", "one scale for an activation", WRITTEN),
     "activation.zero_point": Rule(
         "specification",
         "a zero point in [-128, 127] for int8 activations, and 0 for int16 ones",
-        f"{_TYPES}; operator_property.cc for int16",
+        f"{WRITTEN}; operator_property.cc for int16",
     ),
     "activation.fixed": Rule(
-        "specification", "the output's scale and zero point that the function fixes", _TYPES
+        "specification", "the output's scale and zero point that the function fixes", WRITTEN
     ),
     "activation.power_of_two": Rule(
         "specification",
@@ -78,28 +78,28 @@ RULES: dict[str, Rule] = {
     "activation.same_scale": Rule(
         "specification",
         "one scale and zero point for all inputs and outputs of an operator that copies integers",
-        f"{_TYPES}; operator_property.cc; {_KERNELS}",
+        f"{WRITTEN}; operator_property.cc; {_KERNELS}",
     ),
     "activation.int16": Rule(
-        "specification", "operators that have a form with int16 activations", "operator_property.cc"
+        "specification", "operators that have a form with int16 activations", PROPERTY
     ),
     # Of weights.
-    "weights.type": Rule("specification", "int8 weights", _TYPES),
-    "weights.range": Rule("specification", "weights in [-127, 127]", _TYPES),
-    "weights.zero_point": Rule("specification", "zero points of 0 for weights", _TYPES),
+    "weights.type": Rule("specification", "int8 weights", WRITTEN),
+    "weights.range": Rule("specification", "weights in [-127, 127]", WRITTEN),
+    "weights.zero_point": Rule("specification", "zero points of 0 for weights", WRITTEN),
     "weights.axis": Rule(
-        "specification", "one scale for weights, or one for each of their outputs", _TYPES
+        "specification", "one scale for weights, or one for each of their outputs", WRITTEN
     ),
     # Of biases.
     "bias.type": Rule(
-        "specification", "an int32 bias; int64 or int32 with int16 activations", _TYPES
+        "specification", "an int32 bias; int64 or int32 with int16 activations", WRITTEN
     ),
     "bias.scale": Rule(
         "specification",
         "a bias scale equal to input scale times weight scale, to float32's precision",
-        _TYPES,
+        WRITTEN,
     ),
-    "bias.zero_point": Rule("specification", "zero points of 0 for a bias", _TYPES),
+    "bias.zero_point": Rule("specification", "zero points of 0 for a bias", WRITTEN),
     # Across subgraphs.
     "call.same_scale": Rule(
         "specification",

@@ -7,7 +7,8 @@ a model is made by the one and run by the others:
   which describes int8 and stops at the operators of 2020;
 - ``tensorflow/lite/tools/optimize/operator_property.cc``, by which the former quantizer worked
   (``PROPERTY``): more operators, and the 16x8 variant of int16 activations and int8 weights;
-- what TensorFlow 2.21's converter makes of an operator (``MEASURED``), for what neither names.
+- what TensorFlow 2.21's converter makes of an operator (``MEASURED``), for what neither names, and
+  the kernel of one that it does not make or makes wrong (``COPIES``).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Literal
 WRITTEN = "the 8-bit quantization specification"
 PROPERTY = "operator_property.cc"
 MEASURED = "measured with TensorFlow 2.21's converter"
+COPIES = "its kernel, which copies integers"
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,7 @@ SPECIFICATION: dict[str, OperatorSpecification] = {
             "SPACE_TO_BATCH_ND": WRITTEN, "BATCH_TO_SPACE_ND": WRITTEN, "TRANSPOSE": WRITTEN,
             "SQUEEZE": WRITTEN, "EXPAND_DIMS": PROPERTY, "SLICE": WRITTEN,
             "STRIDED_SLICE": PROPERTY, "REDUCE_MAX": PROPERTY, "REDUCE_MIN": PROPERTY,
-            "REVERSE_V2": MEASURED, "TILE": MEASURED, "BROADCAST_TO": MEASURED,
+            "REVERSE_V2": MEASURED, "TILE": MEASURED, "BROADCAST_TO": COPIES,
             "UNPACK": PROPERTY, "SPLIT_V": PROPERTY,
         }.items()
     },
@@ -192,15 +194,15 @@ SPECIFICATION: dict[str, OperatorSpecification] = {
     ),
     **{
         name: OperatorSpecification(
-            (None, ACTIVATION, ACTIVATION), _OUT, same_scale=True, has_int16=False, source=MEASURED
+            (None, ACTIVATION, ACTIVATION), _OUT, same_scale=True, has_int16=False, source=source
         )
-        for name in ("SELECT", "SELECT_V2")
+        for name, source in {"SELECT": MEASURED, "SELECT_V2": COPIES}.items()
     },
     # TensorFlow 2.21's converter breaks this one: the kernel copies the two values as they are,
     # and they have scales of their own.
     "ONE_HOT": OperatorSpecification(
         (None, None, ACTIVATION, ACTIVATION), _OUT, same_scale=True, has_int16=False,
-        source="the kernel one_hot.cc, which copies integers",
+        source=COPIES,
     ),
     # The result is no quantized number.
     **{

@@ -35,7 +35,11 @@ def enforce_integer_only(
     for each in report.findings:
         if each.breaks_integer_only:
             logger.warning("operator %s %s stays float: %s", each.operator, each.type, each.found)
-    kept = ("evidence", "integer_only", "operators", "float_operators", "tensors",
+        elif each.severity == "specification":
+            logger.warning(
+                "%s: %s has %s instead of %s", each.rule, each.type, each.found, each.expected
+            )
+    kept = ("evidence", "integer_only", "specification", "operators", "float_operators", "tensors",
             "integer_tensors", "input_types", "output_types")  # fmt: skip
     return {
         **{key: validation_report[key] for key in kept},
