@@ -66,6 +66,22 @@ def around(body: Body, low: float = -1.0, high: float = 1.0) -> Small:
     return recorded(model, low, high)
 
 
+@cache
+def together() -> Small:
+    """Build one model of all bodies, each on a convolution of its own."""
+    tf = tensorflow()
+
+    def model(image: Any) -> list[Any]:
+        outputs = []
+        for seed, (_, body) in enumerate(MODELS.values()):
+            kernel = normal(1, 1, 4, 4, seed=seed, scale=0.5)
+            hidden = tf.nn.conv2d(image, kernel, 1, "SAME") + normal(4, seed=seed, scale=0.1)
+            outputs.append(body(tf, hidden))
+        return outputs
+
+    return recorded(model)
+
+
 def recorded(function: Callable[[Any], Any], low: float = -1.0, high: float = 1.0) -> Small:
     """Convert a function of an image of shape (1, 6, 6, 4), and record over seeded inputs."""
     rng = np.random.default_rng(5)
@@ -97,13 +113,14 @@ def _segments(operation: str) -> Body:
 
 
 def _layer(make: Callable[[Any], Any], shape: tuple[int, ...] = SHAPE) -> Body:
-    def body(tf: Any, x: Any) -> Any:
+    @cache  # a function that is traced twice may make its variables once only
+    def layer() -> Any:
         import keras
 
         keras.utils.set_random_seed(1)
-        return make(keras.layers)(tf.reshape(x, shape))
+        return make(keras.layers)
 
-    return body
+    return lambda tf, x: layer()(tf.reshape(x, shape))
 
 
 def _resize(kind: str, **settings: bool) -> Body:

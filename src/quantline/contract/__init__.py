@@ -3,5 +3,8 @@
 from quantline.contract.examine import examine
 from quantline.contract.finding import Finding, Report
 from quantline.contract.integer_only import enforce
+from quantline.contract.preflight import preflight
+from quantline.contract.reasons import Reason
+from quantline.contract.why import explained, why
 
-__all__ = ["Finding", "Report", "enforce", "examine"]
+__all__ = ["Finding", "Reason", "Report", "enforce", "examine", "explained", "preflight", "why"]

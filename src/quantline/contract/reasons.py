@@ -1,0 +1,160 @@
+"""Why operators stay float: what is known of a float model before it is quantized."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from quantline.contract.integer_forms import MEASURED, TIED, has_form, width
+from quantline.contract.rewrites import rewrite
+from quantline.quantization import litert_backend
+
+if TYPE_CHECKING:
+    from quantline.tflite import Graph, Operator, Subgraph
+
+Kind = Literal["no_form", "variant", "neighbour", "custom", "kept", "no_range", "order", "scheme"]
+"""``no_form``: the back end has no integer form of the operator's type. ``variant``: it has one,
+but not for this use of it. ``neighbour``: an operator beside it stays float and takes it along.
+``custom``: what it computes is not known. ``kept``: a parameter says so. ``no_range``: no range of
+it was recorded. ``order``: TensorFlow happened to visit operators in an order that left it.
+``scheme``: activations are float by design."""
+
+_FALLBACK = "'conversion.scheme: int8_float_fallback' leaves it in float"
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why an operator stays float.
+
+    Attributes:
+        kind: What sort of reason it is.
+        text: The reason, as a part of a sentence.
+        remedy: What to do about it, as a sentence; None where nothing is to be done.
+    """
+
+    kind: Kind
+    text: str
+    remedy: str | None
+
+
+def known(graph: Graph, scheme: str, backend: str) -> dict[tuple[int, int], Reason]:
+    """Return the operators of a float model that are known to stay float, with the reasons.
+
+    Args:
+        graph: The float model.
+        scheme: A scheme with integer activations.
+        backend: ``tensorflow`` or ``litert``.
+
+    Returns:
+        Reasons by subgraph index and operator index. With TensorFlow's int16x8, which refuses a
+        model that it cannot quantize as a whole, they are the operators it names.
+
+    Raises:
+        PackageMissing: The back end is not installed.
+    """
+    left = set(litert_backend.left_in_float(graph, scheme)) if backend == "litert" else set()
+    found: dict[tuple[int, int], Reason] = {}
+    for subgraph in graph.subgraphs:
+        floats: dict[int, Operator] = {}
+        for operator in subgraph.operators:
+            computes = "float32" in dtypes(subgraph, operator)
+            refused = backend == "tensorflow" and width(scheme) == "int16"
+            if not (computes or refused):
+                continue
+            if operator.is_custom:
+                reason = _custom(graph, operator)
+            elif operator.type in left or (
+                backend == "tensorflow" and has_form(operator.type, scheme) is False
+            ):
+                reason = _no_form(graph, operator, scheme, backend)
+            else:
+                variant = _variant(graph, subgraph, operator, scheme, backend)
+                if variant is None and backend == "tensorflow" and not refused:
+                    variant = _tied(subgraph, operator, floats)
+                if variant is not None:
+                    found[subgraph.index, operator.index] = variant
+                continue
+            found[subgraph.index, operator.index] = reason
+            floats |= dict.fromkeys(operator.outputs, operator)
+    return found
+
+
+def dtypes(subgraph: Subgraph, operator: Operator) -> set[str]:
+    """Return the dtypes of an operator's inputs and outputs."""
+    ports = (*operator.inputs, *operator.outputs)
+    return {subgraph.tensors[index].dtype for index in ports if index >= 0}
+
+
+def _custom(graph: Graph, operator: Operator) -> Reason:
+    text = f"{operator.type} is a custom operator: no back end knows what it computes"
+    return Reason("custom", text, _without(graph, operator))
+
+
+def _no_form(graph: Graph, operator: Operator, scheme: str, backend: str) -> Reason:
+    kind, bits = operator.type, width(scheme)
+    made = {"tensorflow": f"TensorFlow ({MEASURED})", "litert": "litert-quantizer"}[backend]
+    text = f"{kind} has no {bits} form in {made}"
+    another = rewrite(kind, scheme, backend)
+    if backend == "litert" and has_form(kind, scheme):
+        remedy = f"Set 'conversion.backend: tensorflow', which has an {bits} form of it"
+    elif another is not None:
+        remedy = another.text
+    elif bits == "int16" and has_form(kind, "int8") and backend == "tensorflow":
+        remedy = "Set 'conversion.scheme: int8', which has a form of it"
+    else:
+        remedy = _without(graph, operator)
+    return Reason("no_form", text, remedy)
+
+
+def _variant(
+    graph: Graph, subgraph: Subgraph, operator: Operator, scheme: str, backend: str
+) -> Reason | None:
+    unread = [each for each in operator.outputs if not _is_read(subgraph, each)]
+    if backend == "litert":
+        if operator.type != "SPLIT" or not unread:
+            return None
+        text = (
+            "SPLIT gives an output that nothing reads, which litert-quantizer leaves in float: "
+            "LiteRT cannot load the model"
+        )
+        return Reason("variant", text, "Set 'conversion.backend: tensorflow'")
+    if operator.type == "TOPK_V2" and operator.outputs[0] in unread:
+        text = "TOPK_V2 gives only indices here: TensorFlow quantizes it by its values alone"
+        return Reason("variant", text, _without(graph, operator))
+    if operator.type == "PADV2" and width(scheme) == "int16":
+        another = rewrite(operator.type, scheme, backend)
+        text = "PADV2 keeps its 'constant_values' in float, and LiteRT cannot load the model"
+        return Reason("variant", text, another.text if another else None)
+    return None
+
+
+def _tied(subgraph: Subgraph, operator: Operator, floats: dict[int, Operator]) -> Reason | None:
+    """Return why an operator follows one that it shares a scale with."""
+    if operator.type not in TIED:
+        return None
+    for index in operator.inputs:
+        if index in floats and subgraph.tensors[index].dtype == "float32":
+            other = floats[index]
+            text = (
+                f"{operator.type} shares one scale among its inputs, of which operator "
+                f"{other.index} {other.type} stays float"
+            )
+            return Reason("neighbour", text, f"Replace {other.type}; this operator needs nothing")
+    return None
+
+
+def _is_read(subgraph: Subgraph, index: int) -> bool:
+    read = {each for operator in subgraph.operators for each in operator.inputs}
+    return index in read or index in subgraph.outputs
+
+
+def _without(graph: Graph, operator: Operator) -> str:
+    """Return what to do about an operator that has no rewrite."""
+    read = {each for other in graph.main.operators for each in other.inputs}
+    at_end = set(operator.outputs) & set(graph.main.outputs) and not set(operator.outputs) & read
+    if at_end:
+        return (
+            f"No rewrite is known. Let the model end at what {operator.type} reads, and compute "
+            f"it in the application; or {_FALLBACK}"
+        )
+    return f"No rewrite is known; {_FALLBACK}"

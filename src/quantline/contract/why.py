@@ -1,0 +1,180 @@
+"""After quantization: why each operator that stayed float did, and what to do about it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from quantline.contract.integer_forms import has_form
+from quantline.contract.reasons import Reason, known
+from quantline.quantization.bias_correction import before_edges
+from quantline.quantization.schemes import SCHEMES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from quantline.contract.finding import Report
+    from quantline.tflite import Graph, Operator
+
+_EDGES = {"QUANTIZE", "DEQUANTIZE"}
+
+
+def why(
+    float_graph: Graph, quantized: Graph, recipe: Mapping[str, Any], operator: Operator
+) -> Reason:
+    """Say why an operator of a model that Quantline converted stayed float.
+
+    Args:
+        float_graph: The float model that it was made from.
+        quantized: The converted model.
+        recipe: How it was made: :attr:`quantline.quantization.Quantized.recipe`.
+        operator: An operator of its main subgraph that reads or writes float.
+
+    Raises:
+        PackageMissing: The back end that made it is not installed.
+    """
+    return _Explainer(float_graph, quantized, recipe).explain(operator)
+
+
+def explained(
+    report: Report, float_graph: Graph, quantized: Graph, recipe: Mapping[str, Any]
+) -> Report:
+    """Return the report of a converted model with the reason and remedy of what stayed float.
+
+    Args:
+        report: What :func:`quantline.contract.examine` found in it.
+        float_graph: The float model that it was made from.
+        quantized: The converted model.
+        recipe: How it was made.
+
+    Raises:
+        PackageMissing: The back end that made it is not installed.
+    """
+    explainer = _Explainer(float_graph, quantized, recipe)
+    findings = []
+    for each in report.findings:
+        if each.breaks_integer_only and each.operator is not None and each.subgraph == 0:
+            reason = explainer.explain(quantized.main.operators[each.operator])
+            each = replace(each, found=reason.text, remedy=reason.remedy)  # noqa: PLW2901
+        findings.append(each)
+    return replace(report, findings=tuple(findings))
+
+
+@dataclass
+class _Explainer:
+    """Both models, with what is looked up in them more than once."""
+
+    before: Graph
+    after: Graph
+    recipe: Mapping[str, Any]
+
+    def explain(self, operator: Operator) -> Reason:
+        if not SCHEMES[self.scheme].integer:
+            return Reason("scheme", f"the scheme '{self.scheme}' leaves activations in float", None)
+        if operator.type in _EDGES:
+            return self._edge(operator)
+        return self._own(operator) or self._taken_along(operator) or self._left(operator)
+
+    def _taken_along(self, operator: Operator) -> Reason | None:
+        """Return why an operator with an integer form stays float beside another."""
+        for other in self._beside(operator) if has_form(operator.type, self.scheme) else ():
+            if self._own(other) is not None:
+                text = (
+                    f"{operator.type} has an integer form, but shares float tensors with operator "
+                    f"{other.index} {other.type}, which stays float and takes it along"
+                )
+                return Reason("neighbour", text, f"Replace {other.type}; {operator.type} may stay")
+        return None
+
+    def _left(self, operator: Operator) -> Reason:
+        """Return why an operator stays float of which nothing known beforehand tells."""
+        if not has_form(operator.type, self.scheme):
+            text = f"the back end '{self.recipe['backend']}' has no integer form of {operator.type}"
+            return Reason("no_form", text, "'conversion.scheme: int8_float_fallback' leaves it")
+        if operator.type == "SPLIT":
+            text = (
+                "SPLIT has an integer form: TensorFlow visits operators in the order of their "
+                "addresses in memory, and happened on one in which it left this in float"
+            )
+            return Reason(
+                "order", text, "Convert again, on Linux outside of a restricted container"
+            )
+        text = f"{operator.type} has an integer form: a range of what it reads or gives is missing"
+        return Reason("no_range", text, "Record the ranges again, from this float model")
+
+    def _edge(self, operator: Operator) -> Reason:
+        main = self.after.main
+        if operator.type == "DEQUANTIZE":
+            does = "turns integers into float for"
+            near = [each for each in main.operators if operator.outputs[0] in each.inputs]
+        else:
+            does = "turns into integers what comes from"
+            near = [each for each in main.operators if operator.inputs[0] in each.outputs]
+        near = [each for each in near if each.type not in _EDGES]
+        if not near:
+            return Reason("neighbour", f"{does} an input or output of the model", None)
+        reason = self.explain(near[0])
+        text = f"{does} operator {near[0].index} {near[0].type}: {reason.text}"
+        return Reason(reason.kind, text, None)
+
+    def _own(self, operator: Operator) -> Reason | None:
+        """Return the reason that lies in the operator itself."""
+        original = self._originals.get(operator.index)
+        names = [self.after.main.tensors[index].name for index in operator.outputs]
+        if original is not None:
+            names += [self.before.main.tensors[index].name for index in original.outputs]
+        for entry in self.recipe.get("keep_float", ()):
+            if entry == operator.type or any(re.fullmatch(entry, each) for each in names):
+                text = (
+                    f"'conversion.keep_float' has the entry '{entry}', which fits {operator.type}"
+                )
+                return Reason("kept", text, f"Remove '{entry}' from 'conversion.keep_float'")
+        return None if original is None else self._known.get((0, original.index))
+
+    @property
+    def scheme(self) -> str:
+        """The scheme that the model was converted by."""
+        return str(self.recipe["scheme"])
+
+    @cached_property
+    def _known(self) -> dict[tuple[int, int], Reason]:
+        return known(self.before, self.scheme, self.recipe["backend"])
+
+    @cached_property
+    def _originals(self) -> dict[int, Operator]:
+        """Operators of the float model by the index of what became of them."""
+        main = self.before.main
+        writers: dict[str, Operator] = {}
+        for each in main.operators:
+            names = [main.tensors[index].name for index in each.outputs]
+            # TensorFlow names each output of several after all of them.
+            writers |= dict.fromkeys([*names, ";".join(names)], each)
+        renamed = before_edges(self.before, self.after)
+        return {
+            each.index: writers[name]
+            for each in self.after.main.operators
+            if each.type not in _EDGES
+            for index in each.outputs
+            if (name := renamed.get(index, self.after.main.tensors[index].name)) in writers
+        }
+
+    def _beside(self, operator: Operator) -> list[Operator]:
+        """Return the operators that float tensors join to this one, the nearest first."""
+        main = self.after.main
+        found = [operator]
+        for each in found:  # grows while it is walked
+            ports = {
+                index for index in (*each.inputs, *each.outputs)
+                if index >= 0
+                and main.tensors[index].dtype == "float32"
+                and main.tensors[index].constant is None
+            }  # fmt: skip
+            found += [
+                other for other in main.operators
+                if other.type not in _EDGES
+                and other not in found
+                and ports & {*other.inputs, *other.outputs}
+            ]  # fmt: skip
+        return found[1:]

@@ -1,0 +1,119 @@
+"""Each rewrite against the function it stands for, in float and in integers."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from tests.contract.rewritten import EXAMPLES
+from tests.contract.small_models import recorded
+from tests.graphs import normal
+
+from quantline.contract.integer_forms import has_form
+from quantline.contract.rewrites import REWRITES, rewrite
+from quantline.errors import ConversionFailed
+from quantline.quantization import litert_backend, tensorflow_backend
+from quantline.quantization.flatbuffer import float_operators
+from quantline.quiet import tensorflow
+from quantline.tflite import Runtime, read
+
+if TYPE_CHECKING:
+    from tests.contract.small_models import Body, Small
+
+QUANTIZE = {"tensorflow": tensorflow_backend.quantize, "litert": litert_backend.quantize}
+SCHEMES = {"int8": ("int8_float_fallback", "int8"), "int16": ("int16x8", "int16")}
+# Functions with steps: near one, the last bit of the input decides. Above and below it they agree.
+STEPS = {"CAST", "CEIL", "FLOOR", "FLOOR_DIV", "NOT_EQUAL", "ROUND", "SIGN"}
+# LiteRT interpolates int16 logarithms and square roots in a table of 513 places.
+COARSE = {("LOG_SOFTMAX", "int16"): 0.06, ("L2_NORMALIZATION", "int16"): 0.1}
+
+
+def model(body: Body) -> Small:
+    tf = tensorflow()
+    kernel = normal(1, 1, 4, 4, scale=0.5)
+    return recorded(lambda x: body(tf, tf.nn.conv2d(x, kernel, 1, "SAME") + normal(4, scale=0.1)))
+
+
+@cache
+def original(kind: str) -> Small:
+    return model(EXAMPLES[kind][0])
+
+
+@cache
+def rewritten(kind: str) -> Small:
+    return model(EXAMPLES[kind][1])
+
+
+def outputs(content: bytes, samples: list[np.ndarray]) -> np.ndarray:
+    runtime = Runtime(content, 1)
+    return np.concatenate([runtime.predict(each).ravel() for each in samples])
+
+
+def close(got: np.ndarray, wanted: np.ndarray, tolerance: float, *, share: float) -> bool:
+    """Whether this share of the values is right to within a share of their range."""
+    return np.quantile(np.abs(got - wanted), share) <= tolerance * np.ptp(wanted)
+
+
+def test_every_rewrite_has_an_example() -> None:
+    assert set(EXAMPLES) == set(REWRITES)
+
+
+@pytest.mark.parametrize("kind", sorted(REWRITES))
+def test_the_original_holds_the_operator_and_the_rewrite_does_not(kind: str) -> None:
+    assert kind in {each.type for each in read(original(kind).float_tflite).main.operators}
+    assert kind not in {each.type for each in read(rewritten(kind).float_tflite).main.operators}
+
+
+@pytest.mark.parametrize("kind", sorted(REWRITES))
+def test_it_computes_the_same_in_float(kind: str) -> None:
+    wanted = outputs(original(kind).float_tflite, original(kind).samples)
+    got = outputs(rewritten(kind).float_tflite, original(kind).samples)
+    tolerance, share = {
+        "SIN": (1.1e-3, 1.0),  # of [-1, 1], the bound of the two parabolas
+        "COS": (2e-3, 1.0),
+        "L2_NORMALIZATION": (0.05, 0.99),  # the summand that guards against 0
+    }.get(kind, (1e-6, 0.99 if kind in STEPS else 1.0))
+    assert close(got, wanted, tolerance, share=share)
+
+
+@pytest.mark.parametrize("bits", SCHEMES)
+@pytest.mark.parametrize("backend", QUANTIZE)
+@pytest.mark.parametrize("kind", sorted(REWRITES))
+def test_it_converts_exactly_where_it_says_so(kind: str, backend: str, bits: str) -> None:
+    scheme, io_type = SCHEMES[bits]
+    small = rewritten(kind)
+    arguments = (small.float_tflite, small.bounds(), scheme, io_type, io_type)
+    if rewrite(kind, scheme, backend) is None:
+        try:
+            assert float_operators(read(QUANTIZE[backend](*arguments)))
+        except ConversionFailed as error:
+            assert "not yet supported" in error.found  # noqa: PT017 - either is right
+        return
+    made = QUANTIZE[backend](*arguments)
+    assert float_operators(read(made)) == []
+    wanted = outputs(original(kind).float_tflite, small.samples)
+    share = 0.9 if kind in STEPS else 0.99
+    tolerance = COARSE.get((kind, bits), 0.03)
+    assert close(outputs(made, small.samples), wanted, tolerance, share=share)
+
+
+def test_a_minimum_beside_what_it_reads_is_why_no_rewrite_has_one() -> None:
+    """TensorFlow ties the convolution's scale to the minimum's, which clips it for others too."""
+    tf = tensorflow()
+    small = model(lambda _, x: tf.nn.relu(x) + tf.minimum(x, 0.0))  # the same as x
+    wanted = outputs(small.float_tflite, small.samples)
+    made = tensorflow_backend.quantize(
+        small.float_tflite, small.bounds(), "int8_float_fallback", "int8", "int8"
+    )
+    assert not close(outputs(made, small.samples), wanted, 0.1, share=0.9)
+    assert not any(re.search(r"minimum\(", each.text) for each in REWRITES.values())
+
+
+def test_there_is_one_for_what_needs_one() -> None:
+    assert rewrite("RELU", "int8", "tensorflow") is None
+    needed = [each for each in REWRITES if has_form(each, "int8") and has_form(each, "int16x8")]
+    # These become integers that LiteRT cannot run.
+    assert needed == ["PADV2", "SCATTER_ND", "SQUARED_DIFFERENCE"]

@@ -1,0 +1,157 @@
+"""Why operators stayed float: each reason is made to hold, and told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from tests.contract.small_models import MODELS, around, small
+from tests.graphs import here
+from tests.quantization.architectures import architecture
+
+from quantline import recipe
+from quantline.contract import examine
+from quantline.contract.why import explained, why
+from quantline.quantization import backends, litert_backend, quantize, tensorflow_backend
+from quantline.tflite import read
+
+if TYPE_CHECKING:
+    from tests.contract.small_models import Small
+
+    from quantline.contract.reasons import Reason
+    from quantline.tflite import Graph
+
+
+@pytest.fixture(autouse=True)
+def _without_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backends, "run_in_child", here)
+
+
+def converted(model: Small, **settings: Any) -> tuple[Graph, Graph, dict[str, Any]]:
+    """The float model, what became of it, and the recipe."""
+    values = {"scheme": "int8_float_fallback", "input_type": "int8", "output_type": "int8"}
+    conversion = recipe.check(recipe.Conversion, {**values, **settings})
+    made = quantize(model.float_tflite, model.ranges, conversion)
+    return read(model.float_tflite), read(made.content), made.recipe
+
+
+def reasons(before: Graph, after: Graph, told: dict[str, Any]) -> dict[str, Reason]:
+    """The reason of each operator that is float, by type."""
+    tensors = after.main.tensors
+    return {
+        each.type: why(before, after, told, each)
+        for each in after.main.operators
+        if "float32" in {tensors[index].dtype for index in (*each.inputs, *each.outputs)}
+    }
+
+
+@pytest.mark.parametrize("name", ["sin", "cumsum", "square", "elu", "cast_from_boolean", "pow"])
+def test_no_form(name: str) -> None:
+    kind = MODELS[name][0]
+    reason = reasons(*converted(small(name)))[kind]
+    assert reason.kind == "no_form"
+    assert kind in reason.text
+    assert reason.remedy
+
+
+def test_what_turns_integers_into_float_and_back_names_the_operator() -> None:
+    found = reasons(*converted(small("sin")))
+    assert set(found) == {"DEQUANTIZE", "SIN", "QUANTIZE"}
+    for kind in ("DEQUANTIZE", "QUANTIZE"):
+        assert "SIN: SIN has no int8 form" in found[kind].text
+        assert found[kind].remedy is None
+
+
+@pytest.mark.parametrize("entry", ["LOGISTIC", "Sigm.*"])
+def test_kept_by_a_parameter(entry: str) -> None:
+    reason = reasons(*converted(small("add"), keep_float=[entry]))["LOGISTIC"]
+    assert reason.kind == "kept"
+    assert f"'{entry}'" in reason.text
+
+
+def test_a_variant_that_only_some_uses_of_an_operator_are() -> None:
+    reason = reasons(*converted(small("top_k_indices")))["TOPK_V2"]
+    assert reason.kind == "variant"
+    assert "only indices" in reason.text
+    assert reasons(*converted(small("top_k"))) == {}
+
+
+def test_a_concatenation_follows_what_it_shares_a_scale_with() -> None:
+    model = around(lambda tf, x: tf.concat([tf.sin(x), x], 3))
+    reason = reasons(*converted(model))["CONCATENATION"]
+    assert reason.kind == "neighbour"
+    assert "SIN" in reason.text
+
+
+def test_an_operator_that_is_left_beside_another() -> None:
+    """Not foretold: it depends on the order in which TensorFlow visits operators."""
+    model = around(lambda tf, x: tf.concat([tf.nn.max_pool2d(tf.sin(x), 3, 1, "SAME"), x * 2], 3))
+    reason = reasons(*converted(model))["MAX_POOL_2D"]
+    assert reason.kind == "neighbour"
+    assert "SIN, which stays float" in reason.text
+
+
+def test_no_range_of_it() -> None:
+    model = small("add")
+    before = read(model.float_tflite)
+    bounds = model.bounds()
+    first = next(each for each in before.main.operators if each.type == "CONV_2D")
+    del bounds[first.outputs[0]]
+    made = tensorflow_backend.quantize(
+        model.float_tflite, bounds, "int8_float_fallback", "int8", "int8"
+    )
+    told = {"scheme": "int8_float_fallback", "backend": "tensorflow"}
+    found = reasons(before, read(made), told)
+    assert {found[kind].kind for kind in ("CONV_2D", "LOGISTIC", "ADD")} == {"no_range"}
+
+
+def test_float_by_design() -> None:
+    before, after, told = converted(
+        small("add"), scheme="float16", input_type="float32", output_type="float32"
+    )
+    assert {each.kind for each in reasons(before, after, told).values()} == {"scheme"}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "remedy"),
+    [
+        ("exp", "EXP", "Set 'conversion.backend: tensorflow', which has an int8 form of it"),
+        ("square", "SQUARE", "Write 'x * x' in place of tf.square(x)"),
+        ("lstm", "SPLIT", "Set 'conversion.backend: tensorflow'"),
+    ],
+)
+def test_the_other_back_end(name: str, kind: str, remedy: str) -> None:
+    reason = reasons(*converted(small(name), backend="litert"))[kind]
+    assert reason.remedy == remedy
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "litert"])
+@pytest.mark.parametrize("name", ["attention", "swish", "embedding"])
+def test_every_operator_of_an_architecture_is_explained(name: str, backend: str) -> None:
+    model = architecture(name)
+    bounds = {each.index: (each.min, each.max) for each in model.stock_ranges().tensors}
+    make = {"tensorflow": tensorflow_backend, "litert": litert_backend}[backend].quantize
+    content = make(model.float_tflite, bounds, "int8_float_fallback", "int8", "int8")
+    told = {"scheme": "int8_float_fallback", "backend": backend}
+    found = reasons(read(model.float_tflite), read(content), told)
+    assert {each.kind for each in found.values()} <= {"no_form", "neighbour", "variant"}
+
+
+def test_a_report_with_reasons_in_place_of_guesses() -> None:
+    before, after, told = converted(small("cumsum"))
+    report = examine(after)
+    full = explained(report, before, after, told)
+    assert [each.type for each in full.findings] == [each.type for each in report.findings]
+    (found,) = (each for each in full.findings if each.type == "CUMSUM")
+    assert found.found == "CUMSUM has no int8 form in TensorFlow (measured with tensorflow 2.21.0)"
+    assert found.remedy is not None
+    assert "triangular" in found.remedy
+    assert full.integer_only == report.integer_only
+
+
+def test_an_integer_model_needs_no_reasons() -> None:
+    before, after, told = converted(small("conv_of_computed_weights"))
+    report = examine(after)
+    assert explained(report, before, after, told) == report
+    assert np.all([each.dtype != "float32" for each in after.main.tensors])
