@@ -79,3 +79,36 @@ def _named(name: str, index: int) -> Any:
     entry = schema.TensorMapT()
     entry.name, entry.tensorIndex = name, index
     return entry
+
+
+def with_operator(code: int, inputs: Any, outputs: Any, custom: str | None = None) -> Any:
+    """An edit that makes the operator one of another type, on these tensors and without options."""
+
+    def edit(model: Any) -> None:
+        kind, operator = model.operatorCodes[0], model.subgraphs[0].operators[0]
+        kind.builtinCode, kind.deprecatedBuiltinCode = code, min(code, 127)
+        kind.version, kind.customCode = 1, custom
+        operator.inputs, operator.outputs = (
+            np.asarray(each, np.int32) for each in (inputs, outputs)
+        )
+        operator.builtinOptionsType, operator.builtinOptions = 0, None
+
+    return edit
+
+
+def refusals(models: list[bytes]) -> list[str]:
+    """What the runtime says of each model, on its own kernels; empty where it takes it."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    found = []
+    for model in models:
+        try:
+            Interpreter(
+                model_content=model,
+                experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+            ).allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            found.append(str(error))
+        else:
+            found.append("")
+    return found
