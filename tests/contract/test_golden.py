@@ -229,5 +229,10 @@ def test_the_error_names_the_vector_and_where_both_were_made(plain: Any, golden:
     with pytest.raises(GoldenBroken) as caught:
         enforce(wrong, check(plain.int8_tflite, wrong))
     assert caught.value.exit_status == 1
-    for words in ("for highest: ", "100.00% of the values", " quantization steps", "9.9.9 on riscv64"):
+    for words in (
+        "for highest: ",
+        "100.00% of the values",
+        " quantization steps",
+        "9.9.9 on riscv64",
+    ):
         assert words in str(caught.value)

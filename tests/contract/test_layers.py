@@ -233,6 +233,9 @@ def test_models_that_are_no_pair_are_refused(plain: Any, depthwise: Any) -> None
     with pytest.raises(ModelsUnrelated, match="no layer in common") as caught:
         compare_layers(plain.float_tflite, depthwise.int8_tflite, list(plain.samples))
     assert caught.value.exit_status == 2
+    two = architecture("two_ports")
+    with pytest.raises(ModelsUnrelated, match="other inputs or outputs"):
+        compare_layers(plain.float_tflite, two.public("int8"), list(plain.samples))
 
 
 def test_samples_must_fit(plain: Any) -> None:
@@ -247,6 +250,8 @@ RATIOS = {
     "no noise": (4.0, 0.0, math.inf),
     "nothing at all": (0.0, 0.0, math.inf),
     "noise alone": (0.0, 1.0, -math.inf),
+    "not finite": (math.inf, math.inf, -math.inf),
+    "not a number": (math.nan, math.nan, -math.inf),
 }
 
 

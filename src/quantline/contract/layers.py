@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantline.contract.apart import with_operators_apart
+from quantline.contract.layer_name import layer_of
 from quantline.contract.link import link
 from quantline.errors import ModelsUnrelated, first_few
 from quantline.ranges import Feed
@@ -38,6 +39,7 @@ class LayerError:
     Attributes:
         type: The operator's type in the quantized model.
         name: The name of its output in the float model.
+        layer: The layer of the original model that the name tells; None where it tells none.
         float_tensor: The output's index in the float model.
         tensor: Its index in the quantized model.
         tensor_name: Its name there, mostly the same.
@@ -58,6 +60,7 @@ class LayerError:
 
     type: str
     name: str
+    layer: str | None
     float_tensor: int
     tensor: int
     tensor_name: str
@@ -73,11 +76,11 @@ class LayerError:
     quantized_max: float | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values; a ratio that is not finite is None."""
-        values = asdict(self)
-        for key in ("sqnr_db", "own_sqnr_db"):
-            values[key] = values[key] if math.isfinite(values[key]) else None
-        return values
+        """Return plain JSON values; what is not finite is None."""
+        return {
+            key: None if isinstance(value, float) and not math.isfinite(value) else value
+            for key, value in asdict(self).items()
+        }
 
 
 def compare_layers(
@@ -91,14 +94,14 @@ def compare_layers(
         samples: At least one, as :func:`quantline.ranges.record` takes them.
 
     Raises:
-        ModelsUnrelated: The two models have no layer in common.
+        ModelsUnrelated: The two models have no layer in common, or other inputs or outputs.
         InputMismatch: The samples do not fit the float model's inputs.
     """
     before, after = read(float_model, "the float model"), read(quantized, "the quantized model")
-    links = link(before, after)
-    if not links or _input_shapes(before) != _input_shapes(after):
+    links = link(before, after) if _shapes(before) == _shapes(after) else ()
+    if not links:
         raise ModelsUnrelated(
-            "The two models have no layer in common, or other inputs",
+            "The two models have no layer in common, or other inputs or outputs",
             found=f"layers such as {_first_layers(before)} in the float model and "
             f"{_first_layers(after)} in the quantized one",
             expected="a float model, and a quantized one that was made from it",
@@ -114,10 +117,14 @@ def compare_layers(
 
 
 def sqnr_db(signal: float, noise: float) -> float:
-    """Return the signal to quantization noise ratio in dB of two sums of squares."""
+    """Return the signal to quantization noise ratio in dB of two sums of squares.
+
+    It is infinite without noise, and minus infinity without a signal or where one is not finite.
+    """
     if not noise:
         return math.inf
-    return 10 * math.log10(signal / noise) if signal else -math.inf
+    ratio = signal / noise
+    return 10 * math.log10(ratio) if 0 < ratio < math.inf else -math.inf
 
 
 class _Sums:
@@ -138,8 +145,9 @@ class _Sums:
         """Add one sample: the float output, the quantized model's, and the layer's alone."""
         self.count += real.size
         self.signal += _power(real)
-        self.noise += _power(real - whole)
-        self.own_noise += _power(real - alone)
+        with np.errstate(invalid="ignore"):  # infinity minus itself
+            self.noise += _power(real - whole)
+            self.own_noise += _power(real - alone)
         self.low = min(self.low, float(real.min(initial=math.inf)))
         self.high = max(self.high, float(real.max(initial=-math.inf)))
         if self.ends is not None:
@@ -150,18 +158,20 @@ class _Sums:
     def of(self, each: Link) -> LayerError:
         """Return what the sums say of a layer."""
         low, high = self.ends or (None, None)
+        count = max(self.count, 1)  # a layer may give no value at all
         return LayerError(
             type=each.operator.type,
             name=each.before.name,
+            layer=layer_of(each.before.name),
             float_tensor=each.before.index,
             tensor=each.after.index,
             tensor_name=each.after.name,
             dtype=each.after.dtype,
             sqnr_db=sqnr_db(self.signal, self.noise),
             own_sqnr_db=sqnr_db(self.signal, self.own_noise),
-            signal_rms=math.sqrt(self.signal / self.count),
-            error_rms=math.sqrt(self.noise / self.count),
-            saturated_share=self.beyond / self.count,
+            signal_rms=math.sqrt(self.signal / count),
+            error_rms=math.sqrt(self.noise / count),
+            saturated_share=self.beyond / count,
             float_min=self.low,
             float_max=self.high,
             quantized_min=low,
@@ -170,7 +180,7 @@ class _Sums:
 
 
 def _power(values: np.ndarray) -> float:
-    return float(np.square(values).sum(dtype=np.float64))
+    return float(np.square(values, dtype=np.float64).sum())
 
 
 def _measure(
@@ -228,8 +238,9 @@ def _read_by(some: Sequence[Link], links: Sequence[Link], after: Graph) -> list[
     return [found[index] for index in sorted(found)]
 
 
-def _input_shapes(graph: Graph) -> list[tuple[int, ...]]:
-    return [graph.main.tensors[index].shape for index in graph.main.inputs]
+def _shapes(graph: Graph) -> list[list[tuple[int, ...]]]:
+    main = graph.main
+    return [[main.tensors[index].shape for index in each] for each in (main.inputs, main.outputs)]
 
 
 def _first_layers(graph: Graph) -> str:
