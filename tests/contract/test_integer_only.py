@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from tests.conftest import public_convert, public_quantize
+from tests.graphs import convert, normal
 
 from quantline.contract import Finding, Report, enforce, examine
 from quantline.errors import NotIntegerOnly
-from quantline.tflite import Runtime, read
+from quantline.tflite import Runtime, Tensor, read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -151,3 +152,39 @@ def test_the_model_that_fails_still_runs_in_float(sine: Any) -> None:
     """The reason the check is needed: nothing else tells."""
     got = np.concatenate([Runtime(sine.int8_tflite).predict(each) for each in sine.samples])
     assert np.abs(got - sine()).max() < 0.1
+
+
+def test_simulated_quantization_that_was_left_in(tf: Any) -> None:
+    fake = tf.quantization.fake_quant_with_min_max_args
+
+    def model(image: Any) -> Any:
+        kernel = fake(tf.constant(normal(3, 3, 3, 8)), -2, 2)
+        hidden = fake(tf.nn.conv2d(fake(image, -1, 1), kernel, 1, "SAME"), -6, 6)
+        return fake(tf.sin(hidden), -1, 1)
+
+    report = examine(read(convert(model, (1, 6, 6, 3))))
+    rules = {each.type: each.rule for each in floats(report)}
+    assert rules == {
+        "CONV_2D": "integer.simulated",
+        "SIN": "integer.operator",  # it has no integer form
+        "QUANTIZE": "integer.operator",
+        "DEQUANTIZE": "integer.operator",
+    }
+
+
+def test_the_bodies_of_control_flow_are_checked(tf: Any) -> None:
+    def model(image: Any) -> Any:
+        return tf.cond(tf.reduce_sum(image) > 0, lambda: tf.sin(image), lambda: tf.tanh(image))
+
+    graph = read(convert(model, (1, 4)))
+    found = {(each.subgraph, each.type) for each in floats(examine(graph))}
+    assert {kind for subgraph, kind in found if subgraph} == {"SIN", "TANH"}
+    assert (0, "IF") in found
+
+
+def test_a_variable_of_integers_is_no_float(plain: Any) -> None:
+    """Its handle is neither: what the variable holds is read into other tensors."""
+    graph = read(plain.int8_tflite)
+    handle = Tensor(len(graph.main.tensors), "handle", "resource", (), None, False, None)
+    main = replace(graph.main, tensors=(*graph.main.tensors, handle))
+    assert examine(replace(graph, subgraphs=(main,))).integer_only

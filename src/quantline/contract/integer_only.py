@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from quantline.contract.float_operator import Neighbours
 from quantline.contract.rules import broken
-from quantline.contract.specification import SPECIFICATION
 from quantline.errors import NotIntegerOnly
 from quantline.tflite.graph import is_integer
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from quantline.contract.finding import Finding, Report
-    from quantline.tflite import Operator, Subgraph, Tensor
+    from quantline.tflite import Operator, Subgraph
 
 _SHOWN = 20
 
@@ -48,12 +48,12 @@ def not_integer(subgraph: Subgraph, interface: set[int]) -> Iterator[Finding]:
         interface: The operators that may read or write float.
     """
     touched: set[int] = set()
-    between = _between(subgraph)
+    neighbours = Neighbours(subgraph)
     for operator in subgraph.operators:
         # The converter leaves an LSTM's intermediates float where its kernel does not use them.
         touched.update(operator.inputs, operator.outputs, operator.intermediates)
         if operator.index not in interface:
-            yield from _judge(subgraph, operator, between)
+            yield from _judge(subgraph, operator, neighbours)
     for tensor in subgraph.tensors:
         if tensor.index not in touched and tensor.name and not _is_allowed(tensor.dtype):
             found = f"a {tensor.dtype} tensor that no operator touches"
@@ -93,7 +93,7 @@ def _line(each: Finding) -> str:
     return f"{place}tensor {each.tensor} ('{each.name}'){layer}{where}: {each.found}"
 
 
-def _judge(subgraph: Subgraph, operator: Operator, between: set[int]) -> Iterator[Finding]:
+def _judge(subgraph: Subgraph, operator: Operator, neighbours: Neighbours) -> Iterator[Finding]:
     inputs = [subgraph.tensors[index] for index in operator.inputs if index >= 0]
     outputs = [subgraph.tensors[index] for index in operator.outputs if index >= 0]
     floats = [tensor for tensor in (*outputs, *inputs) if not _is_allowed(tensor.dtype)]
@@ -108,56 +108,8 @@ def _judge(subgraph: Subgraph, operator: Operator, between: set[int]) -> Iterato
         found = f"builtin operator {operator.type.removeprefix('UNKNOWN_')}, newer than the schema"
         yield broken("integer.unknown", subgraph, operator, named, found)
     elif floats:
-        rule, found = _reason(operator, inputs, floats[0].dtype, between)
+        rule, found = neighbours.rule_and_reason(operator, inputs, floats[0].dtype)
         yield broken(rule, subgraph, operator, named, found)
-
-
-def _reason(
-    operator: Operator, inputs: list[Tensor], dtype: str, between: set[int]
-) -> tuple[str, str]:
-    """Return which rule an operator with floats breaks, and how."""
-    rule = "integer.operator"
-    if operator.type == "DEQUANTIZE":
-        found = "turns integers into float for an operator that has no integer form here"
-        if inputs and inputs[0].dtype == "float16":
-            found = "widens float16 constants to float32"
-    elif operator.type == "QUANTIZE":
-        found = "turns the float result of another operator back into integers"
-    elif operator.type == "FAKE_QUANT":
-        rule, found = "integer.simulated", f"simulates quantization in {dtype}"
-    elif any(
-        tensor.constant is not None and is_integer(tensor.dtype) and tensor.quantization
-        for tensor in inputs
-    ):
-        rule = "integer.weights_only"
-        found = f"has integer weights but computes on {dtype} activations"
-    elif operator.index in between and operator.type in SPECIFICATION:
-        rule = "integer.simulated"
-        found = (
-            f"computes in {dtype} between DEQUANTIZE and QUANTIZE, though it has an integer form"
-        )
-    elif operator.type in SPECIFICATION:
-        found = f"computes in {dtype}, though it has an integer form"
-    else:
-        found = f"computes in {dtype}: the converter has no integer form for it"
-    return rule, found
-
-
-def _between(subgraph: Subgraph) -> set[int]:
-    """Return the operators whose float inputs all were integers, and whose outputs will be."""
-    made = {each.outputs[0] for each in subgraph.operators if each.type == "DEQUANTIZE"}
-    taken = {each.inputs[0] for each in subgraph.operators if each.type == "QUANTIZE"}
-    return {
-        operator.index
-        for operator in subgraph.operators
-        if operator.outputs
-        and taken.issuperset(operator.outputs)
-        and made.issuperset(
-            index
-            for index in operator.inputs
-            if index >= 0 and subgraph.tensors[index].dtype == "float32"
-        )
-    }
 
 
 def _is_allowed(dtype: str) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 _PLUMBING = {
     "StatefulPartitionedCall", "PartitionedCall", "ReadVariableOp", "resource", "Identity",
 }  # fmt: skip
+_MODEL = re.compile(r"(model|functional|sequential)(_\d+)*")
 _COMPOSITES = {"moments", "batchnorm", "Tensordot", "Cast"}
 
 
@@ -22,10 +25,11 @@ def layer_of(name: str) -> str | None:
     """
     for each in name.split(";"):
         parts = [part for part in each.split(":")[0].split("/") if part not in _PLUMBING]
-        if len(parts) < 2:
-            continue
-        layer = parts[1:-1] or parts[:1]
+        # Older models have no scope around their layers.
+        scope = 1 if len(parts) > 2 or _MODEL.fullmatch(parts[0] if parts else "") else 0
+        layer = parts[scope:-1]
         while len(layer) > 1 and layer[-1] in _COMPOSITES:
             layer.pop()
-        return "/".join(layer)
+        if layer:
+            return "/".join(layer)
     return None

@@ -63,8 +63,7 @@ def _of_tensor(subgraph: Subgraph, tensor: Tensor) -> Iterator[Finding]:
         width = quantization.scales[0] * (float(limits.max) - limits.min)
         if 0 < width <= _EMPTY_RANGE:
             found = f"a range {width:.2g} wide: nothing but zeros was recorded"
-            remedy = "Record ranges from samples that reach this layer"
-            yield broken("activation.no_range", subgraph, None, tensor, found, remedy=remedy)
+            yield broken("activation.no_range", subgraph, None, tensor, found)
 
 
 def _unspecified(subgraph: Subgraph, operator: Operator) -> Iterator[Finding]:
@@ -114,8 +113,7 @@ def _apart(
         steps = 255 * tensor.quantization.scales[0] / output.quantization.scales[0]
         if steps < _STEPS:
             found = f"an input that fills {steps:.2g} steps of the output's 256"
-            remedy = "Bring the ranges of what is joined closer together in the float model"
-            yield broken("scales.apart", subgraph, operator, tensor, found, remedy=remedy)
+            yield broken("scales.apart", subgraph, operator, tensor, found)
 
 
 def _of_constant(subgraph: Subgraph, operator: Operator, tensor: Tensor) -> Iterator[Finding]:

@@ -21,11 +21,13 @@ class Rule:
         severity: What breaking it breaks.
         meaning: What it demands, in one line.
         source: Where it is written, or what it was measured from.
+        remedy: What to do about a model that breaks it, where something general can be said.
     """
 
     severity: Severity
     meaning: str
     source: str
+    remedy: str | None = None
 
 
 _PROMISE = "the promise of integer-only quantization"
@@ -37,26 +39,51 @@ RULES: dict[str, Rule] = {
         "integer_only", "integers in every tensor that an operator reads or writes", _PROMISE
     ),
     "integer.weights_only": Rule(
-        "integer_only", "integer activations where the weights are integers", _PROMISE
+        "integer_only",
+        "integer activations where the weights are integers",
+        _PROMISE,
+        remedy="Quantize activations too: with a scheme such as int8, and calibration data",
     ),
     "integer.simulated": Rule(
-        "integer_only", "integers in place of simulated quantization", _PROMISE
+        "integer_only",
+        "integers in place of simulated quantization",
+        _PROMISE,
+        remedy="Quantize the model: simulated quantization only trains for it",
     ),
     "integer.tensor": Rule(
         "integer_only", "integers in tensors that no operator touches", _PROMISE
     ),
     "custom.unknown": Rule(
-        "integer_only", "no custom operator, since what it computes is not known", _PROMISE
+        "integer_only",
+        "no custom operator, since what it computes is not known",
+        _PROMISE,
+        remedy="Replace it in the float model by builtin operators",
     ),
     "custom.flex": Rule(
-        "integer_only", "no TensorFlow operator, since those compute in float", _PROMISE
+        "integer_only",
+        "no TensorFlow operator, since those compute in float",
+        _PROMISE,
+        remedy="Replace it in the float model by builtin operators",
     ),
     "integer.unknown": Rule(
-        "integer_only", "builtin operators that the installed schema knows", "schema.fbs"
+        "integer_only",
+        "builtin operators that the installed schema knows",
+        "schema.fbs",
+        remedy="Install a newer ai-edge-litert, or convert with an older TensorFlow",
     ),
     # The specification, of any tensor.
-    "model.uint8": Rule("specification", "int8 activations and symmetric weights", WRITTEN),
-    "tensor.scale": Rule("specification", "positive, finite scales", "real = scale * (q - zero)"),
+    "model.uint8": Rule(
+        "specification",
+        "int8 activations and symmetric weights",
+        WRITTEN,
+        remedy="Convert the original model again, with TensorFlow 2",
+    ),
+    "tensor.scale": Rule(
+        "specification",
+        "positive, finite scales",
+        "real = scale * (q - zero)",
+        remedy="Check the values of this tensor in the float model; all zero, or not finite?",
+    ),
     # Of activations.
     "activation.type": Rule(
         "specification", "int8 activations, or int16 ones throughout an operator", WRITTEN
@@ -81,7 +108,10 @@ RULES: dict[str, Rule] = {
         f"{WRITTEN}; operator_property.cc; {_KERNELS}",
     ),
     "activation.int16": Rule(
-        "specification", "operators that have a form with int16 activations", PROPERTY
+        "specification",
+        "operators that have a form with int16 activations",
+        PROPERTY,
+        remedy="Quantize with the scheme int8, or replace the operator in the float model",
     ),
     # Of weights.
     "weights.type": Rule("specification", "int8 weights", WRITTEN),
@@ -119,24 +149,31 @@ RULES: dict[str, Rule] = {
         "note",
         "a range wider than the 1e-6 to which the quantizer widens an empty one",
         "kNearZeroTolerance in TensorFlow's quantization_utils.h",
+        remedy="Record ranges from samples that reach this layer",
     ),
     "activation.unused_range": Rule(
         "note",
         "a range of which a fused activation function reaches at least a quarter",
         "the values that RELU, RELU6 and RELU_N1_TO_1 can give",
+        remedy="Choose this range anew: record again, from samples of the right scale",
     ),
     "scales.apart": Rule(
         "note",
         "inputs that fill at least 16 steps of the output they are joined into",
         "arithmetic: with fewer, less than 4 of the 8 bits remain",
+        remedy="Bring the ranges of what is joined closer together in the float model",
     ),
     "weights.dead_channel": Rule(
-        "note", "weights that are not all zero in a channel", "arithmetic"
+        "note",
+        "weights that are not all zero in a channel",
+        "arithmetic",
+        remedy="Remove these channels from the float model: they cost time and give nothing",
     ),
     "weights.unused_range": Rule(
         "note",
         "a largest weight of at least 16 steps in each channel",
         "arithmetic, as for scales.apart; on channels: Nagel et al. 2019, arXiv:1906.04721",
+        remedy="Quantize per axis, or bring the weights of the channels closer together",
     ),
     "constant.saturated": Rule(
         "note", "constants of which less than half stand at the ends of the range", "arithmetic"
@@ -159,14 +196,14 @@ def broken(
     """Return the finding that a rule is broken at a place in the model.
 
     Args:
-        rule: The rule's id.
+        rule: The rule's id; with severity and expectation given, it may be another's than these.
         subgraph: Where.
         operator: The operator; None where a tensor alone is meant.
         tensor: The tensor; None where the whole model is meant.
         found: What was found.
         severity: What it breaks here, where that is not what the rule says.
         expected: What is demanded here; the rule's meaning by default.
-        remedy: What to do about it.
+        remedy: What to do about it; what the rule says by default.
     """
     return Finding(
         rule=rule,
@@ -179,5 +216,5 @@ def broken(
         layer=None if tensor is None else layer_of(tensor.name),
         found=found,
         expected=expected or RULES[rule].meaning,
-        remedy=remedy,
+        remedy=remedy or (RULES[rule].remedy if rule in RULES else None),
     )
