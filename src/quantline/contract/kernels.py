@@ -3,10 +3,9 @@
 No two implementations of an integer operator have to agree. The specification says so: "different
 hardware may have preferences and restrictions that may cause slight deviations when implementing
 the spec that result in implementations that are not bit-exact"
-(ai.google.dev/edge/litert/models/quantization_spec). And they do not: XNNPACK rounds a rescaled sum
-once, in float32, and the built-in kernels twice, in gemmlowp's fixed point (LiteRT issue 7441).
-What one set of kernels gives is the same each time, on any number of threads, as long as no
-operator computes with floats.
+(https://www.tensorflow.org/lite/performance/quantization_spec). And they do not: XNNPACK rounds a
+rescaled sum once, and the built-in kernels twice (LiteRT issue 7441). What one set of kernels gives
+is the same each time, on any number of threads, as long as no operator computes with floats.
 """
 
 from __future__ import annotations
