@@ -176,6 +176,16 @@ def test_several_inputs_and_outputs_keep_their_names() -> None:
     assert check(model, golden) == ()
 
 
+def test_a_vector_does_not_depend_on_those_before_it() -> None:
+    """An LSTM keeps its state from one run to the next."""
+    cells = architecture("fused_lstm")
+    model = cells.public("int8")
+    assert any(each.is_variable for each in read(model).main.tensors)
+    golden = make(model, cells.samples)
+    for each in golden.vectors:
+        assert check(model, replace(golden, vectors=(each, each))) == ()
+
+
 def test_indices_stay_among_those_that_samples_hold() -> None:
     """Beyond the table an EMBEDDING may read anything."""
     tokens = architecture("embedding")

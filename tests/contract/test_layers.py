@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
-from tests.conftest import public_convert, public_quantize
+from tests.conftest import calibrated, public_convert, public_quantize
 from tests.quantization.architectures import architecture
 
 from quantline.contract import layers
-from quantline.contract.layers import LayerError, compare_layers, sqnr_db
+from quantline.contract.layers import LayerError, compare_layers
 from quantline.contract.link import layer_outputs, link
+from quantline.contract.noise import sqnr_db
 from quantline.errors import InputMismatch, ModelsUnrelated
+from quantline.quantization import litert_backend
 from quantline.tflite import Runtime, read
 from quantline.tflite.edit import pack
 from quantline.tflite.graph import parse
@@ -161,6 +163,13 @@ LINKED = {
     ),
     "float interface": lambda trained: public_quantize(
         trained.saved_model, trained.samples, "float32", "float32"
+    ),
+    "litert-quantizer": lambda trained: litert_backend.quantize(
+        trained.float_tflite,
+        calibrated(trained.float_tflite, trained.samples),
+        "int8",
+        "float32",
+        "float32",
     ),
     "dynamic range": lambda trained: public_convert(
         trained.saved_model, optimizations=[_default()]

@@ -144,7 +144,8 @@ def run(model: bytes, kernels: Kernels, samples: Sequence[Sample]) -> list[list[
 
 
 def call(runtime: Runtime, values: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Run a model once and return its outputs."""
+    """Run a model once, whatever it ran on before, and return its outputs."""
+    runtime.reset()
     runtime.set(*values)
     runtime.invoke()
     return runtime.get()

@@ -1,9 +1,7 @@
 """Float against quantized, layer by layer: where the error is, and where it comes from.
 
-The measure is the signal to quantization noise ratio in decibels, ``10 log10(sum x^2 / sum
-(x - y)^2)`` for a float output ``x`` and a quantized one ``y``. Source: Lin, Talathi and
-Annapureddy, Fixed Point Quantization of Deep Convolutional Networks (ICML 2016), section 3, for
-the layers of a network; a bit more of precision is worth about 6 dB.
+The measure is the signal to quantization noise ratio of :mod:`.noise`. Samples are streamed, and
+layers taken a few at a time where their outputs are large, so that memory does not grow with them.
 """
 
 from __future__ import annotations
@@ -12,11 +10,10 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from quantline.contract.apart import with_operators_apart
 from quantline.contract.layer_name import layer_of
 from quantline.contract.link import link
+from quantline.contract.noise import Noise, sqnr_db
 from quantline.errors import ModelsUnrelated, first_few
 from quantline.ranges import Feed
 from quantline.tflite import Runtime, read, with_outputs
@@ -24,10 +21,11 @@ from quantline.tflite import Runtime, read, with_outputs
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import numpy as np
+
     from quantline.contract.link import Link
     from quantline.ranges import Sample
     from quantline.tflite import Graph
-    from quantline.tflite.runtime import Port
 
 _AT_ONCE_BYTES = 1 << 28  # of float activations that are held at a time
 
@@ -116,73 +114,6 @@ def compare_layers(
     return tuple(sorted(found, key=lambda each: each.sqnr_db))
 
 
-def sqnr_db(signal: float, noise: float) -> float:
-    """Return the signal to quantization noise ratio in dB of two sums of squares.
-
-    It is infinite without noise, and minus infinity without a signal or where one is not finite.
-    """
-    if not noise:
-        return math.inf
-    ratio = signal / noise
-    return 10 * math.log10(ratio) if 0 < ratio < math.inf else -math.inf
-
-
-class _Sums:
-    """What is summed of one layer over samples."""
-
-    def __init__(self, port: Port) -> None:
-        self.count = self.beyond = 0
-        self.signal = self.noise = self.own_noise = 0.0
-        self.low, self.high = math.inf, -math.inf
-        self.ends: tuple[float, float] | None = None
-        if port.scale:
-            limits = np.iinfo(port.dtype)
-            ends = np.array([limits.min, limits.max], port.dtype)
-            self.ends = tuple(port.dequantize(ends).tolist())
-        self._half = port.scale / 2
-
-    def add(self, real: np.ndarray, whole: np.ndarray, alone: np.ndarray) -> None:
-        """Add one sample: the float output, the quantized model's, and the layer's alone."""
-        self.count += real.size
-        self.signal += _power(real)
-        with np.errstate(invalid="ignore"):  # infinity minus itself
-            self.noise += _power(real - whole)
-            self.own_noise += _power(real - alone)
-        self.low = min(self.low, float(real.min(initial=math.inf)))
-        self.high = max(self.high, float(real.max(initial=-math.inf)))
-        if self.ends is not None:
-            low, high = self.ends
-            beyond = (real < low - self._half) | (real > high + self._half)
-            self.beyond += int(np.count_nonzero(beyond))
-
-    def of(self, each: Link) -> LayerError:
-        """Return what the sums say of a layer."""
-        low, high = self.ends or (None, None)
-        count = max(self.count, 1)  # a layer may give no value at all
-        return LayerError(
-            type=each.operator.type,
-            name=each.before.name,
-            layer=layer_of(each.before.name),
-            float_tensor=each.before.index,
-            tensor=each.after.index,
-            tensor_name=each.after.name,
-            dtype=each.after.dtype,
-            sqnr_db=sqnr_db(self.signal, self.noise),
-            own_sqnr_db=sqnr_db(self.signal, self.own_noise),
-            signal_rms=math.sqrt(self.signal / count),
-            error_rms=math.sqrt(self.noise / count),
-            saturated_share=self.beyond / count,
-            float_min=self.low,
-            float_max=self.high,
-            quantized_min=low,
-            quantized_max=high,
-        )
-
-
-def _power(values: np.ndarray) -> float:
-    return float(np.square(values, dtype=np.float64).sum())
-
-
 def _measure(
     float_model: bytes,
     quantized: bytes,
@@ -199,7 +130,7 @@ def _measure(
     whole = Runtime(with_outputs(quantized, outputs))
     apart = with_operators_apart(quantized, [each.after.index for each in fed], outputs)
     alone = Runtime(apart)
-    sums = [_Sums(port) for port in whole.outputs]
+    sums = [Noise(port) for port in whole.outputs]
     for values in Feed(read(float_model), original.inputs).prepare(samples):
         real = dict(zip((each.before.index for each in seen), _run(original, values), strict=True))
         rows = zip(
@@ -211,11 +142,35 @@ def _measure(
         )
         for total, *row in rows:
             total.add(*row)
-    return [total.of(each) for total, each in zip(sums, some, strict=True)]
+    return [_error(*pair) for pair in zip(some, sums, strict=True)]
+
+
+def _error(each: Link, sums: Noise) -> LayerError:
+    low, high = sums.ends or (None, None)
+    count = max(sums.count, 1)  # a layer may give no value at all
+    return LayerError(
+        type=each.operator.type,
+        name=each.before.name,
+        layer=layer_of(each.before.name),
+        float_tensor=each.before.index,
+        tensor=each.after.index,
+        tensor_name=each.after.name,
+        dtype=each.after.dtype,
+        sqnr_db=sqnr_db(sums.signal, sums.noise),
+        own_sqnr_db=sqnr_db(sums.signal, sums.own_noise),
+        signal_rms=math.sqrt(sums.signal / count),
+        error_rms=math.sqrt(sums.noise / count),
+        saturated_share=sums.beyond / count,
+        float_min=sums.low,
+        float_max=sums.high,
+        quantized_min=low,
+        quantized_max=high,
+    )
 
 
 def _run(runtime: Runtime, values: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Run a model on real values, quantizing at the edges; return its outputs' real values."""
+    runtime.reset()
     pairs = zip(runtime.inputs, values, strict=True)
     runtime.set(*(port.quantize(value) for port, value in pairs))
     runtime.invoke()

@@ -110,6 +110,10 @@ class Runtime:
         for port, value in zip(self.inputs, values, strict=True):
             self._interpreter.set_tensor(port.index, value)
 
+    def reset(self) -> None:
+        """Set what the model keeps between runs, such as a cell's state, back to its beginning."""
+        self._interpreter.reset_all_variables()
+
     def invoke(self) -> None:
         """Run the model once."""
         self._interpreter.invoke()
