@@ -12,7 +12,8 @@ from tests.quantization.architectures import architecture
 
 from quantline.contract import examine
 from quantline.contract.rules import RULES
-from quantline.tflite import read
+from quantline.errors import ModelUnsupported
+from quantline.tflite import Runtime, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,3 +107,21 @@ def test_a_finding_names_its_place(sound: Any) -> None:
 )
 def test_what_was_found_is_named(rule: str, number: int, said: str, sound: Any) -> None:
     assert said in finding(sound, rule, number).found
+
+
+# The others run all the same, and give wrong numbers or none that anyone has promised.
+REFUSED = (
+    "integer.unknown", "custom.unknown", "custom.flex", "tensor.scale", "activation.type",
+    "activation.zero_point", "activation.fixed", "activation.same_scale", "weights.zero_point",
+    "weights.axis", "bias.type", "bias.zero_point",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", REFUSED)
+def test_the_runtime_refuses_what_breaks_the_rule(rule: str, sound: Any) -> None:
+    """The kernels' own checks are an independent reading of the same rule."""
+    broken = BREAKS[rule][0]
+    edit = Edit(sound(broken.model))
+    broken.edit(edit)
+    with pytest.raises(ModelUnsupported):
+        Runtime(edit.bytes())
