@@ -202,6 +202,14 @@ EXAMPLES: dict[str, tuple[Body, Body]] = {
         lambda tf, x: tf.nn.log_softmax(x),
         lambda tf, x: x - tf.math.log(tf.reduce_sum(tf.exp(x), 3, keepdims=True)),
     ),
+    "MAXIMUM": (
+        lambda tf, x: tf.maximum(x, 0.2) + tf.tanh(x),
+        lambda tf, x: 0.2 + tf.nn.relu(x - 0.2) + tf.tanh(x),
+    ),
+    "MINIMUM": (
+        lambda tf, x: tf.minimum(x, 0.2) + tf.tanh(x),
+        lambda tf, x: x - tf.nn.relu(x - 0.2) + tf.tanh(x),
+    ),
     "NEG": (lambda tf, x: -tf.nn.sigmoid(x), lambda tf, x: tf.nn.sigmoid(x) * -1.0),
     "NOT_EQUAL": (
         lambda tf, x: tf.where(tf.not_equal(tf.nn.relu(x), 0.0), x, 0.5),

@@ -31,11 +31,13 @@ class Small:
     """One model.
 
     Attributes:
-        float_tflite: The float model, of one input.
+        function: Of an image of shape (1, 6, 6, 4).
+        float_tflite: The float model that it becomes.
         samples: Inputs for it.
         ranges: What was recorded from it over them.
     """
 
+    function: Callable[[Any], Any]
     float_tflite: bytes
     samples: list[np.ndarray]
     ranges: RangeSet
@@ -87,7 +89,7 @@ def recorded(function: Callable[[Any], Any], low: float = -1.0, high: float = 1.
     rng = np.random.default_rng(5)
     samples = [rng.uniform(low, high, SHAPE).astype(np.float32) for _ in range(8)]
     content = convert(function, SHAPE)
-    return Small(content, samples, record(content, samples))
+    return Small(function, content, samples, record(content, samples))
 
 
 def _rows(tf: Any, x: Any) -> Any:
@@ -160,6 +162,9 @@ MODELS: dict[str, tuple[str, Body]] = {
     "concatenation_of_unequal_ranges": (
         "CONCATENATION", lambda tf, x: tf.concat([x, x * 10, tf.nn.sigmoid(x)], 3)
     ),
+    "concatenation_with_what_stays_float": (
+        "CONCATENATION", lambda tf, x: tf.concat([tf.sin(x), x], 3)
+    ),
     "conv_3d": (
         "CONV_3D",
         lambda tf, x: tf.nn.conv3d(
@@ -219,6 +224,9 @@ MODELS: dict[str, tuple[str, Body]] = {
     "maximum": ("MAXIMUM", lambda tf, x: tf.maximum(x, 0.2)),
     "mean": ("MEAN", lambda tf, x: tf.reduce_mean(x, (1, 2))),
     "minimum": ("MINIMUM", lambda tf, x: tf.minimum(x, x[..., ::-1])),
+    "minimum_of_what_others_read": (
+        "MINIMUM", lambda tf, x: tf.nn.relu(x) + tf.minimum(x, 0.0)
+    ),
     "mirror_pad": ("MIRROR_PAD", lambda tf, x: tf.pad(x, _BORDER, "REFLECT")),
     "neg": ("NEG", lambda tf, x: tf.negative(tf.nn.sigmoid(x))),
     "non_max_suppression_v4": (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from tests.contract.small_models import recorded
 from tests.graphs import normal
 
 from quantline.contract.integer_forms import has_form
+from quantline.contract.preflight import preflight
 from quantline.contract.rewrites import REWRITES, rewrite
 from quantline.errors import ConversionFailed
 from quantline.quantization import litert_backend, tensorflow_backend
@@ -100,20 +100,22 @@ def test_it_converts_exactly_where_it_says_so(kind: str, backend: str, bits: str
     assert close(outputs(made, small.samples), wanted, tolerance, share=share)
 
 
-def test_a_minimum_beside_what_it_reads_is_why_no_rewrite_has_one() -> None:
-    """TensorFlow ties the convolution's scale to the minimum's, which clips it for others too."""
-    tf = tensorflow()
-    small = model(lambda _, x: tf.nn.relu(x) + tf.minimum(x, 0.0))  # the same as x
-    wanted = outputs(small.float_tflite, small.samples)
+@pytest.mark.parametrize("kind", ["MAXIMUM", "MINIMUM"])
+def test_what_is_clipped_is_so_in_integers_only_without_the_rewrite(kind: str) -> None:
+    """Why these have a rewrite: TensorFlow gives what they read the scale of what they give."""
+    small = original(kind)
     made = tensorflow_backend.quantize(
         small.float_tflite, small.bounds(), "int8_float_fallback", "int8", "int8"
     )
-    assert not close(outputs(made, small.samples), wanted, 0.1, share=0.9)
-    assert not any(re.search(r"minimum\(", each.text) for each in REWRITES.values())
+    wanted = outputs(small.float_tflite, small.samples)
+    assert not close(outputs(made, small.samples), wanted, 0.05, share=0.9)
+    (found,) = preflight(read(small.float_tflite), "int8", "tensorflow")
+    assert (found.rule, found.severity, found.type) == ("foretold.clipped", "note", kind)
+    assert found.remedy == REWRITES[kind].text
 
 
 def test_there_is_one_for_what_needs_one() -> None:
     assert rewrite("RELU", "int8", "tensorflow") is None
     needed = [each for each in REWRITES if has_form(each, "int8") and has_form(each, "int16x8")]
-    # These become integers that LiteRT cannot run.
-    assert needed == ["PADV2", "SCATTER_ND", "SQUARED_DIFFERENCE"]
+    # The first two clip; the others become integers that LiteRT cannot run.
+    assert needed == ["MAXIMUM", "MINIMUM", "PADV2", "SCATTER_ND", "SQUARED_DIFFERENCE"]

@@ -48,6 +48,10 @@ TIED = frozenset({"CONCATENATION", "MAXIMUM", "MINIMUM", "PACK", "PADV2", "SELEC
 """Operators of several inputs that share one scale: where one of these is written by an operator
 that stays float, so do they."""
 
+CLIPPING = frozenset({"MAXIMUM", "MINIMUM"})
+"""Operators to whose int8 scale TensorFlow ties what they read. It is clipped where their result
+is, for every operator that reads it."""
+
 
 def width(scheme: str) -> str:
     """Return the integer type of a scheme's activations."""

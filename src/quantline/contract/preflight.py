@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quantline.contract.integer_forms import MEASURED, has_form, has_kernel, width
+from quantline.contract.integer_forms import CLIPPING, MEASURED, has_form, has_kernel, width
 from quantline.contract.reasons import dtypes, known
 from quantline.contract.rewrites import rewrite
 from quantline.contract.rules import broken
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from quantline.tflite import Graph, Operator, Subgraph
 
     _Told = tuple[Severity, str, str, str | None]
+
+_RUNNABLE = "an operator that LiteRT has a kernel for"
 
 
 def preflight(float_graph: Graph, scheme: str, backend: str) -> tuple[Finding, ...]:
@@ -30,9 +32,10 @@ def preflight(float_graph: Graph, scheme: str, backend: str) -> tuple[Finding, .
 
     Returns:
         Findings of the rule ``integer.foretold``, for each operator that will stay float or that
-        makes the back end refuse the model; notes of ``foretold.kernel``, where LiteRT cannot run
-        what it becomes, and of ``foretold.unknown``, where its type is not in the table. Nothing
-        for schemes whose activations are float by design.
+        makes the back end refuse the model. Notes: ``foretold.kernel``, where LiteRT cannot run
+        what it becomes; ``foretold.clipped``, where TensorFlow clips what other operators read;
+        and ``foretold.unknown``, where its type is not in the table. Nothing for schemes whose
+        activations are float by design.
 
     Raises:
         PackageMissing: The back end is not installed.
@@ -56,20 +59,41 @@ def preflight(float_graph: Graph, scheme: str, backend: str) -> tuple[Finding, .
 
 def _notes(subgraph: Subgraph, operator: Operator, scheme: str, backend: str) -> list[Finding]:
     kind, bits = operator.type, width(scheme)
-    if backend == "tensorflow" and has_form(kind, scheme) is None:
-        text = f"whether TensorFlow has an {bits} form of {kind} was not measured"
-        expected = "an operator of the table in docs/left-in-float.md"
-        return [_finding("foretold.unknown", subgraph, operator, ("note", text, expected, None))]
-    computed = kind == "CONV_2D" and subgraph.tensors[operator.inputs[1]].constant is None
-    if (backend == "litert" or has_kernel(kind, scheme)) and not (computed and bits == "int8"):
-        return []
     another = rewrite(kind, scheme, backend)
     remedy = another.text if another is not None else None
-    if computed:
-        kind, remedy = "CONV_2D with computed weights", "Set 'conversion.scheme: int16x8'"
-    text = f"{kind} becomes {bits}, but LiteRT 2.3.0 cannot run it so ({MEASURED})"
-    expected = "an operator that LiteRT has a kernel for"
-    return [_finding("foretold.kernel", subgraph, operator, ("note", text, expected, remedy))]
+    computed = kind == "CONV_2D" and subgraph.tensors[operator.inputs[1]].constant is None
+    found = []
+    if computed and bits == "int8":
+        text = f"CONV_2D reads computed weights: LiteRT 2.3.0 cannot load it in int8 ({MEASURED})"
+        told: _Told = ("note", text, _RUNNABLE, "Set 'conversion.scheme: int16x8'")
+        found.append(_finding("foretold.kernel", subgraph, operator, told))
+    if backend != "tensorflow":
+        return found
+    if has_form(kind, scheme) is None:
+        text = f"whether TensorFlow has an {bits} form of {kind} was not measured"
+        told = ("note", text, "an operator of the table in docs/left-in-float.md", None)
+        found.append(_finding("foretold.unknown", subgraph, operator, told))
+    elif not has_kernel(kind, scheme):
+        text = f"{kind} becomes {bits}, but LiteRT 2.3.0 cannot run it so ({MEASURED})"
+        told = ("note", text, _RUNNABLE, remedy)
+        found.append(_finding("foretold.kernel", subgraph, operator, told))
+    elif kind in CLIPPING and bits == "int8" and (shared := _shared(subgraph, operator)):
+        text = (
+            f"{kind} reads '{shared}', and so do others: TensorFlow gives it the scale of what "
+            f"{kind} gives, which clips it for the others too ({MEASURED})"
+        )
+        told = ("note", text, f"an input that {kind} alone reads", remedy)
+        found.append(_finding("foretold.clipped", subgraph, operator, told))
+    return found
+
+
+def _shared(subgraph: Subgraph, operator: Operator) -> str | None:
+    """Return the name of a computed input that others read too, or None."""
+    for index in operator.inputs:
+        readers = sum(index in each.inputs for each in subgraph.operators)
+        if subgraph.tensors[index].constant is None and readers + (index in subgraph.outputs) > 1:
+            return subgraph.tensors[index].name
+    return None
 
 
 def _finding(rule: str, subgraph: Subgraph, operator: Operator, told: _Told) -> Finding:

@@ -87,6 +87,8 @@ REWRITES: dict[str, Rewrite] = {
         "Write 'x - tf.math.log(tf.reduce_sum(tf.exp(x), -1, keepdims=True))', where exp(x) stays "
         "small", _TENSORFLOW,
     ),
+    "MAXIMUM": Rewrite("With a constant c, write 'c + tf.nn.relu(x - c)'"),
+    "MINIMUM": Rewrite("With a constant c, write 'x - tf.nn.relu(x - c)'"),
     "NEG": Rewrite("Write '-1.0 * x' in place of '-x'"),
     "NOT_EQUAL": Rewrite(
         "Compare with tf.equal and exchange the two branches of tf.where",

@@ -93,10 +93,10 @@ class _Explainer:
         if not has_form(operator.type, self.scheme):
             text = f"the back end '{self.recipe['backend']}' has no integer form of {operator.type}"
             return Reason("no_form", text, "'conversion.scheme: int8_float_fallback' leaves it")
-        if operator.type == "SPLIT":
+        if len(operator.outputs) > 1:
             text = (
-                "SPLIT has an integer form: TensorFlow visits operators in the order of their "
-                "addresses in memory, and happened on one in which it left this in float"
+                f"{operator.type} has an integer form: TensorFlow visits operators in the order "
+                "of their addresses in memory, and happened on one in which it left this in float"
             )
             return Reason(
                 "order", text, "Convert again, on Linux outside of a restricted container"
