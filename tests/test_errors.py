@@ -5,7 +5,14 @@ import pickle
 import pytest
 
 from quantline import errors
-from quantline.errors import NotIntegerOnly, QuantlineError, first_few, suggest
+from quantline.errors import (
+    GoldenBroken,
+    NotIntegerOnly,
+    QuantlineError,
+    TargetNotKept,
+    first_few,
+    suggest,
+)
 
 EVERY_CLASS = sorted(
     (
@@ -50,7 +57,11 @@ def test_errors_survive_the_way_between_processes(cls: type[QuantlineError]) -> 
 
 
 def test_only_a_failed_check_of_a_model_has_exit_status_1() -> None:
-    assert {cls for cls in EVERY_CLASS if cls.exit_status == 1} == {NotIntegerOnly}
+    assert {cls for cls in EVERY_CLASS if cls.exit_status == 1} == {
+        NotIntegerOnly,
+        GoldenBroken,
+        TargetNotKept,
+    }
     assert {cls.exit_status for cls in EVERY_CLASS} == {1, 2}
 
 

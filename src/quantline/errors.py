@@ -224,6 +224,12 @@ class GoldenBroken(QuantlineError):
     exit_status = 1
 
 
+class TargetNotKept(QuantlineError):
+    """A model breaks the contract of the target that it was held to."""
+
+    exit_status = 1
+
+
 class NotIntegerOnly(QuantlineError):
     """Integer-only was asked for and the model holds something else."""
 

@@ -31,11 +31,13 @@ SchemeName = Literal[
 Positive = Annotated[int, Field(gt=0)]
 
 
-class _Block(BaseModel):
+class Block(BaseModel):
+    """What every block of values is: frozen, without unknown keys, nothing converted in silence."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Model(_Block):
+class Model(Block):
     """The trained float model.
 
     Attributes:
@@ -49,7 +51,7 @@ class Model(_Block):
     allow_lambda: bool = False
 
 
-class Tfds(_Block):
+class Tfds(Block):
     """A TensorFlow Datasets builder that is prepared on disk.
 
     Attributes:
@@ -65,7 +67,7 @@ class Tfds(_Block):
     label_key: str | None = None
 
 
-class ImageCsv(_Block):
+class ImageCsv(Block):
     """Image files named by a CSV file, or a folder of unlabelled images.
 
     Attributes:
@@ -79,7 +81,7 @@ class ImageCsv(_Block):
     color: Literal["rgb", "grayscale"] = "rgb"
 
 
-class Npz(_Block):
+class Npz(Block):
     """Numpy archives.
 
     Attributes:
@@ -91,7 +93,7 @@ class Npz(_Block):
     y: str = "y"
 
 
-class Dataset(_Block):
+class Dataset(Block):
     """Where examples come from and how they become model input.
 
     Attributes:
@@ -117,7 +119,7 @@ class Dataset(_Block):
         return self
 
 
-class CalibrationSplit(_Block):
+class CalibrationSplit(Block):
     """Which examples calibrate the model.
 
     Attributes:
@@ -129,14 +131,14 @@ class CalibrationSplit(_Block):
     examples: Positive | None = 100
 
 
-class EvaluationSplit(_Block):
+class EvaluationSplit(Block):
     """Which examples the models are evaluated on; the fields are those of calibration."""
 
     split: str
     examples: Positive | None = None
 
 
-class Sampling(_Block):
+class Sampling(Block):
     """How examples are drawn.
 
     Attributes:
@@ -148,7 +150,7 @@ class Sampling(_Block):
     evaluation: EvaluationSplit
 
 
-class Latency(_Block):
+class Latency(Block):
     """How latency is measured.
 
     Attributes:
@@ -162,7 +164,7 @@ class Latency(_Block):
     threads: Positive = 1
 
 
-class Parity(_Block):
+class Parity(Block):
     """How the imported float model is compared with the original.
 
     Attributes:
@@ -174,14 +176,14 @@ class Parity(_Block):
     tolerance: Annotated[float, Field(gt=0)] = 1e-3
 
 
-class Baseline(_Block):
+class Baseline(Block):
     """The float baseline."""
 
     parity: Parity = Parity()
     latency: Latency = Latency()
 
 
-class Calibration(_Block):
+class Calibration(Block):
     """The recording of ranges.
 
     Attributes:
@@ -196,7 +198,7 @@ Method = Literal["minmax", "moving_average", "percentile", "mse", "entropy"]
 Percentile = Annotated[float, Field(gt=50, le=100)]
 
 
-class Override(_Block):
+class Override(Block):
     """How the range of some tensors is chosen.
 
     Attributes:
@@ -227,7 +229,7 @@ class Override(_Block):
         return self
 
 
-class Ranges(_Block):
+class Ranges(Block):
     """How ranges are chosen from what was recorded.
 
     Attributes:
@@ -247,7 +249,7 @@ class Ranges(_Block):
         return tuple(value) if isinstance(value, list) else value
 
 
-class Pin(_Block):
+class Pin(Block):
     """A scale and a zero point that an input or output keeps, as firmware has them compiled in.
 
     Attributes:
@@ -259,7 +261,7 @@ class Pin(_Block):
     zero_point: int = 0
 
 
-class Conversion(_Block):
+class Conversion(Block):
     """The conversion of the float model.
 
     Attributes:
@@ -297,7 +299,7 @@ class Conversion(_Block):
         return value
 
 
-class Validation(_Block):
+class Validation(Block):
     """The check of the converted model.
 
     Attributes:
@@ -308,7 +310,7 @@ class Validation(_Block):
     integer_only: bool | None = None
 
 
-class EdgeTpu(_Block):
+class EdgeTpu(Block):
     """The Edge TPU verdict.
 
     Attributes:
@@ -318,14 +320,14 @@ class EdgeTpu(_Block):
     runtime_version: Annotated[int, Field(ge=10, le=14)] = 14
 
 
-class Evaluation(_Block):
+class Evaluation(Block):
     """The evaluation of the converted model."""
 
     latency: Latency = Latency()
     edgetpu: EdgeTpu = EdgeTpu()
 
 
-class Training(_Block):
+class Training(Block):
     """The training of the embedded model.
 
     Attributes:
@@ -343,7 +345,7 @@ class Training(_Block):
     learning_rate: Annotated[float, Field(gt=0)]
 
 
-BLOCKS: dict[str, type[_Block]] = {
+BLOCKS: dict[str, type[Block]] = {
     "model": Model,
     "dataset": Dataset,
     "sampling": Sampling,
@@ -355,7 +357,7 @@ BLOCKS: dict[str, type[_Block]] = {
     "training": Training,
 }
 
-B = TypeVar("B", bound=_Block)
+B = TypeVar("B", bound=Block)
 
 
 def check(block: type[B], values: Any, key: str | None = None) -> B:
@@ -394,7 +396,7 @@ def check_all(parameters: Mapping[str, Any]) -> None:
         check(block, parameters.get(key, {}), key)
 
 
-def _explain(key: str, block: type[_Block], error: ValidationError) -> ParameterError:
+def _explain(key: str, block: type[Block], error: ValidationError) -> ParameterError:
     problems = error.errors()
     first = problems[0]
     path = ".".join([key, *(str(part) for part in first["loc"])])

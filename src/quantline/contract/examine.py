@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from quantline.contract.conformance import not_conforming, on_uint8
 from quantline.contract.control_flow import miscalled
-from quantline.contract.finding import Report, Severity
+from quantline.contract.finding import Report, in_order
 from quantline.contract.integer_only import interface, not_integer
 from quantline.contract.notes import worth_knowing
 from quantline.contract.rules import broken
@@ -49,14 +49,6 @@ def examine(
         findings += not_conforming(subgraph)
         findings += worth_knowing(subgraph)
     findings += miscalled(graph)
-    order = get_args(Severity)
-    findings.sort(
-        key=lambda each: (
-            order.index(each.severity),
-            each.subgraph,
-            -1 if each.operator is None else each.operator,
-        )
-    )
     tensors = [tensor for subgraph in graph.subgraphs for tensor in subgraph.tensors]
     main = graph.main
     return Report(
@@ -70,5 +62,5 @@ def examine(
         interface=tuple(sorted(edges)),
         input_types=tuple(main.tensors[index].dtype for index in main.inputs),
         output_types=tuple(main.tensors[index].dtype for index in main.outputs),
-        findings=tuple(findings),
+        findings=in_order(findings),
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 Severity = Literal["integer_only", "specification", "target", "note"]
 """``integer_only``: breaks the promise that a model is integer-only. ``specification``: breaks
@@ -111,3 +111,18 @@ class Report:
         own |= {"target": target["name"], "holds_target": target["holds"]}
         own["findings"] = tuple(Finding(**each) for each in values["findings"])
         return cls(**own)
+
+
+def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings in a report's order: by severity, subgraph and operator."""
+    order = get_args(Severity)
+    return tuple(
+        sorted(
+            findings,
+            key=lambda each: (
+                order.index(each.severity),
+                each.subgraph,
+                -1 if each.operator is None else each.operator,
+            ),
+        )
+    )

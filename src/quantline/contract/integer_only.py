@@ -6,11 +6,11 @@ integer kernel: it leaves DEQUANTIZE, the float operator, and QUANTIZE in the mo
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from quantline.contract.float_operator import Neighbours
 from quantline.contract.rules import broken
+from quantline.contract.telling import listed
 from quantline.errors import NotIntegerOnly
 from quantline.tflite.graph import is_integer
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from quantline.contract.finding import Finding, Report
     from quantline.tflite import Operator, Subgraph
-
-_SHOWN = 20
 
 
 def interface(main: Subgraph, *, float_input: bool, float_output: bool) -> set[int]:
@@ -69,28 +67,14 @@ def enforce(report: Report) -> None:
     """
     if report.integer_only:
         return
-    offenders = sorted(
-        (each for each in report.findings if each.breaks_integer_only), key=lambda each: each.type
-    )
-    counts = ", ".join(
-        f"{kind} {n}" for kind, n in Counter(each.type for each in offenders).items()
-    )
-    shown = "; ".join(_line(each) for each in offenders[:_SHOWN])
-    more = f"; and {len(offenders) - _SHOWN} more" if len(offenders) > _SHOWN else ""
+    offenders = [each for each in report.findings if each.breaks_integer_only]
     raise NotIntegerOnly(
         "The converted model is not integer-only, though TensorFlow converted it without an error",
-        found=f"{len(offenders)} operators that are not integer ({counts}): {shown}{more}",
+        found=f"{len(offenders)} operators that are not integer {listed(offenders)}",
         expected="integers in every tensor of every subgraph",
         remedy="Replace these operators in the float model, or set 'validation.integer_only: "
         "false' to go on with a model that is in part float",
     )
-
-
-def _line(each: Finding) -> str:
-    place = f"operator {each.operator} {each.type}, " if each.operator is not None else ""
-    where = f" in subgraph {each.subgraph}" if each.subgraph else ""
-    layer = f" of layer '{each.layer}'" if each.layer else ""
-    return f"{place}tensor {each.tensor} ('{each.name}'){layer}{where}: {each.found}"
 
 
 def _judge(subgraph: Subgraph, operator: Operator, neighbours: Neighbours) -> Iterator[Finding]:

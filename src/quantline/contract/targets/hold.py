@@ -1,0 +1,154 @@
+"""Whether a model keeps a target's contract, rule by rule."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from quantline.contract.finding import in_order
+from quantline.contract.rules import broken
+from quantline.contract.telling import listed
+from quantline.errors import TargetNotKept, first_few
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from quantline.contract.finding import Finding, Report
+    from quantline.contract.targets.target import Target
+    from quantline.tflite import Graph, Operator, Subgraph, Tensor
+
+RULES = {
+    "target.operator": "an operator that the target has",
+    "target.version": "a version of the operator that the target has",
+    "target.type": "a type that the target has",
+    "target.io_type": "inputs and outputs of the target's types",
+    "target.static_shape": "sizes that are known before the model runs; the batch may be unknown",
+    "target.per_axis_dense": "one scale for the weights of FULLY_CONNECTED",
+    "target.size": "a file within the target's limit",
+}
+"""What each rule demands, by its id; docs/targets.md says which field of a target asks for it."""
+
+_REMEDIES = {
+    "target.operator": "Replace it in the float model by operators of the target",
+    "target.version": "Take the newer runtime, or write the operator with the attributes and "
+    "shapes of its older version",
+    "target.static_shape": "Export the model with inputs of a fixed size",
+    "target.per_axis_dense": "Set 'conversion.scheme: int8_per_tensor'",
+    "target.size": "Make the model smaller",
+}
+
+
+def hold(report: Report, graph: Graph, target: Target, size_bytes: int) -> Report:
+    """Return the report of a model with what breaks a target's contract.
+
+    Args:
+        report: What :func:`quantline.contract.examine` found in it.
+        graph: The model.
+        target: What it is held to.
+        size_bytes: The size of its file.
+    """
+    broken_here = tuple(_breaches(graph, target, size_bytes))
+    return replace(
+        report,
+        target=target.name,
+        holds_target=not broken_here,
+        findings=in_order([*report.findings, *broken_here]),
+    )
+
+
+def enforce_target(report: Report) -> None:
+    """Stop where a model does not keep the contract of the target that it was held to.
+
+    Raises:
+        TargetNotKept: With all findings by operator type, and the first twenty in full.
+    """
+    found = [each for each in report.findings if each.severity == "target"]
+    if not found:
+        return
+    remedies = dict.fromkeys(each.remedy for each in found if each.remedy)
+    raise TargetNotKept(
+        f"The model does not keep the contract of the target '{report.target}'",
+        found=f"{len(found)} findings {listed(found)}",
+        expected="; ".join(dict.fromkeys(each.expected for each in found)),
+        remedy=f"{'. '.join(remedies)}{'. ' if remedies else ''}"
+        "Or set 'validation.target' to another target, or to null for none",
+    )
+
+
+def _breaches(graph: Graph, target: Target, size_bytes: int) -> Iterator[Finding]:
+    main = graph.main
+    if target.size_limit is not None and size_bytes > target.size_limit:
+        found = f"{size_bytes:,} bytes; '{target.name}' takes {target.size_limit:,}"
+        yield _finding("target.size", main, None, None, found, f"at most {target.size_limit:,}")
+    for subgraph in graph.subgraphs:
+        for operator in subgraph.operators:
+            yield from _operator(subgraph, operator, target)
+        yield from _tensors(subgraph, target)
+
+
+def _operator(subgraph: Subgraph, operator: Operator, target: Target) -> Iterator[Finding]:
+    known = target.custom_operators if operator.is_custom else target.operators
+    named = next((index for index in (*operator.outputs, *operator.inputs) if index >= 0), None)
+    tensor = None if named is None else subgraph.tensors[named]
+    kind = f"the custom operator {operator.type}" if operator.is_custom else operator.type
+    if known is not None and operator.type not in known:
+        found = f"{kind}, which '{target.name}' does not have"
+        yield _finding("target.operator", subgraph, operator, tensor, found)
+    elif known is not None and (highest := known[operator.type]) and operator.version > highest:
+        found = f"version {operator.version} of {kind}; '{target.name}' has those up to {highest}"
+        expected = f"version {highest} at most"
+        yield _finding("target.version", subgraph, operator, tensor, found, expected)
+    if operator.type == "FULLY_CONNECTED" and not target.per_axis_dense:
+        weights = subgraph.tensors[operator.inputs[1]]
+        count = len(weights.quantization.scales) if weights.quantization else 0
+        if count > 1:
+            found = f"weights with {count} scales, one for each output"
+            yield _finding("target.per_axis_dense", subgraph, operator, weights, found)
+
+
+def _tensors(subgraph: Subgraph, target: Target) -> Iterator[Finding]:
+    ports: dict[int, list[str] | None] = {}
+    if not subgraph.index:
+        ports = dict.fromkeys(subgraph.inputs, target.input_types)
+        ports |= dict.fromkeys(subgraph.outputs, target.output_types)
+    for index, operator in _used(subgraph).items():
+        tensor = subgraph.tensors[index]
+        types, rule = ports.get(index), "target.io_type"
+        if types is None:
+            types, rule = target.tensor_types, "target.type"
+        if types is not None and tensor.dtype not in types:
+            found = f"{tensor.dtype}, which '{target.name}' does not take"
+            if rule == "target.io_type":
+                end = "an input" if index in subgraph.inputs else "an output"
+                found += f" as {end}"
+            yield _finding(rule, subgraph, operator, tensor, found, " or ".join(types))
+        if target.static_shapes and any(size < 0 for size in tensor.shape[1:]):
+            found = f"the shape ({first_few(tensor.shape)}), where -1 is not known"
+            yield _finding("target.static_shape", subgraph, operator, tensor, found)
+
+
+def _used(subgraph: Subgraph) -> dict[int, Operator | None]:
+    """Return the tensors that are read, written, taken or given, with an operator that does it."""
+    found: dict[int, Operator | None] = {}
+    for operator in subgraph.operators:
+        found |= {index: operator for index in operator.outputs if index >= 0}
+        for index in operator.inputs:
+            if index >= 0:
+                found.setdefault(index, operator)
+    for index in (*subgraph.inputs, *subgraph.outputs):
+        found.setdefault(index, None)
+    return found
+
+
+def _finding(
+    rule: str,
+    subgraph: Subgraph,
+    operator: Operator | None,
+    tensor: Tensor | None,
+    found: str,
+    expected: str | None = None,
+) -> Finding:
+    return broken(
+        rule, subgraph, operator, tensor, found,
+        severity="target", expected=expected or RULES[rule], remedy=_REMEDIES.get(rule),
+    )  # fmt: skip

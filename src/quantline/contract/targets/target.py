@@ -1,0 +1,126 @@
+"""What a target is, and where targets come from: this package, or a user's YAML file."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from quantline import recipe
+from quantline.errors import ParameterError, first_line, suggest
+from quantline.tflite.consistency import DTYPES
+from quantline.tflite.operands import OPERATORS
+
+BUILT_IN = ("cpu", "edgetpu")
+_SUFFIXES = (".yml", ".yaml")
+
+
+def _known(what: str, names: list[str]) -> AfterValidator:
+    """Return a check that names are the schema's."""
+
+    def check(given: Any) -> Any:
+        for each in given:
+            if each not in names:
+                near = suggest(each, names, limit=1)
+                raise ValueError(f"{what} of the schema; '{each}' is none. {near}".rstrip())
+        return given
+
+    return AfterValidator(check)
+
+
+def _any_version(given: Any) -> Any:
+    """Take a list of operators as one that allows all their versions."""
+    return dict.fromkeys(given) if isinstance(given, list) else given
+
+
+Versions = Annotated[dict[str, recipe.Positive | None], BeforeValidator(_any_version)]
+Types = Annotated[list[str], _known("types", list(DTYPES.values()))]
+
+
+class Target(recipe.Block):
+    """What a model may hold to be fit for one runtime or device.
+
+    What is left out is not demanded.
+
+    Attributes:
+        name: What reports call it.
+        description: What it stands for.
+        source: Where its demands are written, or what they were measured from.
+        operators: The schema's names of the allowed operators, each with its highest version;
+            without one, all versions. A list allows all versions of all.
+        custom_operators: Likewise the custom operators that are allowed.
+        tensor_types: The dtypes that tensors may have, by the schema's names in lower case.
+        input_types: Those of the model's inputs, in place of ``tensor_types``.
+        output_types: Those of the model's outputs, likewise.
+        static_shapes: Whether every size but the batch must be known before the model runs.
+        per_axis_dense: Whether the weights of FULLY_CONNECTED may have a scale for each output.
+        size_limit: How many bytes the ``.tflite`` file may have.
+    """
+
+    name: str
+    description: str = ""
+    source: str = ""
+    operators: Annotated[Versions, _known("operators", list(OPERATORS.values()))] | None = None
+    custom_operators: Versions = Field(default_factory=dict)
+    tensor_types: Types | None = None
+    input_types: Types | None = None
+    output_types: Types | None = None
+    static_shapes: bool = False
+    per_axis_dense: bool = True
+    size_limit: Annotated[int, Field(gt=0)] | None = None
+
+
+def load(name: str) -> Target:
+    """Return a target by the name of a built-in one, or by the path of a YAML file.
+
+    Raises:
+        ParameterError: There is no such target, or the file does not describe one.
+    """
+    if name in BUILT_IN:
+        text = (files(__package__) / f"{name}.yml").read_text("utf-8")
+    elif name.endswith(_SUFFIXES):
+        text = _read(name)
+    else:
+        raise ParameterError(
+            f"There is no target '{name}'",
+            found=f"'{name}'",
+            expected=f"{', '.join(BUILT_IN)}, or the path of a file that ends in .yml",
+            remedy=suggest(name, BUILT_IN)
+            or "Name a built-in target, or describe your own in a YAML file as in docs/targets.md",
+        )
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise _unreadable(name, " ".join(str(error).split())) from error
+    if not isinstance(values, dict):
+        raise _unreadable(name, f"{type(values).__name__} at the top")
+    key = Path(name).stem
+    try:
+        return recipe.check(Target, {"name": key, **values}, key)
+    except ParameterError as error:
+        raise ParameterError(
+            f"{error.what} of the target in '{name}'",
+            found=error.found,
+            expected=error.expected,
+            remedy=error.remedy,
+        ) from error
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else first_line(error)
+        raise _unreadable(path, str(reason)) from error
+
+
+def _unreadable(path: str, found: str) -> ParameterError:
+    return ParameterError(
+        f"The target '{path}' cannot be read",
+        found=found,
+        expected=f"a YAML file with keys such as {', '.join(list(Target.model_fields)[:4])}",
+        remedy="Check the path and the file; docs/targets.md shows one",
+    )

@@ -1,0 +1,32 @@
+"""Findings as text for people: each by its place, many by their counts and the first few."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from quantline.contract.finding import Finding
+
+SHOWN = 20
+
+
+def line(each: Finding) -> str:
+    """Return where a finding is and what was found there."""
+    places = [] if each.operator is None else [f"operator {each.operator} {each.type}"]
+    if each.tensor is not None:
+        layer = f" of layer '{each.layer}'" if each.layer else ""
+        places.append(f"tensor {each.tensor} ('{each.name}'){layer}")
+    where = f" in subgraph {each.subgraph}" if each.subgraph else ""
+    return f"{', '.join(places) or 'the model'}{where}: {each.found}"
+
+
+def listed(findings: Sequence[Finding]) -> str:
+    """Return how many findings there are of each operator type, and the first in full."""
+    ordered = sorted(findings, key=lambda each: each.type)
+    counts = ", ".join(f"{kind} {n}" for kind, n in Counter(each.type for each in ordered).items())
+    shown = "; ".join(line(each) for each in ordered[:SHOWN])
+    more = f"; and {len(ordered) - SHOWN} more" if len(ordered) > SHOWN else ""
+    return f"({counts}): {shown}{more}"
