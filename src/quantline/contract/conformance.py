@@ -206,10 +206,10 @@ def _judge_bias(
     if any(tensor.quantization.zero_points):
         wrong = next(point for point in tensor.quantization.zero_points if point)
         yield broken("bias.zero_point", subgraph, operator, tensor, f"a zero point of {wrong}")
-    factors = [
-        subgraph.tensors[operator.inputs[position]].quantization for position in said.product
-    ]
-    if any(factor is None for factor in factors):
+    indices = [operator.inputs[position] for position in said.product]
+    factors = [subgraph.tensors[index].quantization for index in indices if index >= 0]
+    lengths = {1, *(len(each.scales) for each in factors if each)}
+    if len(factors) < len(indices) or None in factors or len(lengths) > 2:
         return  # said of the input or the weights
     product = np.prod(np.broadcast_arrays(*(each.scales for each in factors if each)), axis=0)
     scales = np.asarray(tensor.quantization.scales)

@@ -104,6 +104,8 @@ def _apart(
     if output.dtype != "int8" or output.quantization is None or not output.quantization.scales[0]:
         return
     for index in operator.inputs:
+        if index < 0:
+            continue
         tensor = subgraph.tensors[index]
         producer = producers.get(index)
         if producer is not None and producer.type == "QUANTIZE":
