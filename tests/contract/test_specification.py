@@ -15,7 +15,7 @@ from tests.quantization.test_truth import INTEGER, NOT_16X8
 from quantline.contract import Report, examine
 from quantline.contract.specification import SPECIFICATION
 from quantline.quiet import stderr_turned_away, tensorflow
-from quantline.tflite import Runtime, read
+from quantline.tflite import Runtime, read, with_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -229,3 +229,31 @@ def test_real_models_by_others() -> None:
         customs = sum(operator.is_custom for operator in main.operators)
         rules = [rule for rule, _, _ in broken(report)]
         assert rules == ["custom.unknown"] * customs + ["model.uint8"] * is_former, path.name
+
+
+def test_the_converter_gives_one_copy_another_scale_and_the_model_is_wrong(tf: Any) -> None:
+    """Where several operators want one scale for what they share, one of them loses."""
+
+    def model(hidden: Any) -> Any:
+        kinds = ("SELECT", "GREATER", "LESS", "ARG_MAX")
+        flat = [tf.reshape(BODIES[kind](tf, hidden), (1, -1)) for kind in kinds]
+        return [tf.matmul(each, normal(each.shape[1], 3, scale=0.2)) for each in flat]
+
+    content = convert(model, int16=False)
+    graph = read(content)
+    found = [
+        each
+        for each in examine(graph, float_input=True, float_output=True).findings
+        if each.rule == "activation.same_scale" and each.type == "REVERSE_V2"
+    ]
+    if not found:
+        pytest.skip("TensorFlow visits operators by their addresses, and this time none lost")
+    assert found[0].operator is not None
+    operator = graph.main.operators[found[0].operator]
+    runtime = Runtime(with_outputs(content, [operator.inputs[0], operator.outputs[0]]))
+    runtime.set(np.random.default_rng(1).uniform(-1, 1, (1, 6, 6, 3)).astype(np.float32))
+    runtime.invoke()
+    given, reversed_ = (
+        port.dequantize(each) for port, each in zip(runtime.outputs, runtime.get(), strict=True)
+    )
+    assert np.abs(given[:, ::-1] - reversed_).max() > 0.1 * np.abs(given).max()
