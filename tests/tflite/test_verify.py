@@ -14,7 +14,7 @@ from tests.tflite import tiny_model
 from tests.tflite.tiny_model import BIAS, GIVEN, TAKEN, WEIGHTS
 
 from quantline.errors import ModelUnreadable
-from quantline.tflite import read
+from quantline.tflite import read, with_signature
 from quantline.tflite.layout import fields
 
 if TYPE_CHECKING:
@@ -352,6 +352,32 @@ def test_constants_outside_the_tables_are_read() -> None:
     model = model.ljust(len(tiny_model.file()), b"\0")[: len(tiny_model.file())] + weights.tobytes()
     tensor = read(model).main.tensors[WEIGHTS]
     np.testing.assert_array_equal(tensor.values(), weights.reshape(2, 4))
+
+
+@pytest.mark.parametrize(("count", "ok"), [(10, True), (10_000, False)])
+def test_constants_are_shared_within_reason(count: int, ok: bool) -> None:
+    """Checks look at the constant of each tensor, however many tensors have the same."""
+
+    def edit(model: Any) -> None:
+        model.buffers[3].data = np.zeros(1 << 16, np.uint8)
+        weights = tiny_model.tree().subgraphs[0].tensors[WEIGHTS]
+        weights.shape, weights.quantization = np.asarray([1 << 16], np.int32), None
+        model.subgraphs[0].tensors[WEIGHTS] = weights
+        model.subgraphs[0].tensors += [weights] * count
+
+    if ok:
+        assert len(read(tiny_model.file(edit)).main.tensors) == 4 + count
+    else:
+        with pytest.raises(ModelUnreadable, match="share what is stored"):
+            read(tiny_model.file(edit))
+
+
+def test_a_signature_whose_key_is_no_text_is_found_by_what_is_read() -> None:
+    model = bytearray(tiny_model.file())
+    key = schema.Model.GetRootAs(model, 0).SignatureDefs(0)._tab
+    model[key.Vector(key.Offset(8))] = 0xFF
+    (signature,) = read(bytes(model)).signatures
+    assert read(with_signature(bytes(model), signature.key)).main.inputs == (TAKEN,)
 
 
 @pytest.mark.parametrize(

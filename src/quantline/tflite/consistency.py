@@ -1,9 +1,9 @@
 """Whether the parts of an unpacked model fit each other, so that whoever reads it need not ask.
 
-Numbers that name something else name something that is there, and stored values fill their tensor's
-shape. These are conditions under which TensorFlow Lite's own interpreter takes a model
-(``interpreter_builder.cc``, ``subgraph.cc``); what kernels demand of their operators is not among
-them.
+Numbers that name something else name something that is there, stored values fill their tensor's
+shape, and operators have the operands that they cannot do without. On these conditions TensorFlow
+Lite's own interpreter takes a model (``interpreter_builder.cc``, ``subgraph.cc``); what else its
+kernels demand is not among them.
 """
 
 from __future__ import annotations

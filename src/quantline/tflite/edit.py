@@ -9,7 +9,7 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from quantline.tflite.graph import parse
+from quantline.tflite.graph import parse, text
 from quantline.tflite.unpack import IDENTIFIER
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def with_signature(model: bytes, key: str) -> bytes:
         KeyError: It has no such signature.
     """
     edited = parse(model)
-    kept = {each.signatureKey.decode(): each for each in edited.signatureDefs or ()}[key]
+    kept = {text(each.signatureKey): each for each in edited.signatureDefs or ()}[key]
     order = [kept.subgraphIndex]
     for index in order:  # grows while it is walked
         for _, _, called in _calls(edited.subgraphs[index]):

@@ -195,20 +195,20 @@ def _graph(model: Any, content: bytes) -> Graph:
     )
     signatures = tuple(
         Signature(
-            key=_text(each.signatureKey),
+            key=text(each.signatureKey),
             subgraph=each.subgraphIndex,
-            inputs={_text(item.name): item.tensorIndex for item in each.inputs or ()},
-            outputs={_text(item.name): item.tensorIndex for item in each.outputs or ()},
+            inputs={text(item.name): item.tensorIndex for item in each.inputs or ()},
+            outputs={text(item.name): item.tensorIndex for item in each.outputs or ()},
         )
         for each in model.signatureDefs or ()
     )
-    return Graph(subgraphs, signatures, model.version, _text(model.description))
+    return Graph(subgraphs, signatures, model.version, text(model.description))
 
 
 def _operator_code(code: Any) -> tuple[str, bool, int]:
     kind = type_number(code)
     if kind == schema.BuiltinOperator.CUSTOM:
-        return _text(code.customCode), True, code.version
+        return text(code.customCode), True, code.version
     return OPERATORS.get(kind, f"UNKNOWN_{kind}"), False, code.version
 
 
@@ -238,7 +238,7 @@ def _subgraph(
         )
     return Subgraph(
         index=index,
-        name=_text(subgraph.name),
+        name=text(subgraph.name),
         tensors=tensors,
         operators=tuple(operators),
         inputs=_numbers(subgraph.inputs),
@@ -251,7 +251,7 @@ def _tensor(index: int, tensor: Any, constants: Sequence[np.ndarray | None]) -> 
     constant = constants[tensor.buffer] if tensor.buffer else None
     return Tensor(
         index=index,
-        name=_text(tensor.name),
+        name=text(tensor.name),
         dtype=DTYPES[tensor.type],
         # The signature says which dimensions are unknown; those of a constant are known.
         shape=(constant is None and _numbers(tensor.shapeSignature)) or _numbers(tensor.shape),
@@ -282,7 +282,8 @@ def _options(options: Any) -> dict[str, Any]:
     return {} if options is None else dict(vars(options))
 
 
-def _text(value: bytes | str | None) -> str:
+def text(value: bytes | str | None) -> str:
+    """Return a text of the object tree; what is not UTF-8 in it is replaced."""
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     return value or ""
