@@ -4,8 +4,8 @@
 
 Each model holds one operator that converters leave in float, or quantize with care, between a
 convolution and a matrix product. TensorFlow's public converter is asked for integers only, with
-int8 input and output, and Quantline for the scheme 'int8', from the same samples. A model runs in a
-process of its own, as native code may abort.
+int8 input and output, and Quantline for the scheme 'int8', from the same samples. All run in
+another process, as native code may abort.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import json
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -169,11 +170,14 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=Path("build/left_in_float.json"))
     arguments = parser.parse_args()
 
-    tensorflow()  # once, before the processes part
     rows = []
+    pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
     for name in arguments.models:
-        with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:
+        try:
             rows.append(pool.submit(measure, name).result())
+        except BrokenProcessPool:
+            print(f"\n{name}: native code ended the process", file=sys.stderr)
+            pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
         print(f"\r{len(rows)} of {len(arguments.models)}", end="", file=sys.stderr, flush=True)
     show(rows, markdown=arguments.markdown)
     arguments.json.parent.mkdir(parents=True, exist_ok=True)

@@ -80,7 +80,7 @@ def _notes(subgraph: Subgraph, operator: Operator, scheme: str, backend: str) ->
     elif kind in CLIPPING and bits == "int8" and (shared := _shared(subgraph, operator)):
         text = (
             f"{kind} reads '{shared}', and so do others: TensorFlow gives it the scale of what "
-            f"{kind} gives, which clips it for the others too ({MEASURED})"
+            f"{kind} gives, which can clip it for the others too ({MEASURED})"
         )
         told = ("note", text, f"an input that {kind} alone reads", remedy)
         found.append(_finding("foretold.clipped", subgraph, operator, told))

@@ -66,7 +66,7 @@ def known(graph: Graph, scheme: str, backend: str) -> dict[tuple[int, int], Reas
             elif operator.type in left or (
                 backend == "tensorflow" and has_form(operator.type, scheme) is False
             ):
-                reason = _no_form(graph, operator, scheme, backend)
+                reason = _no_form(graph, subgraph, operator, scheme, backend)
             else:
                 variant = _variant(graph, subgraph, operator, scheme, backend)
                 if variant is None and backend == "tensorflow" and not refused:
@@ -90,11 +90,15 @@ def _custom(graph: Graph, operator: Operator) -> Reason:
     return Reason("custom", text, _without(graph, operator))
 
 
-def _no_form(graph: Graph, operator: Operator, scheme: str, backend: str) -> Reason:
+def _no_form(
+    graph: Graph, subgraph: Subgraph, operator: Operator, scheme: str, backend: str
+) -> Reason:
     kind, bits = operator.type, width(scheme)
     made = {"tensorflow": f"TensorFlow ({MEASURED})", "litert": "litert-quantizer"}[backend]
     text = f"{kind} has no {bits} form in {made}"
     another = rewrite(kind, scheme, backend)
+    if kind == "CAST" and subgraph.tensors[operator.inputs[0]].dtype != "bool":
+        another = None  # the rewrite is one of conditions
     if backend == "litert" and has_form(kind, scheme):
         remedy = f"Set 'conversion.backend: tensorflow', which has an {bits} form of it"
     elif another is not None:
