@@ -56,10 +56,12 @@ class Result:
     Attributes:
         text: For people.
         values: The same and more for machines: plain JSON values.
+        exit_status: 1 where a model fails what was asked of it, and the result says in what.
     """
 
     text: str
     values: dict[str, Any]
+    exit_status: int = 0
 
 
 class Command(click.Command):
@@ -98,6 +100,8 @@ class Command(click.Command):
                 _tell({"kind": "UsageError", "what": error.format_message()}, error.exit_code)
             raise
         click.echo(to_json(result.values) if as_json else result.text)
+        if result.exit_status:
+            ctx.exit(result.exit_status)
 
 
 def to_json(values: Any) -> str:
@@ -107,10 +111,10 @@ def to_json(values: Any) -> str:
 
 def as_option(error: QuantlineError) -> QuantlineError:
     """Return an error that names options where the library's names parameters of the pipeline."""
-    remedy = _spoken(error.remedy)
+    remedy = spoken(error.remedy)
     if isinstance(error, InputMismatch) and "'dataset." in error.remedy:
         remedy = "Bring the samples to this shape, as for training, and write the file again"
-    found = _spoken(error.found)
+    found = spoken(error.found)
     return type(error)(error.what, found=found, expected=error.expected, remedy=remedy)
 
 
@@ -118,7 +122,7 @@ def warn(findings: Sequence[Finding]) -> None:
     """Print what a lint found, apart from mere notes, on stderr."""
     for each in findings:
         if each.severity != "note":
-            click.echo(f"warning: {_spoken(str(each))}", err=True)
+            click.echo(f"warning: {spoken(str(each))}", err=True)
 
 
 @contextmanager
@@ -134,7 +138,7 @@ def held_warnings() -> Iterator[None]:
         logger.removeHandler(handler)
         logger.propagate = propagates
     for text in handler.texts:
-        click.echo(f"warning: {_spoken(text)}", err=True)
+        click.echo(f"warning: {spoken(text)}", err=True)
 
 
 class _Held(logging.Handler):
@@ -146,7 +150,8 @@ class _Held(logging.Handler):
         self.texts.append(record.getMessage())
 
 
-def _spoken(text: str) -> str:
+def spoken(text: str) -> str:
+    """Return a text that names options where the library names parameters of the pipeline."""
     for pattern, spoken in _SPOKEN:
         text = re.sub(pattern, spoken, text)
     return re.sub(r"'--(\w+)_type\b", r"'--\1-type", text)

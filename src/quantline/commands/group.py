@@ -18,6 +18,7 @@ OURS = {
     "merge": "Merge recorded ranges of one model.",
     "layers": "Compare a float and a quantized model layer by layer.",
     "ranges": "Show recorded ranges: a table, a plot, the drift against others.",
+    "validate": "Hold a .tflite file to the integer specification, a target, golden vectors.",
 }
 # Named here for the help alone, which must not wait for Kedro; plugins may add others.
 KEDROS = {

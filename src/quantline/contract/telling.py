@@ -13,12 +13,20 @@ if TYPE_CHECKING:
 SHOWN = 20
 
 
-def line(each: Finding) -> str:
-    """Return where a finding is and what was found there."""
+def line(each: Finding, *, whole_names: bool = True) -> str:
+    """Return where a finding is and what was found there.
+
+    Args:
+        each: The finding.
+        whole_names: Whether a list of names, such as a fused operator has, is given whole, or only
+            its first.
+    """
     places = [] if each.operator is None else [f"operator {each.operator} {each.type}"]
     if each.tensor is not None:
         layer = f" of layer '{each.layer}'" if each.layer else ""
-        places.append(f"tensor {each.tensor} ('{each.name}'){layer}")
+        first, *others = each.name.split(";")
+        name = each.name if whole_names or not others else f"{first};…"
+        places.append(f"tensor {each.tensor} ('{name}'){layer}")
     where = f" in subgraph {each.subgraph}" if each.subgraph else ""
     return f"{', '.join(places) or 'the model'}{where}: {each.found}"
 

@@ -79,7 +79,9 @@ def _breaches(graph: Graph, target: Target, size_bytes: int) -> Iterator[Finding
     main = graph.main
     if target.size_limit is not None and size_bytes > target.size_limit:
         found = f"{size_bytes:,} bytes; '{target.name}' takes {target.size_limit:,}"
-        yield _finding("target.size", main, None, None, found, f"at most {target.size_limit:,}")
+        yield _finding(
+            "target.size", main, None, None, found, f"at most {target.size_limit:,} bytes"
+        )
     for subgraph in graph.subgraphs:
         for operator in subgraph.operators:
             yield from _operator(subgraph, operator, target)

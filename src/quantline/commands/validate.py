@@ -1,0 +1,188 @@
+"""``quantline validate``: any ``.tflite`` file, held to what it should be."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from quantline import recipe
+from quantline.commands.command import Command, Result
+from quantline.commands.table import pairs, size
+from quantline.errors import ModelNotFound, ModelUnreadable, first_few
+from quantline.files import sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from quantline.contract import Report
+    from quantline.contract.golden import Mismatch
+    from quantline.tflite import Graph
+
+_NOTES = {"note"}
+
+
+@click.command("validate", cls=Command)
+@click.argument("model", metavar="MODEL.tflite")
+@click.option("--target", metavar="NAME", help="Hold it to a target too: cpu, edgetpu, or the path "
+              "of a YAML file that describes one.")  # fmt: skip
+@click.option("--golden", metavar="FILE.npz", help="Run it on its golden vectors too.")
+@click.option(
+    "--scheme", type=click.Choice(get_args(recipe.SchemeName)),
+    help="What it was to be quantized by; under a scheme that allows float, what is float breaks "
+    "nothing. By default what the recipe says, or int8.",
+)  # fmt: skip
+@click.option("--float-input", is_flag=True, help="Its inputs are float32 by intent.")
+@click.option("--float-output", is_flag=True, help="Its outputs are float32 by intent.")
+def validate(
+    model: str,
+    target: str | None,
+    golden: str | None,
+    scheme: str | None,
+    float_input: bool,
+    float_output: bool,
+) -> Result:
+    """Hold a .tflite file to integer-only, the 8-bit specification, a target, golden vectors.
+
+    MODEL.tflite may come from any converter; without golden vectors it is not run. The recipe that
+    'quantline quantize' wrote beside it, MODEL.json, says by which scheme and with which inputs and
+    outputs it was made.
+
+    \b
+        quantline validate model_int8.tflite --target edgetpu
+        quantline validate model_int8.tflite --golden model_int8.golden.npz --json
+
+    Exit status: 0 if it holds; 1 if a finding breaks what it is held to; 2 if it cannot be read.
+    """  # noqa: D301 - click's mark for lines that stay as they are
+    from quantline.contract import examine
+    from quantline.contract.targets import hold, load
+
+    chosen = None if target is None else load(target)
+    content, graph = _read(Path(model))
+    made = _recipe_of(Path(model), content)
+    promise = scheme or made.get("scheme", "int8")
+    report = examine(
+        graph,
+        float_input=float_input or made.get("input_type") == "float32",
+        float_output=float_output or made.get("output_type") == "float32",
+        promise=promise,
+    )
+    if chosen is not None:
+        report = hold(report, graph, chosen, len(content))
+    vectors, mismatches = (0, ()) if golden is None else _check(content, golden)
+    holds = not mismatches and {each.severity for each in report.findings} <= _NOTES
+    values = {
+        **report.to_dict(),
+        "holds": holds,
+        "model_sha256": sha256(content),
+        "size_bytes": len(content),
+        "scheme": promise,
+        "golden": None if golden is None else {
+            "holds": not mismatches,
+            "vectors": vectors,
+            "mismatches": [asdict(each) for each in mismatches],
+        },
+    }  # fmt: skip
+    from quantline.commands.verdict import findings_text, verdicts
+
+    source = f"'{Path(model).with_suffix('.json')}'" if made else "no recipe beside it"
+    rows = [
+        ("model", f"{model}, {size(len(content))}"),
+        ("held to", f"{promise} ({'as asked' if scheme else source})"),
+        ("interface", _interface(graph, report)),
+        *verdicts(report),
+    ]
+    if golden is not None:
+        rows.append(("golden vectors", _golden_text(vectors, mismatches)))
+    text = pairs(rows)
+    if report.findings:
+        text += f"\n\n{findings_text(report.findings)}"
+    return Result(text, values, exit_status=0 if holds else 1)
+
+
+def _read(path: Path) -> tuple[bytes, Graph]:
+    """Return a file's bytes and what they hold; it is given by its path, whatever its ending."""
+    from quantline.tflite import read
+    from quantline.tflite.unpack import IDENTIFIER
+
+    remedy = "Give a .tflite file; 'quantline quantize' makes one of a trained model"
+    if not path.exists():
+        near = sorted(each.name for each in path.parent.glob("*.tflite"))
+        raise ModelNotFound(
+            f"There is no model at '{path}'",
+            found=f"in '{path.parent}': {first_few(near) or 'no .tflite file'}",
+            expected="a .tflite file",
+            remedy="Check the path",
+        )
+    try:
+        content = path.read_bytes() if path.is_file() else None
+    except OSError as error:
+        raise _unreadable(path, f"{error.strerror} ({type(error).__name__})", remedy) from error
+    if content is None:
+        kind = "a folder" if path.is_dir() else "something that is not a file"
+        raise _unreadable(path, kind, remedy)
+    try:
+        return content, read(content, f"'{path}'")
+    except ModelUnreadable as error:
+        if content[4:8] == IDENTIFIER:
+            raise
+        raise ModelUnreadable(
+            error.what, found=error.found, expected=error.expected, remedy=remedy
+        ) from error
+
+
+def _unreadable(path: Path, found: str, remedy: str) -> ModelUnreadable:
+    return ModelUnreadable(
+        f"'{path}' cannot be read", found=found, expected="a .tflite file", remedy=remedy
+    )
+
+
+def _recipe_of(path: Path, content: bytes) -> Mapping[str, Any]:
+    """Return the recipe that lies beside a model; nothing where there is none of this model."""
+    from quantline.quantization.schemes import SCHEMES
+
+    beside = path.with_suffix(".json")
+    try:
+        found = json.loads(beside.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(found, dict) or str(found.get("scheme")) not in SCHEMES:
+        return {}
+    if found.get("int8_model_sha256") != sha256(content):
+        click.echo(f"warning: '{beside}' is the recipe of another model, and is not used", err=True)
+        return {}
+    return found
+
+
+def _check(content: bytes, path: str) -> tuple[int, tuple[Mismatch, ...]]:
+    from quantline.contract.golden import check
+    from quantline.contract.vectors import Golden
+
+    kept = Golden.load(path)
+    return len(kept.vectors), check(content, kept)
+
+
+def _interface(graph: Graph, report: Report) -> str:
+    from quantline.contract.integer_only import interface
+
+    text = f"{', '.join(report.input_types)} -> {', '.join(report.output_types)}"
+    inputs = interface(graph.main, float_input="float32" in report.input_types, float_output=False)
+    outputs = interface(
+        graph.main, float_input=False, float_output="float32" in report.output_types
+    )
+    known = set(report.interface)
+    ways = ["--float-input"] * bool(inputs - known) + ["--float-output"] * bool(outputs - known)
+    asked = " and ".join(f"'{each}'" for each in ways)
+    return f"{text}; if float32 is meant there, give {asked}" if ways else text
+
+
+def _golden_text(vectors: int, mismatches: Sequence[Mismatch]) -> str:
+    if not mismatches:
+        return f"kept: {vectors} vectors"
+    sources = dict.fromkeys(each.source for each in mismatches)
+    steps = [each.largest_steps for each in mismatches if each.largest_steps is not None]
+    far = f", by up to {max(steps):g} quantization steps" if steps else ""
+    return f"broken: {len(sources)} of {vectors} vectors ({first_few(list(sources), 3)}){far}"

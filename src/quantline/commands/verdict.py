@@ -1,0 +1,87 @@
+"""What the check of a model found, as text: the verdict first, then the findings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from quantline.commands.command import spoken
+from quantline.contract.telling import SHOWN, line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from quantline.contract import Finding, Report
+    from quantline.contract.finding import Severity
+
+_HEADINGS: dict[Severity, str] = {
+    "integer_only": "Not integer-only",
+    "specification": "Against the specification",
+    "target": "Against the target",
+    "note": "Worth knowing",
+}
+
+
+def verdicts(report: Report) -> list[tuple[str, str]]:
+    """Return what holds and what does not, a name and its value each."""
+    rows = [
+        ("integer-only", _integers(report)),
+        ("specification", _kept(report, "specification")),
+    ]
+    if report.target is not None:
+        rows.append((f"target {report.target}", _kept(report, "target")))
+    return rows
+
+
+def _integers(report: Report) -> str:
+    integers = f"{report.integer_tensors} of {report.tensors} tensors are integers"
+    if report.integer_only and report.interface:
+        return f"inside: {len(report.interface)} operators of a float interface apart; {integers}"
+    if report.integer_only:
+        return f"yes: {integers}"
+    floats = [each for each in report.findings if each.breaks_integer_only]
+    allowed = ", as the scheme allows" if floats[0].severity == "note" else ""
+    return (
+        f"no{allowed}: {report.float_operators} of {report.operators} operators "
+        f"({_counts(each.type for each in floats)}); {integers}"
+    )
+
+
+def _kept(report: Report, severity: Severity) -> str:
+    found = [each for each in report.findings if each.severity == severity]
+    if not found:
+        return "kept"
+    count = "1 finding" if len(found) == 1 else f"{len(found)} findings"
+    return f"broken: {count} ({_counts(each.rule for each in found)})"
+
+
+def findings_text(findings: Iterable[Finding]) -> str:
+    """Return findings by severity and operator type, the first of each severity in full."""
+    blocks = []
+    for severity, heading in _HEADINGS.items():
+        some = sorted(
+            (each for each in findings if each.severity == severity), key=lambda each: each.type
+        )
+        if some:
+            blocks.append(
+                "\n".join([f"{heading} ({_counts(each.type for each in some)}):", *_lines(some)])
+            )
+    return "\n\n".join(blocks)
+
+
+def _lines(findings: Sequence[Finding]) -> list[str]:
+    lines, told = [], set()
+    for each in findings[:SHOWN]:
+        expected = "" if each.expected in told else f"; expected: {spoken(each.expected)}"
+        told.add(each.expected)
+        found = spoken(line(each, whole_names=False))
+        lines.append(f"  {each.rule}: {found}{expected}")
+    rest = findings[SHOWN:]
+    if rest:
+        lines.append(f"  and {len(rest)} more: {_counts(each.type for each in rest)}")
+    remedies = dict.fromkeys(spoken(each.remedy) for each in findings if each.remedy)
+    return [*lines, *(f"  -> {each}" for each in remedies)]
+
+
+def _counts(names: Iterable[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(Counter(names).items()))
