@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from benchmarks.mutations import attempt, mutant, places
+from benchmarks.mutants import attempt, mutant, places
 from tests.tflite import tiny_model
 from tests.tflite.tiny_model import BIAS, TAKEN, WEIGHTS
 
