@@ -5,6 +5,17 @@ from quantline.contract.finding import Finding, Report
 from quantline.contract.integer_only import enforce
 from quantline.contract.preflight import preflight
 from quantline.contract.reasons import Reason
+from quantline.contract.trial import try_to_run
 from quantline.contract.why import explained, why
 
-__all__ = ["Finding", "Reason", "Report", "enforce", "examine", "explained", "preflight", "why"]
+__all__ = [
+    "Finding",
+    "Reason",
+    "Report",
+    "enforce",
+    "examine",
+    "explained",
+    "preflight",
+    "try_to_run",
+    "why",
+]
