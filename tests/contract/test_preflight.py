@@ -7,7 +7,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.contract.small_models import MODELS, around, small, together
+from tests.contract.operators import MODELS
+from tests.contract.small_models import around, small, together
 from tests.quantization.architectures import architecture
 
 from quantline.contract.integer_forms import has_form

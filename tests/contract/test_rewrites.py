@@ -21,7 +21,8 @@ from quantline.quiet import tensorflow
 from quantline.tflite import Runtime, read
 
 if TYPE_CHECKING:
-    from tests.contract.small_models import Body, Small
+    from tests.contract.operators import Body
+    from tests.contract.small_models import Small
 
 QUANTIZE = {"tensorflow": tensorflow_backend.quantize, "litert": litert_backend.quantize}
 SCHEMES = {"int8": ("int8_float_fallback", "int8"), "int16": ("int16x8", "int16")}

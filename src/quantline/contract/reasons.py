@@ -113,16 +113,15 @@ def _no_form(
 def _variant(
     graph: Graph, subgraph: Subgraph, operator: Operator, scheme: str, backend: str
 ) -> Reason | None:
-    unread = [each for each in operator.outputs if not _is_read(subgraph, each)]
     if backend == "litert":
-        if operator.type != "SPLIT" or not unread:
+        if operator.type != "SPLIT" or all(_is_read(subgraph, each) for each in operator.outputs):
             return None
         text = (
             "SPLIT gives an output that nothing reads, which litert-quantizer leaves in float: "
             "LiteRT cannot load the model"
         )
         return Reason("variant", text, "Set 'conversion.backend: tensorflow'")
-    if operator.type == "TOPK_V2" and operator.outputs[0] in unread:
+    if operator.type == "TOPK_V2" and not _is_read(subgraph, operator.outputs[0]):
         text = "TOPK_V2 gives only indices here: TensorFlow quantizes it by its values alone"
         return Reason("variant", text, _without(graph, operator))
     if operator.type == "PADV2" and width(scheme) == "int16":

@@ -162,19 +162,29 @@ class _Explainer:
 
     def _beside(self, operator: Operator) -> list[Operator]:
         """Return the operators that float tensors join to this one, the nearest first."""
-        main = self.after.main
-        found = [operator]
-        for each in found:  # grows while it is walked
-            ports = {
-                index for index in (*each.inputs, *each.outputs)
-                if index >= 0
-                and main.tensors[index].dtype == "float32"
-                and main.tensors[index].constant is None
-            }  # fmt: skip
-            found += [
-                other for other in main.operators
-                if other.type not in _EDGES
-                and other not in found
-                and ports & {*other.inputs, *other.outputs}
-            ]  # fmt: skip
-        return found[1:]
+        found = {operator.index: operator}
+        waiting = [operator]
+        for each in waiting:  # grows while it is walked
+            for port in self._float_ports(each):
+                for other in self._joined[port]:
+                    if other.index not in found:
+                        found[other.index] = other
+                        waiting.append(other)
+        return waiting[1:]
+
+    @cached_property
+    def _joined(self) -> dict[int, list[Operator]]:
+        """Operators of the converted model by the float tensors that they read and write."""
+        joined: dict[int, list[Operator]] = {}
+        for each in self.after.main.operators:
+            for port in self._float_ports(each) if each.type not in _EDGES else ():
+                joined.setdefault(port, []).append(each)
+        return joined
+
+    def _float_ports(self, operator: Operator) -> list[int]:
+        tensors = self.after.main.tensors
+        return [
+            index
+            for index in dict.fromkeys((*operator.inputs, *operator.outputs))
+            if index >= 0 and tensors[index].dtype == "float32" and tensors[index].constant is None
+        ]
