@@ -13,9 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Body = Callable[[Any, Any], Any]
-
-_STEPS = (-1.0, 0.0, 1.0, 2.0)  # where a value from -2 to 2 passes an integer
+    from tests.contract.operators import Body
 
 
 def _sum(terms: list[Any]) -> Any:
@@ -25,16 +23,16 @@ def _sum(terms: list[Any]) -> Any:
     return total
 
 
-def _floor(tf: Any, x: Any) -> Any:
-    return _sum([tf.where(x >= step, 1.0, 0.0) for step in _STEPS]) - 2.0
+def _steps(passed: Callable[[Any, float], Any]) -> Body:
+    """Add a step where a value from -2 to 2 passes an integer, in the sense of a condition."""
+
+    def body(tf: Any, x: Any) -> Any:
+        return _sum([tf.where(passed(x, k), 1.0, 0.0) for k in (-1.0, 0.0, 1.0, 2.0)]) - 2.0
+
+    return body
 
 
-def _ceil(tf: Any, x: Any) -> Any:
-    return _sum([tf.where(x > step - 1, 1.0, 0.0) for step in _STEPS]) - 2.0
-
-
-def _round(tf: Any, x: Any) -> Any:
-    return _sum([tf.where(x >= step - 0.5, 1.0, 0.0) for step in _STEPS]) - 2.0
+_floor = _steps(lambda x, k: x >= k)
 
 
 def _sine(tf: Any, x: Any) -> Any:
@@ -47,13 +45,9 @@ def _cosine(tf: Any, x: Any) -> Any:
     return 1.0 - 2.0 * (half * half)
 
 
-def _band(depth: int, radius: int) -> np.ndarray:
-    away = np.abs(np.subtract.outer(np.arange(depth), np.arange(depth)))
-    return (away <= radius).astype(np.float32)
-
-
 def _local_response(tf: Any, x: Any) -> Any:
-    around = tf.linalg.matmul(x * x, _band(4, 1))
+    band = np.tri(4, k=1) * np.tri(4, k=1).T  # ones on the diagonal and beside it
+    around = tf.linalg.matmul(x * x, band.astype(np.float32))
     return x * tf.exp(-0.5 * tf.math.log(1.0 + 0.5 * around))
 
 
@@ -158,7 +152,7 @@ EXAMPLES: dict[str, tuple[Body, Body]] = {
         lambda tf, x: tf.cast(x > 0.1, tf.float32),
         lambda tf, x: tf.where(x > 0.1, 1.0, 0.0),
     ),
-    "CEIL": (lambda tf, x: tf.math.ceil(x), _ceil),
+    "CEIL": (lambda tf, x: tf.math.ceil(x), _steps(lambda x, k: x > k - 1)),
     "COMPLEX_ABS": (
         lambda tf, x: tf.abs(_spectrum(tf, x)),
         lambda tf, x: tf.sqrt(_sum([part * part for part in _fourier(tf, x)])),
@@ -233,7 +227,7 @@ EXAMPLES: dict[str, tuple[Body, Body]] = {
         lambda tf, x: tf.math.real(_spectrum(tf, x)),
         lambda tf, x: _fourier(tf, x)[0],
     ),
-    "ROUND": (lambda tf, x: tf.round(x), _round),
+    "ROUND": (lambda tf, x: tf.round(x), _steps(lambda x, k: x >= k - 0.5)),
     "SCATTER_ND": (
         lambda tf, x: tf.scatter_nd([[1], [3]], tf.reshape(x, (36, 4))[:2], (8, 4)),
         lambda tf, x: _columns(tf, tf.reshape(x, (36, 4))[:2], np.eye(8)[[1, 3]]),

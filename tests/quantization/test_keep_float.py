@@ -9,8 +9,8 @@ from tests.contract.small_models import small
 from tests.quantization.architectures import architecture
 
 from quantline import recipe
-from quantline.errors import ParameterError, QuantlineError, SchemeUnsupported
-from quantline.quantization import quantize
+from quantline.errors import BackendUnavailable, ParameterError, QuantlineError, SchemeUnsupported
+from quantline.quantization import backends, quantize
 from quantline.quantization.keep_float import Kept, keep
 from quantline.quantization.tensorflow_backend import quantize as with_tensorflow
 from quantline.tflite import Graph, read
@@ -141,6 +141,16 @@ def test_it_is_refused_where_it_contradicts_the_scheme_or_the_back_end(
     ranges = model.stock_ranges()
     with pytest.raises(SchemeUnsupported, match=says):
         quantize(model.float_tflite, ranges, conversion("SOFTMAX", **settings))
+
+
+def test_the_back_end_that_stands_in_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacks(*arguments: Any, **settings: Any) -> None:
+        raise BackendUnavailable("no", found="no", expected="yes", remedy="none")
+
+    monkeypatch.setattr(backends, "run_in_child", lacks)
+    model = architecture("conv")
+    with pytest.raises(SchemeUnsupported, match="The back end 'litert' is not told"):
+        quantize(model.float_tflite, model.stock_ranges(), conversion("SOFTMAX"))
 
 
 def test_a_broken_pattern_is_refused_with_the_parameters() -> None:
