@@ -285,6 +285,6 @@ BREAKS: dict[str, list[Break]] = {
     ],
     "weights.dead_channel": [Break(_stored(_weights, "int8", 1, 0))],
     "weights.unused_range": [Break(_stored(_weights, "int8", 1, 15))],
-    "constant.saturated": [Break(_stored(_weights, "int8", (slice(None), slice(1, None)), 127))],
+    "constant.saturated": [Break(_stored(_weights, "int8", (slice(None), slice(2, None)), 127))],
     "bias.saturated": [Break(_stored(_bias, "int32", 0, 2**31 - 1))],
 }

@@ -6,12 +6,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from tests.conftest import public_convert
 from tests.contract.breaks import BREAKS, Break, Edit, called
 from tests.quantization.architectures import architecture
 
 from quantline.contract import examine
 from quantline.contract.rules import RULES
+from quantline.contract.specification import SPECIFICATION
 from quantline.errors import ModelUnsupported
 from quantline.tflite import Runtime, read
 
@@ -125,3 +127,17 @@ def test_the_runtime_refuses_what_breaks_the_rule(rule: str, sound: Any) -> None
     broken.edit(edit)
     with pytest.raises(ModelUnsupported):
         Runtime(edit.bytes())
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["LOG_SOFTMAX", "L2_NORMALIZATION", "HARD_SWISH", "RELU_N1_TO_1", "EXP", "ABS", "RELU"],
+)
+def test_the_kernels_take_int16_where_the_table_says_so(kind: str, sound: Any) -> None:
+    edit = Edit(sound("int16"))
+    edit.retype("SOFTMAX", getattr(schema.BuiltinOperator, kind))
+    if SPECIFICATION[kind].has_int16:
+        Runtime(edit.bytes()).invoke()
+    else:
+        with pytest.raises((ModelUnsupported, RuntimeError)):
+            Runtime(edit.bytes()).invoke()

@@ -135,9 +135,9 @@ def _of_constant(subgraph: Subgraph, operator: Operator, tensor: Tensor) -> Iter
         yield from _of_channels(subgraph, operator, tensor, values, axis)
     scales = len(tensor.quantization.scales) if tensor.quantization else 1
     at_ends = np.count_nonzero((values <= -127) | (values == 127))
-    # A constant of one value stands at an end by the choice of its scale.
-    is_varied = values.size >= _MANY * scales and values.min() != values.max()
-    if is_varied and at_ends > values.size / 2:
+    # A constant of one or two values stands at the ends by the choice of its scale.
+    is_many = values.size >= _MANY * scales and at_ends > values.size / 2
+    if is_many and np.unique(values).size > 2:
         found = f"{at_ends} of {values.size} values at the ends of the range"
         yield broken("constant.saturated", subgraph, operator, tensor, found)
 
