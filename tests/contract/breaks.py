@@ -8,55 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-
-from quantline.tflite.edit import pack
-from quantline.tflite.graph import parse
+from tests.contract.edited import Edit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 TYPES = schema.TensorType
-
-
-class Edit:
-    """A model's object tree, and ways to find a place in its main subgraph."""
-
-    def __init__(self, model: bytes) -> None:
-        self.model = parse(model)
-        self.size = len(model)
-        self.main = self.model.subgraphs[0]
-
-    def operator(self, kind: str) -> Any:
-        """Return the last operator of this type."""
-        number = getattr(schema.BuiltinOperator, kind)
-        codes = [each.builtinCode for each in self.model.operatorCodes]
-        return [each for each in self.main.operators if codes[each.opcodeIndex] == number][-1]
-
-    def input(self, kind: str, position: int = 0) -> Any:
-        return self.main.tensors[self.operator(kind).inputs[position]]
-
-    def output(self, kind: str) -> Any:
-        return self.main.tensors[self.operator(kind).outputs[0]]
-
-    def retype(self, kind: str, number: int, custom: str | None = None) -> Any:
-        """Make the operator one of another type, without options."""
-        code = schema.OperatorCodeT()
-        code.builtinCode, code.deprecatedBuiltinCode = number, min(number, 127)
-        code.customCode, code.version = custom, 1
-        self.model.operatorCodes.append(code)
-        operator = self.operator(kind)
-        operator.opcodeIndex = len(self.model.operatorCodes) - 1
-        operator.builtinOptionsType, operator.builtinOptions = 0, None
-        return operator
-
-    def values(self, tensor: Any, dtype: str) -> np.ndarray:
-        """Return a constant's values, to be written to."""
-        buffer = self.model.buffers[tensor.buffer]
-        buffer.data = np.array(buffer.data, np.uint8)
-        return buffer.data.view(dtype).reshape(tensor.shape)
-
-    def bytes(self) -> bytes:
-        return pack(self.model, self.size)
 
 
 def _quantization(place: Callable[[Edit], Any], **changes: Any) -> Callable[[Edit], None]:

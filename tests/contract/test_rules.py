@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from tests.conftest import public_convert
-from tests.contract.breaks import BREAKS, Break, Edit, called
+from tests.contract.breaks import BREAKS, Break, called
+from tests.contract.edited import Edit
 from tests.quantization.architectures import architecture
 
 from quantline.contract import examine
