@@ -22,7 +22,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the models, which tests own
 
-from tests.contract.operators import MODELS, SHAPE
+from tests.contract.bodies import MODELS, SHAPE
 from tests.contract.small_models import small
 
 from quantline.contract import examine, explained, preflight

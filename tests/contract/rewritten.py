@@ -5,15 +5,15 @@ Both take TensorFlow and a tensor of shape (1, 6, 6, 4) with values from about -
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from tests.contract.bodies import layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.contract.operators import Body
+    from tests.contract.bodies import Body
 
 
 def _sum(terms: list[Any]) -> Any:
@@ -122,15 +122,9 @@ def _hard_swish(tf: Any, x: Any) -> Any:
     return x * (tf.nn.relu(line) - tf.nn.relu(line - 1.0))
 
 
+_EPSILON = 1e-2
 _SLOPE = 0.25
-
-
-@cache  # a function that is traced twice may make its variables once only
-def _keras_prelu() -> Any:
-    import keras
-
-    slopes = keras.initializers.Constant(_SLOPE)
-    return keras.layers.PReLU(alpha_initializer=slopes, shared_axes=[1, 2])
+_CONSTANT = {"class_name": "Constant", "config": {"value": _SLOPE}}
 
 
 def _prelu(tf: Any, x: Any) -> Any:
@@ -142,7 +136,13 @@ def _positive(tf: Any, x: Any) -> Any:
     return tf.nn.relu(x) + 0.5
 
 
-# By operator: the function as it was, and as it converts.
+def _layer_normalization(tf: Any, x: Any) -> Any:
+    centred = x - tf.reduce_mean(x, 3, keepdims=True)
+    variance = tf.reduce_mean(centred * centred, 3, keepdims=True)
+    return centred * tf.math.rsqrt(variance + _EPSILON)
+
+
+# By operator, with the layer that holds it: the function as it was, and as it converts.
 EXAMPLES: dict[str, tuple[Body, Body]] = {
     "ADD_N": (
         lambda tf, x: tf.add_n([x, x * 0.5, x * 0.25]),
@@ -205,6 +205,10 @@ EXAMPLES: dict[str, tuple[Body, Body]] = {
         lambda tf, x: x - tf.nn.relu(x - 0.2) + tf.tanh(x),
     ),
     "NEG": (lambda tf, x: -tf.nn.sigmoid(x), lambda tf, x: tf.nn.sigmoid(x) * -1.0),
+    "NEG of LayerNormalization": (
+        layer(lambda layers: layers.LayerNormalization(epsilon=_EPSILON)),
+        _layer_normalization,
+    ),
     "NOT_EQUAL": (
         lambda tf, x: tf.where(tf.not_equal(tf.nn.relu(x), 0.0), x, 0.5),
         lambda tf, x: tf.where(tf.equal(tf.nn.relu(x), 0.0), 0.5, x),
@@ -217,7 +221,10 @@ EXAMPLES: dict[str, tuple[Body, Body]] = {
         lambda tf, x: tf.pow(_positive(tf, x), 1.7),
         lambda tf, x: tf.exp(1.7 * tf.math.log(_positive(tf, x))),
     ),
-    "PRELU": (lambda tf, x: _keras_prelu()(x), _prelu),
+    "PRELU": (
+        layer(lambda layers: layers.PReLU(alpha_initializer=_CONSTANT, shared_axes=[1, 2])),
+        _prelu,
+    ),
     "REAL": (lambda tf, x: tf.math.real(_spectrum(tf, x)), lambda tf, x: _fourier(tf, x)[0]),
     "REVERSE_SEQUENCE": (
         lambda tf, x: tf.reverse_sequence(x, [3], seq_axis=1, batch_axis=0),
@@ -248,6 +255,10 @@ EXAMPLES: dict[str, tuple[Body, Body]] = {
         lambda tf, x: _positive(tf, x) * tf.math.rsqrt(_positive(tf, x)),
     ),
     "SQUARE": (lambda tf, x: tf.square(x), lambda tf, x: x * x),
+    "SQUARE of RMSNormalization": (
+        layer(lambda layers: layers.RMSNormalization(epsilon=_EPSILON)),
+        lambda tf, x: x * tf.math.rsqrt(tf.reduce_mean(x * x, 3, keepdims=True) + _EPSILON),
+    ),
     "SQUARED_DIFFERENCE": (
         lambda tf, x: tf.math.squared_difference(x, x[..., ::-1]),
         lambda tf, x: (x - x[..., ::-1]) * (x - x[..., ::-1]),

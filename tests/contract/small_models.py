@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tests.contract.operators import MODELS, SHAPE
+from tests.contract.bodies import MODELS, SHAPE
 from tests.graphs import convert, normal
 
 from quantline.quiet import tensorflow
@@ -20,7 +20,7 @@ from quantline.ranges import record
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.contract.operators import Body
+    from tests.contract.bodies import Body
 
     from quantline.ranges import RangeSet
 

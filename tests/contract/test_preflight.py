@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.contract.operators import MODELS
+from tests.contract.bodies import MODELS
 from tests.contract.small_models import around, small, together
 from tests.quantization.architectures import architecture
 

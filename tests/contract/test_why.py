@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from tests.contract.operators import MODELS
+from tests.contract.bodies import MODELS
 from tests.contract.small_models import around, small
 from tests.graphs import here
 from tests.quantization.architectures import architecture
