@@ -11,6 +11,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 
 from quantline import recipe
+from quantline.contract.targets import load
 from quantline.errors import ParameterError, TrackingFailed, suggest
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 RECORDED = (
     "manifest",
     "float_import",
+    "preflight_report",
     "ranges",
     "calibration_report",
     "int8_model",
@@ -55,7 +57,7 @@ class CheckParameters:
         """Check the parameters of this run.
 
         Raises:
-            ParameterError: A parameter is unknown or mistyped.
+            ParameterError: A parameter is unknown or mistyped, or names a target that is none.
         """
         # Parameters hold paths; like the catalog's, they start from the project folder.
         os.chdir(context.project_path)
@@ -70,6 +72,9 @@ class CheckParameters:
                 remedy="Correct the file it names",
             ) from error
         recipe.check_all(parameters)
+        validation = recipe.check(recipe.Validation, parameters.get("validation", {}))
+        if validation.target is not None:
+            load(validation.target)
 
 
 def _check_environment(context: KedroContext) -> None:

@@ -11,6 +11,7 @@ from quantline.pipelines import compare
 CHAIN = (
     "sampling",
     "baseline",
+    "preflight",
     "calibration",
     "conversion",
     "validation",

@@ -305,9 +305,12 @@ class Validation(Block):
     Attributes:
         integer_only: Whether a tensor that is not an integer stops the run; if None, where the
             scheme promises integers only.
+        target: The target whose contract the model must keep: a built-in one's name, or the path
+            of a YAML file; none if None.
     """
 
     integer_only: bool | None = None
+    target: str | None = "cpu"
 
 
 class EdgeTpu(Block):

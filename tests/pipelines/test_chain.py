@@ -128,11 +128,20 @@ def test_a_model_that_is_not_integer_only_stops_the_run(project: Any, tiny: Path
     project.set(model={"path": "sine"})
     status, _, err = project.run()
     assert status == 1
-    assert "SIN, tensor " in err
+    assert "SIN has no int8 form in TensorFlow" in err
     assert "Traceback" not in err
     (run,) = project.runs()
     assert run.info.status == "FAILED"
-    assert run.data.tags["quantline.failed_stage"] == "validation"
+    assert run.data.tags["quantline.failed_stage"] == "preflight"
+    assert "06_models/ranges.json" not in project.written()
+
+    # What the preflight does not know, the validation sees.
+    stages = ("--pipelines", "baseline,calibration,conversion,validation")
+    status, _, err = project.run(*stages)
+    assert status == 1
+    assert "SIN, tensor " in err
+    assert "SIN has no int8 form in TensorFlow" in err
+    assert "Traceback" not in err
     report = project.json("08_reporting/validation.json")
     sines = [each for each in report["findings"] if each["type"] == "SIN"]
     graph = read((project.folder / "data/06_models/int8.tflite").read_bytes())
@@ -142,10 +151,13 @@ def test_a_model_that_is_not_integer_only_stops_the_run(project: Any, tiny: Path
     assert "08_reporting/integer_only.json" not in project.written()
 
     status, _, err = project.run(
-        "--pipelines", "validation", "--params", "validation.integer_only=false"
+        "--pipelines", "preflight,validation", "--params", "validation.integer_only=false"
     )
     assert status == 0, err
+    assert "SIN: SIN has no int8 form" in err
     assert "SIN stays float" in err
+    foretold = project.json("08_reporting/preflight.json")["findings"]
+    assert [each["type"] for each in foretold] == ["SIN"]
     assert project.json("08_reporting/integer_only.json")["integer_only"] is False
     status, out, err = project.run(
         "--pipelines", "evaluation,report", "--params", "validation.integer_only=false"
@@ -153,6 +165,44 @@ def test_a_model_that_is_not_integer_only_stops_the_run(project: Any, tiny: Path
     assert status == 0, err
     assert f"no: {report['float_operators']} operators float" in " ".join(out.split())
     assert project.json("08_reporting/summary.json")["integer_only"]["integer_only"] is False
+
+
+def test_a_target_that_is_not_kept_stops_the_run(finished: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "copied"
+    shutil.copytree(finished.folder, folder)
+    project = type(finished)(folder)
+    (folder / "mcu.yml").write_text("operators: [CONV_2D, RESHAPE]\nper_axis_dense: false\n")
+    (folder / "data/08_reporting/integer_only.json").unlink()
+    asked = ("--pipelines", "validation", "--params", "validation.target=mcu.yml")
+    status, _, err = project.run(*asked)
+    assert status == 1
+    assert "does not keep the contract of the target 'mcu'" in err
+    assert "AVERAGE_POOL_2D, which 'mcu' does not have" in err
+    assert "Traceback" not in err
+    report = project.json("08_reporting/validation.json")
+    assert report["target"] == {"name": "mcu", "holds": False}
+    assert {"target.operator", "target.per_axis_dense"} == {
+        each["rule"] for each in report["findings"]
+    }
+    assert "08_reporting/integer_only.json" not in project.written()
+
+
+def test_the_target_and_the_findings_are_recorded(finished: Any) -> None:
+    (run,) = finished.runs()
+    metrics = {
+        key.removeprefix("integer_only."): value
+        for key, value in run.data.metrics.items()
+        if key.startswith("integer_only.")
+    }
+    assert metrics["float_operators"] == 0
+    assert metrics["target.holds"] == 1
+    counts = {"integer_only": 0, "specification": 0, "target": 0}
+    assert (
+        counts.items()
+        <= {
+            key.removeprefix("findings_by_severity."): value for key, value in metrics.items()
+        }.items()
+    )
 
 
 def test_the_chain_has_the_stages_of_the_design() -> None:

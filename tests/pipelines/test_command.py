@@ -22,6 +22,10 @@ MISTAKES = {
         ["--params", "sampling.calibration.examples=0"],
         ["'sampling.calibration.examples' has a bad value. Found: 0.", "greater than 0"],
     ),
+    "target": (
+        ["--params", "validation.target=edgtpu"],
+        ["There is no target 'edgtpu'.", "Did you mean 'edgetpu'?"],
+    ),
     "pipeline": (
         ["--pipelines", "validaton"],
         ["There is no pipeline 'validaton'.", "Did you mean 'validation'"],

@@ -91,13 +91,13 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
         target = None if self.target is None else {"name": self.target, "holds": self.holds_target}
-        severities = Counter(each.severity for each in self.findings)
+        counts = Counter(each.severity for each in self.findings)
         return {
             **asdict(self),
             "target": target,
             "evidence": "parsed",
             "float_operators": self.float_operators,
-            "findings_by_severity": dict(sorted(severities.items())),
+            "findings_by_severity": {each: counts[each] for each in get_args(Severity)},
         }
 
     @classmethod

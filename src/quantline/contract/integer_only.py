@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from quantline.contract.float_operator import Neighbours
 from quantline.contract.rules import broken
-from quantline.contract.telling import listed
+from quantline.contract.telling import listed, remedies
 from quantline.errors import NotIntegerOnly
 from quantline.tflite.graph import is_integer
 
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 
     from quantline.contract.finding import Finding, Report
     from quantline.tflite import Operator, Subgraph
+
+
+ANYWAY = (
+    "replace these operators in the float model, or set 'validation.integer_only: false' to go on "
+    "with a model that is in part float"
+)
+"""What can be done about any operator that is not integer."""
 
 
 def interface(main: Subgraph, *, float_input: bool, float_output: bool) -> set[int]:
@@ -72,8 +79,7 @@ def enforce(report: Report) -> None:
         "The converted model is not integer-only, though TensorFlow converted it without an error",
         found=f"{len(offenders)} operators that are not integer {listed(offenders)}",
         expected="integers in every tensor of every subgraph",
-        remedy="Replace these operators in the float model, or set 'validation.integer_only: "
-        "false' to go on with a model that is in part float",
+        remedy=remedies(offenders, ANYWAY),
     )
 
 

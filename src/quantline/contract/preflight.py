@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quantline.contract.integer_forms import CLIPPING, MEASURED, has_form, has_kernel, width
+from quantline.contract.integer_only import ANYWAY
 from quantline.contract.reasons import dtypes, known
 from quantline.contract.rewrites import rewrite
 from quantline.contract.rules import broken
+from quantline.contract.telling import listed, remedies
+from quantline.errors import NotIntegerOnly
 from quantline.quantization.schemes import SCHEMES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from quantline.contract.finding import Finding, Severity
     from quantline.tflite import Graph, Operator, Subgraph
 
@@ -55,6 +60,25 @@ def preflight(float_graph: Graph, scheme: str, backend: str) -> tuple[Finding, .
             elif "float32" in dtypes(subgraph, operator):
                 found += _notes(subgraph, operator, scheme, backend)
     return tuple(found)
+
+
+def enforce_foretold(findings: Sequence[Finding]) -> None:
+    """Stop where operators will stay float.
+
+    Args:
+        findings: What :func:`preflight` said.
+
+    Raises:
+        NotIntegerOnly: With all of them by operator type, and the first twenty in full.
+    """
+    floats = [each for each in findings if each.breaks_integer_only]
+    if floats:
+        raise NotIntegerOnly(
+            "The float model cannot be converted to integers only",
+            found=f"{len(floats)} operators that will stay float {listed(floats)}",
+            expected="; ".join(dict.fromkeys(each.expected for each in floats)),
+            remedy=remedies(floats, ANYWAY),
+        )
 
 
 def _notes(subgraph: Subgraph, operator: Operator, scheme: str, backend: str) -> list[Finding]:

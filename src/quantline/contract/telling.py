@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from quantline.contract.finding import Finding
 
@@ -31,7 +31,13 @@ def line(each: Finding, *, whole_names: bool = True) -> str:
     return f"{', '.join(places) or 'the model'}{where}: {each.found}"
 
 
-def listed(findings: Sequence[Finding]) -> str:
+def remedies(findings: Iterable[Finding], last: str) -> str:
+    """Return what to do about findings, each remedy once, and what else can be done at last."""
+    each = dict.fromkeys(each.remedy for each in findings if each.remedy)
+    return ". ".join([*each, f"Or {last}" if each else f"{last[:1].upper()}{last[1:]}"])
+
+
+def listed(findings: Iterable[Finding]) -> str:
     """Return how many findings there are of each operator type, and the first in full."""
     ordered = sorted(findings, key=lambda each: each.type)
     counts = ", ".join(f"{kind} {n}" for kind, n in Counter(each.type for each in ordered).items())

@@ -79,6 +79,9 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
         verdict = "inside; float input or output as asked"
     tensors = f"{proof['integer_tensors']} of {proof['tensors']} tensors"
     rows.append(("integer-only", "", verdict, tensors, proof["evidence"]))
+    if proof["target"] is not None:
+        kept = "kept" if proof["target"]["holds"] else "broken"
+        rows.append((f"target {proof['target']['name']}", "", kept, "", proof["evidence"]))
     unknown = f", {edge['unknown_operators']} unknown" if edge["unknown_operators"] else ""
     mapped = f"{edge['mapped_operators']} of {edge['operators']} operators{unknown}"
     rows.append(("Edge TPU", "", mapped, f"runtime {edge['runtime_version']}", edge["evidence"]))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from quantline.contract.finding import in_order
 from quantline.contract.rules import broken
-from quantline.contract.telling import listed
+from quantline.contract.telling import listed, remedies
 from quantline.errors import TargetNotKept, first_few
 
 if TYPE_CHECKING:
@@ -65,13 +65,11 @@ def enforce_target(report: Report) -> None:
     found = [each for each in report.findings if each.severity == "target"]
     if not found:
         return
-    remedies = dict.fromkeys(each.remedy for each in found if each.remedy)
     raise TargetNotKept(
         f"The model does not keep the contract of the target '{report.target}'",
         found=f"{len(found)} findings {listed(found)}",
         expected="; ".join(dict.fromkeys(each.expected for each in found)),
-        remedy=f"{'. '.join(remedies)}{'. ' if remedies else ''}"
-        "Or set 'validation.target' to another target, or to null for none",
+        remedy=remedies(found, "set 'validation.target' to another target, or to null for none"),
     )
 
 

@@ -6,32 +6,41 @@ import logging
 from typing import Any
 
 from quantline import recipe as parameters
-from quantline.contract import Report, enforce, examine
+from quantline.contract import Report, enforce, examine, explained
+from quantline.contract.targets import enforce_target, hold, load
 from quantline.tflite import read
 
 logger = logging.getLogger(__name__)
 
 
-def check_tensors(int8_model: bytes, recipe: dict[str, Any]) -> dict[str, Any]:
+def check_tensors(
+    int8_model: bytes, float_model: bytes, recipe: dict[str, Any], validation: dict[str, Any]
+) -> dict[str, Any]:
     """Check every tensor of the converted model; the report is kept even where the run stops."""
+    graph = read(int8_model, "the int8 model")
     report = examine(
-        read(int8_model, "the int8 model"),
+        graph,
         float_input=recipe["input_type"] == "float32",
         float_output=recipe["output_type"] == "float32",
         promise=recipe["scheme"],
     )
+    report = explained(report, read(float_model, "the float model"), graph, recipe)
+    target = parameters.check(parameters.Validation, validation).target
+    if target is not None:
+        report = hold(report, graph, load(target), len(int8_model))
     return {**report.to_dict(), "promised": recipe["integer_only"]}
 
 
-def enforce_integer_only(
+def enforce_contract(
     validation_report: dict[str, Any], validation: dict[str, Any]
 ) -> dict[str, Any]:
-    """Stop where integer-only was asked for and does not hold; return the short verdict."""
+    """Stop where integer-only or a target was asked for and is not kept; return the verdict."""
     report = Report.from_dict(validation_report)
     asked = parameters.check(parameters.Validation, validation).integer_only
     required = validation_report["promised"] if asked is None else asked
     if required:
         enforce(report)
+    enforce_target(report)
     for each in report.findings:
         if each.breaks_integer_only:
             logger.warning("operator %s %s stays float: %s", each.operator, each.type, each.found)
@@ -39,8 +48,9 @@ def enforce_integer_only(
             logger.warning(
                 "%s: %s has %s instead of %s", each.rule, each.type, each.found, each.expected
             )
-    kept = ("evidence", "integer_only", "specification", "operators", "float_operators", "tensors",
-            "integer_tensors", "input_types", "output_types")  # fmt: skip
+    kept = ("evidence", "integer_only", "specification", "target", "operators", "float_operators",
+            "tensors", "integer_tensors", "input_types", "output_types",
+            "findings_by_severity")  # fmt: skip
     return {
         **{key: validation_report[key] for key in kept},
         "interface_operators": len(validation_report["interface"]),

@@ -9,7 +9,7 @@ from quantline.pipelines.validation.behaviour import (
     measure_kernels,
     measure_layers,
 )
-from quantline.pipelines.validation.nodes import check_tensors, enforce_integer_only
+from quantline.pipelines.validation.nodes import check_tensors, enforce_contract
 
 
 def create_pipeline() -> Pipeline:
@@ -17,13 +17,16 @@ def create_pipeline() -> Pipeline:
     return pipeline(
         [
             node(
-                check_tensors, ["int8_model", "recipe"], "validation_report", name="check_tensors"
+                check_tensors,
+                ["int8_model", "float_model", "recipe", "params:validation"],
+                "validation_report",
+                name="check_tensors",
             ),
             node(
-                enforce_integer_only,
+                enforce_contract,
                 ["validation_report", "params:validation"],
                 "integer_only",
-                name="enforce_integer_only",
+                name="enforce_contract",
             ),
             node(
                 check_golden, ["int8_model", "golden_vectors"], "golden_report", name="check_golden"

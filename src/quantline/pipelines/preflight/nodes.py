@@ -1,0 +1,30 @@
+"""Nodes of the ``preflight`` stage."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from typing import Any
+
+from quantline import recipe
+from quantline.contract.preflight import enforce_foretold, preflight
+from quantline.quantization import SCHEMES
+from quantline.tflite import read
+
+logger = logging.getLogger(__name__)
+
+
+def foretell(
+    float_model: bytes, conversion: dict[str, Any], validation: dict[str, Any]
+) -> dict[str, Any]:
+    """Say what will stay float before it is calibrated; stop where only integers are promised."""
+    asked = recipe.check(recipe.Conversion, conversion)
+    required = recipe.check(recipe.Validation, validation).integer_only
+    if required is None:
+        required = not SCHEMES[asked.scheme].allows_float
+    findings = preflight(read(float_model), asked.scheme, asked.backend)
+    if required:
+        enforce_foretold(findings)
+    for each in findings:
+        logger.warning("operator %s %s: %s", each.operator, each.type, each.found)
+    return {"evidence": "predicted", "findings": [asdict(each) for each in findings]}
