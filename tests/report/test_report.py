@@ -58,7 +58,7 @@ def test_the_table_shows_each_figure_with_its_evidence() -> None:
     text = rendered(summary(**SCORES))
     for words in ("clothes: 1,234 examples of 'test', calibrated on 3 of 'train'",
                   "92.55 ± 0.53 %", "-0.06 ± 0.15 points", "2.6x smaller",
-                  "no: 3 operators float", "31 of 34 tensors",
+                  "no: 3 operators float", "31 of 34 tensors", "target cpu", "kept",
                   "9 of 12 operators, 1 unknown", "measured", "parsed", "predicted"):  # fmt: skip
         assert words in text
 
