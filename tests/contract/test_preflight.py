@@ -13,6 +13,7 @@ from tests.quantization.architectures import architecture
 
 from quantline.contract.integer_forms import has_form
 from quantline.contract.preflight import preflight
+from quantline.contract.rewrites import REWRITES
 from quantline.errors import ConversionFailed, ModelUnsupported
 from quantline.quantization import litert_backend, tensorflow_backend
 from quantline.tflite import Runtime, read
@@ -107,7 +108,7 @@ def test_a_finding_says_where_why_and_what_to_do(scheme: str, severity: str) -> 
     assert (found.type, operator.type, found.severity) == ("SQUARE", "SQUARE", severity)
     assert found.tensor == operator.outputs[0]
     assert found.found == "SQUARE has no int8 form in TensorFlow (measured with tensorflow 2.21.0)"
-    assert found.remedy == "Write 'x * x' in place of tf.square(x)"
+    assert found.remedy == REWRITES["SQUARE"].text
 
 
 def test_nothing_is_said_of_schemes_that_are_float_by_design() -> None:

@@ -28,8 +28,13 @@ QUANTIZE = {"tensorflow": tensorflow_backend.quantize, "litert": litert_backend.
 SCHEMES = {"int8": ("int8_float_fallback", "int8"), "int16": ("int16x8", "int16")}
 # Functions with steps: near one, the last bit of the input decides. Above and below it they agree.
 STEPS = {"CAST", "CEIL", "FLOOR", "FLOOR_DIV", "NOT_EQUAL", "ROUND", "SIGN"}
-# LiteRT interpolates int16 logarithms and square roots in a table of 513 places.
-COARSE = {("LOG_SOFTMAX", "int16"): 0.06, ("L2_NORMALIZATION", "int16"): 0.1}
+# LiteRT interpolates int16 logarithms and square roots in a table of 513 places; a reciprocal root
+# of a small variance is coarse in int8.
+COARSE = {
+    ("LOG_SOFTMAX", "int16"): 0.06,
+    ("L2_NORMALIZATION", "int16"): 0.1,
+    ("NEG of LayerNormalization", "int8"): 0.06,
+}
 
 
 def model(body: Body) -> Small:

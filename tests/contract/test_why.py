@@ -13,6 +13,7 @@ from tests.quantization.architectures import architecture
 
 from quantline import recipe
 from quantline.contract import examine
+from quantline.contract.rewrites import REWRITES
 from quantline.contract.why import explained, why
 from quantline.quantization import backends, litert_backend, quantize, tensorflow_backend
 from quantline.quantization.keep_float import Kept
@@ -131,7 +132,7 @@ def test_float_by_design() -> None:
     ("name", "kind", "remedy"),
     [
         ("exp", "EXP", "Set 'conversion.backend: tensorflow', which has an int8 form of it"),
-        ("square", "SQUARE", "Write 'x * x' in place of tf.square(x)"),
+        ("square", "SQUARE", REWRITES["SQUARE"].text),
         ("lstm", "SPLIT", "Set 'conversion.backend: tensorflow'"),
     ],
 )

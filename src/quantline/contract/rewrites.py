@@ -89,7 +89,11 @@ REWRITES: dict[str, Rewrite] = {
     ),
     "MAXIMUM": Rewrite("With a constant c, write 'c + tf.nn.relu(x - c)'"),
     "MINIMUM": Rewrite("With a constant c, write 'x - tf.nn.relu(x - c)'"),
-    "NEG": Rewrite("Write '-1.0 * x' in place of '-x'"),
+    "NEG": Rewrite(
+        "Write '-1.0 * x' in place of '-x'; in place of Keras' LayerNormalization write "
+        "'c * tf.math.rsqrt(tf.reduce_mean(c * c, -1, keepdims=True) + epsilon) * gamma + beta' "
+        "with c = x - tf.reduce_mean(x, -1, keepdims=True)"
+    ),
     "NOT_EQUAL": Rewrite(
         "Compare with tf.equal and exchange the two branches of tf.where",
         _BOTH - {("tensorflow", "int16")},
@@ -119,7 +123,10 @@ REWRITES: dict[str, Rewrite] = {
     ),
     "SPACE_TO_DEPTH": Rewrite("Write it as tf.reshape, tf.transpose and tf.reshape"),
     "SQRT": Rewrite("For x > 0, write 'x * tf.math.rsqrt(x)'"),
-    "SQUARE": Rewrite("Write 'x * x' in place of tf.square(x)"),
+    "SQUARE": Rewrite(
+        "Write 'x * x' in place of tf.square(x); in place of Keras' RMSNormalization write "
+        "'x * tf.math.rsqrt(tf.reduce_mean(x * x, -1, keepdims=True) + epsilon) * gamma'"
+    ),
     "SQUARED_DIFFERENCE": Rewrite("Write 'd * d' with d = a - b"),
     "UNSORTED_SEGMENT_MAX": Rewrite(
         "Where the segments are constants, tf.gather each, tf.reduce_max it, and tf.stack them",
