@@ -206,6 +206,11 @@ def _judge_bias(
     if any(tensor.quantization.zero_points):
         wrong = next(point for point in tensor.quantization.zero_points if point)
         yield broken("bias.zero_point", subgraph, operator, tensor, f"a zero point of {wrong}")
+    if (
+        operator.type == "UNIDIRECTIONAL_SEQUENCE_LSTM"
+        and max(operator.inputs[20:24], default=-1) >= 0
+    ):
+        return  # layer normalization: the bias has the scale of its coefficients
     indices = [operator.inputs[position] for position in said.product]
     factors = [subgraph.tensors[index].quantization for index in indices if index >= 0]
     lengths = {1, *(len(each.scales) for each in factors if each)}

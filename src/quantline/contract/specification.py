@@ -100,8 +100,8 @@ def _bias(*product: int, axis: int | None = 0) -> TensorSpecification:
 _UNIT = (1 / 32768, 0)
 _WIDE = TensorSpecification("activation", ("int16",), ("int16",), symmetric=True)
 _IN, _OUT = (ACTIVATION,), (ACTIVATION,)
-# Without layer normalization a gate's bias has the scale of the input times that of the gate's
-# weights for it; the kernel of a model with layer normalization takes other biases.
+# A gate's bias has the scale of the input times that of the gate's weights for it, if there is no
+# layer normalization.
 _CELL = replace(_WIDE, power_of_two=True)
 _LSTM = OperatorSpecification(
     inputs=(
