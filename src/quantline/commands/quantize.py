@@ -94,7 +94,8 @@ def quantize(
         quantline quantize model.keras --scheme float16 -o model_f16.tflite
         quantline quantize float.tflite --ranges ranges.json --method mse -o int8.tflite
     """  # noqa: D301 - click's mark for lines that stay as they are
-    from quantline.contract import enforce, examine, golden
+    from quantline.contract import enforce, examine, explained, golden
+    from quantline.contract.preflight import enforce_foretold, preflight
     from quantline.quantization import quantize as convert
     from quantline.quantization.schemes import SCHEMES
     from quantline.tflite import read
@@ -129,6 +130,9 @@ def quantize(
     )
     recorded = _load(ranges) if ranges is not None and kind.integer else None
     prepared = _prepare(model, calibration, signature, allow_lambda=allow_lambda, lint=lint)
+    original = read(prepared.model.content)
+    if kind.integer and not kind.allows_float:
+        enforce_foretold(preflight(original, scheme, backend))
     if kind.integer:
         recorded = _recorded(recorded, prepared, ranges)
     samples = [] if prepared.samples is None else list(prepared.samples.each())
@@ -142,7 +146,7 @@ def quantize(
             promise=scheme,
         )
         if kind.integer and not kind.allows_float:
-            enforce(report)
+            enforce(explained(report, original, graph, made.recipe))
     told = {**made.recipe, "float_import": prepared.model.about}
     contents = {target: made.content, beside: canonical_json(told)}
     if samples:

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from quantline.commands.command import spoken
-from quantline.contract.telling import SHOWN, line
+from quantline.contract.telling import SHOWN, counted, line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -51,8 +51,7 @@ def _kept(report: Report, severity: Severity) -> str:
     found = [each for each in report.findings if each.severity == severity]
     if not found:
         return "kept"
-    count = "1 finding" if len(found) == 1 else f"{len(found)} findings"
-    return f"broken: {count} ({_counts(each.rule for each in found)})"
+    return f"broken: {counted(len(found), 'finding')} ({_counts(each.rule for each in found)})"
 
 
 def findings_text(findings: Iterable[Finding]) -> str:

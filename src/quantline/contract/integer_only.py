@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from quantline.contract.float_operator import Neighbours
 from quantline.contract.rules import broken
-from quantline.contract.telling import listed, remedies
+from quantline.contract.telling import counted, listed, remedies
 from quantline.errors import NotIntegerOnly
 from quantline.tflite.graph import is_integer
 
@@ -75,9 +75,11 @@ def enforce(report: Report) -> None:
     if report.integer_only:
         return
     offenders = [each for each in report.findings if each.breaks_integer_only]
+    many = "operators that are not integer"
+    said = counted(len(offenders), "operator that is not integer", many)
     raise NotIntegerOnly(
         "The converted model is not integer-only, though TensorFlow converted it without an error",
-        found=f"{len(offenders)} operators that are not integer {listed(offenders)}",
+        found=f"{said} {listed(offenders)}",
         expected="integers in every tensor of every subgraph",
         remedy=remedies(offenders, ANYWAY),
     )

@@ -9,7 +9,7 @@ from quantline.contract.integer_only import ANYWAY
 from quantline.contract.reasons import dtypes, known
 from quantline.contract.rewrites import rewrite
 from quantline.contract.rules import broken
-from quantline.contract.telling import listed, remedies
+from quantline.contract.telling import counted, listed, remedies
 from quantline.errors import NotIntegerOnly
 from quantline.quantization.schemes import SCHEMES
 
@@ -75,7 +75,7 @@ def enforce_foretold(findings: Sequence[Finding]) -> None:
     if floats:
         raise NotIntegerOnly(
             "The float model cannot be converted to integers only",
-            found=f"{len(floats)} operators that will stay float {listed(floats)}",
+            found=f"{counted(len(floats), 'operator')} that will stay float {listed(floats)}",
             expected="; ".join(dict.fromkeys(each.expected for each in floats)),
             remedy=remedies(floats, ANYWAY),
         )

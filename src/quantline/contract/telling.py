@@ -37,6 +37,11 @@ def remedies(findings: Iterable[Finding], last: str) -> str:
     return ". ".join([*each, f"Or {last}" if each else f"{last[:1].upper()}{last[1:]}"])
 
 
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """Return a number with its noun, by default with an s where it is not one."""
+    return f"{count} {one if count == 1 else many or f'{one}s'}"
+
+
 def listed(findings: Iterable[Finding]) -> str:
     """Return how many findings there are of each operator type, and the first in full."""
     ordered = sorted(findings, key=lambda each: each.type)

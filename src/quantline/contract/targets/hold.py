@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from quantline.contract.finding import in_order
 from quantline.contract.rules import broken
-from quantline.contract.telling import listed, remedies
+from quantline.contract.telling import counted, listed, remedies
 from quantline.errors import TargetNotKept, first_few
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def enforce_target(report: Report) -> None:
         return
     raise TargetNotKept(
         f"The model does not keep the contract of the target '{report.target}'",
-        found=f"{len(found)} findings {listed(found)}",
+        found=f"{counted(len(found), 'finding')} {listed(found)}",
         expected="; ".join(dict.fromkeys(each.expected for each in found)),
         remedy=remedies(found, "set 'validation.target' to another target, or to null for none"),
     )
