@@ -131,6 +131,25 @@ def test_the_vectors_of_another_model_are_refused(depthwise: Any, golden: Golden
     assert caught.value.exit_status == 2
 
 
+DAMAGED: dict[str, Callable[[dict[str, np.ndarray]], Any]] = {
+    "no input": lambda arrays: arrays.pop("2/input/image"),
+    "no output": lambda arrays: arrays.pop("2/output/output_0"),
+    "another name": lambda arrays: arrays.update({"2/input/x": arrays.pop("2/input/image")}),
+    "another type": lambda arrays: arrays.update({"2/input/image": np.zeros((1, 10, 10, 3))}),
+    "another shape": lambda arrays: arrays.update({"2/input/image": np.zeros((1, 9), np.int8)}),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED.values(), ids=DAMAGED)
+def test_vectors_that_do_not_fit_their_model_are_refused(
+    damage: Callable[[dict[str, np.ndarray]], Any], plain: Any, golden: Golden
+) -> None:
+    arrays = golden.arrays()
+    damage(arrays)
+    with pytest.raises(GoldenUnfit, match=r"damaged.*the vector 'zero' has the inputs"):
+        check(plain.int8_tflite, Golden.from_arrays(arrays))
+
+
 def test_float_outputs_have_a_tolerance(plain: Any) -> None:
     golden = make(plain.float_tflite, list(plain.samples))
     assert golden.tolerance == 1e-3

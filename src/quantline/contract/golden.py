@@ -16,7 +16,7 @@ import numpy as np
 
 from quantline.child import run_in_child
 from quantline.contract.kernels import call, difference, is_repeatable
-from quantline.contract.vectors import Golden, Vector
+from quantline.contract.vectors import Golden, Vector, check_ports
 from quantline.errors import GoldenBroken, GoldenUnfit, TooFewExamples, first_few
 from quantline.files import sha256
 from quantline.quantization.parity import outputs_of
@@ -104,7 +104,7 @@ def check(model: bytes, golden: Golden) -> tuple[Mismatch, ...]:
     """Run a model on its golden vectors and return what differs by more than is allowed.
 
     Raises:
-        GoldenUnfit: They are another model's.
+        GoldenUnfit: They are another model's, or damaged.
         ModelUnsupported: The runtime refuses the model.
         ChildCrashed: A kernel died.
     """
@@ -115,12 +115,15 @@ def check(model: bytes, golden: Golden) -> tuple[Mismatch, ...]:
             expected=f"vectors of the model {sha256(model)[:12]}",
             remedy="Give the file that was written together with the model",
         )
+    graph = read(model)
+    for each in golden.vectors:
+        check_ports(graph, each)
     given = [each.inputs for each in golden.vectors]
     rows = run_in_child(
         run_here, model, given, golden.kernels,
         what="the run on golden vectors", timeout_s=_TIMEOUT_S,
     )  # fmt: skip
-    outputs = _named_outputs(read(model))
+    outputs = _named_outputs(graph)
     return tuple(
         found
         for vector, got in zip(golden.vectors, rows, strict=True)

@@ -16,10 +16,13 @@ import numpy as np
 
 from quantline.errors import GoldenUnfit, first_line
 from quantline.files import write_atomic
+from quantline.quantization.parity import inputs_of, outputs_of
 from quantline.tflite.runtime import Kernels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from quantline.tflite import Graph
 
 _ABOUT = "about"
 _FIELDS = ("model_sha256", "runtime", "machine", "kernels", "tolerance")
@@ -127,6 +130,37 @@ class Golden:
         except Exception as error:  # zipfile, zlib and numpy each have their own for a damaged file
             raise _unfit(name, error) from error
         return cls.from_arrays(arrays, name)
+
+
+def check_ports(graph: Graph, vector: Vector) -> None:
+    """Refuse a vector that a model cannot be run on, or compared with.
+
+    Raises:
+        GoldenUnfit: It has other inputs or outputs than the model.
+    """
+    taken = {
+        name: (tensor.dtype, tensor.shape)
+        for name, tensor in inputs_of(graph).items()
+        if tensor.is_static
+    }
+    stored = {name: (str(value.dtype), value.shape) for name, value in vector.inputs.items()}
+    if (
+        taken.items() <= stored.items()
+        and vector.inputs.keys() == inputs_of(graph).keys()
+        and vector.outputs.keys() == outputs_of(graph).keys()
+    ):
+        return
+    raise GoldenUnfit(
+        "The golden vectors are damaged",
+        found=f"the vector '{vector.source}' has the inputs {_ports(stored)} and the outputs "
+        f"{', '.join(vector.outputs) or 'none'}",
+        expected=f"the inputs {_ports(taken)} and the outputs {', '.join(outputs_of(graph))}",
+        remedy="Give the file as it was written together with the model",
+    )
+
+
+def _ports(ports: Mapping[str, tuple[str, tuple[int, ...]]]) -> str:
+    return ", ".join(f"{name}: {dtype} {shape}" for name, (dtype, shape) in ports.items()) or "none"
 
 
 def _unfit(name: str, error: Exception) -> GoldenUnfit:
