@@ -1,10 +1,7 @@
-"""Targets: each rule broken alone; the built-in ones against the runtime and Coral's table."""
+"""Targets: each rule broken alone, and files that describe one."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,20 +12,16 @@ from tests.contract.breaks import Edit
 from tests.tflite.tiny_model import tree, with_operator
 
 from quantline.contract import examine
-from quantline.contract.targets import BUILT_IN, RULES, Target, enforce_target, hold, load
-from quantline.edgetpu.operators import TABLE
+from quantline.contract.targets import RULES, Target, enforce_target, hold, load
 from quantline.errors import ParameterError, TargetNotKept
 from quantline.tflite import read
 from quantline.tflite.edit import pack
-from quantline.tflite.operands import OPERATORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from quantline.contract import Report
-
-NUMBERS = {name: number for number, name in OPERATORS.items()}
 
 
 def held(model: bytes, target: Target) -> Report:
@@ -152,95 +145,6 @@ def test_findings_keep_the_order_of_a_report(sine: Any) -> None:
     severities = [each.severity for each in held(sine.int8_tflite, target).findings]
     assert severities == sorted(severities, key=["integer_only", "target", "note"].index)
     assert {"integer_only", "target"} <= set(severities)
-
-
-# The built-in targets.
-
-
-@pytest.mark.parametrize("name", BUILT_IN)
-def test_a_built_in_target_says_what_it_is_from(name: str) -> None:
-    target = load(name)
-    assert target.name == name
-    assert target.description
-    assert target.source
-
-
-def test_edgetpu_has_the_operators_of_the_documented_table() -> None:
-    assert load("edgetpu").operators == {name: each.version for name, each in TABLE.items()}
-
-
-def loads(code: schema.OperatorCodeT) -> bool:
-    """Whether the runtime loads a model that names this operator, whether it uses it or not."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    made = tree()
-    made.operatorCodes.append(code)
-    try:
-        Interpreter(model_content=pack(made, 1 << 12))
-    except ValueError as error:
-        assert "Didn't find op for builtin opcode" in str(error)  # noqa: PT017
-        return False
-    return True
-
-
-def operator_code(number: int, version: int) -> schema.OperatorCodeT:
-    code = schema.OperatorCodeT()
-    code.builtinCode, code.deprecatedBuiltinCode, code.version = number, min(number, 127), version
-    return code
-
-
-measured = pytest.mark.skipif(
-    not version("ai-edge-litert").startswith("2.3."),
-    reason="the versions of 'cpu' are those of ai-edge-litert 2.3",
-)
-# A model cannot name these as an operator of its own: the runtime makes or inlines them.
-NEVER = {"CUSTOM", "DELEGATE", "PLACEHOLDER_FOR_GREATER_OP_CODES"}
-
-
-@measured
-def test_cpu_has_the_highest_versions_that_the_runtime_loads() -> None:
-    highest = load("cpu").operators
-    assert highest is not None
-    found = {
-        name: loads(operator_code(NUMBERS[name], top))
-        and not loads(operator_code(NUMBERS[name], top + 1))
-        for name, top in highest.items()
-    }
-    assert [name for name, is_right in found.items() if not is_right] == []
-
-
-@measured
-def test_cpu_lacks_what_the_runtime_does_not_load() -> None:
-    lacking = NUMBERS.keys() - load("cpu").operators.keys() - NEVER
-    assert [name for name in lacking if loads(operator_code(NUMBERS[name], 1))] == []
-
-
-CUSTOM = """
-import sys
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
-from tests.tflite.tiny_model import file, with_operator
-model = file(with_operator(32, [0], [3], sys.argv[1]))
-Interpreter(
-    model_content=model,
-    experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-).allocate_tensors()
-"""
-
-
-@measured
-@pytest.mark.parametrize("name", [*load("cpu").custom_operators, "Nobody"])
-def test_cpu_has_the_custom_operators_that_the_runtime_resolves(name: str) -> None:
-    # The kernels that it has read options that are not there, and die of it.
-    done = subprocess.run(
-        [sys.executable, "-c", CUSTOM, name],
-        capture_output=True, text=True, check=False, timeout=60,
-        env={"PYTHONPATH": ":".join(sys.path)},
-    )  # fmt: skip
-    assert done.returncode != 0
-    assert ("unresolved custom op" in done.stderr) == (name == "Nobody"), done.stderr
-
-
-# Targets of one's own.
 
 
 def test_a_target_of_ones_own_is_a_file(tmp_path: Path, model: bytes) -> None:

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from quantline.contract.golden import Mismatch
     from quantline.tflite import Graph
 
-_NOTES = {"note"}
-
 
 @click.command("validate", cls=Command)
 @click.argument("model", metavar="MODEL.tflite")
@@ -57,6 +55,7 @@ def validate(
 
     Exit status: 0 if it holds; 1 if a finding breaks what it is held to; 2 if it cannot be read.
     """  # noqa: D301 - click's mark for lines that stay as they are
+    from quantline.commands.verdict import findings_text, verdicts
     from quantline.contract import examine
     from quantline.contract.targets import hold, load
 
@@ -73,7 +72,7 @@ def validate(
     if chosen is not None:
         report = hold(report, graph, chosen, len(content))
     vectors, mismatches = (0, ()) if golden is None else _check(content, golden)
-    holds = not mismatches and {each.severity for each in report.findings} <= _NOTES
+    holds = not mismatches and all(each.severity == "note" for each in report.findings)
     values = {
         **report.to_dict(),
         "holds": holds,
@@ -86,8 +85,6 @@ def validate(
             "mismatches": [asdict(each) for each in mismatches],
         },
     }  # fmt: skip
-    from quantline.commands.verdict import findings_text, verdicts
-
     source = f"'{Path(model).with_suffix('.json')}'" if made else "no recipe beside it"
     rows = [
         ("model", f"{model}, {size(len(content))}"),
