@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from quantline.child import run_in_child
 from quantline.errors import BackendUnavailable
-from quantline.quantization import litert_backend, weights_only
+from quantline.quantization import litert_backend, public_path, weights_only
 from quantline.quantization.schemes import unsupported
 from quantline.quantization.steady import steady_addresses
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from quantline import recipe
+    from quantline.quantization.public_path import PublicPath
     from quantline.tflite import Graph
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,11 @@ class Made:
 
 
 def make(
-    model: bytes, graph: Graph, choices: Sequence[Bounds], conversion: recipe.Conversion
+    model: bytes,
+    graph: Graph,
+    choices: Sequence[Bounds],
+    conversion: recipe.Conversion,
+    public: PublicPath | None = None,
 ) -> Made:
     """Quantize a model with each of several choices of ranges.
 
@@ -49,6 +54,8 @@ def make(
         graph: The same, read.
         choices: (min, max) by tensor index; a single empty one where a scheme needs none.
         conversion: Scheme, back end, input and output types.
+        public: Where TensorFlow's public converter can start from, should its private calls be
+            gone.
 
     Raises:
         BackendUnavailable: This TensorFlow lacks the private calls and nothing can stand in.
@@ -64,6 +71,12 @@ def make(
     try:
         contents = _in_child("tensorflow", model, choices, conversion)
     except BackendUnavailable as error:
+        if public is not None:
+            logger.warning(
+                "%s TensorFlow's public converter makes the model instead, from '%s': it takes "
+                "longer, as it calibrates anew.", error, public.source.path,
+            )  # fmt: skip
+            return Made([_publicly(public, conversion)], "tensorflow", "TFLiteConverter")
         if not litert_backend.is_installed():
             raise BackendUnavailable(
                 error.what,
@@ -107,3 +120,15 @@ def _in_child(
             what=f"the conversion to {conversion.scheme}",
             timeout_s=conversion.timeout_s,
         )
+
+
+def _publicly(public: PublicPath, conversion: recipe.Conversion) -> bytes:
+    return run_in_child(
+        public_path.quantize,
+        public,
+        conversion.scheme,
+        conversion.input_type,
+        conversion.output_type,
+        what=f"the conversion of '{public.source.path}' to {conversion.scheme}",
+        timeout_s=conversion.timeout_s,
+    )

@@ -17,6 +17,7 @@ def convert(
     ranges: dict[str, Any],
     calibration_set: dict[str, np.ndarray],
     conversion: dict[str, Any],
+    model: dict[str, Any],
 ) -> tuple[bytes, dict[str, Any]]:
     """Quantize the float model; return the quantized model and the recipe it was made with."""
     made = quantize(
@@ -24,5 +25,6 @@ def convert(
         RangeSet.from_dict(ranges),
         recipe.check(recipe.Conversion, conversion),
         list(calibration_set["x"]),
+        recipe.check(recipe.Model, model),
     )
     return made.content, made.recipe
