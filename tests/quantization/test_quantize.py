@@ -13,7 +13,7 @@ from tests.quantization.facts import facts
 
 from quantline import recipe
 from quantline.errors import BackendUnavailable, RangesMismatch, SchemeUnsupported
-from quantline.quantization import backends, litert_backend, quantize
+from quantline.quantization import backends, litert_backend, quantize, tensorflow_backend
 from quantline.quantization.schemes import SCHEMES
 from quantline.ranges import record
 from quantline.tflite import Runtime, read
@@ -184,6 +184,17 @@ def test_a_scheme_is_refused_inputs_that_it_does_not_have(
         quantize(plain.float_tflite, None, conversion)
     assert f"has no {io_type} inputs" in error.value.what
     assert f"'conversion.input_type: {expected}'" in error.value.remedy
+
+
+@pytest.mark.parametrize("name", ["two_ports", "concatenation", "squeeze_and_excite"])
+def test_int16x8_in_a_fresh_process_is_that_of_a_long_one(name: str) -> None:
+    """TensorFlow's older quantizer reads the model where Python once had it."""
+    model = architecture(name)
+    ranges = record(model.float_tflite, model.samples)
+    bounds = {each.index: (each.min, each.max) for each in ranges.tensors}
+    made = quantize(model.float_tflite, ranges, recipe.Conversion(scheme="int16x8")).content
+    expected = tensorflow_backend.quantize(model.float_tflite, bounds, "int16x8", "int16", "int16")
+    assert facts(made) == facts(expected)
 
 
 def test_operators_left_in_float_are_named(sine: Any, caplog: pytest.LogCaptureFixture) -> None:

@@ -110,7 +110,8 @@ def _int16x8(model: bytes, input_type: str, output_type: str) -> bytes:
 
     types = (np.dtype(each).num for each in (input_type, output_type, "int16", "int64"))
     given, taken, activations, bias = types
-    quantizer = Calibrator(with_own_buffers(model))._calibrator
+    calibrator = Calibrator(with_own_buffers(model))  # native code reads the bytes it keeps alive
+    quantizer = calibrator._calibrator
     made = quantizer.QuantizeModel(given, taken, False, activations, bias, False, False)
     return bytes(made)
 
