@@ -137,7 +137,8 @@ def _crashed(
             f"{what} took too long and was ended",
             found=f"no answer after {timeout_s:g} s{where}; {peak}",
             expected=f"an answer within {timeout_s:g} s",
-            remedy="Use a smaller model; 'conversion.timeout_s' limits the conversion",
+            remedy="Use a smaller model or fewer samples, or raise the time limit "
+            "('calibration.timeout_s', 'conversion.timeout_s')",
         )
     said = [line for line in stderr.splitlines() if line.strip() and not _CHATTER.match(line)]
     last = f"; its last words: {' / '.join(said[-_LAST_LINES:])}" if said else ""

@@ -189,9 +189,11 @@ class Calibration(Block):
     Attributes:
         lint: Whether an error that the lint finds in the calibration set stops the run, or is only
             a warning. What no range can be recorded from, such as NaN, stops it anyway.
+        timeout_s: After how many seconds the child process that records is ended.
     """
 
     lint: Literal["error", "warn"] = "error"
+    timeout_s: Positive = 1800
 
 
 Method = Literal["minmax", "moving_average", "percentile", "mse", "entropy"]

@@ -241,6 +241,9 @@ def test_a_stage_does_not_trust_what_it_reads(
     folder = project.folder / "data/06_models"
     folder.mkdir()
     (folder / "ranges.json").write_text("{}")
+    (project.folder / "data/05_model_input").mkdir()
+    x = np.zeros((4, 8, 8, 1), np.float32)
+    np.savez(project.folder / "data/05_model_input/calibration.npz", x=x, ids=["a", "b", "c", "d"])
     (folder / "float.tflite").write_bytes(
         (project.folder / "data/01_raw/model.tflite").read_bytes()
     )

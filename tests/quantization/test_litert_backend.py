@@ -12,8 +12,10 @@ from quantline import recipe
 from quantline.errors import PackageMissing, SchemeUnsupported
 from quantline.quantization import litert_backend, quantize
 from quantline.quantization.flatbuffer import float_operators
+from quantline.quantization.output_error import output_error
 from quantline.quantization.schemes import unsupported
-from quantline.tflite import read
+from quantline.ranges import Feed
+from quantline.tflite import Runtime, read
 
 SCHEMES = ("int8", "int8_float_fallback", "int8_per_tensor", "int16x8")
 ARCHITECTURES = ("conv", "depthwise", "residual", "concatenation", "squeeze_and_excite", "swish")
@@ -43,6 +45,15 @@ def test_it_makes_integers_of_the_given_ranges(name: str, scheme: str) -> None:
         if each.type in {"CONV_2D", "DEPTHWISE_CONV_2D"}
     ]
     assert (set(weights) == {1}) == (scheme == "int8_per_tensor")
+
+
+@pytest.mark.parametrize("name", [*ARCHITECTURES, "batch_matmul", "tied", "transposed"])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_what_it_makes_computes_what_the_float_model_does(name: str, scheme: str) -> None:
+    model = architecture(name)
+    content = made(name, scheme, "int16" if scheme == "int16x8" else "int8")
+    feed = Feed(read(model.float_tflite), Runtime(model.float_tflite, 1).inputs)
+    assert output_error(model.float_tflite, content, list(feed.prepare(model.samples))) < 0.05
 
 
 @pytest.mark.parametrize("name", ["conv", "two_ports"])

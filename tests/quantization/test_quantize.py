@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from tests.conftest import public_quantize
 from tests.quantization.architectures import architecture
+from tests.quantization.facts import facts
 
 from quantline import recipe
 from quantline.errors import BackendUnavailable, RangesMismatch, SchemeUnsupported
-from quantline.quantization import backends, litert_backend, quantize
+from quantline.quantization import backends, litert_backend, quantize, tensorflow_backend
 from quantline.quantization.schemes import SCHEMES
 from quantline.ranges import record
 from quantline.tflite import Runtime, read
@@ -185,6 +186,17 @@ def test_a_scheme_is_refused_inputs_that_it_does_not_have(
     assert f"'conversion.input_type: {expected}'" in error.value.remedy
 
 
+@pytest.mark.parametrize("name", ["two_ports", "concatenation", "squeeze_and_excite"])
+def test_int16x8_in_a_fresh_process_is_that_of_a_long_one(name: str) -> None:
+    """TensorFlow's older quantizer reads the model where Python once had it."""
+    model = architecture(name)
+    ranges = record(model.float_tflite, model.samples)
+    bounds = {each.index: (each.min, each.max) for each in ranges.tensors}
+    made = quantize(model.float_tflite, ranges, recipe.Conversion(scheme="int16x8")).content
+    expected = tensorflow_backend.quantize(model.float_tflite, bounds, "int16x8", "int16", "int16")
+    assert facts(made) == facts(expected)
+
+
 def test_operators_left_in_float_are_named(sine: Any, caplog: pytest.LogCaptureFixture) -> None:
     ranges = record(sine.float_tflite, sine.samples)
     made = quantize(sine.float_tflite, ranges, recipe.Conversion(scheme="int8_float_fallback"))
@@ -205,6 +217,46 @@ class TestWithoutThePrivateCalls:
         monkeypatch.delattr(convert, "mlir_quantize")
         # A child process would have them again.
         monkeypatch.setattr(backends, "run_in_child", here)
+
+    def test_the_public_converter_stands_in(
+        self, plain: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        ranges = record(plain.float_tflite, plain.samples)
+        source = recipe.Model(path=str(plain.file))
+        made = quantize(plain.float_tflite, ranges, recipe.Conversion(), plain.samples, source)
+        assert made.recipe["backend"] == "tensorflow"
+        assert made.recipe["quantizer"] == "TFLiteConverter"
+        assert f"public converter makes the model instead, from '{plain.file}'" in caplog.text
+        assert facts(made.content) == facts(plain.int8_tflite)
+
+    @pytest.mark.parametrize("scheme", ["int8_per_tensor", "int16x8", "int8_float_fallback"])
+    def test_it_knows_the_other_schemes(self, scheme: Any) -> None:
+        model = architecture("two_ports")
+        values = {"scheme": scheme, "input_type": None, "output_type": None}
+        made = quantize(
+            model.float_tflite,
+            replace(model.stock_ranges(), samples=1),
+            recipe.Conversion.model_validate(values),
+            model.samples,
+            recipe.Model(path=str(model.saved_model)),
+        )
+        natural = "int8" if scheme == "int8_float_fallback" else None
+        assert facts(made.content) == facts(model.public(scheme, natural))
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            {"ranges": {"method": "mse"}},
+            {"ranges": {"overrides": [{"tensor": ".*", "min": -1.0, "max": 1.0}]}},
+        ],
+        ids=["another method", "overrides"],
+    )
+    def test_what_it_does_not_know_is_left_to_litert(self, plain: Any, values: Any) -> None:
+        ranges = record(plain.float_tflite, plain.samples)
+        conversion = recipe.Conversion.model_validate(values)
+        source = recipe.Model(path=str(plain.file))
+        made = quantize(plain.float_tflite, ranges, conversion, plain.samples, source)
+        assert made.recipe["backend"] == "litert"
 
     def test_litert_stands_in(self, plain: Any, caplog: pytest.LogCaptureFixture) -> None:
         ranges = record(plain.float_tflite, plain.samples)

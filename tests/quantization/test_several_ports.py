@@ -242,7 +242,7 @@ def test_what_is_no_number_on_one_sample_is_a_mismatch(
     samples["left"][where, 1] = value
     outputs = [{"doubled": 2 * samples["left"][[i]]} for i in range(3)]
     with pytest.raises(ImportMismatch, match="nan"):
-        compare(content, read(content), samples, outputs, 1e-3)
+        compare(content, samples, outputs, 1e-3, "m")
 
 
 @pytest.mark.parametrize("spoiled", ["zebra", "apple", "mango"])

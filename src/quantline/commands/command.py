@@ -33,7 +33,7 @@ _SPOKEN: tuple[tuple[str, str], ...] = (
     (r"'conversion\.ranges\.method: minmax' and 'conversion\.bias_correction: false'",
      "'--method minmax'"),
     (r"'conversion\.ranges\.(\w+): (\w+)'", r"'--\1 \2'"),
-    (r"'conversion\.timeout_s' limits the conversion", "it had 30 minutes"),
+    (r", or raise the time limit \(.*\)", ""),
     (r"'conversion\.(\w+): (\w+)'", r"'--\1 \2'"),
     (r"'conversion\.(\w+)'", r"'--\1'"),
     (r"set 'validation\.integer_only: false' to go on with a model that is in part float",

@@ -20,11 +20,13 @@ from quantline.quantization.interface import choose_signature
 from quantline.quantization.originals import fix_batch, keras_original, saved_model_original
 from quantline.quantization.parity import inputs_of
 from quantline.quiet import tensorflow
+from quantline.ranges import record_apart
 from quantline.sampling import UNRECORDABLE, lint
 from quantline.tflite import read
 
 if TYPE_CHECKING:
     from quantline.errors import Finding
+    from quantline.ranges import RangeSet
 
 _RANDOM_SAMPLES = 4
 _TIMEOUT_S = 1800
@@ -38,14 +40,31 @@ class Prepared:
     """A float model and samples of its inputs.
 
     Attributes:
+        source: What it was imported from.
         model: The imported model.
         samples: The samples, by the model's names; None if none were given.
         findings: What the lint found in them.
     """
 
+    source: recipe.Model
     model: FloatModel
     samples: Samples | None
     findings: tuple[Finding, ...] = field(default=())
+
+    def record(self) -> RangeSet:
+        """Record the model's ranges over the samples, of which there are some.
+
+        Raises:
+            QuantlineError: As :func:`quantline.ranges.record_apart` lists them.
+        """
+        assert self.samples is not None  # noqa: S101 - the caller sees to it
+        return record_apart(
+            self.model.content,
+            self.samples.arrays,
+            name=f"'{self.model.about['source']['path']}'",
+            samples_sha256=self.samples.sha256,
+            timeout_s=_TIMEOUT_S,
+        )
 
     def describe(self) -> list[tuple[str, str]]:
         """Return rows for people: the model and the data."""
@@ -105,7 +124,7 @@ def prepare(
     if samples is None:
         if imported.about["parity"]["examples"]:
             imported.about["parity"]["note"] = "on random inputs: no samples were given"
-        return Prepared(imported, None)
+        return Prepared(model, imported, None)
     tensors = inputs_of(read(imported.content))
     samples = samples.named(list(tensors))
     findings = tuple(
@@ -121,7 +140,7 @@ def prepare(
     if errors and not lenient:
         raise CalibrationUnfit.of(findings, "Add '--lint warn' to go on all the same")
     warn(findings)
-    return Prepared(imported, samples, findings)
+    return Prepared(model, imported, samples, findings)
 
 
 def _inputs(model: recipe.Model, kind: str, archive: Archive | None) -> Inputs | None:

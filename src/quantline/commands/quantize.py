@@ -15,13 +15,11 @@ from quantline.commands.outputs import check_outputs, write_together
 from quantline.commands.table import pairs, size
 from quantline.errors import RangesMismatch, TooFewExamples
 from quantline.files import canonical_json
-from quantline.progress import track
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from quantline.commands.prepare import Prepared
-    from quantline.commands.samples import Samples
     from quantline.contract import Report
     from quantline.ranges import RangeSet
     from quantline.tflite import Graph
@@ -137,7 +135,7 @@ def quantize(
         recorded = _recorded(recorded, prepared, ranges)
     samples = [] if prepared.samples is None else list(prepared.samples.each())
     with held_warnings():
-        made = convert(prepared.model.content, recorded, conversion, samples)
+        made = convert(prepared.model.content, recorded, conversion, samples, prepared.source)
         graph = read(made.content)
         report = examine(
             graph,
@@ -185,7 +183,7 @@ def _recorded(recorded: RangeSet | None, prepared: Prepared, path: str | None) -
     """Return the ranges that were given, if they are this model's, or record them."""
     if recorded is None:
         assert prepared.samples is not None  # noqa: S101 - one of the two was asked for
-        return record_samples(prepared.model.content, prepared.samples)
+        return prepared.record()
     expected = prepared.model.about["float_model_sha256"]
     if recorded.float_model_sha256 != expected:
         raise RangesMismatch(
@@ -195,14 +193,6 @@ def _recorded(recorded: RangeSet | None, prepared: Prepared, path: str | None) -
             remedy="Record them again with 'quantline record', from the same file and signature",
         )
     return recorded
-
-
-def record_samples(model: bytes, samples: Samples) -> RangeSet:
-    """Record the ranges of a float model over samples, with a bar on stderr if it takes long."""
-    from quantline.ranges import record
-
-    each = track(samples.each(), "recording", total=samples.count)
-    return record(model, each, samples_sha256=samples.sha256)
 
 
 def _ports(graph: Graph, *, inputs: bool) -> list[dict[str, Any]]:

@@ -48,13 +48,11 @@ def record(
     target = Path(out)
     check_outputs([target], [model, calibration], suffix=".json")
     from quantline.commands.prepare import prepare
-    from quantline.commands.quantize import record_samples
 
     prepared = prepare(
         model, calibration, signature=signature, allow_lambda=allow_lambda, lenient=lint == "warn"
     )
-    assert prepared.samples is not None  # noqa: S101 - the data is required
-    ranges = record_samples(prepared.model.content, prepared.samples)
+    ranges = prepared.record()
     ranges.check_finite()
     write_together({target: canonical_json(ranges.to_dict())}, force=force)
     rows = [

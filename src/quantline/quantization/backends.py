@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from quantline.child import run_in_child
 from quantline.errors import BackendUnavailable
-from quantline.quantization import litert_backend, weights_only
+from quantline.quantization import litert_backend, public_path, weights_only
 from quantline.quantization.keep_float import Kept, keep
 from quantline.quantization.schemes import unsupported
 from quantline.quantization.steady import steady_addresses
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from quantline import recipe
+    from quantline.quantization.public_path import PublicPath
     from quantline.tflite import Graph
 
 logger = logging.getLogger(__name__)
@@ -41,7 +42,11 @@ class Made:
 
 
 def make(
-    model: bytes, graph: Graph, choices: Sequence[Bounds], conversion: recipe.Conversion
+    model: bytes,
+    graph: Graph,
+    choices: Sequence[Bounds],
+    conversion: recipe.Conversion,
+    public: PublicPath | None = None,
 ) -> Made:
     """Quantize a model with each of several choices of ranges.
 
@@ -50,6 +55,8 @@ def make(
         graph: The same, read.
         choices: (min, max) by tensor index; a single empty one where a scheme needs none.
         conversion: Scheme, back end, input and output types.
+        public: Where TensorFlow's public converter can start from, should its private calls be
+            gone.
 
     Raises:
         BackendUnavailable: This TensorFlow lacks the private calls and nothing can stand in.
@@ -66,6 +73,12 @@ def make(
     try:
         contents = _in_child("tensorflow", model, choices, conversion, keep(graph, conversion))
     except BackendUnavailable as error:
+        if public is not None:
+            logger.warning(
+                "%s TensorFlow's public converter makes the model instead, from '%s': it takes "
+                "longer, as it calibrates anew.", error, public.source.path,
+            )  # fmt: skip
+            return Made([_publicly(public, conversion)], "tensorflow", "TFLiteConverter")
         if not litert_backend.is_installed():
             raise BackendUnavailable(
                 error.what,
@@ -120,3 +133,15 @@ def _in_child(
             what=f"the conversion to {conversion.scheme}",
             timeout_s=conversion.timeout_s,
         )
+
+
+def _publicly(public: PublicPath, conversion: recipe.Conversion) -> bytes:
+    return run_in_child(
+        public_path.quantize,
+        public,
+        conversion.scheme,
+        conversion.input_type,
+        conversion.output_type,
+        what=f"the conversion of '{public.source.path}' to {conversion.scheme}",
+        timeout_s=conversion.timeout_s,
+    )

@@ -72,7 +72,8 @@ def import_float(
         InputMismatch: The samples have other names or shapes than the model takes.
         TooFewExamples: There are no samples to compare with.
         ConversionFailed: TensorFlow refuses the conversion.
-        ChildCrashed: TensorFlow died while it loaded, ran or converted the model.
+        ChildCrashed: TensorFlow died while it loaded, ran or converted the model, or the LiteRT
+            runtime while it ran what came of it.
         ImportMismatch: The imported and the original model disagree.
     """
     path = Path(model.path)
@@ -108,7 +109,7 @@ def import_float(
         "inputs": _ports(inputs_of(graph)),
         "outputs": _ports(outputs_of(graph)),
         "loaded_with": loader,
-        "parity": compare(content, graph, given, expected, parity.tolerance),
+        "parity": compare(content, given, expected, parity.tolerance, str(path)),
         "versions": {name: version(name) for name in sorted(packages)},
     }
     return FloatModel(content, about)

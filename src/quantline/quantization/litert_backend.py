@@ -144,6 +144,10 @@ def _recipe(scheme: str, input_type: str, output_type: str) -> Any:
         granularity = QuantGranularity.TENSORWISE if scheme == "int8_per_tensor" else fine
         bits = 16 if scheme == "int16x8" else 8
         manager.add_static_config(_EVERYWHERE, every, bits, 8, granularity)
+        # LiteRT's integer kernel reads one scale where litert-quantizer writes one a column, and
+        # gives zeros.
+        product = TFLOperationName.BATCH_MATMUL
+        manager.add_static_config(_EVERYWHERE, product, bits, 8, QuantGranularity.TENSORWISE)
         ports = ((TFLOperationName.INPUT, input_type), (TFLOperationName.OUTPUT, output_type))
         for port, dtype in ports:
             if dtype == "float32":

@@ -1,9 +1,10 @@
-"""What runs in the child process of the float import: load, run and convert the original model."""
+"""What runs in a child process: load, run and convert the original model."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from quantline.quantization.tensorflow_backend import freeze
 from quantline.quiet import tensorflow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 SERVING = "serving_default"
 
@@ -60,6 +61,25 @@ class Original:
     loader: str
 
 
+@dataclass(frozen=True)
+class Frozen:
+    """A loaded model with a batch of 1, saved again with its variables as constants.
+
+    Attributes:
+        folder: A SavedModel folder, which is there for as long as the context lasts.
+        key: Its only signature's key.
+        call: The same, callable, before it was frozen.
+        specs: Each input's ``tf.TensorSpec``, by name.
+        loader: The distribution that loaded it.
+    """
+
+    folder: str
+    key: str
+    call: Callable[..., dict[str, Any]]
+    specs: dict[str, Any]
+    loader: str
+
+
 def run_and_convert(
     kind: str,
     path: str,
@@ -79,6 +99,35 @@ def run_and_convert(
     Raises:
         QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
+    with frozen(kind, path, signature, allow_lambda=allow_lambda) as model:
+        taken = {name: tuple(spec.shape[1:]) for name, spec in model.specs.items()}
+        given = check_samples(samples, taken, path)
+        stage("running the original model")
+        outputs = []
+        for index in range(len(next(iter(given.values())))):
+            one = {
+                name: tensorflow().cast(given[name][index][np.newaxis], spec.dtype)
+                for name, spec in model.specs.items()
+            }
+            outputs.append({name: value.numpy() for name, value in model.call(**one).items()})
+        stage("converting to a float .tflite")
+        content = convert(path, model, "to a float .tflite")
+    return Converted(content, outputs, model.loader)
+
+
+@contextmanager
+def frozen(kind: str, path: str, signature: str | None, *, allow_lambda: bool) -> Iterator[Frozen]:
+    """Load a Keras model or a SavedModel, and save one signature of it with a batch of 1.
+
+    Args:
+        kind: ``keras`` or ``saved_model``.
+        path: The file or folder.
+        signature: Which signature of a SavedModel.
+        allow_lambda: Whether Python code that a Keras file holds may run.
+
+    Raises:
+        QuantlineError: As :func:`quantline.quantization.import_float` lists them.
+    """
     stage("starting TensorFlow")
     tf = tensorflow()
     stage("loading")
@@ -87,27 +136,14 @@ def run_and_convert(
     else:
         original = saved_model_original(tf, path, signature)
     specs = {name: fix_batch(tf, path, name, spec) for name, spec in original.specs.items()}
-    taken = {name: tuple(spec.shape[1:]) for name, spec in specs.items()}
-    given = check_samples(samples, taken, path)
-    stage("running the original model")
     concrete = tf.function(original.call).get_concrete_function(**specs)
     _check_outputs(path, concrete.structured_outputs)
-    outputs = []
-    for index in range(len(next(iter(given.values())))):
-        one = {
-            name: tf.cast(given[name][index][np.newaxis], spec.dtype)
-            for name, spec in specs.items()
-        }
-        outputs.append({name: value.numpy() for name, value in concrete(**one).items()})
-    stage("converting to a float .tflite")
     with tempfile.TemporaryDirectory() as folder:
-        frozen = freeze(concrete, specs)
         # The gradients of functions such as swish are nobody's here, and cannot be saved.
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-        signatures = {original.key: frozen}
+        signatures = {original.key: freeze(concrete, specs)}
         tf.saved_model.save(tf.Module(), folder, signatures=signatures, options=options)
-        content = _convert(tf, path, folder, original.key)
-    return Converted(content, outputs, original.loader)
+        yield Frozen(folder, original.key, concrete, specs, original.loader)
 
 
 def keras_original(tf: Any, path: str, signature: str | None, *, allow_lambda: bool) -> Original:
@@ -202,15 +238,30 @@ def _check_outputs(path: str, outputs: Mapping[str, Any]) -> None:
         )
 
 
-def _convert(tf: Any, path: str, folder: str, key: str) -> bytes:
+def convert(path: str, model: Frozen, to: str, **settings: Any) -> bytes:
+    """Convert with TensorFlow's public converter.
+
+    Args:
+        path: What to call the model.
+        model: What :func:`frozen` gave.
+        to: What it becomes, for messages.
+        settings: Attributes of the converter and of its ``target_spec``.
+
+    Raises:
+        ConversionFailed: TensorFlow refuses the model.
+    """
+    lite = tensorflow().lite
     try:
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[key])
+        converter = lite.TFLiteConverter.from_saved_model(model.folder, signature_keys=[model.key])
+        for name, value in settings.items():
+            owner = converter.target_spec if hasattr(converter.target_spec, name) else converter
+            setattr(owner, name, value)
         return bytes(converter.convert())
     except Exception as error:  # ConverterError and what MLIR raises have no common base
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         telling = [line for line in lines if "op" in line.lower()] or lines
         raise ConversionFailed(
-            f"TensorFlow cannot convert '{path}' to a float .tflite",
+            f"TensorFlow cannot convert '{path}' {to}",
             found=first_few(telling, 3) or type(error).__name__,
             expected="a model of TensorFlow Lite's builtin operators",
             remedy="Replace the operators it names with ones that TensorFlow Lite has",

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from quantline.child import run_in_child, stage
 from quantline.errors import ImportMismatch, TooFewExamples
-from quantline.tflite import Graph, Runtime, Tensor
+from quantline.tflite import Graph, Runtime, Tensor, read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_TIMEOUT_S = 1800
 
 
 def inputs_of(graph: Graph) -> dict[str, Tensor]:
@@ -34,25 +37,33 @@ def _named(graph: Graph, indices: tuple[int, ...], signature: dict[str, int]) ->
 
 def compare(
     content: bytes,
-    graph: Graph,
     samples: Mapping[str, np.ndarray],
     expected: list[dict[str, np.ndarray]] | None,
     tolerance: float,
+    path: str,
 ) -> dict[str, Any]:
     """Run the imported model on the samples and compare it with the original's outputs.
 
+    It is the first time that the model runs, so a child process does it.
+
     Args:
         content: The imported ``.tflite`` file's bytes.
-        graph: What they hold.
         samples: array of shape (n_examples, ...) for each input, by name.
         expected: The original's outputs on each sample, by name; None if there is no other
             original.
         tolerance: The largest difference allowed, as a share of an output's largest magnitude.
+        path: What to call the model.
 
     Raises:
         TooFewExamples: There are no samples.
         ImportMismatch: An output differs by more, or is not a number.
+        ModelUnsupported: The runtime refuses the model.
+        ChildCrashed: The runtime died.
     """
+    found = run_in_child(
+        run_imported, content, samples,
+        what=f"running the imported model of '{path}'", timeout_s=_TIMEOUT_S,
+    )  # fmt: skip
     if expected is None:
         return {"examples": 0, "note": "the model was given as .tflite: it is its own original"}
     if not expected:
@@ -62,7 +73,6 @@ def compare(
             expected="at least one",
             remedy="Set 'sampling.calibration.examples'",
         )
-    found = _run(content, graph, samples)
     outputs = {}
     for name in expected[0]:
         pairs = [(got[name], want[name]) for got, want in zip(found, expected, strict=True)]
@@ -88,11 +98,12 @@ def compare(
     }
 
 
-def _run(
-    content: bytes, graph: Graph, samples: Mapping[str, np.ndarray]
-) -> list[dict[str, np.ndarray]]:
+def run_imported(content: bytes, samples: Mapping[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
     """Return the imported model's outputs on each sample, by name."""
+    graph = read(content)
+    stage("loading")
     runtime = Runtime(content)
+    stage("running")
     names = {tensor.index: name for name, tensor in inputs_of(graph).items()}
     outputs = outputs_of(graph)
     results = []

@@ -13,6 +13,7 @@ from quantline.quantization.backends import Bounds, make
 from quantline.quantization.bias_correction import correct_biases, mean_inputs
 from quantline.quantization.flatbuffer import float_operators
 from quantline.quantization.pinning import pin, settle
+from quantline.quantization.public_path import public_path
 from quantline.quantization.schemes import SCHEMES, unsupported, with_types
 from quantline.quantization.search import search
 from quantline.ranges import Feed, choose, record
@@ -47,6 +48,7 @@ def quantize(
     ranges: RangeSet | None,
     conversion: recipe.Conversion,
     samples: Sequence[Sample] = (),
+    source: recipe.Model | None = None,
 ) -> Quantized:
     """Quantize a float model by the scheme and with the back end that the conversion names.
 
@@ -56,6 +58,8 @@ def quantize(
         conversion: Scheme, back end, ranges, pins, input and output types.
         samples: Calibration samples, as :func:`quantline.ranges.record` takes them; for the method
             ``auto`` and for bias correction. A half fits, the other judges.
+        source: What the float model was imported from. Should this TensorFlow lack the private
+            calls that take ranges, its public converter makes the model from it and the samples.
 
     Raises:
         SchemeUnsupported: The scheme, the back end and the model do not go together.
@@ -75,7 +79,7 @@ def quantize(
     left = unsupported(graph, conversion)
     if scheme.integer:
         return _from_ranges(
-            model, graph, _checked(model, graph, ranges, conversion), conversion, samples
+            model, graph, _checked(model, graph, ranges, conversion), conversion, samples, source
         )
     made = make(model, graph, [{}], conversion)
     if left and conversion.scheme != "float16":
@@ -90,6 +94,7 @@ def _from_ranges(
     ranges: RangeSet,
     conversion: recipe.Conversion,
     samples: Sequence[Sample],
+    source: recipe.Model | None,
 ) -> Quantized:
     chosen, found = conversion.ranges, None
     correct = False
@@ -100,7 +105,7 @@ def _from_ranges(
         update = {"method": best.method, "percentile": best.percentile or chosen.percentile}
         chosen, correct = chosen.model_copy(update=update), best.bias_correction
     bounds = pin(graph, choose(ranges, chosen), conversion)
-    made = make(model, graph, [bounds], conversion)
+    made = make(model, graph, [bounds], conversion, public_path(source, conversion, samples, graph))
     content, layers = made.contents[0], 0
     if correct:
         content, layers = correct_biases(model, content, mean_inputs(model, values))

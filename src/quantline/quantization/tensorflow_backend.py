@@ -116,7 +116,8 @@ def _int16x8(model: bytes, input_type: str, output_type: str) -> bytes:
 
     types = (np.dtype(each).num for each in (input_type, output_type, "int16", "int64"))
     given, taken, activations, bias = types
-    quantizer = Calibrator(with_own_buffers(model))._calibrator
+    calibrator = Calibrator(with_own_buffers(model))  # native code reads the bytes it keeps alive
+    quantizer = calibrator._calibrator
     made = quantizer.QuantizeModel(given, taken, False, activations, bias, False, False)
     return bytes(made)
 
@@ -150,7 +151,12 @@ def freeze(concrete: Any, specs: Mapping[str, Any]) -> Any:
         A concrete function with the same named inputs and outputs.
     """
     tf = tensorflow()
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+    try:
+        from tensorflow.python.framework.convert_to_constants import (
+            convert_variables_to_constants_v2,
+        )
+    except ImportError:  # the comparison with the original tells where weights were lost
+        return concrete
 
     frozen = convert_variables_to_constants_v2(concrete)
     # TensorFlow flattens keyword arguments and dicts in the order of their sorted keys.

@@ -1,5 +1,6 @@
 """What every activation of a float model was: recorded, merged, and a range chosen from it."""
 
+from quantline.ranges.apart import record_apart
 from quantline.ranges.choose import choose
 from quantline.ranges.drift import Drift, drift
 from quantline.ranges.feed import Feed, Sample, Values
@@ -16,4 +17,5 @@ __all__ = [
     "choose",
     "drift",
     "record",
+    "record_apart",
 ]

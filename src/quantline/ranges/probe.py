@@ -76,6 +76,7 @@ def probe(
     picks: list[np.ndarray] = []
     start = 0
     for at, tensor in enumerate(tensors):
+        writer.follow(tensor.index)
         source, shape = tensor.index, (1, *tensor.shape[1:])
         if len(shape) < 2 or tensor.shape[0] not in (1, -1):  # no batch comes first
             shape = (1, tensor.size)
@@ -91,10 +92,7 @@ def probe(
         picks.append(np.arange(start, start + width, spacing(width, sketch_values)))
         start += width
     numbers = [index for kind in REDUCTIONS for index in extremes[kind]]
-    outputs = [writer.concatenate(numbers), writer.concatenate(slices)]
-    writer.subgraph.outputs = np.asarray(outputs, np.int32)
-    writer.model.signatureDefs = None
-    content = pack_with_data_apart(writer.model, model)
+    content = pack_with_data_apart(writer.finish(numbers, slices), model)
     widths = tuple(len(each) for each in picks)
     ends = np.cumsum(widths).tolist()
     others = set(range(len(tensors))) - set(minima)
@@ -138,13 +136,36 @@ def _slices(
 
 
 class _Writer:
-    """Appends operators to the main subgraph of a model."""
+    """Adds operators to the main subgraph of a model.
+
+    Each runs right after the one whose result it reads, while that is still in the caches, and
+    lets its memory be used again; together at the end they would keep every activation alive.
+    """
 
     def __init__(self, model: Any) -> None:
         self.model = model
         self.subgraph = model.subgraphs[0]
+        self._given = list(self.subgraph.operators)
+        self._places = {int(index): at for at, operator in enumerate(self._given)
+                        for index in operator.outputs}  # fmt: skip
+        self._place = 0
+        self._added: list[tuple[int, Any]] = []
         self._codes: dict[str, int] = {}
         self._constants: dict[bytes, int] = {}
+
+    def follow(self, tensor: int) -> None:
+        """Put what is added from now on right after the operator that gives this tensor."""
+        self._place = self._places.get(tensor, -1)  # an input is there before any operator
+
+    def finish(self, *outputs: list[int]) -> Any:
+        """Concatenate tensors to each of the model's only outputs, and return the model."""
+        self._place = len(self._given)
+        joined = [self.concatenate(parts) for parts in outputs]
+        self.subgraph.outputs = np.asarray(joined, np.int32)
+        self.model.signatureDefs = None
+        ordered = sorted([*enumerate(self._given), *self._added], key=lambda each: each[0])
+        self.subgraph.operators = [operator for _, operator in ordered]
+        return self.model
 
     def reshape(self, source: int, shape: tuple[int, ...]) -> int:
         options = schema.ReshapeOptionsT()
@@ -177,7 +198,7 @@ class _Writer:
         operator.builtinOptions = options
         name = type(options).__name__.removesuffix("T")
         operator.builtinOptionsType = getattr(schema.BuiltinOptions, name)
-        self.subgraph.operators.append(operator)
+        self._added.append((self._place, operator))
         return int(operator.outputs[0])
 
     def _code(self, kind: str) -> int:

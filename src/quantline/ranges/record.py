@@ -68,21 +68,23 @@ def record(
         TooFewExamples: There are no samples.
         InputMismatch: A sample has another shape than the input, or lacks one.
     """
-    graph = read(model)
-    tensors = _activations(graph)
-    cores = threads or os.cpu_count() or 1
-    workers = min(cores, _MOST_WORKERS)
-    probed = probe(model, tensors, sketch_values, _floored(graph))
-    complete = cache(partial(probe, model, tensors, sketch_values))
-    whole = partial(with_outputs, model, [tensor.index for tensor in tensors])
-    recorders = [
-        _Recorder(probed, complete, whole, tensors, cores // workers) for _ in range(workers)
-    ]
+    with ThreadPoolExecutor(1) as aside:  # the cores are not busy before the samples come
+        digest = aside.submit(sha256, model)
+        graph = read(model)
+        tensors = _activations(graph)
+        cores = threads or os.cpu_count() or 1
+        workers = min(cores, _MOST_WORKERS)
+        probed = probe(model, tensors, sketch_values, _floored(graph))
+        complete = cache(partial(probe, model, tensors, sketch_values))
+        whole = partial(with_outputs, model, [tensor.index for tensor in tensors])
+        recorders = [
+            _Recorder(probed, complete, whole, tensors, cores // workers) for _ in range(workers)
+        ]
     feed = Feed(graph, recorders[0].runtime.inputs)
     found = _run(recorders, feed, samples, _batch_size(tensors))
     versions = {name: version(name) for name in ("ai-edge-litert", "numpy", "quantline")}
     hashes = () if samples_sha256 is None else (samples_sha256,)
-    return RangeSet(tuple(found), feed.count, sha256(model), hashes, versions)
+    return RangeSet(tuple(found), feed.count, digest.result(), hashes, versions)
 
 
 class _Recorder:

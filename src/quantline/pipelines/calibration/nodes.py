@@ -7,9 +7,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from quantline import recipe
+from quantline.child import run_in_child
 from quantline.errors import CalibrationUnfit
-from quantline.progress import track
-from quantline.ranges import record
+from quantline.ranges import record_apart
 from quantline.ranges.convergence import measure_convergence
 from quantline.sampling import (
     UNRECORDABLE,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 logger = logging.getLogger(__name__)
+_MODEL = "the float model"
 _OVERRIDE = "Set 'calibration.lint' to warn to go on all the same"
 
 
@@ -72,23 +73,34 @@ def record_ranges(
     calibration_set: dict[str, np.ndarray],
     manifest: dict[str, Any],
     calibration_lint: dict[str, Any],
+    calibration: dict[str, Any],
 ) -> dict[str, Any]:
     """Record the range of every activation over the calibration set, once that is linted."""
     del calibration_lint
-    samples = calibration_set["x"]
-    ranges = record(
+    ranges = record_apart(
         float_model,
-        track(samples, "calibration", total=len(samples)),
+        calibration_set["x"],
+        name=_MODEL,
         samples_sha256=manifest["calibration"]["sha256"],
+        timeout_s=recipe.check(recipe.Calibration, calibration).timeout_s,
     )
     return ranges.to_dict()
 
 
 def check_convergence(
-    float_model: bytes, calibration_set: dict[str, np.ndarray], calibration_lint: dict[str, Any]
+    float_model: bytes,
+    calibration_set: dict[str, np.ndarray],
+    calibration_lint: dict[str, Any],
+    calibration: dict[str, Any],
 ) -> dict[str, Any]:
     """Compare the ranges of the set's two halves; add what is found to the report."""
-    convergence = measure_convergence(float_model, calibration_set["x"])
+    convergence = run_in_child(
+        measure_convergence,
+        float_model,
+        calibration_set["x"],
+        what=f"recording parts of the ranges of {_MODEL}",
+        timeout_s=recipe.check(recipe.Calibration, calibration).timeout_s,
+    )
     finding = convergence.finding
     if finding is not None:
         logger.warning("%s", finding)

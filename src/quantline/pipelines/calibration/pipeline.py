@@ -29,13 +29,19 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 record_ranges,
-                ["float_model", "calibration_set", "manifest", "calibration_lint"],
+                [
+                    "float_model",
+                    "calibration_set",
+                    "manifest",
+                    "calibration_lint",
+                    "params:calibration",
+                ],
                 "ranges",
                 name="record_ranges",
             ),
             node(
                 check_convergence,
-                ["float_model", "calibration_set", "calibration_lint"],
+                ["float_model", "calibration_set", "calibration_lint", "params:calibration"],
                 "calibration_report",
                 name="check_convergence",
             ),

@@ -29,6 +29,7 @@ def convert(
     ranges: dict[str, Any],
     calibration_set: dict[str, np.ndarray],
     conversion: dict[str, Any],
+    model: dict[str, Any],
 ) -> tuple[bytes, dict[str, Any]]:
     """Quantize by a scheme, with the inputs and outputs that are asked for or natural to it."""
     types = SCHEMES[scheme].io_types
@@ -44,6 +45,7 @@ def convert(
         RangeSet.from_dict(ranges),
         recipe.check(recipe.Conversion, values),
         list(calibration_set["x"]),
+        recipe.check(recipe.Model, model),
     )
     return made.content, made.recipe
 

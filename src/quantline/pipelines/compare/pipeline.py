@@ -28,7 +28,13 @@ def create_scheme(name: str) -> Pipeline:
     if name == "float":
         making = node(keep_float, "float_model", ["model", "recipe"], name="convert")
     else:
-        inputs = ["float_model", "ranges", "calibration_set", "params:conversion"]
+        inputs = [
+            "float_model",
+            "ranges",
+            "calibration_set",
+            "params:conversion",
+            "params:model",
+        ]
         making = node(
             update_wrapper(partial(convert, name), convert),
             inputs,

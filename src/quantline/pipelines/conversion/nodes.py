@@ -18,6 +18,7 @@ def convert(
     ranges: dict[str, Any],
     calibration_set: dict[str, np.ndarray],
     conversion: dict[str, Any],
+    model: dict[str, Any],
 ) -> tuple[bytes, dict[str, Any]]:
     """Quantize the float model; return the quantized model and the recipe it was made with."""
     made = quantize(
@@ -25,6 +26,7 @@ def convert(
         RangeSet.from_dict(ranges),
         recipe.check(recipe.Conversion, conversion),
         list(calibration_set["x"]),
+        recipe.check(recipe.Model, model),
     )
     return made.content, made.recipe
 

@@ -13,7 +13,13 @@ def create_pipeline() -> Pipeline:
         [
             node(
                 convert,
-                ["float_model", "ranges", "calibration_set", "params:conversion"],
+                [
+                    "float_model",
+                    "ranges",
+                    "calibration_set",
+                    "params:conversion",
+                    "params:model",
+                ],
                 ["int8_model", "recipe"],
                 name="convert",
             ),

@@ -1,0 +1,118 @@
+"""The way that needs no private call: TensorFlow's public converter, from the original model.
+
+It knows neither recorded ranges nor a float ``.tflite``: it converts the original once more and
+calibrates inside, with minimum and maximum only, which is several times as slow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from quantline.child import stage
+from quantline.quantization.float_import import kind_of
+from quantline.quantization.originals import convert, frozen
+from quantline.quantization.parity import inputs_of
+from quantline.quiet import tensorflow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from quantline import recipe
+    from quantline.ranges import Sample
+    from quantline.tflite import Graph
+
+
+@dataclass(frozen=True)
+class PublicPath:
+    """Where the public converter starts from.
+
+    Attributes:
+        kind: ``keras`` or ``saved_model``.
+        source: The original model.
+        samples: Calibration samples.
+        inputs: The inputs' names in the order in which the converter puts them.
+    """
+
+    kind: str
+    source: recipe.Model
+    samples: Sequence[Sample]
+    inputs: Sequence[str]
+
+
+def public_path(
+    source: recipe.Model | None,
+    conversion: recipe.Conversion,
+    samples: Sequence[Sample],
+    graph: Graph,
+) -> PublicPath | None:
+    """Return the public path to what the conversion asks for; None where there is none.
+
+    Args:
+        source: What the float model was imported from.
+        conversion: The public converter knows the method ``minmax`` alone, without overrides,
+            pins and operators that are kept in float.
+        samples: Calibration samples.
+        graph: The float model, which the same converter made of the source.
+    """
+    ranges = conversion.ranges
+    more = ranges.overrides or conversion.pinned or conversion.keep_float
+    if source is None or ranges.method != "minmax" or more or not len(samples):
+        return None
+    kind = kind_of(Path(source.path))
+    if kind == "tflite":
+        return None
+    inputs = {name: tensor.index for name, tensor in inputs_of(graph).items()}
+    order = sorted(inputs, key=lambda name: graph.main.inputs.index(inputs[name]))
+    return PublicPath(kind, source, samples, order)
+
+
+def quantize(start: PublicPath, scheme: str, input_type: str, output_type: str) -> bytes:
+    """Quantize the original model; this runs in a child process.
+
+    Args:
+        start: The original model, and samples.
+        scheme: ``int8``, ``int8_float_fallback``, ``int8_per_tensor`` or ``int16x8``.
+        input_type: The dtype of the inputs, one that the scheme has.
+        output_type: Likewise.
+
+    Raises:
+        ConversionFailed: TensorFlow refuses the model.
+        QuantlineError: As :func:`quantline.quantization.import_float` lists them.
+    """
+    source = start.source
+    with frozen(
+        start.kind, source.path, source.signature, allow_lambda=source.allow_lambda
+    ) as model:
+        tf = tensorflow()
+        sets = tf.lite.OpsSet
+        ops = {
+            "int8_float_fallback": sets.TFLITE_BUILTINS,
+            "int16x8": sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
+        }.get(scheme, sets.TFLITE_BUILTINS_INT8)
+
+        def dataset() -> Iterator[list[np.ndarray]]:
+            for sample in start.samples:
+                yield [_as_taken(sample, name, model.specs[name]) for name in start.inputs]
+
+        stage("calibrating and converting")
+        return convert(
+            source.path,
+            model,
+            f"to '{scheme}'",
+            optimizations=[tf.lite.Optimize.DEFAULT],
+            representative_dataset=dataset,
+            supported_ops=[ops],
+            inference_input_type=tf.as_dtype(input_type),
+            inference_output_type=tf.as_dtype(output_type),
+            _experimental_disable_per_channel=scheme == "int8_per_tensor",
+        )
+
+
+def _as_taken(sample: Sample, name: str, spec: Any) -> np.ndarray:
+    value = sample[name] if isinstance(sample, Mapping) else sample
+    return np.asarray(value, spec.dtype.as_numpy_dtype).reshape(spec.shape)

@@ -1,0 +1,56 @@
+"""Recording in a child process: where the runtime's native code dies, that is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from quantline.child import run_in_child, stage
+from quantline.ranges.record import record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy as np
+
+    from quantline.ranges.feed import Sample
+    from quantline.ranges.range_set import RangeSet
+
+
+def record_apart(
+    model: bytes,
+    samples: np.ndarray | Mapping[str, np.ndarray],
+    *,
+    name: str,
+    samples_sha256: str | None = None,
+    timeout_s: float,
+) -> RangeSet:
+    """Record the ranges of a model in a child process, over samples that are all in memory.
+
+    Args:
+        model: A float ``.tflite`` file's bytes.
+        samples: array of shape (n_samples, ...); for a model of several inputs, such an array for
+            each, by name.
+        name: What to call the model in an error.
+        samples_sha256: The hash of the samples' content, kept with the ranges.
+        timeout_s: After how many seconds the child is ended.
+
+    Raises:
+        ChildCrashed: The runtime died, or took too long.
+        QuantlineError: As :func:`quantline.ranges.record` lists them.
+    """
+    what = f"recording the ranges of {name}"
+    return run_in_child(_record, model, samples, samples_sha256, what=what, timeout_s=timeout_s)
+
+
+def _record(
+    model: bytes, samples: np.ndarray | Mapping[str, np.ndarray], samples_sha256: str | None
+) -> RangeSet:
+    stage("running the model")
+    each: Iterable[Sample]
+    if isinstance(samples, Mapping):
+        count = len(next(iter(samples.values())))
+        each = ({name: values[at] for name, values in samples.items()} for at in range(count))
+    else:
+        each = samples
+    return record(model, each, samples_sha256=samples_sha256)
