@@ -65,7 +65,7 @@ def test_recorded_ranges_and_a_method_need_no_samples(desk: Any, plain: Any) -> 
     assert done.status == 0, done.err
     assert done.err == ""
     found = done.json
-    assert found["written"] == ["out.tflite", "out.json"]
+    assert found["written"] == ["out.tflite", "out.json", "out.golden.npz"]
     assert found["recipe"]["method"] == "percentile"
     assert found["recipe"]["percentile"] == 99
     assert found["outputs"][0]["dtype"] == "float32"

@@ -14,7 +14,7 @@ from tests.quantization.architectures import architecture
 
 from quantline.contract.golden import check, enforce, make
 from quantline.contract.vectors import Golden
-from quantline.errors import GoldenBroken, GoldenUnfit, InputMismatch, TooFewExamples
+from quantline.errors import GoldenBroken, GoldenUnfit, InputMismatch
 from quantline.files import sha256
 from quantline.tflite import read
 from quantline.tflite.edit import pack
@@ -215,9 +215,24 @@ def test_indices_stay_among_those_that_samples_hold() -> None:
     assert (given.min(), given.max()) == (seen.min(), seen.max())
 
 
-def test_samples_are_needed_and_must_fit(plain: Any) -> None:
-    with pytest.raises(TooFewExamples):
-        make(plain.int8_tflite, [])
+@pytest.mark.parametrize("model", ["int8", "float", "tokens"])
+def test_without_samples_inputs_are_random_and_the_same_each_time(model: str, plain: Any) -> None:
+    content = {
+        "int8": lambda: plain.int8_tflite,
+        "float": lambda: plain.float_tflite,
+        "tokens": lambda: architecture("embedding").public("int8"),
+    }[model]()
+    golden = make(content, [])
+    assert check(content, golden) == ()
+    assert golden.to_bytes() == make(content, []).to_bytes()
+    drawn = [each for each in golden.vectors if each.source.startswith("random")]
+    assert len(drawn) == (5 if model != "tokens" else 0)  # zeros, which are there already
+    for each in drawn:
+        (value,) = each.inputs.values()
+        assert value.std() > value.dtype.type(0.5)
+
+
+def test_samples_must_fit(plain: Any) -> None:
     with pytest.raises(InputMismatch):
         make(plain.int8_tflite, [np.zeros((9, 9, 3), np.float32)])
 

@@ -64,7 +64,7 @@ _BACKENDS = click.Choice(get_args(recipe.Conversion.model_fields["backend"].anno
     help="Whether calibration data that would give a wrong model stops the command.",
 )  # fmt: skip
 @output_option("The .tflite file to write; the recipe goes to a .json file beside it, and golden "
-               "vectors, where there are samples, to a .golden.npz file.")  # fmt: skip
+               "vectors to a .golden.npz file.")  # fmt: skip
 def quantize(
     model: str,
     calibration: str | None,
@@ -146,9 +146,11 @@ def quantize(
         if kind.integer and not kind.allows_float:
             enforce(explained(report, original, graph, made.recipe))
     told = {**made.recipe, "float_import": prepared.model.about}
-    contents = {target: made.content, beside: canonical_json(told)}
-    if samples:
-        contents[vectors] = golden.make(made.content, samples).to_bytes()
+    contents = {
+        target: made.content,
+        beside: canonical_json(told),
+        vectors: golden.make(made.content, samples).to_bytes(),
+    }
     write_together(contents, force=force)
     written = [str(path) for path in contents]
     return Result(

@@ -17,7 +17,7 @@ import numpy as np
 from quantline.child import run_in_child
 from quantline.contract.kernels import call, difference, is_repeatable
 from quantline.contract.vectors import Golden, Vector, check_ports
-from quantline.errors import GoldenBroken, GoldenUnfit, TooFewExamples, first_few
+from quantline.errors import GoldenBroken, GoldenUnfit, first_few
 from quantline.files import sha256
 from quantline.quantization.parity import outputs_of
 from quantline.ranges import Feed
@@ -62,32 +62,26 @@ def make(
     """Make a model's golden vectors.
 
     The inputs are the ends of the range and zero, and samples that are evenly spread over those
-    given. The ends are those of an input's integers; of an input that is not quantized, those of
-    the samples' values. Zero is the real number. What comes out equal is kept once.
+    given; where none are, random values of a fixed seed. The ends are those of an input's integers;
+    of an input that is not quantized, those of the samples' values. Zero is the real number. What
+    comes out equal is kept once.
 
     Args:
         model: A ``.tflite`` file's bytes, known to be readable.
-        samples: As :func:`quantline.ranges.record` takes them.
+        samples: As :func:`quantline.ranges.record` takes them; none will do.
         count: How many vectors there are at most; at least 4, so that one is a sample.
         kernels: On which kernels the model runs.
 
     Raises:
-        TooFewExamples: There is no sample.
         InputMismatch: The samples do not fit the model's inputs.
         ModelUnsupported: The runtime refuses the model.
         ChildCrashed: A kernel died.
     """
-    if not len(samples):
-        raise TooFewExamples(
-            "Golden vectors need a sample",
-            found="none",
-            expected="at least one; the calibration samples will do",
-            remedy="Give samples",
-        )
-    places = np.unique(np.linspace(0, len(samples) - 1, max(1, count - 3)).round().astype(int))
-    chosen = {f"sample {place}": samples[place] for place in places}
+    others = max(1, count - 3)
+    places = np.unique(np.linspace(0, len(samples) - 1, others).round().astype(int))
+    chosen = {f"sample {place}": samples[place] for place in places} if len(samples) else {}
     vectors = run_in_child(
-        make_here, model, chosen, kernels,
+        make_here, model, chosen, others, kernels,
         what="the making of golden vectors", timeout_s=_TIMEOUT_S,
     )  # fmt: skip
     return Golden(
@@ -157,11 +151,14 @@ def enforce(golden: Golden, mismatches: Sequence[Mismatch]) -> None:
     )
 
 
-def make_here(model: bytes, samples: Mapping[str, Sample], kernels: Kernels) -> list[Vector]:
+def make_here(
+    model: bytes, samples: Mapping[str, Sample], others: int, kernels: Kernels
+) -> list[Vector]:
     """Make vectors; this runs in the child process."""
     graph, runtime = read(model), Runtime(model, 1, kernels)
     feed = Feed(graph, runtime.inputs)
     prepared = dict(zip(samples, feed.prepare(samples.values()), strict=True))
+    prepared = prepared or _random(runtime.inputs, others)
     extremes = _extremes(runtime.inputs, list(prepared.values()))
     outputs = _named_outputs(graph)
     found: dict[tuple[bytes, ...], Vector] = {}
@@ -184,6 +181,21 @@ def run_here(
     runtime = Runtime(model, 1, kernels)
     names = Feed(read(model), runtime.inputs).names
     return [call(runtime, [values[name] for name in names]) for values in inputs]
+
+
+def _random(ports: Sequence[Port], count: int) -> dict[str, Values]:
+    """Return random inputs; zeros for plain integers, such as indices, whose bounds nobody told."""
+    rng = np.random.default_rng(0)
+
+    def draw(port: Port) -> np.ndarray:
+        if port.scale:
+            limits = np.iinfo(port.dtype)
+            return rng.integers(limits.min, limits.max, port.shape, port.dtype, endpoint=True)
+        if port.dtype.kind == "f":
+            return rng.uniform(-1, 1, port.shape).astype(port.dtype)
+        return np.zeros(port.shape, port.dtype)
+
+    return {f"random {number}": tuple(map(draw, ports)) for number in range(count)}
 
 
 def _extremes(ports: Sequence[Port], samples: Sequence[Values]) -> dict[str, Values]:

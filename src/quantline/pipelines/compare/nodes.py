@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quantline import recipe
-from quantline.contract import examine
+from quantline.contract import examine, golden
 from quantline.evaluation import compare, evaluate, measure
 from quantline.quantization import SCHEMES, quantize
 from quantline.ranges import RangeSet
@@ -48,6 +48,11 @@ def convert(
         recipe.check(recipe.Model, model),
     )
     return made.content, made.recipe
+
+
+def make_golden(model: bytes, calibration_set: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Make the golden vectors that are kept with a model."""
+    return golden.make(model, list(calibration_set["x"])).arrays()
 
 
 def score(

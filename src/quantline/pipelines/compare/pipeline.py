@@ -9,6 +9,7 @@ from kedro.pipeline import Pipeline, node, pipeline
 from quantline.pipelines.compare.nodes import (
     convert,
     keep_float,
+    make_golden,
     score,
     time_schemes,
     write_comparison,
@@ -41,10 +42,11 @@ def create_scheme(name: str) -> Pipeline:
             ["model", "recipe"],
             name="convert",
         )
+    keeping = node(make_golden, ["model", "calibration_set"], "golden", name="make_golden")
     scoring = node(
         score, ["model", "params:dataset", "manifest"], ["predictions", "metrics"], name="score"
     )
-    built = pipeline([making, scoring])
+    built = pipeline([making, keeping, scoring])
     shared = {each for each in built.inputs() if not each.startswith("params:")}
     return pipeline(
         built,
