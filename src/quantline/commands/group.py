@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import Any
 
 import click
@@ -28,6 +29,9 @@ KEDROS = {
     "info": "Show the versions of Kedro and its plugins.",
     "...": "ipython, jupyter, new, package, pipeline, server, starter: see 'kedro --help'.",
 }
+
+# Kedro has these inside of a project alone, and elsewhere says that there is no such command.
+_OF_A_PROJECT = {"run", "registry", "catalog"}
 
 
 class Commands(click.Group):
@@ -82,9 +86,11 @@ class _Kedros(click.Command):
         super().__init__(name, params=[rest], add_help_option=False, context_settings=settings)
 
     def invoke(self, ctx: click.Context) -> Any:
-        del ctx
         from kedro.framework.cli.cli import main
+        from kedro.utils import find_kedro_project
 
+        if self.name in _OF_A_PROJECT and find_kedro_project(Path.cwd()) is None:
+            ctx.fail(f"'{self.name}' runs in a project's folder, and there is none around here.")
         main()
 
 
