@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from quantline.commands.command import Command, Result
+from quantline.commands.options import SAMPLES, model_options
 from quantline.commands.table import table
 from quantline.errors import ModelUnreadable
 from quantline.files import sha256
@@ -26,18 +27,14 @@ _RATIOS = {"total": "sqnr_db", "own": "own_sqnr_db"}
 @click.argument("float_model", metavar="FLOAT")
 @click.argument("quantized", metavar="INT8")
 @click.option(
-    "--data", metavar="DATA.npz", required=True,
-    help="One array for each model input, by its name, samples along the first axis; for a model "
-    "of one input, a single array of any name, or the array 'x'.",
+    "--data", metavar="DATA.npz", required=True, help=SAMPLES,
 )  # fmt: skip
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Show only the N worst.")
 @click.option(
     "--by", type=click.Choice(list(_RATIOS)), default="total", show_default=True,
     help="Worst by the error that arrives at a layer's output, or by what the layer adds itself.",
 )  # fmt: skip
-@click.option("--signature", metavar="KEY", help="Which signature of a SavedModel or .tflite.")
-@click.option("--allow-lambda", is_flag=True,
-              help="Run Python code stored in a Keras file: only for files you trust.")  # fmt: skip
+@model_options
 def layers(
     float_model: str,
     quantized: str,

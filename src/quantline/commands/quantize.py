@@ -11,6 +11,7 @@ import click
 
 from quantline import recipe
 from quantline.commands.command import Command, Result, held_warnings, output_option
+from quantline.commands.options import SAMPLES, lint_option, model_options
 from quantline.commands.outputs import check_outputs, write_together
 from quantline.commands.table import pairs, size
 from quantline.errors import RangesMismatch, TooFewExamples
@@ -32,9 +33,7 @@ _BACKENDS = click.Choice(get_args(recipe.Conversion.model_fields["backend"].anno
 @click.command("quantize", cls=Command)
 @click.argument("model")
 @click.option(
-    "--calibration", metavar="DATA.npz",
-    help="One array for each model input, by its name, samples along the first axis; for a model "
-    "of one input, a single array of any name, or the array 'x'.",
+    "--calibration", metavar="DATA.npz", help=SAMPLES,
 )  # fmt: skip
 @click.option("--ranges", metavar="FILE", help="Ranges that 'quantline record' wrote, instead.")
 @click.option(
@@ -56,13 +55,8 @@ _BACKENDS = click.Choice(get_args(recipe.Conversion.model_fields["backend"].anno
 @click.option("--input-type", type=_IO_TYPES, help="Of the model's inputs; by default the "
               "scheme's own: int8, int16 or float32.")  # fmt: skip
 @click.option("--output-type", type=_IO_TYPES, help="Likewise, of its outputs.")
-@click.option("--signature", metavar="KEY", help="Which signature of a SavedModel or .tflite.")
-@click.option("--allow-lambda", is_flag=True,
-              help="Run Python code stored in a Keras file: only for files you trust.")  # fmt: skip
-@click.option(
-    "--lint", type=click.Choice(["error", "warn"]), default="error", show_default=True,
-    help="Whether calibration data that would give a wrong model stops the command.",
-)  # fmt: skip
+@model_options
+@lint_option
 @output_option("The .tflite file to write; the recipe goes to a .json file beside it, and golden "
                "vectors to a .golden.npz file.")  # fmt: skip
 def quantize(

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from quantline.commands.command import Command, Result, output_option
+from quantline.commands.options import SAMPLES, lint_option, model_options
 from quantline.commands.outputs import check_outputs, write_together
 from quantline.commands.table import pairs
 from quantline.files import canonical_json
@@ -16,17 +17,10 @@ from quantline.files import canonical_json
 @click.command("record", cls=Command)
 @click.argument("model")
 @click.option(
-    "--calibration", metavar="DATA.npz", required=True,
-    help="One array for each model input, by its name, samples along the first axis; for a model "
-    "of one input, a single array of any name, or the array 'x'.",
+    "--calibration", metavar="DATA.npz", required=True, help=SAMPLES,
 )  # fmt: skip
-@click.option("--signature", metavar="KEY", help="Which signature of a SavedModel or .tflite.")
-@click.option("--allow-lambda", is_flag=True,
-              help="Run Python code stored in a Keras file: only for files you trust.")  # fmt: skip
-@click.option(
-    "--lint", type=click.Choice(["error", "warn"]), default="error", show_default=True,
-    help="Whether calibration data that would give a wrong model stops the command.",
-)  # fmt: skip
+@model_options
+@lint_option
 @output_option("The .json file to write.")
 def record(
     model: str,
