@@ -2,6 +2,6 @@
 
 from quantline.edgetpu.report import OperatorVerdict, Report
 from quantline.edgetpu.verdict import predict
-from quantline.edgetpu.vocabulary import Provenance, Status, Target
+from quantline.edgetpu.vocabulary import Evidence, Provenance, Status, Target
 
-__all__ = ["OperatorVerdict", "Provenance", "Report", "Status", "Target", "predict"]
+__all__ = ["Evidence", "OperatorVerdict", "Provenance", "Report", "Status", "Target", "predict"]

@@ -15,6 +15,22 @@ class Target(StrEnum):
     DEAD = "dead"
 
 
+class Evidence(StrEnum):
+    """What a number that reaches a user rests on.
+
+    Attributes:
+        MEASURED: Timed or counted on a machine, which is named beside it.
+        READ: Printed by the compiler.
+        PARSED: Taken from a compiled file.
+        PREDICTED: Worked out from the uncompiled model.
+    """
+
+    MEASURED = "measured"
+    READ = "read"
+    PARSED = "parsed"
+    PREDICTED = "predicted"
+
+
 class Provenance(StrEnum):
     """How a rule is known.
 
