@@ -35,13 +35,31 @@ def write_atomic(path: Path, content: bytes) -> None:
             partial.unlink(missing_ok=True)
         except OSError:
             pass  # the reason that matters is the first one
-        raise OutputNotWritten(
-            f"The result '{path}' could not be written",
-            found=f"{error.strerror or error} ({type(error).__name__})",
-            expected=f"a writable folder with {len(content):,} bytes free",
-            remedy="Free space or make the folder writable, then run the same command again: "
-            "nothing was half-written",
+        raise _not_written(
+            path, error, f"a writable folder with {len(content):,} bytes free"
         ) from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, unless it is there.
+
+    Raises:
+        OutputNotWritten: It is a file, or the folder above it is read-only or full.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _not_written(path, error, "a folder, or a place where one can be made") from error
+
+
+def _not_written(path: Path, error: OSError, expected: str) -> OutputNotWritten:
+    return OutputNotWritten(
+        f"The result '{path}' could not be written",
+        found=f"{error.strerror or error} ({type(error).__name__})",
+        expected=expected,
+        remedy="Free space or make the folder writable, then run the same command again: "
+        "nothing was half-written",
+    )
 
 
 def canonical_json(value: Any) -> bytes:

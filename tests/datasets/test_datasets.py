@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from kedro.io import DatasetError
 
-from quantline.datasets import BytesDataset, JsonDataset, NpzDataset, ParquetDataset
+from quantline.datasets import BytesDataset, FolderDataset, JsonDataset, NpzDataset, ParquetDataset
 from quantline.errors import OutputNotWritten, ResultMissing
 
 
@@ -150,3 +150,24 @@ def test_what_is_not_a_number_never_replaces_a_result(tmp_path: Path) -> None:
     with pytest.raises(DatasetError):
         dataset.save({"top1": float("nan")})
     assert path.read_bytes() == before
+
+
+def test_a_folder_holds_what_was_saved_last_and_nothing_else(tmp_path: Path) -> None:
+    dataset = FolderDataset(filepath=str(tmp_path / "deep" / "folder"))
+    assert not dataset.exists()
+    dataset.save({"model.tflite": b"first", "model.log": b"text"})
+    dataset.save({"model.tflite": b"second"})
+    (tmp_path / "deep" / "folder" / ".model.tflite.partial").write_bytes(b"sec")
+    assert dataset.load() == {"model.tflite": b"second"}
+    dataset.save({})
+    assert dataset.exists()
+    assert dataset.load() == {}
+
+
+def test_a_folder_that_cannot_be_made_or_read_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_bytes(b"")
+    for name, wrong in (("taken", OutputNotWritten), ("absent", ResultMissing)):
+        dataset = FolderDataset(filepath=str(tmp_path / name))
+        with pytest.raises(DatasetError) as error:
+            dataset.save({}) if name == "taken" else dataset.load()
+        assert isinstance(reason(error), wrong)

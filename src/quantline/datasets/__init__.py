@@ -1,6 +1,19 @@
-"""Kedro dataset classes: whole files, written atomically, equal bytes for equal content."""
+"""Kedro dataset classes: files and folders, written atomically, equal bytes for equal content."""
 
-from quantline.datasets.files import BytesDataset, JsonDataset, NpzDataset, ParquetDataset
+from quantline.datasets.files import (
+    BytesDataset,
+    FolderDataset,
+    JsonDataset,
+    NpzDataset,
+    ParquetDataset,
+)
 from quantline.datasets.tflite import TfliteDataset
 
-__all__ = ["BytesDataset", "JsonDataset", "NpzDataset", "ParquetDataset", "TfliteDataset"]
+__all__ = [
+    "BytesDataset",
+    "FolderDataset",
+    "JsonDataset",
+    "NpzDataset",
+    "ParquetDataset",
+    "TfliteDataset",
+]

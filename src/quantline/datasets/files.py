@@ -1,4 +1,4 @@
-"""One file a dataset: JSON, Parquet, numpy archive, or plain bytes such as a model."""
+"""Files as datasets: JSON, Parquet, numpy archive, bytes such as a model; a folder of files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from kedro.io import AbstractDataset
 
 from quantline.errors import ResultMissing
-from quantline.files import canonical_json, write_atomic
+from quantline.files import canonical_json, make_folder, write_atomic
 
 
 class _FileDataset(AbstractDataset[Any, Any]):
@@ -36,11 +36,12 @@ class _FileDataset(AbstractDataset[Any, Any]):
             ResultMissing: It is not there, or cannot be read.
         """
         if not self.filepath.is_file():
-            raise self._missing("no such file")
+            raise _missing(self.filepath, "no such file")
         try:
             return self.read(self.filepath.read_bytes())
         except Exception as error:  # every format has its own errors for a damaged file
-            raise self._missing(f"a damaged file ({type(error).__name__}: {error})") from error
+            found = f"a damaged file ({type(error).__name__}: {error})"
+            raise _missing(self.filepath, found) from error
 
     def save(self, data: Any) -> None:
         """Write the file, whole or not at all.
@@ -49,14 +50,6 @@ class _FileDataset(AbstractDataset[Any, Any]):
             OutputNotWritten: The folder is read-only, full, or not a folder.
         """
         write_atomic(self.filepath, self.write(data))
-
-    def _missing(self, found: str) -> ResultMissing:
-        return ResultMissing(
-            f"The result '{self.filepath}' cannot be read",
-            found=found,
-            expected="a file that an earlier stage wrote",
-            remedy="Run the whole chain with 'kedro run', or the stage that writes it",
-        )
 
     def _exists(self) -> bool:
         return self.filepath.is_file()
@@ -120,3 +113,51 @@ class ParquetDataset(_FileDataset):
         out = io.BytesIO()
         pq.write_table(value, out)
         return out.getvalue()
+
+
+class FolderDataset(AbstractDataset[dict[str, bytes], dict[str, bytes]]):
+    """Files by name in a folder of their own; none where a stage had nothing to write."""
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self.filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> dict[str, bytes]:
+        """Read every file.
+
+        Raises:
+            ResultMissing: The folder is not there.
+        """
+        if not self.filepath.is_dir():
+            raise _missing(self.filepath, "no such folder")
+        # What a kill left half-written begins with a dot.
+        files = sorted(each for each in self.filepath.iterdir() if each.name[0] != ".")
+        return {each.name: each.read_bytes() for each in files}
+
+    def save(self, data: dict[str, bytes]) -> None:
+        """Write every file, each whole or not at all, and remove those of an earlier run.
+
+        Raises:
+            OutputNotWritten: The folder is read-only, full, or not a folder.
+        """
+        make_folder(self.filepath)
+        for name, content in data.items():
+            write_atomic(self.filepath / name, content)
+        for each in self.filepath.iterdir():
+            if each.name not in data:
+                each.unlink()
+
+    def _exists(self) -> bool:
+        return self.filepath.is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self.filepath.as_posix()}
+
+
+def _missing(path: Path, found: str) -> ResultMissing:
+    return ResultMissing(
+        f"The result '{path}' cannot be read",
+        found=found,
+        expected="what an earlier stage wrote",
+        remedy="Run the whole chain with 'kedro run', or the stage that writes it",
+    )
