@@ -1,9 +1,11 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
+from tests.tflite import tiny_model
 
 from quantline.errors import ModelNotFound, ModelUnreadable
 from quantline.tflite import read
@@ -113,6 +115,19 @@ def test_a_batch_of_any_size_is_read_as_unknown(plain: Trained) -> None:
 def test_a_custom_operator_has_its_own_name(custom_operator: bytes) -> None:
     (operator,) = read(custom_operator).main.operators
     assert (operator.type, operator.is_custom) == ("Igamma", True)
+
+
+def test_a_custom_operator_is_told_bytes() -> None:
+    told = bytes(range(256))
+
+    def tell(model: Any) -> None:
+        tiny_model.with_operator(schema.BuiltinOperator.CUSTOM, [0], [3], "mine")(model)
+        model.subgraphs[0].operators[0].customOptions = np.frombuffer(told, np.uint8)
+
+    (operator,) = read(tiny_model.file(tell)).main.operators
+    assert (operator.type, operator.custom_options) == ("mine", told)
+    (plain,) = read(tiny_model.file()).main.operators
+    assert plain.custom_options == b""
 
 
 def test_no_bytes_are_no_model() -> None:

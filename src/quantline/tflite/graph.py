@@ -118,6 +118,7 @@ class Operator:
         outputs: Indices of its output tensors.
         options: The fields of its builtin options, by the schema's Python names.
         intermediates: Indices of tensors that only it uses, such as an LSTM's gates.
+        custom_options: What a custom operator is told, in a form of its own; empty otherwise.
     """
 
     index: int
@@ -128,6 +129,7 @@ class Operator:
     outputs: tuple[int, ...]
     options: dict[str, Any] = field(repr=False)
     intermediates: tuple[int, ...] = ()
+    custom_options: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True)
@@ -234,6 +236,7 @@ def _subgraph(
                 outputs=_numbers(operator.outputs),
                 options=_options(operator.builtinOptions) | _options(operator.builtinOptions2),
                 intermediates=_numbers(operator.intermediates),
+                custom_options=_bytes(operator.customOptions),
             )
         )
     return Subgraph(
@@ -276,6 +279,10 @@ def _quantization(quantization: Any) -> Quantization | None:
 
 def _numbers(values: np.ndarray | None) -> tuple[int, ...]:
     return () if values is None else tuple(values.tolist())
+
+
+def _bytes(values: np.ndarray | None) -> bytes:
+    return b"" if values is None else np.asarray(values, np.uint8).tobytes()
 
 
 def _options(options: Any) -> dict[str, Any]:
