@@ -210,6 +210,22 @@ class TrackingFailed(QuantlineError):
     """The MLflow tracking store could not be used."""
 
 
+class RegistryBusy(QuantlineError):
+    """Another run holds the lock of a registered model, or took it over."""
+
+
+class ChampionChanged(QuantlineError):
+    """A candidate was judged against another champion than the one of now, or was rolled back."""
+
+
+class VersionNotFound(QuantlineError):
+    """An alias of a registered model names no version."""
+
+
+class NothingToRollBack(QuantlineError):
+    """The champion replaced no other, or one that was deleted."""
+
+
 class ModelsUnrelated(QuantlineError):
     """A quantized model was not made from the float model that it is compared with."""
 
@@ -226,6 +242,34 @@ class GoldenBroken(QuantlineError):
 
 class TargetNotKept(QuantlineError):
     """A model breaks the contract of the target that it was held to."""
+
+    exit_status = 1
+
+
+class CompilerNotFound(QuantlineError):
+    """``edgetpu_compiler`` is not where it was looked for."""
+
+
+class CompilerUnusable(QuantlineError):
+    """``edgetpu_compiler`` is there, but does not run on this machine."""
+
+
+class CompilerStopped(QuantlineError):
+    """``edgetpu_compiler`` crashed, gave up, or ran out of time or memory."""
+
+
+class CompilerOutputUnknown(QuantlineError):
+    """``edgetpu_compiler`` printed something that it is not known to print."""
+
+
+class NotCompilable(QuantlineError):
+    """``edgetpu_compiler`` refuses the model."""
+
+    exit_status = 1
+
+
+class NothingMapped(QuantlineError):
+    """No operator of a model would run on the Edge TPU."""
 
     exit_status = 1
 
