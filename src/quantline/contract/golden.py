@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from quantline.ranges import Sample, Values
     from quantline.tflite import Graph, Tensor
-    from quantline.tflite.runtime import Kernels, Port
+    from quantline.tflite.port import Port
+    from quantline.tflite.runtime import Kernels
 
 _TIMEOUT_S = 600.0
 _TOLERANCE = 1e-3  # of the largest expected magnitude, where operators compute with floats

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from quantline.tflite.runtime import Port
+    from quantline.tflite.port import Port
 
 
 def sqnr_db(signal: float, noise: float) -> float:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from quantline.tflite import Graph
-    from quantline.tflite.runtime import Port
+    from quantline.tflite.port import Port
 
 Sample = np.ndarray | Mapping[str, np.ndarray]
 """What a user calls a sample: an array, or one for each input by its name."""

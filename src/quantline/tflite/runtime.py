@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import Any, Literal
-
-import numpy as np
+from typing import TYPE_CHECKING, Literal
 
 from quantline.errors import ModelUnsupported
 from quantline.quiet import stderr_turned_away
+from quantline.tflite.port import Port
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Kernels = Literal["xnnpack", "builtin", "reference"]
 """Who computes. ``xnnpack``: the XNNPACK delegate, and the built-in kernels for what it does not
@@ -21,48 +22,6 @@ _RESOLVERS: dict[Kernels, str] = {
     "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
     "reference": "BUILTIN_REF",
 }
-
-
-@dataclass(frozen=True)
-class Port:
-    """One input or output of a model.
-
-    Attributes:
-        index: The runtime's tensor index.
-        name: The tensor's name.
-        shape: Its shape, batch first.
-        dtype: Its numpy dtype.
-        scale: Its scale; 0 where it is not quantized.
-        zero_point: Its zero point.
-    """
-
-    index: int
-    name: str
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    scale: float
-    zero_point: int
-
-    def quantize(self, real: np.ndarray) -> np.ndarray:
-        """Return real values as this port's dtype, rounded half away from zero and clipped.
-
-        The rule is that of TensorFlow Lite's QUANTIZE operator (``TfLiteRound``, then clamp).
-        """
-        if not self.scale:
-            return real.astype(self.dtype, copy=False)
-        limits = np.iinfo(self.dtype)
-        # In float32 the sum with a half would round too: 0.49999997 + 0.5 is 1 there.
-        scaled = (real.astype(np.float32) / np.float32(self.scale)).astype(np.float64)
-        rounded = np.trunc(scaled + np.copysign(0.5, scaled)) + self.zero_point
-        clipped: np.ndarray = np.clip(rounded, limits.min, limits.max).astype(self.dtype)
-        return clipped
-
-    def dequantize(self, stored: np.ndarray) -> np.ndarray:
-        """Return this port's stored values as real float32 numbers."""
-        if not self.scale:
-            return stored.astype(np.float32, copy=False)
-        centred = stored.astype(np.int32) - self.zero_point
-        return centred.astype(np.float32) * np.float32(self.scale)
 
 
 class Runtime:
@@ -162,17 +121,5 @@ class Runtime:
         return self.outputs[0].dequantize(self._interpreter.get_tensor(self.outputs[0].index))
 
     def _read_ports(self) -> None:
-        self.inputs = tuple(_port(each) for each in self._interpreter.get_input_details())
-        self.outputs = tuple(_port(each) for each in self._interpreter.get_output_details())
-
-
-def _port(detail: dict[str, Any]) -> Port:
-    scale, zero_point = detail["quantization"]
-    return Port(
-        index=detail["index"],
-        name=detail["name"],
-        shape=tuple(int(size) for size in detail["shape"]),
-        dtype=np.dtype(detail["dtype"]),
-        scale=float(scale),
-        zero_point=int(zero_point),
-    )
+        self.inputs = tuple(Port.of(each) for each in self._interpreter.get_input_details())
+        self.outputs = tuple(Port.of(each) for each in self._interpreter.get_output_details())
