@@ -7,6 +7,8 @@ import pytest
 from quantline import errors
 from quantline.errors import (
     GoldenBroken,
+    NotCompilable,
+    NothingMapped,
     NotIntegerOnly,
     QuantlineError,
     TargetNotKept,
@@ -58,8 +60,10 @@ def test_errors_survive_the_way_between_processes(cls: type[QuantlineError]) -> 
 
 def test_only_a_failed_check_of_a_model_has_exit_status_1() -> None:
     assert {cls for cls in EVERY_CLASS if cls.exit_status == 1} == {
-        NotIntegerOnly,
         GoldenBroken,
+        NotCompilable,
+        NotIntegerOnly,
+        NothingMapped,
         TargetNotKept,
     }
     assert {cls.exit_status for cls in EVERY_CLASS} == {1, 2}
