@@ -48,12 +48,16 @@ class Model:
         *,
         custom: bool = False,
         version: int = 1,
+        custom_options: bytes = b"",
         **options: Any,
     ) -> int:
         index = len(self.operators)
         self.operators.append(
-            Operator(index, kind, custom, version, tuple(inputs), tuple(outputs), options)
-        )
+            Operator(
+                index, kind, custom, version, tuple(inputs), tuple(outputs), options,
+                custom_options=custom_options,
+            )
+        )  # fmt: skip
         return index
 
     def unary(self, kind: str, source: int, shape: tuple[int, ...] = (), **options: Any) -> int:

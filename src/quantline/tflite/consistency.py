@@ -9,7 +9,6 @@ kernels demand is not among them.
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +22,10 @@ from quantline.tflite.operands import (
     required_inputs,
     type_number,
 )
-from quantline.tflite.verify import Damage
+from quantline.tflite.verify import Damage, within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 DTYPES = {value: name.lower() for name, value in vars(schema.TensorType).items() if name.isupper()}
 
@@ -85,12 +84,12 @@ def agree(model: Any, content: bytes) -> None:
         raise Damage("no subgraph", "at least one")
     sizes = []
     for place, buffer in enumerate(model.buffers or ()):
-        with _within(f"buffers[{place}]"):
+        with within(f"buffers[{place}]"):
             found = stored(buffer, content)
             sizes.append(0 if found is None or place == 0 else len(found))
     used = 0
     for place, subgraph in enumerate(model.subgraphs):
-        with _within(f"subgraphs[{place}]"):
+        with within(f"subgraphs[{place}]"):
             used += _subgraph(model, subgraph, sizes)
     if used > _SHARING * len(content):
         raise Damage(
@@ -98,7 +97,7 @@ def agree(model: Any, content: bytes) -> None:
             f"tensors that share what is stored up to {_SHARING} times",
         )
     for place, signature in enumerate(model.signatureDefs or ()):
-        with _within(f"signature_defs[{place}]"):
+        with within(f"signature_defs[{place}]"):
             _index([signature.subgraphIndex], len(model.subgraphs), "subgraph_index")
             tensors = len(model.subgraphs[signature.subgraphIndex].tensors or ())
             for field in ("inputs", "outputs"):
@@ -113,7 +112,7 @@ def _subgraph(model: Any, subgraph: Any, sizes: list[int]) -> int:
     tensors = subgraph.tensors or ()
     used = 0
     for place, tensor in enumerate(tensors):
-        with _within(f"tensors[{place}]"):
+        with within(f"tensors[{place}]"):
             _index([tensor.buffer], len(sizes), "buffer")
             _shape(tensor)
             _quantization(tensor)
@@ -123,7 +122,7 @@ def _subgraph(model: Any, subgraph: Any, sizes: list[int]) -> int:
     for field in ("inputs", "outputs"):
         _index(_numbers(getattr(subgraph, field)), len(tensors), field)
     for place, operator in enumerate(subgraph.operators or ()):
-        with _within(f"operators[{place}]"):
+        with within(f"operators[{place}]"):
             _index([operator.opcodeIndex], len(model.operatorCodes or ()), "opcode_index")
             _operands(operator, model.operatorCodes[operator.opcodeIndex], len(tensors))
             _called(operator, len(model.subgraphs))
@@ -237,13 +236,3 @@ def _index(values: Iterable[int], count: int, *path: str) -> None:
     for value in values:
         if not 0 <= value < count:
             raise Damage(f"index {value}", f"0 to {count - 1}" if count else "none", *path)
-
-
-@contextmanager
-def _within(name: str) -> Iterator[None]:
-    """Add a name to the path of whatever damage is found within."""
-    try:
-        yield
-    except Damage as damage:
-        damage.path = (name, *damage.path)
-        raise

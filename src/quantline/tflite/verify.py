@@ -8,12 +8,16 @@ more: what is reached twice counts twice, and all together may not be more than 
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from struct import Struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ai_edge_litert import schema_py_generated as schema
 
 from quantline.tflite.layout import Field, fields
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Of FlatBuffers' verifier, which TensorFlow Lite uses with this limit too.
 _MOST_TABLES = 1_000_000
@@ -48,6 +52,16 @@ class Damage(Exception):
     def where(self) -> str:
         """The path as text, such as ``subgraphs[0].tensors[3].shape``."""
         return ".".join(self.path or ("the model",)).replace(".[", "[")
+
+
+@contextmanager
+def within(name: str) -> Iterator[None]:
+    """Add a name to the path of whatever damage is found within."""
+    try:
+        yield
+    except Damage as damage:
+        damage.path = (name, *damage.path)
+        raise
 
 
 def verify(model: bytes) -> None:
