@@ -71,6 +71,15 @@ def stage(name: str) -> None:
             stream.write(f"{name}\n")
 
 
+def words() -> str:
+    """Return what this child process has written to stdout and stderr, native code included.
+
+    Outside a child process this is empty.
+    """
+    path = os.environ.get(_STAGES)
+    return Path(path).with_name("stderr").read_text(errors="replace") if path else ""
+
+
 @dataclass(frozen=True)
 class _End:
     """How a child ended.
@@ -132,16 +141,16 @@ def _crashed(
     what = f"{what[0].upper()}{what[1:]}"
     where = f" at stage '{reached[0]}'" if reached else ""
     peak = f"peak memory {end.peak_bytes / 2**30:.2f} GiB"
+    said = [line for line in stderr.splitlines() if line.strip() and not _CHATTER.match(line)]
+    last = f"; its last words: {' / '.join(said[-_LAST_LINES:])}" if said else ""
     if end.status is None:
         return ChildCrashed(
             f"{what} took too long and was ended",
-            found=f"no answer after {timeout_s:g} s{where}; {peak}",
+            found=f"no answer after {timeout_s:g} s{where}; {peak}{last}",
             expected=f"an answer within {timeout_s:g} s",
             remedy="Use a smaller model or fewer samples, or raise the time limit "
             "('calibration.timeout_s', 'conversion.timeout_s')",
         )
-    said = [line for line in stderr.splitlines() if line.strip() and not _CHATTER.match(line)]
-    last = f"; its last words: {' / '.join(said[-_LAST_LINES:])}" if said else ""
     cause = f"exit status {end.status}"
     remedy = (
         "The model, or a library it is run with, is at fault: try another version of the model; "

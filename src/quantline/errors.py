@@ -198,6 +198,38 @@ class ChildCrashed(QuantlineError):
     """Native code died, or ran out of time, in a child process."""
 
 
+class DelegateMissing(QuantlineError):
+    """The Edge TPU's runtime library is not installed, or the file is another library."""
+
+
+class DelegateUnfit(QuantlineError):
+    """The Edge TPU's runtime library and the interpreter do not fit each other."""
+
+
+class DeviceMissing(QuantlineError):
+    """No Edge TPU is there, or not the one that was asked for."""
+
+
+class DeviceDenied(QuantlineError):
+    """This user may not open the Edge TPU."""
+
+
+class DeviceBusy(QuantlineError):
+    """Another process holds the Edge TPU."""
+
+
+class DeviceFailed(QuantlineError):
+    """The Edge TPU, or the way to it, failed at work."""
+
+
+class RuntimeOutdated(QuantlineError):
+    """A model was compiled for a newer Edge TPU runtime than the one that is installed."""
+
+
+class ModelNotCompiled(QuantlineError):
+    """A model was to run on the Edge TPU that was not compiled for it."""
+
+
 class OutputNotWritten(QuantlineError):
     """A result could not be written; nothing was changed."""
 
