@@ -262,6 +262,10 @@ class ModelsUnrelated(QuantlineError):
     """A quantized model was not made from the float model that it is compared with."""
 
 
+class FilesUnrelated(QuantlineError):
+    """Files that are to be saved as one model belong to different ones."""
+
+
 class GoldenUnfit(QuantlineError):
     """Golden vectors are damaged, or are those of another model."""
 
