@@ -33,24 +33,14 @@ READ = {
 }
 
 
-@pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow store without a run; MLflow takes seconds to make the tables of one."""
-    from mlflow import MlflowClient
-
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
-
-
 @pytest.fixture
-def project(tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     # A repository above the temporary folder is none of the project's.
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
     folder = tmp_path / "project"
     folder.mkdir()
-    shutil.copy(store, folder)
+    shutil.copy(empty_store, folder / "mlflow.db")
     return folder
 
 
@@ -182,11 +172,11 @@ def test_a_folder_that_is_not_in_git(project: Path) -> None:
 
 
 def test_the_environment_comes_before_the_settings(
-    project: Path, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    project: Path, empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("named.db", "environment.db"):
-        shutil.copy(store, tmp_path / name)
+        shutil.copy(empty_store, tmp_path / name)
     settings = {"tracking_uri": f"sqlite:///{tmp_path / 'named.db'}", "experiment": "mine"}
     start_run(project, settings, {"number": 1})
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'environment.db'}")

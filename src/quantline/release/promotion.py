@@ -1,0 +1,199 @@
+"""Registering, promoting and rolling back: each can be run again after a crash at any point.
+
+What was done is found by the tags of the version, and the rest follows. All writing happens under
+the lock of the model, so that of two runs at once the second sees what the first one did.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from quantline.errors import ChampionChanged, NothingToRollBack
+from quantline.release.lock import Lock, held
+from quantline.release.registry import (
+    CHALLENGER,
+    CHAMPION,
+    COMPARED_WITH,
+    NONE,
+    PREVIOUS,
+    PROMOTED,
+    REASON,
+    RELEASE,
+    ROLLED_BACK,
+    Registry,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A model that passed its gate, logged with all its files.
+
+    Attributes:
+        release_id: What it is known by when the same release is run again.
+        source: The URI of its files.
+        run_id: The MLflow run that recorded it.
+        model_id: The id of its logged model; None where it has none.
+        compared_with: The version of the champion that the gate compared it with; None without one.
+        tags: Further tags of its version.
+    """
+
+    release_id: str
+    source: str
+    run_id: str
+    model_id: str | None
+    compared_with: int | None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def publish(registry: Registry, candidate: Candidate, *, promote: bool) -> Any:
+    """Register a candidate as a version, as challenger or at once as champion.
+
+    Args:
+        registry: The registered model; it is made if it is not there.
+        candidate: The model; its files are where ``source`` says already.
+        promote: Whether it becomes champion at once, and does not wait as challenger.
+
+    Returns:
+        The model version, the same one if the release was run before.
+
+    Raises:
+        RegistryBusy: Another run was writing all the time.
+        ChampionChanged: The champion is no longer the one that the candidate was compared with, or
+            the candidate was champion and was rolled back.
+    """
+    registry.make()
+    with held(registry.client, registry.name) as lock:
+        version = _found(registry, candidate)
+        if version is None:
+            compared_with = NONE if candidate.compared_with is None else candidate.compared_with
+            _check_champion(registry, str(compared_with))
+            lock.check()
+            version = registry.client.create_model_version(
+                registry.name, candidate.source, candidate.run_id, model_id=candidate.model_id,
+                tags={**candidate.tags, RELEASE: candidate.release_id,
+                      COMPARED_WITH: str(compared_with)},
+            )  # fmt: skip
+        if ROLLED_BACK in version.tags:
+            raise _rolled_back(registry, version)
+        if PROMOTED not in version.tags:
+            lock.check()
+            registry.client.set_registered_model_alias(registry.name, CHALLENGER, version.version)
+        if promote and _is(registry.version_of(CHALLENGER), version):
+            _promote(registry, version, lock)
+    return registry.get(version.version)
+
+
+def promote(registry: Registry) -> Any:
+    """Make the challenger the champion, as someone approved.
+
+    Returns:
+        The champion's model version.
+
+    Raises:
+        RegistryBusy: Another run was writing all the time.
+        VersionNotFound: There is no challenger.
+        ChampionChanged: The champion is no longer the one that the challenger was compared with.
+    """
+    with held(registry.client, registry.name) as lock:
+        challenger = registry.version_of(CHALLENGER)
+        if challenger is None:
+            raise registry.not_found(CHALLENGER)
+        _promote(registry, challenger, lock)
+    return registry.version_of(CHAMPION)
+
+
+def roll_back(registry: Registry, reason: str) -> tuple[Any, Any]:
+    """Make the previous champion champion again, and record why.
+
+    Args:
+        registry: The registered model.
+        reason: Why, for whoever looks at the version that was champion.
+
+    Returns:
+        The model version that was champion, and the one that is.
+
+    Raises:
+        RegistryBusy: Another run was writing all the time.
+        VersionNotFound: There is no champion.
+        NothingToRollBack: It is the first one, or the previous one was deleted.
+    """
+    with held(registry.client, registry.name) as lock:
+        champion, *before = registry.lineage()
+        if not before:
+            number = champion.tags.get(PREVIOUS, NONE)
+            raise NothingToRollBack(
+                f"The champion of '{registry.name}' cannot be rolled back",
+                found=f"version {champion.version}, "
+                + ("the first champion" if number == NONE else
+                   f"whose predecessor, version {number}, was deleted"),
+                expected="a champion that replaced another",
+                remedy="Release another model, or move the alias by hand with MLflow",
+            )  # fmt: skip
+        # The reason first: a crash in between leaves a champion that says it is to go.
+        registry.tag(champion, {ROLLED_BACK: _now(), REASON: reason})
+        lock.check()
+        registry.client.set_registered_model_alias(registry.name, CHAMPION, before[0].version)
+    return registry.get(champion.version), before[0]
+
+
+def _promote(registry: Registry, version: Any, lock: Lock) -> None:
+    champion = registry.version_of(CHAMPION)
+    if not _is(champion, version):
+        _check_champion(registry, version.tags.get(COMPARED_WITH, NONE))
+        before = NONE if champion is None else str(champion.version)
+        registry.tag(version, {PREVIOUS: before, PROMOTED: _now()})
+        lock.check()
+        registry.client.set_registered_model_alias(registry.name, CHAMPION, version.version)
+    lock.check()
+    registry.client.delete_registered_model_alias(registry.name, CHALLENGER)
+
+
+def _found(registry: Registry, candidate: Candidate) -> Any | None:
+    """Return the version of an earlier run of this release; the first, should there be two.
+
+    A request that was repeated, because its first answer was lost, makes a second one.
+    """
+    first, *others = registry.with_tag(RELEASE, candidate.release_id) or [None]
+    for each in others:
+        registry.client.delete_model_version(registry.name, each.version)
+    return first
+
+
+def _is(one: Any | None, other: Any) -> bool:
+    return one is not None and str(one.version) == str(other.version)
+
+
+def _check_champion(registry: Registry, expected: str) -> None:
+    champion = registry.version_of(CHAMPION)
+    current = NONE if champion is None else str(champion.version)
+    if current != expected:
+        raise ChampionChanged(
+            f"The champion of '{registry.name}' changed since the candidate was compared with it",
+            found=_named(current),
+            expected=_named(expected),
+            remedy="Run 'kedro run --from-nodes fetch_champion': it compares the candidate with "
+            "the champion of now",
+        )
+
+
+def _rolled_back(registry: Registry, version: Any) -> ChampionChanged:
+    return ChampionChanged(
+        f"This candidate was champion of '{registry.name}' and was rolled back",
+        found=f"version {version.version}, rolled back at {version.tags[ROLLED_BACK]}: "
+        f"{version.tags.get(REASON, 'no reason given')}",
+        expected="a candidate that nobody has turned down",
+        remedy="Train or quantize another; to have this one again, move the alias by hand",
+    )
+
+
+def _named(number: str) -> str:
+    return "no champion" if number == NONE else f"version {number} as champion"
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -1,0 +1,104 @@
+"""The registry as it stands: versions of one model, and the aliases that name two of them.
+
+Aliases only; MLflow's stages are deprecated. An alias names one version, and setting it is one step
+of the store: there are never two champions.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from quantline.errors import VersionNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+NONE = "none"
+
+# Tags of a version.
+RELEASE = "quantline.release_id"
+COMPARED_WITH = "quantline.compared_with"
+PREVIOUS = "quantline.previous_champion"
+PROMOTED = "quantline.promoted_at"
+ROLLED_BACK = "quantline.rolled_back_at"
+REASON = "quantline.rolled_back_because"
+
+
+class Registry:
+    """One registered model.
+
+    Attributes:
+        client: The ``MlflowClient`` it is reached with.
+        name: Its name; it need not exist yet.
+    """
+
+    def __init__(self, client: Any, name: str) -> None:
+        self.client = client
+        self.name = name
+
+    def make(self) -> None:
+        """Make the registered model, unless it is there."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.client.create_registered_model(self.name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+
+    def version_of(self, alias: str) -> Any | None:
+        """Return the model version that an alias names; None where it names none."""
+        return self._or_none(self.client.get_model_version_by_alias, alias)
+
+    def get(self, number: str | int) -> Any | None:
+        """Return a model version by its number; None where there is none, or it was deleted."""
+        return self._or_none(self.client.get_model_version, str(number))
+
+    def with_tag(self, key: str, value: str) -> list[Any]:
+        """Return the model versions that have a tag of this value, the oldest first."""
+        wanted = f"name = '{self.name}' AND tags.`{key}` = '{value}'"
+        found = self.client.search_model_versions(wanted)
+        return sorted(found, key=lambda each: int(each.version))
+
+    def tag(self, version: Any, tags: Mapping[str, str]) -> None:
+        """Set tags of a model version."""
+        for key, value in tags.items():
+            self.client.set_model_version_tag(self.name, version.version, key, value)
+
+    def lineage(self) -> list[Any]:
+        """Return the champion and those it followed, the newest first.
+
+        Raises:
+            VersionNotFound: There is no champion.
+        """
+        version = self.version_of(CHAMPION)
+        if version is None:
+            raise self.not_found(CHAMPION)
+        found: list[Any] = []
+        while version is not None and version.version not in {each.version for each in found}:
+            found.append(version)
+            before = version.tags.get(PREVIOUS, NONE)
+            version = None if before == NONE else self.get(before)
+        return found
+
+    def not_found(self, alias: str) -> VersionNotFound:
+        """Return the error of an alias that names no version."""
+        return VersionNotFound(
+            f"The model '{self.name}' has no {alias}",
+            found=f"no version with the alias '{alias}'",
+            expected="a version that a release registered",
+            remedy="Run 'kedro run', or check the model's name and MLFLOW_TRACKING_URI",
+        )
+
+    def _or_none(self, get: Any, key: str) -> Any | None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return get(self.name, key)
+        except MlflowException as error:
+            # The store says the latter of an alias that a model does not have.
+            if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                return None
+            raise
