@@ -15,7 +15,7 @@ Z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
 
 
 class Interval(NamedTuple):
-    """An estimate with its 95 % confidence interval."""
+    """An estimate with its confidence interval; of 95 %, if nothing else is said."""
 
     value: float
     low: float

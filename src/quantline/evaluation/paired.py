@@ -43,13 +43,7 @@ def compare(float_predictions: pa.Table, int8_predictions: pa.Table) -> dict[str
     Raises:
         ResultMissing: The two tables are not of the same examples.
     """
-    if not float_predictions["id"].equals(int8_predictions["id"]):
-        raise ResultMissing(
-            "The two models were not evaluated on the same examples",
-            found=f"{len(float_predictions)} float and {len(int8_predictions)} int8 predictions",
-            expected="the same examples in the same order",
-            remedy="Run the 'baseline' pipeline again, and what follows it",
-        )
+    require_same_examples(float_predictions, int8_predictions)
     same = float_predictions["prediction"].to_numpy() == int8_predictions["prediction"].to_numpy()
     result: dict[str, Any] = {"examples": len(same)}
     result |= spread("agreement", wilson(int(same.sum()), len(same)))
@@ -61,6 +55,23 @@ def compare(float_predictions: pa.Table, int8_predictions: pa.Table) -> dict[str
         result |= spread("top1_drop_points", Interval(*(100 * value for value in drop)))
         result |= {"lost": lost, "won": won}
     return result
+
+
+def require_same_examples(first: pa.Table, second: pa.Table) -> None:
+    """Check that two tables of predictions are of the same examples with the same labels.
+
+    Raises:
+        ResultMissing: They are not.
+    """
+    if first.select(["id", "label"]).equals(second.select(["id", "label"])):
+        return
+    raise ResultMissing(
+        "The two models were not evaluated on the same examples",
+        found=f"{len(first)} and {len(second)} predictions, of other examples or labels",
+        expected="the same examples with the same labels in the same order",
+        remedy="Evaluate both on the examples of one manifest; in the pipeline, run 'baseline' "
+        "again, and what follows it",
+    )
 
 
 def per_class(float_predictions: pa.Table, int8_predictions: pa.Table) -> list[dict[str, Any]]:
