@@ -1,0 +1,154 @@
+"""What ``edgetpu_compiler`` says of a compilation, as records: its word, and not a measurement."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from quantline.edgetpu.vocabulary import Evidence, Status
+
+
+@dataclass(frozen=True)
+class PrintedSize:
+    """A size as it was printed: with two decimals of its unit.
+
+    Attributes:
+        size_bytes: The size, bytes.
+        rounding_bytes: How far off it may be, bytes: 0.01 of the unit, as it is not known whether
+            the compiler rounds or cuts off; 0 for what was printed in bytes.
+    """
+
+    size_bytes: int
+    rounding_bytes: int
+
+    def holds(self, size_bytes: int) -> bool:
+        """Whether an exact size may have been printed like this."""
+        return abs(size_bytes - self.size_bytes) <= self.rounding_bytes
+
+    def minus(self, other: PrintedSize) -> PrintedSize:
+        """Return the difference, at least 0."""
+        return PrintedSize(
+            max(self.size_bytes - other.size_bytes, 0), self.rounding_bytes + other.rounding_bytes
+        )
+
+
+@dataclass(frozen=True)
+class OperatorCount:
+    """One row of the operator table; a type has a row for each of its statuses.
+
+    Attributes:
+        type: The schema's name such as ``CONV_2D``; ``CUSTOM`` for every custom operator.
+        count: How many operators.
+        status: The compiler's wording.
+    """
+
+    type: str
+    count: int
+    status: str
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether they run on the Edge TPU."""
+        return self.status == Status.MAPPED
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """What the compiler says of one compiled model, or of one segment of it.
+
+    Attributes:
+        input_model: What was compiled, by its file name.
+        output_model: The compiled file's name.
+        input_size: Size of the input file.
+        output_size: Size of the compiled file.
+        cached: Parameters kept on chip.
+        remaining: Room left on chip for further parameters.
+        streamed: Parameters sent to the chip at each inference.
+        subgraphs: Number of Edge TPU operators in the compiled model.
+        operators_total: Number of operators of the input model.
+        mapped_operators: How many of them run on the Edge TPU.
+        operators: The operator table; empty where it was not printed.
+        attempts: How many prefixes of the model a search tried; 0 without a search.
+        cut_at: Names of the tensors at which the search ended the Edge TPU's part.
+    """
+
+    input_model: str
+    output_model: str
+    input_size: PrintedSize | None
+    output_size: PrintedSize | None
+    cached: PrintedSize | None
+    remaining: PrintedSize | None
+    streamed: PrintedSize | None
+    subgraphs: int
+    operators_total: int
+    mapped_operators: int
+    operators: tuple[OperatorCount, ...]
+    attempts: int
+    cut_at: tuple[str, ...]
+
+    @property
+    def cpu_operators(self) -> int:
+        """Number of operators that stay on the CPU."""
+        return self.operators_total - self.mapped_operators
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as plain data; ``*_rounding_bytes`` says how far a size may be off."""
+        sizes = {
+            "cached": self.cached,
+            "input": self.input_size,
+            "output": self.output_size,
+            "remaining": self.remaining,
+            "streamed": self.streamed,
+        }
+        return {
+            "attempts": self.attempts,
+            "cpu_operators": self.cpu_operators,
+            "cut_at": list(self.cut_at),
+            "evidence": str(Evidence.READ),
+            "mapped_operators": self.mapped_operators,
+            "operators": [asdict(each) for each in self.operators],
+            "operators_total": self.operators_total,
+            "subgraphs": self.subgraphs,
+            **{f"{name}_bytes": each.size_bytes if each else None for name, each in sizes.items()},
+            **{
+                f"{name}_rounding_bytes": each.rounding_bytes
+                for name, each in sizes.items()
+                if each is not None
+            },
+        }
+
+
+@dataclass(frozen=True)
+class CompilerOutput:
+    """A whole standard output.
+
+    Attributes:
+        version: The compiler's version.
+        duration_ms: How long compiling took by the compiler's own account, all segments together.
+        models: One record a model, or a segment, in the order of printing.
+        unknown: Lines that are no part of the known formats.
+    """
+
+    version: str
+    duration_ms: int
+    models: tuple[ModelRecord, ...]
+    unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CompilerLog:
+    """A whole ``.log`` file.
+
+    Attributes:
+        version: The compiler's version.
+        input_model: What was compiled, as the command line named it.
+        output_model: The compiled file.
+        operators: The operator table.
+        unknown: Lines that are no part of the known format.
+    """
+
+    version: str
+    input_model: str
+    output_model: str
+    operators: tuple[OperatorCount, ...]
+    unknown: tuple[str, ...]
