@@ -49,6 +49,7 @@ def test_a_custom_operator_is_not_the_builtin_of_the_same_name(model):
         ((8, 8, 4), Status.MAPPED),
         ((1, 8, 8, 4), Status.MAPPED),
         ((-1, 8, 8, 4), Status.MAPPED),
+        ((28, -1, 28), Status.DYNAMIC),
         ((1, 1, 8, 8, 4), Status.MAPPED),
         ((2, 8, 8, 4), Status.RANK),
         ((1, 2, 8, 8, 4), Status.RANK),
@@ -65,7 +66,7 @@ def test_weights_must_be_constant(model):
     output = model.tensor(1, 8, 8, 4)
     convolution(model, model.tensor(1, 8, 8, 3), output, model.tensor(4, 3, 3, 3))
     verdict = predict(model.graph(output)).operators[0]
-    assert (verdict.target, verdict.status) == (Target.CPU, Status.UNSPECIFIED)
+    assert (verdict.target, verdict.status) == (Target.CPU, Status.NOT_CONSTANT)
     assert "input 1" in verdict.rule
 
 
@@ -79,11 +80,18 @@ def assert_refused(report):
     return culprit
 
 
-def test_an_unknown_size_refuses_the_model(model):
+def test_an_unknown_size_of_an_input_refuses_the_model(model):
     middle = model.unary("LOGISTIC", model.tensor(1, 8, 8, 4))
-    output = model.unary("RELU", middle, (1, -1, 8, 4))
+    output = model.tensor(1, 8, 8, 4)
+    model.add("ADD", [middle, model.tensor(1, -1, 8, 4)], [output])
     culprit = assert_refused(predict(model.graph(output)))
     assert (culprit.status, culprit.provenance) == (Status.DYNAMIC, Provenance.REPORTED)
+
+
+def test_an_unknown_batch_may_come_after_other_dimensions(model):
+    steps = model.tensor(28, -1, 28)
+    model.add("TRANSPOSE", [model.tensor(-1, 28, 28), model.integers(1, 0, 2)], [steps])
+    assert predict(model.graph(steps)).operators[0].status is Status.MAPPED
 
 
 def test_a_computed_shape_refuses_the_model(model):
@@ -104,5 +112,5 @@ def test_an_operator_newer_than_the_compiler_refuses_the_model(model):
     output = model.tensor(1, 10)
     model.add("FULLY_CONNECTED", [middle, model.weights(10, 64), -1], [output], version=12)
     culprit = assert_refused(predict(model.graph(output)))
-    assert culprit.status is Status.VERSION
+    assert culprit.status is Status.NOT_FOUND
     assert "version 12" in culprit.rule

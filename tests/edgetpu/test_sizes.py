@@ -15,15 +15,19 @@ BILINEAR, NEAREST = "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"
         (BILINEAR, (33, 33), (33, 33), Target.EDGETPU),
         (BILINEAR, (1, 1), (33, 33), Target.CPU),
         (BILINEAR, (33, 33), (513, 513), Target.CPU),
-        (BILINEAR, (48, 48), (96, 96), Target.UNKNOWN),
+        (BILINEAR, (64, 64), (128, 128), Target.EDGETPU),
+        (BILINEAR, (128, 128), (256, 256), Target.UNKNOWN),
+        (BILINEAR, (256, 256), (512, 512), Target.CPU),
         (BILINEAR, (8, 8), (32, 32), Target.UNKNOWN),
         (BILINEAR, (8, 8), (4, 4), Target.UNKNOWN),
         (NEAREST, (7, 7), (14, 14), Target.EDGETPU),
         (NEAREST, (22, 22), (44, 44), Target.EDGETPU),
         (NEAREST, (3, 3), (5, 5), Target.EDGETPU),
-        (NEAREST, (40, 40), (80, 80), Target.UNKNOWN),
+        (NEAREST, (40, 40), (80, 80), Target.EDGETPU),
+        (NEAREST, (256, 256), (512, 512), Target.UNKNOWN),
+        (NEAREST, (512, 512), (1024, 1024), Target.CPU),
         (NEAREST, (1, 1), (33, 33), Target.UNKNOWN),
-        (NEAREST, (10, 30), (20, 60), Target.UNKNOWN),
+        (NEAREST, (10, 80), (20, 160), Target.UNKNOWN),
     ],
 )
 def test_resize(model, kind, source, result, target):
@@ -33,6 +37,23 @@ def test_resize(model, kind, source, result, target):
     assert verdict.target is target
     if target is Target.UNKNOWN:
         assert (verdict.status, verdict.provenance) == (Status.UNSEEN, Provenance.PARSED)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "target"),
+    [
+        ((1, 64, 128, 3), (1, 2), Target.EDGETPU),
+        ((1, 256, 128, 3), (1, 2), Target.CPU),
+        ((1, 256, 128, 4), (3,), Target.EDGETPU),
+    ],
+)
+def test_mean(model, shape, axes, target):
+    output = model.tensor(1, 1, 1, 3)
+    model.add("MEAN", [model.tensor(*shape), model.integers(*axes)], [output])
+    verdict = predict(model.graph(output)).operators[0]
+    assert verdict.target is target
+    if target is Target.CPU:
+        assert verdict.provenance is Provenance.REPORTED
 
 
 @pytest.mark.parametrize(

@@ -36,11 +36,11 @@ def test_multiple_subgraphs_map_them_too(model):
 
 def resized(model, kind_before=None):
     """A RESIZE of unknown mapping between two RELUs."""
-    first = model.unary("RELU", model.tensor(1, 64, 64, 8))
+    first = model.unary("RELU", model.tensor(1, 128, 128, 8))
     if kind_before:
         first = model.unary(kind_before, first)
-    large = model.tensor(1, 128, 128, 8)
-    model.add("RESIZE_BILINEAR", [first, model.integers(128, 128)], [large])
+    large = model.tensor(1, 256, 256, 8)
+    model.add("RESIZE_BILINEAR", [first, model.integers(256, 256)], [large])
     return model.graph(model.unary("RELU", large))
 
 

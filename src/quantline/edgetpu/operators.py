@@ -133,20 +133,21 @@ TABLE: dict[str, Entry] = {
     "RESIZE_BILINEAR": Entry(
         "mapped depending on size",
         version=4,
-        constraint=sizes.resize(sizes.BILINEAR_MAPPED, sizes.BILINEAR_LEFT),
+        constraint=sizes.resize(sizes.BILINEAR_LEFT, sizes.BILINEAR_ENLARGED_LEFT),
         sizes=(1,),
     ),
     "RESIZE_NEAREST_NEIGHBOR": Entry(
         "mapped depending on size",
         version=4,
-        constraint=sizes.resize(sizes.NEAREST_MAPPED),
+        constraint=sizes.resize(sizes.NEAREST_LEFT),
         sizes=(1,),
     ),
-    "RSQRT": Entry("", version=2, runtime=14, provenance=Provenance.MEMORY),
+    "RSQRT": Entry("", version=2, runtime=14),
     "SLICE": Entry("", version=5, sizes=(1, 2)),
     "SOFTMAX": Entry(
-        "one-dimensional input of at most 16,000 elements",
+        "at most 16,000 elements along the innermost dimension",
         version=3,
+        provenance=Provenance.REPORTED,
         constraint=constraints.softmax,
     ),
     "SPACE_TO_DEPTH": Entry("", version=2),
@@ -157,7 +158,7 @@ TABLE: dict[str, Entry] = {
         constraint=constraints.split,
         sizes=(0,),
     ),
-    "SQUARED_DIFFERENCE": Entry("", version=2, runtime=14, provenance=Provenance.MEMORY),
+    "SQUARED_DIFFERENCE": Entry("", version=2, runtime=14),
     "SQUEEZE": Entry("", version=2, constraint=constraints.squeeze),
     "STRIDED_SLICE": Entry(
         "all strides 1, no ellipsis, no new axis",
@@ -170,7 +171,6 @@ TABLE: dict[str, Entry] = {
         "not in the batch dimension",
         version=2,
         runtime=13,
-        provenance=Provenance.MEMORY,
         constraint=constraints.not_batch,
         sizes=(1,),
     ),
@@ -191,8 +191,6 @@ TABLE: dict[str, Entry] = {
         constraint=sizes.transpose,
         sizes=(1,),
     ),
-    "TRANSPOSE_CONV": Entry(
-        "", version=3, runtime=13, provenance=Provenance.MEMORY, parameters=(1, 3), sizes=(0,)
-    ),
+    "TRANSPOSE_CONV": Entry("", version=3, runtime=13, parameters=(1, 3), sizes=(0,)),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": _LSTM,
 }

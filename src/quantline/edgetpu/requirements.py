@@ -16,7 +16,7 @@ from quantline.edgetpu.vocabulary import Provenance, Reason, Status
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from quantline.tflite.graph import Operator, Tensor
+    from quantline.tflite.graph import Operator, Subgraph, Tensor
 
 COMPILED_OPERATOR = "edgetpu-custom-op"
 
@@ -24,7 +24,7 @@ COMPILED_OPERATOR = "edgetpu-custom-op"
 _CONTROL_FLOW = frozenset({"IF", "WHILE"})
 
 
-def judge(operator: Operator, tensors: Sequence[Tensor], runtime_version: int) -> Reason | None:
+def judge(operator: Operator, subgraph: Subgraph, runtime_version: int) -> Reason | None:
     """Say why an operator cannot, or may not, run on the Edge TPU.
 
     The operator is judged alone: whether it lies in the subgraph that gets compiled is decided by
@@ -32,14 +32,15 @@ def judge(operator: Operator, tensors: Sequence[Tensor], runtime_version: int) -
 
     Args:
         operator: The operator.
-        tensors: All tensors of its subgraph.
+        subgraph: Its subgraph.
         runtime_version: The Edge TPU runtime that the model is compiled for.
 
     Returns:
         The first reason found, in the compiler's own order where it is known; else None.
     """
     entry = None if operator.is_custom else TABLE.get(operator.type)
-    reason = _static(operator, tensors, entry) or _version(operator, entry)
+    tensors = subgraph.tensors
+    reason = _static(operator, subgraph, entry) or _version(operator, entry)
     # Data types come before the table: logs give ARG_MAX to int64 and custom operators with float
     # outputs an unsupported data type, and integer TOPK_V2 an unsupported operation.
     reason = reason or _dtype(operator, tensors)
@@ -63,12 +64,18 @@ def judge(operator: Operator, tensors: Sequence[Tensor], runtime_version: int) -
     return reason
 
 
-def _static(operator: Operator, tensors: Sequence[Tensor], entry: Entry | None) -> Reason | None:
+def _static(operator: Operator, subgraph: Subgraph, entry: Entry | None) -> Reason | None:
+    tensors = subgraph.tensors
     sizes = [at(operator, position, tensors) for position in entry.sizes] if entry else []
     if any(each is not None and each.constant is None for each in sizes):
         rule = "inputs that set a shape must be constants"
-    elif any(size < 0 for each in activations(operator, tensors) for size in extent(each)):
-        rule = "every size but the batch must be known before the model runs"
+    elif any(
+        size < 0
+        for index in set(operator.inputs).intersection(subgraph.inputs)
+        for size in tensors[index].shape[1:]
+    ):
+        # Sizes inside the model follow from those of its inputs.
+        rule = "every size of the model's inputs but the batch must be known"
     elif operator.type in _CONTROL_FLOW and not operator.is_custom:
         rule = "no control flow"
     else:
@@ -80,7 +87,7 @@ def _version(operator: Operator, entry: Entry | None) -> Reason | None:
     if entry is None or operator.version <= entry.version:
         return None
     return Reason(
-        Status.VERSION,
+        Status.NOT_FOUND,
         f"version {operator.version} of the operator is newer than the compiler, which knows "
         f"those up to {entry.version}",
         Provenance.REPORTED,
@@ -119,8 +126,8 @@ def _parameters(operator: Operator, tensors: Sequence[Tensor], entry: Entry) -> 
         parameter = at(operator, position, tensors)
         if parameter is not None and parameter.constant is None:
             return Reason(
-                Status.UNSPECIFIED,
+                Status.NOT_CONSTANT,
                 f"parameters must be constants; input {position} is not",
-                Provenance.DOCUMENTED,
+                Provenance.REPORTED,
             )
     return None

@@ -38,11 +38,12 @@ def activations(operator: Operator, tensors: Sequence[Tensor]) -> list[Tensor]:
 
 
 def extent(tensor: Tensor) -> tuple[int, ...]:
-    """Return a tensor's shape as the compiler takes it: an unknown batch stands for 1.
+    """Return a tensor's shape as the compiler takes it: an unknown size stands for 1.
 
-    TensorFlow stores 1 for it, and models of unknown batch were seen mapped.
+    TensorFlow stores 1 for it beside the signature, TensorFlow Lite allocates what is stored, and
+    models of unknown batch were seen mapped.
     """
-    return tuple(1 if axis == 0 and size < 0 else size for axis, size in enumerate(tensor.shape))
+    return tuple(1 if size < 0 else size for size in tensor.shape)
 
 
 def elements(tensor: Tensor) -> int:

@@ -77,7 +77,7 @@ def predict(
         )
     subgraph = graph.main
     live = live_operators(subgraph)
-    reasons = {each.index: judge(each, subgraph.tensors, runtime_version) for each in live}
+    reasons = {each.index: judge(each, subgraph, runtime_version) for each in live}
     compiled = frozenset(each.index for each in live if _is_compiled(each))
     refused = _refused(live, reasons)
     if compiled:

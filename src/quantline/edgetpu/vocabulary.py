@@ -50,7 +50,8 @@ class Provenance(StrEnum):
 class Status(StrEnum):
     """What is said of one operator.
 
-    All but the last five are the wording of ``edgetpu_compiler`` 16.0.
+    All but the last five are the compiler's own wording: of ``edgetpu_compiler`` 16.0, and of 2.0
+    for ``NOT_CONSTANT``. ``DYNAMIC`` and ``NOT_FOUND`` it says of the whole model, and gives up.
     """
 
     MAPPED = "Mapped to Edge TPU"
@@ -60,13 +61,14 @@ class Status(StrEnum):
     )
     DTYPE = "Operation is working on an unsupported data type"
     NOT_SUPPORTED = "Operation not supported"
-    VERSION = "Operation version not supported"
     RANK = "Tensor has unsupported rank (up to 3 innermost dimensions mapped)"
     STRIDES = "Only Strided-Slice with unitary strides supported"
+    NOT_CONSTANT = "Filter, bias, or other param is not constant at compile-time"
     DYNAMIC = (
         "Attempting to use a delegate that only supports static-sized tensors with a graph that "
         "has dynamic-sized tensors"
     )
+    NOT_FOUND = "Didn't find op for builtin opcode"
     UNSEEN = "Mapping depends on a size beyond those seen mapped"
     DEPENDS = "Mapping depends on an operator whose own mapping is unknown"
     REFUSED = "The compiler may refuse the whole model"
