@@ -70,6 +70,7 @@ CHOSEN = {
     "dataset.tfds.name",
     "dataset.tfds.version",
     "dataset.transform",
+    "gate.absolute",
 }
 
 
@@ -92,6 +93,7 @@ def assert_same_defaults(block: Any, values: dict[str, Any], path: str) -> None:
         ("sampling.calibration.example", "examples"),
         ("baseline.latency.thread", "threads"),
         ("evaluation.edgetpu.runtime_versoin", "runtime_version"),
+        ("gate.against_champion.size_grow", "size_growth"),
         ("dataset.tfds.input_keys", "input_key"),
     ],
 )
@@ -146,6 +148,8 @@ def test_an_unknown_block_of_any_kind_is_an_error(parameters: dict[str, Any], ke
         ("validation.integer_only", 1),
         ("evaluation.edgetpu.runtime_version", 9),
         ("evaluation.edgetpu.runtime_version", 15),
+        ("gate.confidence", 0.5),
+        ("gate.against_float.top1_margin_points", 0),
         ("training.epochs", 0),
         ("training.learning_rate", "1e-3"),
     ],

@@ -258,8 +258,12 @@ class NothingToRollBack(QuantlineError):
     """The champion replaced no other, or one that was deleted."""
 
 
+class ChampionNotComparable(QuantlineError):
+    """The champion's predictions are not of the examples that the candidate was evaluated on."""
+
+
 class ModelsUnrelated(QuantlineError):
-    """A quantized model was not made from the float model that it is compared with."""
+    """A quantized or compiled model was not made from the model that it is compared with."""
 
 
 class FilesUnrelated(QuantlineError):

@@ -8,7 +8,7 @@ a run calls for all of them.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -346,6 +346,79 @@ class Evaluation(Block):
     edgetpu: EdgeTpu = EdgeTpu()
 
 
+Margin = Annotated[float, Field(gt=0)]
+
+
+class Limit(Block):
+    """What a metric of a report must keep; at least one of both.
+
+    Attributes:
+        min: The least that passes.
+        max: The most that passes.
+    """
+
+    min: float | None = None
+    max: float | None = None
+
+    @model_validator(mode="after")
+    def _given(self) -> Limit:
+        if self.min is None and self.max is None:
+            raise ValueError("a 'min', a 'max', or both")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError("a 'min' that is not above 'max'")
+        return self
+
+
+class Change(Block):
+    """What a change from another model may cost; None: that is not asked.
+
+    Attributes:
+        top1_margin_points: How much worse top-1 may be, in percentage points.
+        top5_margin_points: How much worse top-5 may be, in percentage points.
+        loss_margin: By how much the loss may be higher.
+        confidence_margin: By how much the mean confidence may be off, either way.
+        fallen_classes: How many classes may be worse, as the test for many classes finds them.
+    """
+
+    top1_margin_points: Margin | None = 1.0
+    top5_margin_points: Margin | None = None
+    loss_margin: Margin | None = 0.05
+    confidence_margin: Margin | None = None
+    fallen_classes: Annotated[int, Field(ge=0)] | None = 0
+
+
+class ChampionChange(Change):
+    """What a change from the champion may cost; None: that is not asked.
+
+    Attributes:
+        size_growth: By which share the file may be larger.
+        latency_growth: By which share the latency may be higher, both timed by turns.
+    """
+
+    size_growth: Annotated[float, Field(ge=0)] | None = 0.1
+    latency_growth: Annotated[float, Field(ge=0)] | None = 0.25
+
+
+class Gate(Block):
+    """The rules that a model must keep to be released.
+
+    Attributes:
+        confidence: The confidence of each comparison, one-sided.
+        seed: The seed of the bootstrap.
+        resamples: How many times the bootstrap draws the examples again.
+        absolute: Limits of metrics, by report and name such as ``int8_metrics.top1``.
+        against_float: What the change from the float model may cost.
+        against_champion: What the change from the champion may cost.
+    """
+
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    seed: Annotated[int, Field(ge=0)] = 0
+    resamples: Annotated[int, Field(ge=100)] = 2000
+    absolute: dict[str, Limit] = {}
+    against_float: Change = Change()
+    against_champion: ChampionChange = ChampionChange()
+
+
 class Training(Block):
     """The training of the embedded model.
 
@@ -373,6 +446,7 @@ BLOCKS: dict[str, type[Block]] = {
     "conversion": Conversion,
     "validation": Validation,
     "evaluation": Evaluation,
+    "gate": Gate,
     "training": Training,
 }
 
@@ -444,8 +518,12 @@ def _explain(key: str, block: type[Block], error: ValidationError) -> ParameterE
 
 
 def _fields_at(block: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
-    for part in loc:
+    parts = iter(loc)
+    for part in parts:
         annotation = block.model_fields[str(part)].annotation
+        if get_origin(annotation) is dict:
+            next(parts, None)  # a key of the user's own
+            annotation = get_args(annotation)[1]
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
             break
         block = annotation
