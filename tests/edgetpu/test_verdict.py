@@ -34,6 +34,12 @@ def test_multiple_subgraphs_map_them_too(model):
     assert (report.subgraphs, report.mapped_operators) == (2, 3)
 
 
+@pytest.mark.parametrize("multiple_subgraphs", [False, True])
+def test_subgraphs_are_counted_both_ways(model, multiple_subgraphs):
+    report = predict(broken_chain(model), multiple_subgraphs=multiple_subgraphs)
+    assert (report.subgraphs_default, report.subgraphs_multiple) == (1, 2)
+
+
 def resized(model, kind_before=None):
     """A RESIZE of unknown mapping between two RELUs."""
     first = model.unary("RELU", model.tensor(1, 128, 128, 8))
@@ -106,6 +112,8 @@ def test_the_report_as_data(model):
         "reasons",
         "runtime_version",
         "subgraphs",
+        "subgraphs_default",
+        "subgraphs_multiple",
         "unknown_operators",
     ]
     assert data["evidence"] == "predicted"

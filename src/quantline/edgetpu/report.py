@@ -50,13 +50,18 @@ class Report:
 
     Attributes:
         operators: One verdict an operator of the main subgraph, in their order.
-        subgraphs: Edge TPU subgraphs, where operators of unknown mapping stay on the CPU.
+        subgraphs: Edge TPU subgraphs as compiled for, where operators of unknown mapping stay on
+            the CPU.
+        subgraphs_default: As many without ``--enable_multiple_subgraphs``: 0 or 1.
+        subgraphs_multiple: As many with it.
         runtime_version: The Edge TPU runtime that the verdict is for.
         evidence: How the whole is known.
     """
 
     operators: tuple[OperatorVerdict, ...]
     subgraphs: int
+    subgraphs_default: int
+    subgraphs_multiple: int
     runtime_version: int
     evidence: str = "predicted"
 
@@ -95,6 +100,8 @@ class Report:
             "reasons": self._reasons(),
             "runtime_version": self.runtime_version,
             "subgraphs": self.subgraphs,
+            "subgraphs_default": self.subgraphs_default,
+            "subgraphs_multiple": self.subgraphs_multiple,
             "unknown_operators": self.unknown_operators,
         }
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from quantline.edgetpu.mapping import Compiled, compiled, judge_all, refusal
 from quantline.edgetpu.operators import NEWEST_RUNTIME, OLDEST_RUNTIME, TABLE
-from quantline.edgetpu.partition import compiled_subsets, live_operators, partition
+from quantline.edgetpu.partition import live_operators
 from quantline.edgetpu.report import OperatorVerdict, Report
-from quantline.edgetpu.requirements import COMPILED_OPERATOR, judge
+from quantline.edgetpu.requirements import COMPILED_OPERATOR
 from quantline.edgetpu.vocabulary import Provenance, Reason, Status, Target
 from quantline.errors import ParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from quantline.tflite.graph import Graph, Operator, Subgraph
 
 _STRANDED = Reason(
@@ -37,15 +35,6 @@ _COMPILED = Reason(
 _UNREACHABLE = Reason(
     Status.UNREACHABLE, "no output depends on the operator", Provenance.PARSED, Target.DEAD
 )
-
-
-@dataclass(frozen=True)
-class _Mapping:
-    """What is compiled: operators surely mapped, those possibly mapped, and in how many groups."""
-
-    sure: frozenset[int]
-    possible: frozenset[int]
-    subgraphs: int
 
 
 def predict(
@@ -77,60 +66,36 @@ def predict(
         )
     subgraph = graph.main
     live = live_operators(subgraph)
-    reasons = {each.index: judge(each, subgraph, runtime_version) for each in live}
-    compiled = frozenset(each.index for each in live if _is_compiled(each))
-    refused = _refused(live, reasons)
-    if compiled:
-        mapping = _Mapping(compiled, compiled, len(compiled))
-    elif refused is not None:
-        mapping = _Mapping(frozenset(), frozenset(), 0)
+    reasons = judge_all(subgraph, runtime_version)
+    done = frozenset(each.index for each in live if _is_compiled(each))
+    if done:
+        default = multiple = Compiled(done, done, len(done))
     else:
-        mapping = _mapping(live, reasons, multiple_subgraphs)
-    blamed = None if compiled else refused
+        default, multiple = (compiled(live, reasons, each) for each in (False, True))
+    chosen = multiple if multiple_subgraphs else default
+    blamed = None if done else refusal(live, reasons)
     verdicts = []
     for operator in subgraph.operators:
         if operator.index not in reasons:
             reason = _UNREACHABLE
-        elif operator.index in compiled:
+        elif operator.index in done:
             reason = _COMPILED
         else:
-            reason = _explain(operator, reasons[operator.index], mapping, blamed)
+            reason = _explain(operator, reasons[operator.index], chosen, blamed)
         verdicts.append(_verdict(operator, subgraph, reason))
-    return Report(tuple(verdicts), mapping.subgraphs, runtime_version)
-
-
-def _mapping(
-    live: Sequence[Operator], reasons: Mapping[int, Reason | None], multiple_subgraphs: bool
-) -> _Mapping:
-    # An unknown operator that stays on the CPU strands others; so both cases are worked out, and
-    # only what holds in both is sure.
-    sure = {index for index, reason in reasons.items() if reason is None}
-    unknown = {
-        index for index, reason in reasons.items() if reason and reason.target is Target.UNKNOWN
-    }
-    without = compiled_subsets(partition(live, sure), multiple_subgraphs)
-    low = frozenset(index for subset in without for index in subset.operators)
-    if not unknown:
-        return _Mapping(low, low, len(without))
-    including = compiled_subsets(partition(live, sure | unknown), multiple_subgraphs)
-    high = frozenset(index for subset in including for index in subset.operators)
-    return _Mapping(low & high, low | high, len(without))
-
-
-def _refused(
-    live: Sequence[Operator], reasons: Mapping[int, Reason | None]
-) -> tuple[Operator, Reason] | None:
-    for operator in live:
-        reason = reasons[operator.index]
-        if reason is not None and reason.refuses_model:
-            return operator, reason
-    return None
+    return Report(
+        operators=tuple(verdicts),
+        subgraphs=chosen.subgraphs,
+        subgraphs_default=default.subgraphs,
+        subgraphs_multiple=multiple.subgraphs,
+        runtime_version=runtime_version,
+    )
 
 
 def _explain(
     operator: Operator,
     own: Reason | None,
-    mapping: _Mapping,
+    mapping: Compiled,
     refused: tuple[Operator, Reason] | None,
 ) -> Reason:
     if own is not None and own.target is Target.CPU:
