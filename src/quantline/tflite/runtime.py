@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from quantline.errors import ModelUnsupported
 from quantline.quiet import stderr_turned_away
 from quantline.tflite.port import Port
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
 Kernels = Literal["xnnpack", "builtin", "reference"]
@@ -33,7 +35,11 @@ class Runtime:
     """
 
     def __init__(
-        self, model: bytes, threads: int | None = None, kernels: Kernels = "xnnpack"
+        self,
+        model: bytes,
+        threads: int | None = None,
+        kernels: Kernels = "xnnpack",
+        delegates: Sequence[Any] = (),
     ) -> None:
         """Load a model.
 
@@ -41,6 +47,7 @@ class Runtime:
             model: A ``.tflite`` file's bytes, known to be readable.
             threads: CPU threads; all cores by default.
             kernels: Who computes.
+            delegates: Loaded delegates, which take over what they can before the kernels do.
 
         Raises:
             ModelUnsupported: The runtime refuses the model.
@@ -53,14 +60,18 @@ class Runtime:
                     model_content=model,
                     num_threads=threads or os.cpu_count(),
                     experimental_op_resolver_type=OpResolverType[_RESOLVERS[kernels]],
+                    experimental_delegates=list(delegates),
                 )
                 self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
+            remedy = "Convert it without Flex (SELECT_TF_OPS) and custom operators"
+            if "edgetpu-custom-op" in str(error):
+                remedy = "It was compiled for the Edge TPU: on the CPU, run what it was made from"
             raise ModelUnsupported(
                 "The LiteRT runtime cannot load the model",
                 found=str(error).strip() or type(error).__name__,
                 expected="a model of builtin operators that LiteRT knows",
-                remedy="Convert it without Flex (SELECT_TF_OPS) and custom operators",
+                remedy=remedy,
             ) from error
         self._read_ports()
 
