@@ -419,6 +419,25 @@ class Gate(Block):
     against_champion: ChampionChange = ChampionChange()
 
 
+class Release(Block):
+    """What becomes of a candidate that passed its gate.
+
+    Attributes:
+        model: The registered model's name.
+        promotion: ``at_once`` makes it champion; ``after_approval`` registers it as challenger, and
+            ``quantline promote`` approves it.
+        labels: A text file with the classes' names, one a line, that goes with the model; or None.
+        notify: A command that gets the verdict as JSON on its standard input; or None.
+        notify_timeout_s: After how many seconds that command is ended.
+    """
+
+    model: Annotated[str, Field(pattern=r"^[^/:.%\"'`]+$")]
+    promotion: Literal["at_once", "after_approval"] = "at_once"
+    labels: str | None = None
+    notify: str | None = None
+    notify_timeout_s: Positive = 60
+
+
 class Training(Block):
     """The training of the embedded model.
 
@@ -447,6 +466,7 @@ BLOCKS: dict[str, type[Block]] = {
     "validation": Validation,
     "evaluation": Evaluation,
     "gate": Gate,
+    "release": Release,
     "training": Training,
 }
 
