@@ -250,6 +250,16 @@ class ChampionChanged(QuantlineError):
     """A candidate was judged against another champion than the one of now, or was rolled back."""
 
 
+class ChampionIncomplete(QuantlineError):
+    """The champion's run, or a file of it, is not there any more."""
+
+
+class CandidateRefused(QuantlineError):
+    """A candidate did not pass its gate; it is recorded, and not registered."""
+
+    exit_status = 1
+
+
 class VersionNotFound(QuantlineError):
     """An alias of a registered model names no version."""
 
