@@ -1,0 +1,70 @@
+"""Recording a saved model in MLflow, as the logged model of a run."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from quantline.release.flavor.model_files import MODEL, read_files
+from quantline.release.flavor.save import write_model
+from quantline.release.tracking import translated
+
+if TYPE_CHECKING:
+    from quantline.release.flavor.model_files import ModelFiles
+
+
+def log_model(client: Any, run_id: str, files: ModelFiles, name: str = "model") -> str:
+    """Save a quantized model and record it as a logged model of a run.
+
+    MLflow's own ``log_model`` writes to the store that is set for the process; this one writes to
+    the client's, and changes nothing else. In this order: a logged model that is pending, its
+    files, the run's output that names it, and at last that it is ready. Whatever ends it in
+    between leaves a model that is pending or failed, never one that is ready without its files;
+    run again, it records another.
+
+    Args:
+        client: The ``MlflowClient`` of any tracking store, embedded or a server.
+        run_id: The run that the model came from.
+        files: The model's files.
+        name: The logged model's name.
+
+    Returns:
+        The logged model's id: ``models:/ID`` is its URI, from which it can be loaded, served and
+        registered.
+
+    Raises:
+        TrackingFailed: The store does not take it.
+        QuantlineError: The model cannot be saved; see ``save_model``.
+    """
+    from mlflow.entities import LoggedModelOutput
+    from mlflow.models import Model
+
+    contents = read_files(files)  # before the store hears of it
+    with tempfile.TemporaryDirectory(prefix="quantline-") as temporary:
+        folder = Path(temporary, "model")
+        with translated("record the model"):
+            run = client.get_run(run_id)
+            logged = client.create_logged_model(
+                run.info.experiment_id,
+                name,
+                source_run_id=run_id,
+                tags={"quantline.int8_model_sha256": contents.sha256[MODEL]},
+            )
+            try:
+                model = Model(
+                    artifact_path=logged.artifact_location,
+                    run_id=run_id,
+                    model_uuid=logged.model_id,
+                    model_id=logged.model_id,
+                )
+                write_model(folder, contents, model)
+                client.log_model_artifacts(logged.model_id, str(folder))
+                client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+                client.finalize_logged_model(logged.model_id, "READY")
+            except BaseException:
+                with suppress(Exception):  # the reason that matters is the first one
+                    client.finalize_logged_model(logged.model_id, "FAILED")
+                raise
+    return str(logged.model_id)

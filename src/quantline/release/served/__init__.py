@@ -1,0 +1,1 @@
+"""What a saved model is run by, wherever it is loaded: a copy of it lies in its ``code`` folder."""
