@@ -22,13 +22,14 @@ class Model:
         values: Any = None,
         variable: bool = False,
         zero_point: int = 0,
+        scales: tuple[float, ...] = (0.5,),
     ) -> int:
         constant = None
         if values is not None:
             filled = np.broadcast_to(np.asarray(values, dtype), shape)
             constant = np.frombuffer(filled.tobytes(), np.uint8)
         index = len(self.tensors)
-        quantization = Quantization((0.5,), (zero_point,), 0)
+        quantization = Quantization(scales, (zero_point,) * len(scales), 0)
         self.tensors.append(
             Tensor(index, f"t{index}", dtype, shape, constant, variable, quantization)
         )
@@ -37,8 +38,8 @@ class Model:
     def integers(self, *values: int) -> int:
         return self.tensor(len(values), dtype="int32", values=values)
 
-    def weights(self, *shape: int) -> int:
-        return self.tensor(*shape, values=1)
+    def weights(self, *shape: int, scales: tuple[float, ...] = (0.5,)) -> int:
+        return self.tensor(*shape, values=1, scales=scales)
 
     def add(
         self,

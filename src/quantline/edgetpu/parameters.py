@@ -1,0 +1,185 @@
+"""How many bytes an operator's parameters take on the Edge TPU, in the compiler's layout.
+
+Weights lie in blocks of 4 inputs by 4 outputs, in front of them a 32-bit bias for each output, and
+where outputs differ in scale another 32 bits for that. Inputs are filled up to blocks of 4; up to 64
+outputs to blocks of 16, more to blocks of 64. Each operator's parameters are filled up to 64 bytes.
+
+The layout was read from the parameters in compiled files, where the biases of the original model,
+found again, tell where each layer begins. It gives the size of every fully quantized convolutional
+network at hand to the byte.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING
+
+from quantline.edgetpu.tensors import at, elements, extent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from quantline.tflite.graph import Operator, Subgraph, Tensor
+
+# Vectors of this length and more are handled in another way: weights on them are streamed (bright_128
+# with 16,384 inputs, a temporal network with 94,400; 5,904 were cached).
+LONG_VECTOR = 16_384
+
+# From this runtime version on, a map becomes a vector by a product with an identity matrix.
+_FLATTENED_SINCE = 13
+
+_ALIGNMENT = 64  # bytes, of each operator's parameters
+_BLOCK = 4  # inputs, and outputs, of the smallest block of weights
+_WORD = 4  # bytes of a bias, and of a scale
+_ELEMENTWISE = frozenset({"ADD", "MAXIMUM", "MINIMUM", "MUL", "PRELU", "SQUARED_DIFFERENCE", "SUB"})
+# Of an LSTM: the weights from the input and from the last output to the gates, and the projection.
+_LSTM_WEIGHTS = (*range(1, 9), 16)
+# A SOFTMAX of 1,001 values to int8 adds 48 KiB, one to uint8 nothing.
+_SOFTMAX_BYTES = 48  # a value
+
+
+def parameter_bytes(
+    subgraph: Subgraph, chosen: Collection[int], runtime_version: int
+) -> dict[int, int]:
+    """Return the bytes of parameters of each operator that is compiled for the Edge TPU.
+
+    Args:
+        subgraph: The main subgraph of the model before compilation.
+        chosen: Indices of the operators that are compiled.
+        runtime_version: The Edge TPU runtime that they are compiled for.
+
+    Returns:
+        Bytes by operator index, for the operators chosen.
+    """
+    straight = _straight_from_input(subgraph)
+    flattens = runtime_version >= _FLATTENED_SINCE
+    found = {}
+    for operator in subgraph.operators:
+        if operator.index in chosen:
+            size = _own(operator, subgraph.tensors)
+            if flattens and not straight.intersection(operator.inputs):
+                size += _flattening(operator, subgraph.tensors)
+            found[operator.index] = size
+    return found
+
+
+def _straight_from_input(subgraph: Subgraph) -> set[int]:
+    # The host sends an input in any order that the program wants: no need to rearrange it.
+    found = set(subgraph.inputs)
+    for operator in subgraph.operators:
+        if operator.type == "QUANTIZE" and found.intersection(operator.inputs):
+            found.update(operator.outputs)
+    return found
+
+
+def _own(operator: Operator, tensors: Sequence[Tensor]) -> int:
+    rule = _RULES.get(operator.type)
+    if rule is not None:
+        return rule(operator, tensors)
+    if operator.type in _ELEMENTWISE:
+        constants = [
+            tensors[each] for each in operator.inputs if tensors[each].constant is not None
+        ]
+        return sum(_aligned(elements(each)) for each in constants)
+    return 0
+
+
+def _flattening(operator: Operator, tensors: Sequence[Tensor]) -> int:
+    """Return the bytes of the identity matrix that makes a map a vector.
+
+    Seen in the parameters of a compiled model (a map of 3x3x1), and equal to the last digit to what
+    the compiler printed for one of 180x27: 23.40 MiB.
+    """
+    if operator.type not in ("RESHAPE", "FULLY_CONNECTED"):
+        return 0
+    source = tensors[operator.inputs[0]]
+    result = tensors[operator.outputs[0]] if operator.type == "RESHAPE" else None
+    is_vector = result is None or prod(extent(result)[:-1]) == 1
+    count = elements(source)
+    if _pixels(source) == 1 or not is_vector or count >= LONG_VECTOR:
+        return 0
+    return _matrix(_blocks_of_inputs(source), count)
+
+
+def _convolution(operator: Operator, tensors: Sequence[Tensor]) -> int:
+    weights = tensors[operator.inputs[1]]
+    outputs, height, width, inputs = weights.shape
+    # Seen for a single output; 8 take a block of 16.
+    block = _BLOCK if outputs <= _BLOCK else 0
+    return _matrix(height * width * _up(inputs, _BLOCK), outputs, _words(weights), block)
+
+
+def _depthwise(operator: Operator, tensors: Sequence[Tensor]) -> int:
+    # A channel's weight takes a diagonal of a block of 4 by 4, the rest of it is zeros.
+    weights = tensors[operator.inputs[1]]
+    _, height, width, channels = weights.shape
+    if extent(tensors[operator.inputs[0]])[-1] == 1 < channels:
+        return _matrix(height * width * _BLOCK, channels, _words(weights))
+    words = height * width + _words(weights)
+    return _aligned(words * _WORD * _up(channels, _BLOCK))
+
+
+def _fully_connected(operator: Operator, tensors: Sequence[Tensor]) -> int:
+    weights = tensors[operator.inputs[1]]
+    source = tensors[operator.inputs[0]]
+    outputs, inputs = weights.shape[0], prod(weights.shape[1:])
+    # On a map, every pixel's channels are filled up by themselves.
+    padded = _blocks_of_inputs(source) if elements(source) == inputs else _up(inputs, _BLOCK)
+    return _matrix(padded, outputs, _words(weights))
+
+
+def _lstm(operator: Operator, tensors: Sequence[Tensor]) -> int:
+    weights = [at(operator, position, tensors) for position in _LSTM_WEIGHTS]
+    return sum(
+        _matrix(_up(each.shape[-1], _BLOCK), each.shape[0], _words(each))
+        for each in weights
+        if each is not None and each.constant is not None and len(each.shape) > 1
+    )
+
+
+def _softmax(operator: Operator, tensors: Sequence[Tensor]) -> int:
+    result = tensors[operator.outputs[0]]
+    values = extent(result)[-1] if result.shape else 1
+    if result.dtype != "int8" or values >= LONG_VECTOR:
+        return 0
+    return _SOFTMAX_BYTES * _up(values, 64)
+
+
+_RULES: dict[str, Callable[[Operator, Sequence[Tensor]], int]] = {
+    "CONV_2D": _convolution,
+    "DEPTHWISE_CONV_2D": _depthwise,
+    "FULLY_CONNECTED": _fully_connected,
+    "LSTM": _lstm,
+    "SOFTMAX": _softmax,
+    "TRANSPOSE_CONV": _convolution,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": _lstm,
+}
+
+
+def _matrix(inputs: int, outputs: int, words: int = 1, block: int = 0) -> int:
+    """Return the bytes of weights and biases, inputs being filled up already."""
+    rows = _up(outputs, block or (64 if outputs > 64 else 16))
+    return _aligned((inputs + words * _WORD) * rows)
+
+
+def _words(weights: Tensor) -> int:
+    # A single scale given once for each output is a single scale.
+    scales = weights.quantization.scales if weights.quantization else ()
+    return 2 if len(set(scales)) > 1 else 1
+
+
+def _pixels(tensor: Tensor) -> int:
+    return prod(extent(tensor)[1:-1]) if len(tensor.shape) > 2 else 1
+
+
+def _blocks_of_inputs(source: Tensor) -> int:
+    shape = extent(source)
+    return prod(shape[:-1]) * _up(shape[-1], _BLOCK) if shape else _BLOCK
+
+
+def _up(count: int, block: int) -> int:
+    return -(-count // block) * block
+
+
+def _aligned(size: int) -> int:
+    return _up(size, _ALIGNMENT)
