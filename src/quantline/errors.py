@@ -276,6 +276,10 @@ class ModelsUnrelated(QuantlineError):
     """A quantized or compiled model was not made from the model that it is compared with."""
 
 
+class NothingToScore(QuantlineError):
+    """A folder holds no models together with what the Edge TPU compiler made of them."""
+
+
 class FilesUnrelated(QuantlineError):
     """Files that are to be saved as one model belong to different ones."""
 
