@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from tests.edgetpu import pairs
 
@@ -9,7 +11,7 @@ from quantline.edgetpu.memory import MIB, Fit, predict_memory
 def dense_chain(model, *units):
     """FULLY_CONNECTED layers of these units, and so many inputs as the first of them."""
     last = model.tensor(1, units[0])
-    for inputs, outputs in zip(units, units[1:], strict=False):
+    for inputs, outputs in pairwise(units):
         result = model.tensor(1, outputs)
         model.add("FULLY_CONNECTED", [last, model.weights(outputs, inputs), -1], [result])
         last = result

@@ -1,8 +1,9 @@
 """How many bytes an operator's parameters take on the Edge TPU, in the compiler's layout.
 
-Weights lie in blocks of 4 inputs by 4 outputs, in front of them a 32-bit bias for each output, and
-where outputs differ in scale another 32 bits for that. Inputs are filled up to blocks of 4; up to 64
-outputs to blocks of 16, more to blocks of 64. Each operator's parameters are filled up to 64 bytes.
+Weights lie in blocks of 4 inputs by 4 outputs, in front of them a 32-bit bias for each output,
+and where outputs differ in scale another 32 bits for that. Inputs are filled up to blocks of 4; up
+to 64 outputs to blocks of 16, more to blocks of 64. Each operator's parameters are filled up to 64
+bytes.
 
 The layout was read from the parameters in compiled files, where the biases of the original model,
 found again, tell where each layer begins. It gives the size of every fully quantized convolutional
@@ -14,15 +15,15 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING
 
-from quantline.edgetpu.tensors import at, elements, extent
+from quantline.edgetpu.tensors import at, elements, extent, given
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from quantline.tflite.graph import Operator, Subgraph, Tensor
 
-# Vectors of this length and more are handled in another way: weights on them are streamed (bright_128
-# with 16,384 inputs, a temporal network with 94,400; 5,904 were cached).
+# Vectors of this length and more are handled in another way: weights on them are streamed (seen
+# with 16,384 and 94,400 inputs; on 5,904 they were cached).
 LONG_VECTOR = 16_384
 
 # From this runtime version on, a map becomes a vector by a product with an identity matrix.
@@ -77,10 +78,8 @@ def _own(operator: Operator, tensors: Sequence[Tensor]) -> int:
     if rule is not None:
         return rule(operator, tensors)
     if operator.type in _ELEMENTWISE:
-        constants = [
-            tensors[each] for each in operator.inputs if tensors[each].constant is not None
-        ]
-        return sum(_aligned(elements(each)) for each in constants)
+        operands = given(operator.inputs, tensors)
+        return sum(_aligned(elements(each)) for each in operands if each.constant is not None)
     return 0
 
 
