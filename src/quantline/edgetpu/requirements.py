@@ -24,6 +24,11 @@ COMPILED_OPERATOR = "edgetpu-custom-op"
 _CONTROL_FLOW = frozenset({"IF", "WHILE"})
 
 
+def is_compiled(operator: Operator) -> bool:
+    """Whether an operator is a group of others that was compiled for the Edge TPU."""
+    return operator.is_custom and operator.type == COMPILED_OPERATOR
+
+
 def judge(operator: Operator, subgraph: Subgraph, runtime_version: int) -> Reason | None:
     """Say why an operator cannot, or may not, run on the Edge TPU.
 

@@ -8,7 +8,7 @@ from quantline.edgetpu.mapping import Compiled, compiled, judge_all, refusal
 from quantline.edgetpu.operators import NEWEST_RUNTIME, OLDEST_RUNTIME, TABLE
 from quantline.edgetpu.partition import live_operators
 from quantline.edgetpu.report import OperatorVerdict, Report
-from quantline.edgetpu.requirements import COMPILED_OPERATOR
+from quantline.edgetpu.requirements import is_compiled
 from quantline.edgetpu.vocabulary import Provenance, Reason, Status, Target
 from quantline.errors import ParameterError
 
@@ -67,7 +67,7 @@ def predict(
     subgraph = graph.main
     live = live_operators(subgraph)
     reasons = judge_all(subgraph, runtime_version)
-    done = frozenset(each.index for each in live if _is_compiled(each))
+    done = frozenset(each.index for each in live if is_compiled(each))
     if done:
         default = multiple = Compiled(done, done, len(done))
     else:
@@ -122,10 +122,6 @@ def _explain(
         entry.provenance,
         Target.EDGETPU,
     )
-
-
-def _is_compiled(operator: Operator) -> bool:
-    return operator.is_custom and operator.type == COMPILED_OPERATOR
 
 
 def _verdict(operator: Operator, subgraph: Subgraph, reason: Reason) -> OperatorVerdict:

@@ -1,0 +1,187 @@
+"""What keeps operators of a model on the CPU, grouped into what one change would remove."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from quantline.edgetpu import remedies
+from quantline.edgetpu.operators import TABLE
+from quantline.edgetpu.tensors import INTEGER_8, activations, extent
+from quantline.edgetpu.vocabulary import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from quantline.edgetpu.remedies import Remedy
+    from quantline.edgetpu.vocabulary import Reason
+    from quantline.tflite.graph import Operator, Subgraph, Tensor
+
+# Between integers and reals, or other integers: they go with what they are there for.
+_CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE"})
+# Data types that a full quantization to int8 would replace.
+_QUANTIZABLE = frozenset({"float32", "float16", "int16"})
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Operators that one kind of change would put on the Edge TPU.
+
+    Attributes:
+        kind: The operators' type; more than one are joined by commas.
+        operators: The operators themselves, in their order.
+        reason: Why the first of them is not mapped.
+        remedy: The change.
+        subgraph: The subgraph after the change, as far as rules can judge it.
+        settled: Indices of operators that the change replaces, to be counted as mapped.
+    """
+
+    kind: str
+    operators: tuple[Operator, ...]
+    reason: Reason
+    remedy: Remedy
+    subgraph: Subgraph
+    settled: frozenset[int]
+
+
+def obstacles(
+    live: Sequence[Operator], subgraph: Subgraph, reasons: Mapping[int, Reason | None]
+) -> list[Obstacle]:
+    """Return all obstacles of a model, in the order of their first operators.
+
+    Args:
+        live: The operators that some output needs.
+        subgraph: Their subgraph.
+        reasons: Why each of them is not mapped, or None, judged alone.
+    """
+    failing = {each.index: each for each in live if reasons[each.index] is not None}
+    known = {index: reason for index, reason in reasons.items() if reason is not None}
+    groups: dict[tuple[str, Remedy], list[Operator]] = {}
+    islands, rest = _islands(list(failing.values()), subgraph.tensors, known)
+    for island in islands:
+        for key, operators in _of_island(island, subgraph.tensors):
+            groups.setdefault(key, []).extend(operators)
+    for operator in rest:
+        remedy = _remedy(operator, subgraph, known[operator.index])
+        groups.setdefault((operator.type, remedy), []).append(operator)
+    found = []
+    for (kind, remedy), members in groups.items():
+        operators = sorted(members, key=lambda each: each.index)
+        after, settled = _changed(subgraph, operators, remedy)
+        first = known[operators[0].index]
+        found.append(Obstacle(kind, tuple(operators), first, remedy, after, settled))
+    return sorted(found, key=lambda each: each.operators[0].index)
+
+
+def _remedy(operator: Operator, subgraph: Subgraph, reason: Reason) -> Remedy:
+    if reason.status in (Status.RANK, Status.UNSPECIFIED) and _has_batch(operator, subgraph):
+        return remedies.BATCH
+    if reason.status in remedies.BY_STATUS:
+        return remedies.BY_STATUS[reason.status]
+    if not _in_table(operator):
+        return remedies.outside(operator.type)
+    if reason.status is Status.NOT_SUPPORTED:
+        return remedies.NEWER_RUNTIME
+    return remedies.WITHIN[operator.type]
+
+
+def _has_batch(operator: Operator, subgraph: Subgraph) -> bool:
+    """Whether an operator computes for each example of a batch above 1 of the model's inputs."""
+    shapes = (extent(subgraph.tensors[index]) for index in subgraph.inputs)
+    batches = {shape[0] for shape in shapes if len(shape) in (2, 4) and shape[0] > 1}
+    outputs = [extent(subgraph.tensors[index]) for index in operator.outputs]
+    return any(len(shape) in (2, 4) and shape[0] in batches for shape in outputs)
+
+
+def _islands(
+    failing: Sequence[Operator], tensors: Sequence[Tensor], reasons: Mapping[int, Reason]
+) -> tuple[list[list[Operator]], list[Operator]]:
+    """Part failing operators into those joined by tensors of other types than 8 bits, and the rest.
+
+    One operator without an int8 kernel makes a float island of itself, the conversions around it
+    and what lies between; all of them go together.
+    """
+    islands: list[tuple[set[int], list[Operator]]] = []
+    rest = []
+    for operator in failing:
+        wide = {each.index for each in _wide(operator, tensors)}
+        if not wide or reasons[operator.index].refuses_model:
+            rest.append(operator)
+            continue
+        members = [operator]
+        apart = []
+        for indices, others in islands:
+            if wide & indices:
+                wide |= indices
+                members += others
+            else:
+                apart.append((indices, others))
+        islands = [*apart, (wide, members)]
+    return [members for _, members in islands], rest
+
+
+def _of_island(
+    island: Sequence[Operator], tensors: Sequence[Tensor]
+) -> list[tuple[tuple[str, Remedy], list[Operator]]]:
+    conversions = [each for each in island if each.type in _CONVERSIONS]
+    others = [each for each in island if each.type not in _CONVERSIONS]
+    known = [each for each in others if _in_table(each)]
+    foreign = [each for each in others if not _in_table(each)]
+    dtypes = {each.dtype for operator in island for each in _wide(operator, tensors)}
+    if not others:
+        return [((_names(conversions), remedies.EDGES), conversions)]
+    if not dtypes <= _QUANTIZABLE:
+        return [((_names(foreign or known), remedies.APPLICATION), list(island))]
+    if len(known) > len(foreign):
+        # Most of it could be quantized: a float model, or one quantized in its weights only.
+        return [
+            (("the whole model", remedies.QUANTIZED), known + conversions),
+            *(((each.type, remedies.outside(each.type)), [each]) for each in foreign),
+        ]
+    return [((_names(foreign), remedies.outside(foreign[0].type)), list(island))]
+
+
+def _changed(
+    subgraph: Subgraph, operators: Sequence[Operator], remedy: Remedy
+) -> tuple[Subgraph, frozenset[int]]:
+    """Return the subgraph after a change, and the operators that are simply replaced by it."""
+    indices = frozenset(each.index for each in operators)
+    if remedy is remedies.QUANTIZED:
+        wide = {each.index for it in operators for each in _wide(it, subgraph.tensors)}
+        settled = frozenset(each.index for each in operators if each.type in _CONVERSIONS)
+        return _with_tensors(subgraph, wide, dtype="int8"), settled
+    if remedy is remedies.BY_STATUS[Status.NOT_FOUND]:
+        older = (
+            replace(each, version=1) if each.index in indices else each
+            for each in subgraph.operators
+        )
+        return replace(subgraph, operators=tuple(older)), frozenset()
+    if remedy is remedies.BY_STATUS[Status.DYNAMIC]:
+        fixed = {index: extent(subgraph.tensors[index]) for index in subgraph.inputs}
+        tensors = tuple(
+            replace(each, shape=fixed.get(each.index, each.shape)) for each in subgraph.tensors
+        )
+        # An unknown size of an input is fixed; a computed one and control flow are replaced.
+        unknown = {index for index in fixed if not subgraph.tensors[index].is_static}
+        settled = frozenset(each.index for each in operators if not unknown & set(each.inputs))
+        return replace(subgraph, tensors=tensors), settled
+    return subgraph, indices
+
+
+def _wide(operator: Operator, tensors: Sequence[Tensor]) -> list[Tensor]:
+    return [each for each in activations(operator, tensors) if each.dtype not in INTEGER_8]
+
+
+def _with_tensors(subgraph: Subgraph, chosen: set[int], dtype: str) -> Subgraph:
+    tensors = (
+        replace(each, dtype=dtype) if each.index in chosen else each for each in subgraph.tensors
+    )
+    return replace(subgraph, tensors=tuple(tensors))
+
+
+def _in_table(operator: Operator) -> bool:
+    return not operator.is_custom and operator.type in TABLE
+
+
+def _names(operators: Sequence[Operator]) -> str:
+    return ", ".join(dict.fromkeys(each.type for each in operators))
