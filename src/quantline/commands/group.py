@@ -20,6 +20,7 @@ OURS = {
     "layers": "Compare a float and a quantized model layer by layer.",
     "ranges": "Show recorded ranges: a table, a plot, the drift against others.",
     "validate": "Hold a .tflite file to the integer specification, a target, golden vectors.",
+    "edgetpu-score": "Score the Edge TPU predictions on models that were compiled.",
 }
 # Named here for the help alone, which must not wait for Kedro; plugins may add others.
 KEDROS = {
@@ -45,8 +46,9 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Load one of our commands; for another name, return one that hands over to Kedro."""
         if cmd_name in OURS:
-            module = importlib.import_module(f"quantline.commands.{cmd_name}")
-            command: click.Command = getattr(module, cmd_name)
+            name = cmd_name.replace("-", "_")
+            module = importlib.import_module(f"quantline.commands.{name}")
+            command: click.Command = getattr(module, name)
             return command
         near = "" if cmd_name in KEDROS else suggest(cmd_name, list(OURS))
         if near:
