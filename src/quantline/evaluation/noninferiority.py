@@ -155,7 +155,7 @@ def score_statistic(
     variance = examples * _variance(lost, won, examples, difference)
     excess = won - lost - examples * difference
     root = np.sqrt(np.maximum(variance, 0))
-    return np.divide(excess, root, out=np.zeros_like(excess), where=root > 0)
+    return np.asarray(np.divide(excess, root, out=np.zeros_like(excess), where=root > 0))
 
 
 def _variance(lost: np.ndarray, won: np.ndarray, examples: int, difference: float) -> np.ndarray:
@@ -172,7 +172,7 @@ def _more(lost: int, won: int, examples: int, margin: float, z: float) -> int | 
     distance = abs(difference + margin)
     if distance < _AT_THE_MARGIN:
         return None
-    supposed = sqrt(float(_variance(np.float64(lost), np.float64(won), examples, -margin)))
+    supposed = sqrt(float(_variance(np.asarray(lost), np.asarray(won), examples, -margin)))
     seen = sqrt((won + lost) / examples - difference**2)
     needed = ((z * supposed + NormalDist().inv_cdf(POWER) * seen) / distance) ** 2
     return ceil(needed) - examples

@@ -94,7 +94,7 @@ def mcnemar(lost: int, won: int) -> float:
     for kept in range(won + 1):
         total += term
         term = term * (changed - kept) // (kept + 1)
-    return total / 2**changed
+    return total / (1 << changed)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -1,0 +1,50 @@
+"""The verdict as text: what was decided, and every rule with its reason."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ORDER = ("failed", "undecided", "passed", "skipped")
+
+
+def gate_text(gate: Mapping[str, Any]) -> str:
+    """Return a verdict as lines: what stands in the way first.
+
+    Args:
+        gate: What :func:`quantline.release.gate.judge` gave.
+    """
+    rows = sorted(gate["rules"], key=lambda row: _ORDER.index(row["outcome"]))
+    outcomes = [row["outcome"] for row in rows]
+    counts = ", ".join(f"{outcomes.count(each)} {each}" for each in _ORDER if each in outcomes)
+    champion = f"champion: {gate['champion']}" if gate["champion"] else "no champion"
+    lines = [f"{gate['verdict']}: of {len(rows)} rules {counts}; {champion}"]
+    if gate["examples_needed"] is not None:
+        lines.append(f"{gate['examples_needed']:,} more examples would decide what is undecided")
+    first, second = (max(len(row[key]) for row in rows) for key in ("outcome", "rule"))
+    lines += [
+        f"{row['outcome'].ljust(first)}  {row['rule'].ljust(second)}  {row['why']}" for row in rows
+    ]
+    return "\n".join([*lines, *_changes(gate)])
+
+
+def _changes(gate: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for section, change in sorted(gate["changes"].items()):
+        if change is not None:
+            lost, won = len(change["lost"]), len(change["won"])
+            name = section.replace("_", " ")
+            lines.append(f"{name}: {lost} of {change['examples']:,} examples lost, {won} won")
+    drift = gate["range_drift"]
+    if drift is not None and drift["tensors"] is None:
+        lines.append(f"ranges: {drift['why']}")
+    elif drift is not None and drift["tensors"]:
+        worst = drift["tensors"][0]
+        steps = max(worst["min_steps"], worst["max_steps"], key=abs)
+        lines.append(
+            f"ranges: the one that moved most since the champion is that of '{worst['name']}', by "
+            f"{steps:+.1f} int8 steps"
+        )
+    return lines

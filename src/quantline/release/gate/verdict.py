@@ -1,0 +1,107 @@
+"""The verdict on a candidate: every rule is judged, and all of them count."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from quantline.errors import RangesMismatch
+from quantline.ranges.drift import drift
+from quantline.release.gate.absolute import absolute
+from quantline.release.gate.change import Compared, changes
+from quantline.release.gate.evidence import Metrics
+from quantline.release.gate.growth import SECTION, growth
+from quantline.release.gate.row import Outcome, Row
+from quantline.release.gate.structural import structural
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from quantline import recipe
+    from quantline.release.gate.evidence import Champion, Evidence
+
+
+def judge(evidence: Evidence, rules: recipe.Gate) -> dict[str, Any]:
+    """Judge a candidate by all rules.
+
+    The candidate passes where no rule fails and none is undecided. As every rule must pass, having
+    many of them makes a wrong pass no likelier: R. L. Berger, Multiparameter hypothesis testing and
+    acceptance sampling, Technometrics 24 (1982), 295-300.
+
+    Args:
+        evidence: What the stages wrote, and the champion.
+        rules: The parameters of the gate.
+
+    Returns:
+        The content of ``gate.json``: ``verdict`` (``passed``, ``refused``, or ``undecided``, which
+        does not pass), ``reasons`` for it, ``rules`` with a row each, ``changes`` against the
+        float model and the champion (flipped examples, classes), and ``range_drift``.
+
+    Raises:
+        ResultMissing: The predictions are not of the manifest's examples.
+        ChampionNotComparable: The champion was evaluated on other examples.
+    """
+    evidence.require_comparable()
+    metrics, champion = Metrics(evidence.reports), evidence.champion
+    beside_float = Compared.of(
+        "the float model", evidence.float_predictions, evidence.int8_predictions, rules
+    )
+    beside_champion = None if champion is None else Compared.of(
+        f"the champion, {champion.name}", champion.predictions, evidence.int8_predictions, rules
+    )  # fmt: skip
+    rows = [
+        *structural(evidence, metrics),
+        *absolute(rules.absolute, metrics),
+        *changes("against_float", beside_float, rules.against_float),
+    ]
+    if champion is None:
+        rows += _skipped(rules.against_champion)
+    else:
+        rows += changes(SECTION, beside_champion, rules.against_champion)
+        rows += growth(champion, len(evidence.int8_model), rules.against_champion)
+    return {
+        **_verdict(rows),
+        "champion": None if champion is None else champion.name,
+        "confidence": rules.confidence,
+        "rules": [each.to_dict() for each in rows],
+        "changes": {
+            "against_float": None if beside_float is None else beside_float.to_dict(),
+            SECTION: None if beside_champion is None else beside_champion.to_dict(),
+        },
+        "range_drift": None if champion is None else _drift(champion, evidence),
+    }
+
+
+def _verdict(rows: Sequence[Row]) -> dict[str, Any]:
+    failed = [each for each in rows if each.outcome is Outcome.FAILED]
+    undecided = [each for each in rows if each.outcome is Outcome.UNDECIDED]
+    needed = [each.examples_needed for each in undecided]
+    known = [each for each in needed if each is not None]
+    return {
+        "verdict": "refused" if failed else "undecided" if undecided else "passed",
+        "reasons": [f"{each.rule}: {each.why}" for each in (*failed, *undecided)],
+        "examples_needed": max(known) if known and len(known) == len(needed) else None,
+    }
+
+
+def _skipped(rules: recipe.ChampionChange) -> list[Row]:
+    asked = rules.model_dump(exclude_none=True)
+    why = "There is no champion yet."
+    return [Row(f"{SECTION}.{name}", Outcome.SKIPPED, why) for name in asked]
+
+
+def _drift(champion: Champion, evidence: Evidence) -> dict[str, Any]:
+    """Return by how much each range moved since the champion, the largest move first."""
+    try:
+        moved = drift(champion.ranges, evidence.ranges)
+    except RangesMismatch as error:
+        return {"evidence": "measured", "why": f"{error.what}: {error.found}.", "tensors": None}
+    tensors = [
+        {
+            "name": each.name,
+            "tensor": each.index,
+            "min_steps": each.min_steps,
+            "max_steps": each.max_steps,
+        }
+        for each in moved
+    ]
+    return {"evidence": "measured", "why": None, "tensors": tensors}
