@@ -176,7 +176,7 @@ Intermediate tensors: tfl.dequantize,Sigmoid1
 {V16.split(chr(10), 1)[1]}"""
 
 # The first of two segments compiled, the second not.
-SECOND_SEGMENT_FAILED = f"""\
+_FIRST_SEGMENT = """\
 Edge TPU Compiler version 16.0.384591198
 Started a compilation timeout timer of 180 seconds.
 
@@ -195,4 +195,10 @@ Operation log: X_segment_0_of_2_edgetpu.log
 See the operation log file for individual operation details.
 Compilation child process completed within timeout period.
 Compilation succeeded!\x20
-{_ATTEMPT}"""
+"""
+SECOND_SEGMENT_FAILED = f"{_FIRST_SEGMENT}{_ATTEMPT}"
+
+# Put together: the published text of a first segment, and the same for the second.
+TWO_SEGMENTS = _FIRST_SEGMENT + _FIRST_SEGMENT.split("\n", 1)[1].replace("segment_0", "segment_1")
+
+LARGE_ACTIVATIONS = f"Edge TPU Compiler version 16.0.384591198\n{_ATTEMPT}"

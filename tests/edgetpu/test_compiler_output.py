@@ -96,10 +96,8 @@ def test_co_compiled_models_are_in_the_order_of_printing():
 
 
 def test_segments_add_up_their_durations():
-    first = published.SECOND_SEGMENT_FAILED
-    second = first.split("\n", 1)[1].replace("segment_0", "segment_1").replace("1857", "143")
-    output = parse_output(first + second)
-    assert output.duration_ms == 2000
+    output = parse_output(published.TWO_SEGMENTS)
+    assert output.duration_ms == 2 * 1857
     assert [each.output_model for each in output.models] == [
         "X_segment_0_of_2_edgetpu.tflite",
         "X_segment_1_of_2_edgetpu.tflite",

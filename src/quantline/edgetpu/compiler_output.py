@@ -97,7 +97,7 @@ def parse_output(stdout: str) -> CompilerOutput:
             unknown.append(line)
     version = VERSION.search(stdout)
     if version is None or not blocks:
-        raise _not_known(stdout, "the compiler's version and a line 'Input model: ...'")
+        raise not_known(stdout, "the compiler's version and a line 'Input model: ...'")
     return CompilerOutput(
         version=version[1],
         duration_ms=sum(int(each) for each in COMPILED.findall(stdout)),
@@ -119,15 +119,15 @@ def parse_log(text: str) -> CompilerLog:
     version = VERSION.search(text)
     start = next((index for index, line in enumerate(lines) if _TABLE.fullmatch(line)), None)
     if version is None or start is None:
-        raise _not_known(text, "the compiler's version and a table 'Operator Count Status'")
+        raise not_known(text, "the compiler's version and a table 'Operator Count Status'")
     fields = {key: value for key, _, value in (each.partition(": ") for each in lines[:start])}
-    table = {line: _row(line) for line in lines[start + 1 :]}
+    table = [(line, _row(line)) for line in lines[start + 1 :]]
     return CompilerLog(
         version=version[1],
         input_model=fields.get("Input", ""),
         output_model=fields.get("Output", ""),
-        operators=tuple(row for row in table.values() if row is not None),
-        unknown=tuple(line for line, row in table.items() if row is None),
+        operators=tuple(row for _, row in table if row is not None),
+        unknown=tuple(line for line, row in table if row is None),
     )
 
 
@@ -136,11 +136,22 @@ def last_words(text: str, limit: int = 5) -> str:
     return " / ".join(_lines(text)[-limit:]) or "nothing"
 
 
+def not_known(text: str, expected: str) -> CompilerOutputUnknown:
+    """Return the error of an output that lacks what is expected in it; it is quoted."""
+    return CompilerOutputUnknown(
+        "What edgetpu_compiler printed is not in a known format",
+        found=f"'{last_words(text, limit=20)}'",
+        expected=expected,
+        remedy="Use version 16.0 of the compiler, whose format is known, and give its whole output "
+        "unchanged",
+    )
+
+
 def _record(block: _Block, stdout: str) -> ModelRecord:
     fields = block.fields
     subgraphs, total = (_number(fields, key, stdout) for key in (_SUBGRAPHS, _TOTAL))
     if "Output model" not in fields:
-        raise _not_known(stdout, "a line 'Output model: ...' for each model")
+        raise not_known(stdout, "a line 'Output model: ...' for each model")
     if _MAPPED in fields:
         mapped = _number(fields, _MAPPED, stdout)
     elif block.rows:
@@ -176,7 +187,7 @@ def _row(line: str) -> OperatorCount | None:
 
 def _number(fields: dict[str, str], key: str, stdout: str) -> int:
     if not fields.get(key, "").isdecimal():
-        raise _not_known(stdout, f"a line '{key}: N' with a whole number for each model")
+        raise not_known(stdout, f"a line '{key}: N' with a whole number for each model")
     return int(fields[key])
 
 
@@ -185,7 +196,7 @@ def _size(fields: dict[str, str], key: str, stdout: str) -> PrintedSize | None:
         return None
     found = _SIZE.fullmatch(fields[key])
     if found is None:
-        raise _not_known(stdout, f"'{key}:' with a size in B, KiB, MiB or GiB, such as 4.21MiB")
+        raise not_known(stdout, f"'{key}:' with a size in B, KiB, MiB or GiB, such as 4.21MiB")
     unit = _UNITS[found[2]]
     rounding = 0 if unit == 1 else math.ceil(unit / 100)
     return PrintedSize(round(float(found[1]) * unit), rounding)
@@ -193,13 +204,3 @@ def _size(fields: dict[str, str], key: str, stdout: str) -> PrintedSize | None:
 
 def _lines(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
-
-
-def _not_known(text: str, expected: str) -> CompilerOutputUnknown:
-    return CompilerOutputUnknown(
-        "What edgetpu_compiler printed is not in a known format",
-        found=f"'{last_words(text, limit=20)}'",
-        expected=expected,
-        remedy="Use version 16.0 of the compiler, whose format is known, and give its whole output "
-        "unchanged",
-    )
