@@ -15,7 +15,7 @@ from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project
 
 from quantline.errors import NothingToRun, QuantlineError, suggest
-from quantline.hooks import TrackRun
+from quantline.hooks import Release
 
 INTERRUPTED = 130  # what shells report for SIGINT
 
@@ -105,5 +105,5 @@ def _abandon(status: str, error: BaseException) -> None:
     from kedro.framework.project import settings
 
     for hook in settings.HOOKS:
-        if isinstance(hook, TrackRun):
+        if isinstance(hook, Release):
             hook.abandon(status, error)

@@ -1,18 +1,21 @@
-"""What happens around a run: parameters are checked, stages announced, full runs recorded."""
+"""What happens around a run: parameters are checked, stages announced, a release's end is told."""
 
 from __future__ import annotations
 
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
+from kedro.io import MemoryDataset
 
 from quantline import recipe
 from quantline.contract.targets import load
 from quantline.errors import ParameterError, TrackingFailed, suggest
+from quantline.pipelines.release.pipeline import RECORDED
+from quantline.release.outcome import REFUSED, notify, refusal, told
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
@@ -20,28 +23,10 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
 
-    from quantline.release.tracking import Run
+    from quantline.release import Project
+    from quantline.release.tracking import Store
 
 logger = logging.getLogger(__name__)
-
-# The files of a run that become MLflow artifacts.
-RECORDED = (
-    "manifest",
-    "float_import",
-    "preflight_report",
-    "ranges",
-    "calibration_report",
-    "int8_model",
-    "recipe",
-    "golden_vectors",
-    "validation_report",
-    "golden_report",
-    "kernels_report",
-    "layers_report",
-    "edgetpu_report",
-    "summary",
-    "summary_plot",
-)
 
 
 def stage_of(node: Node) -> str:
@@ -100,33 +85,44 @@ class StageLog:
         logger.info("%s: %s", stage_of(node), node.name)
 
 
-class TrackRun:
-    """Records a run of the whole chain, down to its report, as one MLflow run."""
+class Release:
+    """Names the project to the stages that release, and tells how a run with a release ended."""
 
     def __init__(self) -> None:
         self._context: KedroContext | None = None
-        self._run: Run | None = None
-        self._stage: str | None = None
+        self._project: Project | None = None
+        self._store: Store | None = None
+        self._stage = "start"
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Keep what a record needs to know."""
-        self._context, self._run, self._stage = context, None, None
+        """Keep what the project is known by."""
+        self._context, self._project, self._store, self._stage = context, None, None, "start"
 
     @hook_impl
-    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
-        """Open a run for the whole chain only: single stages, as DVC runs them, open none.
+    def after_catalog_created(self, catalog: DataCatalog) -> None:
+        """Add the dataset ``project``, which is no file."""
+        from quantline.release import Project
 
-        Nor does a resumed chain: what its first part was run with is not known here.
-        """
-        is_whole = set(pipeline.nodes) == set(pipelines["__default__"].nodes)
-        if self._context is None or not is_whole or run_params["only_missing_outputs"]:
+        if self._context is None:
             return
-        from quantline.release.tracking import start_run
+        self._project = Project(
+            Path(self._context.project_path),
+            self._context.config_loader["mlflow"],
+            {name: Path(catalog[name].filepath) for name in RECORDED},
+        )
+        catalog["project"] = MemoryDataset(self._project, copy_mode="assign")
 
-        project = Path(self._context.project_path)
-        settings = self._context.config_loader["mlflow"]
-        self._run = start_run(project, settings, self._context.params)
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+        """Reach the tracking store before a run that ends with a release, not after it.
+
+        Other stages, as DVC runs them, need none, and leave no record.
+        """
+        if self._project is not None and set(pipelines["release"].nodes) <= set(pipeline.nodes):
+            from quantline.release import connect
+
+            self._store = connect(self._project)
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
@@ -135,21 +131,40 @@ class TrackRun:
 
     @hook_impl
     def after_pipeline_run(self, catalog: DataCatalog) -> None:
-        """Complete the record from the files that the stages wrote."""
-        if self._run is not None:
-            self._run.complete({name: Path(catalog[name].filepath) for name in RECORDED})
-            self._run = None
+        """Tell what became of the candidate.
+
+        Raises:
+            CandidateRefused: It did not pass its gate.
+        """
+        if self._store is None:
+            return
+        self._store = None  # what follows is no failure to be recorded
+        outcome = catalog["release"].load()
+        notify(self._settings(), outcome)
+        if outcome["outcome"] == REFUSED:
+            raise refusal(outcome)
+        logger.info("%s", told(outcome))
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
-        """Close the record as failed, with the stage and the reason."""
+        """Record the failure, with the stage and the reason."""
         self.abandon("FAILED", error)
 
     def abandon(self, status: str, error: BaseException) -> None:
-        """Close the run, if one is open, with a status and the reason."""
-        if self._run is not None:
-            run, self._run = self._run, None
-            try:
-                run.fail(status, self._stage or "start", error)
-            except TrackingFailed as also:
-                logger.warning("%s", also)  # the reason that matters is the first one
+        """Record a run that ends without a release, with a status and the reason."""
+        if self._store is None or self._context is None or self._project is None:
+            return
+        from quantline.release import record_failure
+
+        store, self._store = self._store, None
+        try:
+            record_failure(store, self._project, self._context.params,
+                           status=status, stage=self._stage, error=error)  # fmt: skip
+        except TrackingFailed as also:
+            logger.warning("%s", also)  # the reason that matters is the first one
+        ended = {"outcome": status.lower(), "stage": self._stage, "why": [str(error)]}
+        notify(self._settings(), ended)
+
+    def _settings(self) -> recipe.Release:
+        assert self._context is not None  # noqa: S101 - no run without one
+        return recipe.check(recipe.Release, self._context.params["release"])

@@ -16,7 +16,10 @@ CHAIN = (
     "conversion",
     "validation",
     "evaluation",
+    "champion",
+    "gate",
     "report",
+    "release",
 )
 STAGES = ("training", *CHAIN)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 
-from quantline.hooks import CheckParameters, StageLog, TrackRun
+from quantline.hooks import CheckParameters, Release, StageLog
 
 # Nobody is told that we run. Kedro's telemetry is declined in the file '.telemetry'.
 for _name in ("MLFLOW_DISABLE_TELEMETRY", "KEDRO_DISABLE_TELEMETRY", "DVC_NO_ANALYTICS"):
     os.environ.setdefault(_name, "true")
 
-HOOKS = (CheckParameters(), StageLog(), TrackRun())
+HOOKS = (CheckParameters(), StageLog(), Release())
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

@@ -20,6 +20,9 @@ OURS = {
     "layers": "Compare a float and a quantized model layer by layer.",
     "ranges": "Show recorded ranges: a table, a plot, the drift against others.",
     "validate": "Hold a .tflite file to the integer specification, a target, golden vectors.",
+    "champion": "Show the champion, its lineage, and the challenger.",
+    "promote": "Approve the challenger: it becomes the champion.",
+    "rollback": "Make the previous champion champion again.",
     "edgetpu-score": "Score the Edge TPU predictions on models that were compiled.",
 }
 # Named here for the help alone, which must not wait for Kedro; plugins may add others.

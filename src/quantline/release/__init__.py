@@ -1,5 +1,9 @@
-"""Recording runs in MLflow; the only package that imports it."""
+"""Recording, judging and releasing; the only package that imports MLflow."""
 
-from quantline.release.tracking import Run, start_run
+from quantline.release.champion import fetch
+from quantline.release.project import Project
+from quantline.release.registry import Registry
+from quantline.release.release import release
+from quantline.release.tracking import connect, record_failure
 
-__all__ = ["Run", "start_run"]
+__all__ = ["Project", "Registry", "connect", "fetch", "record_failure", "release"]

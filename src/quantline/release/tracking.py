@@ -1,118 +1,119 @@
-"""One MLflow run for one run of the whole chain."""
+"""The MLflow tracking store: reaching it, and what every run of it has."""
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from quantline.errors import QuantlineError, TrackingFailed
+from quantline.errors import QuantlineError, TrackingFailed, first_line
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from quantline.release.project import Project
+
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+# A server that is down, slow or answers 500 is asked again, for about a minute in all: MLflow's own
+# bounds let a scheduled run hang for a quarter of an hour.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "4")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 _BATCH = 100  # the tracking API takes no more parameters at once
-_VALUE_LIMIT = 5000  # characters of a tag or a parameter
+VALUE_LIMIT = 5000  # characters of a tag or a parameter
 
 
-class Run:
-    """An open MLflow run.
+@dataclass(frozen=True)
+class Store:
+    """A tracking store that answered.
 
     Attributes:
-        run_id: Its id in the tracking store.
+        client: The ``MlflowClient`` that it is reached with.
+        uri: Where it is.
+        experiment_id: The experiment that runs are recorded in.
     """
 
-    def __init__(self, client: Any, run_id: str) -> None:
-        self._client = client
-        self.run_id = run_id
-
-    def complete(self, files: Mapping[str, Path]) -> None:
-        """Log metrics, tags and artifacts from the files the stages wrote, and finish the run.
-
-        Args:
-            files: Paths by name; ``summary``, ``manifest``, ``recipe`` and ``float_import`` are
-                read, and all of them become artifacts.
-
-        Raises:
-            TrackingFailed: The tracking store does not take them.
-        """
-        from mlflow.entities import Metric, RunTag
-
-        read = {name: json.loads(files[name].read_bytes()) for name in _READ}
-        now_ms = int(time.time() * 1000)
-        metrics = [
-            Metric(key, float(value), now_ms, 0)
-            for key, value in flatten(read["summary"])
-            if isinstance(value, (bool, int, float))
-        ]
-        tags = [RunTag(key, str(value)) for key, value in _provenance(read).items()]
-        with _translated("record the results"):
-            for some in _batched(metrics):
-                self._client.log_batch(self.run_id, metrics=some)
-            self._client.log_batch(self.run_id, tags=tags)
-            for path in files.values():
-                self._client.log_artifact(self.run_id, str(path))
-            self._client.set_terminated(self.run_id, "FINISHED")
-
-    def fail(self, status: str, stage: str, error: BaseException) -> None:
-        """Close the run without results.
-
-        Args:
-            status: ``FAILED`` or ``KILLED``.
-            stage: The stage it ended at.
-            error: Why; its text is kept.
-        """
-        text = str(error) or type(error).__name__
-        with _translated("record the failure"):
-            self._client.set_tag(self.run_id, "quantline.failed_stage", stage)
-            self._client.set_tag(self.run_id, "quantline.error", text[:_VALUE_LIMIT])
-            self._client.set_terminated(self.run_id, status)
+    client: Any
+    uri: str
+    experiment_id: str
 
 
-_READ = ("summary", "manifest", "recipe", "float_import")
-
-
-def start_run(project: Path, settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> Run:
-    """Open a run and log every parameter, flat.
-
-    Args:
-        project: The project folder; the default store lies in it.
-        settings: ``tracking_uri`` and ``experiment``; MLFLOW_TRACKING_URI comes before the former.
-        parameters: The pipeline's parameters.
+def connect(project: Project) -> Store:
+    """Reach the project's tracking store, and make the experiment unless it is there.
 
     Raises:
         TrackingFailed: The tracking store cannot be used.
     """
     from mlflow import MlflowClient
-    from mlflow.entities import Param
 
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or settings.get("tracking_uri")
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or project.mlflow.get("tracking_uri")
     local = not uri
-    uri = uri or f"sqlite:///{project / 'mlflow.db'}"
-    with _translated(f"open the tracking store '{uri}'"):
+    uri = uri or f"sqlite:///{project.folder / 'mlflow.db'}"
+    with translated(f"open the tracking store '{uri}'"):
         client = MlflowClient(uri)
-        name = settings["experiment"]
+        name = project.mlflow["experiment"]
         found = client.get_experiment_by_name(name)
-        if found is None:
-            # Absolute, so that a run is found from whatever folder it is looked at.
-            artifacts = (project / "mlartifacts").as_uri() if local else None
-            experiment = client.create_experiment(name, artifact_location=artifacts)
-        else:
-            experiment = found.experiment_id
-        run = client.create_run(experiment, tags=_tags(project))
-        values = [Param(key, str(value)[:_VALUE_LIMIT]) for key, value in flatten(parameters)]
-        for some in _batched(values):
-            client.log_batch(run.info.run_id, params=some)
-    return Run(client, run.info.run_id)
+        if found is not None:
+            return Store(client, uri, found.experiment_id)
+        # Absolute, so that a run is found from whatever folder it is looked at.
+        artifacts = (project.folder / "mlartifacts").as_uri() if local else None
+        return Store(client, uri, client.create_experiment(name, artifact_location=artifacts))
+
+
+def open_run(
+    store: Store,
+    project: Project,
+    parameters: Mapping[str, Any],
+    tags: Mapping[str, str] | None = None,
+) -> str:
+    """Open a run with every parameter, flat, and the commit of the project; return its id."""
+    from mlflow.entities import Param
+
+    tags = {**_tags(project.folder), **(tags or {})}
+    run_id = str(store.client.create_run(store.experiment_id, tags=tags).info.run_id)
+    values = [Param(key, str(value)[:VALUE_LIMIT]) for key, value in flatten(parameters)]
+    for some in batched(values):
+        store.client.log_batch(run_id, params=some)
+    return run_id
+
+
+def record_failure(
+    store: Store,
+    project: Project,
+    parameters: Mapping[str, Any],
+    *,
+    status: str,
+    stage: str,
+    error: BaseException,
+) -> str:
+    """Record a run that ended without results, and return its id.
+
+    Args:
+        store: The tracking store.
+        project: The project.
+        parameters: The pipeline's parameters.
+        status: ``FAILED`` or ``KILLED``.
+        stage: The stage it ended at.
+        error: Why; its text is kept.
+
+    Raises:
+        TrackingFailed: The tracking store does not take it.
+    """
+    text = str(error) or type(error).__name__
+    with translated("record the failure"):
+        run_id = open_run(store, project, parameters)
+        store.client.set_tag(run_id, "quantline.failed_stage", stage)
+        store.client.set_tag(run_id, "quantline.error", text[:VALUE_LIMIT])
+        store.client.set_terminated(run_id, status)
+    return run_id
 
 
 def flatten(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -128,62 +129,54 @@ def flatten(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield from flatten(value, f"{prefix}.{key}" if prefix else str(key))
 
 
-def _batched(values: list[Any]) -> Iterator[list[Any]]:
+def batched(values: list[Any]) -> Iterator[list[Any]]:
+    """Yield values in lists that the tracking API takes at once."""
     rest = iter(values)
     while some := list(islice(rest, _BATCH)):
         yield some
 
 
-def _tags(project: Path) -> dict[str, str]:
+@contextmanager
+def translated(action: str) -> Iterator[None]:
+    """Turn whatever MLflow raises into one error of ours.
+
+    Args:
+        action: What is tried, such as ``record the results``.
+
+    Raises:
+        TrackingFailed: It did not work.
+    """
+    try:
+        yield
+    except QuantlineError:
+        raise
+    except Exception as error:
+        raise TrackingFailed(
+            f"MLflow could not {action}",
+            found=first_line(error),
+            expected="a tracking store that answers",
+            remedy="Check MLFLOW_TRACKING_URI and conf/base/mlflow.yml, then run 'kedro run "
+            "--pipelines release': the results of the stages are on disk and are kept",
+        ) from error
+
+
+def _tags(folder: Path) -> dict[str, str]:
     tags = {
         "quantline.version": version("quantline"),
         "mlflow.source.name": "kedro run",
         "mlflow.source.type": "LOCAL",
     }
     try:
-        commit = _git(project, "rev-parse", "HEAD")
-        changed = _git(project, "status", "--porcelain", "--untracked-files=no")
+        commit = _git(folder, "rev-parse", "HEAD")
+        changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.CalledProcessError):
         return tags  # not a Git checkout
     return {**tags, "mlflow.source.git.commit": commit, "quantline.git_dirty": str(bool(changed))}
 
 
-def _git(project: Path, *arguments: str) -> str:
+def _git(folder: Path, *arguments: str) -> str:
     done = subprocess.run(  # noqa: S603
         ["git", *arguments],  # noqa: S607 - whichever git the user has
-        cwd=project, capture_output=True, text=True, check=True,
+        cwd=folder, capture_output=True, text=True, check=True,
     )  # fmt: skip
     return done.stdout.strip()
-
-
-def _provenance(read: Mapping[str, Any]) -> dict[str, str]:
-    manifest, recipe, imported = read["manifest"], read["recipe"], read["float_import"]
-    dataset = manifest["dataset"]
-    return {
-        "quantline.dataset": ":".join(str(each) for each in dataset.values() if each),
-        "quantline.calibration_sha256": manifest["calibration"]["sha256"],
-        "quantline.evaluation_sha256": manifest["evaluation"]["sha256"],
-        "quantline.source_model_sha256": imported["source"]["sha256"],
-        "quantline.float_model_sha256": recipe["float_model_sha256"],
-        "quantline.int8_model_sha256": recipe["int8_model_sha256"],
-    }
-
-
-class _translated:
-    """Turns whatever MLflow raises into one error of ours."""
-
-    def __init__(self, action: str) -> None:
-        self._action = action
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: BaseException | None, _: Any) -> None:
-        if isinstance(error, Exception) and not isinstance(error, QuantlineError):
-            raise TrackingFailed(
-                f"MLflow could not {self._action}",
-                found=f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}",
-                expected="a tracking store that answers",
-                remedy="Check MLFLOW_TRACKING_URI and conf/base/mlflow.yml; the results of the "
-                "stages are on disk and are kept",
-            ) from error

@@ -12,6 +12,7 @@ def summarize(
     latency: dict[str, Any],
     integer_only: dict[str, Any],
     edgetpu: dict[str, Any],
+    gate: dict[str, Any],
 ) -> dict[str, Any]:
     """Put the stages' results together.
 
@@ -22,10 +23,11 @@ def summarize(
         latency: What :func:`quantline.evaluation.measure` gave for both models.
         integer_only: The verdict of the validation.
         edgetpu: The Edge TPU report.
+        gate: The verdict.
 
     Returns:
-        The keys ``float``, ``int8``, ``comparison``, ``integer_only`` and ``edgetpu``; each value
-        says by ``evidence`` whether it was measured, parsed or predicted.
+        The keys ``float``, ``int8``, ``comparison``, ``integer_only``, ``edgetpu`` and ``gate``;
+        each value says by ``evidence`` whether it was measured, parsed or predicted.
     """
     times = latency["int8"]
     speed = {key: value for key, value in times.items() if key.startswith("speed_ratio")}
@@ -43,5 +45,15 @@ def summarize(
             "unknown_operators": edgetpu["unknown_operators"],
             "mapped_share": edgetpu["mapped_share"],
             "subgraphs": edgetpu["subgraphs"],
+        },
+        "gate": {
+            "verdict": gate["verdict"],
+            "passed": gate["verdict"] == "passed",
+            "rules": len(gate["rules"]),
+            "champion": gate["champion"],
+            **{
+                outcome: sum(each["outcome"] == outcome for each in gate["rules"])
+                for outcome in ("failed", "undecided", "skipped")
+            },
         },
     }

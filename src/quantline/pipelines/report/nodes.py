@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from quantline.release.gate import gate_text
 from quantline.report import draw_summary, summarize, summary_table
 
 
@@ -14,16 +15,18 @@ def write_summary(
     latency: dict[str, Any],
     integer_only: dict[str, Any],
     edgetpu_report: dict[str, Any],
+    gate: dict[str, Any],
     manifest: dict[str, Any],
 ) -> tuple[dict[str, Any], bytes]:
     """Put the results together, print them as a table and draw them."""
     from rich.console import Console
 
     summary = summarize(
-        float_metrics, int8_metrics, comparison, latency, integer_only, edgetpu_report
+        float_metrics, int8_metrics, comparison, latency, integer_only, edgetpu_report, gate
     )
     console = Console()
     # A pipe has no width of its own, and the table is worth more than rich's 80 columns there.
     console = console if console.is_terminal else Console(width=100)
     console.print(summary_table(summary, manifest))
+    console.print(gate_text(gate), markup=False, highlight=False)
     return summary, draw_summary(summary)

@@ -20,6 +20,7 @@ def create_pipeline() -> Pipeline:
                     "latency",
                     "integer_only",
                     "edgetpu_report",
+                    "gate",
                     "manifest",
                 ],
                 ["summary", "summary_plot"],

@@ -1,0 +1,5 @@
+"""The ``champion`` stage."""
+
+from quantline.pipelines.champion.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

@@ -1,0 +1,62 @@
+"""The champion's files, as its run recorded them: what a candidate is compared with."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from quantline.errors import ChampionIncomplete, first_line
+from quantline.files import canonical_json
+from quantline.release.registry import CHAMPION
+from quantline.release.tracking import translated
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from quantline.release.registry import Registry
+
+VERSION = "champion.json"
+
+
+def fetch(registry: Registry, names: Sequence[str]) -> dict[str, bytes]:
+    """Return files of the champion.
+
+    Args:
+        registry: The registered model.
+        names: The file names of artifacts of the run that recorded it.
+
+    Returns:
+        The files by name, and ``champion.json`` with its version, run and hashes; without a
+        champion, nothing.
+
+    Raises:
+        TrackingFailed: The registry does not answer.
+        ChampionIncomplete: Its run, or a file of it, was deleted.
+    """
+    with translated(f"read the champion of '{registry.name}'"):
+        version = registry.version_of(CHAMPION)
+    if version is None:
+        return {}
+    told = {
+        "model": registry.name,
+        "version": int(version.version),
+        "run_id": version.run_id,
+        **{key.removeprefix("quantline."): value for key, value in version.tags.items()},
+    }
+    files = {VERSION: canonical_json(told)}
+    with tempfile.TemporaryDirectory(prefix="quantline-") as folder:
+        for name in names:
+            try:
+                path = registry.client.download_artifacts(version.run_id, name, folder)
+                files[name] = Path(path).read_bytes()
+            except Exception as error:  # each kind of artifact store has its own
+                raise ChampionIncomplete(
+                    f"The champion of '{registry.name}', version {version.version}, cannot be "
+                    "compared with",
+                    found=f"no '{name}' in its run {version.run_id}: {first_line(error)}",
+                    expected="the files that its release recorded",
+                    remedy="Restore the run and its artifacts; or roll back, or delete the alias "
+                    "'champion', to go on without this one",
+                ) from error
+    return files

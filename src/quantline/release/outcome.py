@@ -1,0 +1,68 @@
+"""What became of a candidate, told: to people, to a scheduler, to a command of the user's."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+from quantline.errors import CandidateRefused, first_line
+from quantline.files import canonical_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from quantline import recipe
+
+logger = logging.getLogger(__name__)
+
+# What may become of a candidate.
+PROMOTED, WAITING, SUPERSEDED = "promoted", "waiting", "superseded"
+UNCHANGED, REFUSED = "unchanged", "refused"
+
+_TOLD = {
+    PROMOTED: "{model}: version {version} is the champion",
+    WAITING: "{model}: version {version} is the challenger; 'quantline promote' approves it",
+    SUPERSEDED: "{model}: version {version} was released before, and others followed it",
+    UNCHANGED: "{model}: the candidate is version {version}, the champion, byte for byte",
+}
+
+
+def told(outcome: Mapping[str, Any]) -> str:
+    """Return what became of a candidate that passed, as a line."""
+    return _TOLD[outcome["outcome"]].format(**outcome)
+
+
+def refusal(outcome: Mapping[str, Any]) -> CandidateRefused:
+    """Return the error of a candidate that did not pass."""
+    more = "more examples, " if outcome["verdict"] == "undecided" else ""
+    return CandidateRefused(
+        f"The candidate is {outcome['verdict']}, and '{outcome['model']}' stays as it is",
+        found=" ".join(outcome["why"]),
+        expected="a candidate that keeps every rule of 'gate'",
+        remedy=f"Take {more}another model, or other rules in conf/base/parameters_gate.yml; "
+        f"gate.json has every rule, and the MLflow run {outcome['run_id']} everything else",
+    )
+
+
+def notify(settings: recipe.Release, values: Mapping[str, Any]) -> None:
+    """Give values as JSON to the user's command, if there is one.
+
+    Whatever becomes of it changes nothing of the release: it is a warning.
+
+    Args:
+        settings: ``notify``, the command line, split as a shell would, and its time limit.
+        values: What it gets on its standard input.
+    """
+    if settings.notify is None:
+        return
+    try:
+        subprocess.run(  # noqa: S603 - the user's own command
+            shlex.split(settings.notify), input=canonical_json(values), check=True,
+            timeout=settings.notify_timeout_s, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        )  # fmt: skip
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        said = (getattr(error, "stderr", None) or b"").decode(errors="replace").strip()
+        last = f"; it said: {said.splitlines()[-1]}" if said else ""
+        logger.warning("The command 'release.notify' failed: %s%s", first_line(error), last)

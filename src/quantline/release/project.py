@@ -1,0 +1,25 @@
+"""What a release needs to know of the project around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project folder, and where its record goes.
+
+    Attributes:
+        folder: The project folder; the default tracking store and ``dvc.lock`` lie in it.
+        mlflow: ``tracking_uri`` and ``experiment``; MLFLOW_TRACKING_URI comes before the former.
+        files: The stages' files and folders by the names of their datasets.
+    """
+
+    folder: Path
+    mlflow: Mapping[str, Any]
+    files: Mapping[str, Path] = field(default_factory=dict)

@@ -1,0 +1,134 @@
+"""One complete MLflow run of what the stages wrote, the same whether they ran or were restored."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from quantline.files import canonical_json, sha256, sha256_of_path
+from quantline.release.flavor import ModelFiles, log_model
+from quantline.release.tracking import Store, batched, flatten, open_run, translated
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from quantline.release.project import Project
+
+_READ = ("summary", "manifest", "recipe", "float_import", "gate")
+_RELEASE = "quantline.release_id"
+_MODEL_ID = "quantline.model_id"
+_LOCK_FILE = "dvc.lock"
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A run that has everything.
+
+    Attributes:
+        release_id: The SHA-256 of all its files: of the same files the same.
+        run_id: The MLflow run.
+        model_id: The logged model.
+        gate: The verdict, the content of ``gate.json``.
+        tags: What the run and the model version are known by: hashes, commit, dataset.
+    """
+
+    release_id: str
+    run_id: str
+    model_id: str
+    gate: Mapping[str, Any]
+    tags: Mapping[str, str]
+
+
+def record(
+    store: Store,
+    project: Project,
+    parameters: Mapping[str, Any],
+    labels: Path | None = None,
+) -> Recorded:
+    """Record a run from the files of the stages: parameters, metrics, tags, artifacts, model.
+
+    Run again with the same files it completes what an interruption left, or finds it complete.
+
+    Args:
+        store: The tracking store.
+        project: The project; all its files become artifacts.
+        parameters: The pipeline's parameters.
+        labels: The classes' names, to go with the model.
+
+    Raises:
+        ResultMissing: A file is not there.
+        FilesUnrelated: The model's files are of different runs.
+        TrackingFailed: The tracking store does not take it.
+    """
+    files = project.files
+    read = {name: json.loads(files[name].read_bytes()) for name in _READ}
+    release_id = _identity(files)
+    tags = {_RELEASE: release_id, **_provenance(read, project.folder)}
+    with translated("find out whether the results are recorded"):
+        found = store.client.search_runs(
+            [store.experiment_id], f"tags.`{_RELEASE}` = '{release_id}'"
+        )
+    run = found[0] if found else None
+    if run is not None and _MODEL_ID in run.data.tags:
+        return Recorded(release_id, run.info.run_id, run.data.tags[_MODEL_ID], read["gate"], tags)
+    with translated("record the results"):
+        run_id = run.info.run_id if run else open_run(store, project, parameters, tags)
+        _log(store.client, run_id, read, files)
+    model_id = log_model(store.client, run_id, _model_files(files, labels))
+    with translated("record the results"):
+        # Last: what has it is complete.
+        store.client.set_tag(run_id, _MODEL_ID, model_id)
+        store.client.set_terminated(run_id, "FINISHED")
+    return Recorded(release_id, run_id, model_id, read["gate"], tags)
+
+
+def _log(client: Any, run_id: str, read: Mapping[str, Any], files: Mapping[str, Path]) -> None:
+    from mlflow.entities import Metric
+
+    now_ms = int(time.time() * 1000)
+    metrics = [
+        Metric(key, float(value), now_ms, 0)
+        for key, value in flatten(read["summary"])
+        if isinstance(value, (bool, int, float))
+    ]
+    for some in batched(metrics):
+        client.log_batch(run_id, metrics=some)
+    for path in files.values():
+        if path.is_file():
+            client.log_artifact(run_id, str(path))
+        elif any(path.iterdir()):
+            client.log_artifacts(run_id, str(path), path.name)
+
+
+def _identity(files: Mapping[str, Path]) -> str:
+    return sha256(canonical_json({name: sha256_of_path(path) for name, path in files.items()}))
+
+
+def _model_files(files: Mapping[str, Path], labels: Path | None) -> ModelFiles:
+    return ModelFiles(
+        model=files["int8_model"],
+        recipe=files["recipe"],
+        golden=files["golden_vectors"],
+        ranges=files["ranges"],
+        labels=labels,
+        manifest=files["manifest"],
+    )
+
+
+def _provenance(read: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    manifest, recipe, imported = read["manifest"], read["recipe"], read["float_import"]
+    dataset = manifest["dataset"]
+    lock = folder / _LOCK_FILE
+    return {
+        "quantline.verdict": read["gate"]["verdict"],
+        "quantline.dataset": ":".join(str(each) for each in dataset.values() if each),
+        "quantline.calibration_sha256": manifest["calibration"]["sha256"],
+        "quantline.evaluation_sha256": manifest["evaluation"]["sha256"],
+        "quantline.source_model_sha256": imported["source"]["sha256"],
+        "quantline.float_model_sha256": recipe["float_model_sha256"],
+        "quantline.int8_model_sha256": recipe["int8_model_sha256"],
+        **({"quantline.dvc_lock_sha256": sha256(lock.read_bytes())} if lock.is_file() else {}),
+    }
