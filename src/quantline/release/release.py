@@ -84,5 +84,6 @@ def release(
 def _is_same_model(champion: Any, recorded: Recorded) -> bool:
     """Whether another release made the champion, and of the same bytes."""
     same = "quantline.int8_model_sha256"
-    is_another = champion.tags.get(RELEASE) != recorded.release_id
-    return bool(is_another and champion.tags.get(same) == recorded.tags[same])
+    if champion.tags.get(RELEASE) == recorded.release_id:
+        return False
+    return bool(champion.tags.get(same) == recorded.tags[same])
