@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quantline.child import run_in_child, stage
+from quantline.child import run_in_child, stage, words
 from quantline.errors import ChildCrashed, ModelUnsupported
 
 HELPER = """
 import os, sys, time
-from quantline.child import stage
+from quantline.child import stage, words
 from quantline.errors import ModelUnsupported
 
 class Own:
@@ -38,7 +38,12 @@ def come_far():
 
 def announce_and_sleep():
     stage("loading")
+    print("HIB Error", file=sys.stderr, flush=True)
     time.sleep(600)
+
+def speak():
+    os.write(2, b"from native code")
+    return words()
 
 def complain():
     for line in (
@@ -173,7 +178,8 @@ def test_an_interrupted_parent_ends_its_child(helper, tmp_path: Path) -> None:
         "signal.signal(signal.SIGTERM, signal.default_int_handler); "
         "run_in_child(child_helper.announce_and_sleep, what='x', timeout_s=60)"
     )
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "TMPDIR": str(tmp_path)}
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": path, "TMPDIR": str(tmp_path)}
     parent = subprocess.Popen(
         [sys.executable, "-c", code], env=environment, stderr=subprocess.DEVNULL
     )
@@ -209,8 +215,8 @@ def test_running_out_of_time_ends_the_child() -> None:
     assert "peak memory" in caught.value.found
 
 
-def test_running_out_of_time_names_the_stage(helper) -> None:
-    with pytest.raises(ChildCrashed, match="after 8 s at stage 'loading'"):
+def test_running_out_of_time_names_the_stage_and_the_last_words(helper) -> None:
+    with pytest.raises(ChildCrashed, match=r"after 8 s at stage 'loading'.*words: HIB Error"):
         run_in_child(helper.announce_and_sleep, what="x", timeout_s=8)
 
 
@@ -219,6 +225,11 @@ def test_what_a_child_prints_stays_there_and_it_has_no_input(
 ) -> None:
     assert run_in_child(helper.chatter, what="x", timeout_s=60) == ""
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_child_can_read_what_it_wrote_and_no_one_else_does(helper) -> None:
+    assert run_in_child(helper.speak, what="x", timeout_s=60) == "from native code"
+    assert words() == ""
 
 
 def test_nothing_stays_on_disk(helper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

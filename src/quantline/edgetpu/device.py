@@ -1,0 +1,160 @@
+"""Which Edge TPUs are there, as the system tells it: nothing is loaded and nothing is opened.
+
+USB devices are found by their ids and PCIe devices by their class, where ``libedgetpu`` looks for
+them too (``beagle_usb_driver_provider.cc`` and ``driver_factory_default.cc`` of its source).
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from quantline.edgetpu.vocabulary import Evidence
+
+# A USB device has the first id until it has got its firmware, and the second from then on until it
+# is unplugged. The library counts all devices of the first id before those of the second.
+_FRESH = ("1a6e", "089a")
+_READY = ("18d1", "9302")
+_USB_2_MBPS = 480
+
+
+class Kind(StrEnum):
+    """How a device is attached; the value is the library's name for it."""
+
+    USB = "usb"
+    PCIE = "pci"
+
+
+@dataclass(frozen=True)
+class Device:
+    """One Edge TPU.
+
+    Attributes:
+        name: The name by which the library takes it, such as ``usb:0``. With several of a kind
+            the number is a guess: the library numbers them as it finds them.
+        kind: How it is attached.
+        path: Its device file.
+        is_accessible: Whether this process may open the file for reading and writing.
+        has_firmware: Whether it is ready; a USB device gets its firmware when it is first opened.
+        speed_mbps: The speed of its USB connection, Mbit/s; None where it is not told.
+        temperature_c: Its temperature, degrees Celsius; None where it is not told.
+    """
+
+    name: str
+    kind: Kind
+    path: str
+    is_accessible: bool
+    has_firmware: bool = True
+    speed_mbps: float | None = None
+    temperature_c: float | None = None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What keeps the device from working, or from working well, as sentences."""
+        found = []
+        if not self.is_accessible:
+            found.append(f"This user may not open {self.path}.")
+        # Before it has its firmware a device may show USB 2 on whatever port.
+        if self.has_firmware and self.speed_mbps is not None and self.speed_mbps <= _USB_2_MBPS:
+            found.append(
+                f"It is connected by USB 2 ({self.speed_mbps:g} Mbit/s): inference may take up to "
+                "10 times as long as by USB 3 (5000 Mbit/s)."
+            )
+        return tuple(found)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the device as plain JSON values."""
+        return {
+            "evidence": Evidence.MEASURED.value,
+            "name": self.name,
+            "kind": self.kind.value,
+            "path": self.path,
+            "is_accessible": self.is_accessible,
+            "has_firmware": self.has_firmware,
+            "speed_mbps": self.speed_mbps,
+            "temperature_c": self.temperature_c,
+            "warnings": list(self.warnings),
+        }
+
+
+def can_detect() -> bool:
+    """Whether :func:`detect` can tell anything: Linux lists its devices in files.
+
+    On macOS and Windows nobody but the library, once loaded, can tell whether a device is there.
+    """
+    return platform.system() == "Linux"
+
+
+def detect(sys: Path = Path("/sys"), dev: Path = Path("/dev")) -> tuple[Device, ...]:
+    """Return the Edge TPUs that are attached: PCIe first, as the library prefers them, then USB.
+
+    Args:
+        sys: Where the kernel describes its devices.
+        dev: Where the device files are.
+
+    Returns:
+        The devices; none where none is attached, and none where :func:`can_detect` is false.
+    """
+    pcie = sorted((sys / "class" / "apex").glob("apex_*"), key=lambda each: _number(each.name))
+    return (
+        *(_pcie(index, each, dev) for index, each in enumerate(pcie) if (dev / each.name).exists()),
+        *_usb(sys / "bus" / "usb" / "devices", dev),
+    )
+
+
+def _pcie(index: int, described: Path, dev: Path) -> Device:
+    file = dev / described.name
+    milli = _read(described / "temp")
+    return Device(
+        f"{Kind.PCIE}:{index}",
+        Kind.PCIE,
+        str(file),
+        os.access(file, os.R_OK | os.W_OK),
+        temperature_c=_scaled(milli, 1000),
+    )
+
+
+def _usb(devices: Path, dev: Path) -> list[Device]:
+    ids = {
+        each: (_read(each / "idVendor"), _read(each / "idProduct"))
+        for each in sorted(devices.glob("*-*"))
+        if ":" not in each.name  # an interface of a device
+    }
+    found = [each for wanted in (_FRESH, _READY) for each in ids if ids[each] == wanted]
+    return [_usb_device(index, each, ids[each] == _READY, dev) for index, each in enumerate(found)]
+
+
+def _usb_device(index: int, described: Path, has_firmware: bool, dev: Path) -> Device:
+    bus, number = (int(_read(described / name) or 0) for name in ("busnum", "devnum"))
+    file = dev / "bus" / "usb" / f"{bus:03d}" / f"{number:03d}"
+    return Device(
+        f"{Kind.USB}:{index}",
+        Kind.USB,
+        str(file),
+        os.access(file, os.R_OK | os.W_OK),
+        has_firmware,
+        speed_mbps=_scaled(_read(described / "speed"), 1),
+    )
+
+
+def _read(file: Path) -> str | None:
+    try:
+        return file.read_text().strip()
+    except OSError:  # the device is gone, or tells nothing
+        return None
+
+
+def _scaled(text: str | None, divisor: int) -> float | None:
+    try:
+        return float(text or "") / divisor
+    except ValueError:
+        return None
+
+
+def _number(name: str) -> int:
+    digits = name.rpartition("_")[2]
+    return int(digits) if digits.isdecimal() else -1
