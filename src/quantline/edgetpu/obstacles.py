@@ -56,10 +56,11 @@ def obstacles(
     """
     failing = {each.index: each for each in live if reasons[each.index] is not None}
     known = {index: reason for index, reason in reasons.items() if reason is not None}
+    # By kind and remedy; without a kind, the operators of all kinds that share the remedy.
     groups: dict[tuple[str, Remedy], list[Operator]] = {}
     islands, rest = _islands(list(failing.values()), subgraph.tensors, known)
     for island in islands:
-        for key, operators in _of_island(island, subgraph.tensors):
+        for key, operators in _of_island(island, subgraph):
             groups.setdefault(key, []).extend(operators)
     for operator in rest:
         remedy = _remedy(operator, subgraph, known[operator.index])
@@ -68,8 +69,16 @@ def obstacles(
     for (kind, remedy), members in groups.items():
         operators = sorted(members, key=lambda each: each.index)
         after, settled = _changed(subgraph, operators, remedy)
-        first = known[operators[0].index]
-        found.append(Obstacle(kind, tuple(operators), first, remedy, after, settled))
+        found.append(
+            Obstacle(
+                kind=kind or _names(operators),
+                operators=tuple(operators),
+                reason=known[operators[0].index],
+                remedy=remedy,
+                subgraph=after,
+                settled=settled,
+            )
+        )
     return sorted(found, key=lambda each: each.operators[0].index)
 
 
@@ -105,7 +114,7 @@ def _islands(
     rest = []
     for operator in failing:
         wide = {each.index for each in _wide(operator, tensors)}
-        if not wide or reasons[operator.index].refuses_model:
+        if not wide or reasons[operator.index].status is Status.DYNAMIC:
             rest.append(operator)
             continue
         members = [operator]
@@ -117,25 +126,28 @@ def _islands(
             else:
                 apart.append((indices, others))
         islands = [*apart, (wide, members)]
-    return [members for _, members in islands], rest
+    return [sorted(each, key=lambda member: member.index) for _, each in islands], rest
 
 
 def _of_island(
-    island: Sequence[Operator], tensors: Sequence[Tensor]
+    island: Sequence[Operator], subgraph: Subgraph
 ) -> list[tuple[tuple[str, Remedy], list[Operator]]]:
     conversions = [each for each in island if each.type in _CONVERSIONS]
     others = [each for each in island if each.type not in _CONVERSIONS]
     known = [each for each in others if _in_table(each)]
     foreign = [each for each in others if not _in_table(each)]
-    dtypes = {each.dtype for operator in island for each in _wide(operator, tensors)}
+    wide = [each for operator in island for each in _wide(operator, subgraph.tensors)]
+    dtypes = {each.dtype for each in wide}
     if not others:
-        return [((_names(conversions), remedies.EDGES), conversions)]
+        at_edge = {each.index for each in wide}.intersection(subgraph.inputs + subgraph.outputs)
+        remedy = remedies.EDGES if at_edge else remedies.QUANTIZED
+        return [(("", remedy), conversions)]
     if not dtypes <= _QUANTIZABLE:
         return [((_names(foreign or known), remedies.APPLICATION), list(island))]
     if len(known) > len(foreign):
         # Most of it could be quantized: a float model, or one quantized in its weights only.
         return [
-            (("the whole model", remedies.QUANTIZED), known + conversions),
+            (("", remedies.QUANTIZED), known + conversions),
             *(((each.type, remedies.outside(each.type)), [each]) for each in foreign),
         ]
     return [((_names(foreign), remedies.outside(foreign[0].type)), list(island))]
@@ -145,17 +157,11 @@ def _changed(
     subgraph: Subgraph, operators: Sequence[Operator], remedy: Remedy
 ) -> tuple[Subgraph, frozenset[int]]:
     """Return the subgraph after a change, and the operators that are simply replaced by it."""
-    indices = frozenset(each.index for each in operators)
     if remedy is remedies.QUANTIZED:
-        wide = {each.index for it in operators for each in _wide(it, subgraph.tensors)}
         settled = frozenset(each.index for each in operators if each.type in _CONVERSIONS)
-        return _with_tensors(subgraph, wide, dtype="int8"), settled
+        return _quantized(subgraph, operators), settled
     if remedy is remedies.BY_STATUS[Status.NOT_FOUND]:
-        older = (
-            replace(each, version=1) if each.index in indices else each
-            for each in subgraph.operators
-        )
-        return replace(subgraph, operators=tuple(older)), frozenset()
+        return _oldest(subgraph, operators), frozenset()
     if remedy is remedies.BY_STATUS[Status.DYNAMIC]:
         fixed = {index: extent(subgraph.tensors[index]) for index in subgraph.inputs}
         tensors = tuple(
@@ -165,18 +171,32 @@ def _changed(
         unknown = {index for index in fixed if not subgraph.tensors[index].is_static}
         settled = frozenset(each.index for each in operators if not unknown & set(each.inputs))
         return replace(subgraph, tensors=tensors), settled
-    return subgraph, indices
+    return subgraph, frozenset(each.index for each in operators)
 
 
 def _wide(operator: Operator, tensors: Sequence[Tensor]) -> list[Tensor]:
     return [each for each in activations(operator, tensors) if each.dtype not in INTEGER_8]
 
 
-def _with_tensors(subgraph: Subgraph, chosen: set[int], dtype: str) -> Subgraph:
-    tensors = (
-        replace(each, dtype=dtype) if each.index in chosen else each for each in subgraph.tensors
+def _quantized(subgraph: Subgraph, operators: Sequence[Operator]) -> Subgraph:
+    tensors = list(subgraph.tensors)
+    for operator in operators:
+        for each in _wide(operator, subgraph.tensors):
+            tensors[each.index] = replace(tensors[each.index], dtype="int8")
+        source = tensors[operator.inputs[0]].constant if operator.inputs else None
+        if operator.type == "DEQUANTIZE" and source is not None:
+            # Weights that are stored as float16: the quantized model stores them as they are used.
+            result = operator.outputs[0]
+            tensors[result] = replace(tensors[result], constant=source)
+    return replace(_oldest(subgraph, operators), tensors=tuple(tensors))
+
+
+def _oldest(subgraph: Subgraph, operators: Sequence[Operator]) -> Subgraph:
+    chosen = {each.index for each in operators}
+    versions = (
+        replace(each, version=1) if each.index in chosen else each for each in subgraph.operators
     )
-    return replace(subgraph, tensors=tuple(tensors))
+    return replace(subgraph, operators=tuple(versions))
 
 
 def _in_table(operator: Operator) -> bool:

@@ -87,21 +87,22 @@ def suggest(
     def taken(reasons: Mapping[int, Reason | None]) -> frozenset[int]:
         return compiled(live, reasons, multiple_subgraphs).sure
 
-    reasons = first = judge_all(graph.main, runtime_version)
+    reasons = own = judge_all(graph.main, runtime_version)
     mapped = start = taken(reasons)
     subgraph, settled = graph.main, frozenset[int]()
     found = []
     while pending := obstacles(live, subgraph, reasons):
-        # A model that the compiler refuses gains nothing until nothing refuses it.
-        refusing = [each for each in pending if each.reason.refuses_model]
+        # A model that the compiler refuses, or that is not quantized, gains nothing before that.
+        first = [each for each in pending if each.reason.refuses_model]
+        first = first or [each for each in pending if each.remedy is remedies.QUANTIZED]
         outcomes = []
-        for each in refusing or pending:
+        for each in first or pending:
             after = _after(each, settled, reasons, subgraph, runtime_version)
             outcomes.append((each, after, taken(after)))
         obstacle, after, now = max(
             outcomes, key=lambda each: (sum(work[index] for index in each[2]), len(each[2]))
         )
-        if not refusing and len(now) <= len(mapped):
+        if not first and len(now) <= len(mapped):
             break
         found.append(
             Suggestion(
@@ -115,7 +116,7 @@ def suggest(
         )
         subgraph, settled = obstacle.subgraph, settled | obstacle.settled
         reasons, mapped = after, now
-    several = compiled(live, first, multiple_subgraphs=True).sure
+    several = compiled(live, own, multiple_subgraphs=True).sure
     if len(several) > len(start):
         found.append(
             Suggestion(
