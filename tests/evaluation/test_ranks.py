@@ -82,6 +82,13 @@ def test_ranks_below_the_floor_are_still_those_of_the_model(model: bytes) -> Non
     assert every_label(model, logits)["label_rank"].to_pylist() == [7, 6, 5, 4, 3, 2, 1, 0]
 
 
+def test_a_model_that_gives_nan_is_not_right_for_it(model: bytes) -> None:
+    table = every_label(model, np.full(CLASSES, np.nan, np.float32))
+    assert table["label_rank"].to_pylist() == list(range(CLASSES))  # a draw of all classes
+    assert table["loss"].to_pylist() == pytest.approx([-np.log(FLOOR)] * CLASSES)
+    assert table["confidence"].to_pylist() == [0.0] * CLASSES
+
+
 def test_top5_is_the_share_of_ranks_below_five(model: bytes) -> None:
     logits = np.linspace(0, 1, CLASSES, dtype=np.float32)
     samples = [Sample(str(label), label, logits) for label in range(CLASSES)]

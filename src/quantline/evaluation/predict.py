@@ -85,8 +85,14 @@ class Classifier:
         self.meaning = _meaning(read(model))
 
     def log_probabilities(self, x: np.ndarray) -> np.ndarray:
-        """Return the log-probability of each class for one input; shape (classes,), float64."""
-        output = self._runtime.predict(x).ravel().astype(np.float64)
+        """Return the log-probability of each class for one input; shape (classes,), float64.
+
+        Where the model gives NaN, it gives no class a chance: the value is -inf.
+        """
+        scores = self._log_probabilities(self._runtime.predict(x).ravel().astype(np.float64))
+        return np.where(np.isnan(scores), -np.inf, scores)
+
+    def _log_probabilities(self, output: np.ndarray) -> np.ndarray:
         if self.meaning == "probabilities":
             both = output if output.size > 1 else np.concatenate([1 - output, output])
             with np.errstate(divide="ignore"):  # the logarithm of 0 is -inf, and ranks last

@@ -33,7 +33,7 @@ def growth(champion: Champion, size_bytes: int, rules: ChampionChange) -> list[R
 def _size(champion: Champion, size_bytes: int, allowed: float) -> Row:
     value = size_bytes / champion.size_bytes - 1
     why = (
-        f"{size_bytes:,} bytes are {value:+.1%} against the {champion.size_bytes:,} of the "
+        f"{size_bytes:,} bytes are {value:+z.1%} against the {champion.size_bytes:,} of the "
         f"champion, {champion.name}; {allowed:+.1%} is allowed."
     )
     return Row(
@@ -57,7 +57,7 @@ def _latency(champion: Champion, allowed: float) -> Row:
         return Row(rule, Outcome.FAILED, why, limit=limit)
     value, bounds = 1 / ratio - 1, timed.interval("latency.int8.speed_ratio")
     why = (
-        f"Timed by turns, the median latency is {value:+.1%} against the champion, "
+        f"Timed by turns, the median latency is {value:+z.1%} against the champion, "
         f"{champion.name}; {allowed:+.1%} is allowed."
     )
     return Row(
