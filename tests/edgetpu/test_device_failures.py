@@ -106,7 +106,7 @@ def test_other_words_decide_nothing(said: str) -> None:
 @pytest.mark.parametrize(
     ("devices", "device", "error", "word"),
     [
-        ([], "", DeviceMissing, "any device"),
+        ([], "", DeviceMissing, "asked for: any"),
         ([], "usb:0", DeviceMissing, "'usb:0'"),
         ([PCIE], "usb", DeviceMissing, "pci:0 (/dev/apex_0)"),
         ([USB], "usb:1", DeviceMissing, "usb:0"),
@@ -114,8 +114,9 @@ def test_other_words_decide_nothing(said: str) -> None:
         ([LOCKED], "", DeviceDenied, "/dev/apex_0"),
         ([LOCKED, USB], "pci:0", DeviceDenied, "apex"),
         ([LOCKED, USB], ":0", DeviceDenied, "/dev/apex_0"),
-        ([LOCKED, USB], "", DeviceBusy, "002/003"),
-        ([LOCKED, USB], ":1", DeviceBusy, "fuser"),
+        ([LOCKED, USB], "", DeviceDenied, "/dev/apex_0"),
+        ([LOCKED, USB], "usb", DeviceBusy, "002/003"),
+        ([PCIE, USB], ":1", DeviceBusy, "fuser"),
         ([USB], "usb:0", DeviceBusy, "gave no reason"),
     ],
 )
@@ -145,6 +146,12 @@ def test_names_that_the_library_knows(device: str) -> None:
 def test_names_that_the_library_does_not_know(device: str) -> None:
     with pytest.raises(ParameterError, match="'usb:0', 'pci:0'"):
         Access(device).check()
+
+
+def test_a_clock_that_the_library_does_not_know() -> None:
+    with pytest.raises(ParameterError, match="Low, Medium, High, Max") as caught:
+        Access("usb:0", performance="max").check()
+    assert "Max" in caught.value.remedy
 
 
 def test_the_clock_of_a_device_without_a_number_would_be_passed_over() -> None:

@@ -10,7 +10,7 @@ import ctypes
 import platform
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from quantline.child import words
 from quantline.edgetpu.device import detect
@@ -24,6 +24,8 @@ _TELLING, _SILENT = 1, 0
 
 Performance = Literal["Low", "Medium", "High", "Max"]
 """The chip's clock: 63, 125, 250 or 500 MHz."""
+
+PERFORMANCES: tuple[Performance, ...] = get_args(Performance)
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,13 @@ class Access:
                 found=f"'{self.device}'",
                 expected="'' for any, 'usb' or 'pci', or one by its number: ':0', 'usb:0', 'pci:0'",
                 remedy=suggest(self.device, _DEVICES) or "Take one of these",
+            )
+        if self.performance not in (None, *PERFORMANCES):
+            raise ParameterError(
+                "The Edge TPU has no such clock",
+                found=f"performance '{self.performance}'",
+                expected=", ".join(PERFORMANCES),
+                remedy=suggest(str(self.performance), PERFORMANCES) or "Take one of these",
             )
         if self.performance is not None and ":" not in self.device:
             raise ParameterError(

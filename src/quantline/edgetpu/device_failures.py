@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from quantline.edgetpu.device import Device, Kind, can_detect
+from quantline.edgetpu.device import can_detect
 from quantline.errors import (
     DelegateMissing,
     DelegateUnfit,
@@ -26,6 +26,8 @@ from quantline.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from quantline.edgetpu.device import Device
 
 _INSTALL = (
     "Install a build of libedgetpu for your system and give its path as 'library' if it is not on "
@@ -199,23 +201,22 @@ def explain(said: str, devices: Sequence[Device], device: str = "") -> Quantline
 
 
 def _by_devices(devices: Sequence[Device], device: str, said: str) -> QuantlineError:
-    wanted = [each for each in devices if _is_meant(each, devices, device)]
-    asked = f"'{device}'" if device else "any device"
-    if not wanted:
+    tried = _tried(devices, device)
+    if not tried:
         there = first_few([f"{each.name} ({each.path})" for each in devices]) or (
             "none" if can_detect() else "this system does not tell without the library"
         )
         return DeviceMissing(
             "There is no such Edge TPU" if devices else "No Edge TPU was found",
-            found=f"asked for: {asked}; there: {there}",
+            found=f"asked for: {repr(device) if device else 'any'}; there: {there}",
             expected="a USB device of id 1a6e:089a or 18d1:9302, or a PCIe device at /dev/apex_0",
             remedy="Plug it in, or choose one that is there. USB: 'lsusb' must list it; in a "
             "virtual machine or a container pass both ids on, since it changes the first for the "
             "second when it gets its firmware. PCIe: the kernel modules 'gasket' and 'apex' must "
             "be loaded",
         )
-    denied = [each.path for each in wanted if not each.is_accessible]
-    if len(denied) == len(wanted):
+    denied = [each.path for each in tried if not each.is_accessible]
+    if denied:
         return DeviceDenied(
             "This user may not open the Edge TPU",
             found=f"no access to {first_few(denied)}",
@@ -224,14 +225,23 @@ def _by_devices(devices: Sequence[Device], device: str, said: str) -> QuantlineE
         )
     return DeviceBusy(
         "The Edge TPU could not be opened",
-        found=f"{first_few([each.path for each in wanted])} is there and may be opened; "
+        found=f"{first_few([each.path for each in tried])} is there and may be opened; "
         f"the library gave no reason: {said}",
         expected="a device that no other process holds",
         remedy=f"{_FREE}. If none does, plug the device in again",
     )
 
 
-def _is_meant(candidate: Device, devices: Sequence[Device], device: str) -> bool:
+def _tried(devices: Sequence[Device], device: str) -> list[Device]:
+    """Return the devices that the library may have tried to open.
+
+    Asked for any, it tries the first alone, and on PCIe before USB
+    (``EdgeTpuManagerDirect::OpenDeviceInternal``). How it counts devices of both kinds together is
+    left to the order in which its parts are initialized.
+    """
     kind, _, index = device.partition(":")
-    same = [each for each in devices if not kind or each.kind is Kind(kind)]
-    return candidate in same and (not index or same.index(candidate) == int(index))
+    same = [each for each in devices if not kind or each.kind.value == kind]
+    number = int(index or 0)
+    if number >= len(same):
+        return []
+    return same if device.startswith(":") else [same[number]]

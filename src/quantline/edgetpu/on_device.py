@@ -108,7 +108,7 @@ def run_on_devices(
     expected = None
     if int8_model is not None:
         expected = work_apart(int8_model, job.inputs, None, 0, "the run on the CPU", timeout_s)
-    if len(devices) > 1:
+    if sum(not name.startswith(Kind.PCIE) for name in devices) > 1:
         _give_firmware(access, timeout_s)
     results: dict[str, DeviceRun | QuantlineError] = {}
     for one in accesses:
