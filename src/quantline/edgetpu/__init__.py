@@ -4,6 +4,7 @@ from quantline.edgetpu.compiler import Compilation, compile_model
 from quantline.edgetpu.compiler_options import CompilerOptions
 from quantline.edgetpu.compiler_process import find_compiler
 from quantline.edgetpu.report import OperatorVerdict, Report
+from quantline.edgetpu.suggest import Suggestion, suggest
 from quantline.edgetpu.verdict import predict
 from quantline.edgetpu.vocabulary import Evidence, Provenance, Status, Target
 
@@ -15,8 +16,10 @@ __all__ = [
     "Provenance",
     "Report",
     "Status",
+    "Suggestion",
     "Target",
     "compile_model",
     "find_compiler",
     "predict",
+    "suggest",
 ]
