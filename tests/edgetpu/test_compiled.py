@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.edgetpu import pairs, programs
 
+from quantline.edgetpu import predict
 from quantline.edgetpu.compiled import read_compiled
 from quantline.edgetpu.package import ExecutableType
 from quantline.errors import ModelUnreadable
@@ -93,3 +94,12 @@ def test_layers_are_the_tensors_of_the_operator() -> None:
                     assert tensor.size <= layer.size_bytes
                     height, width, channels = layer.shape
                     assert height * width * channels == tensor.size
+
+
+@pairs.needed
+def test_the_predictor_repeats_what_a_compiled_file_holds() -> None:
+    for record in pairs.compiled():
+        report = predict(pairs.graph(record["compiled"]))
+        assert report.mapped_operators == record["edgetpu_subgraphs"], record["model"]
+        assert report.operators_total - report.mapped_operators == len(record["cpu"])
+        assert report.unknown_operators == 0

@@ -91,7 +91,7 @@ def _misses(found: ModelScore) -> Iterator[str]:
             f"{because}; {_DID[actual]}"
         )
     if found.subgraphs != found.truth.subgraphs:
-        yield f"{found.model}: {found.subgraphs} subgraphs predicted, {found.truth.subgraphs} made"
+        yield f"{found.model}: subgraphs: {found.subgraphs} predicted, {found.truth.subgraphs} made"
 
 
 def _listed(heading: str, lines: list[str]) -> list[str]:

@@ -169,7 +169,7 @@ def _names(folder: Path) -> list[str]:
     try:
         return sorted(each.name for each in folder.iterdir())
     except OSError as error:
-        raise nothing(folder, f"{error.strerror} ({type(error).__name__})") from error
+        raise nothing(folder, first_line(error, error.strerror)) from error
 
 
 def _records(path: Path) -> dict[str, Mapping[str, Any]]:
