@@ -3,14 +3,21 @@
 from quantline.edgetpu.compiler import Compilation, compile_model
 from quantline.edgetpu.compiler_options import CompilerOptions
 from quantline.edgetpu.compiler_process import find_compiler
+from quantline.edgetpu.delegate import Access
+from quantline.edgetpu.device import Device, can_detect, detect
+from quantline.edgetpu.device_run import DeviceRun
+from quantline.edgetpu.on_device import run_on_device, run_on_devices
 from quantline.edgetpu.report import OperatorVerdict, Report
 from quantline.edgetpu.suggest import Suggestion, suggest
 from quantline.edgetpu.verdict import predict
 from quantline.edgetpu.vocabulary import Evidence, Provenance, Status, Target
 
 __all__ = [
+    "Access",
     "Compilation",
     "CompilerOptions",
+    "Device",
+    "DeviceRun",
     "Evidence",
     "OperatorVerdict",
     "Provenance",
@@ -18,7 +25,9 @@ __all__ = [
     "Status",
     "Suggestion",
     "Target",
+    "can_detect",
     "compile_model",
+    "detect",
     "find_compiler",
     "predict",
     "suggest",
