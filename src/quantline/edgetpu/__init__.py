@@ -30,5 +30,7 @@ __all__ = [
     "detect",
     "find_compiler",
     "predict",
+    "run_on_device",
+    "run_on_devices",
     "suggest",
 ]
