@@ -35,7 +35,7 @@ PUBLISHED = {
     ),
     "its own time limit": (
         f"{V16}{TIMER}Compilation timeout. This is usually caused by large activations.\n"
-        "Compilation failed! \n", CompilerStopped, "Compilation timeout", "attempt_timeout_s",
+        "Compilation failed! \n", CompilerStopped, "Compilation timeout", "compiler_timeout_s",
     ),
     "dynamic sizes": (
         f"{V16}{TIMER}ERROR: Attempting to use a delegate that only supports static-sized tensors "

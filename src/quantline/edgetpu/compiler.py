@@ -121,7 +121,7 @@ def compile_model(
         raise not_known(ended.stdout, f"a line 'Output model: {min(missing)}'")
     _check_mapped([records[each] for each in outputs], segments=options.num_segments > 1)
     models = tuple(
-        CompiledModel(content, log, records[name], read_compiled(read(content, name), name))
+        CompiledModel(content, log, records[name], _parsed(content, name))
         for name, (content, log) in written.items()
     )
     differences = [line for each in models for line in _differences(each)]
@@ -153,7 +153,7 @@ def _run(
         if ended.status is None:
             raise out_of_time(ended, timeout_s)
         files = [folder / _OUT / each for each in outputs]
-        # The exit status alone does not tell: zero is reported for failures too.
+        # Not the exit status alone: a search was reported to end without a file.
         if ended.status != 0 or not all(each.is_file() for each in files):
             raise explain(ended.stdout, ended.stderr, ended.status)
         return ended, {each.name: (each.read_bytes(), _log(each)) for each in files}
@@ -171,6 +171,10 @@ def _original(content: bytes) -> Graph:
     return graph
 
 
+def _parsed(content: bytes, name: str) -> Compiled:
+    return read_compiled(read(content, f"'{name}'"), f"'{name}'")
+
+
 def _parts(stems: Sequence[str], segments: int) -> list[str]:
     if segments == 1:
         return list(stems)
@@ -179,7 +183,7 @@ def _parts(stems: Sequence[str], segments: int) -> list[str]:
 
 def _log(compiled: Path) -> str:
     path = compiled.with_suffix(".log")
-    return path.read_text(errors="replace") if path.is_file() else ""
+    return path.read_text("utf-8", "replace") if path.is_file() else ""
 
 
 def _check_mapped(records: Sequence[ModelRecord], *, segments: bool) -> None:
@@ -197,8 +201,8 @@ def _check_mapped(records: Sequence[ModelRecord], *, segments: bool) -> None:
             + (f" ({first_few(reasons, 5)})" if reasons else ""),
             expected="at least one",
             remedy="See with 'quantline edgetpu MODEL.tflite' what stops each operator; a model "
-            "that is float in part, has a batch above 1 or asks for an old "
-            "'min_runtime_version' is mapped nowhere",
+            "that is float in part, has a batch above 1 or is compiled for an old runtime version "
+            "is mapped nowhere",
         )
 
 

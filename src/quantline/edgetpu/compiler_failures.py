@@ -18,7 +18,10 @@ from quantline.errors import CompilerStopped, CompilerUnusable, NotCompilable, O
 if TYPE_CHECKING:
     from quantline.errors import QuantlineError
 
-_SEARCH = "let the compiler search for the longest part that compiles ('search_delegate')"
+_SEARCH = (
+    "let the compiler search for the longest part that compiles "
+    "('evaluation.edgetpu.search_delegate: true')"
+)
 _OLDER = (
     "Replace the operator, or convert the model with an older TensorFlow; 'quantline validate "
     "MODEL.tflite --target edgetpu' names every operator that is too new"
@@ -27,7 +30,7 @@ _REINSTALL = (
     "Install Google's package 'edgetpu-compiler' again, and do not move the program: it is a "
     "script that needs the folder 'edgetpu_compiler_bin' beside it, in a path without spaces"
 )
-_SMALLER = f"Use a smaller input or split the model, or {_SEARCH}"
+_SMALLER = f"Use a smaller input or split the model; if that was not asked for yet, {_SEARCH}"
 _KNOWN_TO_IT = "operators of TensorFlow Lite 2.5 or so, with which version 16.0 was built"
 
 
@@ -86,15 +89,15 @@ KNOWN: tuple[Failure, ...] = (
         NotCompilable,
         "The model's activations are too large for the Edge TPU",
         "intermediate tensors that fit into the chip's memory of 8 MB along with parameters",
-        f"{_SMALLER}. An older 'min_runtime_version' may compile it too, but maps little or "
-        "nothing",
+        f"{_SMALLER}. For an older runtime version it may compile too, but with little or nothing "
+        "mapped",
     ),
     Failure(
         r"Compilation timeout",
         CompilerStopped,
         "The Edge TPU compiler reached its own time limit, usually because of large activations",
         "an attempt within the limit",
-        f"Raise 'attempt_timeout_s'. {_SMALLER}",
+        f"{_SMALLER}, or raise 'evaluation.edgetpu.compiler_timeout_s'",
     ),
     Failure(
         r"No space left on device",

@@ -137,9 +137,8 @@ def run(command: Sequence[str], folder: Path, timeout_s: float) -> Ended:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-    return Ended(
-        printed.read_text(errors="replace"), complained.read_text(errors="replace"), status
-    )
+    said, told = (each.read_text("utf-8", "replace") for each in (printed, complained))
+    return Ended(said, told, status)
 
 
 def out_of_time(ended: Ended, timeout_s: float) -> CompilerStopped:
@@ -148,7 +147,7 @@ def out_of_time(ended: Ended, timeout_s: float) -> CompilerStopped:
         "The Edge TPU compiler took too long and was ended",
         found=f"no end after {timeout_s:g} s; its last words: '{last_words(ended.stdout)}'",
         expected=f"an end within {timeout_s:g} s",
-        remedy="Raise the time limit ('compiler_timeout_s'), or use a smaller input: large "
+        remedy="Raise 'evaluation.edgetpu.compiler_timeout_s', or use a smaller input: large "
         "activations take the longest",
     )
 
