@@ -6,7 +6,7 @@ from importlib import import_module
 
 from kedro.pipeline import Pipeline
 
-from quantline.pipelines import compare
+from quantline.pipelines import baseline, compare, retrain
 
 CHAIN = (
     "sampling",
@@ -28,13 +28,16 @@ def register_pipelines() -> dict[str, Pipeline]:
     """Return one pipeline a stage; the default runs the chain from a trained model on.
 
     ``compare`` runs every scheme beside the chain; ``compare_report`` is its last part.
+    ``retrain`` trains, and runs the chain with the model that it trained.
     """
     stages = {
         name: import_module(f"quantline.pipelines.{name}").create_pipeline() for name in STAGES
     }
+    after_training = {**stages, "baseline": baseline.create_pipeline(trained=True)}
     return {
         **stages,
         "compare": compare.create_pipeline(),
         "compare_report": compare.create_report(),
+        "retrain": sum((after_training[name] for name in CHAIN), retrain.create_training()),
         "__default__": sum((stages[name] for name in CHAIN), Pipeline([])),
     }

@@ -442,6 +442,7 @@ class Training(Block):
     """The training of the embedded model.
 
     Attributes:
+        start: With what ``retrain`` begins: ``anew``, or with the weights of the ``champion``.
         seed: The seed of weights, shuffling and augmentation.
         split: The split that is trained on.
         epochs: Passes over the split.
@@ -449,6 +450,7 @@ class Training(Block):
         learning_rate: Its peak; it falls to zero along a cosine.
     """
 
+    start: Literal["anew", "champion"] = "anew"
     seed: Annotated[int, Field(ge=0)]
     split: str
     epochs: Positive

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from quantline.errors import ModelUnsupported
 from quantline.progress import track
 from quantline.quiet import tensorflow
 from quantline.sampling import build_transform, open_source
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def train(dataset: recipe.Dataset, training: recipe.Training) -> bytes:
+def train(dataset: recipe.Dataset, training: recipe.Training, start: bytes | None = None) -> bytes:
     """Train the model and return it as a Keras 3 ``.keras`` file.
 
     The same seeds on the same machine and versions give the same bytes.
@@ -30,10 +31,14 @@ def train(dataset: recipe.Dataset, training: recipe.Training) -> bytes:
     Args:
         dataset: Where examples come from and how they become model input.
         training: The split, the seed and the schedule.
+        start: A ``.keras`` file whose model is trained on; if None, a new one is.
 
     Returns:
         The file's bytes; the model takes (batch, height, width, channels) float32 and gives class
         probabilities (batch, n_classes).
+
+    Raises:
+        ModelUnsupported: ``start`` takes other examples, or gives no class probabilities.
     """
     tf = tensorflow()
     import keras
@@ -42,7 +47,10 @@ def train(dataset: recipe.Dataset, training: recipe.Training) -> bytes:
     keras.utils.clear_session()  # layers are numbered anew, whatever this process built before
     keras.utils.set_random_seed(training.seed)
     tf.config.experimental.enable_op_determinism()
-    model = build_model(x.shape[1:], int(y.max()) + 1)
+    if start is None:
+        model = build_model(x.shape[1:], int(y.max()) + 1)
+    else:
+        model = _load_model(start, x, int(y.max()) + 1)
 
     def flip(images: Any, labels: Any) -> tuple[Any, Any]:
         return tf.image.random_flip_left_right(images, training.seed), labels
@@ -106,6 +114,26 @@ def build_model(shape: tuple[int, ...], classes: int) -> Any:
             layers.Softmax(),
         ]
     )
+
+
+def _load_model(start: bytes, x: np.ndarray, classes: int) -> Any:
+    import keras
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "start.keras"
+        path.write_bytes(start)
+        model = keras.models.load_model(path)
+    shape = tuple(model.input_shape[1:])
+    given = None if shape != x.shape[1:] else model.predict(x[:2], verbose=0)
+    is_classifier = given is not None and given.ndim == 2 and given.shape[1] >= classes
+    if given is None or not is_classifier or not np.allclose(given.sum(-1), 1, atol=1e-3):
+        raise ModelUnsupported(
+            "The model that training is to start from does not fit the dataset",
+            found=f"input {shape}, output {tuple(model.output_shape[1:])}",
+            expected=f"input {x.shape[1:]}, output probabilities of at least {classes} classes",
+            remedy="Set 'training.start: anew', or give the dataset that it was trained on",
+        )
+    return model
 
 
 def _load(dataset: recipe.Dataset, split: str) -> tuple[np.ndarray, np.ndarray]:

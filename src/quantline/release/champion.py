@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from quantline.errors import ChampionIncomplete, first_line
 from quantline.files import canonical_json
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from quantline.release.registry import Registry
 
 VERSION = "champion.json"
+TRAINED = "trained_model"
 
 
 def fetch(registry: Registry, names: Sequence[str]) -> dict[str, bytes]:
@@ -44,19 +45,40 @@ def fetch(registry: Registry, names: Sequence[str]) -> dict[str, bytes]:
         "run_id": version.run_id,
         **{key.removeprefix("quantline."): value for key, value in version.tags.items()},
     }
-    files = {VERSION: canonical_json(told)}
+    return {
+        VERSION: canonical_json(told),
+        **{name: _artifact(registry, version, name) for name in names},
+    }
+
+
+def fetch_trained(registry: Registry) -> bytes:
+    """Return the trained model that the champion was made from, a ``.keras`` file.
+
+    Raises:
+        TrackingFailed: The registry does not answer.
+        VersionNotFound: There is no champion.
+        ChampionIncomplete: The model is not there, or is no ``.keras`` file.
+    """
+    with translated(f"read the champion of '{registry.name}'"):
+        version = registry.version_of(CHAMPION)
+        if version is None:
+            raise registry.not_found(CHAMPION)
+        found = [each.path for each in registry.client.list_artifacts(version.run_id, TRAINED)]
+    name = next((each for each in found if each.endswith(".keras")), f"{TRAINED}/*.keras")
+    return _artifact(registry, version, name)
+
+
+def _artifact(registry: Registry, version: Any, name: str) -> bytes:
     with tempfile.TemporaryDirectory(prefix="quantline-") as folder:
-        for name in names:
-            try:
-                path = registry.client.download_artifacts(version.run_id, name, folder)
-                files[name] = Path(path).read_bytes()
-            except Exception as error:  # each kind of artifact store has its own
-                raise ChampionIncomplete(
-                    f"The champion of '{registry.name}', version {version.version}, cannot be "
-                    "compared with",
-                    found=f"no '{name}' in its run {version.run_id}: {first_line(error)}",
-                    expected="the files that its release recorded",
-                    remedy="Restore the run and its artifacts; or roll back, or delete the alias "
-                    "'champion', to go on without this one",
-                ) from error
-    return files
+        try:
+            return Path(
+                registry.client.download_artifacts(version.run_id, name, folder)
+            ).read_bytes()
+        except Exception as error:  # each kind of artifact store has its own
+            raise ChampionIncomplete(
+                f"The champion of '{registry.name}', version {version.version}, is not complete",
+                found=f"no '{name}' in its run {version.run_id}: {first_line(error)}",
+                expected="the files that its release recorded",
+                remedy="Restore the run and its artifacts; or roll back, or delete the alias "
+                "'champion', to go on without this one",
+            ) from error

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from quantline.files import canonical_json, sha256, sha256_of_path
+from quantline.release.champion import TRAINED
 from quantline.release.flavor import ModelFiles, log_model
-from quantline.release.tracking import Store, batched, flatten, open_run, translated
+from quantline.release.tracking import Store, batched, flatten, open_run, project_tags, translated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +56,7 @@ def record(
     Args:
         store: The tracking store.
         project: The project; all its files become artifacts.
-        parameters: The pipeline's parameters.
+        parameters: The pipeline's parameters; ``model.path`` becomes an artifact too.
         labels: The classes' names, to go with the model.
 
     Raises:
@@ -66,7 +67,11 @@ def record(
     files = project.files
     read = {name: json.loads(files[name].read_bytes()) for name in _READ}
     release_id = _identity(files)
-    tags = {_RELEASE: release_id, **_provenance(read, project.folder)}
+    tags = {
+        _RELEASE: release_id,
+        **project_tags(project.folder),
+        **_provenance(read, project.folder),
+    }
     with translated("find out whether the results are recorded"):
         found = store.client.search_runs(
             [store.experiment_id], f"tags.`{_RELEASE}` = '{release_id}'"
@@ -75,8 +80,9 @@ def record(
     if run is not None and _MODEL_ID in run.data.tags:
         return Recorded(release_id, run.info.run_id, run.data.tags[_MODEL_ID], read["gate"], tags)
     with translated("record the results"):
-        run_id = run.info.run_id if run else open_run(store, project, parameters, tags)
+        run_id = run.info.run_id if run else open_run(store, parameters, tags)
         _log(store.client, run_id, read, files)
+        _log_trained(store.client, run_id, project.folder / parameters["model"]["path"])
     model_id = log_model(store.client, run_id, _model_files(files, labels))
     with translated("record the results"):
         # Last: what has it is complete.
@@ -101,6 +107,14 @@ def _log(client: Any, run_id: str, read: Mapping[str, Any], files: Mapping[str, 
             client.log_artifact(run_id, str(path))
         elif any(path.iterdir()):
             client.log_artifacts(run_id, str(path), path.name)
+
+
+def _log_trained(client: Any, run_id: str, path: Path) -> None:
+    """Keep the trained model, which a later training may go on from."""
+    if path.is_dir():
+        client.log_artifacts(run_id, str(path), f"{TRAINED}/{path.name}")
+    elif path.is_file():
+        client.log_artifact(run_id, str(path), TRAINED)
 
 
 def _identity(files: Mapping[str, Path]) -> str:

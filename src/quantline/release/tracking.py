@@ -68,16 +68,10 @@ def connect(project: Project) -> Store:
         return Store(client, uri, client.create_experiment(name, artifact_location=artifacts))
 
 
-def open_run(
-    store: Store,
-    project: Project,
-    parameters: Mapping[str, Any],
-    tags: Mapping[str, str] | None = None,
-) -> str:
-    """Open a run with every parameter, flat, and the commit of the project; return its id."""
+def open_run(store: Store, parameters: Mapping[str, Any], tags: Mapping[str, str]) -> str:
+    """Open a run with every parameter, flat; return its id."""
     from mlflow.entities import Param
 
-    tags = {**_tags(project.folder), **(tags or {})}
     run_id = str(store.client.create_run(store.experiment_id, tags=tags).info.run_id)
     values = [Param(key, str(value)[:VALUE_LIMIT]) for key, value in flatten(parameters)]
     for some in batched(values):
@@ -109,7 +103,7 @@ def record_failure(
     """
     text = str(error) or type(error).__name__
     with translated("record the failure"):
-        run_id = open_run(store, project, parameters)
+        run_id = open_run(store, parameters, project_tags(project.folder))
         store.client.set_tag(run_id, "quantline.failed_stage", stage)
         store.client.set_tag(run_id, "quantline.error", text[:VALUE_LIMIT])
         store.client.set_terminated(run_id, status)
@@ -160,7 +154,8 @@ def translated(action: str) -> Iterator[None]:
         ) from error
 
 
-def _tags(folder: Path) -> dict[str, str]:
+def project_tags(folder: Path) -> dict[str, str]:
+    """Return what ran: the version of the package, and the commit of the project, if it has one."""
     tags = {
         "quantline.version": version("quantline"),
         "mlflow.source.name": "kedro run",

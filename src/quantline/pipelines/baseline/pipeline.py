@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node, pipeline
 
-from quantline.pipelines.baseline.nodes import import_model, predict_float, time_float
+from quantline.pipelines.baseline.nodes import (
+    import_model,
+    import_trained,
+    predict_float,
+    time_float,
+)
+
+_IMPORTED = ["params:model", "params:baseline", "calibration_set", "manifest"]
 
 
-def create_pipeline() -> Pipeline:
-    """Build the pipeline."""
+def create_pipeline(*, trained: bool = False) -> Pipeline:
+    """Build the pipeline.
+
+    Args:
+        trained: Whether the model is one that the same run trains first.
+    """
     return pipeline(
         [
             node(
-                import_model,
-                ["params:model", "params:baseline", "calibration_set", "manifest"],
+                import_trained if trained else import_model,
+                [*_IMPORTED, "trained_model"] if trained else _IMPORTED,
                 ["float_model", "float_import"],
                 name="import_model",
             ),

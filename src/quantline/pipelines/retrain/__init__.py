@@ -1,0 +1,5 @@
+"""The pipeline ``retrain``: training, and the whole chain with what it gave."""
+
+from quantline.pipelines.retrain.pipeline import create_training
+
+__all__ = ["create_training"]
