@@ -67,12 +67,16 @@ def test_a_group_between_like_operators_is_found_although_all_names_are_the_same
     assert match(named, compiled(named, {1, 2})).subgraphs == ((1, 2),)
 
 
-def test_an_unknown_batch_is_one_in_the_compiled_model(model: Any) -> None:
-    source = model.tensor(-1, 8)
-    graph = model.graph(model.unary("RELU", source, (-1, 8)))
+@pytest.mark.parametrize("unknown", [(-1, 8), (), (1, -1)])
+def test_what_shape_is_unknown_is_known_in_the_compiled_model(
+    model: Any, unknown: tuple[int, ...]
+) -> None:
+    output = model.tensor(*unknown)
+    model.add("detector", [model.unary("RELU", model.tensor(1, 8))], [output], custom=True)
+    graph = model.graph(output)
     result = compiled(graph, {0})
     tensors = tuple(replace(each, shape=(1, 8)) for each in result.main.tensors)
-    assert match(graph, with_main(result, tensors=tensors)).subgraphs == ((0,),)
+    assert match(graph, with_main(result, tensors=tensors)) == Match(((0,),), (1,), ())
 
 
 def test_an_operator_without_outputs_is_found_by_its_type(model: Any) -> None:

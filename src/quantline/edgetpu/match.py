@@ -221,6 +221,13 @@ def _makers(subgraph: Subgraph) -> dict[int, Operator]:
 
 
 def _fits(ours: tuple[int, ...], theirs: tuple[int, ...]) -> bool:
+    """Whether a tensor of the compiled model may have been of a shape in the original.
+
+    The compiler writes what the interpreter found; of outputs of custom operators, such as a
+    detector's, and of unknown sizes the original may not say it.
+    """
+    if not theirs:
+        return True
     return len(ours) == len(theirs) and all(
         each == other or -1 in (each, other) for each, other in zip(ours, theirs, strict=True)
     )
