@@ -16,7 +16,6 @@ import numpy as np
 
 from quantline.edgetpu.compiled import is_program
 from quantline.edgetpu.partition import live_operators
-from quantline.edgetpu.tensors import extent
 from quantline.errors import ModelsUnrelated, first_few
 
 if TYPE_CHECKING:
@@ -155,7 +154,7 @@ class _Matching:
         if not found:
             wanted = self._compiled.tensors[place]
             _differ(
-                f"no tensor like '{wanted.name}' ({wanted.dtype} {list(extent(wanted))}), an input "
+                f"no tensor like '{wanted.name}' ({wanted.dtype} {list(wanted.shape)}), an input "
                 f"of operator {operator.index} of the compiled model"
             )
         return found[-1]  # of several alike, the one next to the outputs
@@ -199,8 +198,8 @@ class _Matching:
         ours, theirs = self._compiled.tensors[compiled], self._original.tensors[original]
         if ours.dtype != theirs.dtype:
             return f"is {ours.dtype}, not {theirs.dtype}"
-        if not _fits(extent(ours), extent(theirs)):
-            return f"has shape {list(extent(ours))}, not {list(extent(theirs))}"
+        if not _fits(ours.shape, theirs.shape):
+            return f"has shape {list(ours.shape)}, not {list(theirs.shape)}"
         if ours.constant is not None or theirs.constant is not None:
             return "" if _equal(ours.constant, theirs.constant) else "has other values"
         if ours.name != theirs.name:
