@@ -89,14 +89,16 @@ class Classifier:
 
         Where the model gives NaN, it gives no class a chance: the value is -inf.
         """
-        scores = self._log_probabilities(self._runtime.predict(x).ravel().astype(np.float64))
+        output = self._runtime.predict(x).ravel().astype(np.float64)
+        # The logarithm of 0 is -inf, and ranks last.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scores = self._logarithms(output)
         return np.where(np.isnan(scores), -np.inf, scores)
 
-    def _log_probabilities(self, output: np.ndarray) -> np.ndarray:
+    def _logarithms(self, output: np.ndarray) -> np.ndarray:
         if self.meaning == "probabilities":
             both = output if output.size > 1 else np.concatenate([1 - output, output])
-            with np.errstate(divide="ignore"):  # the logarithm of 0 is -inf, and ranks last
-                return np.asarray(np.log(both))
+            return np.asarray(np.log(both))
         if output.size == 1:
             output = np.concatenate([np.zeros(1), output])
         return np.asarray(output - np.logaddexp.reduce(output))
