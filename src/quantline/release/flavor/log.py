@@ -31,8 +31,7 @@ def log_model(client: Any, run_id: str, files: ModelFiles, name: str = "model") 
         name: The logged model's name.
 
     Returns:
-        The logged model's id: ``models:/ID`` is its URI, from which it can be loaded, served and
-        registered.
+        The logged model's id; ``models:/ID`` is its URI, by which it is loaded and served.
 
     Raises:
         TrackingFailed: The store does not take it.
