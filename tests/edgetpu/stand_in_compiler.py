@@ -11,6 +11,7 @@ file, what to do:
 ``version``           printed for ``--version``; ``answer`` in place of the whole line
 ``stdout, stderr``    printed; X and Y stand for the models' names without ending
 ``compiled``          files to give out, in the order of the outputs
+``log``               the operator table of each log, in place of that in ``stdout``
 ``status, signal``    how it ends
 ``delay_s``           how long it waits before it writes its files
 ``child_file``        where it writes the number of a child process of its own, which only waits
@@ -80,9 +81,15 @@ def main(scenario_file: str, *arguments: str) -> int:
     count = int(options.get("--num_segments", options.get("-n", 1)))
     if count > 1:
         stems = [f"{stem}_segment_{index}_of_{count}" for stem in stems for index in range(count)]
+    table = re.search(r"^Operator .*?(?=^Compilation child|\Z)", said, re.M | re.S)
+    rows = scenario.get("log", table[0] if table else "")
     for stem, compiled in zip(stems, scenario.get("compiled", []), strict=False):
-        shutil.copy(compiled, Path(folder) / f"{stem}_edgetpu.tflite")
-        (Path(folder) / f"{stem}_edgetpu.log").write_text(f"the log of {stem}")
+        output = f"{folder}/{stem}_edgetpu.tflite"
+        shutil.copy(compiled, output)
+        Path(output).with_suffix(".log").write_text(
+            f"Edge TPU Compiler version {scenario['version']}\nInput: {stem}.tflite\n"
+            f"Output: {output}\n\n{rows}"
+        )
     return int(scenario.get("status", 0))
 
 

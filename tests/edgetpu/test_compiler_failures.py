@@ -79,6 +79,10 @@ PUBLISHED = {
         f"{V16}Invalid model: model.tflite\nModel could not be parsed\n", NotCompilable,
         "Invalid model: model.tflite", "Convert the model anew",
     ),
+    "no more than invalid": (
+        "Edge TPU Compiler version 1.0.249710469\nInvalid model: model.tflite\n", NotCompilable,
+        "Invalid model: model.tflite", "quantize it in full",
+    ),
     "internal error": (
         f"{V14}\nInternal compiler error. Aborting! \n", CompilerStopped,
         "Internal compiler error. Aborting!", "Run it again",

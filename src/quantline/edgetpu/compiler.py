@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from quantline.edgetpu.compiled import Compiled, is_program, read_compiled
 from quantline.edgetpu.compiler_failures import explain
 from quantline.edgetpu.compiler_options import CompilerOptions, arguments
-from quantline.edgetpu.compiler_output import not_known, parse_output
+from quantline.edgetpu.compiler_output import not_known, parse_log, parse_output
 from quantline.edgetpu.compiler_process import NAME, find_compiler, out_of_time, run
 from quantline.edgetpu.vocabulary import Evidence
-from quantline.errors import ModelUnsupported, NothingMapped, first_few
+from quantline.errors import CompilerOutputUnknown, ModelUnsupported, NothingMapped, first_few
 from quantline.files import write_atomic
 from quantline.progress import waiting
 from quantline.tflite.graph import read
@@ -55,7 +55,7 @@ class Compilation:
         duration_ms: How long it took by the compiler's own account.
         command_line: The program's name and its arguments.
         warnings: Where what was printed and what the files hold differ, and lines that are no part
-            of the known output.
+            of the known output, TensorFlow Lite's on standard error among them.
         evidence: How all but ``parsed`` is known.
     """
 
@@ -210,6 +210,13 @@ def _differences(model: CompiledModel) -> list[str]:
     """Say in what the compiler's words and its file differ."""
     record, parsed = model.record, model.parsed
     found = []
+    try:
+        if parse_log(model.log).operators != record.operators:
+            found.append(
+                f"{record.output_model}: the printed operators and those of its log differ"
+            )
+    except CompilerOutputUnknown as error:
+        found.append(f"{record.output_model}: its log is not in the known format: {error.found}")
     if record.subgraphs != len(parsed.subgraphs):
         found.append(
             f"{record.output_model}: the compiler names {record.subgraphs} subgraphs, the file "

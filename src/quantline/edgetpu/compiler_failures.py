@@ -177,7 +177,8 @@ KNOWN: tuple[Failure, ...] = (
         NotCompilable,
         "The Edge TPU compiler cannot read the model",
         "a .tflite file of TensorFlow Lite 2.5 or so",
-        "Convert the model anew, with an older TensorFlow if it is the same again",
+        "Convert the model anew, with an older TensorFlow if it is the same again, and quantize it "
+        "in full: version 1 of the compiler says no more of one that is not",
     ),
     Failure(
         r"^Compilation failed!",
