@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from quantline.edgetpu.package import Package, read_package
-from quantline.edgetpu.requirements import COMPILED_OPERATOR
+from quantline.edgetpu.requirements import is_compiled
 from quantline.edgetpu.vocabulary import Evidence
 
 if TYPE_CHECKING:
@@ -107,17 +107,12 @@ def read_compiled(graph: Graph, name: str = "the model") -> Compiled:
     """
     subgraphs, left = [], []
     for operator in graph.main.operators:
-        if is_program(operator):
+        if is_compiled(operator):
             package = read_package(operator.custom_options, name)
             subgraphs.append(CompiledSubgraph(operator, package))
         else:
             left.append(operator)
     return Compiled(tuple(subgraphs), tuple(left))
-
-
-def is_program(operator: Operator) -> bool:
-    """Whether an operator is a compiled group of operators."""
-    return operator.is_custom and operator.type == COMPILED_OPERATOR
 
 
 def _subgraph(subgraph: CompiledSubgraph) -> dict[str, Any]:

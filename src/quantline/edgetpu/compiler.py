@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quantline.edgetpu.compiled import Compiled, is_program, read_compiled
+from quantline.edgetpu.compiled import Compiled, read_compiled
 from quantline.edgetpu.compiler_failures import explain
 from quantline.edgetpu.compiler_options import CompilerOptions, arguments
 from quantline.edgetpu.compiler_output import not_known, parse_log, parse_output
 from quantline.edgetpu.compiler_process import NAME, find_compiler, out_of_time, run
+from quantline.edgetpu.requirements import is_compiled
 from quantline.edgetpu.vocabulary import Evidence
 from quantline.errors import CompilerOutputUnknown, ModelUnsupported, NothingMapped, first_few
 from quantline.files import write_atomic
@@ -161,7 +162,7 @@ def _run(
 
 def _original(content: bytes) -> Graph:
     graph = read(content)
-    if any(is_program(each) for each in graph.main.operators):
+    if any(is_compiled(each) for each in graph.main.operators):
         raise ModelUnsupported(
             "The model is compiled for the Edge TPU already",
             found="an operator 'edgetpu-custom-op'",

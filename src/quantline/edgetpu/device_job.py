@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantline.edgetpu.compiled import is_program
-from quantline.edgetpu.requirements import COMPILED_OPERATOR
+from quantline.edgetpu.requirements import COMPILED_OPERATOR, is_compiled
 from quantline.edgetpu.tensors import extent
 from quantline.errors import (
     InputMismatch,
@@ -138,7 +137,7 @@ def _port(tensor: Tensor) -> Port:
 
 
 def _is_compiled(graph: Graph) -> bool:
-    return any(is_program(each) for each in graph.main.operators)
+    return any(is_compiled(each) for each in graph.main.operators)
 
 
 def _finite(samples: Iterable[Sample]) -> Iterator[Sample]:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
-from quantline.edgetpu.compiled import is_program
 from quantline.edgetpu.partition import live_operators
+from quantline.edgetpu.requirements import is_compiled
 from quantline.errors import ModelsUnrelated, first_few
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class _Matching:
         subgraphs = []
         # Whatever uses an operator's outputs comes after it and is known by then.
         for operator in reversed(self._compiled.operators):
-            if is_program(operator):
+            if is_compiled(operator):
                 subgraphs.append(self._mapped(operator))
             else:
                 self._keep(operator)
@@ -161,7 +161,7 @@ class _Matching:
 
     def _left_maker(self, place: int) -> Operator | None:
         maker = self._compiled_makers.get(place)
-        return None if maker is None or is_program(maker) else maker
+        return None if maker is None or is_compiled(maker) else maker
 
     def _back(self, ends: Iterable[int], stops: Collection[int]) -> set[int]:
         """Return the operators that make some tensors of the original, from others on."""
