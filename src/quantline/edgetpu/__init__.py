@@ -6,6 +6,7 @@ from quantline.edgetpu.compiler_process import find_compiler
 from quantline.edgetpu.delegate import Access
 from quantline.edgetpu.device import Device, can_detect, detect
 from quantline.edgetpu.device_run import DeviceRun
+from quantline.edgetpu.evaluate import Evaluation, evaluate
 from quantline.edgetpu.on_device import run_on_device, run_on_devices
 from quantline.edgetpu.report import OperatorVerdict, Report
 from quantline.edgetpu.suggest import Suggestion, suggest
@@ -18,6 +19,7 @@ __all__ = [
     "CompilerOptions",
     "Device",
     "DeviceRun",
+    "Evaluation",
     "Evidence",
     "OperatorVerdict",
     "Provenance",
@@ -28,6 +30,7 @@ __all__ = [
     "can_detect",
     "compile_model",
     "detect",
+    "evaluate",
     "find_compiler",
     "predict",
     "run_on_device",

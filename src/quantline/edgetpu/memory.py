@@ -19,8 +19,9 @@ from quantline.edgetpu.tensors import activations, elements
 from quantline.edgetpu.vocabulary import Evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
+    from quantline.edgetpu.compiled import Compiled
     from quantline.tflite.graph import Subgraph
 
 MIB = 1 << 20
@@ -31,7 +32,7 @@ MIB = 1 << 20
 _ACTIVATIONS = (0.0, 4.0 * MIB, 10.0 * MIB)
 _CAPACITY = (7.85 * MIB, 7.0 * MIB, 1.7 * MIB)
 _CAPACITY_LOW = (5.8 * MIB, 5.8 * MIB, 1.0 * MIB)
-_CAPACITY_HIGH = 7.9 * MIB
+_CAPACITY_HIGH = int(7.9 * MIB)
 
 
 class Fit(StrEnum):
@@ -50,6 +51,8 @@ class Memory:
         parameter_bytes: All of them, in the compiler's layout.
         cached_bytes: Those that stay in the chip's memory.
         streamed_bytes: Those that the host sends at each inference.
+        streamed_least_bytes: As many if there is as much room for the cached ones as there may be.
+        streamed_most_bytes: As many if there is as little.
         remaining_bytes: Room for more of them in the chip's memory; None where that is not known.
         verdict: Whether all stay in the chip's memory.
         evidence: How it is known.
@@ -59,6 +62,8 @@ class Memory:
     parameter_bytes: int
     cached_bytes: int
     streamed_bytes: int
+    streamed_least_bytes: int
+    streamed_most_bytes: int
     remaining_bytes: int | None
     verdict: Fit
     evidence: Evidence
@@ -93,16 +98,16 @@ def predict_memory(
     largest = _largest_activations(subgraph, chosen)
     capacity = int(np.interp(largest, _ACTIVATIONS, _CAPACITY))
     too_long = _on_long_vectors(subgraph, chosen)
-    cached = 0
-    for index, size in sizes.items():
-        if index not in too_long and cached + size <= capacity:
-            cached += size
+    cacheable = [size for index, size in sizes.items() if index not in too_long]
+    low = int(np.interp(largest, _ACTIVATIONS, _CAPACITY_LOW))
     total = sum(sizes.values())
-    low = float(np.interp(largest, _ACTIVATIONS, _CAPACITY_LOW))
+    cached = _cached(cacheable, capacity)
     memory = Memory(
         parameter_bytes=total,
         cached_bytes=cached,
         streamed_bytes=total - cached,
+        streamed_least_bytes=total - min(sum(cacheable), _CAPACITY_HIGH),
+        streamed_most_bytes=total - _cached(cacheable, low),
         remaining_bytes=capacity - cached,
         verdict=_verdict(sizes, too_long, low),
         evidence=Evidence.PREDICTED,
@@ -113,7 +118,35 @@ def predict_memory(
     return memory, sizes
 
 
-def _verdict(sizes: Mapping[int, int], too_long: Collection[int], low: float) -> Fit:
+def memory_of_compiled(compiled: Compiled) -> Memory:
+    """Return what a compiled file says of its parameters.
+
+    Args:
+        compiled: What was read from the file.
+    """
+    streamed = compiled.streamed_bytes
+    return Memory(
+        parameter_bytes=compiled.parameter_bytes,
+        cached_bytes=compiled.cached_bytes,
+        streamed_bytes=streamed,
+        streamed_least_bytes=streamed,
+        streamed_most_bytes=streamed,
+        remaining_bytes=None,
+        verdict=Fit.DOES_NOT_FIT if streamed else Fit.FITS,
+        evidence=Evidence.PARSED,
+        basis="Read from the programs in the compiled file, which do not say what room is left.",
+    )
+
+
+def _cached(sizes: Iterable[int], capacity: int) -> int:
+    cached = 0
+    for size in sizes:
+        if cached + size <= capacity:
+            cached += size
+    return cached
+
+
+def _verdict(sizes: Mapping[int, int], too_long: Collection[int], low: int) -> Fit:
     total = sum(sizes.values())
     if too_long or total > _CAPACITY_HIGH:
         return Fit.DOES_NOT_FIT

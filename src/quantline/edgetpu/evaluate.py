@@ -1,0 +1,192 @@
+"""All that is said of a model for the Edge TPU: mapping, memory, latency, and what to change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from quantline.edgetpu.compiled import read_compiled
+from quantline.edgetpu.latency import latency_of_compiled, predict_latency
+from quantline.edgetpu.memory import memory_of_compiled, predict_memory
+from quantline.edgetpu.operators import NEWEST_RUNTIME
+from quantline.edgetpu.remainder import measure_remainder, not_measured
+from quantline.edgetpu.suggest import suggest
+from quantline.edgetpu.verdict import predict
+from quantline.edgetpu.vocabulary import Evidence, Target
+from quantline.edgetpu.work import macs, share_of_macs
+from quantline.tflite.graph import read
+
+if TYPE_CHECKING:
+    from quantline.edgetpu.compiled import Compiled
+    from quantline.edgetpu.latency import Band
+    from quantline.edgetpu.memory import Memory
+    from quantline.edgetpu.remainder import Remainder
+    from quantline.edgetpu.report import Report
+    from quantline.edgetpu.suggest import Suggestion
+    from quantline.tflite.graph import Graph
+
+NOT_PREDICTED = (
+    "whether the compiler refuses the model for large activations, or ends in an internal error",
+    "what a search for a smaller part to compile ('--search_delegate') would find",
+    "small parameters, up to 28 KB, that the compiler now and then streams though there is room",
+    "how the chip slows down when it gets hot, and what a slow host or USB 2 adds",
+    "the outputs to the last step: on the chip they may differ from the CPU's by some",
+)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How a model fares on the Edge TPU.
+
+    Attributes:
+        report: Where each operator runs.
+        memory: Parameters in the chip's memory.
+        band: How long the chip takes; None where nothing tells.
+        remainder: How long the CPU takes for the rest.
+        macs: Multiply-accumulates by operator index; None where they are inside a compiled group.
+        parameter_bytes: Bytes on the chip by operator index, for what runs there.
+        mapped_share_macs: Multiply-accumulates on the chip over all, from 0 to 1; None where they
+            are inside a compiled group.
+        suggestions: What to change so that more runs on the chip, the worst obstacle first.
+        evidence: How mapping and memory are known.
+        not_predicted: What the numbers do not foresee, as clauses.
+    """
+
+    report: Report
+    memory: Memory
+    band: Band | None
+    remainder: Remainder
+    macs: dict[int, int | None]
+    parameter_bytes: dict[int, int]
+    mapped_share_macs: float | None
+    suggestions: tuple[Suggestion, ...]
+    evidence: Evidence
+    not_predicted: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as plain data, ready for JSON."""
+        operators = [
+            {
+                **each.to_dict(),
+                "evidence": str(self.evidence),
+                "macs": self.macs[each.index],
+                "parameter_bytes": self.parameter_bytes.get(each.index),
+            }
+            for each in self.report.operators
+        ]
+        return {
+            **self.report.to_dict(),
+            "evidence": str(self.evidence),
+            "latency_ms": self.latency_ms(),
+            "mapped_share_macs": self.mapped_share_macs,
+            "memory": self.memory.to_dict(),
+            "not_predicted": list(self.not_predicted),
+            "operators": operators,
+            "suggestions": [each.to_dict() for each in self.suggestions],
+        }
+
+    def latency_ms(self) -> dict[str, Any]:
+        """Return the latency as plain data: the chip's band, the CPU's share, and both together.
+
+        ``high`` is None where the CPU's share was not timed, and both are where nothing tells the
+        chip's.
+        """
+        cpu = self.remainder
+        data: dict[str, Any] = {
+            "basis": self.band.basis
+            if self.band
+            else "The compiled file holds no estimate of cycles, as those for runtime 14 do not.",
+            "cpu": cpu.to_dict(),
+            "edgetpu_high": self.band.high if self.band else None,
+            "edgetpu_low": self.band.low if self.band else None,
+            "evidence": str(Evidence.PREDICTED),
+            "high": None,
+            "low": None,
+        }
+        if self.band:
+            timed = cpu.milliseconds
+            data["low"] = self.band.low + (timed[0] if timed else 0.0)
+            data["high"] = self.band.high + timed[2] if timed else None
+        return data
+
+
+def evaluate(
+    model: bytes,
+    runtime_version: int = NEWEST_RUNTIME,
+    multiple_subgraphs: bool = False,
+    measure_cpu: bool = True,
+    name: str = "the model",
+) -> Evaluation:
+    """Say how a model fares on the Edge TPU, from its file, before or after compilation.
+
+    Of a compiled model, mapping and memory are parsed; of another, all is predicted. Operators of
+    unknown mapping count as on the CPU. The CPU's share is timed here, in a child process.
+
+    Args:
+        model: The ``.tflite`` file's bytes.
+        runtime_version: The Edge TPU runtime to compile for, 10 to 14.
+        multiple_subgraphs: Whether to compile with ``--enable_multiple_subgraphs``.
+        measure_cpu: Whether to time the operators that stay on the CPU.
+        name: What to call the model in an error.
+
+    Raises:
+        ModelUnreadable: The bytes are not a whole model, or its Edge TPU program is damaged.
+        ModelNotFound: There are no bytes.
+        ParameterError: There is no such runtime version.
+    """
+    graph = read(model, name)
+    report = predict(graph, runtime_version, multiple_subgraphs)
+    left = [each.index for each in report.operators if each.target in (Target.CPU, Target.UNKNOWN)]
+    remainder = (
+        measure_remainder(model, left) if measure_cpu else not_measured(left, "Not asked for.")
+    )
+    compiled = read_compiled(graph, name)
+    if compiled.subgraphs:
+        return _of_compiled(report, compiled, remainder)
+    return _predicted(graph, report, remainder, multiple_subgraphs)
+
+
+def _predicted(
+    graph: Graph, report: Report, remainder: Remainder, multiple_subgraphs: bool
+) -> Evaluation:
+    main = graph.main
+    mapped = {each.index for each in report.operators if each.target is Target.EDGETPU}
+    live = {each.index for each in report.operators if each.target is not Target.DEAD}
+    memory, sizes = predict_memory(main, mapped, report.runtime_version)
+    share = share_of_macs(
+        [main.operators[index] for index in mapped],
+        [main.operators[index] for index in live],
+        main.tensors,
+    )
+    return Evaluation(
+        report=report,
+        memory=memory,
+        band=predict_latency(main, mapped, memory, report.subgraphs),
+        remainder=remainder,
+        macs={each.index: macs(each, main.tensors) for each in main.operators},
+        parameter_bytes=sizes,
+        mapped_share_macs=share,
+        suggestions=suggest(graph, report.runtime_version, multiple_subgraphs),
+        evidence=Evidence.PREDICTED,
+        not_predicted=NOT_PREDICTED,
+    )
+
+
+def _of_compiled(report: Report, compiled: Compiled, remainder: Remainder) -> Evaluation:
+    memory = memory_of_compiled(compiled)
+    programs = {each.operator.index: each.package for each in compiled.subgraphs}
+    return Evaluation(
+        report=report,
+        memory=memory,
+        band=latency_of_compiled(compiled, memory),
+        remainder=remainder,
+        macs={each.index: None for each in report.operators},
+        parameter_bytes={
+            index: package.cached_bytes + package.streamed_bytes
+            for index, package in programs.items()
+        },
+        mapped_share_macs=None,
+        suggestions=(),
+        evidence=Evidence.PARSED,
+        not_predicted=NOT_PREDICTED[-2:],
+    )
