@@ -18,9 +18,11 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from quantline.edgetpu import on_device
-from quantline.edgetpu.delegate import Access
+from quantline.edgetpu.delegate import Access, load
 from quantline.edgetpu.device import Device, Kind
 from quantline.edgetpu.device_job import prepare
+from quantline.edgetpu.device_run import DeviceRun
+from quantline.edgetpu.device_work import Done
 from quantline.edgetpu.on_device import run_on_device, run_on_devices
 from quantline.errors import (
     DelegateMissing,
@@ -135,16 +137,10 @@ def test_a_model_for_a_newer_runtime(fails: Any) -> None:
     assert "--min_runtime_version" in caught.value.remedy
 
 
-def test_one_device_that_fails_does_not_hide_the_others(
-    library: str,
-) -> None:
-    """Each failure is an item of the result; here the library is missing."""
-    other = Access(library=str(Path(library).with_name("missing.so")))
-    found = run_on_devices(COMPILED, STORED, ("usb:0", "pci:0"), access=other)
-    assert list(found) == ["usb:0", "pci:0"]
-    for error in found.values():
-        assert isinstance(error, DelegateMissing)
-        assert "pip install pycoral" in error.remedy
+def test_a_missing_library_is_told_with_where_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(DelegateMissing, match=r"missing\.so: cannot open") as caught:
+        load(Access(library=str(tmp_path / "missing.so")))
+    assert "Never 'pip install pycoral'" in caught.value.remedy
 
 
 def test_another_library_is_told_from_the_runtime(tmp_path: Path, library: str) -> None:
@@ -155,27 +151,45 @@ def test_another_library_is_told_from_the_runtime(tmp_path: Path, library: str) 
         run_on_device(COMPILED, STORED, access=Access(library=str(other)))
 
 
-def test_devices_get_their_firmware_before_they_are_told_apart(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Each that gets it moves behind the others, so the next one is 'usb:0' again."""
-    opened = []
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is opened on a machine of four devices, the first of which fails."""
+    names: list[str] = []
 
-    def record(function: Any, access: Access, **settings: Any) -> None:
-        opened.append(access.device)
+    def open_only(function: Any, access: Access, **settings: Any) -> None:
+        names.append(access.device)
 
-    def work(model: bytes, inputs: Any, access: Access, *rest: Any) -> None:
-        opened.append(f"run on {access.device}")
-        raise DeviceFailed("A", found="b", expected="c", remedy="D")
+    def work(model: bytes, inputs: Any, access: Access, *rest: Any) -> Done:
+        names.append(f"run on {access.device}")
+        if access.device == "usb:0":
+            raise DeviceFailed("A", found="b", expected="c", remedy="D")
+        return Done([STORED[:, np.newaxis]], [9.0, 2.0, 2.0, 4.0, 8.0], "xnnpack", None)
 
     fresh = [Device(f"usb:{index}", Kind.USB, "", True, has_firmware=False) for index in (0, 1)]
     ready = [Device("usb:2", Kind.USB, "", True), Device("pci:0", Kind.PCIE, "", True)]
     monkeypatch.setattr(on_device, "detect", lambda: (*ready, *fresh))
-    monkeypatch.setattr(on_device, "run_in_child", record)
+    monkeypatch.setattr(on_device, "run_in_child", open_only)
     monkeypatch.setattr(on_device, "work_apart", work)
+    return names
+
+
+def test_one_device_that_fails_does_not_hide_the_others(opened: list[str]) -> None:
+    found = run_on_devices(COMPILED, STORED, ("usb:0", "usb:1"), runs=2)
+    assert list(found) == ["usb:0", "usb:1"]
+    assert isinstance(found["usb:0"], DeviceFailed)
+    run = found["usb:1"]
+    assert isinstance(run, DeviceRun)
+    assert (run.latency.first, run.latency.p50, run.latency.runs) == (9.0, 6.0, 2)
+    assert run.agreements == (None,)
+
+
+def test_devices_get_their_firmware_before_they_are_told_apart(opened: list[str]) -> None:
+    """Each that gets it moves behind the others, so the next one is 'usb:0' again."""
     run_on_devices(COMPILED, STORED, ("usb:0", "usb:1"))
     assert opened == ["usb:0", "usb:0", "run on usb:0", "run on usb:1"]
-    opened.clear()
+
+
+def test_one_usb_device_alone_is_opened_once(opened: list[str]) -> None:
     run_on_devices(COMPILED, STORED, ("pci:0", "usb:1"))
     assert opened == ["run on pci:0", "run on usb:1"]
 
@@ -227,3 +241,13 @@ def test_what_the_real_compiler_wrote_is_taken_with_its_original() -> None:
         expected = [port.quantize(np.zeros(port.shape, np.float32)) for port in ports]
         for got, each in zip(job.inputs, expected, strict=True):
             np.testing.assert_array_equal(got[0], each)
+
+
+@pytest.mark.skipif(not PAIRS.exists(), reason=f"no compiled models in {PAIRS}")
+def test_what_xnnpack_refuses_runs_on_the_built_in_kernels(library: str) -> None:
+    """LiteRT 2.3's XNNPACK takes an upsampling of this model and then fails to prepare it."""
+    compiled = (PAIRS / "deeplabv3_mnv2_dm05_pascal_quant_edgetpu.tflite").read_bytes()
+    sample = np.full((513, 513, 3), 99, np.uint8)
+    run = run_on_device(compiled, [sample], access=Access("usb:0", library), runs=1)
+    assert (run.kernels, run.cpu_kernels) == ("builtin", None)
+    assert run.outputs[0].shape == (1, 1, 513, 513)
