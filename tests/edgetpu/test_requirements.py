@@ -107,6 +107,21 @@ def test_control_flow_refuses_the_model(model):
     assert assert_refused(predict(model.graph(output))).status is Status.DYNAMIC
 
 
+@pytest.mark.parametrize(
+    ("kind", "options", "status"),
+    [
+        ("EXP", {"version": 2}, Status.NOT_FOUND),
+        ("TILE", {"version": 3}, Status.NOT_FOUND),
+        ("GELU", {}, Status.OUT_OF_RANGE),
+        ("FlexSplitV", {"custom": True}, Status.FLEX),
+    ],
+)
+def test_what_the_compiler_cannot_read_refuses_the_model(model, kind, options, status):
+    middle = model.unary("LOGISTIC", model.tensor(1, 64))
+    culprit = assert_refused(predict(model.graph(model.unary(kind, middle, **options))))
+    assert (culprit.status, culprit.provenance) == (status, Provenance.REPORTED)
+
+
 def test_an_operator_newer_than_the_compiler_refuses_the_model(model):
     middle = model.unary("LOGISTIC", model.tensor(1, 64))
     output = model.tensor(1, 10)

@@ -148,6 +148,10 @@ BY_STATUS: dict[Status, Remedy] = {
         "(Keras: Input(batch_size=1, ...), RNN with unroll=True).",
         _REQUIREMENTS,
     ),
+    Status.FLEX: Remedy(
+        "Convert without SELECT_TF_OPS: write what needs it in TensorFlow Lite's own operators.",
+        _ISSUES + "718",
+    ),
     Status.NOT_CONSTANT: Remedy(
         "Make it a constant, or a product of two tensors by MUL and SUM.", _REQUIREMENTS
     ),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from quantline.edgetpu.operators import TABLE, Entry
 from quantline.edgetpu.tensors import INTEGER_8, activations, at, extent
+from quantline.edgetpu.versions import unreadable
 from quantline.edgetpu.vocabulary import Provenance, Reason, Status
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def judge(operator: Operator, subgraph: Subgraph, runtime_version: int) -> Reaso
     """
     entry = None if operator.is_custom else TABLE.get(operator.type)
     tensors = subgraph.tensors
-    reason = _static(operator, subgraph, entry) or _version(operator, entry)
+    reason = unreadable(operator) or _static(operator, subgraph, entry)
     # Data types come before the table: logs give ARG_MAX to int64 and custom operators with float
     # outputs an unsupported data type, and integer TOPK_V2 an unsupported operation.
     reason = reason or _dtype(operator, tensors)
@@ -86,18 +87,6 @@ def _static(operator: Operator, subgraph: Subgraph, entry: Entry | None) -> Reas
     else:
         return None
     return Reason(Status.DYNAMIC, rule, Provenance.REPORTED, refuses_model=True)
-
-
-def _version(operator: Operator, entry: Entry | None) -> Reason | None:
-    if entry is None or operator.version <= entry.version:
-        return None
-    return Reason(
-        Status.NOT_FOUND,
-        f"version {operator.version} of the operator is newer than the compiler, which knows "
-        f"those up to {entry.version}",
-        Provenance.REPORTED,
-        refuses_model=True,
-    )
 
 
 def _dtype(operator: Operator, tensors: Sequence[Tensor]) -> Reason | None:

@@ -51,7 +51,7 @@ class Status(StrEnum):
     """What is said of one operator.
 
     All but the last five are the compiler's own wording: of ``edgetpu_compiler`` 16.0, and of 2.0
-    for ``NOT_CONSTANT``. ``DYNAMIC`` and ``NOT_FOUND`` it says of the whole model, and gives up.
+    for ``NOT_CONSTANT``. From ``DYNAMIC`` to ``FLEX``, it says it of the whole model and gives up.
     """
 
     MAPPED = "Mapped to Edge TPU"
@@ -69,6 +69,8 @@ class Status(StrEnum):
         "has dynamic-sized tensors"
     )
     NOT_FOUND = "Didn't find op for builtin opcode"
+    OUT_OF_RANGE = "Op builtin_code out of range"
+    FLEX = "Regular TensorFlow ops are not supported by this interpreter"
     UNSEEN = "Mapping depends on a size beyond those seen mapped"
     DEPENDS = "Mapping depends on an operator whose own mapping is unknown"
     REFUSED = "The compiler may refuse the whole model"
