@@ -1,5 +1,6 @@
 """How a model fares on the Coral Edge TPU, with and without the compiler and the device."""
 
+from quantline.edgetpu.compiled import Compiled, read_compiled
 from quantline.edgetpu.compiler import Compilation, compile_model
 from quantline.edgetpu.compiler_options import CompilerOptions
 from quantline.edgetpu.compiler_process import find_compiler
@@ -7,8 +8,10 @@ from quantline.edgetpu.delegate import Access
 from quantline.edgetpu.device import Device, can_detect, detect
 from quantline.edgetpu.device_run import DeviceRun
 from quantline.edgetpu.evaluate import Evaluation, evaluate
+from quantline.edgetpu.match import Match, match
 from quantline.edgetpu.on_device import run_on_device, run_on_devices
 from quantline.edgetpu.report import OperatorVerdict, Report
+from quantline.edgetpu.score import Score, score
 from quantline.edgetpu.suggest import Suggestion, suggest
 from quantline.edgetpu.verdict import predict
 from quantline.edgetpu.vocabulary import Evidence, Provenance, Status, Target
@@ -16,14 +19,17 @@ from quantline.edgetpu.vocabulary import Evidence, Provenance, Status, Target
 __all__ = [
     "Access",
     "Compilation",
+    "Compiled",
     "CompilerOptions",
     "Device",
     "DeviceRun",
     "Evaluation",
     "Evidence",
+    "Match",
     "OperatorVerdict",
     "Provenance",
     "Report",
+    "Score",
     "Status",
     "Suggestion",
     "Target",
@@ -32,8 +38,11 @@ __all__ = [
     "detect",
     "evaluate",
     "find_compiler",
+    "match",
     "predict",
+    "read_compiled",
     "run_on_device",
     "run_on_devices",
+    "score",
     "suggest",
 ]
