@@ -210,6 +210,14 @@ def test_a_model_of_which_nothing_is_mapped_fails_though_the_compiler_does_not(f
     assert caught.value.exit_status == 1
 
 
+def test_each_co_compiled_model_must_be_mapped(files, stand_in):
+    model, compiled = files
+    first, second = published.CO_COMPILED.rsplit("Edge TPU subgraphs: 1", 1)
+    stdout = f"{first}Edge TPU subgraphs: 0{second}"
+    with pytest.raises(NothingMapped, match=r"0 of 78 operators of 'model_1\.tflite'"):
+        compile_model([model] * 2, compiler=stand_in(stdout=stdout, compiled=[str(compiled)] * 2))
+
+
 def test_an_exit_status_of_zero_without_a_file_is_a_failure(files, stand_in):
     with pytest.raises(NotCompilable, match="large activation tensors"):
         compile_model(
@@ -381,6 +389,11 @@ def test_another_program_of_that_name_is_not_the_compiler(tmp_path):
     other = script(tmp_path / "edgetpu_compiler", "#!/bin/sh\necho edgecompiler 0.1.1\n")
     with pytest.raises(CompilerUnusable, match=r"printed 'edgecompiler 0.1.1'.*another project"):
         find_compiler(other)
+
+
+def test_it_speaks_english_and_leaves_nothing_in_the_folder_for_temporary_files(tmp_path):
+    text = '#!/bin/sh\ntouch "$TMPDIR/left" && echo "Edge TPU Compiler version $LC_ALL"\n'
+    assert find_compiler(script(tmp_path / "edgetpu_compiler", text)).version == "C"
 
 
 def test_a_program_that_may_not_be_run(tmp_path):
