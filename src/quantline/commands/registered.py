@@ -57,11 +57,12 @@ def open_registry(model: str | None, env: str | None) -> Registry:
 
 
 def _config(project: Path, env: str | None) -> Any:
-    from kedro.config import OmegaConfigLoader
+    from kedro.framework.project import settings
+    from kedro.framework.startup import bootstrap_project
 
-    from quantline.settings import CONFIG_LOADER_ARGS
-
-    return OmegaConfigLoader(str(project / "conf"), env=env, **CONFIG_LOADER_ARGS)
+    bootstrap_project(project)
+    arguments = {**settings.CONFIG_LOADER_ARGS, "env": env}
+    return settings.CONFIG_LOADER_CLASS(str(project / settings.CONF_SOURCE), **arguments)
 
 
 def told(version: Any) -> dict[str, Any]:
