@@ -7,7 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from quantline.evaluation.bootstrap import bootstrap_mean
-from quantline.evaluation.noninferiority import noninferiority
+from quantline.evaluation.noninferiority import POWER, noninferiority
 from quantline.evaluation.pairs import Pairs, pair
 from quantline.evaluation.per_class import ClassChange, class_changes
 from quantline.release.gate.row import Outcome, Row, passes
@@ -127,7 +127,8 @@ def _accuracy(rule: str, compared: Compared, margin: float, within: int) -> Row:
         f"{compared.percent} confidence; down to {-margin:+g} is allowed."
     )
     if found.examples_needed is not None:
-        why += f" {found.examples_needed:,} more examples would decide."
+        chance = f"with a chance of {POWER:.0%}"
+        why += f" {found.examples_needed:,} more examples like these would decide {chance}."
     elif found.verdict == "undecided":
         why += " At this difference no number of examples would decide."
     return Row(
