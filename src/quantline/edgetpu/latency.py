@@ -5,16 +5,19 @@ The parts and their rates are those of microbenchmarks over USB 3
 estimate of cycles, inputs, outputs, instructions and streamed parameters. Depthwise convolutions,
 which that estimate leaves out, are fitted to the latencies that Coral publishes for MobileNets and
 PoseNet (https://coral.ai/docs/edgetpu/benchmarks/ and https://coral.ai/models/all/).
+
+The doubts about the parts are taken as independent: their squares are added.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import hypot
 from typing import TYPE_CHECKING
 
 from quantline.edgetpu.cycles import convolution_cycles, depthwise_steps
 from quantline.edgetpu.tensors import elements
-from quantline.edgetpu.traffic import traffic
+from quantline.edgetpu.traffic import INSTRUCTIONS_SPREAD, traffic
 from quantline.edgetpu.work import macs
 
 if TYPE_CHECKING:
@@ -24,16 +27,17 @@ if TYPE_CHECKING:
     from quantline.edgetpu.memory import Memory
     from quantline.tflite.graph import Operator, Subgraph
 
-# Milliseconds. A call on its own took 0.29 in one measurement, 0.74 in another.
-_CALL = (0.29, 0.74)
+# All in milliseconds. A call on its own took 0.29 in one measurement, 0.74 in another.
+_CALL, _CALL_LOW, _CALL_HIGH = 0.5, 0.29, 0.74
 _CYCLE = 1.026e-6
 _DEPTHWISE_STEP = 7.5e-6
 _INPUT_BYTE = 1 / 311e3
-_OUTPUT_BYTE = 1 / 200e3
+# What fits Coral's networks; chains of convolutions with large outputs took as long as the other
+# (https://github.com/Jorgitou98/EdgeTPU-QuantRL-Evaluation).
+_OUTPUT_BYTE, _OUTPUT_BYTE_SLOW = 1 / 200e3, 1 / 111e3
 _INSTRUCTION_BYTE = 1 / 366e3
-# Streamed by itself, and the fastest that a published latency (VGG19) leaves room for.
-_STREAMED_BYTE_SLOW = 1 / 366e3
-_STREAMED_BYTE_FAST = 1 / 455e3
+# The fastest that a published latency (VGG19) leaves room for, and streamed by itself.
+_STREAMED_BYTE_FAST, _STREAMED_BYTE_SLOW = 1 / 455e3, 1 / 366e3
 # Of operators outside the kinds that the rest was fitted on: DenseNet-121 needs so long for its MUL
 # and ADD of 21 million values, and networks on the whole for their multiply-accumulates.
 _OUTSIDE_VALUE = 0.6e-6
@@ -41,8 +45,8 @@ _OUTSIDE_MAC = 1 / 235e6
 
 _FACTOR = 1.3
 _FACTOR_OUTSIDE = 2.0
-# Of a compiled file nobody knows how much of it is depthwise; in MobileNets it is a third more.
-_DEPTHWISE_UNKNOWN = 1.4
+# Of a compiled file nobody knows how much of it is depthwise; in MobileNets it is 0.4 of the rest.
+_DEPTHWISE_UNKNOWN = 0.4
 
 _FITTED = frozenset(
     {
@@ -76,8 +80,8 @@ def predict_latency(
     """Predict how long the Edge TPU takes for its part of a model.
 
     Of 20 networks with published latencies 19 lie in their band; the other's publication is faster
-    than USB 3 can carry its weights. The band tells nothing about USB 2, where transfers are ten
-    times as slow, and about slow hosts.
+    than USB 3 can carry its weights. The band tells nothing about USB 2, where transfers take ten
+    times as long, nor about slow hosts.
 
     Args:
         subgraph: The main subgraph of the model before compilation.
@@ -96,20 +100,24 @@ def predict_latency(
         + bus.input_bytes * _INPUT_BYTE
         + bus.output_bytes * _OUTPUT_BYTE
     )
+    code = bus.instruction_bytes * _INSTRUCTION_BYTE
     outside = sum(_outside(each, subgraph) for each in operators if each.type not in _FITTED)
     share = outside / (outside + fitted) if outside else 0.0
     factor = _FACTOR + (_FACTOR_OUTSIDE - _FACTOR) * share
-    quick = fitted + bus.instruction_bytes_low * _INSTRUCTION_BYTE
-    slow = fitted + outside + bus.instruction_bytes_high * _INSTRUCTION_BYTE
-    low = subgraphs * _CALL[0] + quick / factor
-    high = subgraphs * _CALL[1] + slow * factor
-    doubt = f", of which {share:.0%} by operators of kinds that it was not" if outside else ""
-    return _with_streaming(
-        low,
-        high,
-        memory,
-        f"For {_MACHINE}: a model fitted to microbenchmarks and published latencies, within a "
-        f"factor of {factor:.2g} for the work{doubt}.",
+    kinds = f", {share:.0%} of it in operators of other kinds than those" if outside else ""
+    return _band(
+        subgraphs,
+        fitted + code + outside / 2,
+        factor,
+        below=(code - code / INSTRUCTIONS_SPREAD, outside / 2),
+        above=(
+            code * INSTRUCTIONS_SPREAD - code,
+            bus.output_bytes * (_OUTPUT_BYTE_SLOW - _OUTPUT_BYTE),
+            outside / 2,
+        ),
+        memory=memory,
+        basis=f"For {_MACHINE}; fitted to microbenchmarks and to published latencies, with a "
+        f"factor of {factor:.2g} either way for the work{kinds}.",
     )
 
 
@@ -126,23 +134,41 @@ def latency_of_compiled(compiled: Compiled, memory: Memory) -> Band | None:
     if compiled.estimated_cycles is None:
         return None
     programs = [each.package.main for each in compiled.subgraphs]
+    sent = sum(layer.size_bytes for each in programs for layer in each.inputs)
+    given = sum(layer.size_bytes for each in programs for layer in each.outputs)
     parts = (
         compiled.estimated_cycles * _CYCLE
-        + sum(layer.size_bytes for each in programs for layer in each.inputs) * _INPUT_BYTE
-        + sum(layer.size_bytes for each in programs for layer in each.outputs) * _OUTPUT_BYTE
+        + sent * _INPUT_BYTE
+        + given * _OUTPUT_BYTE
         + compiled.instruction_bytes * _INSTRUCTION_BYTE
     )
-    return _with_streaming(
-        len(programs) * _CALL[0] + parts / _FACTOR,
-        len(programs) * _CALL[1] + parts * _DEPTHWISE_UNKNOWN * _FACTOR,
-        memory,
-        f"For {_MACHINE}: cycles and bytes from the compiled file, in a model fitted to "
-        f"microbenchmarks; how much of it is depthwise, which the cycles leave out, is not known.",
+    depthwise = parts * _DEPTHWISE_UNKNOWN
+    return _band(
+        len(programs),
+        parts + depthwise / 2,
+        _FACTOR,
+        below=(depthwise / 2,),
+        above=(depthwise / 2, given * (_OUTPUT_BYTE_SLOW - _OUTPUT_BYTE)),
+        memory=memory,
+        basis=f"For {_MACHINE}; cycles and bytes are from the compiled file, their rates fitted to "
+        f"microbenchmarks; what depthwise convolutions add is not known.",
     )
 
 
-def _with_streaming(low: float, high: float, memory: Memory, basis: str) -> Band:
-    # At best all streaming goes on while the chip computes; at worst none of it.
+def _band(
+    calls: int,
+    work: float,
+    factor: float,
+    *,
+    below: tuple[float, ...],
+    above: tuple[float, ...],
+    memory: Memory,
+    basis: str,
+) -> Band:
+    middle = calls * _CALL + work
+    low = middle - hypot(middle - middle / factor, calls * (_CALL - _CALL_LOW), *below)
+    high = middle + hypot(middle * factor - middle, calls * (_CALL_HIGH - _CALL), *above)
+    # At best all streaming goes on while the chip computes, at worst none of it.
     return Band(
         low=max(low, memory.streamed_least_bytes * _STREAMED_BYTE_FAST),
         high=high + memory.streamed_most_bytes * _STREAMED_BYTE_SLOW,

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 # Instructions in compiled files: about 2 KB an operator, and 2 bytes for each pixel of the largest
 # map (45 KB for MobileNet v1 0.25 at 128 pixels a side, 130 KB for v2 at 224, 161 KB for DeepLab at
-# 513, 0.8 to 1.0 MB for PoseNet at 721 by 1,281); within a factor of 2.3 of that in all of them.
+# 513, 0.8 to 1.0 MB for PoseNet at 721 by 1,281).
 _INSTRUCTIONS = 2_000
 _INSTRUCTIONS_PIXEL = 2
-_INSTRUCTIONS_SPREAD = 2.3
+# The factor, either way, within which all of those compiled files are.
+INSTRUCTIONS_SPREAD = 2.3
 
 
 @dataclass(frozen=True)
@@ -27,14 +28,12 @@ class Traffic:
     Attributes:
         input_bytes: Activations sent to the chip.
         output_bytes: Activations that come back.
-        instruction_bytes_low: Instructions sent, at the least.
-        instruction_bytes_high: Instructions sent, at the most.
+        instruction_bytes: Instructions sent, within a factor of ``INSTRUCTIONS_SPREAD``.
     """
 
     input_bytes: int
     output_bytes: int
-    instruction_bytes_low: int
-    instruction_bytes_high: int
+    instruction_bytes: int
 
 
 def traffic(subgraph: Subgraph, chosen: Collection[int]) -> Traffic:
@@ -57,12 +56,10 @@ def traffic(subgraph: Subgraph, chosen: Collection[int]) -> Traffic:
         for index in operator.outputs:
             shape = extent(subgraph.tensors[index])
             pixels = max(pixels, shape[1] * shape[2] if len(shape) == 4 else 1)
-    size = _INSTRUCTIONS * len(chosen) + _INSTRUCTIONS_PIXEL * pixels
     return Traffic(
         input_bytes=_bytes(subgraph, sent - given),
         output_bytes=_bytes(subgraph, given & wanted),
-        instruction_bytes_low=int(size / _INSTRUCTIONS_SPREAD),
-        instruction_bytes_high=int(size * _INSTRUCTIONS_SPREAD),
+        instruction_bytes=_INSTRUCTIONS * len(chosen) + _INSTRUCTIONS_PIXEL * pixels,
     )
 
 
