@@ -6,8 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from quantline.contract.golden import check_ports
-from quantline.contract.vectors import Golden
+from quantline.contract.vectors import Golden, check_ports
 from quantline.errors import FilesUnrelated, LabelMismatch, ResultMissing, first_line
 from quantline.files import sha256
 from quantline.tflite import read
