@@ -124,6 +124,19 @@ def test_an_operator_left_in_float_goes_with_the_conversions_around_it(model):
     assert (first.type, first.operators, first.moved_operators) == ("SIN", (1, 2, 3), 4)
 
 
+def test_an_island_with_what_the_compiler_cannot_read_comes_first(model):
+    """Two such islands: neither gains anything before the other is gone."""
+    last = model.tensor(1, 8, 8, 64)
+    for kind in ["SIGN", "ATAN2"]:
+        real, result = (model.tensor(1, 8, 8, 64, dtype="float32") for _ in range(2))
+        model.add("DEQUANTIZE", [last], [real])
+        model.add(kind, [real], [result])
+        last = model.unary("QUANTIZE", result)
+    changes = suggest(model.graph(last))
+    assert [each.type for each in changes] == ["SIGN", "ATAN2"]
+    assert [each.mapped_operators for each in changes] == [0, 6]
+
+
 def test_arithmetic_on_indices_belongs_to_the_application(model):
     found, cells = (model.tensor(1, 8, dtype="int32") for _ in range(2))
     source = model.unary("RELU", model.tensor(1, 8, 4))

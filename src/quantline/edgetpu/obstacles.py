@@ -30,7 +30,8 @@ class Obstacle:
     Attributes:
         kind: The operators' type; more than one are joined by commas.
         operators: The operators themselves, in their order.
-        reason: Why the first of them is not mapped.
+        reason: Why they are not mapped: that of the one which refuses the model, or of the first
+            that is no conversion.
         remedy: The change.
         subgraph: The subgraph after the change, as far as rules can judge it.
         settled: Indices of operators that the change replaces, to be counted as mapped.
@@ -54,11 +55,11 @@ def obstacles(
         subgraph: Their subgraph.
         reasons: Why each of them is not mapped, or None, judged alone.
     """
-    failing = {each.index: each for each in live if reasons[each.index] is not None}
     known = {index: reason for index, reason in reasons.items() if reason is not None}
     # By kind and remedy; without a kind, the operators of all kinds that share the remedy.
     groups: dict[tuple[str, Remedy], list[Operator]] = {}
-    islands, rest = _islands(list(failing.values()), subgraph.tensors, known)
+    failing = [each for each in live if each.index in known]
+    islands, rest = _islands(failing, subgraph.tensors, known)
     for island in islands:
         for key, operators in _of_island(island, subgraph):
             groups.setdefault(key, []).extend(operators)
@@ -69,11 +70,15 @@ def obstacles(
     for (kind, remedy), members in groups.items():
         operators = sorted(members, key=lambda each: each.index)
         after, settled = _changed(subgraph, operators, remedy)
+        culprit = min(
+            operators,
+            key=lambda each: (not known[each.index].refuses_model, each.type in _CONVERSIONS),
+        )
         found.append(
             Obstacle(
                 kind=kind or _names(operators),
                 operators=tuple(operators),
-                reason=known[operators[0].index],
+                reason=known[culprit.index],
                 remedy=remedy,
                 subgraph=after,
                 settled=settled,

@@ -15,11 +15,12 @@ from quantline.edgetpu.vocabulary import Evidence
 from quantline.edgetpu.work import macs
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from quantline.edgetpu.obstacles import Obstacle
+    from quantline.edgetpu.remedies import Remedy
     from quantline.edgetpu.vocabulary import Reason
-    from quantline.tflite.graph import Graph, Subgraph
+    from quantline.tflite.graph import Graph, Operator, Subgraph
 
 
 @dataclass(frozen=True)
@@ -83,76 +84,94 @@ def suggest(
     if any(is_compiled(each) for each in live):
         return ()
     work = {each.index: macs(each, graph.main.tensors) for each in live}
-
-    def taken(reasons: Mapping[int, Reason | None]) -> frozenset[int]:
-        return compiled(live, reasons, multiple_subgraphs).sure
-
-    reasons = own = judge_all(graph.main, runtime_version)
-    mapped = start = taken(reasons)
-    subgraph, settled = graph.main, frozenset[int]()
+    options = _Options(live, runtime_version, multiple_subgraphs)
+    reasons = judge_all(graph.main, runtime_version)
+    start = state = _State(graph.main, frozenset(), reasons, options.mapped(reasons))
     found = []
-    while pending := obstacles(live, subgraph, reasons):
+    while pending := obstacles(live, state.subgraph, state.reasons):
         # A model that the compiler refuses, or that is not quantized, gains nothing before that.
         first = [each for each in pending if each.reason.refuses_model]
         first = first or [each for each in pending if each.remedy is remedies.QUANTIZED]
-        outcomes = []
-        for each in first or pending:
-            after = _after(each, settled, reasons, subgraph, runtime_version)
-            outcomes.append((each, after, taken(after)))
-        obstacle, after, now = max(
-            outcomes, key=lambda each: (sum(work[index] for index in each[2]), len(each[2]))
-        )
-        if not first and len(now) <= len(mapped):
+        outcomes = [(each, options.changed(state, each)) for each in first or pending]
+        obstacle, after = max(outcomes, key=lambda each: _size(work, each[1].mapped))
+        if not first and len(after.mapped) <= len(state.mapped):
             break
+        operators = tuple(each.index for each in obstacle.operators)
+        gain = _gain(work, state.mapped, after.mapped)
         found.append(
-            Suggestion(
-                type=obstacle.kind,
-                operators=tuple(each.index for each in obstacle.operators),
-                reason=obstacle.reason.rule,
-                advice=obstacle.remedy.advice,
-                source=obstacle.remedy.source,
-                **_gain(work, mapped, now),
-            )
+            _suggestion(obstacle.kind, operators, obstacle.reason.rule, obstacle.remedy, gain)
         )
-        subgraph, settled = obstacle.subgraph, settled | obstacle.settled
-        reasons, mapped = after, now
-    several = compiled(live, own, multiple_subgraphs=True).sure
-    if len(several) > len(start):
-        found.append(
-            Suggestion(
-                type="",
-                operators=(),
-                reason="only the first group of supported operators is compiled",
-                advice=remedies.MULTIPLE.advice,
-                source=remedies.MULTIPLE.source,
-                **_gain(work, start, several),
-            )
-        )
+        state = after
+    several = compiled(live, reasons, multiple_subgraphs=True).sure
+    if len(several) > len(start.mapped):
+        rule = "only the first group of supported operators is compiled"
+        gain = _gain(work, start.mapped, several)
+        found.append(_suggestion("", (), rule, remedies.MULTIPLE, gain))
     return tuple(found)
 
 
-def _after(
-    obstacle: Obstacle,
-    settled: frozenset[int],
-    reasons: Mapping[int, Reason | None],
-    subgraph: Subgraph,
-    runtime_version: int,
-) -> dict[int, Reason | None]:
-    if obstacle.subgraph is subgraph:
-        return {**reasons, **dict.fromkeys(obstacle.settled)}
-    judged = judge_all(obstacle.subgraph, runtime_version)
-    return {**judged, **dict.fromkeys(settled | obstacle.settled)}
+@dataclass(frozen=True)
+class _State:
+    """A model after some changes: its subgraph, replaced operators, judgements, and mapping."""
+
+    subgraph: Subgraph
+    settled: frozenset[int]
+    reasons: Mapping[int, Reason | None]
+    mapped: frozenset[int]
 
 
-def _gain(
-    work: Mapping[int, int], before: Collection[int], after: Collection[int]
-) -> dict[str, Any]:
-    total = sum(work.values())
-    done = sum(work[index] for index in after)
-    moved = done - sum(work[index] for index in before)
-    return {
-        "moved_operators": len(after) - len(before),
-        "moved_share_macs": moved / total if total else 0.0,
-        "mapped_operators": len(after),
-        "mapped_share_macs": done / total if total else 0.0,
-    }
+@dataclass(frozen=True)
+class _Options:
+    """What a mapping is predicted for."""
+
+    live: Sequence[Operator]
+    runtime_version: int
+    multiple_subgraphs: bool
+
+    def mapped(self, reasons: Mapping[int, Reason | None]) -> frozenset[int]:
+        return compiled(self.live, reasons, self.multiple_subgraphs).sure
+
+    def changed(self, state: _State, obstacle: Obstacle) -> _State:
+        settled = state.settled | obstacle.settled
+        reasons = (
+            state.reasons
+            if obstacle.subgraph is state.subgraph
+            else judge_all(obstacle.subgraph, self.runtime_version)
+        )
+        reasons = {**reasons, **dict.fromkeys(settled)}
+        return _State(obstacle.subgraph, settled, reasons, self.mapped(reasons))
+
+
+@dataclass(frozen=True)
+class _Gain:
+    """The last four fields of a suggestion."""
+
+    moved_operators: int
+    moved_share_macs: float
+    mapped_operators: int
+    mapped_share_macs: float
+
+
+def _gain(work: Mapping[int, int], before: Collection[int], after: Collection[int]) -> _Gain:
+    # Where nothing multiplies, there is no share of it.
+    total = sum(work.values()) or 1
+    done, count = _size(work, after)
+    done_before, count_before = _size(work, before)
+    return _Gain(count - count_before, (done - done_before) / total, count, done / total)
+
+
+def _size(work: Mapping[int, int], operators: Collection[int]) -> tuple[int, int]:
+    return sum(work[index] for index in operators), len(operators)
+
+
+def _suggestion(
+    kind: str, operators: tuple[int, ...], rule: str, remedy: Remedy, gain: _Gain
+) -> Suggestion:
+    return Suggestion(
+        type=kind,
+        operators=operators,
+        reason=rule,
+        advice=remedy.advice,
+        source=remedy.source,
+        **vars(gain),
+    )
