@@ -101,7 +101,7 @@ def _port(name: str, tensor: Tensor) -> Port:
             remedy="Export the model with fixed sizes, and without text as input or output",
         )
     scale, zero_point = 0.0, 0
-    if tensor.quantization is not None:
+    if tensor.quantization is not None and len(tensor.quantization.scales) == 1:
         (scale,), (zero_point,) = tensor.quantization.scales, tensor.quantization.zero_points
     shape = (*(abs(each) for each in batch), *rest)
     return Port(tensor.index, tensor.name, shape, dtype, scale, zero_point)
