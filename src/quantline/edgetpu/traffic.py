@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _INSTRUCTIONS = 2_000
 _INSTRUCTIONS_PIXEL = 2
 # The factor, either way, within which all of those compiled files are.
-INSTRUCTIONS_SPREAD = 2.3
+INSTRUCTIONS_SPREAD = 2.5
 
 
 @dataclass(frozen=True)
