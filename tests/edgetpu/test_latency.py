@@ -30,7 +30,7 @@ def test_published_latencies_lie_in_the_band(name):
     assert max(published) <= band.high
     if not memory.streamed_most_bytes and name != "DenseNet 121":
         # A factor of 1.3 either way, and some more for a call's own time and the instructions.
-        assert band.high / band.low < 1.3**2 * 1.35
+        assert band.high / band.low < 1.3**2 * 1.4
 
 
 def test_one_publication_is_faster_than_its_bus():
