@@ -6,6 +6,7 @@ import pytest
 
 from quantline import errors
 from quantline.errors import (
+    CandidateRefused,
     GoldenBroken,
     NotCompilable,
     NothingMapped,
@@ -60,6 +61,7 @@ def test_errors_survive_the_way_between_processes(cls: type[QuantlineError]) -> 
 
 def test_only_a_failed_check_of_a_model_has_exit_status_1() -> None:
     assert {cls for cls in EVERY_CLASS if cls.exit_status == 1} == {
+        CandidateRefused,
         GoldenBroken,
         NotCompilable,
         NotIntegerOnly,

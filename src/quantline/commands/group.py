@@ -23,6 +23,7 @@ OURS = {
     "champion": "Show the champion, its lineage, and the challenger.",
     "promote": "Approve the challenger: it becomes the champion.",
     "rollback": "Make the previous champion champion again.",
+    "edgetpu": "Say what the Edge TPU does with a .tflite file: operators, memory, latency.",
     "edgetpu-score": "Score the Edge TPU predictions on models that were compiled.",
 }
 # Named here for the help alone, which must not wait for Kedro; plugins may add others.

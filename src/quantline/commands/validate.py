@@ -11,8 +11,9 @@ import click
 
 from quantline import recipe
 from quantline.commands.command import Command, Result
+from quantline.commands.model_file import read_model
 from quantline.commands.table import pairs, size
-from quantline.errors import ModelNotFound, ModelUnreadable, first_few
+from quantline.errors import first_few
 from quantline.files import sha256
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def validate(
     from quantline.contract.targets import hold, load
 
     chosen = None if target is None else load(target)
-    content, graph = _read(Path(model))
+    content, graph = read_model(Path(model))
     made = _recipe_of(Path(model), content)
     promise = scheme or made.get("scheme", "int8")
     report = examine(
@@ -98,43 +99,6 @@ def validate(
     if report.findings:
         text += f"\n\n{findings_text(report.findings)}"
     return Result(text, values, exit_status=0 if holds else 1)
-
-
-def _read(path: Path) -> tuple[bytes, Graph]:
-    """Return a file's bytes and what they hold; it is given by its path, whatever its ending."""
-    from quantline.tflite import read
-    from quantline.tflite.unpack import IDENTIFIER
-
-    remedy = "Give a .tflite file; 'quantline quantize' makes one of a trained model"
-    if not path.exists():
-        near = sorted(each.name for each in path.parent.glob("*.tflite"))
-        raise ModelNotFound(
-            f"There is no model at '{path}'",
-            found=f"in '{path.parent}': {first_few(near) or 'no .tflite file'}",
-            expected="a .tflite file",
-            remedy="Check the path",
-        )
-    try:
-        content = path.read_bytes() if path.is_file() else None
-    except OSError as error:
-        raise _unreadable(path, f"{error.strerror} ({type(error).__name__})", remedy) from error
-    if content is None:
-        kind = "a folder" if path.is_dir() else "something that is not a file"
-        raise _unreadable(path, kind, remedy)
-    try:
-        return content, read(content, f"'{path}'")
-    except ModelUnreadable as error:
-        if content[4:8] == IDENTIFIER:
-            raise
-        raise ModelUnreadable(
-            error.what, found=error.found, expected=error.expected, remedy=remedy
-        ) from error
-
-
-def _unreadable(path: Path, found: str, remedy: str) -> ModelUnreadable:
-    return ModelUnreadable(
-        f"'{path}' cannot be read", found=found, expected="a .tflite file", remedy=remedy
-    )
 
 
 def _recipe_of(path: Path, content: bytes) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from quantline.edgetpu.compiled import read_compiled
@@ -173,6 +173,8 @@ def _predicted(
 
 
 def _of_compiled(report: Report, compiled: Compiled, remainder: Remainder) -> Evaluation:
+    if compiled.min_runtime_version is not None:
+        report = replace(report, runtime_version=compiled.min_runtime_version)
     memory = memory_of_compiled(compiled)
     programs = {each.operator.index: each.package for each in compiled.subgraphs}
     return Evaluation(

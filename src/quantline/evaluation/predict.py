@@ -11,7 +11,7 @@ from quantline.errors import InputMismatch, LabelMismatch, ModelUnsupported, fir
 from quantline.tflite import Graph, Runtime, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 # What may stand between the last computation and the output without changing its meaning.
 _WRAPPERS = {"QUANTIZE", "DEQUANTIZE", "RESHAPE", "SQUEEZE"}
@@ -89,7 +89,15 @@ class Classifier:
 
         Where the model gives NaN, it gives no class a chance: the value is -inf.
         """
-        output = self._runtime.predict(x).ravel().astype(np.float64)
+        return self.interpret(self._runtime.predict(x))
+
+    def interpret(self, output: np.ndarray) -> np.ndarray:
+        """Return what one output says of each class, as :meth:`log_probabilities` does.
+
+        Args:
+            output: The real-valued output, from wherever the model ran.
+        """
+        output = output.ravel().astype(np.float64)
         # The logarithm of 0 is -inf, and ranks last.
         with np.errstate(divide="ignore", invalid="ignore"):
             scores = self._logarithms(output)
@@ -122,24 +130,37 @@ def predict(model: bytes, samples: Iterable[Labelled], threads: int | None = Non
         InputMismatch: A sample has another shape than the model takes.
     """
     classifier = Classifier(model, threads)
+
+    def predicted() -> Iterator[tuple[str, int | None, np.ndarray]]:
+        for sample in samples:
+            if sample.x.shape != classifier.input_shape:
+                raise InputMismatch(
+                    f"The example '{sample.id}' does not have the shape that the model takes",
+                    found=f"{sample.x.shape} after the transform",
+                    expected=f"{classifier.input_shape}",
+                    remedy="Bring all examples to this shape with 'dataset.transform', for "
+                    "instance with a 'resize' step",
+                )
+            yield sample.id, sample.label, classifier.log_probabilities(sample.x)
+
+    return tabulate(predicted())
+
+
+def tabulate(predicted: Iterable[tuple[str, int | None, np.ndarray]]) -> pa.Table:
+    """Return predictions as a table, as :func:`predict` does.
+
+    Args:
+        predicted: Of each example its id, its label or None, and the log-probability of each
+            class, shape (classes,).
+    """
     columns: dict[str, list[object]] = {name: [] for name in SCHEMA.names}
-    for sample in samples:
-        if sample.x.shape != classifier.input_shape:
-            raise InputMismatch(
-                f"The example '{sample.id}' does not have the shape that the model takes",
-                found=f"{sample.x.shape} after the transform",
-                expected=f"{classifier.input_shape}",
-                remedy="Bring all examples to this shape with 'dataset.transform', for instance "
-                "with a 'resize' step",
-            )
-        scores = classifier.log_probabilities(sample.x)
+    for example, label, scores in predicted:
         top = int(scores.argmax())
-        label = sample.label
         rank, loss = None, None
         if label is not None:
             rank = int((scores > scores[label]).sum() + (scores[:label] == scores[label]).sum())
             loss = float(-max(scores[label], np.log(FLOOR)))
-        row = (sample.id, label, top, rank, float(np.exp(scores[top])), loss)
+        row = (example, label, top, rank, float(np.exp(scores[top])), loss)
         for name, value in zip(SCHEMA.names, row, strict=True):
             columns[name].append(value)
     return pa.table(columns, schema=SCHEMA)

@@ -5,14 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quantline import edgetpu, recipe
-from quantline.evaluation import compare, evaluate, measure
+from quantline.edgetpu.on_hand import compile_on_hand, run_on_hand
+from quantline.evaluation import Classifier, compare, evaluate, measure, score
 from quantline.evaluation.paired import per_class
+from quantline.evaluation.predict import tabulate
 from quantline.sampling import stream
-from quantline.tflite import read
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     import pyarrow as pa
+
+# The files of the compiled model, named as the compiler names them.
+COMPILED, COMPILED_LOG = "int8_edgetpu.tflite", "int8_edgetpu.log"
 
 
 def predict_int8(
@@ -58,7 +64,46 @@ def predict_edgetpu(
     int8_model: bytes,
     integer_only: dict[str, Any],
     evaluation: dict[str, Any],
-) -> dict[str, Any]:
-    """Predict which operators the Edge TPU would take."""
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Predict what the Edge TPU does with the model, and time what it would leave to the CPU."""
     wanted = recipe.check(recipe.Evaluation, evaluation).edgetpu
-    return edgetpu.predict(read(int8_model), runtime_version=wanted.runtime_version).to_dict()
+    found = edgetpu.evaluate(int8_model, wanted.runtime_version, wanted.multiple_subgraphs)
+    report = found.to_dict()
+    return report, report.pop("latency_ms")
+
+
+def compile_edgetpu(
+    int8_model: bytes, integer_only: dict[str, Any], evaluation: dict[str, Any]
+) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Compile the model for the Edge TPU where that is asked for, or a compiler is there."""
+    wanted = recipe.check(recipe.Evaluation, evaluation).edgetpu
+    compiled, log, report = compile_on_hand(int8_model, wanted)
+    files = {} if compiled is None else {COMPILED: compiled, COMPILED_LOG: log.encode()}
+    return files, report
+
+
+def run_edgetpu(
+    edgetpu_model: dict[str, bytes],
+    int8_model: bytes,
+    dataset: dict[str, Any],
+    manifest: dict[str, Any],
+    evaluation: dict[str, Any],
+) -> tuple[pa.Table, dict[str, Any]]:
+    """Run the compiled model on the evaluation set where a device is asked for, or is there."""
+    wanted = recipe.check(recipe.Evaluation, evaluation).edgetpu
+    examples: list[tuple[str, int | None]] = []
+
+    def inputs() -> Iterator[np.ndarray]:
+        for sample in stream(recipe.check(recipe.Dataset, dataset), manifest, "evaluation"):
+            examples.append((sample.id, sample.label))
+            yield sample.x
+
+    run, report = run_on_hand(edgetpu_model.get(COMPILED), inputs(), int8_model, wanted)
+    if run is None:
+        return tabulate([]), report
+    classifier = Classifier(int8_model)
+    outputs = map(classifier.interpret, run.real_outputs()[0])
+    predictions = tabulate(
+        (*example, scores) for example, scores in zip(examples, outputs, strict=True)
+    )
+    return predictions, {**report, "metrics": score(predictions, classifier.classes)}

@@ -6,8 +6,10 @@ from kedro.pipeline import Pipeline, node, pipeline
 
 from quantline.pipelines.evaluation.nodes import (
     compare_models,
+    compile_edgetpu,
     predict_edgetpu,
     predict_int8,
+    run_edgetpu,
     time_models,
 )
 
@@ -43,8 +45,20 @@ def create_pipeline() -> Pipeline:
             node(
                 predict_edgetpu,
                 ["int8_model", "integer_only", "params:evaluation"],
-                "edgetpu_report",
+                ["edgetpu_report", "edgetpu_latency"],
                 name="predict_edgetpu",
+            ),
+            node(
+                compile_edgetpu,
+                ["int8_model", "integer_only", "params:evaluation"],
+                ["edgetpu_model", "edgetpu_compilation"],
+                name="compile_edgetpu",
+            ),
+            node(
+                run_edgetpu,
+                ["edgetpu_model", "int8_model", "params:dataset", "manifest", "params:evaluation"],
+                ["edgetpu_predictions", "edgetpu_run"],
+                name="run_edgetpu",
             ),
         ],
         tags="evaluation",

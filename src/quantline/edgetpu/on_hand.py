@@ -1,0 +1,128 @@
+"""What the compiler and the devices at hand say of a model; or why they say nothing."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from quantline.edgetpu.comparison import compare
+from quantline.edgetpu.compiler import compile_model
+from quantline.edgetpu.compiler_options import CompilerOptions
+from quantline.edgetpu.compiler_process import find_compiler
+from quantline.edgetpu.delegate import Access
+from quantline.edgetpu.device import detect
+from quantline.edgetpu.on_device import run_on_device
+from quantline.edgetpu.verdict import predict
+from quantline.errors import CompilerNotFound, QuantlineError
+from quantline.tflite import read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from quantline import recipe
+    from quantline.edgetpu.device_run import DeviceRun
+    from quantline.ranges import Sample
+
+logger = logging.getLogger(__name__)
+
+AUTO = "auto"
+_GRACE_S = 10.0  # between the compiler's own end and ours
+_ATTEMPTS = 10  # that a search may need: each has the time of one
+
+
+def compile_on_hand(
+    model: bytes, settings: recipe.EdgeTpu
+) -> tuple[bytes | None, str, dict[str, Any]]:
+    """Compile a model where the settings ask for it, or where there is a compiler.
+
+    Args:
+        model: The quantized ``.tflite`` file.
+        settings: Which compiler, for which runtime.
+
+    Returns:
+        The compiled model and its log, or None and an empty text; and a report: ``compiled``,
+        ``why`` not, and what :class:`Compilation` and :class:`Comparison` tell.
+
+    Raises:
+        QuantlineError: The compiler that was named is not there, or does not compile the model;
+            under ``auto`` that is a warning, and a part of the report.
+    """
+    if settings.compiler is None:
+        return None, "", _none("compiled", "'evaluation.edgetpu.compiler' asks for none")
+    is_auto = settings.compiler == AUTO
+    try:
+        compiler = find_compiler(None if is_auto else settings.compiler)
+        compilation = compile_model(model, _options(settings), compiler)
+    except CompilerNotFound as error:
+        if not is_auto:
+            raise
+        return None, "", _none("compiled", f"{error.found}: {error.remedy}")
+    except QuantlineError as error:
+        if not is_auto:
+            raise
+        logger.warning("%s", error)
+        return None, "", _none("compiled", str(error))
+    (compiled,) = compilation.models
+    graph = read(model)
+    predicted = predict(graph, settings.runtime_version, settings.multiple_subgraphs)
+    comparison = compare(predicted, graph, read(compiled.content))
+    told = compilation.to_dict()
+    del told["duration_ms"]  # the same model has the same report
+    report = {"compiled": True, "why": None, **told, "comparison": comparison.to_dict()}
+    return compiled.content, compiled.log, report
+
+
+def run_on_hand(
+    compiled: bytes | None,
+    samples: Iterable[Sample],
+    int8_model: bytes,
+    settings: recipe.EdgeTpu,
+) -> tuple[DeviceRun | None, dict[str, Any]]:
+    """Run a compiled model where the settings ask for it, or where there is a device.
+
+    Args:
+        compiled: The compiled model; None where it was not compiled.
+        samples: As :func:`run_on_device` takes them; not touched where nothing is run.
+        int8_model: The model before compilation, whose outputs on the CPU are compared.
+        settings: Which device.
+
+    Returns:
+        What the device gave, or None; and a report: ``ran``, ``why`` not, ``devices``, and what
+        :class:`DeviceRun` tells.
+
+    Raises:
+        QuantlineError: The device that was named is not there, or does not run the model; under
+            ``auto`` that is a warning, and a part of the report.
+    """
+    found = {"devices": [each.to_dict() for each in detect()]}
+    if settings.device is None:
+        return None, _none("ran", "'evaluation.edgetpu.device' asks for none") | found
+    is_auto = settings.device == AUTO
+    if compiled is None and is_auto:
+        return None, _none("ran", "there is no compiled model") | found
+    if is_auto and not found["devices"]:
+        return None, _none("ran", "no Edge TPU was found") | found
+    try:
+        access = Access("" if is_auto else settings.device)
+        run = run_on_device(compiled or int8_model, samples, int8_model, access=access)
+    except QuantlineError as error:
+        if not is_auto:
+            raise
+        logger.warning("%s", error)
+        return None, _none("ran", str(error)) | found
+    return run, {"ran": True, "why": None, **run.to_dict(), **found}
+
+
+def _options(settings: recipe.EdgeTpu) -> CompilerOptions:
+    seconds = settings.compiler_timeout_s
+    return CompilerOptions(
+        min_runtime_version=settings.runtime_version,
+        multiple_subgraphs=settings.multiple_subgraphs,
+        search_delegate=settings.search_delegate,
+        attempt_timeout_s=seconds,
+        timeout_s=seconds * (_ATTEMPTS if settings.search_delegate else 1) + _GRACE_S,
+    )
+
+
+def _none(done: str, why: str) -> dict[str, Any]:
+    return {done: False, "evidence": None, "why": why}
