@@ -11,7 +11,7 @@ def summarize(
     comparison: dict[str, Any],
     latency: dict[str, Any],
     integer_only: dict[str, Any],
-    edgetpu: dict[str, Any],
+    edgetpu: dict[str, dict[str, Any]],
     gate: dict[str, Any],
 ) -> dict[str, Any]:
     """Put the stages' results together.
@@ -22,7 +22,8 @@ def summarize(
         comparison: What :func:`quantline.evaluation.compare` gave, and the size ratio.
         latency: What :func:`quantline.evaluation.measure` gave for both models.
         integer_only: The verdict of the validation.
-        edgetpu: The Edge TPU report.
+        edgetpu: For the Edge TPU the ``report``, the ``latency``, the ``compilation`` and the
+            ``run``.
         gate: The verdict.
 
     Returns:
@@ -37,15 +38,7 @@ def summarize(
         "int8": {**int8_metrics, **{key: times[key] for key in times if key not in speed}},
         "comparison": {**compared, **speed},
         "integer_only": integer_only,
-        "edgetpu": {
-            "evidence": edgetpu["evidence"],
-            "runtime_version": edgetpu["runtime_version"],
-            "operators": edgetpu["operators_total"],
-            "mapped_operators": edgetpu["mapped_operators"],
-            "unknown_operators": edgetpu["unknown_operators"],
-            "mapped_share": edgetpu["mapped_share"],
-            "subgraphs": edgetpu["subgraphs"],
-        },
+        "edgetpu": _edgetpu(**edgetpu),
         "gate": {
             "verdict": gate["verdict"],
             "passed": gate["verdict"] == "passed",
@@ -57,3 +50,54 @@ def summarize(
             },
         },
     }
+
+
+def _edgetpu(
+    report: dict[str, Any],
+    latency: dict[str, Any],
+    compilation: dict[str, Any],
+    run: dict[str, Any],
+) -> dict[str, Any]:
+    memory = report["memory"]
+    told = {
+        "evidence": report["evidence"],
+        "runtime_version": report["runtime_version"],
+        "operators": report["operators_total"],
+        "mapped_operators": report["mapped_operators"],
+        "unknown_operators": report["unknown_operators"],
+        "mapped_share": report["mapped_share"],
+        "mapped_share_macs": report["mapped_share_macs"],
+        "subgraphs": report["subgraphs"],
+        "parameter_bytes": memory["parameter_bytes"],
+        "cached_bytes": memory["cached_bytes"],
+        "streamed_bytes": memory["streamed_bytes"],
+        "memory": memory["verdict"],
+        "latency_ms_low": latency["low"],
+        "latency_ms_high": latency["high"],
+        "cpu_ms": latency["cpu"]["cpu_ms"],
+        "compiled": compilation["compiled"],
+        "ran": run["ran"],
+    }
+    if compilation["compiled"]:
+        (model,) = compilation["models"]
+        # What the compiler did takes the place of what was foretold of it.
+        told |= {
+            "evidence": compilation["evidence"],
+            "operators": model["operators_total"],
+            "mapped_operators": model["mapped_operators"],
+            "unknown_operators": 0,
+            "mapped_share": model["mapped_operators"] / model["operators_total"],
+            "subgraphs": model["subgraphs"],
+            "parameter_bytes": model["parsed"]["parameter_bytes"],
+            "cached_bytes": model["parsed"]["cached_bytes"],
+            "streamed_bytes": model["parsed"]["streamed_bytes"],
+            "predicted_wrongly": len(compilation["comparison"]["misses"]),
+        }
+    if run["ran"]:
+        agreement = {
+            key: value
+            for key, value in run["agreements"][0].items()
+            if key in {"equal_share", "steps_max", "top1_agreement"}
+        }
+        told |= {**run["latency"], **run["metrics"], **agreement, "device": run["device"]}
+    return told

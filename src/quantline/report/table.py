@@ -82,9 +82,30 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
     if proof["target"] is not None:
         kept = "kept" if proof["target"]["holds"] else "broken"
         rows.append((f"target {proof['target']['name']}", "", kept, "", proof["evidence"]))
+    return rows + _edgetpu(edge)
+
+
+def _edgetpu(edge: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
     unknown = f", {edge['unknown_operators']} unknown" if edge["unknown_operators"] else ""
     mapped = f"{edge['mapped_operators']} of {edge['operators']} operators{unknown}"
-    rows.append(("Edge TPU", "", mapped, f"runtime {edge['runtime_version']}", edge["evidence"]))
+    memory = (
+        f"{size_text(edge['cached_bytes'])} cached, {size_text(edge['streamed_bytes'])} streamed"
+    )
+    rows = [
+        ("Edge TPU", "", mapped, f"runtime {edge['runtime_version']}", edge["evidence"]),
+        ("  parameters", "", memory, edge["memory"], edge["evidence"]),
+    ]
+    if edge["ran"]:
+        rows.append(("  latency", "", _latency(edge), edge["device"], "measured"))
+        if "top1" in edge:
+            same = f"{edge['top1_agreement']:.2%} as on the CPU"
+            rows.append(("  top-1", "", percent(edge, "top1"), same, "measured"))
+    elif edge["latency_ms_low"] is not None:
+        high = edge["latency_ms_high"]
+        band = (
+            f"{edge['latency_ms_low']:.2g} to " + ("?" if high is None else f"{high:.2g}") + " ms"
+        )
+        rows.append(("  latency", "", band, "USB 3, desktop", "predicted"))
     return rows
 
 

@@ -16,6 +16,9 @@ REPORTS = (
     "integer_only",
     "golden_report",
     "edgetpu_report",
+    "edgetpu_latency",
+    "edgetpu_compilation",
+    "edgetpu_run",
 )
 JUDGED = (
     "champion",
