@@ -11,11 +11,13 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING
 
+from quantline.edgetpu.kernel import kernel
 from quantline.edgetpu.tensors import extent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from quantline.edgetpu.kernel import Kernel
     from quantline.tflite.graph import Operator, Tensor
 
 _TILE = 4  # pixels a side
@@ -30,14 +32,11 @@ def convolution_cycles(operator: Operator, tensors: Sequence[Tensor]) -> int:
     On a single pixel the outputs are spread over all tiles and take next to none: 64 to 1,040
     cycles were left for the last layer of MobileNets.
     """
-    if operator.type != "CONV_2D":
+    found = kernel(operator, tensors) if operator.type == "CONV_2D" else None
+    if found is None or prod(extent(found.result)[1:3]) == 1:
         return 0
-    if prod(extent(tensors[operator.outputs[0]])[1:3]) == 1:
-        return 0
-    outputs, height, width, inputs = tensors[operator.inputs[1]].shape
-    blocks = -(-outputs // _OUTPUTS)
-    taps = height * width * -(-inputs // _INPUTS)
-    return _tiles(operator, tensors) * max(taps, _FEWEST) * blocks
+    taps = found.height * found.width * -(-found.inputs // _INPUTS)
+    return _tiles(found) * max(taps, _FEWEST) * -(-found.outputs // _OUTPUTS)
 
 
 def depthwise_steps(operator: Operator, tensors: Sequence[Tensor]) -> int:
@@ -46,12 +45,12 @@ def depthwise_steps(operator: Operator, tensors: Sequence[Tensor]) -> int:
     0 for any other operator. The compiler estimates no cycles for them; how long they take is
     fitted to published latencies, in :mod:`quantline.edgetpu.latency`.
     """
-    if operator.type != "DEPTHWISE_CONV_2D":
+    found = kernel(operator, tensors) if operator.type == "DEPTHWISE_CONV_2D" else None
+    if found is None:
         return 0
-    shape = tensors[operator.inputs[1]].shape
-    return _tiles(operator, tensors) * prod(shape[1:3]) * -(-shape[-1] // _OUTPUTS)
+    return _tiles(found) * found.height * found.width * -(-found.outputs // _OUTPUTS)
 
 
-def _tiles(operator: Operator, tensors: Sequence[Tensor]) -> int:
-    _, height, width, _ = extent(tensors[operator.outputs[0]])
+def _tiles(found: Kernel) -> int:
+    _, height, width, _ = extent(found.result)
     return -(-height // _TILE) * -(-width // _TILE)

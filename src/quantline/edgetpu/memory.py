@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from quantline.edgetpu.kernel import kernel
 from quantline.edgetpu.parameters import LONG_VECTOR, parameter_bytes
 from quantline.edgetpu.tensors import activations, elements
 from quantline.edgetpu.vocabulary import Evidence
@@ -166,10 +167,6 @@ def _largest_activations(subgraph: Subgraph, chosen: Collection[int]) -> int:
 
 
 def _on_long_vectors(subgraph: Subgraph, chosen: Collection[int]) -> set[int]:
-    return {
-        operator.index
-        for operator in subgraph.operators
-        if operator.index in chosen
-        and operator.type == "FULLY_CONNECTED"
-        and subgraph.tensors[operator.inputs[1]].shape[-1] >= LONG_VECTOR
-    }
+    layers = [each for each in subgraph.operators if each.type == "FULLY_CONNECTED"]
+    found = {each.index: kernel(each, subgraph.tensors) for each in layers if each.index in chosen}
+    return {index for index, each in found.items() if each and each.inputs >= LONG_VECTOR}

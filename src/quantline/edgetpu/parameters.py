@@ -15,11 +15,14 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING
 
+from quantline.edgetpu.kernel import kernel
 from quantline.edgetpu.tensors import at, elements, extent, given
+from quantline.edgetpu.work import LSTM_WEIGHTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Collection, Sequence
 
+    from quantline.edgetpu.kernel import Kernel
     from quantline.tflite.graph import Operator, Subgraph, Tensor
 
 # Vectors of this length and more are handled in another way: weights on them are streamed (seen
@@ -33,8 +36,6 @@ _ALIGNMENT = 64  # bytes, of each operator's parameters
 _BLOCK = 4  # inputs, and outputs, of the smallest block of weights
 _WORD = 4  # bytes of a bias, and of a scale
 _ELEMENTWISE = frozenset({"ADD", "MAXIMUM", "MINIMUM", "MUL", "PRELU", "SQUARED_DIFFERENCE", "SUB"})
-# Of an LSTM: the weights from the input and from the last output to the gates, and the projection.
-_LSTM_WEIGHTS = (*range(1, 9), 16)
 # A SOFTMAX of 1,001 values to int8 adds 48 KiB, one to uint8 nothing.
 _SOFTMAX_BYTES = 48  # a value
 
@@ -74,9 +75,13 @@ def _straight_from_input(subgraph: Subgraph) -> set[int]:
 
 
 def _own(operator: Operator, tensors: Sequence[Tensor]) -> int:
-    rule = _RULES.get(operator.type)
-    if rule is not None:
-        return rule(operator, tensors)
+    found = kernel(operator, tensors)
+    if found is not None:
+        return _weights(operator, found)
+    if operator.type in ("LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM"):
+        return _lstm(operator, tensors)
+    if operator.type == "SOFTMAX":
+        return _softmax(tensors[operator.outputs[0]])
     if operator.type in _ELEMENTWISE:
         operands = given(operator.inputs, tensors)
         return sum(_aligned(elements(each)) for each in operands if each.constant is not None)
@@ -100,35 +105,25 @@ def _flattening(operator: Operator, tensors: Sequence[Tensor]) -> int:
     return _matrix(_blocks_of_inputs(source), count)
 
 
-def _convolution(operator: Operator, tensors: Sequence[Tensor]) -> int:
-    weights = tensors[operator.inputs[1]]
-    outputs, height, width, inputs = weights.shape
+def _weights(operator: Operator, found: Kernel) -> int:
+    words = _words(found.weights)
+    if operator.type == "FULLY_CONNECTED":
+        # On a map, every pixel's channels are filled up by themselves.
+        whole = elements(found.source) == found.inputs
+        inputs = _blocks_of_inputs(found.source) if whole else _up(found.inputs, _BLOCK)
+        return _matrix(inputs, found.outputs, words)
+    taps = found.height * found.width
+    channels = extent(found.source)[-1]
+    if operator.type == "DEPTHWISE_CONV_2D" and not channels == 1 < found.outputs:
+        # A channel's weight takes a diagonal of a block of 4 by 4, the rest of it is zeros.
+        return _aligned((taps + words) * _WORD * _up(found.outputs, _BLOCK))
     # Seen for a single output; 8 take a block of 16.
-    block = _BLOCK if outputs <= _BLOCK else 0
-    return _matrix(height * width * _up(inputs, _BLOCK), outputs, _words(weights), block)
-
-
-def _depthwise(operator: Operator, tensors: Sequence[Tensor]) -> int:
-    # A channel's weight takes a diagonal of a block of 4 by 4, the rest of it is zeros.
-    weights = tensors[operator.inputs[1]]
-    _, height, width, channels = weights.shape
-    if extent(tensors[operator.inputs[0]])[-1] == 1 < channels:
-        return _matrix(height * width * _BLOCK, channels, _words(weights))
-    words = height * width + _words(weights)
-    return _aligned(words * _WORD * _up(channels, _BLOCK))
-
-
-def _fully_connected(operator: Operator, tensors: Sequence[Tensor]) -> int:
-    weights = tensors[operator.inputs[1]]
-    source = tensors[operator.inputs[0]]
-    outputs, inputs = weights.shape[0], prod(weights.shape[1:])
-    # On a map, every pixel's channels are filled up by themselves.
-    padded = _blocks_of_inputs(source) if elements(source) == inputs else _up(inputs, _BLOCK)
-    return _matrix(padded, outputs, _words(weights))
+    block = _BLOCK if found.outputs <= _BLOCK else 0
+    return _matrix(taps * _up(found.inputs, _BLOCK), found.outputs, words, block)
 
 
 def _lstm(operator: Operator, tensors: Sequence[Tensor]) -> int:
-    weights = [at(operator, position, tensors) for position in _LSTM_WEIGHTS]
+    weights = [at(operator, position, tensors) for position in LSTM_WEIGHTS]
     return sum(
         _matrix(_up(each.shape[-1], _BLOCK), each.shape[0], _words(each))
         for each in weights
@@ -136,23 +131,11 @@ def _lstm(operator: Operator, tensors: Sequence[Tensor]) -> int:
     )
 
 
-def _softmax(operator: Operator, tensors: Sequence[Tensor]) -> int:
-    result = tensors[operator.outputs[0]]
+def _softmax(result: Tensor) -> int:
     values = extent(result)[-1] if result.shape else 1
     if result.dtype != "int8" or values >= LONG_VECTOR:
         return 0
     return _SOFTMAX_BYTES * _up(values, 64)
-
-
-_RULES: dict[str, Callable[[Operator, Sequence[Tensor]], int]] = {
-    "CONV_2D": _convolution,
-    "DEPTHWISE_CONV_2D": _depthwise,
-    "FULLY_CONNECTED": _fully_connected,
-    "LSTM": _lstm,
-    "SOFTMAX": _softmax,
-    "TRANSPOSE_CONV": _convolution,
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": _lstm,
-}
 
 
 def _matrix(inputs: int, outputs: int, words: int = 1, block: int = 0) -> int:

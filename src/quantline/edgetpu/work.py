@@ -5,16 +5,17 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING
 
+from quantline.edgetpu.kernel import kernel
 from quantline.edgetpu.tensors import at, elements, extent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from quantline.tflite.graph import Operator, Tensor
 
 # Of the LSTM kernels: weights from the input to the gates, from the last output to them, and the
 # projection (tensorflow/lite/kernels/lstm_shared.h).
-_LSTM_WEIGHTS = (*range(1, 9), 16)
+LSTM_WEIGHTS = (*range(1, 9), 16)
 _BASIC_LSTM_INPUTS = 5
 _BASIC_LSTM_WEIGHTS = (2,)
 
@@ -29,8 +30,20 @@ def macs(operator: Operator, tensors: Sequence[Tensor]) -> int:
         operator: The operator.
         tensors: All tensors of its subgraph.
     """
-    rule = None if operator.is_custom else _RULES.get(operator.type)
-    return rule(operator, tensors) if rule else 0
+    if operator.is_custom:
+        return 0
+    if operator.type in ("LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM"):
+        return _lstm(operator, tensors)
+    if operator.type == "BATCH_MATMUL":
+        return _batch_matmul(operator, tensors)
+    found = kernel(operator, tensors)
+    if found is None:
+        return 0
+    taps = found.height * found.width * found.inputs
+    if operator.type == "TRANSPOSE_CONV":
+        # Each input pixel is multiplied by all weights.
+        return prod(extent(found.source)[:-1]) * taps * found.outputs
+    return elements(found.result) * taps
 
 
 def share_of_macs(
@@ -41,33 +54,9 @@ def share_of_macs(
     return sum(macs(each, tensors) for each in part) / total if total else 0.0
 
 
-def _convolution(operator: Operator, tensors: Sequence[Tensor]) -> int:
-    # Weights of (out channels, height, width, in channels of a group).
-    weights = tensors[operator.inputs[1]]
-    return elements(tensors[operator.outputs[0]]) * prod(weights.shape[1:])
-
-
-def _depthwise(operator: Operator, tensors: Sequence[Tensor]) -> int:
-    # Weights of (1, height, width, channels).
-    weights = tensors[operator.inputs[1]]
-    return elements(tensors[operator.outputs[0]]) * prod(weights.shape[1:3])
-
-
-def _transposed(operator: Operator, tensors: Sequence[Tensor]) -> int:
-    # Weights of (out channels, height, width, in channels), each applied to every input pixel.
-    weights, image = tensors[operator.inputs[1]], tensors[operator.inputs[2]]
-    return prod(extent(image)[:-1]) * elements(weights)
-
-
-def _fully_connected(operator: Operator, tensors: Sequence[Tensor]) -> int:
-    # Weights of (units, inputs).
-    weights = tensors[operator.inputs[1]]
-    return elements(tensors[operator.outputs[0]]) * prod(weights.shape[-1:])
-
-
 def _lstm(operator: Operator, tensors: Sequence[Tensor]) -> int:
     basic = operator.type == "LSTM" and len(operator.inputs) == _BASIC_LSTM_INPUTS
-    positions = _BASIC_LSTM_WEIGHTS if basic else _LSTM_WEIGHTS
+    positions = _BASIC_LSTM_WEIGHTS if basic else LSTM_WEIGHTS
     weights = [at(operator, position, tensors) for position in positions]
     # Every step of every example reads all weights once.
     steps = prod(extent(tensors[operator.inputs[0]])[:-1])
@@ -75,17 +64,8 @@ def _lstm(operator: Operator, tensors: Sequence[Tensor]) -> int:
 
 
 def _batch_matmul(operator: Operator, tensors: Sequence[Tensor]) -> int:
-    left = extent(tensors[operator.inputs[0]])
-    summed = left[-2 if operator.options.get("adjX") else -1]
-    return elements(tensors[operator.outputs[0]]) * summed
-
-
-_RULES: dict[str, Callable[[Operator, Sequence[Tensor]], int]] = {
-    "BATCH_MATMUL": _batch_matmul,
-    "CONV_2D": _convolution,
-    "DEPTHWISE_CONV_2D": _depthwise,
-    "FULLY_CONNECTED": _fully_connected,
-    "LSTM": _lstm,
-    "TRANSPOSE_CONV": _transposed,
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": _lstm,
-}
+    # The dimension that is summed over is the last of the left matrices, or the last but one.
+    summed = extent(tensors[operator.inputs[0]])[-2:]
+    if len(summed) < 2:
+        return 0
+    return elements(tensors[operator.outputs[0]]) * summed[0 if operator.options.get("adjX") else 1]
