@@ -158,8 +158,9 @@ class Release:
 
         store, self._store = self._store, None
         try:
-            record_failure(store, self._project, self._context.params,
-                           status=status, stage=self._stage, error=error)  # fmt: skip
+            if not isinstance(error, TrackingFailed):  # such a store would only fail once more
+                record_failure(store, self._project, self._context.params,
+                               status=status, stage=self._stage, error=error)  # fmt: skip
         except TrackingFailed as also:
             logger.warning("%s", also)  # the reason that matters is the first one
         ended = {"outcome": status.lower(), "stage": self._stage, "why": [str(error)]}

@@ -11,7 +11,15 @@ import pytest
 
 from quantline.errors import ChampionChanged, NothingToRollBack, VersionNotFound
 from quantline.release.promotion import Candidate, promote, publish, roll_back
-from quantline.release.registry import CHALLENGER, CHAMPION, PREVIOUS, REASON, ROLLED_BACK, Registry
+from quantline.release.registry import (
+    CHALLENGER,
+    CHAMPION,
+    INT8_MODEL,
+    PREVIOUS,
+    REASON,
+    ROLLED_BACK,
+    Registry,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +57,7 @@ def candidate(number: int, run_id: str, compared_with: int | None) -> Candidate:
         run_id=run_id,
         model_id=None,
         compared_with=compared_with,
-        tags={"model": str(number)},
+        tags={"model": str(number), INT8_MODEL: str(number)},
     )
 
 

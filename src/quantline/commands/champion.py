@@ -20,8 +20,8 @@ def champion(model: str | None, env: str | None) -> Result:
 
     Exit status: 2 if there is none.
     """  # noqa: D301 - click's mark for lines that stay as they are
+    from quantline.release.answers import translated
     from quantline.release.registry import CHALLENGER, PREVIOUS, PROMOTED
-    from quantline.release.tracking import translated
 
     registry = open_registry(model, env)
     with translated(f"read the registered model '{registry.name}'"):

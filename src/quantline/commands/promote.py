@@ -16,8 +16,8 @@ def promote(model: str | None, env: str | None) -> Result:
     It passed its gate when it was registered. If the champion changed since, it is not promoted,
     for it was compared with another one.
     """
+    from quantline.release.answers import translated
     from quantline.release.promotion import promote as move
-    from quantline.release.tracking import translated
 
     registry = open_registry(model, env)
     with translated(f"promote the challenger of '{registry.name}'"):

@@ -19,8 +19,8 @@ def rollback(reason: str, model: str | None, env: str | None) -> Result:
     \b
         quantline rollback --reason 'too slow on the phone'
     """  # noqa: D301 - click's mark for lines that stay as they are
+    from quantline.release.answers import translated
     from quantline.release.promotion import roll_back
-    from quantline.release.tracking import translated
 
     if not reason.strip():
         raise click.UsageError("'--reason' is empty: say why, for whoever looks at it later.")

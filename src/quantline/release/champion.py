@@ -6,10 +6,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quantline.errors import ChampionIncomplete, first_line
+from quantline.errors import ChampionIncomplete
 from quantline.files import canonical_json
+from quantline.release.answers import MISSING, translated, unless
 from quantline.release.registry import CHAMPION
-from quantline.release.tracking import translated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ def fetch(registry: Registry, names: Sequence[str]) -> dict[str, bytes]:
         champion, nothing.
 
     Raises:
-        TrackingFailed: The registry does not answer.
+        TrackingFailed: The registry, or the store of its files, does not answer.
         ChampionIncomplete: Its run, or a file of it, was deleted.
     """
     with translated(f"read the champion of '{registry.name}'"):
@@ -47,7 +47,7 @@ def fetch(registry: Registry, names: Sequence[str]) -> dict[str, bytes]:
     }
     return {
         VERSION: canonical_json(told),
-        **{name: _artifact(registry, version, name) for name in names},
+        **_artifacts(registry, version, names),
     }
 
 
@@ -55,7 +55,7 @@ def fetch_trained(registry: Registry) -> bytes:
     """Return the trained model that the champion was made from, a ``.keras`` file.
 
     Raises:
-        TrackingFailed: The registry does not answer.
+        TrackingFailed: The registry, or the store of its files, does not answer.
         VersionNotFound: There is no champion.
         ChampionIncomplete: The model is not there, or is no ``.keras`` file.
     """
@@ -63,22 +63,33 @@ def fetch_trained(registry: Registry) -> bytes:
         version = registry.version_of(CHAMPION)
         if version is None:
             raise registry.not_found(CHAMPION)
-        found = [each.path for each in registry.client.list_artifacts(version.run_id, TRAINED)]
+        found = _listed(registry, version, TRAINED)
     name = next((each for each in found if each.endswith(".keras")), f"{TRAINED}/*.keras")
-    return _artifact(registry, version, name)
+    return _artifacts(registry, version, [name], TRAINED)[name]
 
 
-def _artifact(registry: Registry, version: Any, name: str) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="quantline-") as folder:
-        try:
-            return Path(
-                registry.client.download_artifacts(version.run_id, name, folder)
-            ).read_bytes()
-        except Exception as error:  # each kind of artifact store has its own
+def _artifacts(
+    registry: Registry, version: Any, names: Sequence[str], folder: str | None = None
+) -> dict[str, bytes]:
+    with (
+        translated(f"fetch the champion of '{registry.name}'"),
+        tempfile.TemporaryDirectory(prefix="quantline-") as temporary,
+    ):
+        there = _listed(registry, version, folder)
+        missing = [name for name in names if name not in there]
+        if missing:
             raise ChampionIncomplete(
                 f"The champion of '{registry.name}', version {version.version}, is not complete",
-                found=f"no '{name}' in its run {version.run_id}: {first_line(error)}",
+                found=f"in its run {version.run_id} no {', '.join(missing)}",
                 expected="the files that its release recorded",
                 remedy="Restore the run and its artifacts; or roll back, or delete the alias "
                 "'champion', to go on without this one",
-            ) from error
+            )
+        get = registry.client.download_artifacts
+        return {name: Path(get(version.run_id, name, temporary)).read_bytes() for name in names}
+
+
+def _listed(registry: Registry, version: Any, folder: str | None) -> list[str]:
+    with unless(MISSING):  # the run
+        return [each.path for each in registry.client.list_artifacts(version.run_id, folder)]
+    return []

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import RegistryBusy
+from quantline.release.answers import EXISTS, MISSING, unless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 LEASE_S = 300
 WAIT_S = 120
 _PAUSE_S = 0.2
+_held_here: set[str] = set()  # the owners of locks that this process holds
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Lock:
         if found is None or found["owner"] != self.owner or time.time() > self.expires_s:
             raise RegistryBusy(
                 f"The lock '{self.name}' was lost while the registry was changed",
-                found=f"it ran out after {LEASE_S} s" if found is None else _told(found),
+                found="it was taken away" if found is None else _told(found),
                 expected="a registry that answers within the time that the lock is held for",
                 remedy="Run the same command again: it completes what was begun",
             )
@@ -71,6 +73,8 @@ def held(client: Any, model: str, wait_s: float = WAIT_S) -> Iterator[Lock]:
     Raises:
         RegistryBusy: Another held it all the time.
     """
+    from mlflow.exceptions import MlflowException
+
     name, owner = f"{model}.lock", uuid.uuid4().hex
     deadline = time.monotonic() + wait_s
     while (lock := _taken(client, name, owner)) is None:
@@ -86,12 +90,17 @@ def held(client: Any, model: str, wait_s: float = WAIT_S) -> Iterator[Lock]:
             )
         else:
             time.sleep(_PAUSE_S)
+    _held_here.add(owner)
+    answers = True
     try:
         yield lock
+    except MlflowException:
+        answers = False  # to ask again would only take as long again
+        raise
     finally:
-        with suppress(RegistryBusy):
-            lock.check()  # one that ran out may be another's by now
-            _give_back(client, name)
+        _held_here.discard(owner)
+        if answers:
+            _give_back(lock)
 
 
 def _taken(client: Any, name: str, owner: str) -> Lock | None:
@@ -104,7 +113,7 @@ def _taken(client: Any, name: str, owner: str) -> Lock | None:
             name, tags, "Held while an alias of the model of the same name is moved."
         )
     except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+        if error.error_code != EXISTS:
             raise
         # A request that was repeated, because its first answer was lost, finds its own lock.
         found = _holder(client, name)
@@ -114,40 +123,41 @@ def _taken(client: Any, name: str, owner: str) -> Lock | None:
 
 
 def _holder(client: Any, name: str) -> dict[str, str] | None:
-    from mlflow.exceptions import MlflowException
-
-    try:
+    with unless(MISSING):
         return dict(client.get_registered_model(name).tags)
-    except MlflowException as error:
-        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-            return None
-        raise
+    return None
 
 
 def _is_abandoned(found: dict[str, str]) -> bool:
     if time.time() > float(found["expires_s"]):
         return True
-    # A process that was killed on this very machine need not be waited for.
-    return found["place"] == _place() and not Path(f"/proc/{found['pid']}").exists()
+    if found["place"] != _place():
+        return False
+    # Of this very machine it is known whether the process is there, and still holds it.
+    if int(found["pid"]) == os.getpid():
+        return found["owner"] not in _held_here
+    return not Path(f"/proc/{found['pid']}").exists()
 
 
 def _move_away(client: Any, name: str, owner: str) -> None:
-    from mlflow.exceptions import MlflowException
-
-    try:
+    with unless(EXISTS), unless(MISSING):
         client.rename_registered_model(name, f"{name}.expired.{owner}")
-    except MlflowException as error:
-        if error.error_code not in {"RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"}:
-            raise
 
 
-def _give_back(client: Any, name: str) -> None:
+def _give_back(lock: Lock) -> None:
     from mlflow.exceptions import MlflowException
 
-    with suppress(MlflowException):  # what cannot be given back runs out by itself
+    # What cannot be given back runs out by itself; what ran out may be another's by now.
+    with suppress(MlflowException, RegistryBusy):
+        lock.check()
+        _delete(lock.client, lock.name)
+        for each in lock.client.search_registered_models(f"name LIKE '{lock.name}.expired.%'"):
+            _delete(lock.client, each.name)
+
+
+def _delete(client: Any, name: str) -> None:
+    with unless(MISSING):
         client.delete_registered_model(name)
-        for each in client.search_registered_models(f"name LIKE '{name}.expired.%'"):
-            client.delete_registered_model(each.name)
 
 
 def _place() -> str:

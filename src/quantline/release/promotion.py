@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import ChampionChanged, NothingToRollBack
+from quantline.release.answers import MISSING, unless
 from quantline.release.lock import Lock, held
 from quantline.release.registry import (
     CHALLENGER,
     CHAMPION,
     COMPARED_WITH,
+    INT8_MODEL,
     NONE,
     PREVIOUS,
     PROMOTED,
@@ -39,7 +41,7 @@ class Candidate:
         run_id: The MLflow run that recorded it.
         model_id: The id of its logged model; None where it has none.
         compared_with: The version of the champion that the gate compared it with; None without one.
-        tags: Further tags of its version.
+        tags: Further tags of its version; INT8_MODEL, the SHA-256 of its bytes, among them.
     """
 
     release_id: str
@@ -64,26 +66,29 @@ def publish(registry: Registry, candidate: Candidate, *, promote: bool) -> Any:
     Raises:
         RegistryBusy: Another run was writing all the time.
         ChampionChanged: The champion is no longer the one that the candidate was compared with, or
-            the candidate was champion and was rolled back.
+            the candidate, or another of the same bytes, was champion and was rolled back.
     """
     registry.make()
     with held(registry.client, registry.name) as lock:
+        _check_not_rolled_back(registry, candidate)
         version = _found(registry, candidate)
-        if version is None:
+        if version is None or PROMOTED not in version.tags:
             compared_with = NONE if candidate.compared_with is None else candidate.compared_with
             _check_champion(registry, str(compared_with))
+        if version is None:
             lock.check()
-            version = registry.client.create_model_version(
+            made = registry.client.create_model_version(
                 registry.name, candidate.source, candidate.run_id, model_id=candidate.model_id,
                 tags={**candidate.tags, RELEASE: candidate.release_id,
                       COMPARED_WITH: str(compared_with)},
             )  # fmt: skip
-        if ROLLED_BACK in version.tags:
-            raise _rolled_back(registry, version)
-        if PROMOTED not in version.tags:
+            version = _found(registry, candidate) or made
+        challenger = registry.version_of(CHALLENGER)
+        if PROMOTED not in version.tags and not _is_later(challenger, version):
             lock.check()
             registry.client.set_registered_model_alias(registry.name, CHALLENGER, version.version)
-        if promote and _is(registry.version_of(CHALLENGER), version):
+            challenger = version
+        if promote and challenger is not None and challenger.version == version.version:
             _promote(registry, version, lock)
     return registry.get(version.version)
 
@@ -143,7 +148,7 @@ def roll_back(registry: Registry, reason: str) -> tuple[Any, Any]:
 
 def _promote(registry: Registry, version: Any, lock: Lock) -> None:
     champion = registry.version_of(CHAMPION)
-    if not _is(champion, version):
+    if champion is None or champion.version != version.version:
         _check_champion(registry, version.tags.get(COMPARED_WITH, NONE))
         before = NONE if champion is None else str(champion.version)
         registry.tag(version, {PREVIOUS: before, PROMOTED: _now()})
@@ -160,12 +165,13 @@ def _found(registry: Registry, candidate: Candidate) -> Any | None:
     """
     first, *others = registry.with_tag(RELEASE, candidate.release_id) or [None]
     for each in others:
-        registry.client.delete_model_version(registry.name, each.version)
+        with unless(MISSING):
+            registry.client.delete_model_version(registry.name, each.version)
     return first
 
 
-def _is(one: Any | None, other: Any) -> bool:
-    return one is not None and str(one.version) == str(other.version)
+def _is_later(one: Any | None, other: Any) -> bool:
+    return one is not None and int(one.version) > int(other.version)
 
 
 def _check_champion(registry: Registry, expected: str) -> None:
@@ -181,14 +187,17 @@ def _check_champion(registry: Registry, expected: str) -> None:
         )
 
 
-def _rolled_back(registry: Registry, version: Any) -> ChampionChanged:
-    return ChampionChanged(
-        f"This candidate was champion of '{registry.name}' and was rolled back",
-        found=f"version {version.version}, rolled back at {version.tags[ROLLED_BACK]}: "
-        f"{version.tags.get(REASON, 'no reason given')}",
-        expected="a candidate that nobody has turned down",
-        remedy="Train or quantize another; to have this one again, move the alias by hand",
-    )
+def _check_not_rolled_back(registry: Registry, candidate: Candidate) -> None:
+    """Refuse what was turned down, also where a later night made the very same bytes again."""
+    for version in registry.with_tag(INT8_MODEL, candidate.tags[INT8_MODEL]):
+        if ROLLED_BACK in version.tags:
+            raise ChampionChanged(
+                f"This candidate was champion of '{registry.name}' and was rolled back",
+                found=f"version {version.version}, rolled back at {version.tags[ROLLED_BACK]}: "
+                f"{version.tags.get(REASON, 'no reason given')}",
+                expected="a candidate that nobody has turned down",
+                remedy="Train or quantize another; to have this one again, move the alias by hand",
+            )
 
 
 def _named(number: str) -> str:

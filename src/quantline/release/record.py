@@ -8,9 +8,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from quantline.files import canonical_json, sha256, sha256_of_path
+from quantline.release.answers import translated
 from quantline.release.champion import TRAINED
 from quantline.release.flavor import ModelFiles, log_model
-from quantline.release.tracking import Store, batched, flatten, open_run, project_tags, translated
+from quantline.release.registry import INT8_MODEL, RELEASE
+from quantline.release.tracking import (
+    Store,
+    batched,
+    flatten,
+    log_parameters,
+    open_run,
+    project_tags,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,9 +28,9 @@ if TYPE_CHECKING:
     from quantline.release.project import Project
 
 _READ = ("summary", "manifest", "recipe", "float_import", "gate")
-_RELEASE = "quantline.release_id"
 _MODEL_ID = "quantline.model_id"
 _LOCK_FILE = "dvc.lock"
+_FINISHED = "FINISHED"
 
 
 @dataclass(frozen=True)
@@ -68,27 +77,35 @@ def record(
     read = {name: json.loads(files[name].read_bytes()) for name in _READ}
     release_id = _identity(files)
     tags = {
-        _RELEASE: release_id,
+        RELEASE: release_id,
         **project_tags(project.folder),
         **_provenance(read, project.folder),
     }
-    with translated("find out whether the results are recorded"):
-        found = store.client.search_runs(
-            [store.experiment_id], f"tags.`{_RELEASE}` = '{release_id}'"
-        )
-    run = found[0] if found else None
-    if run is not None and _MODEL_ID in run.data.tags:
-        return Recorded(release_id, run.info.run_id, run.data.tags[_MODEL_ID], read["gate"], tags)
     with translated("record the results"):
-        run_id = run.info.run_id if run else open_run(store, parameters, tags)
-        _log(store.client, run_id, read, files)
-        _log_trained(store.client, run_id, project.folder / parameters["model"]["path"])
-    model_id = log_model(store.client, run_id, _model_files(files, labels))
-    with translated("record the results"):
-        # Last: what has it is complete.
-        store.client.set_tag(run_id, _MODEL_ID, model_id)
-        store.client.set_terminated(run_id, "FINISHED")
+        run = open_run(store, tags, RELEASE)
+    run_id, model_id = run.info.run_id, run.data.tags.get(_MODEL_ID)
+    if model_id is None:
+        with translated("record the results"):
+            log_parameters(store, run, parameters)
+            _log(store.client, run_id, read, files)
+            _log_trained(store.client, run_id, project.folder / parameters["model"]["path"])
+        model_id = log_model(store.client, run_id, _model_files(files, labels))
+        with translated("record the results"):
+            _delete_unfinished(store, run_id)
+            # Last: what has it is complete.
+            store.client.set_tag(run_id, _MODEL_ID, model_id)
+    if run.info.status != _FINISHED:
+        with translated("record the results"):
+            store.client.set_terminated(run_id, _FINISHED)
     return Recorded(release_id, run_id, model_id, read["gate"], tags)
+
+
+def _delete_unfinished(store: Store, run_id: str) -> None:
+    """Delete logged models of the run whose files an interruption left incomplete."""
+    models = store.client.search_logged_models([store.experiment_id], f"source_run_id = '{run_id}'")
+    for each in models:
+        if each.status != "READY":
+            store.client.delete_logged_model(each.model_id)
 
 
 def _log(client: Any, run_id: str, read: Mapping[str, Any], files: Mapping[str, Path]) -> None:
@@ -143,6 +160,6 @@ def _provenance(read: Mapping[str, Any], folder: Path) -> dict[str, str]:
         "quantline.evaluation_sha256": manifest["evaluation"]["sha256"],
         "quantline.source_model_sha256": imported["source"]["sha256"],
         "quantline.float_model_sha256": recipe["float_model_sha256"],
-        "quantline.int8_model_sha256": recipe["int8_model_sha256"],
+        INT8_MODEL: recipe["int8_model_sha256"],
         **({"quantline.dvc_lock_sha256": sha256(lock.read_bytes())} if lock.is_file() else {}),
     }

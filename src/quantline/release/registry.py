@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import VersionNotFound
+from quantline.release.answers import EXISTS, unless
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +20,7 @@ NONE = "none"
 
 # Tags of a version.
 RELEASE = "quantline.release_id"
+INT8_MODEL = "quantline.int8_model_sha256"
 COMPARED_WITH = "quantline.compared_with"
 PREVIOUS = "quantline.previous_champion"
 PROMOTED = "quantline.promoted_at"
@@ -40,13 +42,8 @@ class Registry:
 
     def make(self) -> None:
         """Make the registered model, unless it is there."""
-        from mlflow.exceptions import MlflowException
-
-        try:
+        with unless(EXISTS):
             self.client.create_registered_model(self.name)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
 
     def version_of(self, alias: str) -> Any | None:
         """Return the model version that an alias names; None where it names none."""

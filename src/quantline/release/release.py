@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from quantline.release.answers import translated
 from quantline.release.outcome import PROMOTED, REFUSED, SUPERSEDED, UNCHANGED, WAITING
 from quantline.release.promotion import Candidate, publish
 from quantline.release.record import Recorded, record
-from quantline.release.registry import CHALLENGER, CHAMPION, RELEASE, Registry
-from quantline.release.tracking import translated
+from quantline.release.registry import CHALLENGER, CHAMPION, INT8_MODEL, RELEASE, Registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,14 +76,17 @@ def release(
             ),
             promote=settings.promotion == "at_once",
         )
-    outcomes = {CHAMPION: PROMOTED, CHALLENGER: WAITING}
-    outcome = next((outcomes[each] for each in version.aliases), SUPERSEDED)
-    return {**result, "outcome": outcome, "version": int(version.version)}
+    return {**result, "outcome": _outcome(version), "version": int(version.version)}
+
+
+def _outcome(version: Any) -> str:
+    if CHAMPION in version.aliases:
+        return PROMOTED
+    return WAITING if CHALLENGER in version.aliases else SUPERSEDED
 
 
 def _is_same_model(champion: Any, recorded: Recorded) -> bool:
     """Whether another release made the champion, and of the same bytes."""
-    same = "quantline.int8_model_sha256"
     if champion.tags.get(RELEASE) == recorded.release_id:
         return False
-    return bool(champion.tags.get(same) == recorded.tags[same])
+    return bool(champion.tags.get(INT8_MODEL) == recorded.tags[INT8_MODEL])

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import subprocess
+import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from quantline.errors import QuantlineError, TrackingFailed, first_line
+from quantline.release.answers import EXISTS, translated, unless
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,13 +22,15 @@ if TYPE_CHECKING:
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-# A server that is down, slow or answers 500 is asked again, for about a minute in all: MLflow's own
-# bounds let a scheduled run hang for a quarter of an hour.
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "4")
+# A server that is down, slow or answers 500 is asked again, for about a minute: four times 15 s,
+# and 0, 2 and 4 s between. MLflow's own bounds let a scheduled run hang for a quarter of an hour.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 _BATCH = 100  # the tracking API takes no more parameters at once
 VALUE_LIMIT = 5000  # characters of a tag or a parameter
+_FAILURE_ID = "quantline.failure_id"
 
 
 @dataclass(frozen=True)
@@ -57,26 +60,58 @@ def connect(project: Project) -> Store:
     uri = os.environ.get("MLFLOW_TRACKING_URI") or project.mlflow.get("tracking_uri")
     local = not uri
     uri = uri or f"sqlite:///{project.folder / 'mlflow.db'}"
-    with translated(f"open the tracking store '{uri}'"):
+    with translated(f"open the tracking store '{_without_password(uri)}'"):
         client = MlflowClient(uri)
         name = project.mlflow["experiment"]
         found = client.get_experiment_by_name(name)
-        if found is not None:
-            return Store(client, uri, found.experiment_id)
-        # Absolute, so that a run is found from whatever folder it is looked at.
-        artifacts = (project.folder / "mlartifacts").as_uri() if local else None
-        return Store(client, uri, client.create_experiment(name, artifact_location=artifacts))
+        if found is None:
+            # Absolute, so that a run is found from whatever folder it is looked at.
+            artifacts = (project.folder / "mlartifacts").as_uri() if local else None
+            with unless(EXISTS):
+                client.create_experiment(name, artifact_location=artifacts)
+            found = client.get_experiment_by_name(name)
+        return Store(client, uri, found.experiment_id)
 
 
-def open_run(store: Store, parameters: Mapping[str, Any], tags: Mapping[str, str]) -> str:
-    """Open a run with every parameter, flat; return its id."""
+def open_run(store: Store, tags: Mapping[str, str], known_by: str) -> Any:
+    """Open a run, or find the one that was opened before.
+
+    Args:
+        store: The tracking store.
+        tags: Its tags.
+        known_by: The one of them by which it is known: no other run has the same value.
+
+    Returns:
+        The ``mlflow.entities.Run``. If there are several, because a request was sent again whose
+        answer was lost, the first; the others are deleted.
+    """
+
+    def opened() -> list[Any]:
+        wanted = f"tags.`{known_by}` = '{tags[known_by]}'"
+        found = store.client.search_runs([store.experiment_id], wanted)
+        return sorted(found, key=lambda each: (each.info.start_time, each.info.run_id))
+
+    found = opened()
+    if not found:
+        made = store.client.create_run(store.experiment_id, tags=tags)
+        found = opened() or [made]
+    first, *others = found
+    for each in others:
+        store.client.delete_run(each.info.run_id)
+    return first
+
+
+def log_parameters(store: Store, run: Any, parameters: Mapping[str, Any]) -> None:
+    """Log every parameter, flat, that the run does not have yet: MLflow lets none be changed."""
     from mlflow.entities import Param
 
-    run_id = str(store.client.create_run(store.experiment_id, tags=tags).info.run_id)
-    values = [Param(key, str(value)[:VALUE_LIMIT]) for key, value in flatten(parameters)]
+    values = [
+        Param(key, str(value)[:VALUE_LIMIT])
+        for key, value in flatten(parameters)
+        if key not in run.data.params
+    ]
     for some in batched(values):
-        store.client.log_batch(run_id, params=some)
-    return run_id
+        store.client.log_batch(run.info.run_id, params=some)
 
 
 def record_failure(
@@ -102,12 +137,17 @@ def record_failure(
         TrackingFailed: The tracking store does not take it.
     """
     text = str(error) or type(error).__name__
+    tags = {
+        **project_tags(project.folder),
+        _FAILURE_ID: uuid.uuid4().hex,
+        "quantline.failed_stage": stage,
+        "quantline.error": text[:VALUE_LIMIT],
+    }
     with translated("record the failure"):
-        run_id = open_run(store, parameters, project_tags(project.folder))
-        store.client.set_tag(run_id, "quantline.failed_stage", stage)
-        store.client.set_tag(run_id, "quantline.error", text[:VALUE_LIMIT])
-        store.client.set_terminated(run_id, status)
-    return run_id
+        run = open_run(store, tags, _FAILURE_ID)
+        log_parameters(store, run, parameters)
+        store.client.set_terminated(run.info.run_id, status)
+    return str(run.info.run_id)
 
 
 def flatten(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -128,30 +168,6 @@ def batched(values: list[Any]) -> Iterator[list[Any]]:
     rest = iter(values)
     while some := list(islice(rest, _BATCH)):
         yield some
-
-
-@contextmanager
-def translated(action: str) -> Iterator[None]:
-    """Turn whatever MLflow raises into one error of ours.
-
-    Args:
-        action: What is tried, such as ``record the results``.
-
-    Raises:
-        TrackingFailed: It did not work.
-    """
-    try:
-        yield
-    except QuantlineError:
-        raise
-    except Exception as error:
-        raise TrackingFailed(
-            f"MLflow could not {action}",
-            found=first_line(error),
-            expected="a tracking store that answers",
-            remedy="Check MLFLOW_TRACKING_URI and conf/base/mlflow.yml, then run 'kedro run "
-            "--pipelines release': the results of the stages are on disk and are kept",
-        ) from error
 
 
 def project_tags(folder: Path) -> dict[str, str]:
@@ -175,3 +191,7 @@ def _git(folder: Path, *arguments: str) -> str:
         cwd=folder, capture_output=True, text=True, check=True,
     )  # fmt: skip
     return done.stdout.strip()
+
+
+def _without_password(uri: str) -> str:
+    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", uri)

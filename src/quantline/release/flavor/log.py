@@ -7,9 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from quantline.release.answers import translated
 from quantline.release.flavor.model_files import MODEL, read_files
 from quantline.release.flavor.save import write_model
-from quantline.release.tracking import translated
 
 if TYPE_CHECKING:
     from quantline.release.flavor.model_files import ModelFiles

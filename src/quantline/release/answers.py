@@ -1,0 +1,66 @@
+"""What a tracking store answers: what may be let pass, and what becomes an error of ours."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from quantline.errors import QuantlineError, TrackingFailed, first_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# What the store says of a request that finds its work done, because it was sent before and the
+# answer was lost.
+EXISTS = "RESOURCE_ALREADY_EXISTS"
+MISSING = "RESOURCE_DOES_NOT_EXIST"
+
+
+@contextmanager
+def translated(action: str) -> Iterator[None]:
+    """Turn whatever MLflow raises into one error of ours.
+
+    Args:
+        action: What is tried, such as ``record the results``.
+
+    Raises:
+        TrackingFailed: It did not work.
+    """
+    try:
+        yield
+    except QuantlineError:
+        raise
+    except Exception as error:
+        raise TrackingFailed(
+            f"MLflow could not {action}",
+            found=_reason(error),
+            expected="the package that this kind of store needs"
+            if isinstance(error, ImportError)
+            else "a tracking store that answers",
+            remedy="Check MLFLOW_TRACKING_URI and conf/base/mlflow.yml, then run the same again, "
+            "or 'kedro run --pipelines release': what the stages wrote is on disk and is kept",
+        ) from error
+
+
+@contextmanager
+def unless(code: str) -> Iterator[None]:
+    """Let pass what MLflow raises with this error code, :data:`EXISTS` or :data:`MISSING`."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code != code:
+            raise
+
+
+def _reason(error: BaseException) -> str:
+    """Return what MLflow says; of a server that cannot be reached, only why not."""
+    from requests import RequestException
+
+    chain = [error]
+    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(cause)
+    if any(isinstance(each, RequestException) for each in chain):
+        return f"no answer from the server: {first_line(chain[-1])}"
+    return first_line(error)
