@@ -22,7 +22,7 @@ from pydantic import (
 from quantline.errors import ParameterError, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 IoType = Literal["float32", "int8", "uint8", "int16"]
 SchemeName = Literal[
@@ -350,7 +350,7 @@ Margin = Annotated[float, Field(gt=0)]
 
 
 class Limit(Block):
-    """What a metric of a report must keep; at least one of both.
+    """What a metric of a report must keep.
 
     Attributes:
         min: The least that passes.
@@ -362,8 +362,6 @@ class Limit(Block):
 
     @model_validator(mode="after")
     def _given(self) -> Limit:
-        if self.min is None and self.max is None:
-            raise ValueError("a 'min', a 'max', or both")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError("a 'min' that is not above 'max'")
         return self
@@ -406,7 +404,8 @@ class Gate(Block):
         confidence: The confidence of each comparison, one-sided.
         seed: The seed of the bootstrap.
         resamples: How many times the bootstrap draws the examples again.
-        absolute: Limits of metrics, by report and name such as ``int8_metrics.top1``.
+        absolute: Limits of metrics, by report and name such as ``int8_metrics.top1``; in YAML a
+            dot may be a level of its own. A limit whose ``min`` and ``max`` are null is none.
         against_float: What the change from the float model may cost.
         against_champion: What the change from the champion may cost.
     """
@@ -417,6 +416,23 @@ class Gate(Block):
     absolute: dict[str, Limit] = {}
     against_float: Change = Change()
     against_champion: ChampionChange = ChampionChange()
+
+    @field_validator("absolute", mode="before")
+    @classmethod
+    def _flat(cls, value: Any) -> Any:
+        return dict(_limits(value, "")) if isinstance(value, dict) else value
+
+
+def _limits(values: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    """Yield nested limits by their dotted names; levels, unlike dots, are merged and overridden."""
+    for key, value in values.items():
+        is_nested = isinstance(value, dict) and value and not value.keys() & {"min", "max"}
+        if is_nested:
+            yield from _limits(value, f"{prefix}{key}.")
+        elif value is not None and not isinstance(value, dict):
+            raise ValueError(f"'min', 'max' or both of '{prefix}{key}'")
+        elif value and any(each is not None for each in value.values()):
+            yield f"{prefix}{key}", value
 
 
 class Release(Block):

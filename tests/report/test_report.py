@@ -20,7 +20,7 @@ MANIFEST = {
 }
 
 
-def summary(**scores: float) -> dict[str, Any]:
+def summary(compilation: Any = None, run: Any = None, **scores: float) -> dict[str, Any]:
     return summarize(
         {**scores, "size_bytes": 250_000},
         {**scores, "size_bytes": 95_000},
@@ -31,9 +31,16 @@ def summary(**scores: float) -> dict[str, Any]:
                                   "speed_ratio_high": 1.8}},
         {"integer_only": False, "float_operators": 3, "interface_operators": 0, "tensors": 34,
          "integer_tensors": 31, "evidence": "parsed", "target": {"name": "cpu", "holds": True}},
-        {"evidence": "predicted", "runtime_version": 14, "operators_total": 12,
-         "mapped_operators": 9, "unknown_operators": 1, "mapped_share": 0.75, "subgraphs": 1,
-         "operators": []},
+        {"report": {"evidence": "predicted", "runtime_version": 14, "operators_total": 12,
+                    "mapped_operators": 9, "unknown_operators": 1, "mapped_share": 0.75,
+                    "mapped_share_macs": 0.5, "subgraphs": 1, "operators": [],
+                    "memory": {"parameter_bytes": 2048, "cached_bytes": 2048, "streamed_bytes": 0,
+                               "verdict": "fits"}},
+         "latency": {"low": 1.2, "high": 3.4, "cpu": {"cpu_ms": 0.5}},
+         "compilation": compilation or {"compiled": False},
+         "run": run or {"ran": False}},
+        {"verdict": "refused", "champion": "version 3", "rules": [
+            {"outcome": each} for each in ("failed", "passed", "passed", "skipped")]},
     )  # fmt: skip
 
 
@@ -47,7 +54,9 @@ def rendered(values: dict[str, Any]) -> str:
 
 def test_the_summary_joins_scores_and_times() -> None:
     got = summary(**SCORES)
-    assert set(got) == {"float", "int8", "comparison", "integer_only", "edgetpu"}
+    assert set(got) == {"float", "int8", "comparison", "integer_only", "edgetpu", "gate"}
+    assert got["gate"] == {"verdict": "refused", "passed": False, "rules": 4, "failed": 1,
+                           "undecided": 0, "skipped": 1, "champion": "version 3"}  # fmt: skip
     assert got["float"]["latency_ms_p50"] == 1.1
     assert got["comparison"]["speed_ratio_low"] == 1.6
     assert "per_class" not in got["comparison"]
@@ -92,3 +101,40 @@ def test_an_uncertainty_has_two_digits(low: float, high: float, text: str) -> No
 def test_a_drop_is_shown_as_a_change() -> None:
     assert points({"d": 1.4, "d_low": -0.1, "d_high": 2.9}, "d") == "-1.4 ± 1.5 points"
     assert points({"d": 0.0, "d_low": -2.3, "d_high": 2.3}, "d") == "+0.0 ± 2.3 points"
+
+
+COMPILATION = {
+    "compiled": True,
+    "evidence": "read",
+    "models": [
+        {
+            "operators_total": 12,
+            "mapped_operators": 11,
+            "subgraphs": 2,
+            "parsed": {"parameter_bytes": 4096, "cached_bytes": 3072, "streamed_bytes": 1024},
+        }
+    ],
+    "comparison": {"misses": [{}, {}]},
+}
+RUN = {
+    "ran": True,
+    "device": "usb:0",
+    "latency": {**TIMES, "latency_ms_first": 20.0},
+    "metrics": {"top1": 0.91, "top1_low": 0.9, "top1_high": 0.92},
+    "agreements": [{"equal_share": 0.99, "steps_max": 2, "top1_agreement": 0.997, "output": "a"}],
+}
+
+
+def test_what_was_foretold_gives_way_to_what_the_compiler_did() -> None:
+    got = summary(compilation=COMPILATION)["edgetpu"]
+    assert (got["mapped_operators"], got["unknown_operators"], got["subgraphs"]) == (11, 0, 2)
+    assert (got["cached_bytes"], got["streamed_bytes"]) == (3072, 1024)
+    assert (got["evidence"], got["predicted_wrongly"]) == ("read", 2)
+
+
+def test_a_band_gives_way_to_what_a_device_took() -> None:
+    assert "1.2 to 3.4 ms" in rendered(summary())
+    text = rendered(summary(compilation=COMPILATION, run=RUN))
+    assert "1.2 to 3.4 ms" not in text
+    assert "usb:0" in text
+    assert "99.70% as on the CPU" in text

@@ -55,11 +55,22 @@ def test_what_is_no_finite_number_fails(case: Case, value: Any) -> None:
 
 @pytest.mark.parametrize(
     ("limit", "expected"),
-    [({}, "a 'min'"), ({"min": 2, "max": 1}, "not above"), ({"mn": 1}, "min")],
+    [(0.9, "'min', 'max' or both"), ({"min": 2, "max": 1}, "not above"), ({"mn": 1}, "top1.mn")],
 )
-def test_a_limit_that_limits_nothing_is_a_mistake(limit: Any, expected: str) -> None:
+def test_a_limit_that_is_none_is_a_mistake(limit: Any, expected: str) -> None:
     with pytest.raises(ParameterError, match=expected):
         recipe.check(recipe.Gate, {"absolute": {"int8_metrics.top1": limit}})
+
+
+@pytest.mark.parametrize("limit", [None, {}, {"min": None, "max": None}])
+def test_a_limit_is_taken_back_by_null(limit: Any) -> None:
+    assert recipe.check(recipe.Gate, {"absolute": {"int8_metrics": {"top1": limit}}}).absolute == {}
+
+
+def test_levels_and_dots_name_the_same_metric() -> None:
+    for limits in ({"int8_metrics": {"top1": {"min": 0.9}}}, {"int8_metrics.top1": {"min": 0.9}}):
+        (found,) = recipe.check(recipe.Gate, {"absolute": limits}).absolute.items()
+        assert found == ("int8_metrics.top1", recipe.Limit(min=0.9))
 
 
 def test_the_margin_decides_on_the_same_counts(case: Case) -> None:
