@@ -37,7 +37,6 @@ def log_model(client: Any, run_id: str, files: ModelFiles, name: str = "model") 
         TrackingFailed: The store does not take it.
         QuantlineError: The model cannot be saved; see ``save_model``.
     """
-    from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model
 
     contents = read_files(files)  # before the store hears of it
@@ -60,10 +59,22 @@ def log_model(client: Any, run_id: str, files: ModelFiles, name: str = "model") 
                 )
                 write_model(folder, contents, model)
                 client.log_model_artifacts(logged.model_id, str(folder))
-                client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+                _name_output(client, run_id, logged.model_id)
                 client.finalize_logged_model(logged.model_id, "READY")
             except BaseException:
                 with suppress(Exception):  # the reason that matters is the first one
                     client.finalize_logged_model(logged.model_id, "FAILED")
                 raise
     return str(logged.model_id)
+
+
+def _name_output(client: Any, run_id: str, model_id: str) -> None:
+    from mlflow.entities import LoggedModelOutput
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
+    except MlflowException:
+        # A request that was sent again, because its answer was lost, breaks a key of the database.
+        if all(each.model_id != model_id for each in client.get_run(run_id).outputs.model_outputs):
+            raise
