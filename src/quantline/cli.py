@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from quantline.errors import NothingToRun, QuantlineError, suggest
 from quantline.hooks import Release
 
 INTERRUPTED = 130  # what shells report for SIGINT
+# Python and Kedro end with 1 themselves, which here says that a candidate is refused.
+COULD_NOT_RUN = 2
 
 
 @click.group(name="quantline")
@@ -39,10 +42,14 @@ def run(**arguments: Any) -> None:
         _abandon("KILLED", interrupt)
         click.echo("Interrupted. Finished results are kept; the same command runs again.", err=True)
         raise SystemExit(INTERRUPTED) from None
+    except click.ClickException as error:
+        error.exit_code = COULD_NOT_RUN
+        raise
     except Exception as error:
         ours = _find(error)
         if ours is None:
-            raise
+            sys.excepthook(*sys.exc_info())
+            raise SystemExit(COULD_NOT_RUN) from error
         _abandon("FAILED", ours)
         click.echo(f"\n{ours}", err=True)
         raise SystemExit(ours.exit_status) from error
