@@ -1,7 +1,7 @@
 """Published networks as graphs of shapes, put together layer by layer.
 
 Predicting the Edge TPU's memory and latency needs no weights; these have the shapes of the models
-that Coral publishes, 8-bit with one scale for all of a tensor.
+that Coral publishes, 8-bit with one scale for all of a tensor, if not said otherwise.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ import numpy as np
 from quantline.tflite.graph import Graph, Operator, Quantization, Subgraph, Tensor
 
 _SCALE = Quantization((0.5,), (0,), 0)
+_SCALES = Quantization((0.5, 0.25), (0, 0), 0)  # several are several: how many does not matter
 _CLASSES = 1001
 
 
 class Network:
     """A network that grows by calls; each returns the index of its output tensor."""
 
-    def __init__(self, height: int, width: int) -> None:
+    def __init__(self, height: int, width: int, per_channel: bool = False) -> None:
+        self._scales = _SCALES if per_channel else _SCALE
         self.tensors: list[Tensor] = []
         self.operators: list[Operator] = []
         self.input = self._tensor((1, height, width, 3))
@@ -65,6 +67,11 @@ class Network:
         channels = sum(self.shape(each)[3] for each in parts)
         return self._add("CONCATENATION", list(parts), (*self.shape(parts[0])[:3], channels))
 
+    def enlarge(self, x: int) -> int:
+        """Add a RESIZE_NEAREST_NEIGHBOR to twice the size."""
+        _, height, width, channels = self.shape(x)
+        return self._add("RESIZE_NEAREST_NEIGHBOR", [x], (1, 2 * height, 2 * width, channels))
+
     def normalize(self, x: int) -> int:
         """Add a MUL and an ADD: a batch normalization that no convolution takes in."""
         for kind in ("MUL", "ADD"):
@@ -87,7 +94,8 @@ class Network:
         # One zero for all: what a weight holds does not matter, and VGG has 138 million.
         zeros = np.broadcast_to(np.uint8(0), math.prod(shape)) if constant else None
         index = len(self.tensors)
-        self.tensors.append(Tensor(index, f"t{index}", "uint8", shape, zeros, False, _SCALE))
+        scales = self._scales if constant else _SCALE
+        self.tensors.append(Tensor(index, f"t{index}", "uint8", shape, zeros, False, scales))
         return index
 
     def _add(self, kind: str, inputs: list[int], shape: tuple[int, ...]) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from benchmarks.yolov5 import yolov5n
 from tests.edgetpu import pairs
 
 from quantline.edgetpu.parameters import parameter_bytes
@@ -66,6 +67,14 @@ def test_outputs_of_different_scales_cost_a_word_each(model):
     several = convolution(model, 100, 3, 3, 100, scales=tuple(range(1, 101)))
     equal = convolution(model, 100, 3, 3, 100, scales=(0.5,) * 100)
     assert (single, several, equal) == (128 * 904, 128 * 908, 128 * 904)
+
+
+def test_a_published_log_of_a_network_with_a_scale_for_each_channel():
+    """YOLOv5n at 480 by 640 for 80 classes: 60 convolutions, 1.82 MiB printed by version 16.0."""
+    main = yolov5n(480, 640).main
+    chosen = range(len(main.operators))
+    assert sum(each.type == "CONV_2D" for each in main.operators) == 60
+    assert f"{sum(parameter_bytes(main, chosen, 14).values()) / 2**20:.2f}" == "1.82"
 
 
 @pytest.mark.parametrize(("outputs", "rows"), [(1, 4), (8, 16), (24, 32), (64, 64), (72, 128)])
