@@ -81,6 +81,13 @@ def test_dead_operators_have_no_share_of_the_work(model):
     assert unmeasured(model.graph(second)).mapped_share_macs == 1.0
 
 
+def test_that_nothing_stays_on_the_cpu_is_as_well_known_as_the_mapping(model):
+    file = compiling.file(model.graph(model.unary("RELU", model.tensor(1, 8))))
+    latency = evaluate(file).latency_ms()
+    assert (latency["cpu"]["cpu_ms"], latency["cpu"]["evidence"]) == (0.0, "predicted")
+    assert latency["high"] == latency["edgetpu_high"]
+
+
 def test_where_nothing_maps(model):
     data = unmeasured(model.graph(model.unary("EXP", model.tensor(1, 8)))).to_dict()
     assert (data["mapped_operators"], data["memory"]["parameter_bytes"]) == (0, 0)

@@ -91,12 +91,14 @@ class Evaluation:
         ``high`` is None where the CPU's share was not timed, and both are where nothing tells the
         chip's.
         """
-        cpu = self.remainder
+        cpu = self.remainder.to_dict()
+        if not self.remainder.operators:
+            cpu["evidence"] = str(self.evidence)  # that nothing stays on the CPU was not timed
         data: dict[str, Any] = {
             "basis": self.band.basis
             if self.band
             else "The compiled file holds no estimate of cycles, as those for runtime 14 do not.",
-            "cpu": cpu.to_dict(),
+            "cpu": cpu,
             "edgetpu_high": self.band.high if self.band else None,
             "edgetpu_low": self.band.low if self.band else None,
             "evidence": str(Evidence.PREDICTED),
@@ -104,7 +106,7 @@ class Evaluation:
             "low": None,
         }
         if self.band:
-            timed = cpu.milliseconds
+            timed = self.remainder.milliseconds
             data["low"] = self.band.low + (timed[0] if timed else 0.0)
             data["high"] = self.band.high + timed[2] if timed else None
         return data

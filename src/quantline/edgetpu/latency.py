@@ -51,8 +51,8 @@ _DEPTHWISE_UNKNOWN = 0.4
 _FITTED = frozenset(
     {
         "ADD", "AVERAGE_POOL_2D", "CONCATENATION", "CONV_2D", "DEPTHWISE_CONV_2D",
-        "FULLY_CONNECTED", "MAX_POOL_2D", "QUANTIZE", "RELU", "RELU6", "RESHAPE", "SOFTMAX",
-        "SQUEEZE",
+        "FULLY_CONNECTED", "MAX_POOL_2D", "MEAN", "QUANTIZE", "RELU", "RELU6", "RESHAPE",
+        "SOFTMAX", "SQUEEZE",
     }
 )  # fmt: skip
 
@@ -104,7 +104,7 @@ def predict_latency(
     outside = sum(_outside(each, subgraph) for each in operators if each.type not in _FITTED)
     share = outside / (outside + fitted) if outside else 0.0
     factor = _FACTOR + (_FACTOR_OUTSIDE - _FACTOR) * share
-    kinds = f", {share:.0%} of it in operators of other kinds than those" if outside else ""
+    kinds = f", {share:.0%} of it in operators of other kinds than those" if share > 0.005 else ""
     return _band(
         subgraphs,
         fitted + code + outside / 2,
