@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from quantline import recipe
 from quantline.commands.command import Command, Result
-from quantline.commands.edgetpu_text import (
+from quantline.commands.edgetpu_text import evaluation_text
+from quantline.commands.edgetpu_work_text import (
     compilation_text,
-    evaluation_text,
     placed_text,
     programs_text,
     run_text,
@@ -21,7 +22,9 @@ from quantline.commands.outputs import check_outputs, write_together
 from quantline.edgetpu.operators import NEWEST_RUNTIME, OLDEST_RUNTIME
 
 if TYPE_CHECKING:
-    from quantline.edgetpu import DeviceRun, Match
+    from quantline.commands.samples import Samples
+    from quantline.edgetpu import Match
+    from quantline.tflite import Graph
 
 
 @click.command("edgetpu", cls=Command)
@@ -43,6 +46,14 @@ if TYPE_CHECKING:
     help="Compile with edgetpu_compiler, and compare the result with the prediction.",
 )  # fmt: skip
 @click.option("--compiler", metavar="PATH", help="edgetpu_compiler, if it is not on PATH.")
+@click.option(
+    "--search-delegate", is_flag=True,
+    help="If it does not compile, let the compiler cut the model shorter until it does.",
+)  # fmt: skip
+@click.option(
+    "--compiler-timeout-s", type=click.IntRange(min=1), metavar="N", default=180,
+    show_default=True, help="After how many seconds the compiler is ended.",
+)  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace a different OUT.tflite.")
 @click.option(
     "--run", "data", metavar="DATA.npz",
@@ -51,14 +62,13 @@ if TYPE_CHECKING:
 @click.option("--device", default="", metavar="NAME", help="Which one: usb:0, pci:0; else any.")
 def edgetpu(
     model: str,
-    runtime_version: int,
-    multiple_subgraphs: bool,
     original: str | None,
     out: str | None,
     compiler: str | None,
     force: bool,
     data: str | None,
     device: str,
+    **compiled_how: Any,
 ) -> Result:
     """Say what the Edge TPU does with a model: operators, memory, latency, and what to change.
 
@@ -69,19 +79,40 @@ def edgetpu(
         quantline edgetpu model_int8.tflite
         quantline edgetpu model_int8_edgetpu.tflite --original model_int8.tflite
 
-    Exit status: 0; 1 where nothing is mapped; 2 if the model cannot be read.
+    Exit status: 0; 1 where nothing is mapped, or the compiler refuses the model; 2 if the model
+    cannot be read.
     """  # noqa: D301 - click's mark for lines that stay as they are
-    from quantline.edgetpu import evaluate, match, read_compiled
+    from quantline.edgetpu import (
+        Access,
+        detect,
+        evaluate,
+        find_compiler,
+        match,
+        read_compiled,
+        run_on_device,
+    )
+    from quantline.edgetpu.on_hand import compile_and_compare
 
+    settings = recipe.EdgeTpu(**compiled_how)
+    # What may be refused comes first, what takes long last.
+    if out is None and (compiler is not None or settings.search_delegate):
+        raise click.UsageError("'--compiler' and '--search-delegate' go with '--compile'")
+    if data is None and device:
+        raise click.UsageError("'--device' goes with '--run'")
     if out is not None:
         check_outputs([Path(out)], [model, original, data], suffix=".tflite")
     content, graph = read_model(Path(model))
     source = None if original is None else read_model(Path(original))
-    # First, since it may be refused: that which takes long comes last.
     placed = None if source is None else match(source[1], graph)
-    found = evaluate(content, runtime_version, multiple_subgraphs, name=f"'{model}'")
-    values = {"model": model, **found.to_dict()}
-    parts = [evaluation_text(model, len(content), found)]
+    samples = None if data is None else _samples(graph, data, device)
+    program = None if out is None else find_compiler(compiler)
+    found = evaluate(
+        content, settings.runtime_version, settings.multiple_subgraphs, name=f"'{model}'"
+    )
+    mapped = found.report.mapped_operators
+    devices = [each.to_dict() for each in detect()]
+    values = {"model": model, **found.to_dict(), "devices": devices}
+    parts = [evaluation_text(model, len(content), found, placed)]
     compiled = read_compiled(graph, f"'{model}'")
     if compiled.subgraphs:
         values["compiled"] = compiled.to_dict()
@@ -90,47 +121,28 @@ def edgetpu(
         values["original"] = _placed(placed)
         parts.append(placed_text(str(original), source[1], placed))
     int8_model = None if source is None else source[0]
-    if out is not None:
+    if out is not None and program is not None:
         int8_model = content
-        content, values["compilation"] = _compile(
-            content, runtime_version, multiple_subgraphs, compiler
-        )
+        made, told = compile_and_compare(content, settings, program)
+        content, mapped = made.content, made.record.mapped_operators
+        values["compilation"] = told
         write_together({Path(out): content}, force=force)
-        parts.append(f"{compilation_text(values['compilation'])}\nwritten     {out}")
-    if data is not None:
-        run = _run(content, int8_model, data, device)
+        parts.append(f"{compilation_text(told)}\n\nwritten: {out}")
+    if samples is not None:
+        run = run_on_device(content, samples.each(), int8_model, access=Access(device))
         values["run"] = run.to_dict()
         parts.append(run_text(run))
-    return Result("\n\n".join(parts), values, 0 if found.report.mapped_operators else 1)
+    return Result("\n\n".join(parts), values, 0 if mapped else 1)
 
 
-def _compile(
-    content: bytes, runtime_version: int, multiple_subgraphs: bool, compiler: str | None
-) -> tuple[bytes, dict[str, Any]]:
-    from quantline.edgetpu import CompilerOptions, compile_model, find_compiler, predict
-    from quantline.edgetpu.comparison import compare
-    from quantline.tflite import read
-
-    options = CompilerOptions(
-        min_runtime_version=runtime_version, multiple_subgraphs=multiple_subgraphs
-    )
-    compilation = compile_model(content, options, find_compiler(compiler))
-    (compiled,) = compilation.models
-    graph = read(content)
-    predicted = predict(graph, runtime_version, multiple_subgraphs)
-    compared = compare(predicted, graph, read(compiled.content))
-    return compiled.content, {**compilation.to_dict(), "predicted": compared.to_dict()}
-
-
-def _run(content: bytes, int8_model: bytes | None, data: str, device: str) -> DeviceRun:
+def _samples(graph: Graph, data: str, device: str) -> Samples:
     from quantline.commands.samples import choose, open_archive
-    from quantline.edgetpu import Access, run_on_device
-    from quantline.tflite import read
+    from quantline.edgetpu import Access
 
-    main = read(content).main
+    Access(device).check()
+    main = graph.main
     inputs = {main.tensors[each].name: main.tensors[each].shape[1:] for each in main.inputs}
-    samples = choose(open_archive(data), inputs)
-    return run_on_device(content, samples.each(), int8_model, access=Access(device))
+    return choose(open_archive(data), inputs)
 
 
 def _placed(placed: Match) -> dict[str, Any]:

@@ -2,167 +2,173 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import textwrap
+from typing import TYPE_CHECKING
 
-from quantline.commands.table import pairs, size, table
-from quantline.edgetpu import Target, can_detect, detect
+from quantline.commands.table import pairs, size
+from quantline.edgetpu import Evidence, Provenance, Target, can_detect, detect
+from quantline.edgetpu.memory import Fit
 from quantline.errors import first_few
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Sequence
 
-    from quantline.edgetpu import Compiled, DeviceRun, Evaluation, Match, Suggestion
+    from quantline.edgetpu import Evaluation, Match, OperatorVerdict, Suggestion
     from quantline.edgetpu.latency import Band
     from quantline.edgetpu.memory import Memory
-    from quantline.tflite import Graph
+    from quantline.edgetpu.remainder import Remainder
 
-_PROGRAM = (
-    "operator", "needs", "cached", "streamed", "instructions", "scratch", "cycles", "executables",
-)  # fmt: skip
-_SHOWN = 10  # of the operators on the CPU, and of the suggestions
+_WIDTH = 100
+_SHOWN = 10  # types of operators that are left for the same reason
+_LONG = 30  # characters of numbers before they are counted instead
+_LEFT = {
+    Evidence.PREDICTED: "Not on the Edge TPU",
+    # The file says which they are, and not why.
+    Evidence.PARSED: "Not on the Edge TPU, by the rules because",
+}
+_KNOWN = {
+    Provenance.DOCUMENTED: "documented",
+    Provenance.PARSED: "seen in compiled models",
+    Provenance.REPORTED: "reported by a user",
+    Provenance.MEMORY: "not confirmed",
+}
 
 
-def evaluation_text(model: str, size_bytes: int, found: Evaluation) -> str:
-    """Return what was found of a model, before or after compilation."""
+def evaluation_text(
+    model: str, size_bytes: int, found: Evaluation, placed: Match | None = None
+) -> str:
+    """Return what was found of a model, before or after compilation.
+
+    Args:
+        model: Its path.
+        size_bytes: Its size.
+        found: What was found.
+        placed: Where the operators of the original went, if it was given.
+    """
     rows = [
         ("model", f"{model}, {size(size_bytes)}"),
-        ("operators", _operators(found)),
+        ("operators", _operators(found, placed)),
         ("parameters", _memory(found.memory)),
         ("latency", _latency(found)),
     ]
-    if found.band is not None:
+    mapped = found.report.mapped_operators > 0
+    if mapped and found.band is not None:
         rows.append(("", found.band.basis))
-    rows += [("devices", _devices())]
+    rows.append(("devices", _devices()))
+    operators = found.report.operators
     blocks = [
-        pairs(rows),
-        *_listed("Not on the Edge TPU", list(_left(found))),
-        *_listed(
-            "To have more on it, the worst first", [_advice(each) for each in found.suggestions]
-        ),
-        *_listed("Not foreseen", list(found.not_predicted)),
+        pairs([(name, folded(text, 12)) for name, text in rows]),
+        *listed(_LEFT[found.evidence], _alike(operators, Target.CPU)),
+        *listed("Unknown, and counted as on the CPU", _alike(operators, Target.UNKNOWN)),
+        *listed("To have more on it, the worst obstacle first", map(_advice, found.suggestions)),
+        *listed("Not foreseen", found.not_predicted if mapped else ()),
     ]
     return "\n\n".join(blocks)
 
 
-def programs_text(compiled: Compiled) -> str:
-    """Return what a compiled model's Edge TPU operators hold."""
-    rows = []
-    for each in compiled.subgraphs:
-        package, main = each.package, each.package.main
-        cycles = "not told" if main.estimated_cycles is None else f"{main.estimated_cycles:,}"
-        rows.append((
-            str(each.operator.index),
-            f"runtime {package.min_runtime_version}",
-            f"{package.cached_bytes:,}",
-            f"{package.streamed_bytes:,}",
-            f"{main.instruction_bytes:,}",
-            f"{main.scratch_bytes:,}",
-            cycles,
-            " + ".join(str(one.type) for one in package.executables),
-        ))  # fmt: skip
-    return f"Edge TPU programs, sizes in bytes (parsed):\n{table(_PROGRAM, rows)}"
-
-
-def placed_text(original: str, graph: Graph, placed: Match) -> str:
-    """Return where the operators of the original model went."""
-    operators = graph.main.operators
-    left = [f"{index} {operators[index].type}" for index in placed.cpu]
-    rows = [("original", f"{original}, {len(operators)} operators")]
-    rows += [
-        (f"subgraph {number}", f"{len(each)} operators: {_runs(each)}")
-        for number, each in enumerate(placed.subgraphs)
+def listed(heading: str, items: Iterable[str]) -> list[str]:
+    """Return one block: a heading and indented items, whose further lines are indented more."""
+    lines = [
+        f"{'  ' if at == 0 else '    '}{folded(line, 6)}"
+        for item in items
+        for at, line in enumerate(item.splitlines())
     ]
-    rows += [("on the CPU", first_few(left, _SHOWN) or "none")]
-    if placed.dead:
-        rows.append(("dropped", _runs(placed.dead)))
-    return pairs([*rows, ("evidence", "parsed from both files")])
+    return ["\n".join([f"{heading}:", *lines])] if lines else []
 
 
-def compilation_text(compilation: Mapping[str, Any]) -> str:
-    """Return what the compiler did, beside what was predicted."""
-    (record,) = compilation["models"]
-    compared = compilation["predicted"]
-    total = record["operators_total"]
-    rows = [
-        ("compiled", f"by version {compilation['compiler_version']} in "
-                     f"{compilation['duration_ms']} ms"),
-        ("operators", f"{record['mapped_operators']} of {total} on the Edge TPU, "
-                      f"{record['subgraphs']} subgraphs (read from the compiler)"),
-        ("parameters", f"{record['parsed']['cached_bytes']:,} bytes cached on chip, "
-                       f"{record['parsed']['streamed_bytes']:,} streamed (parsed)"),
-        ("predicted", f"{compared['right']} of {compared['operators']} operators rightly, "
-                      f"{compared['subgraphs']['predicted']} subgraphs"),
-    ]  # fmt: skip
-    misses = [
-        f"{each['index']} {each['type']}: predicted {each['target']}, {each['rule']}; the "
-        f"compiler: {each['actual']}"
-        for each in compared["misses"]
-    ]
-    warnings = list(compilation["warnings"])
-    return "\n\n".join(
-        [pairs(rows), *_listed("Predicted wrongly", misses), *_listed("Warnings", warnings)]
-    )
+def folded(text: str, indent: int) -> str:
+    """Return a text in lines of up to 100 characters, the others indented as the first one is."""
+    width = _WIDTH - indent
+    lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    return f"\n{' ' * indent}".join(lines)
 
 
-def run_text(run: DeviceRun) -> str:
-    """Return what a device gave."""
-    times = run.latency
-    rows = [
-        ("device", f"{run.device or 'any'}, {run.library} {run.library_version or ''}".rstrip()),
-        ("latency", f"{times.p50:.3g} ms [{times.p10:.3g}, {times.p90:.3g}], the first call "
-                    f"{times.first:.3g} ms, {times.runs} runs (measured)"),
-    ]  # fmt: skip
-    for each in run.agreements:
-        if each is not None:
-            rows.append((
-                f"'{each.output}'",
-                f"{each.equal_share:.2%} of the values as on the CPU, at most {each.steps_max} "
-                f"steps off (measured)",
-            ))  # fmt: skip
-    return pairs(rows)
+def milliseconds(*values: float) -> str:
+    """Return a time, or a range of times, with two digits."""
+    rounded = (f"{float(f'{each:.2g}'):g}" if each >= 0.01 else "under 0.01" for each in values)
+    return f"{' to '.join(rounded)} ms"
 
 
-def _operators(found: Evaluation) -> str:
+def runs(indices: Sequence[int]) -> str:
+    """Return ascending numbers, those that follow each other as a range: ``0-62, 64``."""
+    found: list[list[int]] = []
+    for each in indices:
+        if found and each == found[-1][-1] + 1:
+            found[-1][1:] = [each]
+        else:
+            found.append([each])
+    return ", ".join("-".join(map(str, each)) for each in found)
+
+
+def _operators(found: Evaluation, placed: Match | None) -> str:
     report = found.report
+    total, mapped = report.operators_total, report.mapped_operators
+    if found.evidence is Evidence.PARSED:
+        needs = f"(parsed; needs runtime {report.runtime_version})"
+        if placed is not None:
+            on, left = len(placed.edgetpu), len(placed.cpu)
+            return f"{on} of {on + left} on the Edge TPU, in {_subgraphs(mapped)} {needs}"
+        return f"{_subgraphs(mapped)} for the Edge TPU, {total - mapped} operators left {needs}"
+    how = f"(predicted for runtime {report.runtime_version})"
     unknown = f", {report.unknown_operators} unknown" if report.unknown_operators else ""
-    share = "" if found.mapped_share_macs is None else (
-        f", {found.mapped_share_macs:.1%} of the multiply-accumulates")  # fmt: skip
-    more = report.subgraphs_multiple
-    several = f" ({more} with --multiple-subgraphs)" if more != report.subgraphs else ""
-    return (
-        f"{report.mapped_operators} of {report.operators_total} on the Edge TPU{unknown}{share}, "
-        f"subgraphs: {report.subgraphs}{several} ({found.evidence}, runtime "
-        f"{report.runtime_version})"
-    )
+    if not mapped:
+        return f"none of {total} on the Edge TPU{unknown} {how}"
+    several = report.subgraphs_multiple
+    more = f", or {several} with --multiple-subgraphs" if several != report.subgraphs else ""
+    share = found.mapped_share_macs or 0.0
+    work = "" if mapped == total else f" and {share:.0%} of the multiply-accumulates"
+    on = f"all {total}" if mapped == total else f"{mapped} of {total}"
+    where = f"in {_subgraphs(report.subgraphs)}{more}"
+    return f"{on} on the Edge TPU{work}{unknown}, {where} {how}"
+
+
+def _subgraphs(count: int) -> str:
+    return "1 subgraph" if count == 1 else f"{count} subgraphs"
 
 
 def _memory(memory: Memory) -> str:
-    room = (
-        "" if memory.remaining_bytes is None else f", room for {size(memory.remaining_bytes)} more"
-    )
+    if not memory.parameter_bytes:
+        return "none on the Edge TPU"
+    whole = size(memory.parameter_bytes)
+    if memory.verdict is Fit.FITS:
+        left = memory.remaining_bytes
+        room = "" if left is None else f", with room for about {size(left)} more"
+        return f"{whole} fit the chip's memory{room} ({memory.evidence})"
+    least, most = size(memory.streamed_least_bytes), size(memory.streamed_most_bytes)
+    streamed = f"{most}" if least == most else f"{least} to {most}"
+    verb = "may not" if memory.verdict is Fit.UNDECIDED else "do not"
     return (
-        f"{size(memory.parameter_bytes)}: {size(memory.cached_bytes)} cached on chip, "
-        f"{size(memory.streamed_bytes)} streamed{room}: {memory.verdict} ({memory.evidence})"
+        f"{whole} {verb} fit the chip's memory: {streamed} sent anew for each inference "
+        f"({memory.evidence})"
     )
 
 
 def _latency(found: Evaluation) -> str:
-    chip = _band(found.band)
     cpu = found.remainder
+    rest = _cpu(cpu)
+    if not found.report.mapped_operators:
+        return rest
+    chip = f"{_band(found.band)} on the Edge TPU (predicted)"
     if not cpu.operators:
-        return f"{chip} (predicted), nothing on the CPU"
+        return f"{chip}, nothing on the CPU"
+    if cpu.milliseconds is None or found.band is None:
+        return f"{chip}, and {rest}"
+    whole = found.latency_ms()
+    total = milliseconds(whole["low"], whole["high"])
+    return f"{chip}, and {rest}" if chip.startswith(total) else f"{total}: {chip}, and {rest}"
+
+
+def _cpu(cpu: Remainder) -> str:
+    count = f"{cpu.operators} operators" if cpu.operators > 1 else "1 operator"
     if cpu.milliseconds is None:
-        return f"{chip} (predicted), and the CPU's {cpu.operators} operators: {cpu.basis}"
-    return (
-        f"{chip} (predicted), and {cpu.milliseconds[1]:.2g} ms for {cpu.operators} operators on "
-        f"the CPU (measured here, {cpu.threads} thread)"
-    )
+        return f"{count} on the CPU: {cpu.basis}"
+    return f"{milliseconds(cpu.milliseconds[1])} for {count} on this CPU (measured, 1 thread)"
 
 
 def _band(band: Band | None) -> str:
     if band is None:
-        return "not known: the compiled file holds no estimate of cycles"
-    return f"{band.low:.2g} to {band.high:.2g} ms"
+        return "a time not known, since the file holds no estimate of cycles,"
+    return milliseconds(band.low, band.high)
 
 
 def _devices() -> str:
@@ -170,39 +176,33 @@ def _devices() -> str:
         return "not known: this system does not list them"
     found = detect()
     if not found:
-        return "none found: nothing was run, and accuracy is that of the CPU's kernels"
-    return "; ".join(" ".join([f"{each.name} at {each.path}.", *each.warnings]) for each in found)
+        return "none found: nothing was measured on one"
+    return "; ".join(" ".join([f"{each.name} at {each.path}", *each.warnings]) for each in found)
 
 
-def _left(found: Evaluation) -> Iterator[str]:
-    alike: dict[tuple[str, ...], list[int]] = {}
-    for each in found.report.operators:
-        if each.target not in (Target.EDGETPU, Target.DEAD):
-            said = f"{each.status}: {each.rule} ({each.provenance})"
-            alike.setdefault((each.target, each.type, said), []).append(each.index)
-    for (target, kind, said), indices in alike.items():
-        doubt = " perhaps" if target == Target.UNKNOWN else ""
-        yield f"{first_few(indices, _SHOWN)} {kind}:{doubt} {said}"
+def _alike(operators: Iterable[OperatorVerdict], target: Target) -> list[str]:
+    groups: dict[tuple[str, str], dict[str, list[int]]] = {}
+    for each in operators:
+        if each.target is target:
+            why = (str(each.status), f"{each.rule} ({_KNOWN[each.provenance]})")
+            groups.setdefault(why, {}).setdefault(each.type, []).append(each.index)
+    return [
+        "\n".join([first_few([_some(kind, at) for kind, at in kinds.items()], _SHOWN), *why])
+        for why, kinds in groups.items()
+    ]
+
+
+def _some(kind: str, indices: Sequence[int]) -> str:
+    numbers = runs(indices)
+    if len(numbers) <= _LONG:
+        return f"{numbers} {kind}"
+    return f"{len(indices)} {kind} ({indices[0]} to {indices[-1]})"
 
 
 def _advice(each: Suggestion) -> str:
-    what = f"{first_few(each.operators, 3)} {each.type}: " if each.operators else ""
+    moved = f"{each.moved_operators:+d} operator{'' if abs(each.moved_operators) == 1 else 's'}"
+    what = f"{_some(each.type, each.operators)}: " if each.operators else ""
     return (
-        f"{what}{each.advice} ({each.moved_operators:+d} operators, {each.moved_share_macs:+.0%} "
-        f"of the work, then {each.mapped_share_macs:.0%}; {each.source})"
+        f"{what}{moved}, {each.moved_share_macs:+.0%} of the work, then "
+        f"{each.mapped_share_macs:.0%} of it\n{each.advice}\n{each.source}"
     )
-
-
-def _runs(indices: tuple[int, ...]) -> str:
-    """Return ascending numbers, those that follow each other as a range: ``0-62, 64``."""
-    runs: list[list[int]] = []
-    for each in indices:
-        if runs and each == runs[-1][-1] + 1:
-            runs[-1][1:] = [each]
-        else:
-            runs.append([each])
-    return ", ".join("-".join(map(str, run)) for run in runs)
-
-
-def _listed(heading: str, lines: list[str]) -> list[str]:
-    return ["\n".join([f"{heading}:", *(f"  {line}" for line in lines)])] if lines else []

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from quantline import recipe
+    from quantline.edgetpu.compiler import CompiledModel
+    from quantline.edgetpu.compiler_process import Compiler
     from quantline.edgetpu.device_run import DeviceRun
     from quantline.ranges import Sample
 
@@ -28,6 +30,32 @@ logger = logging.getLogger(__name__)
 AUTO = "auto"
 _GRACE_S = 10.0  # between the compiler's own end and ours
 _ATTEMPTS = 10  # that a search may need: each has the time of one
+
+
+def compile_and_compare(
+    model: bytes, settings: recipe.EdgeTpu, compiler: Compiler
+) -> tuple[CompiledModel, dict[str, Any]]:
+    """Compile a model and hold the prediction against what the compiler did.
+
+    Args:
+        model: The quantized ``.tflite`` file.
+        settings: For which runtime, and how.
+        compiler: The compiler from :func:`find_compiler`.
+
+    Returns:
+        The compiled model, and what :class:`Compilation` tells with the :class:`Comparison` under
+        ``comparison``.
+
+    Raises:
+        QuantlineError: As for :func:`compile_model`.
+        ModelsUnrelated: What the compiler wrote cannot be the model.
+    """
+    compilation = compile_model(model, _options(settings), compiler)
+    (compiled,) = compilation.models
+    graph = read(model)
+    predicted = predict(graph, settings.runtime_version, settings.multiple_subgraphs)
+    comparison = compare(predicted, graph, read(compiled.content))
+    return compiled, {**compilation.to_dict(), "comparison": comparison.to_dict()}
 
 
 def compile_on_hand(
@@ -41,7 +69,7 @@ def compile_on_hand(
 
     Returns:
         The compiled model and its log, or None and an empty text; and a report: ``compiled``,
-        ``why`` not, and what :class:`Compilation` and :class:`Comparison` tell.
+        ``why`` not, and what :func:`compile_and_compare` tells.
 
     Raises:
         QuantlineError: The compiler that was named is not there, or does not compile the model;
@@ -52,7 +80,7 @@ def compile_on_hand(
     is_auto = settings.compiler == AUTO
     try:
         compiler = find_compiler(None if is_auto else settings.compiler)
-        compilation = compile_model(model, _options(settings), compiler)
+        compiled, told = compile_and_compare(model, settings, compiler)
     except CompilerNotFound as error:
         if not is_auto:
             raise
@@ -62,14 +90,8 @@ def compile_on_hand(
             raise
         logger.warning("%s", error)
         return None, "", _none("compiled", str(error))
-    (compiled,) = compilation.models
-    graph = read(model)
-    predicted = predict(graph, settings.runtime_version, settings.multiple_subgraphs)
-    comparison = compare(predicted, graph, read(compiled.content))
-    told = compilation.to_dict()
     del told["duration_ms"]  # the same model has the same report
-    report = {"compiled": True, "why": None, **told, "comparison": comparison.to_dict()}
-    return compiled.content, compiled.log, report
+    return compiled.content, compiled.log, {"compiled": True, "why": None, **told}
 
 
 def run_on_hand(

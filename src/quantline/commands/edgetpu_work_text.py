@@ -1,0 +1,97 @@
+"""What the Edge TPU's compiler and its devices made, as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from quantline.commands.edgetpu_text import folded, listed, milliseconds, runs
+from quantline.commands.table import pairs, table
+from quantline.errors import first_few
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from quantline.edgetpu import Compiled, DeviceRun, Match
+    from quantline.tflite import Graph
+
+_PROGRAM = (
+    "operator", "needs", "cached", "streamed", "instructions", "scratch", "cycles", "executables",
+)  # fmt: skip
+
+
+def programs_text(compiled: Compiled) -> str:
+    """Return what a compiled model's Edge TPU operators hold."""
+    rows = []
+    for each in compiled.subgraphs:
+        package, main = each.package, each.package.main
+        cycles = "not told" if main.estimated_cycles is None else f"{main.estimated_cycles:,}"
+        rows.append((
+            str(each.operator.index),
+            f"runtime {package.min_runtime_version}",
+            f"{package.cached_bytes:,}",
+            f"{package.streamed_bytes:,}",
+            f"{main.instruction_bytes:,}",
+            f"{main.scratch_bytes:,}",
+            cycles,
+            " + ".join(str(one.type) for one in package.executables),
+        ))  # fmt: skip
+    return f"Edge TPU programs, sizes in bytes (parsed):\n{table(_PROGRAM, rows)}"
+
+
+def placed_text(original: str, graph: Graph, placed: Match) -> str:
+    """Return where the operators of the original model went."""
+    operators = graph.main.operators
+    left = [f"{index} {operators[index].type}" for index in placed.cpu]
+    rows = [("original", f"{original}, {len(operators)} operators")]
+    rows += [
+        (f"subgraph {number}", f"{len(each)} operators: {runs(each)}")
+        for number, each in enumerate(placed.subgraphs)
+    ]
+    rows += [("on the CPU", folded(first_few(left) or "none", 12))]
+    if placed.dead:
+        rows.append(("dropped", runs(placed.dead)))
+    return pairs([*rows, ("evidence", "parsed from both files")])
+
+
+def compilation_text(compilation: Mapping[str, Any]) -> str:
+    """Return what the compiler did, beside what was predicted."""
+    (record,) = compilation["models"]
+    compared = compilation["comparison"]
+    rows = [
+        ("compiled", f"by version {compilation['compiler_version']} in "
+                     f"{compilation['duration_ms']} ms"),
+        ("operators", f"{record['mapped_operators']} of {record['operators_total']} on the Edge "
+                      f"TPU, subgraphs: {record['subgraphs']} (read from the compiler)"),
+        ("parameters", f"{record['parsed']['cached_bytes']:,} bytes cached on chip, "
+                       f"{record['parsed']['streamed_bytes']:,} sent for each inference (parsed)"),
+        ("prediction", f"right for {compared['right']} of {compared['operators']} operators, "
+                       f"subgraphs: {compared['subgraphs']['predicted']}"),
+    ]  # fmt: skip
+    misses = [
+        f"{each['index']} {each['type']}: predicted {each['target']}, and it is {each['actual']}\n"
+        f"{each['status']}\n{each['rule']}"
+        for each in compared["misses"]
+    ]
+    return "\n\n".join([
+        pairs(rows),
+        *listed("Predicted wrongly", misses),
+        *listed("Warnings", compilation["warnings"]),
+    ])  # fmt: skip
+
+
+def run_text(run: DeviceRun) -> str:
+    """Return what a device gave."""
+    times = run.latency
+    rows = [
+        ("device", f"{run.device or 'any'}, {run.library} {run.library_version or ''}".rstrip()),
+        ("latency", f"{milliseconds(times.p50)}, between {milliseconds(times.p10, times.p90)} in "
+                    f"8 of 10 of {times.runs} runs, the first call {milliseconds(times.first)} "
+                    f"(measured)"),
+    ]  # fmt: skip
+    rows += [
+        (f"'{each.output}'", f"{each.equal_share:.2%} of the values as on the CPU, at most "
+                             f"{each.steps_max} steps off (measured)")
+        for each in run.agreements
+        if each is not None
+    ]  # fmt: skip
+    return pairs(rows)
