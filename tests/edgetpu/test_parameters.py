@@ -43,6 +43,14 @@ def test_a_map_becomes_a_vector_by_a_matrix(model):
     assert only(model, vector, runtime_version=12) == 0
 
 
+def test_a_fully_connected_layer_on_a_map_needs_the_matrix_too(model):
+    computed = model.unary("RELU", model.tensor(1, 3, 3, 8))
+    result = model.tensor(1, 10)
+    model.add("FULLY_CONNECTED", [computed, model.weights(10, 72), -1], [result])
+    assert only(model, result, runtime_version=12) == 16 * (72 + 4)
+    assert only(model, result) == 16 * (72 + 4) + 128 * (72 + 4)
+
+
 def test_an_input_is_flattened_by_the_host(model):
     image = model.unary("QUANTIZE", model.tensor(1, 8, 8, 4, dtype="uint8"), (1, 8, 8, 4))
     assert only(model, model.unary("RESHAPE", image, (1, 256))) == 0

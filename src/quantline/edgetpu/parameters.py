@@ -91,16 +91,17 @@ def _own(operator: Operator, tensors: Sequence[Tensor]) -> int:
 def _flattening(operator: Operator, tensors: Sequence[Tensor]) -> int:
     """Return the bytes of the identity matrix that makes a map a vector.
 
-    Seen in the parameters of a compiled model (a map of 3x3x1), and equal to the last digit to what
-    the compiler printed for one of 180x27: 23.40 MiB.
+    A RESHAPE does it, or a FULLY_CONNECTED that reads a map. Seen in the parameters of a compiled
+    model (a map of 3x3x1), and equal to the last digit to what the compiler printed for one of
+    180x27: 23.40 MiB.
     """
-    if operator.type not in ("RESHAPE", "FULLY_CONNECTED"):
+    found = kernel(operator, tensors) if operator.type == "FULLY_CONNECTED" else None
+    if found is None and operator.type != "RESHAPE":
         return 0
-    source = tensors[operator.inputs[0]]
-    result = tensors[operator.outputs[0]] if operator.type == "RESHAPE" else None
-    is_vector = result is None or prod(extent(result)[:-1]) == 1
+    source, result = tensors[operator.inputs[0]], tensors[operator.outputs[0]]
     count = elements(source)
-    if _pixels(source) == 1 or not is_vector or count >= LONG_VECTOR:
+    length = found.inputs if found else extent(result)[-1] if result.shape else 1
+    if _pixels(source) == 1 or length != count or count >= LONG_VECTOR:
         return 0
     return _matrix(_blocks_of_inputs(source), count)
 
