@@ -226,6 +226,14 @@ def test_files_need_no_tfds_name(parameters: dict[str, Any], source: str) -> Non
     recipe.check_all(files)
 
 
+def test_a_limit_given_with_dots_and_as_levels_is_named(parameters: dict[str, Any]) -> None:
+    """With levels in conf/base and dots elsewhere, neither replaces the other."""
+    absolute = {**parameters["gate"]["absolute"], "int8_metrics.top1": {"min": 0.8}}
+    error = explained(put(parameters, "gate.absolute", absolute))
+    assert "'gate.absolute'" in error.what
+    assert error.expected.endswith("not int8_metrics.top1")
+
+
 def test_a_transform_may_be_a_function(parameters: dict[str, Any]) -> None:
     recipe.check_all(put(parameters, "dataset.transform", "module:name"))
 

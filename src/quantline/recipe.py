@@ -329,6 +329,7 @@ class EdgeTpu(Block):
         compiler_timeout_s: After how many seconds the compiler is ended.
         device: ``auto`` runs the compiled model where a device is found; a device's name, such as
             ``usb:0``, must be right; with None nothing is run.
+        library: The path of ``libedgetpu``; if None, the system's loader finds it.
     """
 
     runtime_version: Annotated[int, Field(ge=10, le=14)] = 14
@@ -337,6 +338,7 @@ class EdgeTpu(Block):
     search_delegate: bool = False
     compiler_timeout_s: Positive = 180
     device: str | None = "auto"
+    library: str | None = None
 
 
 class Evaluation(Block):
@@ -420,7 +422,14 @@ class Gate(Block):
     @field_validator("absolute", mode="before")
     @classmethod
     def _flat(cls, value: Any) -> Any:
-        return dict(_limits(value, "")) if isinstance(value, dict) else value
+        if not isinstance(value, dict):
+            return value
+        limits = list(_limits(value, ""))
+        names = [name for name, _ in limits]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"each limit once, with dots or as levels; not {', '.join(twice)}")
+        return dict(limits)
 
 
 def _limits(values: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
