@@ -25,6 +25,10 @@ SPOKEN = {
         "Run: pip install 'quantline[litert]', or give '--backend tensorflow'",
     "Set 'conversion.input_type: int8', or choose another scheme":
         "Give '--input-type int8', or choose another scheme",
+    "Use a smaller input ('evaluation.edgetpu.search_delegate: true'), or raise "
+        "'evaluation.edgetpu.compiler_timeout_s'":
+        "Use a smaller input ('--search-delegate'), or raise '--compiler-timeout-s'",
+    "Compile it again with '--min_runtime_version'": "Compile it again with '--runtime-version'",
     "Correct 'dataset.transform'": "Correct what prepares the samples",
     "Run the 'calibration' pipeline again": "Record them again with 'quantline record'",
 }  # fmt: skip

@@ -16,6 +16,7 @@ import flatbuffers
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from tests.edgetpu import stand_in_library
 
 from quantline.edgetpu import on_device
 from quantline.edgetpu.delegate import Access, load
@@ -76,13 +77,7 @@ STORED = np.array([[0, 4, 8, 12, 9, 5, 3, 1], [7] * COUNT, [-128, *range(7)]], n
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> str:
-    compiler = shutil.which("gcc") or shutil.which("cc")
-    if compiler is None:
-        pytest.skip("no C compiler to build the stand-in with")
-    path = tmp_path_factory.mktemp("stand_in") / "libstandin.so"
-    source = Path(__file__).with_name("stand_in.c")
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", path, source], check=True)
-    return str(path)
+    return stand_in_library.build(tmp_path_factory.mktemp("stand_in"))
 
 
 @pytest.fixture

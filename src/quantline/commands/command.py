@@ -44,6 +44,10 @@ _SPOKEN: tuple[tuple[str, str], ...] = (
     (r"'dataset\.transform'", "what prepares the samples"),
     (r"Set 'sampling\.calibration\.examples'", "Give a file that holds samples"),
     (r", or raise 'baseline\.parity\.tolerance' if this difference is meant", ""),
+    (r"'evaluation\.edgetpu\.search_delegate: true'", "'--search-delegate'"),
+    (r"'evaluation\.edgetpu\.compiler_timeout_s'", "'--compiler-timeout-s'"),
+    (r"'--min_runtime_version'", "'--runtime-version'"),
+    (r"its path as 'library'", "its path as '--library'"),
     (r"Run the 'calibration' pipeline, or", "Give '--calibration' or '--ranges', or"),
     (r"Run the 'calibration' pipeline again", "Record them again with 'quantline record'"),
 )  # fmt: skip

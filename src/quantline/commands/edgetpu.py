@@ -60,6 +60,9 @@ if TYPE_CHECKING:
     help=f"Run the compiled model on a device, on these samples. {SAMPLES}",
 )  # fmt: skip
 @click.option("--device", default="", metavar="NAME", help="Which one: usb:0, pci:0; else any.")
+@click.option(
+    "--library", metavar="PATH", help="libedgetpu, if the system's loader does not find it."
+)
 def edgetpu(
     model: str,
     original: str | None,
@@ -68,6 +71,7 @@ def edgetpu(
     force: bool,
     data: str | None,
     device: str,
+    library: str | None,
     **compiled_how: Any,
 ) -> Result:
     """Say what the Edge TPU does with a model: operators, memory, latency, and what to change.
@@ -97,14 +101,16 @@ def edgetpu(
     # What may be refused comes first, what takes long last.
     if out is None and (compiler is not None or settings.search_delegate):
         raise click.UsageError("'--compiler' and '--search-delegate' go with '--compile'")
-    if data is None and device:
-        raise click.UsageError("'--device' goes with '--run'")
+    if data is None and (device or library is not None):
+        raise click.UsageError("'--device' and '--library' go with '--run'")
+    access = Access(device, library)
+    access.check()
     if out is not None:
         check_outputs([Path(out)], [model, original, data], suffix=".tflite")
     content, graph = read_model(Path(model))
     source = None if original is None else read_model(Path(original))
     placed = None if source is None else match(source[1], graph)
-    samples = None if data is None else _samples(graph, data, device)
+    samples = None if data is None else _samples(graph, data)
     program = None if out is None else find_compiler(compiler)
     found = evaluate(
         content, settings.runtime_version, settings.multiple_subgraphs, name=f"'{model}'"
@@ -129,17 +135,15 @@ def edgetpu(
         write_together({Path(out): content}, force=force)
         parts.append(f"{compilation_text(told)}\n\nwritten: {out}")
     if samples is not None:
-        run = run_on_device(content, samples.each(), int8_model, access=Access(device))
+        run = run_on_device(content, samples.each(), int8_model, access=access)
         values["run"] = run.to_dict()
         parts.append(run_text(run))
     return Result("\n\n".join(parts), values, 0 if mapped else 1)
 
 
-def _samples(graph: Graph, data: str, device: str) -> Samples:
+def _samples(graph: Graph, data: str) -> Samples:
     from quantline.commands.samples import choose, open_archive
-    from quantline.edgetpu import Access
 
-    Access(device).check()
     main = graph.main
     inputs = {main.tensors[each].name: main.tensors[each].shape[1:] for each in main.inputs}
     return choose(open_archive(data), inputs)

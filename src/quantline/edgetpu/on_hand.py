@@ -106,7 +106,7 @@ def run_on_hand(
         compiled: The compiled model; None where it was not compiled.
         samples: As :func:`run_on_device` takes them; not touched where nothing is run.
         int8_model: The model before compilation, whose outputs on the CPU are compared.
-        settings: Which device.
+        settings: Which device, and by which library.
 
     Returns:
         What the device gave, or None; and a report: ``ran``, ``why`` not, ``devices``, and what
@@ -125,7 +125,7 @@ def run_on_hand(
     if is_auto and not found["devices"]:
         return None, _none("ran", "no Edge TPU was found") | found
     try:
-        access = Access("" if is_auto else settings.device)
+        access = Access("" if is_auto else settings.device, settings.library)
         run = run_on_device(compiled or int8_model, samples, int8_model, access=access)
     except QuantlineError as error:
         if not is_auto:
