@@ -95,6 +95,7 @@ def edgetpu(
         read_compiled,
         run_on_device,
     )
+    from quantline.edgetpu.device_job import require_compiled
     from quantline.edgetpu.on_hand import compile_and_compare
 
     settings = recipe.EdgeTpu(**compiled_how)
@@ -109,8 +110,11 @@ def edgetpu(
         check_outputs([Path(out)], [model, original, data], suffix=".tflite")
     content, graph = read_model(Path(model))
     source = None if original is None else read_model(Path(original))
+    if source is not None or (data is not None and out is None):
+        require_compiled(graph)
     placed = None if source is None else match(source[1], graph)
-    samples = None if data is None else _samples(graph, data)
+    # The compiler drops the signatures, and with them the names that samples go by.
+    samples = None if data is None else _samples(source[1] if source else graph, data)
     program = None if out is None else find_compiler(compiler)
     found = evaluate(
         content, settings.runtime_version, settings.multiple_subgraphs, name=f"'{model}'"
@@ -143,10 +147,10 @@ def edgetpu(
 
 def _samples(graph: Graph, data: str) -> Samples:
     from quantline.commands.samples import choose, open_archive
+    from quantline.quantization.parity import inputs_of
 
-    main = graph.main
-    inputs = {main.tensors[each].name: main.tensors[each].shape[1:] for each in main.inputs}
-    return choose(open_archive(data), inputs)
+    inputs = {name: tensor.shape[1:] for name, tensor in inputs_of(graph).items()}
+    return choose(open_archive(data), inputs).named(list(inputs))
 
 
 def _placed(placed: Match) -> dict[str, Any]:

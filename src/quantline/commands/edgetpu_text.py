@@ -117,9 +117,9 @@ def _operators(found: Evaluation, placed: Match | None) -> str:
     more = f", or {several} with --multiple-subgraphs" if several != report.subgraphs else ""
     share = found.mapped_share_macs or 0.0
     work = "" if mapped == total else f" and {share:.0%} of the multiply-accumulates"
-    on = f"all {total}" if mapped == total else f"{mapped} of {total}"
+    count = f"all {total}" if mapped == total else f"{mapped} of {total}"
     where = f"in {_subgraphs(report.subgraphs)}{more}"
-    return f"{on} on the Edge TPU{work}{unknown}, {where} {how}"
+    return f"{count} on the Edge TPU{work}{unknown}, {where} {how}"
 
 
 def _subgraphs(count: int) -> str:

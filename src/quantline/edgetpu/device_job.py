@@ -62,13 +62,7 @@ def prepare(compiled: bytes, samples: Iterable[Sample], int8_model: bytes | None
         SamplesNotFinite: A sample holds NaN or infinity.
     """
     graph = read(compiled, "the compiled model")
-    if not _is_compiled(graph):
-        raise ModelNotCompiled(
-            "The model was not compiled for the Edge TPU",
-            found=f"{len(graph.main.operators)} operators, none of them '{COMPILED_OPERATOR}'",
-            expected="what edgetpu_compiler wrote, usually a file that ends in _edgetpu.tflite",
-            remedy="Compile it with edgetpu_compiler; as it is, it would run on the CPU alone",
-        )
+    require_compiled(graph)
     named = graph
     if int8_model is not None:
         # The compiler drops the signatures, and with them the names that samples go by.
@@ -86,6 +80,21 @@ def prepare(compiled: bytes, samples: Iterable[Sample], int8_model: bytes | None
         )
     stacked = [np.stack(each) for each in zip(*rows, strict=True)]
     return Job(compiled, graph, stacked, outputs)
+
+
+def require_compiled(graph: Graph) -> None:
+    """Refuse a model that holds nothing for the Edge TPU.
+
+    Raises:
+        ModelNotCompiled: None of its operators was compiled.
+    """
+    if not _is_compiled(graph):
+        raise ModelNotCompiled(
+            "The model was not compiled for the Edge TPU",
+            found=f"{len(graph.main.operators)} operators, none of them '{COMPILED_OPERATOR}'",
+            expected="what edgetpu_compiler wrote, usually a file that ends in _edgetpu.tflite",
+            remedy="Compile it with edgetpu_compiler; as it is, it would run on the CPU alone",
+        )
 
 
 class _StoredOrReal(Port):
