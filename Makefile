@@ -7,7 +7,7 @@ READY := .venv/.ready
 export PATH := $(BIN):$(PATH)
 export DO_NOT_TRACK := 1
 
-.PHONY: run test lint repro lock clean
+.PHONY: run test lint repro postgres lock clean
 
 run: $(READY)
 	kedro run
@@ -23,6 +23,10 @@ lint: $(READY)
 
 repro: $(READY)
 	dvc repro
+
+# The tests of a release once more, on an MLflow server with PostgreSQL behind it.
+postgres: $(READY)
+	scripts/test_on_postgres.sh
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; set PYTHON=...")'

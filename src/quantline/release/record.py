@@ -91,21 +91,12 @@ def record(
             _log_trained(store.client, run_id, project.folder / parameters["model"]["path"])
         model_id = log_model(store.client, run_id, _model_files(files, labels))
         with translated("record the results"):
-            _delete_unfinished(store, run_id)
             # Last: what has it is complete.
             store.client.set_tag(run_id, _MODEL_ID, model_id)
     if run.info.status != _FINISHED:
         with translated("record the results"):
             store.client.set_terminated(run_id, _FINISHED)
     return Recorded(release_id, run_id, model_id, read["gate"], tags)
-
-
-def _delete_unfinished(store: Store, run_id: str) -> None:
-    """Delete logged models of the run whose files an interruption left incomplete."""
-    models = store.client.search_logged_models([store.experiment_id], f"source_run_id = '{run_id}'")
-    for each in models:
-        if each.status != "READY":
-            store.client.delete_logged_model(each.model_id)
 
 
 def _log(client: Any, run_id: str, read: Mapping[str, Any], files: Mapping[str, Path]) -> None:

@@ -12,7 +12,10 @@ from quantline.release.flavor.model_files import MODEL, read_files
 from quantline.release.flavor.save import write_model
 
 if TYPE_CHECKING:
-    from quantline.release.flavor.model_files import ModelFiles
+    from quantline.release.flavor.model_files import Contents, ModelFiles
+
+_SHA256 = "quantline.int8_model_sha256"
+_READY = "READY"
 
 
 def log_model(client: Any, run_id: str, files: ModelFiles, name: str = "model") -> str:
@@ -20,9 +23,9 @@ def log_model(client: Any, run_id: str, files: ModelFiles, name: str = "model") 
 
     MLflow's own ``log_model`` writes to the store that is set for the process; this one writes to
     the client's, and changes nothing else. In this order: a logged model that is pending, its
-    files, the run's output that names it, and at last that it is ready. Whatever ends it in
+    files, that it is ready, and at last the run's output that names it. Whatever ends it in
     between leaves a model that is pending or failed, never one that is ready without its files;
-    run again, it records another.
+    run again, it takes the one that is ready, or records another, and deletes those that are not.
 
     Args:
         client: The ``MlflowClient`` of any tracking store, embedded or a server.
@@ -37,34 +40,54 @@ def log_model(client: Any, run_id: str, files: ModelFiles, name: str = "model") 
         TrackingFailed: The store does not take it.
         QuantlineError: The model cannot be saved; see ``save_model``.
     """
+    contents = read_files(files)  # before the store hears of it
+    with translated("record the model"):
+        run = client.get_run(run_id)
+        model_id = _ready(client, run, contents) or _log(client, run, contents, name)
+        _name_output(client, run_id, model_id)
+        for each in _logged(client, run):
+            if each.status != _READY:
+                client.delete_logged_model(each.model_id)
+    return model_id
+
+
+def _logged(client: Any, run: Any) -> list[Any]:
+    wanted = f"source_run_id = '{run.info.run_id}'"
+    return list(client.search_logged_models([run.info.experiment_id], wanted))
+
+
+def _ready(client: Any, run: Any, contents: Contents) -> str | None:
+    for each in _logged(client, run):
+        if each.status == _READY and each.tags.get(_SHA256) == contents.sha256[MODEL]:
+            return str(each.model_id)
+    return None
+
+
+def _log(client: Any, run: Any, contents: Contents, name: str) -> str:
     from mlflow.models import Model
 
-    contents = read_files(files)  # before the store hears of it
-    with tempfile.TemporaryDirectory(prefix="quantline-") as temporary:
-        folder = Path(temporary, "model")
-        with translated("record the model"):
-            run = client.get_run(run_id)
-            logged = client.create_logged_model(
-                run.info.experiment_id,
-                name,
-                source_run_id=run_id,
-                tags={"quantline.int8_model_sha256": contents.sha256[MODEL]},
-            )
-            try:
-                model = Model(
-                    artifact_path=logged.artifact_location,
-                    run_id=run_id,
-                    model_uuid=logged.model_id,
-                    model_id=logged.model_id,
-                )
-                write_model(folder, contents, model)
-                client.log_model_artifacts(logged.model_id, str(folder))
-                _name_output(client, run_id, logged.model_id)
-                client.finalize_logged_model(logged.model_id, "READY")
-            except BaseException:
-                with suppress(Exception):  # the reason that matters is the first one
-                    client.finalize_logged_model(logged.model_id, "FAILED")
-                raise
+    logged = client.create_logged_model(
+        run.info.experiment_id,
+        name,
+        source_run_id=run.info.run_id,
+        tags={_SHA256: contents.sha256[MODEL]},
+    )
+    try:
+        model = Model(
+            artifact_path=logged.artifact_location,
+            run_id=run.info.run_id,
+            model_uuid=logged.model_id,
+            model_id=logged.model_id,
+        )
+        with tempfile.TemporaryDirectory(prefix="quantline-") as temporary:
+            folder = Path(temporary, "model")
+            write_model(folder, contents, model)
+            client.log_model_artifacts(logged.model_id, str(folder))
+        client.finalize_logged_model(logged.model_id, _READY)
+    except BaseException:
+        with suppress(Exception):  # the reason that matters is the first one
+            client.finalize_logged_model(logged.model_id, "FAILED")
+        raise
     return str(logged.model_id)
 
 

@@ -1,0 +1,104 @@
+"""Releasing candidates, and what a store must look like when it is done."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlflow import MlflowClient, artifacts
+from tests.release.candidates import METRICS, PARAMETERS, TRAINED, candidate
+
+from quantline import recipe
+from quantline.release import Registry, connect, release
+from quantline.release.flavor import open_model
+from quantline.release.registry import CHALLENGER, CHAMPION
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A registered model and an experiment of one name, which no other test has.
+
+    Attributes:
+        folder: Where candidates are written.
+        url: The server itself.
+        name: The name of both.
+    """
+
+    folder: Path
+    url: str
+    name: str
+
+    def release(self, number: int, url: str | None = None, **settings: Any) -> dict[str, Any]:
+        """Release a candidate, by way of another address if one is given."""
+        promotion = settings.pop("promotion", "at_once")
+        folder = self.folder / str(number)
+        mlflow = {"tracking_uri": url or self.url, "experiment": self.name}
+        project = candidate(folder, number, mlflow, **settings)
+        chosen = recipe.Release(model=self.name, promotion=promotion)
+        return release(connect(project), project, PARAMETERS, chosen)
+
+    @property
+    def registry(self) -> Registry:
+        return Registry(MlflowClient(self.url), self.name)
+
+    def aliases(self) -> tuple[int | None, int | None]:
+        """Return the versions that are champion and challenger."""
+        found = [self.registry.version_of(each) for each in (CHAMPION, CHALLENGER)]
+        champion, challenger = (None if each is None else int(each.version) for each in found)
+        return champion, challenger
+
+    def versions(self) -> list[int]:
+        found = self.registry.client.search_model_versions(f"name = '{self.name}'")
+        return sorted(int(each.version) for each in found)
+
+    def runs(self) -> list[Any]:
+        """Return the runs, the oldest first."""
+        client = self.registry.client
+        experiment = client.get_experiment_by_name(self.name).experiment_id
+        return client.search_runs([experiment], order_by=["attributes.start_time"])
+
+    def check_champion(self, number: int, version: int) -> None:
+        """Check that this candidate was released once, whole, and nothing is left of the way."""
+        client = self.registry.client
+        assert self.aliases() == (version, None)
+        champion = self.registry.version_of(CHAMPION)
+        run = client.get_run(champion.run_id)
+        same = [
+            each for each in self.runs()
+            if each.data.tags["quantline.release_id"] == champion.tags["quantline.release_id"]
+        ]  # fmt: skip
+        assert [each.info.run_id for each in same] == [run.info.run_id], "one run"
+        assert run.info.status == "FINISHED"
+        assert run.data.params == {"model.path": "trained.keras", "sampling.seed": "1"}
+        assert run.data.metrics == {"float.top1": METRICS["float"]["top1"], "int8.top1": 0.5}
+        models = client.search_logged_models(
+            [run.info.experiment_id], f"source_run_id = '{run.info.run_id}'"
+        )
+        assert [each.status for each in models] == ["READY"]
+        (output,) = run.outputs.model_outputs
+        assert output.model_id == models[0].model_id
+        assert champion.source == models[0].artifact_location
+        kept = self.folder / "kept"
+        shutil.rmtree(kept, ignore_errors=True)
+        kept.mkdir()
+        client.download_artifacts(run.info.run_id, "", str(kept))
+        given = self.folder / str(number)
+        assert {each.name for each in kept.glob("*.*")} == {
+            each.name for each in given.glob("*.*") if each.name != "trained.keras"
+        }
+        assert all(
+            each.read_bytes() == (given / each.name).read_bytes() for each in kept.glob("*.*")
+        )
+        assert (kept / "trained_model" / "trained.keras").read_bytes() == TRAINED
+        model = artifacts.download_artifacts(
+            artifact_uri=models[0].artifact_location,
+            dst_path=str(kept / "model"),
+            tracking_uri=self.url,
+        )
+        assert open_model(model).model.read_bytes() == (given / "int8.tflite").read_bytes()
+        left = client.search_registered_models(f"name LIKE '{self.name}%'")
+        assert [each.name for each in left] == [self.name], "no lock is left"
