@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -32,8 +33,8 @@ def translated(action: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise TrackingFailed(
-            f"MLflow could not {action}",
-            found=_reason(error),
+            without_password(f"MLflow could not {action}"),
+            found=without_password(_reason(error)),
             expected="the package that this kind of store needs"
             if isinstance(error, ImportError)
             else "a tracking store that answers",
@@ -52,6 +53,11 @@ def unless(code: str) -> Iterator[None]:
     except MlflowException as error:
         if error.error_code != code:
             raise
+
+
+def without_password(text: str) -> str:
+    """Return a text with the passwords of the addresses in it left out."""
+    return re.sub(r"(://[^:/@\s]*):[^@/\s]*@", r"\1:***@", text)
 
 
 def _reason(error: BaseException) -> str:

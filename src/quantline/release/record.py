@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from quantline.errors import ResultMissing, first_few
 from quantline.files import canonical_json, sha256, sha256_of_path
 from quantline.release.answers import translated
 from quantline.release.champion import TRAINED
@@ -74,6 +75,7 @@ def record(
         TrackingFailed: The tracking store does not take it.
     """
     files = project.files
+    _check_there(files)
     read = {name: json.loads(files[name].read_bytes()) for name in _READ}
     release_id = _identity(files)
     tags = {
@@ -97,6 +99,17 @@ def record(
         with translated("record the results"):
             store.client.set_terminated(run_id, _FINISHED)
     return Recorded(release_id, run_id, model_id, read["gate"], tags)
+
+
+def _check_there(files: Mapping[str, Path]) -> None:
+    missing = [str(path) for path in files.values() if not path.exists()]
+    if missing:
+        raise ResultMissing(
+            "The results are not complete, and nothing was recorded",
+            found=f"no {first_few(missing)}",
+            expected="what all stages before 'release' write",
+            remedy="Run 'kedro run', or 'dvc repro' and then 'kedro run --pipelines release'",
+        )
 
 
 def _log(client: Any, run_id: str, read: Mapping[str, Any], files: Mapping[str, Path]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import subprocess
 import uuid
 from collections.abc import Iterator, Mapping
@@ -13,7 +12,8 @@ from importlib.metadata import version
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from quantline.release.answers import EXISTS, translated, unless
+from quantline.errors import TrackingFailed
+from quantline.release.answers import EXISTS, translated, unless, without_password
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +61,7 @@ def connect(project: Project) -> Store:
     uri = os.environ.get("MLFLOW_TRACKING_URI") or project.mlflow.get("tracking_uri")
     local = not uri
     uri = uri or f"sqlite:///{project.folder / 'mlflow.db'}"
-    with translated(f"open the tracking store '{_without_password(uri)}'"):
+    with translated(f"open the tracking store '{uri}'"):
         client = MlflowClient(uri)
         name = project.mlflow["experiment"]
         found = client.get_experiment_by_name(name)
@@ -71,6 +71,14 @@ def connect(project: Project) -> Store:
             with unless(EXISTS):
                 client.create_experiment(name, artifact_location=artifacts)
             found = client.get_experiment_by_name(name)
+        if found.lifecycle_stage != "active":
+            raise TrackingFailed(
+                f"The experiment '{name}' takes no runs",
+                found=f"it was deleted in '{without_password(uri)}'",
+                expected="an experiment that is there, or a name that is free",
+                remedy=f"Run 'mlflow experiments restore --experiment-id {found.experiment_id}', "
+                "or give another name in conf/base/mlflow.yml",
+            )
         return Store(client, uri, found.experiment_id)
 
 
@@ -192,7 +200,3 @@ def _git(folder: Path, *arguments: str) -> str:
         cwd=folder, capture_output=True, text=True, check=True,
     )  # fmt: skip
     return done.stdout.strip()
-
-
-def _without_password(uri: str) -> str:
-    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", uri)

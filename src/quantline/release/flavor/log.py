@@ -64,6 +64,7 @@ def _ready(client: Any, run: Any, contents: Contents) -> str | None:
 
 
 def _log(client: Any, run: Any, contents: Contents, name: str) -> str:
+    from mlflow.exceptions import MlflowException
     from mlflow.models import Model
 
     logged = client.create_logged_model(
@@ -84,6 +85,8 @@ def _log(client: Any, run: Any, contents: Contents, name: str) -> str:
             write_model(folder, contents, model)
             client.log_model_artifacts(logged.model_id, str(folder))
         client.finalize_logged_model(logged.model_id, _READY)
+    except MlflowException:  # a store that does not answer would only be waited for once more
+        raise
     except BaseException:
         with suppress(Exception):  # the reason that matters is the first one
             client.finalize_logged_model(logged.model_id, "FAILED")
