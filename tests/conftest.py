@@ -234,3 +234,13 @@ def custom_operator(tf: Any) -> bytes:
     converter = tf.lite.TFLiteConverter.from_concrete_functions([call.get_concrete_function()])
     converter.allow_custom_ops = True
     return bytes(converter.convert())
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tracking store with its tables and nothing in them: making them takes seconds."""
+    from mlflow import MlflowClient
+
+    path = tmp_path_factory.mktemp("store") / "empty.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
