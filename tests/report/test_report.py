@@ -35,8 +35,8 @@ def summary(compilation: Any = None, run: Any = None, **scores: float) -> dict[s
                     "mapped_operators": 9, "unknown_operators": 1, "mapped_share": 0.75,
                     "mapped_share_macs": 0.5, "subgraphs": 1, "operators": [],
                     "memory": {"parameter_bytes": 2048, "cached_bytes": 2048, "streamed_bytes": 0,
-                               "verdict": "fits"}},
-         "latency": {"low": 1.2, "high": 3.4, "cpu": {"cpu_ms": 0.5}},
+                               "verdict": "fits", "evidence": "predicted"}},
+         "latency": {"low": 1.2, "high": 3.4, "cpu": {"cpu_ms": 0.5}, "evidence": "predicted"},
          "compilation": compilation or {"compiled": False},
          "run": run or {"ran": False}},
         {"verdict": "refused", "champion": "version 3", "rules": [
@@ -103,24 +103,20 @@ def test_a_drop_is_shown_as_a_change() -> None:
     assert points({"d": 0.0, "d_low": -2.3, "d_high": 2.3}, "d") == "+0.0 ± 2.3 points"
 
 
-COMPILATION = {
+COMPILATION: dict[str, Any] = {
     "compiled": True,
     "evidence": "read",
-    "models": [
-        {
-            "operators_total": 12,
-            "mapped_operators": 11,
-            "subgraphs": 2,
-            "parsed": {"parameter_bytes": 4096, "cached_bytes": 3072, "streamed_bytes": 1024},
-        }
-    ],
+    "models": [{"operators_total": 12, "mapped_operators": 11, "subgraphs": 2}],
+    "mapped_share_macs": 0.9,
+    "memory": {"parameter_bytes": 4096, "cached_bytes": 3072, "streamed_bytes": 1024,
+               "verdict": "does not fit", "evidence": "parsed"},
     "comparison": {"misses": [{}, {}]},
-}
+}  # fmt: skip
 RUN = {
     "ran": True,
     "device": "usb:0",
-    "latency": {**TIMES, "latency_ms_first": 20.0},
-    "metrics": {"top1": 0.91, "top1_low": 0.9, "top1_high": 0.92},
+    "latency": {**TIMES, "latency_ms_first": 20.0, "evidence": "measured"},
+    "metrics": {"top1": 0.91, "top1_low": 0.9, "top1_high": 0.92, "evidence": "measured"},
     "agreements": [{"equal_share": 0.99, "steps_max": 2, "top1_agreement": 0.997, "output": "a"}],
 }
 
@@ -129,7 +125,16 @@ def test_what_was_foretold_gives_way_to_what_the_compiler_did() -> None:
     got = summary(compilation=COMPILATION)["edgetpu"]
     assert (got["mapped_operators"], got["unknown_operators"], got["subgraphs"]) == (11, 0, 2)
     assert (got["cached_bytes"], got["streamed_bytes"]) == (3072, 1024)
-    assert (got["evidence"], got["predicted_wrongly"]) == ("read", 2)
+    assert (got["mapped_share_macs"], got["memory"]) == (0.9, "does not fit")
+    assert (got["evidence"], got["memory_evidence"], got["predicted_wrongly"]) == (
+        "read", "parsed", 2,
+    )  # fmt: skip
+
+
+def test_a_run_on_a_device_does_not_measure_what_the_compiler_printed() -> None:
+    got = summary(compilation=COMPILATION, run=RUN)["edgetpu"]
+    assert (got["evidence"], got["latency_evidence"]) == ("read", "measured")
+    assert summary()["edgetpu"]["latency_evidence"] == "predicted"
 
 
 def test_a_band_gives_way_to_what_a_device_took() -> None:

@@ -11,8 +11,11 @@ from quantline.edgetpu.compiler_options import CompilerOptions
 from quantline.edgetpu.compiler_process import find_compiler
 from quantline.edgetpu.delegate import Access
 from quantline.edgetpu.device import detect
+from quantline.edgetpu.match import match
+from quantline.edgetpu.memory import memory_of_compiled
 from quantline.edgetpu.on_device import run_on_device
 from quantline.edgetpu.verdict import predict
+from quantline.edgetpu.work import share_of_macs
 from quantline.errors import CompilerNotFound, QuantlineError
 from quantline.tflite import read
 
@@ -43,8 +46,9 @@ def compile_and_compare(
         compiler: The compiler from :func:`find_compiler`.
 
     Returns:
-        The compiled model, and what :class:`Compilation` tells with the :class:`Comparison` under
-        ``comparison``.
+        The compiled model, and what :class:`Compilation` tells with ``comparison``, the
+        :class:`Comparison`; ``memory``, the :class:`Memory`; and ``mapped_share_macs``, the
+        multiply-accumulates on the Edge TPU over all, from 0 to 1.
 
     Raises:
         QuantlineError: As for :func:`compile_model`.
@@ -52,10 +56,21 @@ def compile_and_compare(
     """
     compilation = compile_model(model, _options(settings), compiler)
     (compiled,) = compilation.models
-    graph = read(model)
+    graph, written = read(model), read(compiled.content)
     predicted = predict(graph, settings.runtime_version, settings.multiple_subgraphs)
-    comparison = compare(predicted, graph, read(compiled.content))
-    return compiled, {**compilation.to_dict(), "comparison": comparison.to_dict()}
+    placed = match(graph, written)
+    operators, tensors = graph.main.operators, graph.main.tensors
+    share = share_of_macs(
+        [operators[index] for index in placed.edgetpu],
+        [each for each in operators if each.index not in placed.dead],
+        tensors,
+    )
+    return compiled, {
+        **compilation.to_dict(),
+        "comparison": compare(predicted, graph, written).to_dict(),
+        "mapped_share_macs": share,
+        "memory": memory_of_compiled(compiled.parsed).to_dict(),
+    }
 
 
 def compile_on_hand(

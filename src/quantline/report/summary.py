@@ -28,7 +28,8 @@ def summarize(
 
     Returns:
         The keys ``float``, ``int8``, ``comparison``, ``integer_only``, ``edgetpu`` and ``gate``;
-        each value says by ``evidence`` whether it was measured, parsed or predicted.
+        each value says by ``evidence`` whether it was measured, read, parsed or predicted, and
+        ``edgetpu`` by ``memory_evidence`` and ``latency_evidence`` too.
     """
     times = latency["int8"]
     speed = {key: value for key, value in times.items() if key.startswith("speed_ratio")}
@@ -58,7 +59,9 @@ def _edgetpu(
     compilation: dict[str, Any],
     run: dict[str, Any],
 ) -> dict[str, Any]:
-    memory = report["memory"]
+    compiled = compilation["compiled"]
+    # What the compiler did takes the place of what was foretold of it.
+    memory = compilation["memory"] if compiled else report["memory"]
     told = {
         "evidence": report["evidence"],
         "runtime_version": report["runtime_version"],
@@ -72,32 +75,33 @@ def _edgetpu(
         "cached_bytes": memory["cached_bytes"],
         "streamed_bytes": memory["streamed_bytes"],
         "memory": memory["verdict"],
+        "memory_evidence": memory["evidence"],
         "latency_ms_low": latency["low"],
         "latency_ms_high": latency["high"],
+        "latency_evidence": latency["evidence"],
         "cpu_ms": latency["cpu"]["cpu_ms"],
-        "compiled": compilation["compiled"],
+        "compiled": compiled,
         "ran": run["ran"],
     }
-    if compilation["compiled"]:
+    if compiled:
         (model,) = compilation["models"]
-        # What the compiler did takes the place of what was foretold of it.
         told |= {
             "evidence": compilation["evidence"],
             "operators": model["operators_total"],
             "mapped_operators": model["mapped_operators"],
             "unknown_operators": 0,
             "mapped_share": model["mapped_operators"] / model["operators_total"],
+            "mapped_share_macs": compilation["mapped_share_macs"],
             "subgraphs": model["subgraphs"],
-            "parameter_bytes": model["parsed"]["parameter_bytes"],
-            "cached_bytes": model["parsed"]["cached_bytes"],
-            "streamed_bytes": model["parsed"]["streamed_bytes"],
             "predicted_wrongly": len(compilation["comparison"]["misses"]),
         }
     if run["ran"]:
-        agreement = {
+        measured = {**run["latency"], **run["metrics"]}
+        told |= {"latency_evidence": measured.pop("evidence"), **measured, "device": run["device"]}
+        told |= {
             key: value
-            for key, value in run["agreements"][0].items()
+            for agreement in run["agreements"][:1]
+            for key, value in agreement.items()
             if key in {"equal_share", "steps_max", "top1_agreement"}
         }
-        told |= {**run["latency"], **run["metrics"], **agreement, "device": run["device"]}
     return told

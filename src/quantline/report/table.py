@@ -93,7 +93,7 @@ def _edgetpu(edge: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
     )
     rows = [
         ("Edge TPU", "", mapped, f"runtime {edge['runtime_version']}", edge["evidence"]),
-        ("  parameters", "", memory, edge["memory"], edge["evidence"]),
+        ("  parameters", "", memory, edge["memory"], edge["memory_evidence"]),
     ]
     if edge["ran"]:
         rows.append(("  latency", "", _latency(edge), edge["device"], "measured"))
