@@ -132,6 +132,16 @@ def make_project(folder: Path, tiny: Path) -> Project:
         },
         "baseline": {"latency": latency},
         "evaluation": {"latency": latency},
+        # Of 120 examples one is almost a point.
+        "gate": {
+            "absolute": {"comparison": {"size_ratio": {"min": 0.5}}},
+            "against_float": {"top1_margin_points": 10.0, "loss_margin": 1.0},
+            "against_champion": {
+                "top1_margin_points": 10.0,
+                "loss_margin": 1.0,
+                "latency_growth": None,
+            },
+        },
     }
     (folder / "conf/scratch.yml").write_text(yaml.safe_dump(scratch))
     project = Project(folder)

@@ -21,14 +21,18 @@ if TYPE_CHECKING:
 def test_a_full_run_writes_every_file_of_the_catalog(finished: Any) -> None:
     catalog = yaml.safe_load((finished.folder / "conf/base/catalog.yml").read_text())
     outputs = register_pipelines()["__default__"].all_outputs()
-    assert finished.written() == {
-        catalog[name]["filepath"].removeprefix("data/") for name in outputs
-    }
+    files = {name: catalog[name]["filepath"].removeprefix("data/") for name in outputs}
+    # Without a champion, and without a compiler, there is nothing in these folders.
+    folders = {files.pop(name) for name in ("champion", "edgetpu_model")}
+    assert finished.written() == set(files.values())
+    for each in folders:
+        assert list((finished.folder / "data" / each).iterdir()) == []
 
 
 def test_the_summary_has_what_was_promised(finished: Any) -> None:
     summary = finished.json("08_reporting/summary.json")
-    assert set(summary) == {"float", "int8", "comparison", "integer_only", "edgetpu"}
+    assert set(summary) == {"float", "int8", "comparison", "integer_only", "edgetpu", "gate"}
+    assert summary["gate"]["verdict"] == "passed"
     for model in ("float", "int8"):
         values = summary[model]
         assert values["top1_low"] <= values["top1"] <= values["top1_high"]
@@ -52,7 +56,7 @@ def test_a_full_run_is_one_mlflow_run(finished: Any) -> None:
     assert run.data.params["dataset.source"] == "npz"
     assert run.data.params["sampling.calibration.examples"] == "40"
     summary = finished.json("08_reporting/summary.json")
-    for block in ("float", "int8", "comparison", "edgetpu"):
+    for block in ("float", "int8", "comparison", "edgetpu", "gate"):
         for key, value in summary[block].items():
             if isinstance(value, (int, float)):
                 assert run.data.metrics[f"{block}.{key}"] == pytest.approx(value)
@@ -60,7 +64,9 @@ def test_a_full_run_is_one_mlflow_run(finished: Any) -> None:
     assert run.data.tags["quantline.int8_model_sha256"] == recipe["int8_model_sha256"]
     artifacts = finished.folder / "mlartifacts" / run.info.run_id / "artifacts"
     names = {path.name for path in artifacts.iterdir()}
-    assert {"int8.tflite", "recipe.json", "manifest.json", "summary.json"} <= names
+    assert {"int8.tflite", "recipe.json", "manifest.json", "summary.json", "gate.json"} <= names
+    (kept,) = (artifacts / "trained_model").iterdir()
+    assert kept.read_bytes() == (finished.folder / "data/01_raw/model.keras").read_bytes()
 
 
 def test_two_runs_in_one_process_give_the_same_model_and_two_records(
@@ -84,7 +90,7 @@ def test_two_runs_in_one_process_give_the_same_model_and_two_records(
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("--from-nodes", "write_summary"),
+        ("--to-nodes", "write_summary", "--from-nodes", "write_summary"),
         ("--only-missing-outputs",),
         ("--tags", "report"),
         ("--pipelines", "validation,report"),

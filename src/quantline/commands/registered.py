@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,7 @@ def open_registry(model: str | None, env: str | None) -> Registry:
     """
     from kedro.utils import find_kedro_project
 
+    from quantline.configuration import read_parameters
     from quantline.release import Project, Registry, connect
 
     project = find_kedro_project(Path.cwd())
@@ -51,15 +53,21 @@ def open_registry(model: str | None, env: str | None) -> Registry:
             remedy="Run it in the project's folder",
         )
     config = _config(project, env)
-    settings = recipe.check(recipe.Release, config["parameters"].get("release", {}))
+    parameters = read_parameters(config, lambda: config["parameters"])
+    settings = recipe.check(recipe.Release, parameters.get("release", {}))
     store = connect(Project(project, config["mlflow"]))
     return Registry(store.client, model or settings.model)
 
 
 def _config(project: Path, env: str | None) -> Any:
-    from kedro.framework.project import settings
-    from kedro.framework.startup import bootstrap_project
-
+    logging.disable(logging.INFO)
+    try:
+        from kedro.framework.project import configure_logging, settings
+        from kedro.framework.startup import bootstrap_project
+    finally:
+        logging.disable(logging.NOTSET)
+    # Outside of the project's own folder Kedro logs to stdout, where the result goes.
+    configure_logging({"version": 1, "disable_existing_loggers": False, "root": {}})
     bootstrap_project(project)
     arguments = {**settings.CONFIG_LOADER_ARGS, "env": env}
     return settings.CONFIG_LOADER_CLASS(str(project / settings.CONF_SOURCE), **arguments)
@@ -72,13 +80,13 @@ def told(version: Any) -> dict[str, Any]:
         "run_id": version.run_id,
         "source": version.source,
         "aliases": sorted(version.aliases),
-        **{key.removeprefix("quantline."): value for key, value in sorted(version.tags.items())},
+        "tags": dict(sorted(version.tags.items())),
     }
 
 
 def lines(version: Any) -> Iterator[tuple[str, str]]:
     """Yield what is known of a model version, a name and its value each."""
-    for name, value in told(version).items():
-        text = ", ".join(value) if isinstance(value, list) else str(value)
-        if text and name != "version":
-            yield name.replace("_", " "), text
+    yield "aliases", ", ".join(sorted(version.aliases))
+    yield "run", version.run_id
+    yield "files", version.source
+    yield from sorted(version.tags.items())

@@ -28,7 +28,7 @@ def fetch(registry: Registry, names: Sequence[str]) -> dict[str, bytes]:
         names: The file names of artifacts of the run that recorded it.
 
     Returns:
-        The files by name, and ``champion.json`` with its version, run and hashes; without a
+        The files by name, and ``champion.json`` with its version, run and tags; without a
         champion, nothing.
 
     Raises:
@@ -43,7 +43,7 @@ def fetch(registry: Registry, names: Sequence[str]) -> dict[str, bytes]:
         "model": registry.name,
         "version": int(version.version),
         "run_id": version.run_id,
-        **{key.removeprefix("quantline."): value for key, value in version.tags.items()},
+        "tags": dict(version.tags),
     }
     return {
         VERSION: canonical_json(told),

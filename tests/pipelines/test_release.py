@@ -1,0 +1,184 @@
+"""Gate and release in the pipeline: a champion, its challengers, and what a scheduler sees."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+from kedro.framework.startup import bootstrap_project
+from tests.pipelines.conftest import ROOT
+
+from quantline.cli import cli
+from quantline.commands import quantline
+from quantline.errors import ParameterError
+from quantline.pipelines.baseline.nodes import import_trained
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+OTHER_MODEL = "conversion.ranges.method=percentile,conversion.ranges.percentile=99.0"
+
+
+@pytest.fixture
+def released(finished: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A copy of the finished project, whose model is the champion."""
+    folder = tmp_path / "released"
+    shutil.copytree(finished.folder, folder)
+    monkeypatch.chdir(folder)
+    bootstrap_project(folder)
+    yield type(finished)(folder)
+    os.chdir(ROOT)
+
+
+@pytest.fixture
+def give(released: Any) -> Callable[..., tuple[int, str]]:
+    """Give 'kedro run' in this process; return its exit status and its last line."""
+
+    def run(*arguments: str) -> tuple[int, str]:
+        result = CliRunner().invoke(cli, ["run", *arguments])
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result.exit_code, "".join(result.stderr.strip().splitlines()[-1:])
+
+    return run
+
+
+def tell(*arguments: str) -> Any:
+    """Give one of our commands in this process; return its JSON."""
+    result = CliRunner().invoke(quantline, [*arguments, "--json"])
+    return json.loads(result.stdout)
+
+
+def test_the_first_model_that_passes_is_the_champion(released: Any) -> None:
+    outcome = released.json("08_reporting/release.json")
+    assert (outcome["outcome"], outcome["verdict"], outcome["version"]) == ("promoted", "passed", 1)
+    champion = tell("champion")["champion"]
+    (run,) = released.runs()
+    assert champion["version"] == 1
+    assert champion["aliases"] == ["champion"]
+    assert champion["run_id"] == run.info.run_id == outcome["run_id"]
+    name = "quantline.int8_model_sha256"
+    assert champion["tags"][name] == run.data.tags[name]
+
+
+def test_the_same_files_are_the_same_release(released: Any, give: Any) -> None:
+    before = released.json("08_reporting/release.json")
+    (released.folder / "data/08_reporting/release.json").unlink()
+    assert give("--pipelines", "release")[0] == 0
+    assert released.json("08_reporting/release.json") == before
+    assert len(released.runs()) == 1
+
+
+def test_a_refused_candidate_is_recorded_and_not_registered(released: Any, give: Any) -> None:
+    command = f"cat > {released.folder}/told.json"
+    status, paragraph = give(
+        "--from-nodes", "judge_candidate",
+        "--params", f"gate.absolute.int8_metrics.top1.min=1.01,release.notify=sh -c '{command}'",
+    )  # fmt: skip
+    assert status == 1
+    assert paragraph.startswith("The candidate is refused, and 'fashion_mnist' stays as it is.")
+    assert "absolute.int8_metrics.top1" in paragraph
+    outcome = released.json("08_reporting/release.json")
+    assert (outcome["outcome"], outcome["version"]) == ("refused", None)
+    assert json.loads((released.folder / "told.json").read_bytes()) == outcome
+    newest = released.runs()[0]
+    assert newest.info.status == "FINISHED"
+    assert newest.data.tags["quantline.verdict"] == "refused"
+    assert tell("champion")["champion"]["version"] == 1
+    rules = {each["rule"]: each for each in released.json("08_reporting/gate.json")["rules"]}
+    assert rules["absolute.int8_metrics.top1"]["passed"] is False
+
+
+def test_another_model_is_judged_against_the_champion_and_waits_for_approval(
+    released: Any, give: Any
+) -> None:
+    status, line = give(
+        "--from-nodes", "convert,fetch_champion",
+        "--params", f"{OTHER_MODEL},release.promotion=after_approval",
+    )  # fmt: skip
+    assert status == 0, line
+    assert released.json("08_reporting/release.json")["outcome"] == "waiting"
+    gate = released.json("08_reporting/gate.json")
+    assert gate["champion"] == "version 1"
+    assert {"against_champion.top1_margin_points", "against_champion.size_growth"} <= {
+        each["rule"] for each in gate["rules"] if each["passed"]
+    }
+    assert gate["range_drift"]["tensors"], "both were quantized with recorded ranges"
+    told = tell("champion")
+    assert (told["champion"]["version"], told["challenger"]["version"]) == (1, 2)
+
+    assert tell("promote")["champion"]["version"] == 2
+    back = tell("rollback", "--reason", "too bold")
+    assert (back["champion"]["version"], back["rolled_back"]["version"]) == (1, 2)
+    status, paragraph = give("--pipelines", "release")
+    assert status == 2
+    assert "was rolled back" in paragraph
+    assert "too bold" in paragraph
+
+
+def test_the_model_that_is_out_already_is_not_registered_again(released: Any, give: Any) -> None:
+    status, line = give("--from-nodes", "fetch_champion")
+    assert status == 0, line
+    outcome = released.json("08_reporting/release.json")
+    assert (outcome["outcome"], outcome["version"]) == ("unchanged", 1)
+    assert len(released.runs()) == 2
+    files = {each.name for each in (released.folder / "data/06_models/champion").iterdir()}
+    assert {"champion.json", "int8.tflite", "ranges.json"} <= files
+
+
+def test_on_other_examples_the_champion_is_evaluated_anew(released: Any, give: Any) -> None:
+    params = ("--params", "sampling.evaluation.examples=100")
+    status, line = give("--pipelines", "sampling,baseline,evaluation,champion", *params)
+    assert status == 0, line
+    before = released.folder / "data/06_models/champion/int8_predictions.parquet"
+    assert pq.read_table(before).num_rows == 120
+    status, line = give("--pipelines", "gate", *params)
+    assert status == 0, line
+    manifest = released.json("03_primary/manifest.json")
+    anew = pq.read_table(released.folder / "data/07_model_output/champion_predictions.parquet")
+    assert sorted(anew["id"].to_pylist()) == sorted(
+        each["id"] for each in manifest["evaluation"]["examples"]
+    )
+    own = pq.read_table(released.folder / "data/07_model_output/int8_predictions.parquet")
+    assert anew.equals(own), "champion and candidate are the same model"
+
+
+def test_a_champion_whose_run_was_deleted_is_named(released: Any, give: Any) -> None:
+    kept = Path(released.runs()[0].info.artifact_uri.removeprefix("file://"))
+    gone = kept.rename(kept.with_name("gone"))
+    try:
+        status, paragraph = give("--pipelines", "champion")
+    finally:
+        gone.rename(kept)  # it is the finished project's
+    assert status == 2
+    assert "The champion of 'fashion_mnist', version 1, is not complete" in paragraph
+    assert "no int8.tflite" in paragraph
+
+
+def test_retraining_goes_on_from_the_champion(released: Any) -> None:
+    trained = "data/06_models/fashion_mnist.keras"
+    parameters = (
+        f"model.path={trained},training.start=champion,training.split=train.npz,"
+        "training.epochs=1,training.learning_rate=0.0001"
+    )
+    status, out, err = released.run("--pipelines", "retrain", "--params", parameters)
+    assert status == 0, err
+    outcome = released.json("08_reporting/release.json")
+    assert (outcome["outcome"], outcome["version"]) == ("promoted", 2)
+    assert "champion: version 1" in out
+    before, after = (released.folder / each for each in ("data/01_raw/model.keras", trained))
+    assert before.read_bytes() != after.read_bytes()
+    champion = tell("champion")
+    assert [each["version"] for each in champion["lineage"]] == [2, 1]
+
+
+def test_a_model_that_was_not_trained_just_now_is_not_taken_for_it(tiny: Path) -> None:
+    model = {"path": str(tiny / "model.keras")}
+    with pytest.raises(ParameterError, match=r"'model\.path' is not the model that this run trained"):
+        import_trained(model, {}, {}, {}, b"another")
