@@ -12,8 +12,9 @@ from kedro.framework.project import pipelines
 from kedro.io import MemoryDataset
 
 from quantline import recipe
+from quantline.configuration import read_parameters
 from quantline.contract.targets import load
-from quantline.errors import ParameterError, TrackingFailed, suggest
+from quantline.errors import TrackingFailed
 from quantline.pipelines.release.pipeline import RECORDED
 from quantline.release.outcome import REFUSED, notify, refusal, told
 
@@ -46,34 +47,11 @@ class CheckParameters:
         """
         # Parameters hold paths; like the catalog's, they start from the project folder.
         os.chdir(context.project_path)
-        _check_environment(context)
-        try:
-            parameters = context.params
-        except Exception as error:  # the YAML reader's errors have no common base
-            raise ParameterError(
-                "The parameters cannot be read",
-                found=f"{type(error).__name__}: {' '.join(str(error).split())}",
-                expected="YAML files in conf/base, and in conf/ENV with --env=ENV",
-                remedy="Correct the file it names",
-            ) from error
+        parameters = read_parameters(context.config_loader, lambda: context.params)
         recipe.check_all(parameters)
         validation = recipe.check(recipe.Validation, parameters.get("validation", {}))
         if validation.target is not None:
             load(validation.target)
-
-
-def _check_environment(context: KedroContext) -> None:
-    """Refuse an environment without a folder: Kedro would go on without any parameters."""
-    folder = Path(context.config_loader.conf_source)
-    name = context.config_loader.env or context.config_loader.default_run_env
-    if folder.is_dir() and not (folder / name).is_dir():
-        known = sorted(each.name for each in folder.iterdir() if each.is_dir())
-        raise ParameterError(
-            f"There is no environment '{name}'",
-            found=f"in '{folder}': {', '.join(known) or 'no folder'}",
-            expected=f"a folder '{folder / name}', which may be empty",
-            remedy=suggest(name, known) or "Correct '--env' or KEDRO_ENV, or make the folder",
-        )
 
 
 class StageLog:

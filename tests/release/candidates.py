@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from tests.release.models import write_files
 
 from quantline.release import Project
+from quantline.release.promotion import Candidate
+from quantline.release.registry import INT8_MODEL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,3 +56,15 @@ def candidate(
         "ranges": model.ranges,
     }
     return Project(folder, mlflow, files)
+
+
+def passed(number: int, run_id: str, compared_with: int | None) -> Candidate:
+    """Return a candidate to be published whose files do not matter, and are nowhere."""
+    return Candidate(
+        release_id=f"release-{number}",
+        source=f"file:///nowhere/{number}",
+        run_id=run_id,
+        model_id=None,
+        compared_with=compared_with,
+        tags={"model": str(number), INT8_MODEL: str(number)},
+    )

@@ -5,16 +5,18 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.release.candidates import passed
 
-from quantline.errors import ChampionChanged, NothingToRollBack, VersionNotFound
-from quantline.release.promotion import Candidate, promote, publish, roll_back
+from quantline.errors import ChampionChanged, NothingToRollBack, RegistryBusy, VersionNotFound
+from quantline.release.lock import held
+from quantline.release.promotion import promote, publish, roll_back
 from quantline.release.registry import (
     CHALLENGER,
     CHAMPION,
-    INT8_MODEL,
     PREVIOUS,
     REASON,
     ROLLED_BACK,
@@ -50,17 +52,6 @@ def registry(client: Any) -> Registry:
     return Registry(client, NAME)
 
 
-def candidate(number: int, run_id: str, compared_with: int | None) -> Candidate:
-    return Candidate(
-        release_id=f"release-{number}",
-        source=f"file:///nowhere/{number}",
-        run_id=run_id,
-        model_id=None,
-        compared_with=compared_with,
-        tags={"model": str(number), INT8_MODEL: str(number)},
-    )
-
-
 def number(registry: Registry, alias: str) -> int | None:
     found = registry.version_of(alias)
     return None if found is None else int(found.version)
@@ -78,7 +69,7 @@ def models(registry: Registry) -> list[str]:
 def test_a_candidate_waits_as_challenger_until_it_is_approved(
     registry: Registry, run_id: str
 ) -> None:
-    waiting = publish(registry, candidate(1, run_id, None), promote=False)
+    waiting = publish(registry, passed(1, run_id, None), promote=False)
     assert waiting.tags["model"] == "1"
     assert (number(registry, CHALLENGER), number(registry, CHAMPION)) == (1, None)
     assert promote(registry).version == waiting.version
@@ -90,10 +81,10 @@ def test_a_candidate_waits_as_challenger_until_it_is_approved(
 
 def test_the_same_release_twice_is_one_version(registry: Registry, run_id: str) -> None:
     for _ in range(2):
-        publish(registry, candidate(1, run_id, None), promote=True)
+        publish(registry, passed(1, run_id, None), promote=True)
     assert versions(registry) == [1]
-    publish(registry, candidate(2, run_id, 1), promote=True)
-    publish(registry, candidate(1, run_id, None), promote=True)
+    publish(registry, passed(2, run_id, 1), promote=True)
+    publish(registry, passed(1, run_id, None), promote=True)
     assert number(registry, CHAMPION) == 2, "an old release, run again, brings back no old champion"
 
 
@@ -103,42 +94,83 @@ def test_a_repeated_request_leaves_no_second_version(registry: Registry, run_id:
         registry.client.create_model_version(
             NAME, "file:///nowhere/1", run_id, tags={"quantline.release_id": "release-1"}
         )
-    assert publish(registry, candidate(1, run_id, None), promote=True).version == 1
+    assert publish(registry, passed(1, run_id, None), promote=True).version == 1
     assert versions(registry) == [1]
 
 
 def test_a_candidate_compared_with_another_champion_is_not_registered(
     registry: Registry, run_id: str
 ) -> None:
-    publish(registry, candidate(1, run_id, None), promote=True)
+    publish(registry, passed(1, run_id, None), promote=True)
     with pytest.raises(ChampionChanged, match="Found: version 1 as champion"):
-        publish(registry, candidate(2, run_id, None), promote=True)
+        publish(registry, passed(2, run_id, None), promote=True)
     assert versions(registry) == [1]
 
 
 def test_a_challenger_is_not_promoted_over_a_champion_it_was_not_compared_with(
     registry: Registry, run_id: str
 ) -> None:
-    publish(registry, candidate(1, run_id, None), promote=True)
-    publish(registry, candidate(2, run_id, 1), promote=True)
-    publish(registry, candidate(3, run_id, 2), promote=False)
+    publish(registry, passed(1, run_id, None), promote=True)
+    publish(registry, passed(2, run_id, 1), promote=True)
+    publish(registry, passed(3, run_id, 2), promote=False)
     roll_back(registry, "too slow on the phone")
     with pytest.raises(ChampionChanged):
         promote(registry)
     assert number(registry, CHAMPION) == 1
 
 
+def test_a_later_challenger_is_not_pushed_aside_by_an_old_release(
+    registry: Registry, run_id: str
+) -> None:
+    for each in (1, 2, 1):
+        publish(registry, passed(each, run_id, None), promote=False)
+    assert number(registry, CHALLENGER) == 2
+
+
+def test_what_was_rolled_back_is_not_promoted_by_another_release_of_the_same_bytes(
+    registry: Registry, run_id: str
+) -> None:
+    publish(registry, passed(1, run_id, None), promote=True)
+    publish(registry, passed(2, run_id, 1), promote=True)
+    roll_back(registry, "worse at night")
+    again = replace(passed(2, run_id, 1), release_id="of the next night")
+    with pytest.raises(ChampionChanged, match="worse at night"):
+        publish(registry, again, promote=True)
+    assert versions(registry) == [1, 2]
+
+
+def test_a_lock_that_this_process_no_longer_holds_is_not_waited_for(
+    registry: Registry, run_id: str
+) -> None:
+    from mlflow.exceptions import MlflowException
+
+    with pytest.raises(MlflowException), held(registry.client, NAME):
+        raise MlflowException("no answer")
+    assert models(registry) == [f"{NAME}.lock"]
+    publish(registry, passed(1, run_id, None), promote=True)
+    assert models(registry) == [NAME]
+
+
+def test_a_lock_that_is_held_is_waited_for_and_then_told(registry: Registry) -> None:
+    with (
+        held(registry.client, NAME),
+        pytest.raises(RegistryBusy, match=rf"process {os.getpid()} on '.*' holds it"),
+        held(registry.client, NAME, wait_s=0),
+    ):
+        raise AssertionError
+
+
 def test_rolling_back_follows_the_promotions(registry: Registry, run_id: str) -> None:
     for each in (1, 2, 3):
-        publish(registry, candidate(each, run_id, each - 1 or None), promote=True)
+        publish(registry, passed(each, run_id, each - 1 or None), promote=True)
     assert [each.version for each in registry.lineage()] == [3, 2, 1]
     left, now = roll_back(registry, "worse at night")
     assert (left.version, now.version) == (3, 2)
     assert left.tags[REASON] == "worse at night"
     assert ROLLED_BACK in left.tags
     with pytest.raises(ChampionChanged, match="worse at night"):
-        publish(registry, candidate(3, run_id, 2), promote=True)
-    publish(registry, candidate(4, run_id, 2), promote=True)
+        publish(registry, passed(3, run_id, 2), promote=True)
+    publish(registry, passed(4, run_id, 2), promote=True)
     assert registry.version_of(CHAMPION).tags[PREVIOUS] == "2"
     roll_back(registry, "and this one")
     roll_back(registry, "and this one")
@@ -149,7 +181,7 @@ def test_rolling_back_follows_the_promotions(registry: Registry, run_id: str) ->
 
 def test_a_deleted_predecessor_is_named(registry: Registry, run_id: str) -> None:
     for each in (1, 2):
-        publish(registry, candidate(each, run_id, each - 1 or None), promote=True)
+        publish(registry, passed(each, run_id, each - 1 or None), promote=True)
     registry.client.delete_model_version(NAME, "1")
     with pytest.raises(NothingToRollBack, match="version 1, was deleted"):
         roll_back(registry, "gone")
@@ -183,7 +215,7 @@ def die_at(store: str, run_id: str, nth: int, after: bool) -> None:
     from mlflow import MlflowClient
 
     registry = Registry(Killed(MlflowClient(store), nth, after=after), NAME)
-    publish(registry, candidate(2, run_id, 1), promote=True)
+    publish(registry, passed(2, run_id, 1), promote=True)
 
 
 def in_fork(function: Callable[..., None], *arguments: Any) -> Any:
@@ -196,7 +228,7 @@ def in_fork(function: Callable[..., None], *arguments: Any) -> Any:
 def test_a_promotion_killed_at_any_step_is_completed_by_the_next_run(
     registry: Registry, run_id: str, store: str, tmp_path: Path, after: bool
 ) -> None:
-    publish(registry, candidate(1, run_id, None), promote=True)
+    publish(registry, passed(1, run_id, None), promote=True)
     fresh = (tmp_path / "mlflow.db").read_bytes()
     for nth in range(1, 20):
         (tmp_path / "mlflow.db").write_bytes(fresh)
@@ -206,7 +238,7 @@ def test_a_promotion_killed_at_any_step_is_completed_by_the_next_run(
             break
         assert process.exitcode == -signal.SIGKILL
         assert number(registry, CHAMPION) in (1, 2), "there is one champion at every moment"
-        publish(registry, candidate(2, run_id, 1), promote=True)
+        publish(registry, passed(2, run_id, 1), promote=True)
         assert (number(registry, CHAMPION), number(registry, CHALLENGER)) == (2, None)
         assert registry.version_of(CHAMPION).tags[PREVIOUS] == "1"
         assert versions(registry) == [1, 2]
@@ -219,7 +251,7 @@ def publish_one(store: str, run_id: str, number: int, answers: Any) -> None:
 
     registry = Registry(MlflowClient(store), NAME)
     try:
-        publish(registry, candidate(number, run_id, 1), promote=True)
+        publish(registry, passed(number, run_id, 1), promote=True)
         answers.put((number, "promoted"))
     except ChampionChanged:
         answers.put((number, "late"))
@@ -228,7 +260,7 @@ def publish_one(store: str, run_id: str, number: int, answers: Any) -> None:
 def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(
     registry: Registry, run_id: str, store: str
 ) -> None:
-    publish(registry, candidate(1, run_id, None), promote=True)
+    publish(registry, passed(1, run_id, None), promote=True)
     answers = FORK.Queue()
     processes = [in_fork(publish_one, store, run_id, each, answers) for each in (2, 3)]
     told = dict(answers.get(timeout=60) for _ in processes)

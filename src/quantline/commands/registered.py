@@ -60,13 +60,13 @@ def open_registry(model: str | None, env: str | None) -> Registry:
 
 
 def _config(project: Path, env: str | None) -> Any:
+    # Kedro logs to stdout, outside of the project's own folder, and says so; the result goes there.
     logging.disable(logging.INFO)
     try:
         from kedro.framework.project import configure_logging, settings
         from kedro.framework.startup import bootstrap_project
     finally:
         logging.disable(logging.NOTSET)
-    # Outside of the project's own folder Kedro logs to stdout, where the result goes.
     configure_logging({"version": 1, "disable_existing_loggers": False, "root": {}})
     bootstrap_project(project)
     arguments = {**settings.CONFIG_LOADER_ARGS, "env": env}
@@ -87,6 +87,6 @@ def told(version: Any) -> dict[str, Any]:
 def lines(version: Any) -> Iterator[tuple[str, str]]:
     """Yield what is known of a model version, a name and its value each."""
     yield "aliases", ", ".join(sorted(version.aliases))
-    yield "run", version.run_id
+    yield "run", version.run_id or "none"
     yield "files", version.source
     yield from sorted(version.tags.items())

@@ -58,6 +58,8 @@ def connect(project: Project) -> Store:
     from mlflow import MlflowClient
 
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    # It warns each time that it asks again; the error says it once.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
     uri = os.environ.get("MLFLOW_TRACKING_URI") or project.mlflow.get("tracking_uri")
     local = not uri
     uri = uri or f"sqlite:///{project.folder / 'mlflow.db'}"

@@ -1,0 +1,47 @@
+"""A project's parameters, as Kedro's configuration loader finds them; what cannot be is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from quantline.errors import ParameterError, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def read_parameters(loader: Any, read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return the parameters.
+
+    Args:
+        loader: Kedro's configuration loader, which knows the environment.
+        read: What reads them.
+
+    Raises:
+        ParameterError: There is no such environment, or a file cannot be read.
+    """
+    _check_environment(loader)
+    try:
+        return read()
+    except Exception as error:  # the YAML reader's errors have no common base
+        raise ParameterError(
+            "The parameters cannot be read",
+            found=f"{type(error).__name__}: {' '.join(str(error).split())}",
+            expected="YAML files in conf/base, and in conf/ENV with --env=ENV",
+            remedy="Correct the file it names",
+        ) from error
+
+
+def _check_environment(loader: Any) -> None:
+    """Refuse an environment without a folder: Kedro would go on without any parameters."""
+    folder = Path(loader.conf_source)
+    name = loader.env or loader.default_run_env
+    if folder.is_dir() and not (folder / name).is_dir():
+        known = sorted(each.name for each in folder.iterdir() if each.is_dir())
+        raise ParameterError(
+            f"There is no environment '{name}'",
+            found=f"in '{folder}': {', '.join(known) or 'no folder'}",
+            expected=f"a folder '{folder / name}', which may be empty",
+            remedy=suggest(name, known) or "Correct '--env' or KEDRO_ENV, or make the folder",
+        )
