@@ -180,5 +180,7 @@ def test_retraining_goes_on_from_the_champion(released: Any) -> None:
 
 def test_a_model_that_was_not_trained_just_now_is_not_taken_for_it(tiny: Path) -> None:
     model = {"path": str(tiny / "model.keras")}
-    with pytest.raises(ParameterError, match=r"'model\.path' is not the model that this run trained"):
+    with pytest.raises(
+        ParameterError, match=r"'model\.path' is not the model that this run trained"
+    ):
         import_trained(model, {}, {}, {}, b"another")
