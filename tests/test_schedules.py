@@ -301,6 +301,8 @@ def step(workflow: dict[Any, Any], name: str) -> str:
 def test_a_refused_candidate_is_no_broken_job(
     project: Path, workflow: dict[Any, Any], status: str, job: int, annotation: str
 ) -> None:
+    (project / "logs").mkdir()
+    (project / "logs/retrain-2000-01-01T00-00-00Z.log").write_text("another night's\n")
     given, out, summary = retrain_step(project, workflow, STATUS=status, MLFLOW_TRACKING_URI="x")
     assert given == job
     assert [line for line in out.splitlines() if line.startswith("::")] == [annotation] * bool(
