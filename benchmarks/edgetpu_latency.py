@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 
 from benchmarks import inceptions, networks
 
-from quantline.edgetpu.latency import predict_latency
-from quantline.edgetpu.memory import predict_memory
+from quantline.edgetpu.cost.latency import predict_latency
+from quantline.edgetpu.cost.memory import predict_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from quantline.edgetpu.latency import Band
-    from quantline.edgetpu.memory import Memory
+    from quantline.edgetpu.cost.latency import Band
+    from quantline.edgetpu.cost.memory import Memory
     from quantline.tflite.graph import Graph
 
 # By name: the network, and what was published.

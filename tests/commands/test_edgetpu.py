@@ -20,7 +20,7 @@ from tests.edgetpu import published_output as published
 from tests.edgetpu.conftest import Model
 from tests.edgetpu.stand_in_compiler import install
 
-from quantline.edgetpu.remainder import Remainder
+from quantline.edgetpu.cost.remainder import Remainder
 
 if TYPE_CHECKING:
     from pathlib import Path

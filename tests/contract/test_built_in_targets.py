@@ -11,7 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 from tests.tflite.tiny_model import tree
 
 from quantline.contract.targets import BUILT_IN, load
-from quantline.edgetpu.operators import TABLE
+from quantline.edgetpu.mapping.operators import TABLE
 from quantline.tflite.edit import pack
 from quantline.tflite.operands import OPERATORS
 

@@ -9,7 +9,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from tests.edgetpu import programs
 
-from quantline.edgetpu.partition import live_operators
+from quantline.edgetpu.mapping.partition import live_operators
 from quantline.tflite.edit import pack
 from quantline.tflite.graph import Graph, Operator, Subgraph
 

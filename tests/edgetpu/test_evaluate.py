@@ -7,7 +7,7 @@ import pytest
 from tests.edgetpu import compiling, pairs
 
 from quantline.edgetpu import Evidence, evaluate
-from quantline.edgetpu.remainder import Remainder
+from quantline.edgetpu.cost.remainder import Remainder
 from quantline.errors import ModelUnreadable, ParameterError
 
 

@@ -15,7 +15,7 @@ from tests.edgetpu.stand_in_compiler import install
 
 from quantline import recipe
 from quantline.edgetpu import on_hand
-from quantline.edgetpu.device import Device, Kind
+from quantline.edgetpu.device.detect import Device, Kind
 from quantline.edgetpu.on_hand import compile_on_hand, run_on_hand
 from quantline.errors import (
     CompilerNotFound,
@@ -31,7 +31,7 @@ from quantline.sampling import draw, stream
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from quantline.edgetpu.device_run import DeviceRun
+    from quantline.edgetpu.device.run import DeviceRun
 
 COUNT = 8
 LARGE = {"stdout": published.LARGE_ACTIVATIONS, "status": 1}

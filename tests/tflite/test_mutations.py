@@ -18,7 +18,7 @@ from tests.tflite import tiny_model
 from tests.tflite.tiny_model import BIAS, TAKEN, WEIGHTS
 
 from quantline.contract.specification import SPECIFICATION
-from quantline.edgetpu.operators import TABLE
+from quantline.edgetpu.mapping.operators import TABLE
 from quantline.tflite.operands import OPERATORS
 
 if TYPE_CHECKING:

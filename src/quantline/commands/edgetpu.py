@@ -19,7 +19,7 @@ from quantline.commands.edgetpu_work_text import (
 from quantline.commands.model_file import read_model
 from quantline.commands.options import SAMPLES
 from quantline.commands.outputs import check_outputs, write_together
-from quantline.edgetpu.operators import NEWEST_RUNTIME, OLDEST_RUNTIME
+from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME, OLDEST_RUNTIME
 
 if TYPE_CHECKING:
     from quantline.commands.samples import Samples
@@ -95,7 +95,7 @@ def edgetpu(
         read_compiled,
         run_on_device,
     )
-    from quantline.edgetpu.device_job import require_compiled
+    from quantline.edgetpu.device.job import require_compiled
     from quantline.edgetpu.on_hand import compile_and_compare
 
     settings = recipe.EdgeTpu(**compiled_how)

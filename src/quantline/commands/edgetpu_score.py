@@ -9,13 +9,13 @@ import click
 
 from quantline.commands.command import Command, Result
 from quantline.commands.table import pairs, table
-from quantline.edgetpu.operators import NEWEST_RUNTIME, OLDEST_RUNTIME
+from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME, OLDEST_RUNTIME
 from quantline.errors import first_few
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from quantline.edgetpu.score import ModelScore, Score
+    from quantline.edgetpu.scoring.score import ModelScore, Score
 
 _HEADINGS = (
     "operators", "right", "unknown", "subgraphs", "parameter bytes", "true", "error", "runtime",
@@ -49,7 +49,7 @@ def edgetpu_score(folder: str, runtime_version: int | None) -> Result:
 
     Exit status: 0, however many predictions miss; 2 if there is nothing to score.
     """  # noqa: D301 - click's mark for lines that stay as they are
-    from quantline.edgetpu.score import score
+    from quantline.edgetpu.scoring.score import score
 
     found = score(Path(folder), runtime_version)
     parts = [

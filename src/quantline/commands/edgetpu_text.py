@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from quantline.commands.table import pairs, size
 from quantline.edgetpu import Evidence, Provenance, Target, can_detect, detect
-from quantline.edgetpu.memory import Fit
+from quantline.edgetpu.cost.memory import Fit
 from quantline.errors import first_few
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from quantline.edgetpu import Evaluation, Match, OperatorVerdict, Suggestion
-    from quantline.edgetpu.latency import Band
-    from quantline.edgetpu.memory import Memory
-    from quantline.edgetpu.remainder import Remainder
+    from quantline.edgetpu.cost.latency import Band
+    from quantline.edgetpu.cost.memory import Memory
+    from quantline.edgetpu.cost.remainder import Remainder
 
 _WIDTH = 100
 _SHOWN = 10  # types of operators that are left for the same reason

@@ -1,19 +1,19 @@
 """How a model fares on the Coral Edge TPU, with and without the compiler and the device."""
 
-from quantline.edgetpu.compiled import Compiled, read_compiled
-from quantline.edgetpu.compiler import Compilation, compile_model
-from quantline.edgetpu.compiler_options import CompilerOptions
-from quantline.edgetpu.compiler_process import find_compiler
-from quantline.edgetpu.delegate import Access
-from quantline.edgetpu.device import Device, can_detect, detect
-from quantline.edgetpu.device_run import DeviceRun
+from quantline.edgetpu.advice.suggest import Suggestion, suggest
+from quantline.edgetpu.compiled.match import Match, match
+from quantline.edgetpu.compiled.read import Compiled, read_compiled
+from quantline.edgetpu.compiler.compile import Compilation, compile_model
+from quantline.edgetpu.compiler.options import CompilerOptions
+from quantline.edgetpu.compiler.process import find_compiler
+from quantline.edgetpu.device.delegate import Access
+from quantline.edgetpu.device.detect import Device, can_detect, detect
+from quantline.edgetpu.device.on_device import run_on_device, run_on_devices
+from quantline.edgetpu.device.run import DeviceRun
 from quantline.edgetpu.evaluate import Evaluation, evaluate
-from quantline.edgetpu.match import Match, match
-from quantline.edgetpu.on_device import run_on_device, run_on_devices
-from quantline.edgetpu.report import OperatorVerdict, Report
-from quantline.edgetpu.score import Score, score
-from quantline.edgetpu.suggest import Suggestion, suggest
-from quantline.edgetpu.verdict import predict
+from quantline.edgetpu.mapping.report import OperatorVerdict, Report
+from quantline.edgetpu.mapping.verdict import predict
+from quantline.edgetpu.scoring.score import Score, score
 from quantline.edgetpu.vocabulary import Evidence, Provenance, Status, Target
 
 __all__ = [

@@ -5,24 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from quantline.edgetpu.compiled import read_compiled
-from quantline.edgetpu.latency import latency_of_compiled, predict_latency
-from quantline.edgetpu.memory import memory_of_compiled, predict_memory
-from quantline.edgetpu.operators import NEWEST_RUNTIME
-from quantline.edgetpu.remainder import measure_remainder, not_measured
-from quantline.edgetpu.suggest import suggest
-from quantline.edgetpu.verdict import predict
+from quantline.edgetpu.advice.suggest import suggest
+from quantline.edgetpu.compiled.read import read_compiled
+from quantline.edgetpu.cost.latency import latency_of_compiled, predict_latency
+from quantline.edgetpu.cost.memory import memory_of_compiled, predict_memory
+from quantline.edgetpu.cost.remainder import measure_remainder, not_measured
+from quantline.edgetpu.cost.work import macs, share_of_macs
+from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME
+from quantline.edgetpu.mapping.verdict import predict
 from quantline.edgetpu.vocabulary import Evidence, Target
-from quantline.edgetpu.work import macs, share_of_macs
 from quantline.tflite.graph import read
 
 if TYPE_CHECKING:
-    from quantline.edgetpu.compiled import Compiled
-    from quantline.edgetpu.latency import Band
-    from quantline.edgetpu.memory import Memory
-    from quantline.edgetpu.remainder import Remainder
-    from quantline.edgetpu.report import Report
-    from quantline.edgetpu.suggest import Suggestion
+    from quantline.edgetpu.advice.suggest import Suggestion
+    from quantline.edgetpu.compiled.read import Compiled
+    from quantline.edgetpu.cost.latency import Band
+    from quantline.edgetpu.cost.memory import Memory
+    from quantline.edgetpu.cost.remainder import Remainder
+    from quantline.edgetpu.mapping.report import Report
     from quantline.tflite.graph import Graph
 
 NOT_PREDICTED = (

@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from quantline.edgetpu.comparison import compare
-from quantline.edgetpu.compiler import compile_model
-from quantline.edgetpu.compiler_options import CompilerOptions
-from quantline.edgetpu.compiler_process import find_compiler
-from quantline.edgetpu.delegate import Access
-from quantline.edgetpu.device import detect
-from quantline.edgetpu.match import match
-from quantline.edgetpu.memory import memory_of_compiled
-from quantline.edgetpu.on_device import run_on_device
-from quantline.edgetpu.verdict import predict
-from quantline.edgetpu.work import share_of_macs
+from quantline.edgetpu.compiled.match import match
+from quantline.edgetpu.compiler.compile import compile_model
+from quantline.edgetpu.compiler.options import CompilerOptions
+from quantline.edgetpu.compiler.process import find_compiler
+from quantline.edgetpu.cost.memory import memory_of_compiled
+from quantline.edgetpu.cost.work import share_of_macs
+from quantline.edgetpu.device.delegate import Access
+from quantline.edgetpu.device.detect import detect
+from quantline.edgetpu.device.on_device import run_on_device
+from quantline.edgetpu.mapping.verdict import predict
+from quantline.edgetpu.scoring.comparison import compare
 from quantline.errors import CompilerNotFound, QuantlineError
 from quantline.tflite import read
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from quantline import recipe
-    from quantline.edgetpu.compiler import CompiledModel
-    from quantline.edgetpu.compiler_process import Compiler
-    from quantline.edgetpu.device_run import DeviceRun
+    from quantline.edgetpu.compiler.compile import CompiledModel
+    from quantline.edgetpu.compiler.process import Compiler
+    from quantline.edgetpu.device.run import DeviceRun
     from quantline.ranges import Sample
 
 logger = logging.getLogger(__name__)

@@ -1,0 +1,212 @@
+"""What keeps operators of a model on the CPU, grouped into what one change would remove."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from quantline.edgetpu.advice import remedies
+from quantline.edgetpu.mapping.operators import TABLE
+from quantline.edgetpu.tensors import INTEGER_8, activations, extent
+from quantline.edgetpu.vocabulary import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from quantline.edgetpu.advice.remedies import Remedy
+    from quantline.edgetpu.vocabulary import Reason
+    from quantline.tflite.graph import Operator, Subgraph, Tensor
+
+# Between integers and reals, or other integers: they go with what they are there for.
+_CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE"})
+# Data types that a full quantization to int8 would replace.
+_QUANTIZABLE = frozenset({"float32", "float16", "int16"})
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Operators that one kind of change would put on the Edge TPU.
+
+    Attributes:
+        kind: The operators' type; more than one are joined by commas.
+        operators: The operators themselves, in their order.
+        reason: Why they are not mapped: that of the one which refuses the model, or of the first
+            that is no conversion.
+        remedy: The change.
+        subgraph: The subgraph after the change, as far as rules can judge it.
+        settled: Indices of operators that the change replaces, to be counted as mapped.
+    """
+
+    kind: str
+    operators: tuple[Operator, ...]
+    reason: Reason
+    remedy: Remedy
+    subgraph: Subgraph
+    settled: frozenset[int]
+
+
+def obstacles(
+    live: Sequence[Operator], subgraph: Subgraph, reasons: Mapping[int, Reason | None]
+) -> list[Obstacle]:
+    """Return all obstacles of a model, in the order of their first operators.
+
+    Args:
+        live: The operators that some output needs.
+        subgraph: Their subgraph.
+        reasons: Why each of them is not mapped, or None, judged alone.
+    """
+    known = {index: reason for index, reason in reasons.items() if reason is not None}
+    # By kind and remedy; without a kind, the operators of all kinds that share the remedy.
+    groups: dict[tuple[str, Remedy], list[Operator]] = {}
+    failing = [each for each in live if each.index in known]
+    islands, rest = _islands(failing, subgraph.tensors, known)
+    for island in islands:
+        for key, operators in _of_island(island, subgraph):
+            groups.setdefault(key, []).extend(operators)
+    for operator in rest:
+        remedy = _remedy(operator, subgraph, known[operator.index])
+        groups.setdefault((operator.type, remedy), []).append(operator)
+    found = []
+    for (kind, remedy), members in groups.items():
+        operators = sorted(members, key=lambda each: each.index)
+        after, settled = _changed(subgraph, operators, remedy)
+        culprit = min(
+            operators,
+            key=lambda each: (not known[each.index].refuses_model, each.type in _CONVERSIONS),
+        )
+        found.append(
+            Obstacle(
+                kind=kind or _names(operators),
+                operators=tuple(operators),
+                reason=known[culprit.index],
+                remedy=remedy,
+                subgraph=after,
+                settled=settled,
+            )
+        )
+    return sorted(found, key=lambda each: each.operators[0].index)
+
+
+def _remedy(operator: Operator, subgraph: Subgraph, reason: Reason) -> Remedy:
+    if reason.status in (Status.RANK, Status.UNSPECIFIED) and _has_batch(operator, subgraph):
+        return remedies.BATCH
+    if reason.status in remedies.BY_STATUS:
+        return remedies.BY_STATUS[reason.status]
+    if not _in_table(operator):
+        return remedies.outside(operator.type)
+    if reason.status is Status.NOT_SUPPORTED:
+        return remedies.NEWER_RUNTIME
+    return remedies.WITHIN[operator.type]
+
+
+def _has_batch(operator: Operator, subgraph: Subgraph) -> bool:
+    """Whether an operator computes for each example of a batch above 1 of the model's inputs."""
+    shapes = (extent(subgraph.tensors[index]) for index in subgraph.inputs)
+    batches = {shape[0] for shape in shapes if len(shape) in (2, 4) and shape[0] > 1}
+    outputs = [extent(subgraph.tensors[index]) for index in operator.outputs]
+    return any(len(shape) in (2, 4) and shape[0] in batches for shape in outputs)
+
+
+def _islands(
+    failing: Sequence[Operator], tensors: Sequence[Tensor], reasons: Mapping[int, Reason]
+) -> tuple[list[list[Operator]], list[Operator]]:
+    """Part failing operators into those joined by tensors of other types than 8 bits, and the rest.
+
+    One operator without an int8 kernel makes a float island of itself, the conversions around it
+    and what lies between; all of them go together.
+    """
+    islands: list[tuple[set[int], list[Operator]]] = []
+    rest = []
+    for operator in failing:
+        wide = {each.index for each in _wide(operator, tensors)}
+        if not wide or reasons[operator.index].status is Status.DYNAMIC:
+            rest.append(operator)
+            continue
+        members = [operator]
+        apart = []
+        for indices, others in islands:
+            if wide & indices:
+                wide |= indices
+                members += others
+            else:
+                apart.append((indices, others))
+        islands = [*apart, (wide, members)]
+    return [sorted(each, key=lambda member: member.index) for _, each in islands], rest
+
+
+def _of_island(
+    island: Sequence[Operator], subgraph: Subgraph
+) -> list[tuple[tuple[str, Remedy], list[Operator]]]:
+    conversions = [each for each in island if each.type in _CONVERSIONS]
+    others = [each for each in island if each.type not in _CONVERSIONS]
+    known = [each for each in others if _in_table(each)]
+    foreign = [each for each in others if not _in_table(each)]
+    wide = [each for operator in island for each in _wide(operator, subgraph.tensors)]
+    dtypes = {each.dtype for each in wide}
+    if not others:
+        at_edge = {each.index for each in wide}.intersection(subgraph.inputs + subgraph.outputs)
+        remedy = remedies.EDGES if at_edge else remedies.QUANTIZED
+        return [(("", remedy), conversions)]
+    if not dtypes <= _QUANTIZABLE:
+        return [((_names(foreign or known), remedies.APPLICATION), list(island))]
+    if len(known) > len(foreign):
+        # Most of it could be quantized: a float model, or one quantized in its weights only.
+        return [
+            (("", remedies.QUANTIZED), known + conversions),
+            *(((each.type, remedies.outside(each.type)), [each]) for each in foreign),
+        ]
+    return [((_names(foreign), remedies.outside(foreign[0].type)), list(island))]
+
+
+def _changed(
+    subgraph: Subgraph, operators: Sequence[Operator], remedy: Remedy
+) -> tuple[Subgraph, frozenset[int]]:
+    """Return the subgraph after a change, and the operators that are simply replaced by it."""
+    if remedy is remedies.QUANTIZED:
+        settled = frozenset(each.index for each in operators if each.type in _CONVERSIONS)
+        return _quantized(subgraph, operators), settled
+    if remedy is remedies.BY_STATUS[Status.NOT_FOUND]:
+        return _oldest(subgraph, operators), frozenset()
+    if remedy is remedies.BY_STATUS[Status.DYNAMIC]:
+        fixed = {index: extent(subgraph.tensors[index]) for index in subgraph.inputs}
+        tensors = tuple(
+            replace(each, shape=fixed.get(each.index, each.shape)) for each in subgraph.tensors
+        )
+        # An unknown size of an input is fixed; a computed one and control flow are replaced.
+        unknown = {index for index in fixed if not subgraph.tensors[index].is_static}
+        settled = frozenset(each.index for each in operators if not unknown & set(each.inputs))
+        return replace(subgraph, tensors=tensors), settled
+    return subgraph, frozenset(each.index for each in operators)
+
+
+def _wide(operator: Operator, tensors: Sequence[Tensor]) -> list[Tensor]:
+    return [each for each in activations(operator, tensors) if each.dtype not in INTEGER_8]
+
+
+def _quantized(subgraph: Subgraph, operators: Sequence[Operator]) -> Subgraph:
+    tensors = list(subgraph.tensors)
+    for operator in operators:
+        for each in _wide(operator, subgraph.tensors):
+            tensors[each.index] = replace(tensors[each.index], dtype="int8")
+        source = tensors[operator.inputs[0]].constant if operator.inputs else None
+        if operator.type == "DEQUANTIZE" and source is not None:
+            # Weights that are stored as float16: the quantized model stores them as they are used.
+            result = operator.outputs[0]
+            tensors[result] = replace(tensors[result], constant=source)
+    return replace(_oldest(subgraph, operators), tensors=tuple(tensors))
+
+
+def _oldest(subgraph: Subgraph, operators: Sequence[Operator]) -> Subgraph:
+    chosen = {each.index for each in operators}
+    versions = (
+        replace(each, version=1) if each.index in chosen else each for each in subgraph.operators
+    )
+    return replace(subgraph, operators=tuple(versions))
+
+
+def _in_table(operator: Operator) -> bool:
+    return not operator.is_custom and operator.type in TABLE
+
+
+def _names(operators: Sequence[Operator]) -> str:
+    return ", ".join(dict.fromkeys(each.type for each in operators))

@@ -1,0 +1,177 @@
+"""What to change in a model so that more of it runs on the Edge TPU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from quantline.edgetpu.advice import remedies
+from quantline.edgetpu.advice.obstacles import obstacles
+from quantline.edgetpu.cost.work import macs
+from quantline.edgetpu.mapping.groups import compiled, judge_all
+from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME
+from quantline.edgetpu.mapping.partition import live_operators
+from quantline.edgetpu.mapping.requirements import is_compiled
+from quantline.edgetpu.vocabulary import Evidence
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from quantline.edgetpu.advice.obstacles import Obstacle
+    from quantline.edgetpu.advice.remedies import Remedy
+    from quantline.edgetpu.vocabulary import Reason
+    from quantline.tflite.graph import Graph, Operator, Subgraph
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """One change of a model, and what it brings.
+
+    Attributes:
+        type: The type of the operators to replace; more than one are joined by commas.
+        operators: Their indices.
+        reason: The rule that keeps them on the CPU.
+        advice: What to write instead, or how to compile.
+        source: Where the advice is read.
+        moved_operators: Operators that leave the CPU by it.
+        moved_share_macs: Multiply-accumulates that do, over all of the model, from 0 to 1.
+        mapped_operators: Operators on the Edge TPU after it.
+        mapped_share_macs: Their multiply-accumulates over all of the model, from 0 to 1.
+    """
+
+    type: str
+    operators: tuple[int, ...]
+    reason: str
+    advice: str
+    source: str
+    moved_operators: int
+    moved_share_macs: float
+    mapped_operators: int
+    mapped_share_macs: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain data."""
+        return {
+            "advice": self.advice,
+            "evidence": str(Evidence.PREDICTED),
+            "mapped_operators": self.mapped_operators,
+            "mapped_share_macs": self.mapped_share_macs,
+            "moved_operators": self.moved_operators,
+            "moved_share_macs": self.moved_share_macs,
+            "operators": list(self.operators),
+            "reason": self.reason,
+            "source": self.source,
+            "type": self.type,
+        }
+
+
+def suggest(
+    graph: Graph, runtime_version: int = NEWEST_RUNTIME, multiple_subgraphs: bool = False
+) -> tuple[Suggestion, ...]:
+    """Suggest the changes that put more of a model on the Edge TPU, the worst obstacle first.
+
+    The gain of a change is not guessed: the mapping is predicted again with the operators in
+    question counted as mapped. Each change is on top of those before it, since an operator behind
+    another obstacle gains nothing alone. What brings nothing is left out. Last, and on top of no
+    other, comes compiling with multiple subgraphs, where that maps more.
+
+    Args:
+        graph: The model, before compilation; of a compiled one there is nothing to suggest.
+        runtime_version: The Edge TPU runtime to compile for, 10 to 14.
+        multiple_subgraphs: Whether it is compiled with ``--enable_multiple_subgraphs`` already.
+    """
+    live = live_operators(graph.main)
+    if any(is_compiled(each) for each in live):
+        return ()
+    work = {each.index: macs(each, graph.main.tensors) for each in live}
+    options = _Options(live, runtime_version, multiple_subgraphs)
+    reasons = judge_all(graph.main, runtime_version)
+    start = state = _State(graph.main, frozenset(), reasons, options.mapped(reasons))
+    found = []
+    while pending := obstacles(live, state.subgraph, state.reasons):
+        # A model that the compiler refuses, or that is not quantized, gains nothing before that.
+        first = [each for each in pending if each.reason.refuses_model]
+        first = first or [each for each in pending if each.remedy is remedies.QUANTIZED]
+        outcomes = [(each, options.changed(state, each)) for each in first or pending]
+        obstacle, after = max(outcomes, key=lambda each: _size(work, each[1].mapped))
+        if not first and len(after.mapped) <= len(state.mapped):
+            break
+        operators = tuple(each.index for each in obstacle.operators)
+        gain = _gain(work, state.mapped, after.mapped)
+        found.append(
+            _suggestion(obstacle.kind, operators, obstacle.reason.rule, obstacle.remedy, gain)
+        )
+        state = after
+    several = compiled(live, reasons, multiple_subgraphs=True).sure
+    if len(several) > len(start.mapped):
+        rule = "only the first group of supported operators is compiled"
+        gain = _gain(work, start.mapped, several)
+        found.append(_suggestion("", (), rule, remedies.MULTIPLE, gain))
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class _State:
+    """A model after some changes: its subgraph, replaced operators, judgements, and mapping."""
+
+    subgraph: Subgraph
+    settled: frozenset[int]
+    reasons: Mapping[int, Reason | None]
+    mapped: frozenset[int]
+
+
+@dataclass(frozen=True)
+class _Options:
+    """What a mapping is predicted for."""
+
+    live: Sequence[Operator]
+    runtime_version: int
+    multiple_subgraphs: bool
+
+    def mapped(self, reasons: Mapping[int, Reason | None]) -> frozenset[int]:
+        return compiled(self.live, reasons, self.multiple_subgraphs).sure
+
+    def changed(self, state: _State, obstacle: Obstacle) -> _State:
+        settled = state.settled | obstacle.settled
+        reasons = (
+            state.reasons
+            if obstacle.subgraph is state.subgraph
+            else judge_all(obstacle.subgraph, self.runtime_version)
+        )
+        reasons = {**reasons, **dict.fromkeys(settled)}
+        return _State(obstacle.subgraph, settled, reasons, self.mapped(reasons))
+
+
+@dataclass(frozen=True)
+class _Gain:
+    """The last four fields of a suggestion."""
+
+    moved_operators: int
+    moved_share_macs: float
+    mapped_operators: int
+    mapped_share_macs: float
+
+
+def _gain(work: Mapping[int, int], before: Collection[int], after: Collection[int]) -> _Gain:
+    # Where nothing multiplies, there is no share of it.
+    total = sum(work.values()) or 1
+    done, count = _size(work, after)
+    done_before, count_before = _size(work, before)
+    return _Gain(count - count_before, (done - done_before) / total, count, done / total)
+
+
+def _size(work: Mapping[int, int], operators: Collection[int]) -> tuple[int, int]:
+    return sum(work[index] for index in operators), len(operators)
+
+
+def _suggestion(
+    kind: str, operators: tuple[int, ...], rule: str, remedy: Remedy, gain: _Gain
+) -> Suggestion:
+    return Suggestion(
+        type=kind,
+        operators=operators,
+        reason=rule,
+        advice=remedy.advice,
+        source=remedy.source,
+        **vars(gain),
+    )

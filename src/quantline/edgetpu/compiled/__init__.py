@@ -1,0 +1,1 @@
+"""What is in a compiled file, and where the operators of its original went."""

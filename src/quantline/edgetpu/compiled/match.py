@@ -1,0 +1,245 @@
+"""Which operators of a model the compiler put onto the Edge TPU, from the two files alone.
+
+A compiled file has one operator for each group that was mapped, and those that were left. Both
+files begin and end in the same tensors. From the outputs backwards, an operator that was left can
+only be the one that makes the same tensor in the original; what makes the outputs of an Edge TPU
+operator in the original, from its inputs on, is what was mapped. Names, which need not be unique,
+only serve to find an Edge TPU operator's inputs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+import numpy as np
+
+from quantline.edgetpu.mapping.partition import live_operators
+from quantline.edgetpu.mapping.requirements import is_compiled
+from quantline.errors import ModelsUnrelated, first_few
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from quantline.tflite.graph import Graph, Operator, Subgraph
+
+
+@dataclass(frozen=True)
+class Match:
+    """Where the operators of a model are in what the compiler made of it, by their indices.
+
+    Attributes:
+        subgraphs: Those that went into each Edge TPU operator, in the order of the compiled file.
+        cpu: Those that were left.
+        dead: Those that no output depends on; the compiler drops them.
+    """
+
+    subgraphs: tuple[tuple[int, ...], ...]
+    cpu: tuple[int, ...]
+    dead: tuple[int, ...]
+
+    @property
+    def edgetpu(self) -> tuple[int, ...]:
+        """All that run on the Edge TPU."""
+        return tuple(sorted(index for subgraph in self.subgraphs for index in subgraph))
+
+
+def match(original: Graph, compiled: Graph) -> Match:
+    """Find out which operators of a model were mapped to the Edge TPU.
+
+    Args:
+        original: The model that was given to the compiler.
+        compiled: What the compiler made of it.
+
+    Raises:
+        ModelsUnrelated: It was not made of that model.
+    """
+    return _Matching(original.main, compiled.main).result()
+
+
+class _Matching:
+    """The search for the original of every tensor of a compiled model."""
+
+    def __init__(self, original: Subgraph, compiled: Subgraph) -> None:
+        self._original = original
+        self._compiled = compiled
+        self._makers = _makers(original)
+        self._compiled_makers = _makers(compiled)
+        self._live = {each.index: each for each in live_operators(original)}
+        self._tensors: dict[int, int] = {}  # of the compiled model: its original
+        self._left: set[int] = set()
+
+    def result(self) -> Match:
+        for side in ("inputs", "outputs"):
+            ours, theirs = getattr(self._compiled, side), getattr(self._original, side)
+            if len(ours) != len(theirs):
+                _differ(f"{len(theirs)} {side} of the model, {len(ours)} of the compiled one")
+            self._identify_all(ours, theirs)
+        subgraphs = []
+        # Whatever uses an operator's outputs comes after it and is known by then.
+        for operator in reversed(self._compiled.operators):
+            if is_compiled(operator):
+                subgraphs.append(self._mapped(operator))
+            else:
+                self._keep(operator)
+        mapped = {index for each in subgraphs for index in each}
+        if mapped & self._left:
+            _differ(f"both left and mapped: {self._names(mapped & self._left)}")
+        if missing := self._live.keys() - mapped - self._left:
+            _differ(f"neither left nor mapped: {self._names(missing)}")
+        return Match(
+            subgraphs=tuple(tuple(sorted(each)) for each in reversed(subgraphs)),
+            cpu=tuple(sorted(self._left)),
+            dead=tuple(
+                each.index for each in self._original.operators if each.index not in self._live
+            ),
+        )
+
+    def _keep(self, operator: Operator) -> None:
+        """Find the original of an operator that was left, and by it those of its inputs."""
+        known = [self._tensors[each] for each in operator.outputs if each in self._tensors]
+        if known:
+            found = self._makers.get(known[0])
+        else:
+            # It is there for what it does to a variable: it has no output by which to find it.
+            same = [each for each in self._live.values() if self._alike(each, operator)]
+            found = same[-1] if same else None
+        if found is None or not self._alike(found, operator):
+            other = f"operator {found.index} {found.type}" if found else "no operator"
+            _differ(
+                f"operator {operator.index} {operator.type} of the compiled model, "
+                f"{other} of the model in its place"
+            )
+        self._left.add(found.index)
+        self._identify_all(operator.outputs, found.outputs)
+        self._identify_all(operator.inputs, found.inputs)
+
+    def _alike(self, original: Operator, compiled: Operator) -> bool:
+        return (
+            original.index not in self._left
+            and (original.type, original.is_custom) == (compiled.type, compiled.is_custom)
+            and len(original.inputs) == len(compiled.inputs)
+            and len(original.outputs) == len(compiled.outputs)
+        )
+
+    def _may_be(self, original: Operator, compiled: Operator) -> bool:
+        return self._alike(original, compiled) and not any(
+            ours >= 0 and theirs >= 0 and self._difference(theirs, ours)
+            for ours, theirs in zip(compiled.inputs, original.inputs, strict=True)
+        )
+
+    def _mapped(self, operator: Operator) -> set[int]:
+        """Return the operators of the original that are in an Edge TPU operator."""
+        ends = [self._tensors[each] for each in operator.outputs if each in self._tensors]
+        before = self._back(ends, stops=())
+        unknown = [each for each in operator.inputs if each >= 0 and each not in self._tensors]
+        # What an operator makes that was left is easier to tell: it takes its original first.
+        for place in sorted(unknown, key=lambda each: self._left_maker(each) is None):
+            self._identify(place, self._origin(operator, place, before))
+        stops = {self._tensors[each] for each in operator.inputs if each in self._tensors}
+        return self._back(ends, stops)
+
+    def _origin(self, operator: Operator, place: int, before: Collection[int]) -> int:
+        """Find the original of an Edge TPU operator's input, among what its outputs depend on."""
+        maker = self._left_maker(place)
+        taken = set(self._tensors.values())
+        found = [
+            tensor
+            for index in sorted(before)
+            for tensor in self._original.operators[index].outputs
+            if tensor not in taken
+            and not self._difference(tensor, place)
+            and (maker is None or self._may_be(self._makers[tensor], maker))
+        ]
+        if not found:
+            wanted = self._compiled.tensors[place]
+            _differ(
+                f"no tensor like '{wanted.name}' ({wanted.dtype} {list(wanted.shape)}), an input "
+                f"of operator {operator.index} of the compiled model"
+            )
+        return found[-1]  # of several alike, the one next to the outputs
+
+    def _left_maker(self, place: int) -> Operator | None:
+        maker = self._compiled_makers.get(place)
+        return None if maker is None or is_compiled(maker) else maker
+
+    def _back(self, ends: Iterable[int], stops: Collection[int]) -> set[int]:
+        """Return the operators that make some tensors of the original, from others on."""
+        waiting, found = list(ends), set[int]()
+        while waiting:
+            tensor = waiting.pop()
+            maker = None if tensor in stops else self._makers.get(tensor)
+            if maker is not None and maker.index not in found:
+                found.add(maker.index)
+                waiting += maker.inputs
+        return found
+
+    def _identify_all(self, compiled: Iterable[int], original: Iterable[int]) -> None:
+        for ours, theirs in zip(compiled, original, strict=True):
+            if ours >= 0 or theirs >= 0:
+                self._identify(ours, theirs)
+
+    def _identify(self, compiled: int, original: int) -> None:
+        """Take a tensor of the original for that of the compiled model, if it can be."""
+        if min(compiled, original) < 0:
+            _differ("an operator with an optional input in the one, without it in the other")
+        name = self._compiled.tensors[compiled].name
+        if difference := self._difference(original, compiled):
+            _differ(f"tensor {compiled} '{name}' of the compiled model {difference}")
+        if self._original.tensors[original].constant is not None:
+            return  # which may be stored once for several places
+        if self._tensors.setdefault(compiled, original) != original:
+            _differ(
+                f"tensor {compiled} '{name}' of the compiled model is in two places of the model"
+            )
+
+    def _difference(self, original: int, compiled: int) -> str:
+        """Say what tells two tensors apart; nothing where they may be the same one."""
+        ours, theirs = self._compiled.tensors[compiled], self._original.tensors[original]
+        if ours.dtype != theirs.dtype:
+            return f"is {ours.dtype}, not {theirs.dtype}"
+        if not _fits(ours.shape, theirs.shape):
+            return f"has shape {list(ours.shape)}, not {list(theirs.shape)}"
+        if ours.constant is not None or theirs.constant is not None:
+            return "" if _equal(ours.constant, theirs.constant) else "has other values"
+        if ours.name != theirs.name:
+            return f"is '{theirs.name}' in the model"
+        # Early compilers did not write them for every tensor.
+        if ours.quantization and theirs.quantization and ours.quantization != theirs.quantization:
+            return "has another scale or zero point"
+        return ""
+
+    def _names(self, indices: Iterable[int]) -> str:
+        return first_few(
+            [f"operator {index} {self._live[index].type}" for index in sorted(indices)], 3
+        )
+
+
+def _makers(subgraph: Subgraph) -> dict[int, Operator]:
+    return {output: each for each in subgraph.operators for output in each.outputs}
+
+
+def _fits(ours: tuple[int, ...], theirs: tuple[int, ...]) -> bool:
+    """Whether a tensor of the compiled model may have been of a shape in the original.
+
+    The compiler writes what the interpreter found; of outputs of custom operators, such as a
+    detector's, and of unknown sizes the original may not say it.
+    """
+    if not theirs:
+        return True
+    return len(ours) == len(theirs) and all(
+        each == other or -1 in (each, other) for each, other in zip(ours, theirs, strict=True)
+    )
+
+
+def _equal(ours: np.ndarray | None, theirs: np.ndarray | None) -> bool:
+    return ours is not None and theirs is not None and np.array_equal(ours, theirs)
+
+
+def _differ(found: str) -> NoReturn:
+    raise ModelsUnrelated(
+        "The compiled model was not made from this model",
+        found=found,
+        expected="a model and what edgetpu_compiler made of it",
+        remedy="Give the .tflite file that was compiled, or compile it again",
+    )

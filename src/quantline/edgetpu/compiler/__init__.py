@@ -1,0 +1,1 @@
+"""Google's ``edgetpu_compiler``: asked, timed, understood."""

@@ -1,0 +1,206 @@
+"""Reading what ``edgetpu_compiler`` prints.
+
+Versions 1.0 to 16.0 print the same lines, but for a few words. Standard output says what became of
+each model, memory included; the ``.log`` file beside a compiled model repeats its operators only.
+Neither is documented: the formats are those of runs that users published.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+
+from quantline.edgetpu.compiler.records import (
+    CompilerLog,
+    CompilerOutput,
+    ModelRecord,
+    OperatorCount,
+    PrintedSize,
+)
+from quantline.errors import CompilerOutputUnknown
+
+VERSION = re.compile(r"Edge TPU Compiler version (\S+)")
+# The plural where several models were compiled together.
+COMPILED = re.compile(r"Models? compiled successfully in (\d+) ms")
+
+_TABLE = re.compile(r"Operator\s+Count\s+Status")
+_ROW = re.compile(r"(\S+)\s+(\d+)\s+(\S.*)")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(B|KiB|MiB|GiB)")
+_UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_ATTEMPT = "Try to compile segment with "
+_CUT = "Intermediate tensors: "
+
+_USED = "On-chip memory used for caching model parameters"
+_REMAINING = "On-chip memory remaining for caching model parameters"
+# Versions up to 2.0, and the whole of it: with parameters left to stream, as much is used.
+_AVAILABLE = "On-chip memory available for caching model parameters"
+_STREAMED = "Off-chip memory used for streaming uncached model parameters"
+_SUBGRAPHS = "Number of Edge TPU subgraphs"
+_TOTAL = "Total number of operations"
+_MAPPED = "Number of operations that will run on Edge TPU"
+_FIELDS = frozenset({
+    "Input model", "Input size", "Output model", "Output size", "Operation log",
+    _USED, _REMAINING, _AVAILABLE, _STREAMED, _SUBGRAPHS, _TOTAL, _MAPPED,
+    "Number of operations that will run on CPU",
+})  # fmt: skip
+
+# Lines that hold nothing of the result. A failure before a success is an attempt of a search.
+_PASSING = (
+    "Edge TPU Compiler version", "Model compiled successfully", "Models compiled successfully",
+    "Started a compilation timeout timer of", "Searching for valid delegate with step",
+    "Model successfully compiled but not all operations are supported by the Edge TPU",
+    "See the operation log file", "Compilation child process completed within timeout period",
+    "Compilation succeeded", "Compilation failed", "Compilation timeout",
+)  # fmt: skip
+
+
+@dataclass
+class _Block:
+    """The lines of one model, while they are read."""
+
+    attempts: int
+    cut_at: tuple[str, ...]
+    fields: dict[str, str] = field(default_factory=dict)
+    rows: list[OperatorCount] = field(default_factory=list)
+
+
+def parse_output(stdout: str) -> CompilerOutput:
+    """Read the standard output of a compilation that succeeded.
+
+    Args:
+        stdout: The text, with line ends of any kind.
+
+    Raises:
+        CompilerOutputUnknown: It has no version or no compiled model, or a model lacks a line
+            that every version prints, or a number cannot be read.
+    """
+    blocks: list[_Block] = []
+    unknown: list[str] = []
+    attempts, cut_at, in_table = 0, tuple[str, ...](), False
+    for line in _lines(stdout):
+        key, _, value = line.partition(": ")
+        row = _row(line) if in_table else None
+        in_table = row is not None or _TABLE.fullmatch(line) is not None
+        if key == "Input model":
+            blocks.append(_Block(attempts, cut_at))
+            attempts, cut_at = 0, ()
+        if blocks and key in _FIELDS:
+            blocks[-1].fields[key] = value.strip()
+        elif blocks and row is not None:
+            blocks[-1].rows.append(row)
+        elif line.startswith(_ATTEMPT):
+            attempts, cut_at = attempts + 1, ()
+        elif line.startswith(_CUT):
+            cut_at = tuple(value.split(","))
+        elif not (in_table or line.startswith(_PASSING)):
+            unknown.append(line)
+    version = VERSION.search(stdout)
+    if version is None or not blocks:
+        raise not_known(stdout, "the compiler's version and a line 'Input model: ...'")
+    return CompilerOutput(
+        version=version[1],
+        duration_ms=sum(int(each) for each in COMPILED.findall(stdout)),
+        models=tuple(_record(each, stdout) for each in blocks),
+        unknown=tuple(unknown),
+    )
+
+
+def parse_log(text: str) -> CompilerLog:
+    """Read a ``.log`` file.
+
+    Args:
+        text: Its content, with line ends of any kind.
+
+    Raises:
+        CompilerOutputUnknown: It has no version or no operator table.
+    """
+    lines = _lines(text)
+    version = VERSION.search(text)
+    start = next((index for index, line in enumerate(lines) if _TABLE.fullmatch(line)), None)
+    if version is None or start is None:
+        raise not_known(text, "the compiler's version and a table 'Operator Count Status'")
+    fields = {key: value for key, _, value in (each.partition(": ") for each in lines[:start])}
+    table = [(line, _row(line)) for line in lines[start + 1 :]]
+    return CompilerLog(
+        version=version[1],
+        input_model=fields.get("Input", ""),
+        output_model=fields.get("Output", ""),
+        operators=tuple(row for _, row in table if row is not None),
+        unknown=tuple(line for line, row in table if row is None),
+    )
+
+
+def last_words(text: str, limit: int = 5) -> str:
+    """Return the last lines of a text as one line, for an error."""
+    return " / ".join(_lines(text)[-limit:]) or "nothing"
+
+
+def not_known(text: str, expected: str) -> CompilerOutputUnknown:
+    """Return the error of an output that lacks what is expected in it; it is quoted."""
+    return CompilerOutputUnknown(
+        "What edgetpu_compiler printed is not in a known format",
+        found=f"'{last_words(text, limit=20)}'",
+        expected=expected,
+        remedy="Use version 16.0 of the compiler, whose format is known, and give its whole output "
+        "unchanged",
+    )
+
+
+def _record(block: _Block, stdout: str) -> ModelRecord:
+    fields = block.fields
+    subgraphs, total = (_number(fields, key, stdout) for key in (_SUBGRAPHS, _TOTAL))
+    if "Output model" not in fields:
+        raise not_known(stdout, "a line 'Output model: ...' for each model")
+    if _MAPPED in fields:
+        mapped = _number(fields, _MAPPED, stdout)
+    elif block.rows:
+        mapped = sum(each.count for each in block.rows if each.is_mapped)
+    else:
+        # Without the table, the two counts are left out only where everything is mapped.
+        mapped = total if subgraphs else 0
+    used, remaining = _size(fields, _USED, stdout), _size(fields, _REMAINING, stdout)
+    available = _size(fields, _AVAILABLE, stdout)
+    if remaining is None and available is not None and used is not None:
+        remaining = available.minus(used)
+    return ModelRecord(
+        input_model=fields["Input model"],
+        output_model=fields["Output model"],
+        input_size=_size(fields, "Input size", stdout),
+        output_size=_size(fields, "Output size", stdout),
+        cached=used,
+        remaining=remaining,
+        streamed=_size(fields, _STREAMED, stdout),
+        subgraphs=subgraphs,
+        operators_total=total,
+        mapped_operators=mapped,
+        operators=tuple(block.rows),
+        attempts=block.attempts,
+        cut_at=block.cut_at,
+    )
+
+
+def _row(line: str) -> OperatorCount | None:
+    found = _ROW.fullmatch(line)
+    return OperatorCount(found[1], int(found[2]), found[3]) if found else None
+
+
+def _number(fields: dict[str, str], key: str, stdout: str) -> int:
+    if not fields.get(key, "").isdecimal():
+        raise not_known(stdout, f"a line '{key}: N' with a whole number for each model")
+    return int(fields[key])
+
+
+def _size(fields: dict[str, str], key: str, stdout: str) -> PrintedSize | None:
+    if key not in fields:
+        return None
+    found = _SIZE.fullmatch(fields[key])
+    if found is None:
+        raise not_known(stdout, f"'{key}:' with a size in B, KiB, MiB or GiB, such as 4.21MiB")
+    unit = _UNITS[found[2]]
+    rounding = 0 if unit == 1 else math.ceil(unit / 100)
+    return PrintedSize(round(float(found[1]) * unit), rounding)
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]

@@ -1,0 +1,162 @@
+"""The program ``edgetpu_compiler``: finding it, and running it so that nothing outlives the run."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from quantline.edgetpu.compiler.failures import explain
+from quantline.edgetpu.compiler.output import VERSION, last_words
+from quantline.errors import CompilerNotFound, CompilerStopped, CompilerUnusable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NAME = "edgetpu_compiler"
+
+_VERSION_TIMEOUT_S = 30.0
+_GET_IT = (
+    "It is the package 'edgetpu-compiler' of Google's apt repository coral-edgetpu-stable (see "
+    "https://coral.ai/docs/edgetpu/compiler), for Debian and Ubuntu on x86-64 only, and not on "
+    "PyPI: 'edgecompiler' there is another project's"
+)
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """A compiler that runs here.
+
+    Attributes:
+        path: The program.
+        version: Its version, such as ``16.0.384591198``.
+    """
+
+    path: Path
+    version: str
+
+    @property
+    def major(self) -> int:
+        """The first number of its version; 0 where it is none."""
+        first = self.version.partition(".")[0]
+        return int(first) if first.isdecimal() else 0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended.
+
+    Attributes:
+        stdout: What was printed.
+        stderr: What was printed there.
+        status: The exit status, negative for a signal; None where time ran out.
+    """
+
+    stdout: str
+    stderr: str
+    status: int | None
+
+
+def find_compiler(path: str | Path | None = None) -> Compiler:
+    """Find ``edgetpu_compiler`` and ask it for its version.
+
+    Args:
+        path: The program; if None, the one on ``PATH``.
+
+    Raises:
+        CompilerNotFound: There is none.
+        CompilerUnusable: It does not run on this machine, or is another program.
+        CompilerStopped: It crashed, or gave no answer.
+    """
+    found = shutil.which(NAME) if path is None else path
+    if found is None or not Path(found).is_file():
+        raise CompilerNotFound(
+            "The Edge TPU compiler was not found",
+            found=f"no program '{NAME}' on PATH" if path is None else f"no file '{path}'",
+            expected=f"'{NAME}' on PATH, or its path; this machine is {platform.system()} on "
+            f"{platform.machine()}",
+            remedy=_GET_IT,
+        )
+    # Links are followed: the script looks for its other parts beside itself.
+    program = Path(found).resolve()
+    with tempfile.TemporaryDirectory(prefix="quantline-") as folder:
+        ended = run([str(program), "--version"], Path(folder), _VERSION_TIMEOUT_S)
+    version = VERSION.search(ended.stdout)
+    if version is not None:
+        return Compiler(program, version[1])
+    if ended.status is None:
+        raise out_of_time(ended, _VERSION_TIMEOUT_S)
+    if ended.status:
+        raise explain(ended.stdout, ended.stderr, ended.status)
+    raise CompilerUnusable(
+        "This program is not the Edge TPU compiler, or does not answer as it does",
+        found=f"'{program} --version' printed '{last_words(ended.stdout + ended.stderr)}'",
+        expected="'Edge TPU Compiler version ...'",
+        remedy=_GET_IT,
+    )
+
+
+def run(command: Sequence[str], folder: Path, timeout_s: float) -> Ended:
+    """Run a program in a process group of its own, of which nothing is left afterwards.
+
+    Args:
+        command: The program's path and its arguments.
+        folder: Where it runs and has its temporary files.
+        timeout_s: After how many seconds the whole group is killed.
+
+    Raises:
+        CompilerUnusable: The system refuses to start it.
+    """
+    printed, complained = folder / "stdout", folder / "stderr"
+    with printed.open("wb") as stdout, complained.open("wb") as stderr:
+        try:
+            process = subprocess.Popen(  # noqa: S603 - the program that the user named
+                command,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,
+                # The shell's messages are read too: in English.
+                env={**os.environ, "LC_ALL": "C", "TMPDIR": str(folder)},
+            )
+        except OSError as error:
+            raise _not_started(command[0], error) from error
+        status: int | None = None
+        try:
+            with suppress(subprocess.TimeoutExpired):
+                status = process.wait(timeout_s)
+        finally:  # also on Ctrl-C: the compiler compiles in a child process of its own
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    said, told = (each.read_text("utf-8", "replace") for each in (printed, complained))
+    return Ended(said, told, status)
+
+
+def out_of_time(ended: Ended, timeout_s: float) -> CompilerStopped:
+    """Return the error of a run that was killed as its time was over."""
+    return CompilerStopped(
+        "The Edge TPU compiler took too long and was ended",
+        found=f"no end after {timeout_s:g} s; its last words: '{last_words(ended.stdout)}'",
+        expected=f"an end within {timeout_s:g} s",
+        remedy="Raise 'evaluation.edgetpu.compiler_timeout_s', or use a smaller input: large "
+        "activations take the longest",
+    )
+
+
+def _not_started(program: str, error: OSError) -> CompilerUnusable:
+    return CompilerUnusable(
+        "The Edge TPU compiler does not start",
+        found=f"'{program}': {error.strerror or error}",
+        expected="an executable program for this machine "
+        f"({platform.system()} on {platform.machine()})",
+        remedy=f"Make it executable ('chmod +x') if it is the right program. {_GET_IT}",
+    )

@@ -1,0 +1,182 @@
+"""How long the Edge TPU takes for one inference, as a band: predicted without a device.
+
+The parts and their rates are those of microbenchmarks over USB 3
+(https://github.com/iwatake2222/EdgeTPU_Analysis): a fixed time for each call, the compiler's
+estimate of cycles, inputs, outputs, instructions and streamed parameters. Depthwise convolutions,
+which that estimate leaves out, are fitted to the latencies that Coral publishes for MobileNets and
+PoseNet (https://coral.ai/docs/edgetpu/benchmarks/ and https://coral.ai/models/all/).
+
+The doubts about the parts are taken as independent: their squares are added.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import hypot
+from typing import TYPE_CHECKING
+
+from quantline.edgetpu.cost.cycles import convolution_cycles, depthwise_steps
+from quantline.edgetpu.cost.traffic import INSTRUCTIONS_SPREAD, traffic
+from quantline.edgetpu.cost.work import macs
+from quantline.edgetpu.tensors import elements
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from quantline.edgetpu.compiled.read import Compiled
+    from quantline.edgetpu.cost.memory import Memory
+    from quantline.tflite.graph import Operator, Subgraph
+
+# All in milliseconds. A call on its own took 0.29 in one measurement, 0.74 in another.
+_CALL, _CALL_LOW, _CALL_HIGH = 0.5, 0.29, 0.74
+_CYCLE = 1.026e-6
+_DEPTHWISE_STEP = 7.5e-6
+_INPUT_BYTE = 1 / 311e3
+# What fits Coral's networks; chains of convolutions with large outputs took as long as the other
+# (https://github.com/Jorgitou98/EdgeTPU-QuantRL-Evaluation).
+_OUTPUT_BYTE, _OUTPUT_BYTE_SLOW = 1 / 200e3, 1 / 111e3
+_INSTRUCTION_BYTE = 1 / 366e3
+# The fastest that a published latency (VGG19) leaves room for, and streamed by itself.
+_STREAMED_BYTE_FAST, _STREAMED_BYTE_SLOW = 1 / 455e3, 1 / 366e3
+# Of operators outside the kinds that the rest was fitted on: DenseNet-121 needs so long for its MUL
+# and ADD of 21 million values, and networks on the whole for their multiply-accumulates.
+_OUTSIDE_VALUE = 0.6e-6
+_OUTSIDE_MAC = 1 / 235e6
+
+_FACTOR = 1.3
+_FACTOR_OUTSIDE = 2.0
+# Of a compiled file nobody knows how much of it is depthwise; in MobileNets it is 0.4 of the rest.
+_DEPTHWISE_UNKNOWN = 0.4
+
+_FITTED = frozenset(
+    {
+        "ADD", "AVERAGE_POOL_2D", "CONCATENATION", "CONV_2D", "DEPTHWISE_CONV_2D",
+        "FULLY_CONNECTED", "MAX_POOL_2D", "MEAN", "QUANTIZE", "RELU", "RELU6", "RESHAPE",
+        "SOFTMAX", "SQUEEZE",
+    }
+)  # fmt: skip
+
+_MACHINE = "USB 3 at full clock (libedgetpu1-max) on a desktop computer, the first call left out"
+
+
+@dataclass(frozen=True)
+class Band:
+    """How long the Edge TPU takes for one inference, milliseconds.
+
+    Attributes:
+        low: At the least.
+        high: At the most.
+        basis: What the band is for and rests on, as a sentence.
+    """
+
+    low: float
+    high: float
+    basis: str
+
+
+def predict_latency(
+    subgraph: Subgraph, chosen: Collection[int], memory: Memory, subgraphs: int
+) -> Band:
+    """Predict how long the Edge TPU takes for its part of a model.
+
+    Of 20 networks with published latencies 19 lie in their band; the other's publication is faster
+    than USB 3 can carry its weights. The band tells nothing about USB 2, where transfers take ten
+    times as long, nor about slow hosts.
+
+    Args:
+        subgraph: The main subgraph of the model before compilation.
+        chosen: Indices of the operators that are compiled.
+        memory: Their parameters.
+        subgraphs: How many Edge TPU operators they become.
+    """
+    operators = [each for each in subgraph.operators if each.index in chosen]
+    if not operators:
+        return Band(0.0, 0.0, "Nothing runs on the Edge TPU.")
+    tensors = subgraph.tensors
+    bus = traffic(subgraph, chosen)
+    fitted = (
+        sum(convolution_cycles(each, tensors) for each in operators) * _CYCLE
+        + sum(depthwise_steps(each, tensors) for each in operators) * _DEPTHWISE_STEP
+        + bus.input_bytes * _INPUT_BYTE
+        + bus.output_bytes * _OUTPUT_BYTE
+    )
+    code = bus.instruction_bytes * _INSTRUCTION_BYTE
+    outside = sum(_outside(each, subgraph) for each in operators if each.type not in _FITTED)
+    share = outside / (outside + fitted) if outside else 0.0
+    factor = _FACTOR + (_FACTOR_OUTSIDE - _FACTOR) * share
+    kinds = f", {share:.0%} of it in operators of other kinds than those" if share > 0.005 else ""
+    return _band(
+        subgraphs,
+        fitted + code + outside / 2,
+        factor,
+        below=(code - code / INSTRUCTIONS_SPREAD, outside / 2),
+        above=(
+            code * INSTRUCTIONS_SPREAD - code,
+            bus.output_bytes * (_OUTPUT_BYTE_SLOW - _OUTPUT_BYTE),
+            outside / 2,
+        ),
+        memory=memory,
+        basis=f"For {_MACHINE}; fitted to microbenchmarks and to published latencies, with a "
+        f"factor of {factor:.2g} either way for the work{kinds}.",
+    )
+
+
+def latency_of_compiled(compiled: Compiled, memory: Memory) -> Band | None:
+    """Predict the latency of a compiled model from what its file holds.
+
+    Args:
+        compiled: What was read from the file.
+        memory: Its parameters.
+
+    Returns:
+        None where the file holds no estimate of cycles, as files for runtime 14 do not.
+    """
+    if compiled.estimated_cycles is None:
+        return None
+    programs = [each.package.main for each in compiled.subgraphs]
+    sent = sum(layer.size_bytes for each in programs for layer in each.inputs)
+    given = sum(layer.size_bytes for each in programs for layer in each.outputs)
+    parts = (
+        compiled.estimated_cycles * _CYCLE
+        + sent * _INPUT_BYTE
+        + given * _OUTPUT_BYTE
+        + compiled.instruction_bytes * _INSTRUCTION_BYTE
+    )
+    depthwise = parts * _DEPTHWISE_UNKNOWN
+    return _band(
+        len(programs),
+        parts + depthwise / 2,
+        _FACTOR,
+        below=(depthwise / 2,),
+        above=(depthwise / 2, given * (_OUTPUT_BYTE_SLOW - _OUTPUT_BYTE)),
+        memory=memory,
+        basis=f"For {_MACHINE}; cycles and bytes are from the compiled file, their rates fitted to "
+        f"microbenchmarks; what depthwise convolutions add is not known.",
+    )
+
+
+def _band(
+    calls: int,
+    work: float,
+    factor: float,
+    *,
+    below: tuple[float, ...],
+    above: tuple[float, ...],
+    memory: Memory,
+    basis: str,
+) -> Band:
+    middle = calls * _CALL + work
+    low = middle - hypot(middle - middle / factor, calls * (_CALL - _CALL_LOW), *below)
+    high = middle + hypot(middle * factor - middle, calls * (_CALL_HIGH - _CALL), *above)
+    # At best all streaming goes on while the chip computes, at worst none of it.
+    return Band(
+        low=max(low, memory.streamed_least_bytes * _STREAMED_BYTE_FAST),
+        high=high + memory.streamed_most_bytes * _STREAMED_BYTE_SLOW,
+        basis=basis,
+    )
+
+
+def _outside(operator: Operator, subgraph: Subgraph) -> float:
+    results = [subgraph.tensors[index] for index in operator.outputs]
+    values = sum(elements(each) for each in results)
+    return values * _OUTSIDE_VALUE + macs(operator, subgraph.tensors) * _OUTSIDE_MAC

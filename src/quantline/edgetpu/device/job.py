@@ -1,0 +1,163 @@
+"""What is given to a device, checked before any is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from quantline.edgetpu.mapping.requirements import COMPILED_OPERATOR, is_compiled
+from quantline.edgetpu.tensors import extent
+from quantline.errors import (
+    InputMismatch,
+    ModelNotCompiled,
+    ModelsUnrelated,
+    ModelUnsupported,
+    SamplesNotFinite,
+)
+from quantline.ranges import Feed
+from quantline.tflite import read
+from quantline.tflite.port import Port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from quantline.ranges import Sample
+    from quantline.tflite import Graph, Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A compiled model and its samples.
+
+    Attributes:
+        model: The compiled model's file.
+        graph: What is in it.
+        inputs: For each input, array of shape (n_samples, ...), as the model stores it.
+        outputs: What its outputs are.
+    """
+
+    model: bytes
+    graph: Graph
+    inputs: list[np.ndarray]
+    outputs: tuple[Port, ...]
+
+
+def prepare(compiled: bytes, samples: Iterable[Sample], int8_model: bytes | None) -> Job:
+    """Check the models against each other and the samples against them.
+
+    Args:
+        compiled: The compiled model's file.
+        samples: Real values; an array of an input's own integer type is taken as it is stored.
+        int8_model: The model that was compiled, if the two are to be compared.
+
+    Raises:
+        ModelUnreadable: A file is no whole ``.tflite`` file.
+        ModelNotCompiled: The model holds nothing that was compiled for the Edge TPU.
+        ModelUnsupported: The model for the CPU was compiled for the Edge TPU.
+        ModelsUnrelated: The two models do not have the same inputs and outputs.
+        InputMismatch: There are no samples, or they do not fit the model.
+        SamplesNotFinite: A sample holds NaN or infinity.
+    """
+    graph = read(compiled, "the compiled model")
+    require_compiled(graph)
+    named = graph
+    if int8_model is not None:
+        # The compiler drops the signatures, and with them the names that samples go by.
+        named = read(int8_model, "the model for the CPU")
+        _check_related(graph, named)
+    inputs, outputs = _ports(graph)
+    feed = Feed(named, [_StoredOrReal(**vars(each)) for each in inputs])
+    rows = list(feed.prepare(_finite(samples)))
+    if not rows:
+        raise InputMismatch(
+            "There are no samples to run",
+            found="0 samples",
+            expected="at least 1",
+            remedy="Give some of the evaluation set",
+        )
+    stacked = [np.stack(each) for each in zip(*rows, strict=True)]
+    return Job(compiled, graph, stacked, outputs)
+
+
+def require_compiled(graph: Graph) -> None:
+    """Refuse a model that holds nothing for the Edge TPU.
+
+    Raises:
+        ModelNotCompiled: None of its operators was compiled.
+    """
+    if not _is_compiled(graph):
+        raise ModelNotCompiled(
+            "The model was not compiled for the Edge TPU",
+            found=f"{len(graph.main.operators)} operators, none of them '{COMPILED_OPERATOR}'",
+            expected="what edgetpu_compiler wrote, usually a file that ends in _edgetpu.tflite",
+            remedy="Compile it with edgetpu_compiler; as it is, it would run on the CPU alone",
+        )
+
+
+class _StoredOrReal(Port):
+    def quantize(self, real: np.ndarray) -> np.ndarray:
+        return real if self.scale and real.dtype == self.dtype else super().quantize(real)
+
+
+def _check_related(compiled: Graph, int8: Graph) -> None:
+    if _is_compiled(int8):
+        raise ModelUnsupported(
+            "The model for the CPU was compiled for the Edge TPU",
+            found=f"an operator '{COMPILED_OPERATOR}', which no CPU can run",
+            expected="the int8 model that was given to edgetpu_compiler",
+            remedy="Give the file without _edgetpu in its name",
+        )
+    ours, theirs = _interface(compiled), _interface(int8)
+    if ours != theirs:
+        raise ModelsUnrelated(
+            "The compiled model was not made from the int8 model that it is compared with",
+            found=f"inputs and outputs {', '.join(theirs)}",
+            expected=f"those of the compiled model: {', '.join(ours)}",
+            remedy="Give the very file that was compiled",
+        )
+
+
+def _interface(graph: Graph) -> list[str]:
+    return [
+        f"{each.dtype}{list(each.shape)} * {each.scale:g} + {each.zero_point}"
+        for ports in _ports(graph)
+        for each in ports
+    ]
+
+
+def _ports(graph: Graph) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
+    main = graph.main
+    inputs, outputs = (
+        tuple(_port(main.tensors[index]) for index in indices)
+        for indices in (main.inputs, main.outputs)
+    )
+    return inputs, outputs
+
+
+def _port(tensor: Tensor) -> Port:
+    dtype, stored = np.dtype(tensor.dtype), tensor.quantization
+    scale, zero_point = 0.0, 0
+    if stored is not None and dtype.kind in "iu":
+        scale, zero_point = stored.scales[0], stored.zero_points[0]
+    return Port(tensor.index, tensor.name, extent(tensor), dtype, scale, zero_point)
+
+
+def _is_compiled(graph: Graph) -> bool:
+    return any(is_compiled(each) for each in graph.main.operators)
+
+
+def _finite(samples: Iterable[Sample]) -> Iterator[Sample]:
+    for index, sample in enumerate(samples):
+        for value in sample.values() if isinstance(sample, Mapping) else (sample,):
+            bad = np.size(value) - np.count_nonzero(np.isfinite(value))
+            if bad:
+                raise SamplesNotFinite(
+                    f"Sample {index} holds values that are not finite",
+                    found=f"{bad} of {np.size(value)} values are NaN or infinite",
+                    expected="finite numbers",
+                    remedy="Correct what prepares the samples",
+                )
+        yield sample

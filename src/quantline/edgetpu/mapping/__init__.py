@@ -1,0 +1,1 @@
+"""Which operators the Edge TPU compiler takes, by its rules."""

@@ -1,0 +1,136 @@
+"""A first verdict on a model for the Edge TPU, from the ``.tflite`` file alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quantline.edgetpu.mapping.groups import Compiled, compiled, judge_all, refusal
+from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME, OLDEST_RUNTIME, TABLE
+from quantline.edgetpu.mapping.partition import live_operators
+from quantline.edgetpu.mapping.report import OperatorVerdict, Report
+from quantline.edgetpu.mapping.requirements import is_compiled
+from quantline.edgetpu.vocabulary import Provenance, Reason, Status, Target
+from quantline.errors import ParameterError
+
+if TYPE_CHECKING:
+    from quantline.tflite.graph import Graph, Operator, Subgraph
+
+_STRANDED = Reason(
+    Status.ONE_SUBGRAPH,
+    "only the first group of supported operators is compiled",
+    Provenance.PARSED,
+)
+_DEPENDS = Reason(
+    Status.DEPENDS,
+    "whether it is in the first compiled group depends on operators of unknown mapping",
+    Provenance.PARSED,
+    Target.UNKNOWN,
+)
+_COMPILED = Reason(
+    Status.COMPILED,
+    "a compiled group of operators, which cannot be seen singly",
+    Provenance.PARSED,
+    Target.EDGETPU,
+)
+_UNREACHABLE = Reason(
+    Status.UNREACHABLE, "no output depends on the operator", Provenance.PARSED, Target.DEAD
+)
+
+
+def predict(
+    graph: Graph,
+    runtime_version: int = NEWEST_RUNTIME,
+    multiple_subgraphs: bool = False,
+) -> Report:
+    """Predict for every operator of a model whether the Edge TPU compiler maps it.
+
+    The prediction follows Coral's operator table and requirements, what compiled models teach
+    beyond them, and TensorFlow Lite's partition. Where those do not decide, it says ``unknown``.
+    It foresees neither the compiler's internal errors nor its failures for want of memory.
+
+    Args:
+        graph: The model. Of a compiled one it repeats what the compiler decided.
+        runtime_version: The Edge TPU runtime to compile for, 10 to 14
+            (``--min_runtime_version``).
+        multiple_subgraphs: Whether to compile with ``--enable_multiple_subgraphs``.
+
+    Raises:
+        ParameterError: There is no such runtime version.
+    """
+    if not OLDEST_RUNTIME <= runtime_version <= NEWEST_RUNTIME:
+        raise ParameterError(
+            "There is no such Edge TPU runtime version",
+            found=str(runtime_version),
+            expected=f"a whole number from {OLDEST_RUNTIME} to {NEWEST_RUNTIME}",
+            remedy=f"Leave it at {NEWEST_RUNTIME}, unless the device has an older runtime",
+        )
+    subgraph = graph.main
+    live = live_operators(subgraph)
+    reasons = judge_all(subgraph, runtime_version)
+    done = frozenset(each.index for each in live if is_compiled(each))
+    if done:
+        default = multiple = Compiled(done, done, len(done))
+    else:
+        default, multiple = (compiled(live, reasons, each) for each in (False, True))
+    chosen = multiple if multiple_subgraphs else default
+    blamed = None if done else refusal(live, reasons)
+    verdicts = []
+    for operator in subgraph.operators:
+        if operator.index not in reasons:
+            reason = _UNREACHABLE
+        elif operator.index in done:
+            reason = _COMPILED
+        else:
+            reason = _explain(operator, reasons[operator.index], chosen, blamed)
+        verdicts.append(_verdict(operator, subgraph, reason))
+    return Report(
+        operators=tuple(verdicts),
+        subgraphs=chosen.subgraphs,
+        subgraphs_default=default.subgraphs,
+        subgraphs_multiple=multiple.subgraphs,
+        runtime_version=runtime_version,
+    )
+
+
+def _explain(
+    operator: Operator,
+    own: Reason | None,
+    mapping: Compiled,
+    refused: tuple[Operator, Reason] | None,
+) -> Reason:
+    if own is not None and own.target is Target.CPU:
+        return own
+    if refused is not None:
+        culprit, reason = refused
+        return Reason(
+            Status.REFUSED,
+            f"the compiler refuses models for what operator {culprit.index} {culprit.type} breaks: "
+            f"{reason.rule}",
+            reason.provenance,
+            Target.UNKNOWN,
+        )
+    if operator.index not in mapping.possible:
+        return _STRANDED
+    if own is not None:
+        return own
+    if operator.index not in mapping.sure:
+        return _DEPENDS
+    entry = TABLE[operator.type]
+    return Reason(
+        Status.MAPPED,
+        entry.limitation or "no limitation",
+        entry.provenance,
+        Target.EDGETPU,
+    )
+
+
+def _verdict(operator: Operator, subgraph: Subgraph, reason: Reason) -> OperatorVerdict:
+    return OperatorVerdict(
+        index=operator.index,
+        type=operator.type,
+        name=subgraph.tensors[operator.outputs[0]].name if operator.outputs else "",
+        target=reason.target,
+        status=reason.status,
+        rule=reason.rule,
+        provenance=reason.provenance,
+    )

@@ -1,0 +1,226 @@
+"""How often the predictor is right, on models of which the real compiler's result is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from quantline.edgetpu.cost.memory import predict_memory
+from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME, OLDEST_RUNTIME
+from quantline.edgetpu.mapping.verdict import predict
+from quantline.edgetpu.scoring.truth import cases, nothing, read_case
+from quantline.edgetpu.vocabulary import Evidence, Target
+from quantline.errors import ParameterError, QuantlineError, first_line
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from quantline.edgetpu.mapping.report import OperatorVerdict
+    from quantline.edgetpu.scoring.truth import Case, Truth
+
+SMALL_BYTES = 100_000
+"""Parameters up to here do not count for the error: of few bytes a small part is much."""
+
+
+@dataclass(frozen=True)
+class Miss:
+    """An operator that was predicted otherwise than it came.
+
+    Attributes:
+        predicted: The prediction, with the rule that it rests on.
+        actual: Where the compiler put the operator.
+    """
+
+    predicted: OperatorVerdict
+    actual: Target
+
+
+@dataclass(frozen=True)
+class ModelScore:
+    """The prediction of one model against the truth.
+
+    Attributes:
+        model: The model's file name.
+        truth: What the compiler did with it.
+        runtime_version: The Edge TPU runtime that was predicted for.
+        multiple_subgraphs: Whether ``--enable_multiple_subgraphs`` was predicted for.
+        operators: How many operators it has, dead ones included.
+        misses: Those that were predicted wrongly or as ``unknown``.
+        subgraphs: How many Edge TPU subgraphs were predicted.
+        parameter_bytes: The parameters that were predicted, in the compiler's layout.
+    """
+
+    model: str
+    truth: Truth
+    runtime_version: int
+    multiple_subgraphs: bool
+    operators: int
+    misses: tuple[Miss, ...]
+    subgraphs: int
+    parameter_bytes: int
+
+    @property
+    def right(self) -> int:
+        """Operators that were predicted rightly."""
+        return self.operators - len(self.misses)
+
+    @property
+    def unknown(self) -> int:
+        """Operators that were predicted as ``unknown``."""
+        return sum(each.predicted.target is Target.UNKNOWN for each in self.misses)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every operator and the number of subgraphs are right."""
+        return not self.misses and self.subgraphs == self.truth.subgraphs
+
+    @property
+    def parameter_error(self) -> float | None:
+        """Predicted over true parameter bytes, minus 1; None where there are none to compare."""
+        if not self.truth.parameter_bytes:
+            return None
+        return self.parameter_bytes / self.truth.parameter_bytes - 1
+
+
+@dataclass(frozen=True)
+class Unscored:
+    """A model that could not be scored.
+
+    Attributes:
+        model: The model's file name.
+        why: What is wrong.
+    """
+
+    model: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Score:
+    """The predictions of all models of a folder against the truth."""
+
+    models: tuple[ModelScore, ...]
+    unscored: tuple[Unscored, ...]
+
+    @property
+    def parameter_errors(self) -> tuple[float, ...]:
+        """How far the parameter bytes are off, without sign, of models above 100 KB."""
+        return tuple(
+            abs(each.parameter_error)
+            for each in self.models
+            if each.parameter_error is not None and (each.truth.parameter_bytes or 0) > SMALL_BYTES
+        )
+
+    def totals(self) -> dict[str, Any]:
+        """Return the figures over all models that could be scored, as plain data."""
+        operators = sum(each.operators for each in self.models)
+        unknown = sum(each.unknown for each in self.models)
+        errors = self.parameter_errors
+        return {
+            "models": len(self.models),
+            "models_exact": sum(each.is_exact for each in self.models),
+            "operators": operators,
+            "operators_right": sum(each.right for each in self.models),
+            "operators_unknown": unknown,
+            "unknown_share": unknown / operators if operators else 0.0,
+            "parameter_models": len(errors),
+            "parameter_error_median": float(np.median(errors)) if errors else None,
+            "parameter_error_p90": float(np.percentile(errors, 90)) if errors else None,
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all figures as plain data, ready for JSON."""
+        return {
+            "evidence": {"predicted": str(Evidence.PREDICTED), "truth": str(Evidence.PARSED)},
+            "models": [_model(each) for each in self.models],
+            "totals": self.totals(),
+            "unscored": [vars(each) for each in self.unscored],
+        }
+
+
+def score(folder: Path, runtime_version: int | None = None) -> Score:
+    """Predict every model of a folder of which the compiler's result is known.
+
+    Args:
+        folder: Where models ``X.tflite`` lie with ``X_edgetpu.tflite`` or a ``truth.json``.
+        runtime_version: The Edge TPU runtime to predict for. By default that of each compiled
+            model, because the rules differ by it: the question is what the compiler would do when
+            it is asked for the same, and the file says what it was asked for. Where nothing was
+            compiled, the newest.
+
+    Raises:
+        NothingToScore: There is no such folder, or no model in it that can be scored.
+        ParameterError: There is no such runtime version.
+    """
+    models, unscored = [], []
+    for case in cases(folder):
+        try:
+            models.append(_score(case, runtime_version))
+        except ParameterError:  # of the argument: what files ask for is checked
+            raise
+        except (OSError, ValueError, QuantlineError) as error:
+            unscored.append(Unscored(case.model.name, _why(error)))
+    if not models:
+        raise nothing(folder, "; ".join(f"{each.model}: {each.why}" for each in unscored[:3]))
+    return Score(tuple(models), tuple(unscored))
+
+
+def _score(case: Case, runtime_version: int | None) -> ModelScore:
+    graph, truth = read_case(case)
+    version = runtime_version or truth.runtime_version or NEWEST_RUNTIME
+    if runtime_version is None and not OLDEST_RUNTIME <= version <= NEWEST_RUNTIME:
+        raise ValueError(
+            f"'{truth.source}' asks for Edge TPU runtime {version}, and the rules are those of "
+            f"{OLDEST_RUNTIME} to {NEWEST_RUNTIME}"
+        )
+    # Of one subgraph it cannot be told whether more were allowed.
+    multiple = truth.subgraphs > 1
+    report = predict(graph, version, multiple)
+    mapped = [each.index for each in report.operators if each.target is Target.EDGETPU]
+    memory, _ = predict_memory(graph.main, mapped, version)
+    return ModelScore(
+        model=case.model.name,
+        truth=truth,
+        runtime_version=version,
+        multiple_subgraphs=multiple,
+        operators=len(report.operators),
+        misses=tuple(
+            Miss(predicted, actual)
+            for predicted, actual in zip(report.operators, truth.targets, strict=True)
+            if predicted.target is not actual
+        ),
+        subgraphs=report.subgraphs,
+        parameter_bytes=memory.parameter_bytes,
+    )
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, QuantlineError):
+        return f"{error.what}: {error.found}"
+    if isinstance(error, OSError):
+        return first_line(error, error.strerror)
+    return str(error)
+
+
+def _model(found: ModelScore) -> dict[str, Any]:
+    return {
+        "exact": found.is_exact,
+        "misses": [
+            {**each.predicted.to_dict(), "actual": str(each.actual)} for each in found.misses
+        ],
+        "model": found.model,
+        "multiple_subgraphs": found.multiple_subgraphs,
+        "operators": found.operators,
+        "parameter_bytes": {
+            "error": found.parameter_error,
+            "predicted": found.parameter_bytes,
+            "true": found.truth.parameter_bytes,
+        },
+        "right": found.right,
+        "runtime_version": found.runtime_version,
+        "subgraphs": {"predicted": found.subgraphs, "true": found.truth.subgraphs},
+        "truth": found.truth.source,
+        "unknown": found.unknown,
+    }

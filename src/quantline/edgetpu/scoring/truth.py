@@ -1,0 +1,196 @@
+"""What the real compiler did with a folder's models, for the predictor to be scored against.
+
+A model ``X.tflite`` has its truth in ``X_edgetpu.tflite`` beside it or, where that is not there, in
+the folder's ``truth.json``: a list of records such as
+
+    {"model": "X.tflite", "edgetpu": [0, 1], "cpu": [2], "dead": [], "edgetpu_subgraphs": 1,
+     "min_runtime": [14], "on_chip_cached_parameter_bytes": 512, "streamed_parameter_bytes": 0}
+
+with operators by their index in the model; the last two may be missing.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from quantline.edgetpu.compiled.match import match
+from quantline.edgetpu.compiled.read import read_compiled
+from quantline.edgetpu.vocabulary import Target
+from quantline.errors import NothingToScore, first_few, first_line
+from quantline.tflite import read
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from quantline.tflite.graph import Graph
+
+RECORDS = "truth.json"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model to score the predictor on.
+
+    Attributes:
+        model: The file that was given to the compiler.
+        compiled: The file that the compiler wrote; None where it is not there.
+        record: The record that stands for it; None where it is there, or there is none either.
+    """
+
+    model: Path
+    compiled: Path | None
+    record: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What the compiler did with a model.
+
+    Attributes:
+        source: The name of the file that tells it.
+        targets: Where each operator went, in the operators' order.
+        subgraphs: How many Edge TPU operators it made.
+        parameter_bytes: Parameters of all of them, cached and streamed; None where not told.
+        runtime_version: The Edge TPU runtime that they ask for; None where there are none.
+    """
+
+    source: str
+    targets: tuple[Target, ...]
+    subgraphs: int
+    parameter_bytes: int | None
+    runtime_version: int | None
+
+
+def cases(folder: Path) -> tuple[Case, ...]:
+    """Return the models of a folder, by name, with where their truth is.
+
+    Args:
+        folder: Where the models and what the compiler made of them lie.
+
+    Raises:
+        NothingToScore: There is no such folder, or no model in it.
+    """
+    names = _names(folder)
+    records = _records(folder / RECORDS) if RECORDS in names else {}
+    stems = {
+        each.removesuffix(".tflite").removesuffix("_edgetpu")
+        for each in names
+        if each.endswith(".tflite")
+    } | {each.removesuffix(".tflite") for each in records}
+    if not stems:
+        raise nothing(folder, first_few(names, 5) or "an empty folder")
+    found = []
+    for stem in sorted(stems):
+        name, compiled = f"{stem}.tflite", f"{stem}_edgetpu.tflite"
+        is_there = compiled in names
+        record = None if is_there else records.get(name)
+        found.append(Case(folder / name, folder / compiled if is_there else None, record))
+    return tuple(found)
+
+
+def read_case(case: Case) -> tuple[Graph, Truth]:
+    """Read a model and what the compiler did with it.
+
+    Raises:
+        OSError: A file cannot be read.
+        ModelUnreadable: A file is not a whole ``.tflite`` file, or its program is damaged.
+        ModelsUnrelated: The compiled file was made from another model.
+        ValueError: There is no truth, or the record does not fit the model.
+    """
+    graph = read(case.model.read_bytes(), f"'{case.model.name}'")
+    if case.record is not None:
+        return graph, _recorded(case.record, len(graph.main.operators))
+    if case.compiled is None:
+        raise ValueError(
+            f"there is no '{case.model.stem}_edgetpu.tflite' beside it, and no record of it in "
+            f"'{RECORDS}'"
+        )
+    name = f"'{case.compiled.name}'"
+    result = read(case.compiled.read_bytes(), name)
+    programs = read_compiled(result, name)
+    found = match(graph, result)
+    truth = Truth(
+        source=case.compiled.name,
+        targets=_targets(found.edgetpu, found.cpu, found.dead),
+        subgraphs=len(found.subgraphs),
+        parameter_bytes=programs.parameter_bytes,
+        runtime_version=programs.min_runtime_version,
+    )
+    return graph, truth
+
+
+def _recorded(record: Mapping[str, Any], operators: int) -> Truth:
+    edgetpu, cpu, dead, versions = (
+        _whole_numbers(record, key) for key in ("edgetpu", "cpu", "dead", "min_runtime")
+    )
+    if sorted([*edgetpu, *cpu, *dead]) != list(range(operators)):
+        raise ValueError(
+            f"its record in '{RECORDS}' places {len(edgetpu) + len(cpu) + len(dead)} operators, "
+            f"and the model has {operators}"
+        )
+    sizes = [
+        _whole_number(record, key)
+        for key in ("on_chip_cached_parameter_bytes", "streamed_parameter_bytes")
+        if key in record
+    ]
+    return Truth(
+        source=RECORDS,
+        targets=_targets(edgetpu, cpu, dead),
+        subgraphs=_whole_number(record, "edgetpu_subgraphs"),
+        parameter_bytes=sum(sizes) if len(sizes) == 2 else None,
+        runtime_version=max(versions, default=None),
+    )
+
+
+def _whole_numbers(record: Mapping[str, Any], key: str) -> list[int]:
+    value = record.get(key)
+    if not isinstance(value, list) or not all(isinstance(each, int) for each in value):
+        raise ValueError(f"its record in '{RECORDS}' has no list of whole numbers '{key}'")
+    return value
+
+
+def _whole_number(record: Mapping[str, Any], key: str) -> int:
+    value = record.get(key)
+    if not isinstance(value, int):
+        raise ValueError(f"its record in '{RECORDS}' has no whole number '{key}'")
+    return value
+
+
+def _targets(edgetpu: Sequence[int], cpu: Sequence[int], dead: Sequence[int]) -> tuple[Target, ...]:
+    sides = ((Target.EDGETPU, edgetpu), (Target.CPU, cpu), (Target.DEAD, dead))
+    placed = {index: target for target, indices in sides for index in indices}
+    return tuple(placed[index] for index in sorted(placed))
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(each.name for each in folder.iterdir())
+    except OSError as error:
+        raise nothing(folder, first_line(error, error.strerror)) from error
+
+
+def _records(path: Path) -> dict[str, Mapping[str, Any]]:
+    try:
+        # Names only: a record is about a model in its own folder.
+        return {Path(each["model"]).name: each for each in json.loads(path.read_bytes())}
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise NothingToScore(
+            f"'{path}' cannot be read",
+            found=first_line(error),
+            expected="a list of records, each with the name of its 'model'",
+            remedy="Write it again, or remove it to score on compiled files alone",
+        ) from error
+
+
+def nothing(folder: Path, found: str) -> NothingToScore:
+    """Return the error of a folder that holds no models with their truth."""
+    return NothingToScore(
+        f"There is nothing in '{folder}' to score the predictor on",
+        found=found,
+        expected="models X.tflite with X_edgetpu.tflite beside them, or with their records in "
+        f"'{RECORDS}'",
+        remedy="Compile models with edgetpu_compiler, and put both files of each into one folder",
+    )

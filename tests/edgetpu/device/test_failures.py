@@ -1,0 +1,162 @@
+"""Failures by their words, as users published them, and by what is there."""
+
+from __future__ import annotations
+
+import pytest
+
+from quantline.edgetpu.device.delegate import Access
+from quantline.edgetpu.device.detect import Device, Kind
+from quantline.edgetpu.device.failures import FAILURES, explain, known
+from quantline.errors import (
+    DelegateMissing,
+    DelegateUnfit,
+    DeviceBusy,
+    DeviceDenied,
+    DeviceFailed,
+    DeviceMissing,
+    ParameterError,
+    RuntimeOutdated,
+)
+
+NO_REASON = "Failed to load delegate from libedgetpu.so.1\n"
+USB = Device("usb:0", Kind.USB, "/dev/bus/usb/002/003", True)
+PCIE = Device("pci:0", Kind.PCIE, "/dev/apex_0", True)
+LOCKED = Device("pci:0", Kind.PCIE, "/dev/apex_0", False)
+
+# Where no source is named, the words are this machine's own (glibc 2.36, ai-edge-litert 2.3.0).
+SAID = [
+    ("libedgetpu.so.1: cannot open shared object file: No such file or directory", DelegateMissing),
+    ("libusb-1.0.so.0: cannot open shared object file: No such file or directory", DelegateMissing),
+    ("/lib/l.so: undefined symbol: tflite_plugin_create_delegate", DelegateMissing),
+    ("/lib/l.so: file too short", DelegateMissing),
+    ("/lib/l.so: invalid ELF header", DelegateMissing),
+    (
+        "/lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.38' not found (required by l.so)",
+        DelegateMissing,
+    ),
+    (
+        "Encountered unresolved custom op: edgetpu-custom-op.\nSee instructions: "
+        "https://www.tensorflow.org/lite/guide/ops_custom Node number 0 (edgetpu-custom-op) "
+        "failed to prepare.",
+        DelegateMissing,
+    ),
+    # google-coral/edgetpu, issues 435, 44 and 71
+    (
+        "Failed to prepare for TPU. Failed precondition: Package requires runtime version (14), "
+        "which is newer than this runtime version (13).Node number 2 (EdgeTpuDelegateForCustomOp) "
+        "failed to prepare.",
+        RuntimeOutdated,
+    ),
+    (
+        "Internal: Unsupported data type in custom op handler: 0Node number 1 "
+        "(EdgeTpuDelegateForCustomOp) failed to prepare.",
+        DelegateUnfit,
+    ),
+    (
+        "Internal: :159 batches * single_input_size != input->bytes (150528 != 12544)Node number 1",
+        DelegateUnfit,
+    ),
+    ("signal SIGSEGV at stage 'preparing the model'; peak memory 0.10 GiB", DelegateUnfit),
+    ("signal SIGSEGV at stage 'sample 1 of 9'; peak memory 0.10 GiB", DelegateUnfit),
+    ("signal SIGABRT at stage 'sample 2 of 9'; peak memory 0.10 GiB", DeviceFailed),
+    # google-coral/edgetpu, issue 741: an error in the log, and then nothing for ever
+    (
+        "no answer after 60 s at stage 'sample 1 of 9'; peak memory 0.10 GiB; its last words: "
+        "E driver/mmio_driver.cc:254] HIB Error. hib_error_status = ffffffffffffffff, "
+        "hib_first_error_status = ffffffffffffffff",
+        DeviceFailed,
+    ),
+    ("no answer after 60 s at stage 'sample 1 of 9'; peak memory 0.10 GiB", DeviceFailed),
+    # libedgetpu, driver/usb/local_usb_device.cc and driver/kernel: LIBUSB_ERROR_ACCESS and _BUSY
+    ("I local_usb_device.cc:71] ConvertLibUsbError: USB error -3 [OpenDevice]", DeviceDenied),
+    ("I local_usb_device.cc:71] ConvertLibUsbError: USB error -6 [ClaimInterface]", DeviceBusy),
+    ("I local_usb_device.cc:71] ConvertLibUsbError: USB error -4 [OpenDevice]", DeviceFailed),
+    (
+        "Failed to open device [Apex (PCIe)] at [/dev/apex_0]: Failed precondition: Device open "
+        "failed : -1 (Permission denied)",
+        DeviceDenied,
+    ),
+    (
+        "Failed to open device [Apex (PCIe)] at [/dev/apex_0]: Failed precondition: Device open "
+        "failed : -1 (Operation not permitted)",
+        DeviceBusy,
+    ),
+    ("Failed to execute request. USB transfer error 1 [BulkOut]", DeviceFailed),
+]
+
+
+@pytest.mark.parametrize(("said", "error"), SAID, ids=[said[:40] for said, _ in SAID])
+def test_words_decide_whatever_is_there(said: str, error: type[Exception]) -> None:
+    found = explain(f"{NO_REASON}I a line before\n{said}\nI a line after", [USB])
+    assert type(found) is error
+    assert found.found in said
+    assert "a line" not in found.found
+
+
+def test_every_failure_of_the_table_is_told_apart_from_those_before_it() -> None:
+    reached = {known(said).what for said, _ in SAID}
+    assert reached == {each.what for each in FAILURES}
+
+
+@pytest.mark.parametrize("said", ["", NO_REASON, "signal SIGKILL, with which the system ends it"])
+def test_other_words_decide_nothing(said: str) -> None:
+    assert known(said) is None
+
+
+@pytest.mark.parametrize(
+    ("devices", "device", "error", "word"),
+    [
+        ([], "", DeviceMissing, "asked for: any"),
+        ([], "usb:0", DeviceMissing, "'usb:0'"),
+        ([PCIE], "usb", DeviceMissing, "pci:0 (/dev/apex_0)"),
+        ([USB], "usb:1", DeviceMissing, "usb:0"),
+        ([PCIE, USB], ":2", DeviceMissing, "':2'"),
+        ([LOCKED], "", DeviceDenied, "/dev/apex_0"),
+        ([LOCKED, USB], "pci:0", DeviceDenied, "apex"),
+        ([LOCKED, USB], ":0", DeviceDenied, "/dev/apex_0"),
+        ([LOCKED, USB], "", DeviceDenied, "/dev/apex_0"),
+        ([LOCKED, USB], "usb", DeviceBusy, "002/003"),
+        ([PCIE, USB], ":1", DeviceBusy, "fuser"),
+        ([USB], "usb:0", DeviceBusy, "gave no reason"),
+    ],
+)
+def test_without_words_what_is_there_decides(
+    devices: list[Device], device: str, error: type[Exception], word: str
+) -> None:
+    found = explain(NO_REASON, devices, device)
+    assert type(found) is error
+    assert word in str(found)
+
+
+def test_pycoral_is_warned_of_and_never_advised() -> None:
+    for failure in FAILURES:
+        assert failure.remedy.count("pip install pycoral") == failure.remedy.count(
+            "Never 'pip install pycoral'"
+        )
+    assert "another project" in known(SAID[0][0]).remedy
+
+
+@pytest.mark.parametrize("device", ["", ":0", ":12", "usb", "usb:0", "pci", "pci:3"])
+def test_names_that_the_library_knows(device: str) -> None:
+    Access(device).check()
+    assert Access(device).options == {"device": device}
+
+
+@pytest.mark.parametrize("device", ["pcie:0", "usb:", "usb:-1", "USB:0", "0", "usb:0 ", "auto"])
+def test_names_that_the_library_does_not_know(device: str) -> None:
+    with pytest.raises(ParameterError, match="'usb:0', 'pci:0'"):
+        Access(device).check()
+
+
+def test_a_clock_that_the_library_does_not_know() -> None:
+    with pytest.raises(ParameterError, match="Low, Medium, High, Max") as caught:
+        Access("usb:0", performance="max").check()
+    assert "Max" in caught.value.remedy
+
+
+def test_the_clock_of_a_device_without_a_number_would_be_passed_over() -> None:
+    with pytest.raises(ParameterError, match="Ask for 'usb:0'"):
+        Access("usb", performance="Low").check()
+    access = Access("usb:1", performance="Low")
+    access.check()
+    assert access.options == {"device": "usb:1", "Performance": "Low"}
