@@ -16,8 +16,8 @@ LOWER = (
     "quiet", "ranges", "recipe", "report", "sampling", "tflite", "training",
 )  # fmt: skip
 UPPER = {
-    "__main__", "cli", "commands", "datasets", "hooks", "pipeline_registry", "pipelines", "release",
-    "settings",
+    "__main__", "cli", "commands", "configuration", "datasets", "hooks", "pipeline_registry",
+    "pipelines", "release", "settings",
 }  # fmt: skip
 HEAVY = {"tensorflow", "keras", "mlflow", "tensorflow_datasets", "matplotlib"}
 
