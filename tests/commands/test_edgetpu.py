@@ -154,7 +154,7 @@ def test_after_compilation(desk: Desk) -> None:
     verdict, left, unforeseen, held = done.out.strip().split("\n\n")
     told = rows(verdict)
     assert told["operators"] == (
-        "1 subgraph for the Edge TPU, 2 operators left (parsed; needs runtime 13)"
+        "1 subgraph on the Edge TPU, 2 operators on the CPU (parsed; needs runtime 13)"
     )
     assert told["parameters"] == "32.5 KiB fit the chip's memory (parsed)"
     assert left.splitlines()[:2] == ["Not on the Edge TPU, by the rules because:", "  1 EXP"]
@@ -165,6 +165,34 @@ def test_after_compilation(desk: Desk) -> None:
     as_json = desk.give("edgetpu", "compiled.tflite", "--json").json
     assert as_json["evidence"] == as_json["memory"]["evidence"] == "parsed"
     assert as_json["compiled"]["subgraphs"][0]["min_runtime_version"] == 13
+
+
+def test_a_compiled_file_without_cycles_tells_no_latency(desk: Desk) -> None:
+    model = Model()
+    graph = model.graph(model.unary("RELU", model.tensor(1, 8)))
+    (desk.folder / "relu.tflite").write_bytes(compiling.file(compiling.compiled(graph, {0})))
+    told = rows(desk.give("edgetpu", "relu.tflite").out.split("\n\n")[0])
+    assert told["operators"].startswith("1 subgraph on the Edge TPU, nothing on the CPU (parsed")
+    assert told["latency"].startswith("not known on the Edge TPU, as the file holds no estimate")
+    latency = desk.give("edgetpu", "relu.tflite", "--json").json["latency_ms"]
+    assert (latency["low"], latency["high"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("layers", "said"),
+    [(7, "6.18 MiB may or may not fit"), (12, "10.6 MiB do not fit the chip's memory: ")],
+)
+def test_parameters_that_do_not_fit(desk: Desk, layers: int, said: str) -> None:
+    """Each layer has 960 outputs of 960 weights and a bias of 4 bytes."""
+    model = Model()
+    at = model.tensor(1, 960)
+    for _ in range(layers):
+        given, at = at, model.tensor(1, 960)
+        model.add("FULLY_CONNECTED", [given, model.weights(960, 960), -1], [at])
+    (desk.folder / "large.tflite").write_bytes(compiling.file(model.graph(at)))
+    parameters = rows(desk.give("edgetpu", "large.tflite").out.split("\n\n")[0])["parameters"]
+    assert parameters.startswith(said)
+    assert parameters.endswith("sent anew for each inference (predicted)")
 
 
 def test_with_the_original_beside_it(desk: Desk) -> None:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from quantline.edgetpu import Evaluation, Match, OperatorVerdict, Suggestion
-    from quantline.edgetpu.cost.latency import Band
     from quantline.edgetpu.cost.memory import Memory
     from quantline.edgetpu.cost.remainder import Remainder
 
@@ -108,7 +107,9 @@ def _operators(found: Evaluation, placed: Match | None) -> str:
         if placed is not None:
             on, left = len(placed.edgetpu), len(placed.cpu)
             return f"{on} of {on + left} on the Edge TPU, in {_subgraphs(mapped)} {needs}"
-        return f"{_subgraphs(mapped)} for the Edge TPU, {total - mapped} operators left {needs}"
+        left = f"{total - mapped} operators" if total - mapped > 1 else "1 operator"
+        rest = f"{left} on the CPU" if total > mapped else "nothing on the CPU"
+        return f"{_subgraphs(mapped)} on the Edge TPU, {rest} {needs}"
     how = f"(predicted for runtime {report.runtime_version})"
     unknown = f", {report.unknown_operators} unknown" if report.unknown_operators else ""
     if not mapped:
@@ -136,7 +137,7 @@ def _memory(memory: Memory) -> str:
         return f"{whole} fit the chip's memory{room} ({memory.evidence})"
     least, most = size(memory.streamed_least_bytes), size(memory.streamed_most_bytes)
     streamed = f"{most}" if least == most else f"{least} to {most}"
-    verb = "may not" if memory.verdict is Fit.UNDECIDED else "do not"
+    verb = "may or may not" if memory.verdict is Fit.UNDECIDED else "do not"
     return (
         f"{whole} {verb} fit the chip's memory: {streamed} sent anew for each inference "
         f"({memory.evidence})"
@@ -148,7 +149,10 @@ def _latency(found: Evaluation) -> str:
     rest = _cpu(cpu)
     if not found.report.mapped_operators:
         return rest
-    chip = f"{_band(found.band)} on the Edge TPU (predicted)"
+    if found.band is None:
+        chip = "not known on the Edge TPU, as the file holds no estimate of cycles"
+    else:
+        chip = f"{milliseconds(found.band.low, found.band.high)} on the Edge TPU (predicted)"
     if not cpu.operators:
         return f"{chip}, nothing on the CPU"
     if cpu.milliseconds is None or found.band is None:
@@ -163,12 +167,6 @@ def _cpu(cpu: Remainder) -> str:
     if cpu.milliseconds is None:
         return f"{count} on the CPU: {cpu.basis}"
     return f"{milliseconds(cpu.milliseconds[1])} for {count} on this CPU (measured, 1 thread)"
-
-
-def _band(band: Band | None) -> str:
-    if band is None:
-        return "a time not known, since the file holds no estimate of cycles,"
-    return milliseconds(band.low, band.high)
 
 
 def _devices() -> str:
