@@ -105,8 +105,9 @@ def _operators(found: Evaluation, placed: Match | None) -> str:
     if found.evidence is Evidence.PARSED:
         needs = f"(parsed; needs runtime {report.runtime_version})"
         if placed is not None:
-            on, left = len(placed.edgetpu), len(placed.cpu)
-            return f"{on} of {on + left} on the Edge TPU, in {_subgraphs(mapped)} {needs}"
+            inside = len(placed.edgetpu)
+            whole = inside + len(placed.cpu)
+            return f"{inside} of {whole} on the Edge TPU, in {_subgraphs(mapped)} {needs}"
         left = f"{total - mapped} operators" if total - mapped > 1 else "1 operator"
         rest = f"{left} on the CPU" if total > mapped else "nothing on the CPU"
         return f"{_subgraphs(mapped)} on the Edge TPU, {rest} {needs}"
