@@ -315,16 +315,16 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "another ending": ([*COMPILE, "out.bin"], "Give 'out.tflite'"),
     "compiled already": (["compiled.tflite", "--compile", "out.tflite"], NO_COMPILER),
     "a compiler and nothing to compile": (
-        ["int8.tflite", "--compiler", "x"], "'--compiler' and '--search-delegate' go with",
+        ["int8.tflite", "--compiler", "x"], "'--compiler' needs '--compile'",
     ),
-    "a device and nothing to run": (["int8.tflite", "--device", "usb:0"], "go with '--run'"),
+    "a device and nothing to run": (["int8.tflite", "--device", "usb:0"], "needs '--run'"),
     "no such device": (
         ["compiled.tflite", "--run", "samples.npz", "--device", "tpu"],
         "'tpu' does not name an Edge TPU",
     ),
     "no samples": (["compiled.tflite", "--run", "none.npz"], "none.npz"),
     "not compiled": (["int8.tflite", "--run", "samples.npz"], "was not compiled"),
-    "a library and nothing to run": (["int8.tflite", "--library", "x"], "go with '--run'"),
+    "a library and nothing to run": (["int8.tflite", "--library", "x"], "needs '--run'"),
 }  # fmt: skip
 
 

@@ -23,7 +23,6 @@ from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME, OLDEST_RUNTIME
 
 if TYPE_CHECKING:
     from quantline.commands.samples import Samples
-    from quantline.edgetpu import Match
     from quantline.tflite import Graph
 
 
@@ -100,10 +99,9 @@ def edgetpu(
 
     settings = recipe.EdgeTpu(**compiled_how)
     # What may be refused comes first, what takes long last.
-    if out is None and (compiler is not None or settings.search_delegate):
-        raise click.UsageError("'--compiler' and '--search-delegate' go with '--compile'")
-    if data is None and (device or library is not None):
-        raise click.UsageError("'--device' and '--library' go with '--run'")
+    searches = settings.search_delegate
+    _need("--compile", out, **{"--compiler": compiler, "--search-delegate": searches})
+    _need("--run", data, **{"--device": device, "--library": library})
     access = Access(device, library)
     access.check()
     if out is not None:
@@ -128,7 +126,7 @@ def edgetpu(
         values["compiled"] = compiled.to_dict()
         parts.append(programs_text(compiled))
     if source is not None and placed is not None:
-        values["original"] = _placed(placed)
+        values["original"] = placed.to_dict()
         parts.append(placed_text(str(original), source[1], placed))
     int8_model = None if source is None else source[0]
     if out is not None and program is not None:
@@ -145,19 +143,15 @@ def edgetpu(
     return Result("\n\n".join(parts), values, 0 if mapped else 1)
 
 
+def _need(option: str, value: str | None, **others: object) -> None:
+    for name, given in others.items():
+        if given and value is None:
+            raise click.UsageError(f"'{name}' needs '{option}'")
+
+
 def _samples(graph: Graph, data: str) -> Samples:
     from quantline.commands.samples import choose, open_archive
     from quantline.quantization.parity import inputs_of
 
     inputs = {name: tensor.shape[1:] for name, tensor in inputs_of(graph).items()}
     return choose(open_archive(data), inputs).named(list(inputs))
-
-
-def _placed(placed: Match) -> dict[str, Any]:
-    return {
-        "cpu": list(placed.cpu),
-        "dead": list(placed.dead),
-        "edgetpu": list(placed.edgetpu),
-        "evidence": "parsed",
-        "subgraphs": [list(each) for each in placed.subgraphs],
-    }

@@ -10,12 +10,13 @@ only serve to find an Edge TPU operator's inputs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from quantline.edgetpu.mapping.partition import live_operators
 from quantline.edgetpu.mapping.requirements import is_compiled
+from quantline.edgetpu.vocabulary import Evidence
 from quantline.errors import ModelsUnrelated, first_few
 
 if TYPE_CHECKING:
@@ -42,6 +43,16 @@ class Match:
     def edgetpu(self) -> tuple[int, ...]:
         """All that run on the Edge TPU."""
         return tuple(sorted(index for subgraph in self.subgraphs for index in subgraph))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the indices as plain data, ready for JSON."""
+        return {
+            "cpu": list(self.cpu),
+            "dead": list(self.dead),
+            "edgetpu": list(self.edgetpu),
+            "evidence": str(Evidence.PARSED),
+            "subgraphs": [list(each) for each in self.subgraphs],
+        }
 
 
 def match(original: Graph, compiled: Graph) -> Match:
