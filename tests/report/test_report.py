@@ -107,7 +107,7 @@ COMPILATION: dict[str, Any] = {
     "compiled": True,
     "evidence": "read",
     "models": [{"operators_total": 12, "mapped_operators": 11, "subgraphs": 2}],
-    "mapped_share_macs": 0.9,
+    "work": {"mapped_share_macs": 0.9, "evidence": "parsed"},
     "memory": {"parameter_bytes": 4096, "cached_bytes": 3072, "streamed_bytes": 1024,
                "verdict": "does not fit", "evidence": "parsed"},
     "comparison": {"misses": [{}, {}]},

@@ -16,6 +16,7 @@ from quantline.edgetpu.device.detect import detect
 from quantline.edgetpu.device.on_device import run_on_device
 from quantline.edgetpu.mapping.verdict import predict
 from quantline.edgetpu.scoring.comparison import compare
+from quantline.edgetpu.vocabulary import Evidence
 from quantline.errors import CompilerNotFound, QuantlineError
 from quantline.tflite import read
 
@@ -47,8 +48,8 @@ def compile_and_compare(
 
     Returns:
         The compiled model, and what :class:`Compilation` tells with ``comparison``, the
-        :class:`Comparison`; ``memory``, the :class:`Memory`; and ``mapped_share_macs``, the
-        multiply-accumulates on the Edge TPU over all, from 0 to 1.
+        :class:`Comparison`; ``memory``, the :class:`Memory`; and ``work`` with
+        ``mapped_share_macs``, the multiply-accumulates on the Edge TPU over all, from 0 to 1.
 
     Raises:
         QuantlineError: As for :func:`compile_model`.
@@ -68,8 +69,8 @@ def compile_and_compare(
     return compiled, {
         **compilation.to_dict(),
         "comparison": compare(predicted, graph, written).to_dict(),
-        "mapped_share_macs": share,
         "memory": memory_of_compiled(compiled.parsed).to_dict(),
+        "work": {"evidence": str(Evidence.PARSED), "mapped_share_macs": share},
     }
 
 

@@ -91,7 +91,7 @@ def _edgetpu(
             "mapped_operators": model["mapped_operators"],
             "unknown_operators": 0,
             "mapped_share": model["mapped_operators"] / model["operators_total"],
-            "mapped_share_macs": compilation["mapped_share_macs"],
+            "mapped_share_macs": compilation["work"]["mapped_share_macs"],
             "subgraphs": model["subgraphs"],
             "predicted_wrongly": len(compilation["comparison"]["misses"]),
         }
