@@ -25,7 +25,12 @@ from quantline.errors import (
     ParameterError,
 )
 from quantline.evaluation.predict import predict
-from quantline.pipelines.evaluation.nodes import COMPILED, run_edgetpu
+from quantline.pipelines.evaluation.nodes import (
+    COMPILED,
+    COMPILED_LOG,
+    compile_edgetpu,
+    run_edgetpu,
+)
 from quantline.sampling import draw, stream
 
 if TYPE_CHECKING:
@@ -159,9 +164,9 @@ def test_what_the_real_compiler_wrote_is_compared_with_the_prediction(on_path: P
     written = pairs.PAIRS / f"{name}_edgetpu.tflite"
     install(on_path, compiled=[str(written)], stdout=published.V16)
     original = (pairs.PAIRS / f"{name}.tflite").read_bytes()
-    model, log, report = compile_on_hand(original, settings())
-    assert model == written.read_bytes()
-    assert "Mapped to Edge TPU" in log
+    files, report = compile_edgetpu(original, {}, {})
+    assert files[COMPILED] == written.read_bytes()
+    assert b"Mapped to Edge TPU" in files[COMPILED_LOG]
     assert (report["compiled"], report["why"], report["evidence"]) == (True, None, "read")
     assert report["comparison"]["exact"]
     (record,) = (each for each in pairs.truth() if each["model"] == f"{name}.tflite")

@@ -9,7 +9,7 @@ only serve to find an Edge TPU operator's inputs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -46,13 +46,7 @@ class Match:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the indices as plain data, ready for JSON."""
-        return {
-            "cpu": list(self.cpu),
-            "dead": list(self.dead),
-            "edgetpu": list(self.edgetpu),
-            "evidence": str(Evidence.PARSED),
-            "subgraphs": [list(each) for each in self.subgraphs],
-        }
+        return {**asdict(self), "edgetpu": self.edgetpu, "evidence": str(Evidence.PARSED)}
 
 
 def match(original: Graph, compiled: Graph) -> Match:
