@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.release.models import write_files
 
+from quantline.files import canonical_json
 from quantline.release import Project
 from quantline.release.promotion import Candidate
 from quantline.release.registry import INT8_MODEL
@@ -46,7 +47,7 @@ def candidate(
         },
     }
     for name, value in texts.items():
-        (folder / f"{name}.json").write_text(json.dumps(value))
+        (folder / f"{name}.json").write_bytes(canonical_json(value))
     (folder / "trained.keras").write_bytes(TRAINED)
     files = {name: folder / f"{name}.json" for name in texts}
     files |= {

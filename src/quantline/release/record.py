@@ -155,11 +155,12 @@ def _model_files(files: Mapping[str, Path], labels: Path | None) -> ModelFiles:
 
 def _provenance(read: Mapping[str, Any], folder: Path) -> dict[str, str]:
     manifest, recipe, imported = read["manifest"], read["recipe"], read["float_import"]
-    dataset = manifest["dataset"]
+    dataset = dict(manifest["dataset"])
+    named = (dataset.pop("source"), *(dataset[key] for key in sorted(dataset)))
     lock = folder / _LOCK_FILE
     return {
         "quantline.verdict": read["gate"]["verdict"],
-        "quantline.dataset": ":".join(str(each) for each in dataset.values() if each),
+        "quantline.dataset": ":".join(str(each) for each in named if each),
         "quantline.calibration_sha256": manifest["calibration"]["sha256"],
         "quantline.evaluation_sha256": manifest["evaluation"]["sha256"],
         "quantline.source_model_sha256": imported["source"]["sha256"],
