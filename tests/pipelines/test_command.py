@@ -42,7 +42,7 @@ MISTAKES = {
     ),
     "environment": (
         ["--env", "imagenett"],
-        ["There is no environment 'imagenett'.", "base, imagenet, local", "'imagenet'?"],
+        ["There is no environment 'imagenett'.", "base, imagenet, local, nights", "'imagenet'?"],
     ),
     "missing result": (
         ["--pipelines", "conversion"],
@@ -79,6 +79,17 @@ def test_parameters_that_cannot_be_read(project: Any, content: str, said: str) -
     assert len(err.strip().splitlines()) == 1
     assert "The parameters cannot be read." in err
     assert said in err
+
+
+def test_an_error_that_nobody_foresaw_does_not_look_like_a_refusal(project: Any) -> None:
+    catalog = project.folder / "conf/base/catalog.yml"
+    catalog.write_text(catalog.read_text().replace("\nranges:\n", "\nrangse:\n"))
+    status, _, err = project.run("--pipelines", "sampling")
+    assert status == 2
+    assert "Traceback" in err
+    assert "'ranges' not found in the catalog" in err.splitlines()[-1]
+    status, _, _ = project.run("--pipeline", "sampling", "--pipelines", "sampling")
+    assert status == 2
 
 
 def test_the_folder_of_the_local_environment_is_missing(project: Any) -> None:
