@@ -1,0 +1,92 @@
+"""The parameters of the pipeline: typed, and checked once, before any node runs.
+
+Each class of ``BLOCKS`` is one top-level key of ``conf/base/parameters_*.yml``. Nodes receive plain
+mappings from Kedro and turn them into these values with :func:`check`, which is also what the check
+before a run calls for all of them.
+"""
+
+from quantline.recipe.block import (
+    Block,
+    IoType,
+    Positive,
+    SchemeName,
+)
+from quantline.recipe.check import (
+    BLOCKS,
+    check,
+    check_all,
+)
+from quantline.recipe.conversion import (
+    Baseline,
+    Calibration,
+    Conversion,
+    Method,
+    Override,
+    Parity,
+    Percentile,
+    Pin,
+    Ranges,
+    Validation,
+)
+from quantline.recipe.data import (
+    CalibrationSplit,
+    Dataset,
+    EvaluationSplit,
+    ImageCsv,
+    Model,
+    Npz,
+    Sampling,
+    Tfds,
+)
+from quantline.recipe.evaluation import (
+    EdgeTpu,
+    Evaluation,
+    Latency,
+)
+from quantline.recipe.gate import (
+    ChampionChange,
+    Change,
+    Gate,
+    Limit,
+)
+from quantline.recipe.release import (
+    Release,
+    Training,
+)
+
+__all__ = [
+    "BLOCKS",
+    "Baseline",
+    "Block",
+    "Calibration",
+    "CalibrationSplit",
+    "ChampionChange",
+    "Change",
+    "Conversion",
+    "Dataset",
+    "EdgeTpu",
+    "Evaluation",
+    "EvaluationSplit",
+    "Gate",
+    "ImageCsv",
+    "IoType",
+    "Latency",
+    "Limit",
+    "Method",
+    "Model",
+    "Npz",
+    "Override",
+    "Parity",
+    "Percentile",
+    "Pin",
+    "Positive",
+    "Ranges",
+    "Release",
+    "Sampling",
+    "SchemeName",
+    "Tfds",
+    "Training",
+    "Validation",
+    "check",
+    "check_all",
+]

@@ -1,0 +1,111 @@
+"""Turning plain values into blocks, and mistakes in them into errors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from quantline.errors import ParameterError, suggest
+from quantline.recipe.block import Block
+from quantline.recipe.conversion import Baseline, Calibration, Conversion, Validation
+from quantline.recipe.data import Dataset, Model, Sampling
+from quantline.recipe.evaluation import Evaluation
+from quantline.recipe.gate import Gate
+from quantline.recipe.release import Release, Training
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BLOCKS: dict[str, type[Block]] = {
+    "model": Model,
+    "dataset": Dataset,
+    "sampling": Sampling,
+    "baseline": Baseline,
+    "calibration": Calibration,
+    "conversion": Conversion,
+    "validation": Validation,
+    "evaluation": Evaluation,
+    "gate": Gate,
+    "release": Release,
+    "training": Training,
+}
+
+B = TypeVar("B", bound=Block)
+
+
+def check(block: type[B], values: Any, key: str | None = None) -> B:
+    """Turn one block's plain values into its type.
+
+    Args:
+        block: One of the classes above.
+        values: A mapping as YAML gives it.
+        key: The block's key, for messages; by default the one it has in ``BLOCKS``.
+
+    Raises:
+        ParameterError: A value is unknown, missing or of the wrong type.
+    """
+    key = key or next(name for name, each in BLOCKS.items() if each is block)
+    try:
+        return block.model_validate(values)
+    except ValidationError as error:
+        raise _explain(key, block, error) from error
+
+
+def check_all(parameters: Mapping[str, Any]) -> None:
+    """Check every top-level parameter, and that none is unknown or missing.
+
+    Raises:
+        ParameterError: The first mistake, with the number of others.
+    """
+    for key in parameters:
+        if key not in BLOCKS:
+            raise ParameterError(
+                f"Unknown parameter '{key}'",
+                found=f"'{key}'",
+                expected=f"one of {', '.join(BLOCKS)}",
+                remedy=suggest(str(key), list(BLOCKS)) or "Remove it",
+            )
+    for key, block in BLOCKS.items():
+        check(block, parameters.get(key, {}), key)
+
+
+def _explain(key: str, block: type[Block], error: ValidationError) -> ParameterError:
+    problems = error.errors()
+    first = problems[0]
+    path = ".".join([key, *(str(part) for part in first["loc"])])
+    more = f" ({len(problems) - 1} more mistakes in '{key}')" if len(problems) > 1 else ""
+    if first["type"] == "extra_forbidden":
+        known = _fields_at(block, first["loc"][:-1])
+        return ParameterError(
+            f"Unknown parameter '{path}'{more}",
+            found=f"'{first['loc'][-1]}'",
+            expected=f"one of {', '.join(known)}",
+            remedy=suggest(str(first["loc"][-1]), known) or "Remove it",
+        )
+    if first["type"] == "missing":
+        return ParameterError(
+            f"Parameter '{path}' is missing{more}",
+            found="no value",
+            expected="a value, as in conf/base",
+            remedy=f"Set '{path}' in conf/base, in your environment, or with --params",
+        )
+    return ParameterError(
+        f"Parameter '{path}' has a bad value{more}",
+        found=f"{first['input']!r}",
+        expected=first["msg"].removeprefix("Value error, ").removeprefix("Input should be "),
+        remedy=f"Correct '{path}' and run again",
+    )
+
+
+def _fields_at(block: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+    parts = iter(loc)
+    for part in parts:
+        annotation = block.model_fields[str(part)].annotation
+        if get_origin(annotation) is dict:
+            next(parts, None)  # a key of the user's own
+            annotation = get_args(annotation)[1]
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            break
+        block = annotation
+    return list(block.model_fields)

@@ -1,0 +1,162 @@
+"""The parameters of the stages from the float model to the proof that it is integer."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from quantline.recipe.block import Block, IoType, Positive, SchemeName
+from quantline.recipe.evaluation import Latency
+
+
+class Parity(Block):
+    """How the imported float model is compared with the original.
+
+    Attributes:
+        examples: How many calibration examples both run.
+        tolerance: The largest difference allowed, as a share of the largest output magnitude.
+    """
+
+    examples: Positive = 16
+    tolerance: Annotated[float, Field(gt=0)] = 1e-3
+
+
+class Baseline(Block):
+    """The float baseline."""
+
+    parity: Parity = Parity()
+    latency: Latency = Latency()
+
+
+class Calibration(Block):
+    """The recording of ranges.
+
+    Attributes:
+        lint: Whether an error that the lint finds in the calibration set stops the run, or is only
+            a warning. What no range can be recorded from, such as NaN, stops it anyway.
+        timeout_s: After how many seconds the child process that records is ended.
+    """
+
+    lint: Literal["error", "warn"] = "error"
+    timeout_s: Positive = 1800
+
+
+Method = Literal["minmax", "moving_average", "percentile", "mse", "entropy"]
+Percentile = Annotated[float, Field(gt=50, le=100)]
+
+
+class Override(Block):
+    """How the range of some tensors is chosen.
+
+    Attributes:
+        tensor: A tensor's name, or a regular expression that fits the whole of it.
+        method: The method for it; that of all tensors if None.
+        percentile: The percentile for it; that of all tensors if None.
+        min: The range's lower end, given; with ``max``.
+        max: The range's upper end, given.
+    """
+
+    tensor: str
+    method: Method | None = None
+    percentile: Percentile | None = None
+    min: float | None = None
+    max: float | None = None
+
+    @model_validator(mode="after")
+    def _sound(self) -> Override:
+        try:
+            re.compile(self.tensor)
+        except re.error as error:
+            raise ValueError(f"a regular expression ({error})") from error
+        given = (self.min, self.max)
+        if given != (None, None) and (None in given or not given[0] < given[1]):  # type: ignore[operator]
+            raise ValueError("both 'min' and 'max', with min below max")
+        if not {"method", "percentile", "min"} & self.model_fields_set:
+            raise ValueError("a method, a percentile, or min and max")
+        return self
+
+
+class Ranges(Block):
+    """How ranges are chosen from what was recorded.
+
+    Attributes:
+        method: The method for every tensor; ``auto`` picks it, and bias correction, on samples.
+        percentile: For the method ``percentile``, the share of values below the upper end, in per
+            cent; as many lie above the lower end.
+        overrides: For single tensors; of several that fit, the last holds.
+    """
+
+    method: Method | Literal["auto"] = "minmax"
+    percentile: Percentile = 99.99
+    overrides: tuple[Override, ...] = ()
+
+    @field_validator("overrides", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+
+class Pin(Block):
+    """A scale and a zero point that an input or output keeps, as firmware has them compiled in.
+
+    Attributes:
+        scale: The real value of one step.
+        zero_point: The integer that stands for 0, in the type that the input or output has.
+    """
+
+    scale: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    zero_point: int = 0
+
+
+class Conversion(Block):
+    """The conversion of the float model.
+
+    Attributes:
+        scheme: What becomes an integer, or a half, and how wide.
+        backend: Who quantizes.
+        ranges: How the ranges of activations are chosen.
+        bias_correction: Whether biases are corrected for what rounding the weights adds, where
+            that lowers the output error on calibration samples that are held back.
+        pinned: Inputs and outputs, by name, that keep a given scale and zero point.
+        keep_float: Operator types such as ``SOFTMAX``, names of tensors that operators write, or
+            regular expressions that fit the whole of such names; these operators stay float.
+        input_type: The dtype of the converted model's inputs; the scheme's own if None.
+        output_type: The dtype of the converted model's outputs; likewise.
+        timeout_s: After how many seconds the child process is ended.
+    """
+
+    scheme: SchemeName = "int8"
+    backend: Literal["tensorflow", "litert"] = "tensorflow"
+    ranges: Ranges = Ranges()
+    bias_correction: bool = False
+    pinned: dict[str, Pin] = {}
+    keep_float: list[str] = []
+    input_type: IoType | None = None
+    output_type: IoType | None = None
+    timeout_s: Positive = 1800
+
+    @field_validator("keep_float")
+    @classmethod
+    def _sound(cls, value: list[str]) -> list[str]:
+        for each in value:
+            try:
+                re.compile(each)
+            except re.error as error:
+                raise ValueError(f"regular expressions; '{each}' is none ({error})") from error
+        return value
+
+
+class Validation(Block):
+    """The check of the converted model.
+
+    Attributes:
+        integer_only: Whether a tensor that is not an integer stops the run; if None, where the
+            scheme promises integers only.
+        target: The target whose contract the model must keep: a built-in one's name, or the path
+            of a YAML file; none if None.
+    """
+
+    integer_only: bool | None = None
+    target: str | None = "cpu"

@@ -1,0 +1,122 @@
+"""The model, and where examples come from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from quantline.recipe.block import Block, Positive
+
+
+class Model(Block):
+    """The trained float model.
+
+    Attributes:
+        path: A Keras file (``.keras`` or ``.h5``), a SavedModel folder or a float ``.tflite`` file.
+        signature: Which signature; if None, the only one, or ``serving_default`` of a SavedModel.
+        allow_lambda: Whether Python code that a Keras file holds or names may run.
+    """
+
+    path: str
+    signature: str | None = None
+    allow_lambda: bool = False
+
+
+class Tfds(Block):
+    """A TensorFlow Datasets builder that is prepared on disk.
+
+    Attributes:
+        name: The builder's name, with its config if it has any, such as ``glue/cola``.
+        version: The dataset's version; the newest on disk if None.
+        input_key: The feature that is the model's input; the supervised input if None.
+        label_key: The feature that is the label; the supervised label if None.
+    """
+
+    name: str | None = None
+    version: str | None = None
+    input_key: str | None = None
+    label_key: str | None = None
+
+
+class ImageCsv(Block):
+    """Image files named by a CSV file, or a folder of unlabelled images.
+
+    Attributes:
+        file_column: The column of image files, relative to the CSV file's own folder.
+        label_column: The column of class indices; a CSV file without it is unlabelled.
+        color: How images are decoded.
+    """
+
+    file_column: str = "file"
+    label_column: str = "label"
+    color: Literal["rgb", "grayscale"] = "rgb"
+
+
+class Npz(Block):
+    """Numpy archives.
+
+    Attributes:
+        x: The array of examples, shape (n_examples, ...).
+        y: The array of class indices, shape (n_examples,); an archive without it is unlabelled.
+    """
+
+    x: str = "x"
+    y: str = "y"
+
+
+class Dataset(Block):
+    """Where examples come from and how they become model input.
+
+    Attributes:
+        source: Which of the blocks below is used.
+        data_dir: The TFDS ``data_dir``; for files, the folder that relative names start from.
+        label_offset: Added to every label; 1 for a model whose class 0 is a background class that
+            the dataset lacks.
+        transform: A list of steps, or an importable function ``module:name``.
+    """
+
+    source: Literal["tfds", "image_csv", "npz"]
+    data_dir: str = "."
+    label_offset: int = 0
+    tfds: Tfds = Tfds()
+    image_csv: ImageCsv = ImageCsv()
+    npz: Npz = Npz()
+    transform: list[dict[str, Any]] | str = []
+
+    @model_validator(mode="after")
+    def _named(self) -> Dataset:
+        if self.source == "tfds" and not self.tfds.name:
+            raise ValueError("dataset.source is tfds, so dataset.tfds.name must name a builder")
+        return self
+
+
+class CalibrationSplit(Block):
+    """Which examples calibrate the model.
+
+    Attributes:
+        split: A TFDS split expression; for files, a file name with an optional ``[from:to]``.
+        examples: How many; all of the split if None.
+    """
+
+    split: str
+    examples: Positive | None = 100
+
+
+class EvaluationSplit(Block):
+    """Which examples the models are evaluated on; the fields are those of calibration."""
+
+    split: str
+    examples: Positive | None = None
+
+
+class Sampling(Block):
+    """How examples are drawn.
+
+    Attributes:
+        seed: The seed of every draw.
+    """
+
+    seed: Annotated[int, Field(ge=0)]
+    calibration: CalibrationSplit
+    evaluation: EvaluationSplit

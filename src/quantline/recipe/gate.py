@@ -1,0 +1,107 @@
+"""The rules that a candidate is held to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field, field_validator, model_validator
+
+from quantline.recipe.block import Block
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Margin = Annotated[float, Field(gt=0)]
+
+
+class Limit(Block):
+    """What a metric of a report must keep.
+
+    Attributes:
+        min: The least that passes.
+        max: The most that passes.
+    """
+
+    min: float | None = None
+    max: float | None = None
+
+    @model_validator(mode="after")
+    def _given(self) -> Limit:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError("a 'min' that is not above 'max'")
+        return self
+
+
+class Change(Block):
+    """What a change from another model may cost; None: that is not asked.
+
+    Attributes:
+        top1_margin_points: How much worse top-1 may be, in percentage points.
+        top5_margin_points: How much worse top-5 may be, in percentage points.
+        loss_margin: By how much the loss may be higher.
+        confidence_margin: By how much the mean confidence may be off, either way.
+        fallen_classes: How many classes may be worse, as the test for many classes finds them.
+    """
+
+    top1_margin_points: Margin | None = 1.0
+    top5_margin_points: Margin | None = None
+    loss_margin: Margin | None = 0.05
+    confidence_margin: Margin | None = None
+    fallen_classes: Annotated[int, Field(ge=0)] | None = 0
+
+
+class ChampionChange(Change):
+    """What a change from the champion may cost; None: that is not asked.
+
+    Attributes:
+        size_growth: By which share the file may be larger.
+        latency_growth: By which share the latency may be higher, both timed by turns.
+    """
+
+    size_growth: Annotated[float, Field(ge=0)] | None = 0.1
+    latency_growth: Annotated[float, Field(ge=0)] | None = 0.25
+
+
+class Gate(Block):
+    """The rules that a model must keep to be released.
+
+    Attributes:
+        confidence: The confidence of each comparison, one-sided.
+        seed: The seed of the bootstrap.
+        resamples: How many times the bootstrap draws the examples again.
+        absolute: Limits of metrics, by report and name such as ``int8_metrics.top1``; in YAML a
+            dot may be a level of its own. A limit whose ``min`` and ``max`` are null is none.
+        against_float: What the change from the float model may cost.
+        against_champion: What the change from the champion may cost.
+    """
+
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    seed: Annotated[int, Field(ge=0)] = 0
+    resamples: Annotated[int, Field(ge=100)] = 2000
+    absolute: dict[str, Limit] = {}
+    against_float: Change = Change()
+    against_champion: ChampionChange = ChampionChange()
+
+    @field_validator("absolute", mode="before")
+    @classmethod
+    def _flat(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        limits = list(_limits(value, ""))
+        names = [name for name, _ in limits]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"each limit once, with dots or as levels; not {', '.join(twice)}")
+        return dict(limits)
+
+
+def _limits(values: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    """Yield nested limits by their dotted names; levels, unlike dots, are merged and overridden."""
+    for key, value in values.items():
+        is_nested = isinstance(value, dict) and value and not value.keys() & {"min", "max"}
+        if is_nested:
+            yield from _limits(value, f"{prefix}{key}.")
+        elif value is not None and not isinstance(value, dict):
+            raise ValueError(f"'min', 'max' or both of '{prefix}{key}'")
+        elif value and any(each is not None for each in value.values()):
+            yield f"{prefix}{key}", value

@@ -1,0 +1,48 @@
+"""What becomes of a candidate, and the training of the next one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from quantline.recipe.block import Block, Positive
+
+
+class Release(Block):
+    """What becomes of a candidate that passed its gate.
+
+    Attributes:
+        model: The registered model's name.
+        promotion: ``at_once`` makes it champion; ``after_approval`` registers it as challenger, and
+            ``quantline promote`` approves it.
+        labels: A text file with the classes' names, one a line, that goes with the model; or None.
+        notify: A command that gets the verdict as JSON on its standard input; or None.
+        notify_timeout_s: After how many seconds that command is ended.
+    """
+
+    model: Annotated[str, Field(pattern=r"^[^/:.%\"'`]+$")]
+    promotion: Literal["at_once", "after_approval"] = "at_once"
+    labels: str | None = None
+    notify: str | None = None
+    notify_timeout_s: Positive = 60
+
+
+class Training(Block):
+    """The training of the embedded model.
+
+    Attributes:
+        start: With what ``retrain`` begins: ``anew``, or with the weights of the ``champion``.
+        seed: The seed of weights, shuffling and augmentation.
+        split: The split that is trained on.
+        epochs: Passes over the split.
+        batch_size: Examples a step.
+        learning_rate: Its peak; it falls to zero along a cosine.
+    """
+
+    start: Literal["anew", "champion"] = "anew"
+    seed: Annotated[int, Field(ge=0)]
+    split: str
+    epochs: Positive
+    batch_size: Positive
+    learning_rate: Annotated[float, Field(gt=0)]
