@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-TSHIRT, TROUSER, SHIRT = 0, 1, 6
+TSHIRT, SHIRT = 0, 6
 CALIBRATION = 1000  # examples that a calibration set is drawn from
 
 Split = tuple[np.ndarray, np.ndarray]
@@ -29,13 +29,16 @@ def nights(train: Split) -> dict[str, tuple[Split, Split]]:
     fewer = x[:15_000], y[:15_000]
     x, y = x[:30_000], y[:30_000]
     sound = x[:CALIBRATION], y[:CALIBRATION]
-    trousers = x[y == TROUSER][:CALIBRATION]
+
+    def darkened(share: float) -> Split:
+        return (sound[0] * share).astype(np.uint8), sound[1]
+
     return {
         "1-fewer": (fewer, sound),
         "2-more": ((x, y), sound),
         "3-mislabelled": ((x, _swap(y, TSHIRT, SHIRT)), sound),
-        "4-one-class": ((x, y), (trousers, np.full(len(trousers), TROUSER))),
-        "5-darkened": ((x, y), (sound[0] // 3, sound[1])),
+        "4-darkened": ((x, y), darkened(0.62)),
+        "5-dark": ((x, y), darkened(0.33)),
     }
 
 

@@ -216,8 +216,8 @@ def test_running_out_of_time_ends_the_child() -> None:
 
 
 def test_running_out_of_time_names_the_stage_and_the_last_words(helper) -> None:
-    with pytest.raises(ChildCrashed, match=r"after 8 s at stage 'loading'.*words: HIB Error"):
-        run_in_child(helper.announce_and_sleep, what="x", timeout_s=8)
+    with pytest.raises(ChildCrashed, match=r"after 4 s at stage 'loading'.*words: HIB Error"):
+        run_in_child(helper.announce_and_sleep, what="x", timeout_s=4)
 
 
 def test_what_a_child_prints_stays_there_and_it_has_no_input(

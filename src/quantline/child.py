@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from quantline.errors import ChildCrashed, QuantlineError
 from quantline.progress import waiting
+from quantline.quiet import leave_out_extras
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -175,6 +176,7 @@ def _crashed(
 def _main(call: str, answer: str) -> None:
     import importlib
 
+    leave_out_extras()
     with Path(call).open("rb") as stream:
         sys.path[:] = pickle.load(stream)  # noqa: S301 - written by our own parent
         module, name, arguments = pickle.load(stream)  # noqa: S301

@@ -1,15 +1,31 @@
-"""TensorFlow without its chatter: notices on import that no setting turns off, and its loggers."""
+"""TensorFlow without its chatter and without what its import need not cost."""
 
 from __future__ import annotations
 
+import gc
+import importlib
 import logging
 import os
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from types import ModuleType
+
+# Keras imports these where it finds them: for plots, data frames and scikit-learn's wrappers.
+_EXTRAS_OF_KERAS = ("matplotlib", "pandas", "scipy", "sklearn")
+_left_out: list[str] = []
+
+
+def leave_out_extras() -> None:
+    """Have Keras do without its optional packages, in a process that loads models and no more.
+
+    TensorFlow imports Keras, and with them that takes half as long again. Whatever else imports
+    them still gets them.
+    """
+    _left_out[:] = _EXTRAS_OF_KERAS
 
 
 def tensorflow() -> ModuleType:
@@ -20,15 +36,15 @@ def tensorflow() -> ModuleType:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    with stderr_turned_away():
-        import tensorflow as tf  # type: ignore[import-untyped,unused-ignore]
+    if "tensorflow" not in sys.modules:
+        with stderr_turned_away(), _no_garbage(), _hidden(_left_out):
+            importlib.import_module("tensorflow")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     logging.getLogger("absl").setLevel(logging.ERROR)
     from absl import logging as absl_logging
 
     absl_logging.set_verbosity(absl_logging.ERROR)
-    module: ModuleType = tf
-    return module
+    return importlib.import_module("tensorflow")
 
 
 @contextmanager
@@ -42,3 +58,32 @@ def stderr_turned_away() -> Iterator[None]:
         os.dup2(saved, 2)
         os.close(saved)
         os.close(sink)
+
+
+@contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Take for granted that what is made meanwhile stays, as what an import makes does.
+
+    The garbage collector would walk through a million objects of TensorFlow's time and again: as
+    they are made, and whenever the public converter converts, which collects each time.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if enabled:
+            gc.enable()
+
+
+@contextmanager
+def _hidden(names: Sequence[str]) -> Iterator[None]:
+    """Let the packages that are not loaded yet be as if they were not installed."""
+    new = {name: None for name in names if name not in sys.modules}
+    sys.modules.update(new)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in new:
+            del sys.modules[name]

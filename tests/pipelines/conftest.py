@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -79,13 +80,32 @@ class Project:
         return [] if experiment is None else client.search_runs([experiment.experiment_id])
 
 
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Fill a folder in the first worker process that asks for it, and return it in all of them."""
+    root = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    folder, done = root / name, root / f"{name}.done"
+    with (root / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            done.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with train.npz, test.npz and a model: the bright quarter is the class."""
+    return once(tmp_path_factory, "tiny", make_tiny)
+
+
+def make_tiny(folder: Path) -> None:
     tf = tensorflow()
     import keras
 
-    folder = tmp_path_factory.mktemp("tiny")
     rng = np.random.default_rng(7)
     for name, count in (("train", 200), ("test", 120)):
         y = np.arange(count) % CLASSES
@@ -111,7 +131,6 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Imported without TensorFlow: quick, for tests of what comes after the import.
     converted = tf.lite.TFLiteConverter.from_keras_model(model).convert()
     (folder / "model.tflite").write_bytes(converted)
-    return folder
 
 
 def make_project(folder: Path, tiny: Path) -> Project:
@@ -152,11 +171,13 @@ def make_project(folder: Path, tiny: Path) -> Project:
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow store without a run; MLflow takes seconds to make the tables of one."""
-    from mlflow import MlflowClient
 
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
+    def make(folder: Path) -> None:
+        from mlflow import MlflowClient
+
+        MlflowClient(f"sqlite:///{folder / 'mlflow.db'}").search_experiments()
+
+    return once(tmp_path_factory, "store", make) / "mlflow.db"
 
 
 @pytest.fixture
@@ -189,8 +210,15 @@ def kedro_run(
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Project:
     """A scratch project after one full run, started in one of its folders."""
-    project = make_project(tmp_path_factory.mktemp("finished") / "project", tiny)
-    status, out, err = project.run(cwd=project.folder / "conf")
-    assert status == 0, err
-    assert "top-1" in out
-    return project
+
+    def make(folder: Path) -> None:
+        project = make_project(folder / "project", tiny)
+        status, out, err = project.run(cwd=project.folder / "conf")
+        assert status == 0, err
+        assert "top-1" in out
+
+    # Tests run parts of the chain in it again: each worker process has a copy.
+    ran = once(tmp_path_factory, "finished", make)
+    folder = tmp_path_factory.mktemp("finished") / "project"
+    shutil.copytree(ran / "project", folder)
+    return Project(folder)

@@ -30,6 +30,11 @@ def imported(path: Path, samples: np.ndarray, **model: Any) -> Any:
     return import_float(recipe.Model(path=str(path), **model), samples, PARITY)
 
 
+@pytest.fixture(scope="module")
+def plain_import(plain: Any) -> Any:
+    return imported(plain.file, plain.samples)
+
+
 def same_outputs(content: bytes, model: Any) -> None:
     runtime = Runtime(content)
     assert runtime.inputs[0].shape == (1, *model.samples.shape[1:])
@@ -39,9 +44,9 @@ def same_outputs(content: bytes, model: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["plain", "depthwise", "residual"])
-def test_a_keras_file(name: str, request: pytest.FixtureRequest) -> None:
+def test_a_keras_file(name: str, plain_import: Any, request: pytest.FixtureRequest) -> None:
     model = request.getfixturevalue(name)
-    result = imported(model.file, model.samples)
+    result = plain_import if name == "plain" else imported(model.file, model.samples)
     same_outputs(result.content, model)
     assert [each.key for each in read(result.content).signatures] == ["serving_default"]
     parity = result.about["parity"]
@@ -69,9 +74,8 @@ def test_a_float_tflite(plain: Any, folder: str, tmp_path: Path) -> None:
     same_outputs(imported(path, plain.samples).content, plain)
 
 
-def test_equal_imports_are_equal_bytes(plain: Any) -> None:
-    first, second = (imported(plain.file, plain.samples) for _ in range(2))
-    assert first == second
+def test_equal_imports_are_equal_bytes(plain: Any, plain_import: Any) -> None:
+    assert imported(plain.file, plain.samples) == plain_import
 
 
 def test_a_quantized_tflite_is_refused(plain: Any, tmp_path: Path) -> None:
@@ -90,12 +94,21 @@ def test_a_quantized_tflite_is_refused(plain: Any, tmp_path: Path) -> None:
         ((10, 10, 3, 1), "Drop the extra dimension"),
     ],
 )
-def test_samples_of_another_shape(plain: Any, shape: tuple[int, ...], advice: str) -> None:
+def test_samples_of_another_shape(
+    plain: Any, shape: tuple[int, ...], advice: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.tflite"
+    path.write_bytes(plain.float_tflite)
     with pytest.raises(InputMismatch) as caught:
-        imported(plain.file, np.zeros((4, *shape), np.float32))
+        imported(path, np.zeros((4, *shape), np.float32))
     assert str(shape) in str(caught.value)
     assert "(10, 10, 3)" in str(caught.value)
     assert advice in str(caught.value)
+
+
+def test_an_original_is_not_run_on_samples_of_another_shape(plain: Any) -> None:
+    with pytest.raises(InputMismatch, match=r"resize: \{height: 10, width: 10\}"):
+        imported(plain.file, np.zeros((4, 20, 16, 3), np.float32))
 
 
 def test_two_inputs_are_refused(two_inputs: Path) -> None:

@@ -116,8 +116,6 @@ def test_a_range_gives_the_scale_and_zero_point_of_the_formula(plain: Any) -> No
 def test_the_recipe_says_how_it_was_made(plain: Any) -> None:
     ranges = record(plain.float_tflite, plain.samples, samples_sha256="ab")
     first = quantize(plain.float_tflite, ranges, recipe.Conversion())
-    again = quantize(plain.float_tflite, ranges, recipe.Conversion())
-    assert first == again
     assert first.recipe["size_bytes"] == len(first.content)
     assert first.recipe["samples"] == len(plain.samples)
     assert first.recipe["samples_sha256"] == ["ab"]

@@ -46,7 +46,7 @@ def test_shards_quantize_to_the_same_bytes_as_one_pass(
     a, b, c = shards
     whole = record(depthwise.float_tflite, depthwise.samples)
     made = [
-        quantize(depthwise.float_tflite, ranges, recipe.Conversion()).content
+        quantize(depthwise.float_tflite, ranges, recipe.Conversion(backend="litert")).content
         for ranges in (c.merge(b).merge(a), whole)
     ]
     assert made[0] == made[1]
