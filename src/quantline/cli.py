@@ -43,8 +43,8 @@ def run(**arguments: Any) -> None:
         click.echo("Interrupted. Finished results are kept; the same command runs again.", err=True)
         raise SystemExit(INTERRUPTED) from None
     except click.ClickException as error:
-        error.exit_code = COULD_NOT_RUN
-        raise
+        error.show()
+        raise SystemExit(COULD_NOT_RUN) from error
     except Exception as error:
         ours = _find(error)
         if ours is None:
