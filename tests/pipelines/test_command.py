@@ -88,8 +88,9 @@ def test_an_error_that_nobody_foresaw_does_not_look_like_a_refusal(project: Any)
     assert status == 2
     assert "Traceback" in err
     assert "'ranges' not found in the catalog" in err.splitlines()[-1]
-    status, _, _ = project.run("--pipeline", "sampling", "--pipelines", "sampling")
+    status, out, _ = project.run("--pipeline", "sampling", "--pipelines", "sampling")
     assert status == 2
+    assert "cannot be used together" in out  # where Kedro says it
 
 
 def test_the_folder_of_the_local_environment_is_missing(project: Any) -> None:
