@@ -247,3 +247,13 @@ def test_checked_values_are_read_only() -> None:
 def test_check_names_the_key_it_is_given() -> None:
     with pytest.raises(ParameterError, match=r"'anything\.runs'"):
         recipe.check(recipe.Latency, {"runs": 0}, "anything")
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("models/my.keras", "my"), ("exported/v2.1", "v2"), ("a b:c.tflite", "a_b_c")],
+)
+def test_a_registered_model_is_named_like_its_file(path: str, name: str) -> None:
+    model = recipe.Model(path=path)
+    assert recipe.Release().name(model) == name
+    assert recipe.Release(model="chosen").name(model) == "chosen"

@@ -269,7 +269,7 @@ class NothingToRollBack(QuantlineError):
 
 
 class ChampionNotComparable(QuantlineError):
-    """The champion's predictions are not of the examples that the candidate was evaluated on."""
+    """The champion was evaluated on other examples, or is a model for something else."""
 
 
 class ModelsUnrelated(QuantlineError):

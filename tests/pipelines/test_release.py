@@ -82,7 +82,7 @@ def test_a_refused_candidate_is_recorded_and_not_registered(released: Any, give:
         "--params", f"gate.absolute.int8_metrics.top1.min=1.01,release.notify=sh -c '{command}'",
     )  # fmt: skip
     assert status == 1
-    assert paragraph.startswith("The candidate is refused, and 'fashion_mnist' stays as it is.")
+    assert paragraph.startswith("The candidate is refused, and 'model' stays as it is.")
     assert "absolute.int8_metrics.top1" in paragraph
     outcome = released.json("08_reporting/release.json")
     assert (outcome["outcome"], outcome["version"]) == ("refused", None)
@@ -157,14 +157,14 @@ def test_a_champion_whose_run_was_deleted_is_named(released: Any, give: Any) -> 
     finally:
         gone.rename(kept)  # it is the finished project's
     assert status == 2
-    assert "The champion of 'fashion_mnist', version 1, is not complete" in paragraph
+    assert "The champion of 'model', version 1, is not complete" in paragraph
     assert "no int8.tflite" in paragraph
 
 
 def test_retraining_goes_on_from_the_champion(released: Any) -> None:
     trained = "data/06_models/fashion_mnist.keras"
     parameters = (
-        f"model.path={trained},training.start=champion,training.split=train.npz,"
+        f"model.path={trained},release.model=model,training.start=champion,training.split=train.npz,"
         "training.epochs=1,training.learning_rate=0.0001"
     )
     status, out, err = released.run("--pipelines", "retrain", "--params", parameters)
@@ -174,7 +174,7 @@ def test_retraining_goes_on_from_the_champion(released: Any) -> None:
     assert "champion: version 1" in out
     before, after = (released.folder / each for each in ("data/01_raw/model.keras", trained))
     assert before.read_bytes() != after.read_bytes()
-    champion = tell("champion")
+    champion = tell("champion", "--model", "model")
     assert [each["version"] for each in champion["lineage"]] == [2, 1]
 
 

@@ -32,7 +32,7 @@ def open_registry(model: str | None, env: str | None) -> Registry:
     """Reach the registry that the project's parameters name.
 
     Args:
-        model: The registered model's name; if None, ``release.model``.
+        model: The registered model's name; if None, the project's.
         env: The project's environment; Kedro's default if None.
 
     Raises:
@@ -55,8 +55,9 @@ def open_registry(model: str | None, env: str | None) -> Registry:
     config = _config(project, env)
     parameters = read_parameters(config, lambda: config["parameters"])
     settings = recipe.check(recipe.Release, parameters.get("release", {}))
+    name = model or settings.name(recipe.check(recipe.Model, parameters["model"]))
     store = connect(Project(project, config["mlflow"]))
-    return Registry(store.client, model or settings.model)
+    return Registry(store.client, name)
 
 
 def _config(project: Path, env: str | None) -> Any:

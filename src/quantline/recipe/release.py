@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from quantline.recipe.block import Block, Positive
+
+if TYPE_CHECKING:
+    from quantline.recipe.data import Model
 
 
 class Release(Block):
     """What becomes of a candidate that passed its gate.
 
     Attributes:
-        model: The registered model's name.
+        model: The registered model's name; if None, that of the model's file.
         promotion: ``at_once`` makes it champion; ``after_approval`` registers it as challenger, and
             ``quantline promote`` approves it.
         labels: A text file with the classes' names, one a line, that goes with the model; or None.
@@ -21,11 +26,19 @@ class Release(Block):
         notify_timeout_s: After how many seconds that command is ended.
     """
 
-    model: Annotated[str, Field(pattern=r"^[^/:.%\"'`]+$")]
+    model: Annotated[str, Field(pattern=r"^[^/:.%\"'`]+$")] | None = None
     promotion: Literal["at_once", "after_approval"] = "at_once"
     labels: str | None = None
     notify: str | None = None
     notify_timeout_s: Positive = 60
+
+    def name(self, model: Model) -> str:
+        """Return the registered model's name.
+
+        Args:
+            model: The model that is released.
+        """
+        return self.model or re.sub(r"[^\w-]+", "_", Path(model.path).stem)
 
 
 class Training(Block):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from quantline import recipe
 from quantline.release.answers import translated
 from quantline.release.outcome import PROMOTED, REFUSED, SUPERSEDED, UNCHANGED, WAITING
 from quantline.release.promotion import Candidate, publish
@@ -14,7 +15,6 @@ from quantline.release.registry import CHALLENGER, CHAMPION, INT8_MODEL, RELEASE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from quantline import recipe
     from quantline.release.project import Project
     from quantline.release.tracking import Store
 
@@ -47,11 +47,12 @@ def release(
         RegistryBusy: Another run was writing to the registry all the time.
         ChampionChanged: The champion is no longer the one that the candidate was compared with.
     """
+    name = settings.name(recipe.check(recipe.Model, parameters["model"]))
     labels = None if settings.labels is None else Path(settings.labels)
     recorded = record(store, project, parameters, labels)
     gate = recorded.gate
     result = {
-        "model": settings.model,
+        "model": name,
         "verdict": gate["verdict"],
         "why": gate["reasons"],
         "run_id": recorded.run_id,
@@ -59,8 +60,8 @@ def release(
     }
     if gate["verdict"] != "passed":
         return {**result, "outcome": REFUSED, "version": None}
-    registry = Registry(store.client, settings.model)
-    with translated(f"register the candidate as '{settings.model}'"):
+    registry = Registry(store.client, name)
+    with translated(f"register the candidate as '{name}'"):
         champion = registry.version_of(CHAMPION)
         if champion is not None and _is_same_model(champion, recorded):
             return {**result, "outcome": UNCHANGED, "version": int(champion.version)}

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.release.gate.cases import EXAMPLES, manifest, ranges, row, table
+from tests.tflite.tiny_model import file
 
 from quantline import recipe
 from quantline.errors import ChampionNotComparable, ResultMissing
 from quantline.files import canonical_json
-from quantline.release.gate import evaluation_sha256, gate_text, judge
+from quantline.release.gate import evaluation_sha256, gate_text, judge, require_same_ports
 
 if TYPE_CHECKING:
     from tests.release.gate.cases import Case
@@ -148,3 +149,13 @@ def test_the_text_says_first_what_stands_in_the_way(case: Case) -> None:
     assert lines[-1].endswith("that of 'image', by +127.5 int8 steps")
     without = gate_text(replace(case, champion=None).judge()).splitlines()
     assert without[0] == "passed: of 15 rules 10 passed, 5 skipped; no champion"
+
+
+def test_a_model_for_something_else_is_no_champion_of_this_one() -> None:
+    def wider(model: Any) -> None:
+        (main,) = model.subgraphs
+        main.tensors[main.inputs[0]].shape = [1, 7]
+
+    require_same_ports(file(), file())
+    with pytest.raises(ChampionNotComparable, match=r"something else.*'release\.model'"):
+        require_same_ports(file(wider), file())

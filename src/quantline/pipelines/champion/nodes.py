@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 FILES = ("int8.tflite", "int8_predictions.parquet", "manifest.json", "ranges.json")
 
 
-def fetch_champion(project: Project, release: dict[str, Any]) -> dict[str, bytes]:
+def fetch_champion(
+    project: Project, release: dict[str, Any], model: dict[str, Any]
+) -> dict[str, bytes]:
     """Fetch the model that is out, and what it was judged by; nothing if there is none."""
-    name = recipe.check(recipe.Release, release).model
+    name = recipe.check(recipe.Release, release).name(recipe.check(recipe.Model, model))
     return fetch(Registry(connect(project).client, name), FILES)

@@ -10,6 +10,13 @@ from quantline.pipelines.champion.nodes import fetch_champion
 def create_pipeline() -> Pipeline:
     """Build the pipeline."""
     return pipeline(
-        [node(fetch_champion, ["project", "params:release"], "champion", name="fetch_champion")],
+        [
+            node(
+                fetch_champion,
+                ["project", "params:release", "params:model"],
+                "champion",
+                name="fetch_champion",
+            )
+        ],
         tags="champion",
     )

@@ -11,7 +11,13 @@ from quantline.evaluation import evaluate, measure
 from quantline.evaluation.predict import SCHEMA
 from quantline.ranges import RangeSet
 from quantline.release.champion import VERSION
-from quantline.release.gate import Champion, Evidence, evaluation_sha256, judge
+from quantline.release.gate import (
+    Champion,
+    Evidence,
+    evaluation_sha256,
+    judge,
+    require_same_ports,
+)
 from quantline.sampling import stream
 
 if TYPE_CHECKING:
@@ -20,13 +26,17 @@ if TYPE_CHECKING:
 
 
 def predict_champion(
-    champion: dict[str, bytes], manifest: dict[str, Any], dataset: dict[str, Any]
+    champion: dict[str, bytes],
+    int8_model: bytes,
+    manifest: dict[str, Any],
+    dataset: dict[str, Any],
 ) -> pa.Table:
     """Return the champion's predictions on this manifest, made anew where its own was another."""
     import pyarrow.parquet as pq
 
     if not champion:
         return SCHEMA.empty_table()
+    require_same_ports(champion["int8.tflite"], int8_model)
     own = json.loads(champion["manifest.json"])
     if evaluation_sha256(own) == evaluation_sha256(manifest):
         return pq.read_table(io.BytesIO(champion["int8_predictions.parquet"]))
@@ -43,6 +53,7 @@ def time_champion(
     """Measure the latency of champion and candidate, interleaved; nothing without a champion."""
     if not champion:
         return {}
+    require_same_ports(champion["int8.tflite"], int8_model)
     latency = recipe.check(recipe.Evaluation, evaluation).latency
     models = {"champion": champion["int8.tflite"], "int8": int8_model}
     return measure(models, calibration_set["x"][0], latency)

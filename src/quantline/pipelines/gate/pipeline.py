@@ -38,7 +38,7 @@ def create_pipeline() -> Pipeline:
         [
             node(
                 predict_champion,
-                ["champion", "manifest", "params:dataset"],
+                ["champion", "int8_model", "manifest", "params:dataset"],
                 "champion_predictions",
                 name="predict_champion",
             ),

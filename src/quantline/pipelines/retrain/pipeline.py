@@ -13,7 +13,7 @@ def create_training() -> Pipeline:
         [
             node(
                 retrain_model,
-                ["params:dataset", "params:training", "params:release", "project"],
+                ["params:dataset", "params:training", "params:release", "params:model", "project"],
                 "trained_model",
                 name="retrain_model",
             )

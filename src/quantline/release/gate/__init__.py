@@ -1,7 +1,12 @@
 """Whether a candidate may replace the model in use; knows nothing of MLflow."""
 
-from quantline.release.gate.evidence import Champion, Evidence, evaluation_sha256
+from quantline.release.gate.evidence import (
+    Champion,
+    Evidence,
+    evaluation_sha256,
+    require_same_ports,
+)
 from quantline.release.gate.text import gate_text
 from quantline.release.gate.verdict import judge
 
-__all__ = ["Champion", "Evidence", "evaluation_sha256", "gate_text", "judge"]
+__all__ = ["Champion", "Evidence", "evaluation_sha256", "gate_text", "judge", "require_same_ports"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from quantline.errors import ChampionNotComparable, ResultMissing
 from quantline.files import canonical_json, sha256
 from quantline.release.tracking import flatten
+from quantline.tflite import read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from quantline.ranges import RangeSet
+    from quantline.tflite import Graph
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,30 @@ class Evidence:
                 expected=f"predictions on the examples {wanted[:12]}, as the candidate's are",
                 remedy="Evaluate the champion anew on the candidate's manifest",
             )
+
+
+def require_same_ports(champion: bytes, candidate: bytes) -> None:
+    """Check that two models take the same input and give as many classes.
+
+    Raises:
+        ChampionNotComparable: They do not: they are models for different things.
+    """
+    found, wanted = (_ports(read(each)) for each in (champion, candidate))
+    if found != wanted:
+        raise ChampionNotComparable(
+            "The champion is a model for something else than the candidate",
+            found=f"inputs and outputs of the shapes {found}",
+            expected=f"{wanted}, as the candidate has them",
+            remedy="Give the candidate a name of its own with 'release.model', so that it is "
+            "registered beside the champion",
+        )
+
+
+def _ports(graph: Graph) -> list[list[int]]:
+    main = graph.main
+    return [
+        [abs(size) for size in main.tensors[index].shape] for index in main.inputs + main.outputs
+    ]
 
 
 def evaluation_sha256(manifest: Mapping[str, Any]) -> str:
