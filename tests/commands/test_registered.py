@@ -9,6 +9,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+# Kedro sets up logging when it is imported, and closes what TensorFlow's logging writes to: first.
+import kedro.framework.project  # noqa: F401
 import pytest
 from tests.commands.conftest import Desk
 from tests.conftest import PROJECT
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-NAME = "fashion_mnist"  # of conf/base/parameters_release.yml
+NAME = "fashion_mnist"  # of the file that conf/base/parameters_baseline.yml names
 
 
 @pytest.fixture

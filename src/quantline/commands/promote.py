@@ -15,7 +15,10 @@ def promote(model: str | None, env: str | None) -> Result:
 
     It passed its gate when it was registered. If the champion changed since, it is not promoted,
     for it was compared with another one.
-    """
+
+    \b
+        quantline promote --model fashion_mnist
+    """  # noqa: D301 - click's mark for lines that stay as they are
     from quantline.release.answers import translated
     from quantline.release.promotion import promote as move
 

@@ -61,14 +61,17 @@ def open_registry(model: str | None, env: str | None) -> Registry:
 
 
 def _config(project: Path, env: str | None) -> Any:
-    # Kedro logs to stdout, outside of the project's own folder, and says so; the result goes there.
+    # Kedro logs to stdout, and says so; the result goes there.
     logging.disable(logging.INFO)
     try:
-        from kedro.framework.project import configure_logging, settings
+        from kedro.framework.project import settings
         from kedro.framework.startup import bootstrap_project
+        from kedro.logging import RichHandler
     finally:
         logging.disable(logging.NOTSET)
-    configure_logging({"version": 1, "disable_existing_loggers": False, "root": {}})
+    root = logging.getLogger()
+    for handler in [each for each in root.handlers if isinstance(each, RichHandler)]:
+        root.removeHandler(handler)
     bootstrap_project(project)
     arguments = {**settings.CONFIG_LOADER_ARGS, "env": env}
     return settings.CONFIG_LOADER_CLASS(str(project / settings.CONF_SOURCE), **arguments)
