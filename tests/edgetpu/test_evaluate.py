@@ -8,7 +8,8 @@ from tests.edgetpu import compiling, pairs
 
 from quantline.edgetpu import Evidence, evaluate
 from quantline.edgetpu.cost.remainder import Remainder
-from quantline.errors import ModelUnreadable, ParameterError
+from quantline.errors import ModelsUnrelated, ModelUnreadable, ParameterError
+from quantline.tflite import read
 
 
 @pytest.fixture
@@ -113,6 +114,23 @@ def test_a_compiled_model_is_parsed(name):
     has_cycles = max(record["min_runtime"]) < 14
     assert (data["latency_ms"]["edgetpu_low"] is not None) == has_cycles
     assert (data["latency_ms"]["low"] is not None) == has_cycles
+
+
+@pairs.needed
+@pytest.mark.parametrize("name", ["mobilenet_v2_1.0_224_quant", "looming_64x64_3x3"])
+def test_the_original_tells_what_a_compiled_model_does_not(name):
+    original = (pairs.PAIRS / f"{name}.tflite").read_bytes()
+    model = (pairs.PAIRS / f"{name}_edgetpu.tflite").read_bytes()
+    alone = evaluate(model, measure_cpu=False)
+    beside = evaluate(model, measure_cpu=False, original=read(original))
+    assert beside.mapped_share_macs == 1.0
+    # Where the compiled file holds cycles they are its own, and come first.
+    assert beside.band == alone.band or (alone.band is None and beside.band is not None)
+    assert beside.memory == alone.memory
+    assert beside.evidence is Evidence.PARSED
+    other = read((pairs.PAIRS / "dense_256.tflite").read_bytes())
+    with pytest.raises(ModelsUnrelated):
+        evaluate(model, measure_cpu=False, original=other)
 
 
 def test_bytes_that_are_no_model_are_refused():

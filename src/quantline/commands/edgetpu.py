@@ -115,8 +115,9 @@ def edgetpu(
     samples = None if data is None else _samples(source[1] if source else graph, data)
     program = None if out is None else find_compiler(compiler)
     found = evaluate(
-        content, settings.runtime_version, settings.multiple_subgraphs, name=f"'{model}'"
-    )
+        content, settings.runtime_version, settings.multiple_subgraphs,
+        name=f"'{model}'", original=None if source is None else source[1],
+    )  # fmt: skip
     mapped = found.report.mapped_operators
     devices = [each.to_dict() for each in detect()]
     values = {"model": model, **found.to_dict(), "devices": devices}

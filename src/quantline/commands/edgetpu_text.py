@@ -151,7 +151,7 @@ def _latency(found: Evaluation) -> str:
     if not found.report.mapped_operators:
         return rest
     if found.band is None:
-        chip = "not known on the Edge TPU, as the file holds no estimate of cycles"
+        chip = "not known on the Edge TPU, as the file holds no estimate ('--original' gives one)"
     else:
         chip = f"{milliseconds(found.band.low, found.band.high)} on the Edge TPU (predicted)"
     if not cpu.operators:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from quantline.edgetpu.advice.suggest import suggest
+from quantline.edgetpu.compiled.match import match
 from quantline.edgetpu.compiled.read import read_compiled
 from quantline.edgetpu.cost.latency import latency_of_compiled, predict_latency
 from quantline.edgetpu.cost.memory import memory_of_compiled, predict_memory
@@ -18,6 +19,7 @@ from quantline.tflite.graph import read
 
 if TYPE_CHECKING:
     from quantline.edgetpu.advice.suggest import Suggestion
+    from quantline.edgetpu.compiled.match import Match
     from quantline.edgetpu.compiled.read import Compiled
     from quantline.edgetpu.cost.latency import Band
     from quantline.edgetpu.cost.memory import Memory
@@ -97,7 +99,8 @@ class Evaluation:
         data: dict[str, Any] = {
             "basis": self.band.basis
             if self.band
-            else "The compiled file holds no estimate of cycles, as those for runtime 14 do not.",
+            else "The compiled file holds no estimate of cycles, as those for runtime 14 do not; "
+            "what it was compiled from would tell.",
             "cpu": cpu,
             "edgetpu_high": self.band.high if self.band else None,
             "edgetpu_low": self.band.low if self.band else None,
@@ -118,6 +121,7 @@ def evaluate(
     multiple_subgraphs: bool = False,
     measure_cpu: bool = True,
     name: str = "the model",
+    original: Graph | None = None,
 ) -> Evaluation:
     """Say how a model fares on the Edge TPU, from its file, before or after compilation.
 
@@ -130,8 +134,11 @@ def evaluate(
         multiple_subgraphs: Whether to compile with ``--enable_multiple_subgraphs``.
         measure_cpu: Whether to time the operators that stay on the CPU.
         name: What to call the model in an error.
+        original: What a compiled model was made from: it tells the work on the chip, and, where the
+            compiled file holds no estimate of cycles, how long that may take.
 
     Raises:
+        ModelsUnrelated: The model was not compiled from ``original``.
         ModelUnreadable: The bytes are not a whole model, or its Edge TPU program is damaged.
         ModelNotFound: There are no bytes.
         ParameterError: There is no such runtime version.
@@ -144,7 +151,8 @@ def evaluate(
     )
     compiled = read_compiled(graph, name)
     if compiled.subgraphs:
-        return _of_compiled(report, compiled, remainder)
+        found = _of_compiled(report, compiled, remainder)
+        return found if original is None else _beside(found, original, match(original, graph))
     return _predicted(graph, report, remainder, multiple_subgraphs)
 
 
@@ -171,6 +179,20 @@ def _predicted(
         suggestions=suggest(graph, report.runtime_version, multiple_subgraphs),
         evidence=Evidence.PREDICTED,
         not_predicted=NOT_PREDICTED,
+    )
+
+
+def _beside(found: Evaluation, original: Graph, placed: Match) -> Evaluation:
+    """Add what the model before compilation tells of a compiled one."""
+    main = original.main
+    mapped, left = (
+        [main.operators[index] for index in each] for each in (placed.edgetpu, placed.cpu)
+    )
+    band = predict_latency(main, set(placed.edgetpu), found.memory, len(placed.subgraphs))
+    return replace(
+        found,
+        band=found.band or band,
+        mapped_share_macs=share_of_macs(mapped, [*mapped, *left], main.tensors),
     )
 
 
