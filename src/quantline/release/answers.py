@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 # answer was lost.
 EXISTS = "RESOURCE_ALREADY_EXISTS"
 MISSING = "RESOURCE_DOES_NOT_EXIST"
+NO_ALIAS = "INVALID_PARAMETER_VALUE"  # said of an alias that a model does not have
 
 
 @contextmanager
@@ -44,14 +45,14 @@ def translated(action: str) -> Iterator[None]:
 
 
 @contextmanager
-def unless(code: str) -> Iterator[None]:
-    """Let pass what MLflow raises with this error code, :data:`EXISTS` or :data:`MISSING`."""
+def unless(*codes: str) -> Iterator[None]:
+    """Let pass what MLflow raises with one of these error codes, such as :data:`EXISTS`."""
     from mlflow.exceptions import MlflowException
 
     try:
         yield
     except MlflowException as error:
-        if error.error_code != code:
+        if error.error_code not in codes:
             raise
 
 

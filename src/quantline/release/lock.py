@@ -140,7 +140,7 @@ def _is_abandoned(found: dict[str, str]) -> bool:
 
 
 def _move_away(client: Any, name: str, owner: str) -> None:
-    with unless(EXISTS), unless(MISSING):
+    with unless(EXISTS, MISSING):
         client.rename_registered_model(name, f"{name}.expired.{owner}")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import VersionNotFound
-from quantline.release.answers import EXISTS, unless
+from quantline.release.answers import EXISTS, MISSING, NO_ALIAS, unless
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,12 +90,6 @@ class Registry:
         )
 
     def _or_none(self, get: Any, key: str) -> Any | None:
-        from mlflow.exceptions import MlflowException
-
-        try:
+        with unless(MISSING, NO_ALIAS):
             return get(self.name, key)
-        except MlflowException as error:
-            # The store says the latter of an alias that a model does not have.
-            if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
-                return None
-            raise
+        return None

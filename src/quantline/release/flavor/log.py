@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from quantline.release.answers import translated
 from quantline.release.flavor.model_files import MODEL, read_files
 from quantline.release.flavor.save import write_model
+from quantline.release.registry import INT8_MODEL
 
 if TYPE_CHECKING:
     from quantline.release.flavor.model_files import Contents, ModelFiles
 
-_SHA256 = "quantline.int8_model_sha256"
 _READY = "READY"
 
 
@@ -58,7 +58,7 @@ def _logged(client: Any, run: Any) -> list[Any]:
 
 def _ready(client: Any, run: Any, contents: Contents) -> str | None:
     for each in _logged(client, run):
-        if each.status == _READY and each.tags.get(_SHA256) == contents.sha256[MODEL]:
+        if each.status == _READY and each.tags.get(INT8_MODEL) == contents.sha256[MODEL]:
             return str(each.model_id)
     return None
 
@@ -71,7 +71,7 @@ def _log(client: Any, run: Any, contents: Contents, name: str) -> str:
         run.info.experiment_id,
         name,
         source_run_id=run.info.run_id,
-        tags={_SHA256: contents.sha256[MODEL]},
+        tags={INT8_MODEL: contents.sha256[MODEL]},
     )
     try:
         model = Model(
