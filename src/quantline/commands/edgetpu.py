@@ -90,8 +90,6 @@ def edgetpu(
         detect,
         evaluate,
         find_compiler,
-        match,
-        read_compiled,
         run_on_device,
     )
     from quantline.edgetpu.device.job import require_compiled
@@ -110,7 +108,6 @@ def edgetpu(
     source = None if original is None else read_model(Path(original))
     if source is not None or (data is not None and out is None):
         require_compiled(graph)
-    placed = None if source is None else match(source[1], graph)
     # The compiler drops the signatures, and with them the names that samples go by.
     samples = None if data is None else _samples(source[1] if source else graph, data)
     program = None if out is None else find_compiler(compiler)
@@ -121,14 +118,13 @@ def edgetpu(
     mapped = found.report.mapped_operators
     devices = [each.to_dict() for each in detect()]
     values = {"model": model, **found.to_dict(), "devices": devices}
-    parts = [evaluation_text(model, len(content), found, placed)]
-    compiled = read_compiled(graph, f"'{model}'")
-    if compiled.subgraphs:
-        values["compiled"] = compiled.to_dict()
-        parts.append(programs_text(compiled))
-    if source is not None and placed is not None:
-        values["original"] = placed.to_dict()
-        parts.append(placed_text(str(original), source[1], placed))
+    parts = [evaluation_text(model, len(content), found)]
+    if found.compiled is not None:
+        values["compiled"] = found.compiled.to_dict()
+        parts.append(programs_text(found.compiled))
+    if source is not None and found.placed is not None:
+        values["original"] = found.placed.to_dict()
+        parts.append(placed_text(str(original), source[1], found.placed))
     int8_model = None if source is None else source[0]
     if out is not None and program is not None:
         int8_model = content

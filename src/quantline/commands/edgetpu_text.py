@@ -13,7 +13,7 @@ from quantline.errors import first_few
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from quantline.edgetpu import Evaluation, Match, OperatorVerdict, Suggestion
+    from quantline.edgetpu import Evaluation, OperatorVerdict, Suggestion
     from quantline.edgetpu.cost.memory import Memory
     from quantline.edgetpu.cost.remainder import Remainder
 
@@ -33,20 +33,17 @@ _KNOWN = {
 }
 
 
-def evaluation_text(
-    model: str, size_bytes: int, found: Evaluation, placed: Match | None = None
-) -> str:
+def evaluation_text(model: str, size_bytes: int, found: Evaluation) -> str:
     """Return what was found of a model, before or after compilation.
 
     Args:
         model: Its path.
         size_bytes: Its size.
         found: What was found.
-        placed: Where the operators of the original went, if it was given.
     """
     rows = [
         ("model", f"{model}, {size(size_bytes)}"),
-        ("operators", _operators(found, placed)),
+        ("operators", _operators(found)),
         ("parameters", _memory(found.memory)),
         ("latency", _latency(found)),
     ]
@@ -99,8 +96,8 @@ def runs(indices: Sequence[int]) -> str:
     return ", ".join("-".join(map(str, each)) for each in found)
 
 
-def _operators(found: Evaluation, placed: Match | None) -> str:
-    report = found.report
+def _operators(found: Evaluation) -> str:
+    report, placed = found.report, found.placed
     total, mapped = report.operators_total, report.mapped_operators
     if found.evidence is Evidence.PARSED:
         needs = f"(parsed; needs runtime {report.runtime_version})"

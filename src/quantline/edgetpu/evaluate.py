@@ -52,6 +52,8 @@ class Evaluation:
         suggestions: What to change so that more runs on the chip, the worst obstacle first.
         evidence: How mapping and memory are known.
         not_predicted: What the numbers do not foresee, as clauses.
+        compiled: The programs of a compiled model.
+        placed: Where the operators went of what a compiled model was made from, if that was given.
     """
 
     report: Report
@@ -64,6 +66,8 @@ class Evaluation:
     suggestions: tuple[Suggestion, ...]
     evidence: Evidence
     not_predicted: tuple[str, ...]
+    compiled: Compiled | None = None
+    placed: Match | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as plain data, ready for JSON."""
@@ -144,6 +148,8 @@ def evaluate(
         ParameterError: There is no such runtime version.
     """
     graph = read(model, name)
+    # It may be refused, and the rest takes long.
+    placed = None if original is None else match(original, graph)
     report = predict(graph, runtime_version, multiple_subgraphs)
     left = [each.index for each in report.operators if each.target in (Target.CPU, Target.UNKNOWN)]
     remainder = (
@@ -152,7 +158,7 @@ def evaluate(
     compiled = read_compiled(graph, name)
     if compiled.subgraphs:
         found = _of_compiled(report, compiled, remainder)
-        return found if original is None else _beside(found, original, match(original, graph))
+        return found if original is None or placed is None else _beside(found, original, placed)
     return _predicted(graph, report, remainder, multiple_subgraphs)
 
 
@@ -184,16 +190,11 @@ def _predicted(
 
 def _beside(found: Evaluation, original: Graph, placed: Match) -> Evaluation:
     """Add what the model before compilation tells of a compiled one."""
-    main = original.main
-    mapped, left = (
-        [main.operators[index] for index in each] for each in (placed.edgetpu, placed.cpu)
+    band = found.band or predict_latency(
+        original.main, set(placed.edgetpu), found.memory, len(placed.subgraphs)
     )
-    band = predict_latency(main, set(placed.edgetpu), found.memory, len(placed.subgraphs))
-    return replace(
-        found,
-        band=found.band or band,
-        mapped_share_macs=share_of_macs(mapped, [*mapped, *left], main.tensors),
-    )
+    share = placed.share_of_macs(original)
+    return replace(found, band=band, mapped_share_macs=share, placed=placed)
 
 
 def _of_compiled(report: Report, compiled: Compiled, remainder: Remainder) -> Evaluation:
@@ -215,4 +216,5 @@ def _of_compiled(report: Report, compiled: Compiled, remainder: Remainder) -> Ev
         suggestions=(),
         evidence=Evidence.PARSED,
         not_predicted=NOT_PREDICTED[-2:],
+        compiled=compiled,
     )

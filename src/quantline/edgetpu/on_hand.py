@@ -5,12 +5,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from quantline.edgetpu.compiled.match import match
 from quantline.edgetpu.compiler.compile import compile_model
 from quantline.edgetpu.compiler.options import CompilerOptions
 from quantline.edgetpu.compiler.process import find_compiler
 from quantline.edgetpu.cost.memory import memory_of_compiled
-from quantline.edgetpu.cost.work import share_of_macs
 from quantline.edgetpu.device.delegate import Access
 from quantline.edgetpu.device.detect import detect
 from quantline.edgetpu.device.on_device import run_on_device
@@ -59,16 +57,11 @@ def compile_and_compare(
     (compiled,) = compilation.models
     graph, written = read(model), read(compiled.content)
     predicted = predict(graph, settings.runtime_version, settings.multiple_subgraphs)
-    placed = match(graph, written)
-    operators, tensors = graph.main.operators, graph.main.tensors
-    share = share_of_macs(
-        [operators[index] for index in placed.edgetpu],
-        [each for each in operators if each.index not in placed.dead],
-        tensors,
-    )
+    comparison = compare(predicted, graph, written)
+    share = comparison.placed.share_of_macs(graph)
     return compiled, {
         **compilation.to_dict(),
-        "comparison": compare(predicted, graph, written).to_dict(),
+        "comparison": comparison.to_dict(),
         "memory": memory_of_compiled(compiled.parsed).to_dict(),
         "work": {"evidence": str(Evidence.PARSED), "mapped_share_macs": share},
     }

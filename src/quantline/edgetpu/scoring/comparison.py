@@ -14,6 +14,7 @@ from quantline.tflite.operands import OPERATORS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from quantline.edgetpu.compiled.match import Match
     from quantline.edgetpu.compiler.records import OperatorCount
     from quantline.edgetpu.mapping.report import Report
     from quantline.tflite.graph import Graph
@@ -27,12 +28,14 @@ class Comparison:
 
     Attributes:
         operators: How many operators the model has, dead ones included.
+        placed: Where the compiler put each operator.
         misses: Those that were predicted wrongly or as ``unknown``.
         subgraphs_predicted: How many Edge TPU subgraphs were predicted.
         subgraphs_compiled: How many the compiler made.
     """
 
     operators: int
+    placed: Match
     misses: tuple[Miss, ...]
     subgraphs_predicted: int
     subgraphs_compiled: int
@@ -101,6 +104,7 @@ def compare(report: Report, original: Graph, compiled: Graph) -> Comparison:
     }  # fmt: skip
     return Comparison(
         operators=len(report.operators),
+        placed=found,
         misses=tuple(
             Miss(each, placed[each.index])
             for each in report.operators
