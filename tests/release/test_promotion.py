@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -271,4 +272,31 @@ def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(
     champion = registry.version_of(CHAMPION)
     assert champion.tags["model"] == str(winner)
     assert versions(registry) == [1, 2], "the other one was not registered"
+    assert models(registry) == [NAME]
+
+
+class GivenBackWhileRead:
+    """A client that reads a lock just as it is deleted: the model is found, its tags are gone."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def get_registered_model(self, name: str) -> Any:
+        found = self._client.get_registered_model(name)
+        if found.tags["owner"] != "another":
+            return found
+        self._client.delete_registered_model(name)
+        return SimpleNamespace(tags={})
+
+
+def test_a_lock_that_is_given_back_while_it_is_read_is_free(
+    registry: Registry, run_id: str
+) -> None:
+    tags = {"owner": "another", "place": "elsewhere/1", "pid": "1", "expires_s": "9e9"}
+    registry.client.create_registered_model(f"{NAME}.lock", tags)
+    reading = Registry(GivenBackWhileRead(registry.client), NAME)
+    assert publish(reading, passed(1, run_id, None), promote=True).version == 1
     assert models(registry) == [NAME]

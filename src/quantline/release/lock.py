@@ -123,9 +123,11 @@ def _taken(client: Any, name: str, owner: str) -> Lock | None:
 
 
 def _holder(client: Any, name: str) -> dict[str, str] | None:
+    tags: dict[str, str] = {}
     with unless(MISSING):
-        return dict(client.get_registered_model(name).tags)
-    return None
+        tags = dict(client.get_registered_model(name).tags)
+    # A database reads the tags after the model: of one that is deleted in between there are none.
+    return tags or None
 
 
 def _is_abandoned(found: dict[str, str]) -> bool:
