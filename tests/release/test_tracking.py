@@ -12,7 +12,8 @@ import pytest
 from tests.release.candidates import PARAMETERS, TRAINED, candidate
 
 from quantline.errors import ResultMissing, TrackingFailed
-from quantline.release import Project, connect, record_failure
+from quantline.files import sha256
+from quantline.release import Project, Running, connect
 from quantline.release.record import Recorded, record
 from quantline.release.tracking import flatten
 
@@ -46,12 +47,16 @@ def recorded(project: Project, parameters: dict[str, Any] = PARAMETERS) -> Recor
     return record(connect(project), project, parameters)
 
 
-def fail(project: Project, parameters: dict[str, Any] | None = None) -> None:
+def fail(
+    project: Project,
+    parameters: dict[str, Any] | None = None,
+    error: BaseException = ValueError("why"),
+    status: str = "FAILED",
+) -> None:
     """Record a run that failed: the quickest record there is."""
-    record_failure(
-        connect(project), project, parameters or {},
-        status="FAILED", stage="conversion", error=ValueError("why"),
-    )  # fmt: skip
+    running = Running(connect(project), project, ["__default__"], "shirts")
+    running.open()
+    running.end(status, "conversion", error, parameters or {})
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -99,7 +104,7 @@ def test_a_complete_record(project: Project) -> None:
         "dataset": "tfds:fashion_mnist:3.0.1",
         "calibration_sha256": "c" * 64,
         "evaluation_sha256": "e" * 64,
-        "source_model_sha256": "5" * 64,
+        "source_model_sha256": sha256(TRAINED),
         "float_model_sha256": "f" * 64,
         "int8_model_sha256": recipe["int8_model_sha256"],
         # sha256sum of the word
@@ -136,11 +141,8 @@ def test_a_run_that_was_opened_twice_is_recorded_once(project: Project) -> None:
 
 
 def test_a_failed_record(project: Project) -> None:
-    store = connect(project)
-    why = {"status": "FAILED", "stage": "conversion", "error": ValueError("x" * 9000)}
-    record_failure(store, project, PARAMETERS, **why)
-    why = {"status": "KILLED", "stage": "start", "error": KeyboardInterrupt()}
-    record_failure(store, project, {}, **why)
+    fail(project, PARAMETERS, ValueError("x" * 9000))
+    fail(project, {}, KeyboardInterrupt(), status="KILLED")
     killed, failed = runs(project.folder / "mlflow.db")
     assert failed.info.status == "FAILED"
     assert failed.data.params["sampling.seed"] == "1"

@@ -21,6 +21,8 @@ NONE = "none"
 # Tags of a version.
 RELEASE = "quantline.release_id"
 INT8_MODEL = "quantline.int8_model_sha256"
+SOURCE_MODEL = "quantline.source_model_sha256"
+ARTIFACTS = "quantline.artifacts_sha256"  # JSON: the SHA-256 of the artifacts of its run, by name
 COMPARED_WITH = "quantline.compared_with"
 PREVIOUS = "quantline.previous_champion"
 PROMOTED = "quantline.promoted_at"

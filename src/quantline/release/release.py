@@ -49,7 +49,7 @@ def release(
     """
     name = settings.name(recipe.check(recipe.Model, parameters["model"]))
     labels = None if settings.labels is None else Path(settings.labels)
-    recorded = record(store, project, parameters, labels)
+    recorded = record(store, project, parameters, labels, name)
     gate = recorded.gate
     result = {
         "model": name,
