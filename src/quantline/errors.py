@@ -256,6 +256,14 @@ class ChampionIncomplete(QuantlineError):
     """The champion's run, or a file of it, is not there any more."""
 
 
+class ChampionDamaged(QuantlineError):
+    """A file of the champion is not the one that its release recorded, or cannot be read."""
+
+
+class SavedModelDamaged(QuantlineError):
+    """What the store has of a model that a release recorded is not what was saved."""
+
+
 class CandidateRefused(QuantlineError):
     """A candidate did not pass its gate; it is recorded, and not registered."""
 

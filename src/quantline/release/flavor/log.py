@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from quantline.files import sha256
 from quantline.release.answers import translated
 from quantline.release.flavor.model_files import MODEL, read_files
 from quantline.release.flavor.save import write_model
@@ -15,6 +16,9 @@ from quantline.release.tracking import READY, delete_unfinished, logged_models
 
 if TYPE_CHECKING:
     from quantline.release.flavor.model_files import Contents, ModelFiles
+
+# A tag of the logged model: MLmodel has the hashes of the other files, and this is its own.
+MLMODEL_SHA256 = "quantline.mlmodel_sha256"
 
 
 def log_model(client: Any, run_id: str, files: ModelFiles, name: str = "model") -> str:
@@ -75,6 +79,8 @@ def _log(client: Any, run: Any, contents: Contents, name: str) -> str:
         with tempfile.TemporaryDirectory(prefix="quantline-") as temporary:
             folder = Path(temporary, "model")
             write_model(folder, contents, model)
+            hashed = {MLMODEL_SHA256: sha256((folder / "MLmodel").read_bytes())}
+            client.set_logged_model_tags(logged.model_id, hashed)
             client.log_model_artifacts(logged.model_id, str(folder))
         client.finalize_logged_model(logged.model_id, READY)
     except MlflowException:  # a store that does not answer would only be waited for once more
