@@ -18,6 +18,7 @@ from quantline.release.answers import MISSING, translated, unless
 from quantline.release.gate.evidence import evaluation_sha256
 from quantline.release.registry import ARTIFACTS, CHAMPION, INT8_MODEL, SOURCE_MODEL
 from quantline.release.stored import saved_model_damage
+from quantline.release.tracking import MODEL_ID
 from quantline.tflite import read
 
 if TYPE_CHECKING:
@@ -67,11 +68,13 @@ def fetch(registry: Registry, names: Sequence[str]) -> dict[str, bytes]:
     }
     files = _artifacts(registry, version, names)
     wrong = _wrong(registry, version, files)
-    if version.model_id is not None and INT8_MODEL in version.tags:
+    if INT8_MODEL in version.tags:
         with translated(f"fetch the champion of '{registry.name}'"):
+            run = registry.client.get_run(version.run_id)
             served = saved_model_damage(
-                registry.client, version.source, version.model_id, version.tags[INT8_MODEL]
-            )
+                registry.client, version.source, run.data.tags.get(MODEL_ID),
+                version.tags[INT8_MODEL],
+            )  # fmt: skip
         wrong += [f"in its saved model: {served}"] if served else []
     if wrong:
         raise _damaged(registry, version, wrong)
