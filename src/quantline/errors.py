@@ -38,7 +38,7 @@ class Finding:
     remedy: str
 
     def __str__(self) -> str:
-        return (
+        return redacted(
             f"{self.name}: {_sentence(self.found)} Expected: {_sentence(self.expected)} "
             f"{_sentence(self.remedy)}"
         )

@@ -69,9 +69,9 @@ def redacted(text: str) -> str:
     Left out are the user and password of every address, the values of its parameters that are
     named like a secret, and what MLFLOW_TRACKING_PASSWORD and the like hold.
     """
-    for secret, pattern in _known():
+    for secret, found_by in _known():
         if secret in text:
-            text = re.sub(pattern, HIDDEN, text)
+            text = re.sub(found_by, HIDDEN, text)
     text = _ENCODED.sub(rf"\1{HIDDEN}%40", "".join(_addresses(text)))
     for pattern in (_PARAMETER, _WORDS, _HEADER):
         text = pattern.sub(_without_value, text)

@@ -286,6 +286,15 @@ def test_a_run_of_another_store_is_closed_there(project: Project, empty_store: P
     assert [run.info.status for run in client.search_runs([found.experiment_id])] == ["KILLED"]
 
 
+def test_a_project_that_was_moved_closes_its_run(project: Project, tmp_path: Path) -> None:
+    running(project).open()
+    moved = project.folder.rename(tmp_path / "moved")
+    there = replace(project, folder=moved)
+    close_abandoned(there)
+    assert left(there) == []
+    assert [run.info.status for run in runs(there)] == ["KILLED"]
+
+
 def test_what_cannot_be_reached_is_kept_and_what_is_gone_is_forgotten(
     project: Project, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -83,7 +83,7 @@ def trained_model(imported: Mapping[str, Any], folder: Path) -> Path:
         FilesUnrelated: Another model is there.
     """
     source = imported["source"]
-    path = folder / source["path"]
+    path = folder / str(source["path"])
     remedy = (
         "Put the model back that was imported, or run 'kedro run --from-nodes import_model': it "
         "makes the results of the model that is there now"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import VersionNotFound
+from quantline.redaction import redacted
 from quantline.release.answers import EXISTS, MISSING, NO_ALIAS, unless
 
 if TYPE_CHECKING:
@@ -62,9 +63,9 @@ class Registry:
         return sorted(found, key=lambda each: int(each.version))
 
     def tag(self, version: Any, tags: Mapping[str, str]) -> None:
-        """Set tags of a model version."""
+        """Set tags of a model version; they hold no passwords."""
         for key, value in tags.items():
-            self.client.set_model_version_tag(self.name, version.version, key, value)
+            self.client.set_model_version_tag(self.name, version.version, key, redacted(value))
 
     def lineage(self) -> list[Any]:
         """Return the champion and those it followed, the newest first.

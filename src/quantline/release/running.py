@@ -171,10 +171,11 @@ def close_abandoned(project: Project) -> None:
     """
     journal = Journal(project.folder / project.data)
     for entry in journal.entries():
+        uri = _uri_of(entry, project)
         try:
-            if not _is_gone(entry.uri):
+            if not _is_gone(uri):
                 with _briefly(), translated("close the run that an earlier process left open"):
-                    _close(_store_of(entry, project), entry, {})
+                    _close(_store(uri, entry), entry, {})
             journal.drop(entry)
         except (TrackingFailed, OutputNotWritten) as error:
             logger.warning(
@@ -182,17 +183,24 @@ def close_abandoned(project: Project) -> None:
             )
 
 
-def _store_of(entry: Entry, project: Project) -> Store:
+def _uri_of(entry: Entry, project: Project) -> str:
+    """Return where the run is: with its password, and also where the project was moved."""
+    current = address(project)
+    return current if redacted(current) == entry.uri or _is_gone(entry.uri) else entry.uri
+
+
+def _store(uri: str, entry: Entry) -> Store:
     from mlflow import MlflowClient
 
-    current = address(project)
-    uri = current if redacted(current) == entry.uri else entry.uri
     return Store(MlflowClient(uri), uri, entry.experiment_id)
 
 
 def _is_gone(uri: str) -> bool:
     """Whether it is a database that was deleted: to ask for it would make it anew."""
-    return uri.startswith(_SQLITE) and not Path(uri.removeprefix(_SQLITE)).exists()
+    if not uri.startswith(_SQLITE):
+        return False
+    path = uri.removeprefix(_SQLITE).partition("?")[0]
+    return not path.startswith((":", "file:")) and not Path(path).exists()
 
 
 def _close(store: Store, entry: Entry, parameters: Mapping[str, Any]) -> None:

@@ -143,6 +143,8 @@ def open_run(
     first, *others = found
     chosen(first)
     for run in others:
+        if run.info.status == RUNNING:  # MLflow shows deleted runs too, to whoever asks
+            store.client.set_terminated(run.info.run_id, "KILLED")
         store.client.delete_run(run.info.run_id)
     return first
 
