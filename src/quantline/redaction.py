@@ -33,7 +33,7 @@ _ADDRESS_VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
 _remembered: set[str] = set()
 
 # Of two letters or more: 'C:/' is a disk. JSON may escape the slashes.
-_SCHEME = re.compile(r"(?P<name>[a-zA-Z][a-zA-Z0-9+.-]+):\\?/\\?/")
+_SCHEME = re.compile(r"(?P<name>[a-zA-Z][a-zA-Z0-9+.-]{1,30}):\\?/\\?/")
 _ENCODED = re.compile(r"(%3A%2F%2F)[^\s&]*%40", re.IGNORECASE)  # in a parameter of another
 _SPACE = re.compile(r"\s")
 _QUOTES = "'\"`"
@@ -60,7 +60,7 @@ _HEADER = re.compile(
     r"(?P<value>[^\s'\",]+)",
     re.IGNORECASE,
 )
-_AFTER_VALUE = re.compile(r"['\"`)\]}>.,;:!]*$")
+_AFTER_VALUE = "'\"`)]}>.,;:!"  # of the sentence around it
 
 
 def redacted(text: str) -> str:
@@ -72,7 +72,10 @@ def redacted(text: str) -> str:
     for secret, found_by in _known():
         if secret in text:
             text = re.sub(found_by, HIDDEN, text)
-    text = _ENCODED.sub(rf"\1{HIDDEN}%40", "".join(_addresses(text)))
+    if ":/" in text or ":\\/" in text:
+        text = "".join(_addresses(text))
+    if "%40" in text:
+        text = _ENCODED.sub(rf"\1{HIDDEN}%40", text)
     for pattern in (_PARAMETER, _WORDS, _HEADER):
         text = pattern.sub(_without_value, text)
     return text
@@ -166,8 +169,8 @@ def _without_user(scheme: str, address: str) -> str:
 
 def _without_value(match: re.Match[str]) -> str:
     value = match["value"]
-    after = None if value[0] in _QUOTES else _AFTER_VALUE.search(value)
-    return match["before"] + HIDDEN + (after[0] if after and after[0] != value else "")
+    kept = "" if value[0] in _QUOTES else value.rstrip(_AFTER_VALUE)
+    return match["before"] + HIDDEN + (value[len(kept) :] if kept else "")
 
 
 def _known() -> Iterator[tuple[str, str]]:
@@ -200,7 +203,7 @@ def _parts(address: str) -> Iterator[str]:
     host = re.split(r"[/?#]", host, maxsplit=1)[0]
     user, colon, password = userinfo.partition(":")
     secret = password if colon else user
-    yield from (userinfo, secret, unquote(secret))
+    yield from (userinfo, secret, unquote(secret), f"{secret}@{host}")
     for place in (each.start() for each in re.finditer(r"[/@:?#]", secret)):
         begun, left = secret[:place], secret[place + 1 :]
         # The short ones are known by what stands beside them.
