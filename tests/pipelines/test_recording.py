@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+from quantline.release import Project, Running, connect, journal
 
 # Writes over the store in the middle of a run, as a full or broken disk would.
 SPOIL = """
@@ -27,6 +30,10 @@ def test_a_failed_run_is_recorded_with_its_stage_and_reason(project: Any, kedro_
     assert run.data.tags["quantline.error"] == paragraph
     assert run.data.params["sampling.calibration.examples"] == "500"
     assert run.data.metrics == {}
+    assert re.fullmatch(r"model 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d", run.info.run_name)
+    tags = {key.removeprefix("quantline."): value for key, value in run.data.tags.items()}
+    assert (tags["environment"], tags["pipelines"]) == ("local", "__default__")
+    assert not (project.folder / "data" / journal.FILE).exists()
 
 
 def test_the_next_run_in_the_process_starts_afresh(project: Any, kedro_run: Any) -> None:
@@ -46,6 +53,26 @@ def test_a_record_that_cannot_be_closed_does_not_hide_the_reason(project: Any) -
     last = err.strip().splitlines()[-1]
     assert last.startswith("The transform step 'spoil:spoil' failed.")
     assert "ValueError: spoiled" in last
+
+
+def test_any_stage_closes_what_a_killed_run_left_open(project: Any, kedro_run: Any) -> None:
+    settings = {"tracking_uri": None, "experiment": "quantline"}
+    there = Project(project.folder, settings)
+    Running(connect(there), there, ["retrain"], "model").open()
+    assert [run.info.status for run in project.runs()] == ["RUNNING"]
+    status, paragraph = kedro_run("--pipelines", "preflight")
+    assert (status, "float.tflite" in paragraph) == (2, True), "it has nothing to work on"
+    assert [run.info.status for run in project.runs()] == ["KILLED"]
+    assert not (project.folder / "data" / journal.FILE).exists()
+
+
+def test_no_password_is_recorded(project: Any, kedro_run: Any) -> None:
+    command = "false http://me:s3cr3t@host?token=s3cr3t"
+    assert kedro_run("--params", f"sampling.seed=1,sampling.calibration.examples=500,"
+                                 f"release.notify={command}")[0] == 2  # fmt: skip
+    (run,) = project.runs()
+    assert run.data.params["release.notify"] == "false http://***@host?token=***"
+    assert "s3cr3t" not in str(run.data)
 
 
 def test_a_store_that_is_none_stops_the_run_before_it_starts(project: Any, kedro_run: Any) -> None:
