@@ -243,6 +243,19 @@ def test_an_edited_loader_is_found_at_the_next_gate(desk: Desk, version: Any) ->
             fetch(desk.registry, NAMES)
 
 
+def test_compiled_code_in_the_store_is_found(desk: Desk, version: Any) -> None:
+    (loader,) = stored(version).glob("code/*/loader.py")
+    cache = loader.parent / "__pycache__"
+    cache.mkdir()
+    (cache / "loader.cpython-311.pyc").write_bytes(b"any")
+    try:
+        with pytest.raises(ChampionDamaged, match=r"compiled code that was not.*311\.pyc"):
+            fetch(desk.registry, NAMES)
+    finally:
+        (cache / "loader.cpython-311.pyc").unlink()
+        cache.rmdir()
+
+
 def test_a_saved_model_that_is_gone(desk: Desk, version: Any) -> None:
     folder = stored(version)
     away = folder.rename(folder.with_name("away"))

@@ -1,4 +1,4 @@
-"""What a release is known by: which changes make it another one, and which do not."""
+"""The identity of a release: which changes make it another one, and which do not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a release is known by, and what its results were made from: identity, hashes, sources."""
+"""The identity of a release, and the hashes and sources that its results were made from."""
 
 from __future__ import annotations
 

@@ -196,7 +196,7 @@ def _store(uri: str, entry: Entry) -> Store:
 
 
 def _is_gone(uri: str) -> bool:
-    """Whether it is a database that was deleted: to ask for it would make it anew."""
+    """Return True for a database that was deleted: to ask for it would make it anew."""
     if not uri.startswith(_SQLITE):
         return False
     path = uri.removeprefix(_SQLITE).partition("?")[0]

@@ -29,12 +29,11 @@ def saved_model_damage(client: Any, source: str, model_id: str | None, int8_sha2
 
     with tempfile.TemporaryDirectory(prefix="quantline-") as temporary:
         try:
-            got = download_artifacts(
+            tags = {} if model_id is None else client.get_logged_model(model_id).tags
+            folder = download_artifacts(
                 artifact_uri=source, dst_path=temporary, tracking_uri=client.tracking_uri
             )
-            files = open_model(got)
-            mlmodel = sha256(Path(got, "MLmodel").read_bytes())
-            found = sha256(files.model.read_bytes())
+            return _damage(Path(folder), tags.get(MLMODEL_SHA256), int8_sha256)
         except ResultMissing as error:
             return error.found
         except OSError as error:
@@ -43,9 +42,16 @@ def saved_model_damage(client: Any, source: str, model_id: str | None, int8_sha2
             if error.error_code != MISSING:
                 raise
             return "its files are not there"
-    tags = {} if model_id is None else client.get_logged_model(model_id).tags
-    if mlmodel != tags.get(MLMODEL_SHA256, mlmodel):
-        return f"'MLmodel' has the SHA-256 {mlmodel[:12]}, not {tags[MLMODEL_SHA256][:12]}"
-    if found != int8_sha256:
-        return f"its model has the SHA-256 {found[:12]}, not {int8_sha256[:12]}"
+
+
+def _damage(folder: Path, mlmodel_sha256: str | None, int8_sha256: str) -> str:
+    model = sha256(open_model(folder).model.read_bytes())
+    mlmodel = sha256((folder / "MLmodel").read_bytes())
+    compiled = sorted(path.name for path in folder.rglob("*.pyc"))
+    if mlmodel_sha256 is not None and mlmodel != mlmodel_sha256:
+        return f"'MLmodel' has the SHA-256 {mlmodel[:12]}, not {mlmodel_sha256[:12]}"
+    if mlmodel_sha256 is not None and compiled:  # Python would run it in place of its source
+        return f"compiled code that was not saved with it: {', '.join(compiled)}"
+    if model != int8_sha256:
+        return f"its model has the SHA-256 {model[:12]}, not {int8_sha256[:12]}"
     return ""

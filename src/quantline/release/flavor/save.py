@@ -7,6 +7,7 @@ that the folder brings along. Nothing is pickled.
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from importlib.metadata import version
 from importlib.resources import files as resources
@@ -137,6 +138,8 @@ def _write(made: Path, contents: Contents, inputs: Ports, outputs: Ports, model:
     )
     for name, content in contents.stored.items():
         (made / name).write_bytes(content)
+    for cache in (made / CODE).rglob("__pycache__"):  # of MLflow's trial of the example
+        shutil.rmtree(cache)
     model.model_size_bytes = sum(each.stat().st_size for each in made.rglob("*") if each.is_file())
     model.save(str(made / "MLmodel"))
 
