@@ -354,7 +354,7 @@ def test_odd_hashes_are_told_in_a_paragraph(name: str, tmp_path: Path, saved: Pa
     ],
 )
 def test_an_odd_flavor_is_told_by_the_loader(
-    change: Any, said: str, tmp_path: Path, files: ModelFiles
+    change: Any, said: str, tmp_path: Path, saved: Path
 ) -> None:
     from mlflow.exceptions import MlflowException
 

@@ -251,6 +251,18 @@ def test_a_failed_release_goes_on_as_the_same_run(project: Project) -> None:
     assert "quantline.error" not in run.data.tags
 
 
+def test_a_chain_that_fails_after_a_release_of_old_leaves_that_as_it_is(project: Project) -> None:
+    chain(project)
+    mine = running(project)
+    mine.open()
+    record(connect(project), replace(project, running=mine), PARAMETERS)
+    mine.end("FAILED", "release", ValueError("rolled back"), {})
+    failed, first = runs(project)
+    assert (failed.info.status, first.info.status) == ("FAILED", "FINISHED")
+    assert "quantline.release_id" not in failed.data.tags
+    assert "quantline.error" not in first.data.tags
+
+
 def test_a_store_that_failed_is_told_by_the_next_run_how_the_chain_ended(
     project: Project, caplog: pytest.LogCaptureFixture
 ) -> None:

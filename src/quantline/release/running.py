@@ -31,11 +31,13 @@ from quantline.release.tracking import (
     VALUE_LIMIT,
     Store,
     address,
+    delete_run,
     delete_unfinished,
     log_parameters,
     open_run,
     project_tags,
     run_name,
+    runs_with,
 )
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ class Running:
         """
         self._store = store
         self._journal = Journal(project.folder / project.data)
-        self._warned = False
+        self._warned, self._is_spare = False, False
         self._name = run_name(project, model)
         self._entry = Entry(
             uri=redacted(store.uri), experiment_id=store.experiment_id, known_by=uuid.uuid4().hex,
@@ -113,15 +115,21 @@ class Running:
     def becomes(self, release_id: str) -> Any:
         """Go on as the run of a release, or as that of an earlier process, if there is one.
 
+        One release has one run. If an earlier one is complete, that of this chain only says how
+        the chain went, and is deleted when it went well; if it is not, this one is deleted at once.
+
         Args:
             release_id: The release.
 
         Returns:
-            The ``mlflow.entities.Run``. Where it is another, the one of this chain is deleted, so
-            that one release has one run.
+            The ``mlflow.entities.Run``.
         """
-        mine, client = self._entry, self._store.client
-        client.set_tag(mine.run_id, RELEASE, release_id)
+        earlier = runs_with(self._store, RELEASE, release_id)
+        if earlier and MODEL_ID in earlier[0].data.tags:
+            self._is_spare = True
+            return earlier[0]
+        mine = self._entry
+        self._store.client.set_tag(mine.run_id, RELEASE, release_id)
         run = open_run(
             self._store, {RELEASE: release_id}, RELEASE, self._name, chosen=self._take_over
         )
@@ -138,8 +146,14 @@ class Running:
             self._journal.put(self._entry)
 
     def finish(self) -> None:
-        """Forget the run, which is closed."""
-        self._journal.drop(self._entry)
+        """Forget the run, which is closed, or which an earlier one makes needless."""
+        try:
+            if self._is_spare:
+                with translated("delete the run of a release that was recorded before"):
+                    delete_run(self._store, self._store.client.get_run(self._entry.run_id))
+            self._journal.drop(self._entry)
+        except QuantlineError as error:  # what was released is released
+            logger.warning("%s", error)
 
     def end(
         self, status: str, stage: str, error: BaseException, parameters: Mapping[str, Any]

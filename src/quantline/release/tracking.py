@@ -127,26 +127,31 @@ def open_run(
         answer was lost, or a release was begun twice, the complete one, or else the first; the
         others are deleted.
     """
-
-    def opened() -> list[Any]:
-        wanted = f"tags.`{known_by}` = '{tags[known_by]}'"
-        found = store.client.search_runs([store.experiment_id], wanted)
-        return sorted(
-            found,
-            key=lambda run: (MODEL_ID not in run.data.tags, run.info.start_time, run.info.run_id),
-        )
-
-    found = opened()
+    found = runs_with(store, known_by, tags[known_by])
     if not found:
         made = store.client.create_run(store.experiment_id, tags=_short(tags), run_name=name)
-        found = opened() or [made]
+        found = runs_with(store, known_by, tags[known_by]) or [made]
     first, *others = found
     chosen(first)
     for run in others:
-        if run.info.status == RUNNING:  # MLflow shows deleted runs too, to whoever asks
-            store.client.set_terminated(run.info.run_id, "KILLED")
-        store.client.delete_run(run.info.run_id)
+        delete_run(store, run)
     return first
+
+
+def runs_with(store: Store, key: str, value: str) -> list[Any]:
+    """Return the runs that have a tag of this value: complete ones first, then by their age."""
+    found = store.client.search_runs([store.experiment_id], f"tags.`{key}` = '{value}'")
+    return sorted(
+        found,
+        key=lambda run: (MODEL_ID not in run.data.tags, run.info.start_time, run.info.run_id),
+    )
+
+
+def delete_run(store: Store, run: Any) -> None:
+    """Delete a run, closed: MLflow shows deleted ones too, to whoever asks."""
+    if run.info.status == RUNNING:
+        store.client.set_terminated(run.info.run_id, "KILLED")
+    store.client.delete_run(run.info.run_id)
 
 
 def reopen(store: Store, run: Any, tags: Mapping[str, str]) -> None:
