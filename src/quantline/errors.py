@@ -242,6 +242,10 @@ class ResultsUnrelated(QuantlineError):
     """Results on disk were not made from each other, or were changed after they were written."""
 
 
+class VerdictNotReproduced(QuantlineError):
+    """A result says something else of the model to be released than what is computed again."""
+
+
 class RunInProgress(QuantlineError):
     """Another run works in the same data folder."""
 

@@ -10,16 +10,17 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from quantline.errors import ResultsUnrelated, first_few
-from quantline.files import sha256
+from quantline.files import canonical_json, sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+T = TypeVar("T")
 KEY = "made_from"
 
 
@@ -28,13 +29,12 @@ class MadeFrom:
     """The statement of what one result was made from.
 
     Attributes:
-        inputs: The SHA-256 of the file or folder of each result that went in, by its name in the
-            catalog.
+        inputs: The SHA-256 of each result that went in, by its name in the catalog.
         outputs: The SHA-256 of each file that was written with this one and has no room for such a
             statement, likewise.
         parameters: The parameters, by their top-level key.
-        content: The SHA-256 of the result's own content, without this statement; None where the
-            format of its file does not let it be told.
+        content: The SHA-256 of the result's own content, without this statement; None but in JSON,
+            which people edit.
     """
 
     inputs: Mapping[str, str]
@@ -45,6 +45,13 @@ class MadeFrom:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return {key: value for key, value in vars(self).items() if value is not None}
+
+    def brief(self) -> bytes:
+        """Return the statement as JSON without the parameters.
+
+        Tables and arrays that come out equal from other parameters are then equal files.
+        """
+        return canonical_json(replace(self, parameters={}).to_dict())
 
     @classmethod
     def from_dict(cls, values: Any) -> MadeFrom:
@@ -74,15 +81,11 @@ class Result(Protocol):
     @property
     def has_statement(self) -> bool: ...  # noqa: D102
     def sha256(self) -> str | None:
-        """Return the SHA-256 of the file or folder as it is now; None where nothing is there."""
+        """Return the SHA-256 of what is there now, without the statement; None without a file."""
         ...
 
     def read_made_from(self) -> MadeFrom | None:
         """Return the statement in the file; None where it has none."""
-        ...
-
-    def content_sha256(self) -> str | None:
-        """Return the SHA-256 of the file without the statement; None where that is not told."""
         ...
 
 
@@ -183,17 +186,14 @@ class _Walk:
             return self.upstream[name]
         seen = self.upstream[name] = set()
         result = self._find(name)
-        # Of what is missing its reader says so; what no stage writes is nobody's result.
-        if result is None or name not in self._makers or result.sha256() is None:
+        # What no stage writes is nobody's result; of a missing file its reader says so.
+        if result is None or name not in self._makers or not result.filepath.exists():
             return seen
         stating = self._stating(name, result)
         if stating is None:
             return seen
-        try:
-            made = stating.read_made_from()
-        except Exception:
-            made = None
-        if made is None:
+        made = _read(stating.read_made_from)
+        if made is None or _read(result.sha256) is None:
             phrase = "is damaged, or does not say what it was made from"
             self.problems[name] = _Problem(_name(stating), phrase)
             return seen
@@ -215,7 +215,7 @@ class _Walk:
     ) -> _Problem | None:
         if stating is not result and made.outputs.get(name) != result.sha256():
             return _Problem(_name(result), f"is not the one that {_name(stating)} was written with")
-        if made.content is not None and made.content != stating.content_sha256():
+        if made.content is not None and made.content != stating.sha256():
             return _Problem(_name(stating), "was changed after it was written")
         if all(made.inputs.keys() != maker.inputs for maker in self._makers[name]):
             return _Problem(_name(stating), "was written by another version of this step")
@@ -223,9 +223,17 @@ class _Walk:
         changed = [
             source if found is None else _name(found)
             for source, found in sources.items()
-            if found is None or found.sha256() != made.inputs[source]
+            if found is None or _read(found.sha256) != made.inputs[source]
         ]
         return _Problem(_name(result), changed=tuple(changed)) if changed else None
+
+
+def _read(read: Callable[[], T | None]) -> T | None:
+    """Return what is read from a file; None also where the file is damaged."""
+    try:
+        return read()
+    except Exception:
+        return None
 
 
 def _name(result: Result) -> str:
@@ -244,5 +252,5 @@ def _sentences(problems: Mapping[str, _Problem]) -> Iterator[str]:
             stale[problem.changed].append(problem.file)
     for changed, files in stale.items():
         verb = "was" if len(files) == 1 else "were"
-        sources = f"{first_few(changed, 3)} that {'is' if len(changed) == 1 else 'are'} there"
-        yield f"{first_few(files, 3)} {verb} not made from the {sources}"
+        sources = f"{first_few(changed, 3)} as {'it is' if len(changed) == 1 else 'they are'} now"
+        yield f"{first_few(files, 3)} {verb} not made from {sources}"

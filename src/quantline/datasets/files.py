@@ -60,10 +60,6 @@ class ResultDataset(AbstractDataset[Any, Any]):
         """Return what the file says that it was made from; None if it says nothing."""
         return None
 
-    def content_sha256(self) -> str | None:
-        """Return the SHA-256 of the content without the statement; None where it is not kept."""
-        return None
-
     def _remembered(self, what: str, find: Callable[[], Any]) -> Any:
         """Return what is known of the file, found out again only when the file is another."""
         if not self._exists():
@@ -154,10 +150,13 @@ class JsonDataset(_FileDataset):
         made: MadeFrom | None = self._remembered("statement", self._examine)[0]
         return made
 
-    def content_sha256(self) -> str | None:
-        """Return the SHA-256 of the content without the statement."""
-        content: str = self._remembered("statement", self._examine)[1]
-        return content
+    def sha256(self) -> str | None:
+        """Return the SHA-256 of the content without the statement; None if there is no file.
+
+        What is made again from other parameters, and comes out equal, is the same input to others.
+        """
+        known = self._remembered("statement", self._examine)
+        return None if known is None else str(known[1])
 
     def _examine(self) -> tuple[MadeFrom | None, str]:
         value = json.loads(self.filepath.read_bytes())
@@ -180,7 +179,7 @@ class NpzDataset(_FileDataset):
         """Write the arrays; numpy stores no time in the archive."""
         out = io.BytesIO()
         if self.made_from is not None:
-            value = {**value, KEY: np.array(canonical_json(self.made_from.to_dict()).decode())}
+            value = {**value, KEY: np.array(self.made_from.brief().decode())}
         np.savez(out, allow_pickle=False, **value)
         return out.getvalue()
 
@@ -190,7 +189,9 @@ class NpzDataset(_FileDataset):
         return made
 
     def _examine(self) -> MadeFrom | None:
-        with np.load(self.filepath, allow_pickle=False) as arrays:
+        # As bytes: of a damaged file numpy would leave the stream open.
+        content = io.BytesIO(self.filepath.read_bytes())
+        with np.load(content, allow_pickle=False) as arrays:
             return MadeFrom.from_dict(json.loads(str(arrays[KEY]))) if KEY in arrays else None
 
 
@@ -213,7 +214,7 @@ class ParquetDataset(_FileDataset):
         kept = dict(value.schema.metadata or {})
         kept.pop(KEY.encode(), None)  # of the table that this one may have been made from
         if self.made_from is not None:
-            kept[KEY.encode()] = canonical_json(self.made_from.to_dict())
+            kept[KEY.encode()] = self.made_from.brief()
         pq.write_table(value.replace_schema_metadata(kept), out)
         return out.getvalue()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -38,7 +36,7 @@ class Release(Block):
         Args:
             model: The model that is released.
         """
-        return self.model or re.sub(r"[^\w-]+", "_", Path(model.path).stem)
+        return self.model or model.name
 
 
 class Training(Block):
