@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 
-from quantline.hooks import CheckParameters, Release, StageLog
+from quantline.hooks import CheckParameters, CheckRetraining, Release, StageLog
 
 # Nobody is told that we run. Kedro's telemetry is declined in the file '.telemetry'.
 for _name in ("MLFLOW_DISABLE_TELEMETRY", "KEDRO_DISABLE_TELEMETRY", "DVC_NO_ANALYTICS"):
     os.environ.setdefault(_name, "true")
 
-HOOKS = (CheckParameters(), StageLog(), Release())
+# Of one event the last hook comes first: a run is recorded before anything can refuse it.
+HOOKS = (CheckParameters(), CheckRetraining(), StageLog(), Release())
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

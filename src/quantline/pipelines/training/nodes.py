@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quantline import recipe
+from quantline.files import check_writable
 from quantline.training import train
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-def train_model(dataset: dict[str, Any], training: dict[str, Any]) -> bytes:
-    """Train the embedded model and return it as a ``.keras`` file."""
+    from quantline.release import Project
+
+
+def train_model(dataset: dict[str, Any], training: dict[str, Any], project: Project) -> bytes:
+    """Train the embedded network and return it as a ``.keras`` file."""
+    check_writable(trained_file(project))
     return train(recipe.check(recipe.Dataset, dataset), recipe.check(recipe.Training, training))
+
+
+def trained_file(project: Project) -> Path:
+    """Return the file that a training writes."""
+    assert project.trained is not None  # noqa: S101 - a run's project always names it
+    return project.trained

@@ -13,7 +13,7 @@ def create_pipeline() -> Pipeline:
         [
             node(
                 train_model,
-                ["params:dataset", "params:training"],
+                ["params:dataset", "params:training", "project"],
                 "trained_model",
                 name="train_model",
             )
