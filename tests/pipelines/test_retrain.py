@@ -58,6 +58,12 @@ def no_labels(project: Any) -> str:
     return "model.path=my.keras,training.split=plain.npz"
 
 
+def what_training_writes(project: Any) -> str:
+    (project.folder / TRAINED).parent.mkdir()
+    embedded(project.folder / TRAINED)
+    return f"model.path={TRAINED}"
+
+
 def no_place(project: Any) -> str:
     embedded(project.folder / "my.keras")
     (project.folder / TRAINED / "full").mkdir(parents=True)
@@ -74,6 +80,10 @@ REFUSED: dict[str, tuple[Callable[[Any], str], str]] = {
     "other classes": (other_classes, "'model.path' and the dataset do not fit each other"),
     "no model": (no_model, "There is no model at 'my.keras'"),
     "no labels": (no_labels, "9 examples, none with a label"),
+    "the trained file": (
+        what_training_writes,
+        "'model.path' is the file that a training overwrites",
+    ),
     "no place": (no_place, "trained.keras' could not be written"),
     "no champion": (no_champion, "The model 'model' has no champion"),
 }

@@ -98,7 +98,7 @@ def test_the_logged_accuracy_is_that_of_the_model_that_comes_out(
     assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
 
 
-def test_mirrored_images_of_left_and_right_cannot_be_told(
+def test_left_and_right_cannot_be_learnt_from_mirrored_images(
     dataset: Any, blobs: Any, tmp_path: Path
 ) -> None:
     right = {}

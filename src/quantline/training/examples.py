@@ -113,7 +113,8 @@ def _labels(source: Source, split: str, offset: int) -> dict[str, int]:
             # What reads a split does not know which parameter named it.
             remedy="Correct 'training.split'" if "'sampling" in error.remedy else error.remedy,
         ) from error
-    labels = {each.id: each.label + offset for each in entries if each.label is not None}
+    labelled = [(each.id, each.label + offset) for each in entries if each.label is not None]
+    labels = dict(labelled)
     if not labels:
         raise SplitUnusable(
             f"The split '{split}' of {source.name} cannot be trained on",
@@ -131,10 +132,10 @@ def _labels(source: Source, split: str, offset: int) -> dict[str, int]:
             remedy="Correct the labels or 'dataset.label_offset', or set 'training.split' to a "
             "larger split",
         )
-    if len(labels) < len(entries):
+    if len(labelled) < len(entries):
         logger.warning(
             "of the %d examples of '%s' %d have a label; the others are not trained on",
-            len(entries), split, len(labels),
+            len(entries), split, len(labelled),
         )  # fmt: skip
     return labels
 
@@ -150,7 +151,7 @@ def refuse_other_examples(
 
     Args:
         split: What the model is trained on.
-        classes: The number of classes that it tells.
+        classes: The number of classes that the trained model has.
         dataset: Where examples come from.
         manifest: What :func:`quantline.sampling.draw` gave.
         calibration: array of shape (n_examples, ...), the calibration set.

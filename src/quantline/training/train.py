@@ -39,7 +39,7 @@ class Prepared:
 
     @property
     def classes(self) -> int:
-        """The number of classes that the model tells."""
+        """The number of classes that the model has."""
         return int(self.model.output_shape[-1])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quantline import recipe
+from quantline.errors import ParameterError
 from quantline.files import check_writable
 from quantline.pipelines.baseline.nodes import import_model
 from quantline.pipelines.training.nodes import trained_file
@@ -37,9 +38,16 @@ def check_retraining(
     Raises:
         QuantlineError: It cannot: the model, the champion, the dataset or the place of the result.
     """
-    check_writable(trained_file(project))
+    named, trained = recipe.check(recipe.Model, model), trained_file(project)
+    if (project.folder / named.path).resolve() == trained.resolve():
+        raise ParameterError(
+            "'model.path' is the file that a training overwrites",
+            found=f"'{named.path}'",
+            expected="a model in a file of its own, whose name the next versions get",
+            remedy="Copy the file to another name, and set 'model.path' to the copy",
+        )
+    check_writable(trained)
     data, settings = recipe.check(recipe.Dataset, dataset), recipe.check(recipe.Training, training)
-    named = recipe.check(recipe.Model, model)
     if settings.start == "champion":
         name = recipe.check(recipe.Release, release).name(named)
         return prepare(data, settings, fetch_trained(Registry(connect(project).client, name)))
