@@ -60,7 +60,10 @@ class Project:
         path.write_text(yaml.safe_dump({**values, **parameters}))
 
     def json(self, name: str) -> Any:
-        return json.loads((self.folder / "data" / name).read_bytes())
+        """Read a result, without the statement of what it was made from."""
+        value = json.loads((self.folder / "data" / name).read_bytes())
+        value.pop("made_from", None)
+        return value
 
     def written(self) -> set[str]:
         """Every file below data, the embedded ones apart."""

@@ -101,6 +101,7 @@ def import_float(
     given = check_samples(samples, _input_shapes(graph, path), str(path))
     packages = {"tensorflow", "keras", "ai-edge-litert", loader}
     about: dict[str, Any] = {
+        "name": model.name,
         "source": {"path": model.path, "format": kind, "sha256": sha256_of_path(path)},
         "float_model_sha256": sha256(content),
         "size_bytes": len(content),

@@ -26,7 +26,7 @@ class Model(Block):
 
     @property
     def name(self) -> str:
-        """The file's name, as a registered model may be called."""
+        """The name that its file gives the model, in letters that a registry takes."""
         return re.sub(r"[^\w-]+", "_", Path(self.path).stem)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quantline import recipe
 from quantline.release.answers import translated
 from quantline.release.outcome import PROMOTED, REFUSED, SUPERSEDED, UNCHANGED, WAITING
 from quantline.release.promotion import Candidate, publish
@@ -15,6 +14,7 @@ from quantline.release.registry import CHALLENGER, CHAMPION, INT8_MODEL, RELEASE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from quantline import recipe
     from quantline.release.project import Project
     from quantline.release.tracking import Store
 
@@ -32,8 +32,8 @@ def release(
     Args:
         store: The tracking store.
         project: The project, with the files that the stages wrote.
-        parameters: The pipeline's parameters.
-        settings: The registered model, and whether it is promoted at once.
+        parameters: The parameters that the results were made with.
+        settings: The labels, and whether it is promoted at once.
 
     Returns:
         ``outcome`` (``promoted``; ``waiting`` for approval; ``superseded``, where it was released
@@ -47,10 +47,10 @@ def release(
         RegistryBusy: Another run was writing to the registry all the time.
         ChampionChanged: The champion is no longer the one that the candidate was compared with.
     """
-    name = settings.name(recipe.check(recipe.Model, parameters["model"]))
     labels = None if settings.labels is None else Path(settings.labels)
     recorded = record(store, project, parameters, labels)
     gate = recorded.gate
+    name = settings.model or gate["model"]
     result = {
         "model": name,
         "verdict": gate["verdict"],
