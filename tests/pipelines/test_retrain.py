@@ -27,11 +27,11 @@ def embedded(path: Path, shape: tuple[int, ...] = (8, 8, 1), classes: int = CLAS
 
 
 def contents(project: Any) -> dict[str, str]:
-    """Return the hash of every file of the project, the store's and the logs apart."""
+    """Return the hash of every file of the project, but for those of the store, logs and locks."""
     return {
         path.relative_to(project.folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in project.folder.rglob("*")
-        if path.is_file() and not {"mlflow.db", "logs", "__pycache__"} & set(path.parts)
+        if path.is_file() and not {"mlflow.db", "logs", ".run.lock"} & set(path.parts)
     }
 
 
@@ -124,8 +124,12 @@ def test_the_stage_training_writes_its_own_file_alone(
     status, said = kedro_run("--pipelines", "training", "--params", TRAINING)
     assert status == 0, said
     after = contents(project)
-    assert after.pop(TRAINED)
+    report = project.json("08_reporting/training.json")
+    assert after.pop(TRAINED) == report["sha256"]
+    assert after.pop("data/08_reporting/training.json")
     assert after == before
+    assert (report["examples"], report["classes"], report["start_sha256"]) == (200, CLASSES, None)
+    assert report["parameters"]["learning_rate"] == 0.0001
 
 
 def test_what_was_trained_is_imported_under_the_name_of_the_model_that_is_retrained(
@@ -143,6 +147,7 @@ def test_what_was_trained_is_imported_under_the_name_of_the_model_that_is_retrai
     imported = project.json("06_models/float_import.json")
     trained = (project.folder / TRAINED).read_bytes()
     assert imported["name"] == "my_model"
+    assert imported["training"]["sha256"] == imported["source"]["sha256"]
     assert imported["source"] == {
         "path": TRAINED, "format": "keras", "sha256": hashlib.sha256(trained).hexdigest(),
     }  # fmt: skip
@@ -161,7 +166,9 @@ def test_retraining_goes_on_from_the_champion(finished: Any, tmp_path: Path) -> 
     assert "champion: version 1" in out
     assert (project.folder / "data/01_raw/model.keras").read_bytes() == before
     assert (project.folder / TRAINED).read_bytes() != before
-    assert project.json("06_models/float_import.json")["source"]["path"] == TRAINED
+    imported = project.json("06_models/float_import.json")
+    assert imported["source"]["path"] == TRAINED
+    assert imported["training"]["start_sha256"] == hashlib.sha256(before).hexdigest()
     assert untracked(project) == []
 
 

@@ -2,10 +2,11 @@
 
 from quantline.training.examples import TrainingSplit, refuse_other_examples
 from quantline.training.network import build_model, refuse_another_network
-from quantline.training.train import Prepared, fit, prepare, train
+from quantline.training.train import Prepared, Trained, fit, prepare, train
 
 __all__ = [
     "Prepared",
+    "Trained",
     "TrainingSplit",
     "build_model",
     "fit",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantline.errors import ModelUnsupported, ParameterError, TrainingDiverged
+from quantline.files import sha256
 from quantline.quiet import tensorflow
 from quantline.training.examples import TrainingSplit
 from quantline.training.network import IMAGE_AXES, build_model
@@ -26,16 +27,33 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class Trained:
+    """A trained model.
+
+    Attributes:
+        content: The Keras 3 ``.keras`` file's bytes.
+        about: Plain JSON values: the file's hash, the parameters, the SHA-256 of the model that
+            training began with (None where it was a new one), and how good the model is at
+            inference on the ``examples`` that it was trained on (``top1``, ``loss``).
+    """
+
+    content: bytes
+    about: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Prepared:
     """What is needed to train, checked, before all examples are read.
 
     Attributes:
         split: The examples that are trained on.
         model: The Keras model that training begins with.
+        start_sha256: The hash of its file; None for a new one.
     """
 
     split: TrainingSplit
     model: Any
+    start_sha256: str | None = None
 
     @property
     def classes(self) -> int:
@@ -60,7 +78,7 @@ def train(dataset: recipe.Dataset, training: recipe.Training, start: bytes | Non
     Raises:
         QuantlineError: As :func:`prepare` and :func:`fit` list them.
     """
-    return fit(prepare(dataset, training, start), training)
+    return fit(prepare(dataset, training, start), training).content
 
 
 def prepare(
@@ -95,18 +113,15 @@ def prepare(
             expected="shape (height, width, channels)",
             remedy="Set 'training.flip: false'",
         )
-    return Prepared(split, _load_model(start, split.first, split.classes))
+    return Prepared(split, _load_model(start, split.first, split.classes), sha256(start))
 
 
-def fit(prepared: Prepared, training: recipe.Training) -> bytes:
+def fit(prepared: Prepared, training: recipe.Training) -> Trained:
     """Train a model that was prepared, and log its accuracy at inference.
 
     Args:
         prepared: What :func:`prepare` gave for the same parameters.
         training: The seed and the schedule.
-
-    Returns:
-        The ``.keras`` file's bytes.
 
     Raises:
         QuantlineError: An example cannot be read.
@@ -142,7 +157,19 @@ def fit(prepared: Prepared, training: recipe.Training) -> bytes:
     _refuse_diverged(reached["loss"], training)
     _log_accuracy(reached["accuracy"], y, training, steps)
     # The optimizer's state is three times the model and of no use to inference.
-    return _save(keras.Model(model.inputs, model.outputs, name="fashion_mnist"))
+    content = _save(keras.Model(model.inputs, model.outputs, name="fashion_mnist"))
+    about = {
+        "evidence": "measured",
+        "sha256": sha256(content),
+        "start_sha256": prepared.start_sha256,
+        "parameters": training.model_dump(),
+        "examples": len(x),
+        "classes": prepared.classes,
+        "steps": steps,
+        "top1": float(reached["accuracy"]),
+        "loss": float(reached["loss"]),
+    }
+    return Trained(content, about)
 
 
 def _log_accuracy(right: float, y: np.ndarray, training: recipe.Training, steps: int) -> None:

@@ -22,12 +22,14 @@ def import_model(
     manifest: dict[str, Any],
 ) -> tuple[bytes, dict[str, Any]]:
     """Import the trained model as a float ``.tflite`` and compare it with the original."""
-    settings = recipe.check(recipe.Model, model)
-    parity = recipe.check(recipe.Baseline, baseline).parity
-    imported = import_float(settings, calibration_set["x"], parity)
+    imported = import_float(
+        recipe.check(recipe.Model, model),
+        calibration_set["x"],
+        recipe.check(recipe.Baseline, baseline).parity,
+    )
     for part in ("calibration", "evaluation"):
         check_labels(imported.content, manifest[part]["examples"])
-    return imported.content, {**imported.about, "name": settings.name}
+    return imported.content, imported.about
 
 
 def predict_float(

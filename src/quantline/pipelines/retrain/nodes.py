@@ -64,12 +64,13 @@ def retrain_model(
     project: Project,
     manifest: dict[str, Any],
     calibration_set: dict[str, np.ndarray],
-) -> bytes:
-    """Train anew, or on from the champion's weights, and return a ``.keras`` file."""
+) -> tuple[bytes, dict[str, Any]]:
+    """Train anew, or on from the champion's weights; return a ``.keras`` file, and how."""
     prepared = check_retraining(dataset, training, release, model, project)
     data = recipe.check(recipe.Dataset, dataset)
     refuse_other_examples(prepared.split, prepared.classes, data, manifest, calibration_set["x"])
-    return fit(prepared, recipe.check(recipe.Training, training))
+    trained = fit(prepared, recipe.check(recipe.Training, training))
+    return trained.content, trained.about
 
 
 def import_trained(
@@ -78,6 +79,7 @@ def import_trained(
     calibration_set: dict[str, np.ndarray],
     manifest: dict[str, Any],
     trained_model: bytes,
+    training_report: dict[str, Any],
     project: Project,
 ) -> tuple[bytes, dict[str, Any]]:
     """Import the model that this run trained, under the name of the one at 'model.path'.
@@ -88,6 +90,7 @@ def import_trained(
         calibration_set: The examples that it is checked on.
         manifest: The labels that it must have.
         trained_model: What the training gave; it is imported from its file, which is recorded.
+        training_report: How it was trained, which goes on with the imported model.
         project: The project, which names the file.
     """
     path = trained_file(project)
@@ -95,4 +98,5 @@ def import_trained(
         path = path.relative_to(project.folder)
     trained = {**model, "path": str(path), "signature": None}
     content, about = import_model(trained, baseline, calibration_set, manifest)
-    return content, {**about, "name": recipe.check(recipe.Model, model).name}
+    name = recipe.check(recipe.Model, model).name
+    return content, {**about, "name": name, "training": training_report}

@@ -21,7 +21,7 @@ def create_pipeline(chain: Pipeline) -> Pipeline:
             node(
                 retrain_model,
                 [*CHECKED, "manifest", "calibration_set"],
-                "trained_model",
+                ["trained_model", "training_report"],
                 name="retrain_model",
             )
         ],
@@ -37,6 +37,7 @@ def create_pipeline(chain: Pipeline) -> Pipeline:
                     "calibration_set",
                     "manifest",
                     "trained_model",
+                    "training_report",
                     "project",
                 ],
                 ["float_model", "float_import"],

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from quantline import recipe
 from quantline.files import check_writable
-from quantline.training import train
+from quantline.training import fit, prepare
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,10 +14,14 @@ if TYPE_CHECKING:
     from quantline.release import Project
 
 
-def train_model(dataset: dict[str, Any], training: dict[str, Any], project: Project) -> bytes:
-    """Train the embedded network and return it as a ``.keras`` file."""
+def train_model(
+    dataset: dict[str, Any], training: dict[str, Any], project: Project
+) -> tuple[bytes, dict[str, Any]]:
+    """Train the embedded network; return it as a ``.keras`` file, and how it was trained."""
     check_writable(trained_file(project))
-    return train(recipe.check(recipe.Dataset, dataset), recipe.check(recipe.Training, training))
+    settings = recipe.check(recipe.Training, training)
+    trained = fit(prepare(recipe.check(recipe.Dataset, dataset), settings), settings)
+    return trained.content, trained.about
 
 
 def trained_file(project: Project) -> Path:

@@ -14,7 +14,7 @@ def create_pipeline() -> Pipeline:
             node(
                 train_model,
                 ["params:dataset", "params:training", "project"],
-                "trained_model",
+                ["trained_model", "training_report"],
                 name="train_model",
             )
         ],
