@@ -132,11 +132,13 @@ def test_the_model_that_is_out_already_is_not_registered_again(released: Any, gi
 
 def test_on_other_examples_the_champion_is_evaluated_anew(released: Any, give: Any) -> None:
     params = ("--params", "sampling.evaluation.examples=100")
-    status, line = give("--pipelines", "sampling,baseline,evaluation,champion", *params)
+    status, line = give("--to-nodes", "compare_models,fetch_champion", *params)
     assert status == 0, line
     before = released.folder / "data/06_models/champion/int8_predictions.parquet"
     assert pq.read_table(before).num_rows == 120
-    status, line = give("--pipelines", "gate", *params)
+    status, line = give(
+        "--from-nodes", "predict_champion", "--to-nodes", "predict_champion", *params
+    )
     assert status == 0, line
     manifest = released.json("03_primary/manifest.json")
     anew = pq.read_table(released.folder / "data/07_model_output/champion_predictions.parquet")
