@@ -169,6 +169,9 @@ def test_retraining_goes_on_from_the_champion(finished: Any, tmp_path: Path) -> 
     imported = project.json("06_models/float_import.json")
     assert imported["source"]["path"] == TRAINED
     assert imported["training"]["start_sha256"] == hashlib.sha256(before).hexdigest()
+    retrained, first = (run.data.params for run in project.runs())
+    assert retrained["training.learning_rate"] == "0.0001"
+    assert not [name for name in first if name.startswith("training.")]
     assert untracked(project) == []
 
 
