@@ -144,6 +144,10 @@ class SamplesNotFinite(QuantlineError):
     """Examples hold NaN or infinite values."""
 
 
+class TrainingDiverged(QuantlineError):
+    """A training ended with a loss that is not a number."""
+
+
 class ManifestStale(QuantlineError):
     """The dataset on disk is not the one that the manifest names."""
 

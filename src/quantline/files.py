@@ -112,6 +112,24 @@ def canonical_json(value: Any) -> bytes:
     return (json.dumps(value, sort_keys=True, indent=1, allow_nan=False) + "\n").encode()
 
 
+def check_writable(path: Path) -> None:
+    """Check that a file can be written, before the work that makes its content.
+
+    Raises:
+        OutputNotWritten: The folder is read-only, full, or not a folder, or the file is a folder.
+    """
+    if path.is_dir():
+        raise OutputNotWritten(
+            f"The result '{path}' could not be written",
+            found="a folder of that name",
+            expected="a file, or nothing",
+            remedy="Move the folder away",
+        )
+    probe = path.with_name(f".{path.name}.partial")
+    write_atomic(probe, b"")
+    probe.unlink()
+
+
 def sha256(content: bytes | bytearray | memoryview) -> str:
     """Return the SHA-256 of ``content`` in hexadecimal."""
     return hashlib.sha256(content).hexdigest()

@@ -16,6 +16,8 @@ from quantline.configuration import read_parameters
 from quantline.contract.targets import load
 from quantline.errors import TrackingFailed
 from quantline.pipelines.release.pipeline import RECORDED
+from quantline.pipelines.retrain.nodes import check_retraining, retrain_model
+from quantline.pipelines.retrain.pipeline import CHECKED
 from quantline.release.outcome import REFUSED, notify, refusal, told
 
 if TYPE_CHECKING:
@@ -54,6 +56,20 @@ class CheckParameters:
             load(validation.target)
 
 
+class CheckRetraining:
+    """Checks a retraining before any node runs, so that one which is refused changes no file."""
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Check it, if it is part of the run.
+
+        Raises:
+            QuantlineError: It cannot make the next version of the model that the parameters name.
+        """
+        if any(node.func is retrain_model for node in pipeline.nodes):
+            check_retraining(*(catalog.load(name) for name in CHECKED))
+
+
 class StageLog:
     """Says which node of which stage begins."""
 
@@ -88,6 +104,7 @@ class Release:
             Path(self._context.project_path),
             self._context.config_loader["mlflow"],
             {name: Path(catalog[name].filepath) for name in RECORDED},
+            Path(catalog["trained_model"].filepath),
         )
         catalog["project"] = MemoryDataset(self._project, copy_mode="assign")
 

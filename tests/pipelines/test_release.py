@@ -16,8 +16,6 @@ from tests.pipelines.conftest import ROOT
 
 from quantline.cli import cli
 from quantline.commands import quantline
-from quantline.errors import ParameterError
-from quantline.pipelines.baseline.nodes import import_trained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -161,28 +159,3 @@ def test_a_champion_whose_run_was_deleted_is_named(released: Any, give: Any) -> 
     assert status == 2
     assert "The champion of 'model', version 1, is not complete" in paragraph
     assert "no int8.tflite" in paragraph
-
-
-def test_retraining_goes_on_from_the_champion(released: Any) -> None:
-    trained = "data/06_models/fashion_mnist.keras"
-    parameters = (
-        f"model.path={trained},release.model=model,training.start=champion,training.split=train.npz,"
-        "training.epochs=1,training.learning_rate=0.0001"
-    )
-    status, out, err = released.run("--pipelines", "retrain", "--params", parameters)
-    assert status == 0, err
-    outcome = released.json("08_reporting/release.json")
-    assert (outcome["outcome"], outcome["version"]) == ("promoted", 2)
-    assert "champion: version 1" in out
-    before, after = (released.folder / each for each in ("data/01_raw/model.keras", trained))
-    assert before.read_bytes() != after.read_bytes()
-    champion = tell("champion", "--model", "model")
-    assert [each["version"] for each in champion["lineage"]] == [2, 1]
-
-
-def test_a_model_that_was_not_trained_just_now_is_not_taken_for_it(tiny: Path) -> None:
-    model = {"path": str(tiny / "model.keras")}
-    with pytest.raises(
-        ParameterError, match=r"'model\.path' is not the model that this run trained"
-    ):
-        import_trained(model, {}, {}, {}, b"another")

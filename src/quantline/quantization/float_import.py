@@ -116,6 +116,16 @@ def import_float(
     return FloatModel(content, about)
 
 
+def source_of(about: Mapping[str, Any], model: recipe.Model) -> recipe.Model:
+    """Return the model that was imported, which need not be the one that parameters name by now.
+
+    Args:
+        about: What :attr:`FloatModel.about` says of the import.
+        model: The parameters; what they say beside the path is kept.
+    """
+    return model.model_copy(update={"path": about["source"]["path"]})
+
+
 def kind_of(path: Path) -> str:
     """Return ``keras``, ``saved_model`` or ``tflite``, by what lies at the path."""
     if not path.exists():

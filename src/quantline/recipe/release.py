@@ -49,6 +49,8 @@ class Training(Block):
         epochs: Passes over the split.
         batch_size: Examples a step.
         learning_rate: Its peak; it falls to zero along a cosine.
+        flip: Whether images are mirrored left to right at random: right for clothes, wrong for
+            digits and text.
     """
 
     start: Literal["anew", "champion"] = "anew"
@@ -57,3 +59,4 @@ class Training(Block):
     epochs: Positive
     batch_size: Positive
     learning_rate: Annotated[float, Field(gt=0)]
+    flip: bool = True

@@ -58,6 +58,10 @@ def parameters_of(files: Mapping[str, Path], release: Mapping[str, Any]) -> dict
     dataset = found["dataset"]
     others = {"tfds", "image_csv", "npz"} - {dataset["source"]}
     found["dataset"] = {key: value for key, value in dataset.items() if key not in others}
+    # Only of a model that the project trained is it known how.
+    trained = json.loads(files[_DECIDED["model"]].read_bytes()).get("training")
+    if trained is not None:
+        found["training"] = trained["parameters"]
     return found
 
 

@@ -18,8 +18,10 @@ class Project:
         folder: The project folder; the default tracking store and ``dvc.lock`` lie in it.
         mlflow: ``tracking_uri`` and ``experiment``; MLFLOW_TRACKING_URI comes before the former.
         files: The stages' files and folders by the names of their datasets.
+        trained: The file that a training writes its model to.
     """
 
     folder: Path
     mlflow: Mapping[str, Any]
     files: Mapping[str, Path] = field(default_factory=dict)
+    trained: Path | None = None
