@@ -11,13 +11,14 @@ from typing import Any
 import click
 import yaml
 from kedro.framework.cli.project import run as kedro_run
-from kedro.framework.project import configure_logging, pipelines
+from kedro.framework.project import configure_logging, pipelines, settings
 from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project
 
 from quantline.errors import NothingToRun, QuantlineError, suggest
 from quantline.hooks import Release
 from quantline.redaction import redact_logs, redacted
+from quantline.run_hooks import HoldLock
 
 INTERRUPTED = 130  # what shells report for SIGINT
 # Python and Kedro end with 1 themselves, which here says that a candidate is refused.
@@ -56,6 +57,10 @@ def run(**arguments: Any) -> None:
         _abandon("FAILED", ours)
         click.echo(f"\n{ours}", err=True)
         raise SystemExit(ours.exit_status) from error
+    finally:
+        for hook in settings.HOOKS:
+            if isinstance(hook, HoldLock):
+                hook.release()  # Kedro tells hooks of no interruption
 
 
 def _use_project_logging() -> None:
@@ -112,8 +117,6 @@ def _find(error: BaseException | None) -> QuantlineError | None:
 
 
 def _abandon(status: str, error: BaseException) -> None:
-    from kedro.framework.project import settings
-
     for hook in settings.HOOKS:
         if isinstance(hook, Release):
             hook.abandon(status, error)

@@ -146,6 +146,10 @@ class SamplesNotFinite(QuantlineError):
     """Examples hold NaN or infinite values."""
 
 
+class TrainingDiverged(QuantlineError):
+    """A training ended with a loss that is not a number."""
+
+
 class ManifestStale(QuantlineError):
     """The dataset on disk is not the one that the manifest names."""
 
@@ -238,6 +242,20 @@ class OutputNotWritten(QuantlineError):
 
 class ResultMissing(QuantlineError):
     """A result that this stage needs was not made yet, or is damaged."""
+
+
+class ResultsUnrelated(QuantlineError):
+    """Results on disk were not made from each other, or were changed after they were written."""
+
+
+class VerdictNotReproduced(QuantlineError):
+    """A result says something else of the model to be released than what is computed again."""
+
+
+class RunInProgress(QuantlineError):
+    """Another run works in the same data folder."""
+
+    exit_status = 75  # EX_TEMPFAIL of sysexits.h: the same command may well succeed later
 
 
 class TrackingFailed(QuantlineError):

@@ -16,6 +16,8 @@ from quantline import recipe
 from quantline.configuration import read_parameters
 from quantline.contract.targets import load
 from quantline.pipelines.release.pipeline import RECORDED
+from quantline.pipelines.retrain.nodes import check_retraining, retrain_model
+from quantline.pipelines.retrain.pipeline import CHECKED
 from quantline.redaction import redact_logs
 from quantline.release.outcome import REFUSED, notify, refusal, told
 
@@ -52,6 +54,20 @@ class CheckParameters:
         validation = recipe.check(recipe.Validation, parameters.get("validation", {}))
         if validation.target is not None:
             load(validation.target)
+
+
+class CheckRetraining:
+    """Checks a retraining before any node runs, so that one which is refused changes no file."""
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Check it, if it is part of the run.
+
+        Raises:
+            QuantlineError: It cannot make the next version of the model that the parameters name.
+        """
+        if any(node.func is retrain_model for node in pipeline.nodes):
+            check_retraining(*(catalog.load(name) for name in CHECKED))
 
 
 class StageLog:
@@ -93,6 +109,7 @@ class Release:
             {name: Path(catalog[name].filepath) for name in RECORDED},
             data=Path(catalog["release"].filepath).parents[1],
             environment=self._context.env or loader.default_run_env,
+            trained=Path(catalog["trained_model"].filepath),
         )
         catalog["project"] = MemoryDataset(self._project, copy_mode="assign")
 

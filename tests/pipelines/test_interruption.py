@@ -63,7 +63,7 @@ def test_a_half_written_file_of_a_killed_run_is_no_result(project: Any, kedro_ru
     assert kedro_run("--pipelines", "sampling")[0] == 0
     folder = project.folder / "data/03_primary"
     whole = (folder / "manifest.json").read_bytes()
-    (folder / "manifest.json").rename(folder / ".manifest.json.partial")
+    (folder / "manifest.json").rename(folder / ".0123.partial")
     status, paragraph = kedro_run("--pipelines", "baseline")
     assert status == 2
     assert "manifest.json' cannot be read. Found: no such file." in paragraph

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from quantline.errors import RangesMismatch, ResultMissing, SamplesNotFinite, first_few
 from quantline.files import canonical_json, write_atomic
+from quantline.lineage import KEY
 from quantline.ranges.sketch import Sketch, merged
 
 if TYPE_CHECKING:
@@ -180,6 +181,7 @@ class RangeSet:
             ResultMissing: The values are not those of a range set.
         """
         try:
+            values = {key: value for key, value in values.items() if key != KEY}
             tensors = tuple(TensorRange.from_dict(each) for each in values["tensors"])
             hashes = tuple(str(each) for each in values["samples_sha256"])
             return cls(**{**values, "tensors": tensors, "samples_sha256": hashes})

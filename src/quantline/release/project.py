@@ -25,6 +25,7 @@ class Project:
         data: The data folder of the environment, from the project folder on.
         environment: The environment's name.
         running: The MLflow run of the chain that is under way; None outside of one.
+        trained: The file that a training writes its model to.
     """
 
     folder: Path
@@ -33,3 +34,4 @@ class Project:
     data: Path = Path("data")
     environment: str = DEFAULT_ENVIRONMENT
     running: Running | None = None
+    trained: Path | None = None

@@ -34,8 +34,8 @@ def release(
     Args:
         store: The tracking store.
         project: The project, with the files that the stages wrote.
-        parameters: The pipeline's parameters.
-        settings: The registered model, and whether it is promoted at once.
+        parameters: The parameters that the results were made with.
+        settings: The labels, and whether it is promoted at once.
 
     Returns:
         ``outcome`` (``promoted``; ``waiting`` for approval; ``superseded``, where it was released
