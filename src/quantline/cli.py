@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from kedro.utils import find_kedro_project
 
 from quantline.errors import NothingToRun, QuantlineError, suggest
 from quantline.hooks import Release
+from quantline.redaction import redact_logs, redacted
 from quantline.run_hooks import HoldLock
 
 INTERRUPTED = 130  # what shells report for SIGINT
@@ -34,6 +35,7 @@ def run(**arguments: Any) -> None:
     """Run a pipeline; a user's mistake ends it with one paragraph and its exit status."""
     # A scheduler's SIGTERM ends a run as Ctrl-C does: children stopped, the record closed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    redact_logs()
     try:
         _use_project_logging()
         _check_selection(arguments)
@@ -49,7 +51,8 @@ def run(**arguments: Any) -> None:
     except Exception as error:
         ours = _find(error)
         if ours is None:
-            sys.excepthook(*sys.exc_info())
+            _abandon("FAILED", error)
+            click.echo(redacted("".join(traceback.format_exception(error))), err=True)
             raise SystemExit(COULD_NOT_RUN) from error
         _abandon("FAILED", ours)
         click.echo(f"\n{ours}", err=True)

@@ -83,7 +83,7 @@ def changed(value: dict[str, Any], **values: Any) -> dict[str, Any]:
         ("int8_metrics", {"top1": 0.9999}, "in int8_metrics.json: top1: 0.9999"),
         ("int8_metrics", {"size_bytes": 5}, "in int8_metrics.json: size_bytes: 5"),
         ("float_metrics", {"loss": 0.0}, "in float_metrics.json: loss: 0.0"),
-        ("comparison", {"agreement": 1.0, "lost": 0}, "in comparison.json"),
+        ("comparison", {"agreement": 0.5}, "in comparison.json"),
         ("comparison", {"size_ratio": 4.0}, "in comparison.json: size_ratio: 4.0"),
         ("integer_only", {"integer_only": False}, "in integer_only.json: integer_only: False"),
         ("integer_only", {"float_operators": 3}, "in integer_only.json: float_operators: 3"),
