@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from kedro.io import AbstractDataset
 
-from quantline.errors import ResultMissing
+from quantline.datasets import schemas
+from quantline.errors import OutputNotWritten, QuantlineError
+from quantline.evaluation.stored import read_table
 from quantline.files import canonical_json, make_folder, write_atomic
+from quantline.results import (
+    Origin,
+    check_kind,
+    check_plain,
+    parse_json,
+    read_arrays,
+    read_bytes,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from quantline.datasets.schemas import Check
 
 
 class _FileDataset(AbstractDataset[Any, Any]):
@@ -33,29 +47,64 @@ class _FileDataset(AbstractDataset[Any, Any]):
         """Read the file.
 
         Raises:
-            ResultMissing: It is not there, or cannot be read.
+            QuantlineError: It is not there, or holds something else; mostly a ResultMissing.
         """
-        if not self.filepath.is_file():
-            raise _missing(self.filepath, "no such file")
-        try:
-            return self.read(self.filepath.read_bytes())
-        except Exception as error:  # every format has its own errors for a damaged file
-            found = f"a damaged file ({type(error).__name__}: {error})"
-            raise _missing(self.filepath, found) from error
+        return self.read(read_bytes(self.filepath, self.origin))
 
     def save(self, data: Any) -> None:
         """Write the file, whole or not at all.
 
         Raises:
-            OutputNotWritten: The folder is read-only, full, or not a folder.
+            OutputNotWritten: The folder is read-only, full, or not a folder; or the value holds a
+                number that the format cannot.
         """
         write_atomic(self.filepath, self.write(data))
+
+    @property
+    def origin(self) -> Origin:
+        """What to call the file in an error."""
+        return Origin.of_stage(self.filepath)
 
     def _exists(self) -> bool:
         return self.filepath.is_file()
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self.filepath.as_posix()}
+
+
+class _CheckedDataset(_FileDataset):
+    """A file whose values are checked against a schema as they are read."""
+
+    schemas: ClassVar[Mapping[str, Check]]
+
+    def __init__(
+        self, *, filepath: str, schema: str | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
+        """Take the file and its schema.
+
+        Args:
+            filepath: The file.
+            schema: What it holds, a name in :mod:`quantline.datasets.schemas`; None: anything.
+            metadata: Kedro's.
+
+        Raises:
+            ParameterError: There is no such schema for this format.
+        """
+        super().__init__(filepath=filepath, metadata=metadata)
+        if schema is not None:
+            check_kind(schema, list(self.schemas), f"The dataset '{filepath}'")
+        self.schema = schema
+
+    def load(self) -> Any:
+        """Read the file and check what is in it.
+
+        Raises:
+            QuantlineError: It is not there, or holds something else; mostly a ResultMissing.
+        """
+        values = super().load()
+        if self.schema is not None:
+            self.schemas[self.schema](values, self.filepath)
+        return values
 
 
 class BytesDataset(_FileDataset):
@@ -70,25 +119,29 @@ class BytesDataset(_FileDataset):
         return value
 
 
-class JsonDataset(_FileDataset):
-    """JSON with sorted keys and a trailing newline."""
+class JsonDataset(_CheckedDataset):
+    """JSON with sorted keys and a trailing newline; a number that is not finite is refused."""
+
+    schemas = schemas.JSON
 
     def read(self, content: bytes) -> Any:
         """Parse JSON."""
-        return json.loads(content)
+        return parse_json(content, self.origin)
 
     def write(self, value: Any) -> bytes:
         """Format JSON."""
+        check_plain(value, _Unwritten(f"The result '{self.filepath}'"))
         return canonical_json(value)
 
 
-class NpzDataset(_FileDataset):
+class NpzDataset(_CheckedDataset):
     """Named arrays in a numpy archive."""
+
+    schemas = schemas.NPZ
 
     def read(self, content: bytes) -> dict[str, np.ndarray]:
         """Read every array."""
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return dict(arrays)
+        return read_arrays(content, self.origin)
 
     def write(self, value: dict[str, np.ndarray]) -> bytes:
         """Write the arrays; numpy stores no time in the archive."""
@@ -97,14 +150,14 @@ class NpzDataset(_FileDataset):
         return out.getvalue()
 
 
-class ParquetDataset(_FileDataset):
+class ParquetDataset(_CheckedDataset):
     """An Arrow table in a Parquet file."""
+
+    schemas = schemas.PARQUET
 
     def read(self, content: bytes) -> Any:
         """Read the table."""
-        import pyarrow.parquet as pq
-
-        return pq.read_table(io.BytesIO(content))
+        return read_table(content, self.origin)
 
     def write(self, value: Any) -> bytes:
         """Write the table."""
@@ -129,7 +182,7 @@ class FolderDataset(AbstractDataset[dict[str, bytes], dict[str, bytes]]):
             ResultMissing: The folder is not there.
         """
         if not self.filepath.is_dir():
-            raise _missing(self.filepath, "no such folder")
+            raise Origin.of_stage(self.filepath).unreadable("no such folder")
         # What a kill left half-written begins with a dot.
         files = sorted(each for each in self.filepath.iterdir() if each.name[0] != ".")
         return {each.name: each.read_bytes() for each in files}
@@ -154,10 +207,15 @@ class FolderDataset(AbstractDataset[dict[str, bytes], dict[str, bytes]]):
         return {"filepath": self.filepath.as_posix()}
 
 
-def _missing(path: Path, found: str) -> ResultMissing:
-    return ResultMissing(
-        f"The result '{path}' cannot be read",
-        found=found,
-        expected="what an earlier stage wrote",
-        remedy="Run the whole chain with 'kedro run', or the stage that writes it",
-    )
+class _Unwritten(Origin):
+    """The result that a node gave, which is refused before it is a file."""
+
+    def unreadable(self, found: str, expected: str = "") -> QuantlineError:
+        """Return the error."""
+        return OutputNotWritten(
+            f"{self.name} was not written",
+            found=found,
+            expected=expected or "plain values",
+            remedy="Check that the model gives finite numbers on every example; the file is as it "
+            "was",
+        )
