@@ -99,7 +99,9 @@ class Golden:
         about = parse_json(content, origin)
         check_schema(GoldenAbout, about, origin)
         sources = about["sources"]
-        parts: list[dict[str, dict[str, np.ndarray]]] = [{"input": {}, "output": {}} for _ in sources]
+        parts: list[dict[str, dict[str, np.ndarray]]] = [
+            {"input": {}, "output": {}} for _ in sources
+        ]
         for key in arrays.keys() - {_ABOUT, *_ASIDE}:
             number, kind, port = (*key.split("/", 2), "", "")[:3]
             if number not in map(str, range(len(sources))) or kind not in {"input", "output"}:

@@ -6,13 +6,14 @@ import io
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
 from quantline.evaluation.predict import SCHEMA
 from quantline.results import Origin
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pyarrow as pa
 
 _REMEDY = (
     "Run 'kedro run --from-nodes predict_float,predict_int8', which predicts the examples anew"

@@ -32,9 +32,7 @@ class Part(BaseModel):
     of.
     """
 
-    model_config = ConfigDict(
-        extra="ignore", frozen=True, strict=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, allow_inf_nan=False)
 
 
 def require(values: Any, *names: str) -> None:

@@ -74,7 +74,7 @@ class Recipe(Part):
     samples_sha256: Many[Hash]
     size_bytes: Count
     versions: dict[str, str]
-    keep_float: Many[Annotated[str, AfterValidator(_is_pattern)]] = []
+    keep_float: Many[Annotated[str, AfterValidator(_is_pattern)]] = Field(default=[])
 
 
 class ComparedRecipe(Part):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from quantline.errors import QuantlineError, ResultMissing
+from quantline.errors import ChampionIncomplete, QuantlineError, ResultMissing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +31,17 @@ class Origin:
     def of_stage(cls, path: str | Path, remedy: str = "") -> Origin:
         """Return the origin of a file that a stage writes."""
         return cls(f"The result '{path}'", remedy=remedy or cls.remedy)
+
+    @classmethod
+    def of_champion(cls, name: str) -> Origin:
+        """Return the origin of a file that was recorded with the registered champion."""
+        return cls(
+            f"The champion's file '{name}'",
+            "what its release recorded",
+            "Restore the run and its artifacts; or roll back, or delete the alias 'champion', to "
+            "go on without this one",
+            ChampionIncomplete,
+        )
 
     def unreadable(self, found: str, expected: str = "") -> QuantlineError:
         """Return the error.

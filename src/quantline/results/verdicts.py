@@ -41,7 +41,7 @@ class TensorDrift(Part):
 
 
 class RangeDrift(Part):
-    """How far the ranges are from the champion's; without ``tensors``, ``why`` that is not known."""
+    """How far the ranges are from the champion's, or ``why`` that is not known."""
 
     tensors: Many[TensorDrift] | None
     why: str | None

@@ -6,7 +6,6 @@ from quantline.sampling.manifest import CalibrationSet, draw, stream
 from quantline.sampling.preview import preview, stored_dtype
 from quantline.sampling.promise import Bounds, promised_bounds
 from quantline.sampling.sources import Example, Source, open_source
-from quantline.sampling.stored import check_calibration_set
 from quantline.sampling.transform import Transform, build_transform
 
 __all__ = [
@@ -18,7 +17,6 @@ __all__ = [
     "Source",
     "Transform",
     "build_transform",
-    "check_calibration_set",
     "draw",
     "lint",
     "open_source",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from quantline.results import Origin, check_finite, check_plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-    import numpy as np
 
 
 def check_calibration_set(
@@ -43,6 +43,9 @@ def check_calibration_set(
         found = f"'x' of shape {x.shape} with {len(ids)} ids"
         raise origin.unreadable(found, "at least one example, and as many ids")
     check_finite(x, "x", origin)
+    largest = max(float(x.max()), -float(x.min()))
+    if largest > float(np.finfo(np.float32).max):
+        raise origin.unreadable(f"'x' with values up to {largest:.3g}", "values of float32")
     try:
         names = ids.tolist()
     except ValueError as error:  # numbers that are no characters
