@@ -6,6 +6,7 @@ import os
 import signal
 
 from quantline.commands import quantline
+from quantline.redaction import redact_logs
 
 
 def main() -> None:
@@ -14,6 +15,7 @@ def main() -> None:
     os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "true")
     # A scheduler's SIGTERM ends a command as Ctrl-C does: its child processes are stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    redact_logs()
     quantline(prog_name="quantline")
 
 

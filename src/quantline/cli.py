@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
 import click
 import yaml
 from kedro.framework.cli.project import run as kedro_run
-from kedro.framework.project import configure_logging, pipelines
+from kedro.framework.project import configure_logging, pipelines, settings
 from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project
 
 from quantline.errors import NothingToRun, QuantlineError, suggest
 from quantline.hooks import Release
+from quantline.redaction import redact_logs, redacted
+from quantline.run_hooks import HoldLock
 
 INTERRUPTED = 130  # what shells report for SIGINT
 # Python and Kedro end with 1 themselves, which here says that a candidate is refused.
@@ -33,6 +35,7 @@ def run(**arguments: Any) -> None:
     """Run a pipeline; a user's mistake ends it with one paragraph and its exit status."""
     # A scheduler's SIGTERM ends a run as Ctrl-C does: children stopped, the record closed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    redact_logs()
     try:
         _use_project_logging()
         _check_selection(arguments)
@@ -48,11 +51,16 @@ def run(**arguments: Any) -> None:
     except Exception as error:
         ours = _find(error)
         if ours is None:
-            sys.excepthook(*sys.exc_info())
+            _abandon("FAILED", error)
+            click.echo(redacted("".join(traceback.format_exception(error))), err=True)
             raise SystemExit(COULD_NOT_RUN) from error
         _abandon("FAILED", ours)
         click.echo(f"\n{ours}", err=True)
         raise SystemExit(ours.exit_status) from error
+    finally:
+        for hook in settings.HOOKS:
+            if isinstance(hook, HoldLock):
+                hook.release()  # Kedro tells hooks of no interruption
 
 
 def _use_project_logging() -> None:
@@ -109,8 +117,6 @@ def _find(error: BaseException | None) -> QuantlineError | None:
 
 
 def _abandon(status: str, error: BaseException) -> None:
-    from kedro.framework.project import settings
-
     for hook in settings.HOOKS:
         if isinstance(hook, Release):
             hook.abandon(status, error)

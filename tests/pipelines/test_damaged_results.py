@@ -21,7 +21,6 @@ from quantline.datasets import BytesDataset, FolderDataset
 from quantline.errors import ParameterError
 from quantline.pipelines.report import nodes as report
 from quantline.release.gate import structural
-from quantline.results import load_result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,13 +53,6 @@ def test_what_a_run_writes_fits_its_schemas(chain: Chain) -> None:
     assert names | {"release"} == {name for name in CHECKED if not name.startswith("compared")}
     for name in (*names, "release"):
         chain.catalog.load(name)
-
-
-def test_the_recorded_committed_results_fit_their_schemas() -> None:
-    folder = ROOT / "data/08_reporting"
-    for kind, name in (("metrics", "float_metrics"), ("metrics", "int8_metrics"),
-                       ("comparison", "comparison")):  # fmt: skip
-        assert load_result(kind, folder / f"{name}.json")
 
 
 def test_a_schema_that_does_not_exist_is_refused_with_the_catalog() -> None:

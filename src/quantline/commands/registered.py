@@ -10,6 +10,7 @@ import click
 
 from quantline import recipe
 from quantline.errors import ParameterError
+from quantline.redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +83,7 @@ def told(version: Any) -> dict[str, Any]:
     return {
         "version": int(version.version),
         "run_id": version.run_id,
-        "source": version.source,
+        "source": redacted(version.source),
         "aliases": sorted(version.aliases),
         "tags": dict(sorted(version.tags.items())),
     }
@@ -92,5 +93,5 @@ def lines(version: Any) -> Iterator[tuple[str, str]]:
     """Yield what is known of a model version, a name and its value each."""
     yield "aliases", ", ".join(sorted(version.aliases))
     yield "run", version.run_id or "none"
-    yield "files", version.source
+    yield "files", redacted(version.source)
     yield from sorted(version.tags.items())

@@ -16,6 +16,7 @@ import numpy as np
 
 from quantline.errors import GoldenUnfit
 from quantline.files import write_atomic
+from quantline.lineage import KEY
 from quantline.quantization.parity import inputs_of, outputs_of
 from quantline.results import Origin, check_schema, parse_json, read_arrays, read_bytes
 from quantline.results.models import GoldenAbout
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from quantline.tflite.runtime import Kernels
 
 _ABOUT = "about"
-_ASIDE = ("made_from",)  # by which a result of a stage names what it was made of
 _FIELDS = ("model_sha256", "runtime", "machine", "kernels", "tolerance")
 
 
@@ -102,7 +102,7 @@ class Golden:
         parts: list[dict[str, dict[str, np.ndarray]]] = [
             {"input": {}, "output": {}} for _ in sources
         ]
-        for key in arrays.keys() - {_ABOUT, *_ASIDE}:
+        for key in arrays.keys() - {_ABOUT, KEY}:
             number, kind, port = (*key.split("/", 2), "", "")[:3]
             if number not in map(str, range(len(sources))) or kind not in {"input", "output"}:
                 raise origin.unreadable(f"an array {shown(key)}", "'N/input/NAME', 'N/output/NAME'")

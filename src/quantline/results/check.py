@@ -30,6 +30,7 @@ _TABLE = "--pipelines compare_report"
 
 SCHEMAS: dict[str, tuple[type[Part], str]] = {
     "manifest": (examples.Manifest, "--from-nodes draw_examples"),
+    "training": (models.Training, "--pipelines training"),
     "float_import": (models.FloatImport, "--from-nodes import_model"),
     "metrics": (scores.Metrics, "--from-nodes predict_float,predict_int8"),
     "float_latency": (scores.FloatLatency, "--from-nodes time_float"),

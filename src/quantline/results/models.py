@@ -34,6 +34,20 @@ class Port(Part):
     shape: Many[Whole]
 
 
+class Training(Part):
+    """``training.json``: how a model was trained."""
+
+    evidence: str
+    sha256: Hash
+    start_sha256: Hash | None  # of the model that it went on from
+    parameters: dict[str, Any]
+    examples: Count
+    classes: Count
+    steps: Count
+    top1: Share
+    loss: float
+
+
 class ImportedFrom(Part):
     """The trained model that was imported."""
 
@@ -45,6 +59,7 @@ class ImportedFrom(Part):
 class FloatImport(Part):
     """``float_import.json``."""
 
+    name: str  # of the model that the results belong to
     source: ImportedFrom
     float_model_sha256: Hash
     size_bytes: Count
@@ -55,6 +70,7 @@ class FloatImport(Part):
     loaded_with: str
     parity: dict[str, Any]  # how far it is from the original
     versions: dict[str, str]
+    training: Training | None = None  # of a model that the project trained
 
 
 class Recipe(Part):

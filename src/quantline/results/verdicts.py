@@ -60,6 +60,7 @@ class Gate(Part):
     reasons: Many[str]
     examples_needed: Count | None
     champion: str | None
+    model: str  # the registered model that the candidate is for
     champion_version: Version | None
     confidence: Share
     rules: Some[Rule]
@@ -103,9 +104,7 @@ class Released(Part):
 
 
 class ChampionFile(Part):
-    """``champion.json``: the registered version whose files lie beside it."""
+    """``champion.json``: the registered version whose files lie beside it; null without one."""
 
     model: str
-    version: Version
-    run_id: str | None
-    tags: dict[str, str]
+    version: Version | None

@@ -1,5 +1,6 @@
 """Whether a candidate may replace the model in use; knows nothing of MLflow."""
 
+from quantline.release.gate.candidate import JUDGED, REPORTS, judge_candidate
 from quantline.release.gate.evidence import (
     Champion,
     Evidence,
@@ -9,4 +10,14 @@ from quantline.release.gate.evidence import (
 from quantline.release.gate.text import gate_text
 from quantline.release.gate.verdict import judge
 
-__all__ = ["Champion", "Evidence", "evaluation_sha256", "gate_text", "judge", "require_same_ports"]
+__all__ = [
+    "JUDGED",
+    "REPORTS",
+    "Champion",
+    "Evidence",
+    "evaluation_sha256",
+    "gate_text",
+    "judge",
+    "judge_candidate",
+    "require_same_ports",
+]
