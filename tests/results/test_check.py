@@ -145,6 +145,8 @@ SCORES = {"examples": 10, "labelled_examples": 10, "classes": 4, "size_bytes": 9
 UNLABELLED = {
     key: value for key, value in SCORES.items() if "top1" not in key and "loss" not in key
 }
+TRAINED = {"evidence": "measured", "sha256": "a" * 64, "start_sha256": None, "parameters": {},
+           "examples": 10, "classes": 4, "steps": 3, "top1": 0.5, "loss": 1.0}  # fmt: skip
 TIMES = {"latency_ms_p10": 1.0, "latency_ms_p50": 1, "latency_ms_p90": 2.0, "latency_ms_min": 0.9}
 FASTER = {**TIMES, "speed_ratio": 1.5, "speed_ratio_low": 1.4, "speed_ratio_high": 1.6}
 
@@ -152,6 +154,8 @@ FASTER = {**TIMES, "speed_ratio": 1.5, "speed_ratio_low": 1.4, "speed_ratio_high
 @pytest.mark.parametrize(
     ("kind", "values", "sound"),
     [
+        ("training", TRAINED, True),
+        ("training", {**TRAINED, "start_sha256": 1}, False),
         ("metrics", SCORES, True),
         ("metrics", {**UNLABELLED, "labelled_examples": 0}, True),
         ("metrics", UNLABELLED, False),  # labels without a score
