@@ -15,7 +15,7 @@ from quantline.evaluation.predict import SCHEMA
 from quantline.files import canonical_json, sha256
 from quantline.ranges import RangeSet
 from quantline.release.answers import MISSING, translated, unless
-from quantline.release.gate.evidence import evaluation_sha256
+from quantline.release.gate.evidence import VERSION, evaluation_sha256
 from quantline.release.registry import ARTIFACTS, CHAMPION, INT8_MODEL, SOURCE_MODEL
 from quantline.release.stored import saved_model_damage
 from quantline.release.tracking import MODEL_ID
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-VERSION = "champion.json"
 TRAINED = "trained_model"
 _MODEL = "int8.tflite"
 _REMEDY = (

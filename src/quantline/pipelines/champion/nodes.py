@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from quantline import recipe
 from quantline.files import canonical_json
 from quantline.release import Registry, connect, fetch
-from quantline.release.champion import VERSION
+from quantline.release.gate import VERSION
 
 if TYPE_CHECKING:
     from quantline.release import Project

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from quantline import recipe
 from quantline.evaluation import evaluate, measure
 from quantline.evaluation.predict import SCHEMA
-from quantline.release.champion import VERSION
-from quantline.release.gate import evaluation_sha256, judge_candidate, require_same_ports
+from quantline.release.gate import VERSION, evaluation_sha256, judge_candidate, require_same_ports
 from quantline.sampling import stream
 
 if TYPE_CHECKING:

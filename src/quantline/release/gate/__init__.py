@@ -2,6 +2,7 @@
 
 from quantline.release.gate.candidate import JUDGED, REPORTS, judge_candidate
 from quantline.release.gate.evidence import (
+    VERSION,
     Champion,
     Evidence,
     evaluation_sha256,
@@ -13,6 +14,7 @@ from quantline.release.gate.verdict import judge
 __all__ = [
     "JUDGED",
     "REPORTS",
+    "VERSION",
     "Champion",
     "Evidence",
     "evaluation_sha256",

@@ -6,8 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from quantline.ranges import RangeSet
-from quantline.release.champion import VERSION
-from quantline.release.gate.evidence import Champion, Evidence, evaluation_sha256
+from quantline.release.gate.evidence import VERSION, Champion, Evidence, evaluation_sha256
 from quantline.release.gate.verdict import judge
 
 if TYPE_CHECKING:
