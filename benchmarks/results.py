@@ -18,11 +18,16 @@ import traceback
 import warnings
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from benchmarks.chain import Chain
 from benchmarks.result_mutants import mutants
 
+from quantline.pipelines.report import nodes as report
+from quantline.report import draw_summary
+
 SLOW_EVERY = 100  # mutants
+PICTURE_EVERY = 20  # it takes longer than all else of the report
 
 
 def line(name: str, counts: Counter[str]) -> str:
@@ -30,6 +35,10 @@ def line(name: str, counts: Counter[str]) -> str:
     columns = (counts.total(), *(counts[each] for each in ("refused", "read", "by a node",
                                                            "failed")))  # fmt: skip
     return f"{name:30} {' '.join(f'{each:>9,}' for each in columns)}"
+
+
+def _undrawn(_: dict[str, Any]) -> bytes:
+    return b""
 
 
 def main() -> None:
@@ -64,6 +73,7 @@ def main() -> None:
             for at, content in enumerate(
                 mutants(path.read_bytes(), path.suffix[1:], each_result, arguments.seed)
             ):
+                report.draw_summary = _undrawn if at % PICTURE_EVERY else draw_summary
                 nodes = chain.readers(name, slow=at % SLOW_EVERY == 0)
                 try:
                     found = chain.attempt(name, content, scratch, nodes)
