@@ -220,7 +220,11 @@ DAMAGED = {
         ["ranges.json'", "a damaged file"],
     ),
     "empty": ("06_models/ranges.json", b"", ["ranges.json'", "a damaged file"]),
-    "other keys": ("06_models/ranges.json", b"{}", ["The recorded ranges cannot be read"]),
+    "other keys": (
+        "06_models/ranges.json",
+        b"{}",
+        ["ranges.json' cannot be read", "no key 'tensors'"],
+    ),
     "ranges of another model": (
         "06_models/ranges.json",
         b'{"float_model_sha256": "0", "samples": 1, "samples_sha256": [], "tensors": [],'

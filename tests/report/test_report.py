@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from quantline.errors import ResultMissing
 from quantline.report import draw_summary, summarize, summary_table
 from quantline.report.rounding import percent, points
 
@@ -50,6 +51,17 @@ def rendered(values: dict[str, Any]) -> str:
     out = io.StringIO()
     Console(file=out, width=120).print(summary_table(values, MANIFEST))
     return out.getvalue()
+
+
+def test_scores_of_other_examples_are_not_summed_up() -> None:
+    sound = summary(**SCORES)
+    for float_metrics, int8_metrics, comparison in (
+        ({**SCORES, "examples": 10}, {**SCORES, "examples": 20}, sound["comparison"]),
+        (SCORES, {}, sound["comparison"]),
+        (SCORES, SCORES, {"agreement": 1.0}),
+    ):
+        with pytest.raises(ResultMissing, match="not of the same examples"):
+            summarize(float_metrics, int8_metrics, comparison, {}, {}, {}, {})
 
 
 def test_the_summary_joins_scores_and_times() -> None:
