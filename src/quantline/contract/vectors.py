@@ -17,6 +17,7 @@ import numpy as np
 from quantline.errors import GoldenUnfit, first_line
 from quantline.files import write_atomic
 from quantline.quantization.parity import inputs_of, outputs_of
+from quantline.reading import Arrays, ArraysUnreadable
 from quantline.tflite.runtime import Kernels
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class Golden:
             vectors = tuple(Vector(source, each["input"], each["output"]) for source, each in pairs)
             return cls(**{field: about[field] for field in _FIELDS}, vectors=vectors)
         except (KeyError, IndexError, TypeError, ValueError) as error:
-            raise _unfit(name, error) from error
+            raise _unfit(name, first_line(error)) from error
 
     def to_bytes(self) -> bytes:
         """Return the file's bytes; numpy stores no time in it."""
@@ -123,12 +124,10 @@ class Golden:
         """
         name = f"the file '{path}'"
         try:
-            # As bytes: of a damaged file numpy would leave the stream open.
-            content = io.BytesIO(Path(path).read_bytes())
-            with np.load(content, allow_pickle=False) as archive:
-                arrays = dict(archive)
-        except Exception as error:  # zipfile, zlib and numpy each have their own for a damaged file
-            raise _unfit(name, error) from error
+            with Arrays(path) as archive:
+                arrays = {each: archive.read(each) for each in archive.names}
+        except ArraysUnreadable as error:
+            raise _unfit(name, str(error)) from error
         return cls.from_arrays(arrays, name)
 
 
@@ -163,10 +162,10 @@ def _ports(ports: Mapping[str, tuple[str, tuple[int, ...]]]) -> str:
     return ", ".join(f"{name}: {dtype} {shape}" for name, (dtype, shape) in ports.items()) or "none"
 
 
-def _unfit(name: str, error: Exception) -> GoldenUnfit:
+def _unfit(name: str, found: str) -> GoldenUnfit:
     return GoldenUnfit(
         f"There are no golden vectors in {name}",
-        found=first_line(error),
+        found=found,
         expected="a .npz file that was written together with a model",
         remedy="Check the path, or quantize the model again to have them written anew",
     )
