@@ -12,7 +12,9 @@ from typing import IO, TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LARGEST_BYTES = 2 << 30  # a .tflite file cannot be larger; what a user writes by hand is far smaller
+LARGEST_BYTES = (
+    2 << 30
+)  # a .tflite file cannot be larger; what a user writes by hand is far smaller
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),

@@ -71,7 +71,9 @@ def load_yaml(text: str) -> Any:
 def _take(event: Any, stack: list[_Open], sizes: dict[str, int | None]) -> None:
     if isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)):
         if len(stack) > DEEPEST:
-            raise YamlUnreadable(f"{_place(event)}: lists and mappings nested too deeply to be meant")
+            raise YamlUnreadable(
+                f"{_place(event)}: lists and mappings nested too deeply to be meant"
+            )
         if event.anchor is not None:
             sizes[event.anchor] = None
         stack.append(_Open(event.anchor, isinstance(event, yaml.MappingStartEvent)))

@@ -68,4 +68,6 @@ def _check(mode: str, width: int, height: int) -> None:
         raise ImageUnreadable(f"{width:,} x {height:,} pixels")
     depth = "16-bit" if mode.startswith("I;") else _WIDE.get(mode)
     if depth is not None:
-        raise ImageUnreadable(f"{depth} values, which 8 bits do not hold; a .npz archive keeps them")
+        raise ImageUnreadable(
+            f"{depth} values, which 8 bits do not hold; a .npz archive keeps them"
+        )
