@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 
 from quantline.commands import quantline
+from quantline.unforeseen import give_up, not_printed, say
 
 
 def main() -> None:
@@ -14,7 +16,12 @@ def main() -> None:
     os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "true")
     # A scheduler's SIGTERM ends a command as Ctrl-C does: its child processes are stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    quantline(prog_name="quantline")
+    try:
+        quantline(prog_name="quantline")
+    except OSError as error:  # where the help, or what is wrong with the options, cannot be printed
+        give_up(sys.stdout)
+        say(f"Error: {not_printed(error)}", sys.stderr)
+        raise SystemExit(2) from None
 
 
 if __name__ == "__main__":

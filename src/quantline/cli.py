@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.project import configure_logging, pipelines
 from kedro.pipeline import Pipeline
@@ -17,6 +16,8 @@ from kedro.utils import find_kedro_project
 
 from quantline.errors import NothingToRun, QuantlineError, suggest
 from quantline.hooks import Release
+from quantline.project_files import bad_logging, read_mapping
+from quantline.unforeseen import give_up, internal, say
 
 INTERRUPTED = 130  # what shells report for SIGINT
 # Python and Kedro end with 1 themselves, which here says that a candidate is refused.
@@ -40,18 +41,18 @@ def run(**arguments: Any) -> None:
         kedro_run.callback(**arguments)
     except KeyboardInterrupt as interrupt:
         _abandon("KILLED", interrupt)
-        click.echo("Interrupted. Finished results are kept; the same command runs again.", err=True)
+        say("Interrupted. Finished results are kept; the same command runs again.", sys.stderr)
         raise SystemExit(INTERRUPTED) from None
     except click.ClickException as error:
-        error.show()
+        try:
+            error.show()
+        except OSError:
+            give_up(sys.stderr)
         raise SystemExit(COULD_NOT_RUN) from error
     except Exception as error:
-        ours = _find(error)
-        if ours is None:
-            sys.excepthook(*sys.exc_info())
-            raise SystemExit(COULD_NOT_RUN) from error
+        ours = _find(error) or internal(error)
         _abandon("FAILED", ours)
-        click.echo(f"\n{ours}", err=True)
+        say(f"\n{ours}", sys.stderr)
         raise SystemExit(ours.exit_status) from error
 
 
@@ -61,8 +62,13 @@ def _use_project_logging() -> None:
     if project is None or project == Path.cwd() or os.environ.get("KEDRO_LOGGING_CONFIG"):
         return
     settings = project / "conf" / "logging.yml"
-    if settings.is_file():
-        configure_logging(yaml.safe_load(settings.read_text()))
+    if not settings.exists():
+        return
+    values = read_mapping(settings)
+    try:
+        configure_logging(values)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise bad_logging(error) from error
 
 
 def _check_selection(arguments: dict[str, Any]) -> None:

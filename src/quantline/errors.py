@@ -194,6 +194,10 @@ class PinDoesNotFit(QuantlineError):
     """A pinned scale and zero point cannot hold what was recorded, or are not to be had."""
 
 
+class InternalError(QuantlineError):
+    """A defect of Quantline or of a library, which is neither the model's nor the user's fault."""
+
+
 class ChildCrashed(QuantlineError):
     """Native code died, or ran out of time, in a child process."""
 

@@ -91,7 +91,7 @@ def open_archive(path: str) -> Archive:
         DatasetNotFound: There is no such file, or it is no whole ``.npz`` or ``.npy`` file.
     """
     file = Path(path)
-    if not os.path.exists(file):  # noqa: PTH110 - pathlib raises on a name that is too long
+    if not os.path.exists(file):
         raise DatasetNotFound(
             f"There is no calibration data at '{path}'",
             found=_nearby(file),

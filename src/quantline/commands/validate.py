@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -15,6 +16,8 @@ from quantline.commands.model_file import read_model
 from quantline.commands.table import pairs, size
 from quantline.errors import first_few
 from quantline.files import sha256
+from quantline.reading import read_file
+from quantline.unforeseen import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -107,13 +110,13 @@ def _recipe_of(path: Path, content: bytes) -> Mapping[str, Any]:
 
     beside = path.with_suffix(".json")
     try:
-        found = json.loads(beside.read_bytes())
-    except (OSError, ValueError):
+        found = json.loads(read_file(beside))
+    except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(found, dict) or str(found.get("scheme")) not in SCHEMES:
         return {}
     if found.get("int8_model_sha256") != sha256(content):
-        click.echo(f"warning: '{beside}' is the recipe of another model, and is not used", err=True)
+        say(f"warning: '{beside}' is the recipe of another model, and is not used", sys.stderr)
         return {}
     return found
 

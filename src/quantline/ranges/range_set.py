@@ -9,9 +9,16 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quantline.errors import RangesMismatch, ResultMissing, SamplesNotFinite, first_few
+from quantline.errors import (
+    RangesMismatch,
+    ResultMissing,
+    SamplesNotFinite,
+    first_few,
+    first_line,
+)
 from quantline.files import canonical_json, write_atomic
 from quantline.ranges.sketch import Sketch, merged
+from quantline.reading import Unreadable, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -207,11 +214,11 @@ class RangeSet:
             ResultMissing: There is no such file, or it holds something else.
         """
         try:
-            values = json.loads(Path(path).read_bytes())
-        except (OSError, ValueError) as error:
+            values = json.loads(read_file(path))
+        except (OSError, ValueError, RecursionError) as error:
             raise ResultMissing(
                 f"The ranges '{path}' cannot be read",
-                found=f"{type(error).__name__}: {error}",
+                found=str(error) if isinstance(error, Unreadable) else first_line(error),
                 expected="a file that 'quantline record' or the 'calibration' pipeline wrote",
                 remedy="Check the path, or record the ranges again",
             ) from error

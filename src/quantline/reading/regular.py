@@ -43,7 +43,7 @@ def check_regular(path: str | Path) -> int:
         Unreadable: Nothing is there, or it is no regular file.
     """
     try:
-        found = os.stat(path)  # noqa: PTH116 - also of what pathlib refuses
+        found = os.stat(path)
     except (OSError, ValueError) as error:
         raise Unreadable(_reason(error)) from error
     _check_kind(found.st_mode)

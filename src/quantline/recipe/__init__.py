@@ -50,9 +50,11 @@ from quantline.recipe.gate import (
     Limit,
 )
 from quantline.recipe.release import (
+    Mlflow,
     Release,
     Training,
 )
+from quantline.recipe.transform import Step
 
 __all__ = [
     "BLOCKS",
@@ -73,6 +75,7 @@ __all__ = [
     "Latency",
     "Limit",
     "Method",
+    "Mlflow",
     "Model",
     "Npz",
     "Override",
@@ -84,6 +87,7 @@ __all__ = [
     "Release",
     "Sampling",
     "SchemeName",
+    "Step",
     "Tfds",
     "Training",
     "Validation",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from types import UnionType
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from quantline.errors import ParameterError, suggest
-from quantline.recipe.block import Block
+from quantline.recipe.block import Block, Inner
 from quantline.recipe.conversion import Baseline, Calibration, Conversion, Validation
 from quantline.recipe.data import Dataset, Model, Sampling
 from quantline.recipe.evaluation import Evaluation
@@ -30,6 +31,8 @@ BLOCKS: dict[str, type[Block]] = {
     "release": Release,
     "training": Training,
 }
+
+_LONGEST = 300
 
 B = TypeVar("B", bound=Block)
 
@@ -90,9 +93,10 @@ def _explain(key: str, block: type[Block], error: ValidationError) -> ParameterE
             expected="a value, as in conf/base",
             remedy=f"Set '{path}' in conf/base, in your environment, or with --params",
         )
+    found = repr(first["input"])
     return ParameterError(
         f"Parameter '{path}' has a bad value{more}",
-        found=f"{first['input']!r}",
+        found=found if len(found) <= _LONGEST else f"{found[:_LONGEST]} ...",
         expected=first["msg"].removeprefix("Value error, ").removeprefix("Input should be "),
         remedy=f"Correct '{path}' and run again",
     )
@@ -101,11 +105,20 @@ def _explain(key: str, block: type[Block], error: ValidationError) -> ParameterE
 def _fields_at(block: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
     parts = iter(loc)
     for part in parts:
-        annotation = block.model_fields[str(part)].annotation
-        if get_origin(annotation) is dict:
-            next(parts, None)  # a key of the user's own
-            annotation = get_args(annotation)[1]
+        field = block.model_fields[str(part)]
+        annotation = _without_none(field.annotation)
+        inner = [each.block for each in field.metadata if isinstance(each, Inner)]
+        if inner or get_origin(annotation) in {dict, tuple}:
+            next(parts, None)  # a key of the user's own, or a position
+            annotation = inner[0] if inner else get_args(annotation)[get_origin(annotation) is dict]
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
             break
         block = annotation
     return list(block.model_fields)
+
+
+def _without_none(annotation: Any) -> Any:
+    """Return the one type that a field may have besides None."""
+    kinds = [each for each in get_args(annotation) if each is not type(None)]
+    is_optional = get_origin(annotation) is UnionType and len(kinds) == 1
+    return kinds[0] if is_optional else annotation

@@ -53,7 +53,7 @@ class ImageSource:
         """
         parsed = FileSplit.parse(split)
         path = self._folder / parsed.file
-        if os.path.isdir(path):  # noqa: PTH112 - pathlib raises on a name that is too long
+        if os.path.isdir(path):
             found = [
                 Entry(file.relative_to(path).as_posix(), None)
                 for file in sorted(path.rglob("*"))
@@ -71,7 +71,7 @@ class ImageSource:
             ExampleUnreadable: A file is missing or is not an image.
         """
         path = self._folder / FileSplit.parse(split).file
-        base = path if os.path.isdir(path) else path.parent  # noqa: PTH112
+        base = path if os.path.isdir(path) else path.parent
         for entry in self.entries(split):
             if entry.id in ids:
                 stored, value = self._decode(base / entry.id)
