@@ -17,7 +17,7 @@ LOWER = (
     "unforeseen",
 )  # fmt: skip
 UPPER = {
-    "__main__", "cli", "commands", "configuration", "datasets", "hooks", "pipeline_registry",
+    "__main__", "cli", "commands", "configuration", "datasets", "hooks", "interpolation", "pipeline_registry",
     "pipelines", "project_files", "release", "settings",
 }  # fmt: skip
 HEAVY = {"tensorflow", "keras", "mlflow", "tensorflow_datasets", "matplotlib"}

@@ -11,10 +11,11 @@ from typing import Any
 import click
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.project import configure_logging, pipelines
+from kedro.io import DatasetError
 from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project
 
-from quantline.errors import NothingToRun, QuantlineError, suggest
+from quantline.errors import NothingToRun, ParameterError, QuantlineError, suggest
 from quantline.hooks import Release
 from quantline.project_files import bad_logging, read_mapping
 from quantline.unforeseen import give_up, internal, say
@@ -50,7 +51,7 @@ def run(**arguments: Any) -> None:
             give_up(sys.stderr)
         raise SystemExit(COULD_NOT_RUN) from error
     except Exception as error:
-        ours = _find(error) or internal(error)
+        ours = _find(error) or _of_catalog(error) or internal(error)
         _abandon("FAILED", ours)
         say(f"\n{ours}", sys.stderr)
         raise SystemExit(ours.exit_status) from error
@@ -112,6 +113,19 @@ def _find(error: BaseException | None) -> QuantlineError | None:
     while error is not None and not isinstance(error, QuantlineError):
         error = error.__cause__ or error.__context__
     return error
+
+
+def _of_catalog(error: Exception) -> ParameterError | None:
+    """Return what is wrong with an entry of the catalog, if Kedro says so."""
+    said = " ".join(str(error).split())
+    if not isinstance(error, DatasetError) or "parsing config for dataset" not in said:
+        return None
+    return ParameterError(
+        "catalog.yml describes a dataset that cannot be made",
+        found=said[:300],
+        expected="the types and paths of conf/base/catalog.yml",
+        remedy="Correct the entry, or restore the file from the repository",
+    )
 
 
 def _abandon(status: str, error: BaseException) -> None:

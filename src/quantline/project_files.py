@@ -1,4 +1,4 @@
-"""The files of ``conf/``, looked at before Kedro reads them: it would say nothing of where it fails.
+"""The files of ``conf/``, looked at before Kedro reads them.
 
 A file that is damaged, no mapping, or stands for billions of values is named in one error.
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import ParameterError, first_few, first_line, suggest
+from quantline.interpolation import LARGEST, expanded_size
 from quantline.reading import Unreadable, YamlUnreadable, load_yaml, read_text
 from quantline.reading.yaml_text import LARGEST_BYTES
 
@@ -25,11 +26,17 @@ def check_files(*folders: Path) -> None:
     """Check every file of configuration in these folders, such as conf/base and conf/local.
 
     Raises:
-        ParameterError: The first that cannot be read; it is named.
+        ParameterError: The first that cannot be read; it is named. Or all of them together stand
+            for more than a million characters, once the references in them are resolved.
     """
-    for folder in folders:
-        for path in _files(folder):
-            read_mapping(path)
+    values = [read_mapping(path) for folder in folders for path in _files(folder)]
+    if expanded_size(values) > LARGEST:
+        raise ParameterError(
+            "The files of configuration stand for too much",
+            found=f"references such as ${{key}} that become more than {LARGEST:,} characters",
+            expected="references that are as long as they look",
+            remedy=f"Write the values out in {' and '.join(map(str, folders))}",
+        )
 
 
 def read_mapping(path: Path) -> Mapping[str, Any]:
@@ -80,7 +87,7 @@ def check_datasets(needed: Collection[str], known: Collection[str]) -> None:
             near = suggest(name, [other for other in known if other not in needed])
             raise ParameterError(
                 f"catalog.yml has no dataset '{name}'",
-                found=f"{len(list(known))} datasets",
+                found="no entry of that name",
                 expected="every dataset of the pipelines, as in conf/base",
                 remedy=near or f"Give '{name}' a type and a path in conf/base/catalog.yml",
             )

@@ -61,6 +61,7 @@ def layers(
     from quantline.contract.layers import compare_layers
     from quantline.contract.link import layer_outputs
     from quantline.quantization.float_import import kind_of
+    from quantline.tflite import read
 
     if kind_of(Path(quantized)) != "tflite":
         raise ModelUnreadable(

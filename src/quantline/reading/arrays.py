@@ -117,8 +117,8 @@ class Arrays:
                     f"{header.size_bytes:,} bytes, more than {limit_bytes:,}"
                 )
             content = _take(stream, header.size_bytes)
-        order = "F" if header.is_fortran else "C"
-        return np.ndarray(header.shape, header.dtype, content, order=order)
+        flat = np.frombuffer(content, header.dtype)
+        return flat.reshape(header.shape, order="F" if header.is_fortran else "C")
 
     def rows(self, name: str) -> Iterator[np.ndarray]:
         """Yield an array's rows, one in memory at a time.

@@ -37,7 +37,7 @@ def decode(stored: bytes, mode: Literal["RGB", "L"]) -> np.ndarray:
     Raises:
         ImageUnreadable: It is no image, damaged, too large, or has more than 8 bits a channel.
     """
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
@@ -47,7 +47,7 @@ def decode(stored: bytes, mode: Literal["RGB", "L"]) -> np.ndarray:
                 value = np.asarray(image.convert(mode))
     except ImageUnreadable:
         raise
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         found = f"{len(stored):,} bytes of another kind" if stored else "an empty file"
         raise ImageUnreadable(found) from error
     except Exception as error:  # each format's reader fails in its own ways on damage

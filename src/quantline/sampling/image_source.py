@@ -6,7 +6,7 @@ import csv
 import io
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from quantline.errors import (
     DatasetNotFound,
@@ -40,7 +40,7 @@ class ImageSource:
     def __init__(self, dataset: recipe.Dataset) -> None:
         self._folder = Path(dataset.data_dir)
         self._file, self._label = dataset.image_csv.file_column, dataset.image_csv.label_column
-        self._mode = "RGB" if dataset.image_csv.color == "rgb" else "L"
+        self._mode: Literal["RGB", "L"] = "RGB" if dataset.image_csv.color == "rgb" else "L"
         self.name = "image_csv"
 
     def entries(self, split: str) -> Iterator[Entry]:
