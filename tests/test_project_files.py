@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 LAUGHS = "a0: &a0 [x]\n" + "".join(
     f"a{level + 1}: &a{level + 1} [{', '.join([f'*a{level}'] * 10)}]\n" for level in range(9)
 )
-REFERENCES = "a0: x\n" + "".join(
-    f'a{level + 1}: "{f"${{a{level}}}" * 10}"\n' for level in range(9)
-)
+REFERENCES = "a0: x\n" + "".join(f'a{level + 1}: "{f"${{a{level}}}" * 10}"\n' for level in range(9))
 BROKEN = {
     "bad YAML": (b"a: [1, 2", "line 2, column 1"),
     "tabs": (b"a:\n\tb: 1\n", "line 2, column 1"),

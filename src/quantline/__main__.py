@@ -6,8 +6,10 @@ import os
 import signal
 import sys
 
+from click.utils import PacifyFlushWrapper
+
 from quantline.commands import quantline
-from quantline.unforeseen import give_up, not_printed, say
+from quantline.unforeseen import BROKEN_PIPE, give_up, not_printed, say
 
 
 def main() -> None:
@@ -18,6 +20,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         quantline(prog_name="quantline")
+    except SystemExit:
+        if isinstance(sys.stdout, PacifyFlushWrapper):  # click met a closed pipe, and ends with 1
+            raise SystemExit(BROKEN_PIPE) from None
+        raise
     except OSError as error:  # where the help, or what is wrong with the options, cannot be printed
         give_up(sys.stdout)
         say(f"Error: {not_printed(error)}", sys.stderr)

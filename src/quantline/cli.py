@@ -18,7 +18,7 @@ from kedro.utils import find_kedro_project
 from quantline.errors import NothingToRun, ParameterError, QuantlineError, suggest
 from quantline.hooks import Release
 from quantline.project_files import bad_logging, read_mapping
-from quantline.unforeseen import give_up, internal, say
+from quantline.unforeseen import as_error, give_up, say
 
 INTERRUPTED = 130  # what shells report for SIGINT
 # Python and Kedro end with 1 themselves, which here says that a candidate is refused.
@@ -51,7 +51,7 @@ def run(**arguments: Any) -> None:
             give_up(sys.stderr)
         raise SystemExit(COULD_NOT_RUN) from error
     except Exception as error:
-        ours = _find(error) or _of_catalog(error) or internal(error)
+        ours = _find(error) or _of_catalog(error) or as_error(error)
         _abandon("FAILED", ours)
         say(f"\n{ours}", sys.stderr)
         raise SystemExit(ours.exit_status) from error

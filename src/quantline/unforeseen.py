@@ -6,29 +6,43 @@ QUANTLINE_TRACEBACK shows the rest to those who look for its cause.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quantline.errors import InternalError, OutputNotWritten, first_line
+from quantline.errors import InternalError, OutputNotWritten, QuantlineError, first_line
 
 if TYPE_CHECKING:
     from typing import TextIO
 
 VARIABLE = "QUANTLINE_TRACEBACK"
+_FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 BROKEN_PIPE = 141  # what shells report for SIGPIPE
 
 
-def internal(error: BaseException) -> InternalError:
+def as_error(error: BaseException) -> QuantlineError:
     """Return the error of what nobody foresaw; its traceback goes to stderr if that is asked for.
 
     Args:
         error: What was raised, and caught by nobody.
+
+    Returns:
+        An ``InternalError``; an ``OutputNotWritten`` where a disk or a limit is full, wherever that
+        was met.
     """
     if os.environ.get(VARIABLE):
         say("".join(traceback.format_exception(error)), sys.stderr)
+    if isinstance(error, OSError) and error.errno in _FULL:
+        named = f" '{error.filename}'" if error.filename else ""
+        return OutputNotWritten(
+            f"A file{named} could not be written",
+            found=f"{error.strerror} ({type(error).__name__})",
+            expected="space on the disk, and no limit of a file's size ('ulimit -f') in the way",
+            remedy="Free space or raise the limit, then give the same command again",
+        )
     return InternalError(
         "Quantline met an error that it does not know",
         found=f"{_described(error)}, {_place(error)}",
@@ -38,11 +52,13 @@ def internal(error: BaseException) -> InternalError:
     )
 
 
-def say(text: str, stream: TextIO) -> None:
+def say(text: str, stream: TextIO | None) -> None:
     """Write a text and a newline; a stream that takes none is given up.
 
     What was to be said is lost then, and nobody is left to be told.
     """
+    if stream is None:
+        return  # the process was started without it
     try:
         stream.write(f"{text}\n")
         stream.flush()
@@ -50,12 +66,14 @@ def say(text: str, stream: TextIO) -> None:
         give_up(stream)
 
 
-def give_up(stream: TextIO) -> None:
+def give_up(stream: TextIO | None) -> None:
     """Send what a stream still holds to nowhere: Python would fail to write it at its end."""
     try:
-        descriptor = stream.fileno()
+        descriptor = stream.fileno() if stream is not None else -1
     except (OSError, ValueError):
         return  # no file, as in a test
+    if descriptor < 0:
+        return
     sink = os.open(os.devnull, os.O_WRONLY)
     os.dup2(sink, descriptor)
     os.close(sink)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from quantline.errors import InputMismatch, QuantlineError
-from quantline.unforeseen import BROKEN_PIPE, give_up, internal, not_printed, say
+from quantline.unforeseen import BROKEN_PIPE, as_error, give_up, not_printed, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -109,7 +109,7 @@ class Command(click.Command):
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise  # what click itself makes of them is right
         except Exception as error:
-            _stop(ctx, internal(error), as_json=as_json)
+            _stop(ctx, as_error(error), as_json=as_json)
         _print(ctx, text)
         if result.exit_status:
             ctx.exit(result.exit_status)

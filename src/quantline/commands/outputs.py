@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -121,7 +122,9 @@ def _unwritable(path: Path, error: OSError | ValueError) -> OutputNotWritten:
         f"The result '{path}' cannot be written",
         found=f"{getattr(error, 'strerror', None) or error} ({type(error).__name__})",
         expected="a folder that can be written to, with space left",
-        remedy="Give another folder, or free space; nothing was half-written",
+        remedy="Give a shorter name"
+        if getattr(error, "errno", None) == errno.ENAMETOOLONG
+        else "Give another folder, or free space; nothing was half-written",
     )
 
 
