@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import random
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from quantline.errors import QuantlineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 NUMBERS = (b"0", b"-1", b"1", b"999999999999", b"18446744073709551616", b"1e309", b"nan", b"True")
 
@@ -18,6 +21,21 @@ def damaged(content: bytes, seed: int) -> bytes:
     for _ in range(chance.choice((1, 1, 1, 2, 3))):
         content = chance.choice(DAMAGES)(content, chance)
     return content
+
+
+def outcome(read: Callable[[Path], Any], path: Path, name: str) -> str:
+    """Return whether a file was ``read``, or ``refused`` with one short paragraph of ours."""
+    try:
+        read(path)
+    except QuantlineError as error:
+        said = str(error)
+    except BaseException as error:
+        raise AssertionError(f"{name} gives {type(error).__name__}: {error}") from error
+    else:
+        return "read"
+    assert len(said) < 3000, name
+    assert " at 0x" not in said, name
+    return "refused"
 
 
 def cut(content: bytes, chance: random.Random) -> bytes:

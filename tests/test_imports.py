@@ -17,8 +17,8 @@ LOWER = (
     "unforeseen",
 )  # fmt: skip
 UPPER = {
-    "__main__", "cli", "commands", "configuration", "datasets", "hooks", "interpolation", "pipeline_registry",
-    "pipelines", "project_files", "release", "settings",
+    "__main__", "cli", "commands", "configuration", "datasets", "hooks", "interpolation",
+    "pipeline_registry", "pipelines", "project_files", "release", "settings",
 }  # fmt: skip
 HEAVY = {"tensorflow", "keras", "mlflow", "tensorflow_datasets", "matplotlib"}
 

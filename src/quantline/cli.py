@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -117,12 +118,12 @@ def _find(error: BaseException | None) -> QuantlineError | None:
 
 def _of_catalog(error: Exception) -> ParameterError | None:
     """Return what is wrong with an entry of the catalog, if Kedro says so."""
-    said = " ".join(str(error).split())
-    if not isinstance(error, DatasetError) or "parsing config for dataset" not in said:
+    frames = traceback.extract_tb(error.__traceback__)
+    if not isinstance(error, DatasetError) or "from_config" not in {frame.name for frame in frames}:
         return None
     return ParameterError(
         "catalog.yml describes a dataset that cannot be made",
-        found=said[:300],
+        found=" ".join(str(error).split())[:300],
         expected="the types and paths of conf/base/catalog.yml",
         remedy="Correct the entry, or restore the file from the repository",
     )

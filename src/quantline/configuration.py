@@ -45,7 +45,17 @@ def read_mlflow(loader: Any) -> recipe.Mlflow:
     Raises:
         ParameterError: There is no such file, or it holds something else.
     """
-    return recipe.check(recipe.Mlflow, _read(loader, "mlflow"), "mlflow")
+    values = _read(loader, "mlflow")
+    try:
+        return recipe.check(recipe.Mlflow, values, "mlflow.yml")
+    except ParameterError as error:
+        raise ParameterError(
+            error.what.replace("Parameter '", "The key '").replace("parameter '", "key '"),
+            found=error.found,
+            expected=error.expected,
+            remedy=suggest(error.found.strip("'"), list(recipe.Mlflow.model_fields))
+            or "Correct conf/base/mlflow.yml, or restore it from the repository",
+        ) from error
 
 
 def check_datasets_of(loader: Any) -> None:

@@ -7,12 +7,16 @@ for ends it with 1.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+# What a library says may hold an object's address, which is another one each time.
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+(?=>)")
 
 Severity = Literal["error", "warning", "note"]
 
@@ -57,7 +61,7 @@ class QuantlineError(Exception):
     def __init__(self, what: str, *, found: str, expected: str, remedy: str) -> None:
         super().__init__(what)
         self.what = what
-        self.found = found
+        self.found = _ADDRESS.sub("", found)
         self.expected = expected
         self.remedy = remedy
 

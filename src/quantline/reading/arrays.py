@@ -209,7 +209,10 @@ def _read_header(stream: IO[bytes]) -> Header:
             else np.lib.format.read_array_header_2_0)  # fmt: skip
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of headers that Python 2 wrote, or damage
-        shape, is_fortran, dtype = read(stream)
+        try:
+            shape, is_fortran, dtype = read(stream)
+        except Exception as error:  # a header is a Python literal, which fails in as many ways
+            raise ArraysUnreadable("a header that numpy did not write") from error
     if len(shape) > _MOST_DIMENSIONS or any(
         isinstance(size, bool) or not 0 <= size < 1 << 62 for size in shape
     ):
@@ -256,7 +259,6 @@ def _explained(name: str = SINGLE) -> Iterator[None]:
     except Unreadable as error:
         raise ArraysUnreadable(str(error)) from error
     except Exception as error:
-        # A header is a Python literal, and an archive is read by three libraries: each fails
-        # in as many ways as there are kinds of damage.
+        # An archive is read by three libraries, each of which has its own errors for damage.
         said = " ".join(str(error).split())[:200]
         raise ArraysUnreadable(said or type(error).__name__) from error

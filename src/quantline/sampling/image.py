@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import warnings
 from typing import Literal
 
@@ -17,7 +16,6 @@ _FORMATS = (
 )  # fmt: skip
 # Their values do not fit 8 bits, and Pillow would cut them off at 255.
 _WIDE = {"I": "32-bit", "F": "floating point"}
-_ADDRESS = re.compile(r"\s*<[\w.]+ object at 0x[0-9a-f]+>")
 
 
 class ImageUnreadable(ValueError):
@@ -51,7 +49,7 @@ def decode(stored: bytes, mode: Literal["RGB", "L"]) -> np.ndarray:
         found = f"{len(stored):,} bytes of another kind" if stored else "an empty file"
         raise ImageUnreadable(found) from error
     except Exception as error:  # each format's reader fails in its own ways on damage
-        said = " ".join(_ADDRESS.sub("", str(error)).split())[:200]
+        said = " ".join(str(error).split())[:200]
         raise ImageUnreadable(said or type(error).__name__) from error
     return value if value.ndim == 3 else value[..., np.newaxis]
 
