@@ -6,8 +6,6 @@ import os
 import signal
 import sys
 
-from click.utils import PacifyFlushWrapper
-
 from quantline.commands import quantline
 from quantline.unforeseen import BROKEN_PIPE, give_up, not_printed, say
 
@@ -18,10 +16,11 @@ def main() -> None:
     os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "true")
     # A scheduler's SIGTERM ends a command as Ctrl-C does: its child processes are stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stdout = sys.stdout
     try:
         quantline(prog_name="quantline")
     except SystemExit:
-        if isinstance(sys.stdout, PacifyFlushWrapper):  # click met a closed pipe, and ends with 1
+        if sys.stdout is not stdout:  # by click, which met a closed pipe
             raise SystemExit(BROKEN_PIPE) from None
         raise
     except OSError as error:  # where the help, or what is wrong with the options, cannot be printed

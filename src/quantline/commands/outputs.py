@@ -44,10 +44,12 @@ def check_outputs(outputs: Iterable[Path], inputs: Iterable[str | None], *, suff
                     expected="another file than the inputs",
                     remedy="Give another name",
                 )
-        if os.path.isdir(path):  # unlike pathlib's, also of a name that no file can have
+        # Unlike pathlib's, these take a name that no file can have.
+        if os.path.exists(path) and not os.path.isfile(path):
+            kind = "a folder" if os.path.isdir(path) else "a pipe or a device"
             raise OutputNotWritten(
                 f"The result '{path}' cannot be written",
-                found="a folder of that name",
+                found=f"{kind} of that name",
                 expected="a file, or nothing there yet",
                 remedy="Give a file's name",
             )

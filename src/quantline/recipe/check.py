@@ -75,9 +75,12 @@ def check_all(parameters: Mapping[str, Any]) -> None:
 
 def _explain(key: str, block: type[Block], error: ValidationError) -> ParameterError:
     problems = error.errors()
-    first = problems[0]
+    # A misspelt name is often why another is missing.
+    unknown = [problem for problem in problems if problem["type"] == "extra_forbidden"]
+    first = (unknown or problems)[0]
     path = ".".join([key, *(str(part) for part in first["loc"])])
-    more = f" ({len(problems) - 1} more mistakes in '{key}')" if len(problems) > 1 else ""
+    others = len(problems) - 1
+    more = f" ({others} more mistake{'s' * (others > 1)} in '{key}')" if others else ""
     if first["type"] == "extra_forbidden":
         known = _fields_at(block, first["loc"][:-1])
         return ParameterError(

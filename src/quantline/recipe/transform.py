@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, model_
 from quantline.errors import suggest
 from quantline.recipe.block import Block
 
-_FLOAT32_MAX = 3.4028234e38
+_FLOAT32_MAX, _FLOAT32_LEAST = 3.4028234e38, 1.1754944e-38
 Filter = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
 Pixels = Annotated[int, Field(gt=0, le=16_384)]
 Number = Annotated[float, Field(ge=-_FLOAT32_MAX, le=_FLOAT32_MAX)]
@@ -20,6 +20,12 @@ def _listed(value: Any) -> Any:
     if isinstance(value, tuple) or hasattr(value, "tolist"):
         value = list(value) if isinstance(value, tuple) else value.tolist()
     return value if isinstance(value, list) else [value]
+
+
+def _above_zero(value: float) -> float:
+    if value < _FLOAT32_LEAST:
+        raise ValueError("a number above 0, as float32 holds it")
+    return value
 
 
 def _numeric(name: str) -> str:
@@ -69,7 +75,7 @@ class Normalize(Block):
 
     mean: Annotated[list[Number], BeforeValidator(_listed), Field(min_length=1)]
     std: Annotated[
-        list[Annotated[float, Field(ge=1e-30, le=_FLOAT32_MAX)]],
+        list[Annotated[Number, AfterValidator(_above_zero)]],
         BeforeValidator(_listed),
         Field(min_length=1),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import TYPE_CHECKING
 
@@ -26,15 +27,17 @@ def print_results(table: RenderableType, *texts: str, width: int) -> None:
     """
     from rich.console import Console
 
-    console = Console()
-    console = console if console.is_terminal else Console(width=width)
+    terminal, printed = Console(), io.StringIO()
+    is_terminal = terminal.is_terminal
     # Rich ends the process with 1 where a pipe is closed, which says that a model is refused.
-    with console.capture() as captured:
-        console.print(table)
-        for text in texts:
-            console.print(text, markup=False, highlight=False, soft_wrap=True)
+    console = Console(
+        file=printed, force_terminal=is_terminal, width=terminal.width if is_terminal else width
+    )
+    console.print(table)
+    for text in texts:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
     try:
-        sys.stdout.write(captured.get())
+        sys.stdout.write(printed.getvalue())
         sys.stdout.flush()
     except BrokenPipeError:
         give_up(sys.stdout)
