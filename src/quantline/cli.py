@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import traceback
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from quantline.unforeseen import as_error, give_up, say
 INTERRUPTED = 130  # what shells report for SIGINT
 # Python and Kedro end with 1 themselves, which here says that a candidate is refused.
 COULD_NOT_RUN = 2
+_KEDROS = {str(option.name): option for option in kedro_run.params}
 
 
 @click.group(name="quantline")
@@ -31,7 +33,26 @@ def cli() -> None:
     """Quantline: trained float models in, verified 8-bit integer models out."""
 
 
-@cli.command(name="run", params=kedro_run.params, help=kedro_run.help)
+def _read_config(context: click.Context, option: click.Parameter, value: Any) -> Any:
+    """Look at the file of ``--config`` before Kedro reads it."""
+    if value:
+        try:
+            section = read_mapping(Path(value)).get(str(context.info_name))
+        except QuantlineError as error:
+            raise click.BadParameter(str(error)) from error
+        if not isinstance(section, dict):
+            raise click.BadParameter(f"'{value}' has no mapping '{context.info_name}'")
+    read = _KEDROS["config"].callback
+    return value if read is None else read(context, option, value)
+
+
+def _options() -> list[click.Parameter]:
+    config = copy(_KEDROS["config"])
+    config.callback = _read_config
+    return [config if option.name == "config" else option for option in kedro_run.params]
+
+
+@cli.command(name="run", params=_options(), help=kedro_run.help)
 def run(**arguments: Any) -> None:
     """Run a pipeline; a user's mistake ends it with one paragraph and its exit status."""
     # A scheduler's SIGTERM ends a run as Ctrl-C does: children stopped, the record closed.
