@@ -277,6 +277,18 @@ def test_what_is_no_file_is_never_opened(folder: Path, kind: str) -> None:
         list(opened(folder).entries("other.csv"))
 
 
+def test_what_libtiff_says_of_damage_is_not_printed(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Image.fromarray(picture(3)).save(tmp_path / "a.tif", compression="tiff_lzw")
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    content[12:40] = b"\xff" * 28
+    (tmp_path / "a.tif").write_bytes(content)
+    with pytest.raises(ExampleUnreadable, match=r"a\.tif"):
+        chosen(opened(tmp_path), ".")
+    assert capfd.readouterr().err == ""
+
+
 def test_no_error_names_an_address_in_memory(folder: Path) -> None:
     (folder / "images" / "a.png").write_bytes(b"no image")
     with pytest.raises(ExampleUnreadable) as wrong:

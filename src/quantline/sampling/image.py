@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
 import numpy as np
+
+from quantline.quiet import stderr_turned_away
 
 MOST_PIXELS = 178_956_970  # where Pillow itself refuses; half as many it warns of
 # Pillow hands others, such as EPS, to programs of other vendors.
@@ -14,6 +17,7 @@ _FORMATS = (
     "JPEG", "MPO", "PNG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "PPM", "JPEG2000", "TGA", "AVIF",
     "ICO", "PCX", "QOI", "SGI",
 )  # fmt: skip
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # Their values do not fit 8 bits, and Pillow would cut them off at 255.
 _WIDE = {"I": "32-bit", "F": "floating point"}
 
@@ -38,7 +42,7 @@ def decode(stored: bytes, mode: Literal["RGB", "L"]) -> np.ndarray:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _quiet(stored):
             warnings.simplefilter("ignore")  # of what is looked at below, or of odd metadata
             with Image.open(io.BytesIO(stored), formats=_known()) as image:
                 _check(image.mode, *image.size)
@@ -52,6 +56,11 @@ def decode(stored: bytes, mode: Literal["RGB", "L"]) -> np.ndarray:
         said = " ".join(str(error).split())[:200]
         raise ImageUnreadable(said or type(error).__name__) from error
     return value if value.ndim == 3 else value[..., np.newaxis]
+
+
+def _quiet(stored: bytes) -> AbstractContextManager[None]:
+    """Return a context in which libtiff, which writes to stderr itself, is not heard."""
+    return stderr_turned_away() if stored.startswith(_TIFF) else nullcontext()
 
 
 def _known() -> list[str]:
