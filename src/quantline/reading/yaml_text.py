@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 LARGEST_BYTES = 1 << 20
-MOST_NODES = 50_000
+MOST_NODES = 20_000
 DEEPEST = 50
 
 # The parser in C reads a file of the largest size in a second; the one in Python takes a minute.
@@ -40,7 +40,7 @@ def check_yaml(text: str) -> None:
 
     Raises:
         YamlUnreadable: It breaks YAML's syntax, repeats a key of a mapping, is a loop, is nested
-            deeper than 50 levels, or stands for more than 50,000 values.
+            deeper than 50 levels, or stands for more than 20,000 values.
     """
     sizes: dict[str, int | None] = {}  # None: not complete yet, so an alias to it is a loop
     # What is outside of every list and mapping: the whole text.
