@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,10 @@ PROJECT = Path(__file__).resolve().parents[1]
 DVC = yaml.safe_load((PROJECT / "dvc.yaml").read_text())
 CATALOG = yaml.safe_load((PROJECT / "conf/base/catalog.yml").read_text())
 SCHEMES = compare.NAMES
-# What is released is MLflow's: it is no stage, and neither are the pipelines that end with it.
-UNSTAGED = {"__default__", "retrain", "release"}
+# What is released is MLflow's: it is no stage, and neither are the pipelines that end with it. Nor
+# is 'training': the model at 'model.path' is an input, the embedded one as well as one's own.
+UNSTAGED = {"__default__", "retrain", "release", "training"}
+UNSTAGED_FILES = {"release", "trained_model", "training_report"}
 PIPELINES = {name: each for name, each in register_pipelines().items() if name not in UNSTAGED}
 # No file: what the registry's stage is told of the project.
 PROJECT_ITSELF = "project"
@@ -29,8 +32,8 @@ PROJECT_ITSELF = "project"
 PIPELINES["compare"] = compare.create_scheme(SCHEMES[-1])
 # A path that a parameter names is an input too.
 PARAMETER_PATHS = {"dataset": "${dataset.data_dir}", "model": "${model.path}"}
-# They say what happens; they do not change what comes out.
-PLUMBING = {"errors", "progress", "quiet", "unforeseen"}
+# They say what happens, and what came from what; they do not change what comes out.
+PLUMBING = {"errors", "lineage", "progress", "quiet", "redaction", "unforeseen"}
 
 stages = pytest.mark.parametrize("stage", PIPELINES)
 
@@ -77,7 +80,22 @@ def test_there_is_one_stage_a_pipeline() -> None:
 
 def test_every_file_of_the_catalog_is_written_by_a_stage() -> None:
     written = set().union(*(pipeline.all_outputs() for pipeline in PIPELINES.values()))
-    assert set(CATALOG) == {pattern(each)[0] for each in written} | {"release"}
+    assert set(CATALOG) == {pattern(each)[0] for each in written} | UNSTAGED_FILES
+
+
+def test_no_result_of_a_run_is_committed() -> None:
+    committed = subprocess.run(
+        ["git", "ls-files", "data"], cwd=PROJECT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    embedded = "data/06_models/fashion_mnist.keras"
+    inputs = [each for each in committed if each.startswith("data/01_raw/")]
+    assert {each for each in committed if not each.endswith(".gitkeep")} == {embedded, *inputs}
+    results = {each["filepath"].format(scheme="int8") for each in CATALOG.values()}
+    ignored = subprocess.run(
+        ["git", "check-ignore", "--no-index", *results],
+        cwd=PROJECT, capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    assert set(ignored) == results
 
 
 def test_the_matrix_has_every_scheme() -> None:

@@ -2,12 +2,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from quantline.errors import ModelNotFound, OutputNotWritten
-from quantline.files import canonical_json, sha256, sha256_of_path, write_atomic
+from quantline.files import (
+    canonical_json,
+    remove_partials,
+    sha256,
+    sha256_of_files,
+    sha256_of_path,
+    write_atomic,
+    write_together,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -27,11 +40,71 @@ def test_write_replaces_a_longer_file_whole(tmp_path: Path) -> None:
     assert path.read_bytes() == b"new"
 
 
-def test_write_overwrites_what_a_killed_run_left(tmp_path: Path) -> None:
-    (tmp_path / ".out.bin.partial").write_bytes(b"half of a larger")
+def test_write_removes_what_a_process_left_that_was_killed_long_ago(tmp_path: Path) -> None:
+    abandoned, fresh = tmp_path / ".abandoned.partial", tmp_path / ".fresh.partial"
+    abandoned.write_bytes(b"half of a larger")
+    fresh.write_bytes(b"another process is at it")
+    os.utime(abandoned, (time.time() - 7200,) * 2)
     write_atomic(tmp_path / "out.bin", b"new")
+    assert names(tmp_path) == [".fresh.partial", "out.bin"]
+    remove_partials(tmp_path)  # whoever holds the lock of the folder knows that nobody is at it
     assert names(tmp_path) == ["out.bin"]
-    assert (tmp_path / "out.bin").read_bytes() == b"new"
+
+
+def test_a_killed_writer_leaves_the_old_file_and_no_part_of_the_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "out.bin"
+    write_atomic(path, b"old")
+    code = (
+        "import os, signal, sys; from pathlib import Path; from quantline import files\n"
+        "os.fsync = lambda fd: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "files.write_atomic(Path(sys.argv[1]), b'new')"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert path.read_bytes() == b"old"
+    remove_partials(tmp_path)
+    assert names(tmp_path) == ["out.bin"]
+
+
+def test_processes_that_write_one_file_at_once_never_tear_it(tmp_path: Path) -> None:
+    path = tmp_path / "out.bin"
+    code = (
+        "import sys; from pathlib import Path; from quantline.files import write_atomic\n"
+        "for _ in range(100): write_atomic(Path(sys.argv[1]), sys.argv[2].encode() * 20_000)"
+    )
+    writers = [
+        subprocess.Popen([sys.executable, "-c", code, str(path), letter]) for letter in "abc"
+    ]
+    torn = set()
+    while any(writer.poll() is None for writer in writers):
+        if path.exists():
+            content = path.read_bytes()
+            if len(content) != 20_000 or len(set(content)) != 1:
+                torn.add(len(content))
+    assert not torn
+    assert [writer.returncode for writer in writers] == [0, 0, 0]
+    assert names(tmp_path) == ["out.bin"]
+
+
+def test_files_are_written_together_or_not_at_all(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "blocked" / "second"
+    (tmp_path / "blocked").write_bytes(b"a file in place of the folder")
+    with pytest.raises(OutputNotWritten, match="second"):
+        write_together({first: b"1", second: b"2"})
+    assert names(tmp_path) == ["blocked"]
+
+
+def test_a_name_as_long_as_the_system_takes_can_be_written(tmp_path: Path) -> None:
+    write_atomic(tmp_path / ("x" * 255), b"content")
+    with pytest.raises(OutputNotWritten, match="too long"):
+        write_atomic(tmp_path / ("x" * 256), b"content")
+
+
+def test_the_hash_of_a_folder_is_that_of_its_files(tmp_path: Path) -> None:
+    contents = {"a/b": b"1", "a.b": b"2", "a/c/d": b"3"}
+    for name, content in contents.items():
+        write_atomic(tmp_path / name, content)
+    assert sha256_of_path(tmp_path) == sha256_of_files(dict(reversed(contents.items())))
 
 
 def test_a_reader_never_sees_a_part(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import signal
 import sys
 
 from quantline.commands import quantline
+from quantline.redaction import redact_logs
 from quantline.unforeseen import BROKEN_PIPE, give_up, not_printed, say
 
 
@@ -16,6 +17,7 @@ def main() -> None:
     os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "true")
     # A scheduler's SIGTERM ends a command as Ctrl-C does: its child processes are stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    redact_logs()
     stdout = sys.stdout
     try:
         quantline(prog_name="quantline")

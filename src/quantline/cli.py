@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
-from kedro.framework.project import configure_logging, pipelines
+from kedro.framework.project import configure_logging, pipelines, settings
 from kedro.io import DatasetError
 from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project
@@ -20,6 +20,8 @@ from kedro.utils import find_kedro_project
 from quantline.errors import NothingToRun, ParameterError, QuantlineError, suggest
 from quantline.hooks import Release
 from quantline.project_files import bad_logging, read_mapping
+from quantline.redaction import redact_logs
+from quantline.run_hooks import HoldLock
 from quantline.unforeseen import as_error, give_up, say
 
 INTERRUPTED = 130  # what shells report for SIGINT
@@ -57,6 +59,7 @@ def run(**arguments: Any) -> None:
     """Run a pipeline; a user's mistake ends it with one paragraph and its exit status."""
     # A scheduler's SIGTERM ends a run as Ctrl-C does: children stopped, the record closed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    redact_logs()
     try:
         _use_project_logging()
         _check_selection(arguments)
@@ -77,6 +80,10 @@ def run(**arguments: Any) -> None:
         _abandon("FAILED", ours)
         say(f"\n{ours}", sys.stderr)
         raise SystemExit(ours.exit_status) from error
+    finally:
+        for hook in settings.HOOKS:
+            if isinstance(hook, HoldLock):
+                hook.release()  # Kedro tells hooks of no interruption
 
 
 def _use_project_logging() -> None:
@@ -84,10 +91,10 @@ def _use_project_logging() -> None:
     project = find_kedro_project(Path.cwd())
     if project is None or project == Path.cwd() or os.environ.get("KEDRO_LOGGING_CONFIG"):
         return
-    settings = project / "conf" / "logging.yml"
-    if not settings.exists():
+    path = project / "conf" / "logging.yml"
+    if not path.exists():
         return
-    values = read_mapping(settings)
+    values = read_mapping(path)
     try:
         configure_logging(values)
     except (ValueError, TypeError, AttributeError) as error:
@@ -151,8 +158,6 @@ def _of_catalog(error: Exception) -> ParameterError | None:
 
 
 def _abandon(status: str, error: BaseException) -> None:
-    from kedro.framework.project import settings
-
     for hook in settings.HOOKS:
         if isinstance(hook, Release):
             hook.abandon(status, error)

@@ -1,9 +1,11 @@
-"""A project's parameters, as Kedro's configuration loader finds them; what cannot be is told."""
+"""A project's configuration: its parameters, and the data folder of each environment."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from kedro.config import OmegaConfigLoader
 
 from quantline import recipe
 from quantline.errors import ParameterError, suggest
@@ -11,6 +13,40 @@ from quantline.project_files import check_catalog, check_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+DATA = "data"
+# They are no environments of their own: what they set, they set for the project's own runs.
+_OWN = frozenset({"base", "local"})
+
+
+class ConfigLoader(OmegaConfigLoader):
+    """Kedro's loader, with a data folder for each environment.
+
+    What the catalog has below ``data/`` is below ``data/ENV/`` in the environment ENV, so that no
+    environment reads or replaces the results of another.
+    """
+
+    def __getitem__(self, key: str) -> Any:
+        """Return the configuration of a kind, such as ``catalog``."""
+        values = super().__getitem__(key)
+        folder = data_folder(self)
+        if key != "catalog" or folder == Path(DATA):
+            return values
+        return {name: _moved(entry, folder) for name, entry in values.items()}
+
+
+def data_folder(loader: Any) -> Path:
+    """Return the data folder of a loader's environment, from the project folder."""
+    name = loader.env
+    return Path(DATA) if name is None or name in _OWN else Path(DATA, name)
+
+
+def _moved(entry: Any, folder: Path) -> Any:
+    path = Path(str(entry.get("filepath", ""))) if isinstance(entry, dict) else Path()
+    if path.parts[:1] != (DATA,) or path.is_relative_to(folder):
+        return entry
+    return {**entry, "filepath": (folder / path.relative_to(DATA)).as_posix()}
 
 
 def read_parameters(loader: Any, read: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal
 
+from quantline.redaction import redacted
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -40,14 +42,14 @@ class Finding:
     remedy: str
 
     def __str__(self) -> str:
-        return (
+        return redacted(
             f"{self.name}: {_sentence(self.found)} Expected: {_sentence(self.expected)} "
             f"{_sentence(self.remedy)}"
         )
 
 
 class QuantlineError(Exception):
-    """The base of every error that a user can meet.
+    """The base of every error that a user can meet; its texts hold no passwords.
 
     Attributes:
         what: What was wrong, as a sentence.
@@ -59,11 +61,11 @@ class QuantlineError(Exception):
     exit_status = 2
 
     def __init__(self, what: str, *, found: str, expected: str, remedy: str) -> None:
-        super().__init__(what)
-        self.what = what
-        self.found = _ADDRESS.sub("", found)
-        self.expected = expected
-        self.remedy = remedy
+        super().__init__(redacted(what))
+        self.what = redacted(what)
+        self.found = _ADDRESS.sub("", redacted(found))
+        self.expected = redacted(expected)
+        self.remedy = redacted(remedy)
 
     def __str__(self) -> str:
         return (
@@ -146,6 +148,10 @@ class LabelMismatch(QuantlineError):
 
 class SamplesNotFinite(QuantlineError):
     """Examples hold NaN or infinite values."""
+
+
+class TrainingDiverged(QuantlineError):
+    """A training ended with a loss that is not a number."""
 
 
 class ManifestStale(QuantlineError):
@@ -246,6 +252,20 @@ class ResultMissing(QuantlineError):
     """A result that this stage needs was not made yet, or is damaged."""
 
 
+class ResultsUnrelated(QuantlineError):
+    """Results on disk were not made from each other, or were changed after they were written."""
+
+
+class VerdictNotReproduced(QuantlineError):
+    """A result says something else of the model to be released than what is computed again."""
+
+
+class RunInProgress(QuantlineError):
+    """Another run works in the same data folder."""
+
+    exit_status = 75  # EX_TEMPFAIL of sysexits.h: the same command may well succeed later
+
+
 class TrackingFailed(QuantlineError):
     """The MLflow tracking store could not be used."""
 
@@ -260,6 +280,14 @@ class ChampionChanged(QuantlineError):
 
 class ChampionIncomplete(QuantlineError):
     """The champion's run, or a file of it, is not there any more."""
+
+
+class ChampionDamaged(QuantlineError):
+    """A file of the champion is not the one that its release recorded, or cannot be read."""
+
+
+class SavedModelDamaged(QuantlineError):
+    """What the store has of a model that a release recorded is not what was saved."""
 
 
 class CandidateRefused(QuantlineError):
@@ -362,7 +390,9 @@ def first_line(error: BaseException, text: str | None = None, limit: int = 300) 
         text: The part of what it says that matters, if not all of it does.
         limit: How many characters are shown.
     """
-    lines = str(error if text is None else text).strip().splitlines() or [""]
+    # Redacted before it is cut: half an address would not be known for one.
+    said = redacted(str(error if text is None else text))
+    lines = said.strip().splitlines() or [""]
     said = lines[0] if len(lines[0]) <= limit else f"{lines[0][:limit]} ..."
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
 

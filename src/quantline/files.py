@@ -5,39 +5,83 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
+import uuid
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import ModelNotFound, OutputNotWritten
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+_PARTIAL = ".partial"
+# A process that writes a file touches it all the time; one this old was left by a killed process.
+_ABANDONED_S = 3600.0
 
 
 def write_atomic(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path`` through a temporary file in the same folder.
 
-    A killed process leaves the old file or the new one, never a part; the name of the temporary
-    file is fixed, so that what a kill leaves behind is overwritten by the next run.
+    A killed process leaves the old file or the new one, never a part. Of several processes that
+    write the same file at once the last one wins, whole: each has a temporary file of its own.
 
     Raises:
         OutputNotWritten: The folder is read-only, full, or not a folder.
     """
-    partial = path.with_name(f".{path.name}.partial")
+    write_together({path: content})
+
+
+def write_together(contents: Mapping[Path, bytes]) -> None:
+    """Write several files, each whole; none of them is touched before all could be stored.
+
+    Args:
+        contents: The bytes of each file.
+
+    Raises:
+        OutputNotWritten: A folder is read-only, full, or not a folder.
+    """
+    partials: dict[Path, Path] = {}
+    writing = next(iter(contents), None)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
+        for path, content in contents.items():
+            writing = path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Short: with the file's own name in it, it could be longer than a name may be.
+            partials[path] = path.with_name(f".{uuid.uuid4().hex}{_PARTIAL}")
+            with partials[path].open("xb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+        for path, partial in partials.items():
+            writing = path
+            partial.replace(path)
     except OSError as error:
-        try:
-            partial.unlink(missing_ok=True)
-        except OSError:
-            pass  # the reason that matters is the first one
-        raise _not_written(
-            path, error, f"a writable folder with {len(content):,} bytes free"
-        ) from error
+        assert writing is not None  # noqa: S101 - the loops have run
+        size = len(contents[writing])
+        raise not_written(writing, error, f"a writable folder with {size:,} bytes free") from error
+    finally:  # also where Ctrl-C ends it
+        for partial in partials.values():
+            with suppress(OSError):  # the reason that matters is the first one
+                partial.unlink(missing_ok=True)
+    for folder in {path.parent for path in contents}:
+        remove_partials(folder, _ABANDONED_S)
+
+
+def remove_partials(folder: Path, older_than_s: float = 0.0) -> None:
+    """Remove the temporary files that killed processes left in a folder.
+
+    Args:
+        folder: The folder; those below it are left alone.
+        older_than_s: Only files that were last written this many seconds ago; 0 for all, where
+            nobody else can be writing.
+    """
+    before = time.time() - older_than_s
+    for partial in folder.glob(f".*{_PARTIAL}"):
+        with suppress(OSError):  # another process may have been quicker
+            if not older_than_s or partial.stat().st_mtime < before:
+                partial.unlink()
 
 
 def make_folder(path: Path) -> None:
@@ -49,10 +93,11 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _not_written(path, error, "a folder, or a place where one can be made") from error
+        raise not_written(path, error, "a folder, or a place where one can be made") from error
 
 
-def _not_written(path: Path, error: OSError, expected: str) -> OutputNotWritten:
+def not_written(path: Path, error: OSError, expected: str) -> OutputNotWritten:
+    """Return the error of a result that the system does not let be written."""
     return OutputNotWritten(
         f"The result '{path}' could not be written",
         found=f"{error.strerror or error} ({type(error).__name__})",
@@ -65,6 +110,24 @@ def _not_written(path: Path, error: OSError, expected: str) -> OutputNotWritten:
 def canonical_json(value: Any) -> bytes:
     """Return ``value`` as JSON with sorted keys and a trailing newline; NaN is refused."""
     return (json.dumps(value, sort_keys=True, indent=1, allow_nan=False) + "\n").encode()
+
+
+def check_writable(path: Path) -> None:
+    """Check that a file can be written, before the work that makes its content.
+
+    Raises:
+        OutputNotWritten: The folder is read-only, full, or not a folder, or the file is a folder.
+    """
+    if path.is_dir():
+        raise OutputNotWritten(
+            f"The result '{path}' could not be written",
+            found="a folder of that name",
+            expected="a file, or nothing",
+            remedy="Move the folder away",
+        )
+    probe = path.with_name(f".{path.name}.partial")
+    write_atomic(probe, b"")
+    probe.unlink()
 
 
 def sha256(content: bytes | bytearray | memoryview) -> str:
@@ -87,7 +150,17 @@ def sha256_of_path(path: Path) -> str:
             expected="an existing file or folder",
             remedy="Check the path",
         )
+    files = (file for file in path.rglob("*") if file.is_file())
+    return sha256_of_files({file.relative_to(path).as_posix(): file.read_bytes() for file in files})
+
+
+def sha256_of_files(contents: Mapping[str, bytes]) -> str:
+    """Return the SHA-256 of files that are one folder, as :func:`sha256_of_path` gives it.
+
+    Args:
+        contents: The bytes of each file by its path in the folder.
+    """
     total = hashlib.sha256()
-    for file in sorted(each for each in path.rglob("*") if each.is_file()):
-        total.update(f"{file.relative_to(path).as_posix()}\0{sha256(file.read_bytes())}\0".encode())
+    for name in sorted(contents, key=lambda path: path.split("/")):
+        total.update(f"{name}\0{sha256(contents[name])}\0".encode())
     return total.hexdigest()

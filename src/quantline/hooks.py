@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
@@ -14,9 +15,11 @@ from kedro.io import MemoryDataset
 from quantline import recipe
 from quantline.configuration import check_datasets_of, read_mlflow, read_parameters
 from quantline.contract.targets import load
-from quantline.errors import TrackingFailed
 from quantline.pipelines.release.pipeline import RECORDED
+from quantline.pipelines.retrain.nodes import check_retraining, retrain_model
+from quantline.pipelines.retrain.pipeline import CHECKED
 from quantline.project_files import check_datasets
+from quantline.redaction import redact_logs
 from quantline.release.outcome import REFUSED, notify, refusal, told
 
 if TYPE_CHECKING:
@@ -25,8 +28,7 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
 
-    from quantline.release import Project
-    from quantline.release.tracking import Store
+    from quantline.release import Project, Running
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +71,20 @@ class CheckParameters:
         check_datasets(needed - {"parameters", "project"}, catalog)
 
 
+class CheckRetraining:
+    """Checks a retraining before any node runs, so that one which is refused changes no file."""
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Check it, if it is part of the run.
+
+        Raises:
+            QuantlineError: It cannot make the next version of the model that the parameters name.
+        """
+        if any(node.func is retrain_model for node in pipeline.nodes):
+            check_retraining(*(catalog.load(name) for name in CHECKED))
+
+
 class StageLog:
     """Says which node of which stage begins."""
 
@@ -79,18 +95,20 @@ class StageLog:
 
 
 class Release:
-    """Names the project to the stages that release, and tells how a run with a release ended."""
+    """Keeps the MLflow run of a chain that ends with a release, and tells how it ended."""
 
     def __init__(self) -> None:
         self._context: KedroContext | None = None
         self._project: Project | None = None
-        self._store: Store | None = None
-        self._stage = "start"
+        self._running: Running | None = None
+        self._stage, self._released = "start", False
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Keep what the project is known by."""
-        self._context, self._project, self._store, self._stage = context, None, None, "start"
+        redact_logs()
+        self._context, self._project, self._running = context, None, None
+        self._stage, self._released = "start", False
 
     @hook_impl
     def after_catalog_created(self, catalog: DataCatalog) -> None:
@@ -99,28 +117,53 @@ class Release:
 
         if self._context is None:
             return
+        loader = self._context.config_loader
         self._project = Project(
             Path(self._context.project_path),
-            read_mlflow(self._context.config_loader).model_dump(),
+            read_mlflow(loader).model_dump(),
             {name: Path(catalog[name].filepath) for name in RECORDED},
+            data=Path(catalog["release"].filepath).parents[1],
+            environment=self._context.env or loader.default_run_env,
+            trained=Path(catalog["trained_model"].filepath),
         )
         catalog["project"] = MemoryDataset(self._project, copy_mode="assign")
 
     @hook_impl
-    def before_pipeline_run(self, pipeline: Pipeline) -> None:
-        """Reach the tracking store before a run that ends with a release, not after it.
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
+        """Close what a killed run left open; open the run of a chain that ends with a release.
 
-        Other stages, as DVC runs them, need none, and leave no record.
+        So a store that cannot be reached is known of before the chain, not after it. Other stages,
+        as DVC runs them, need none, and leave no record.
         """
-        if self._project is not None and set(pipelines["release"].nodes) <= set(pipeline.nodes):
-            from quantline.release import connect
+        from quantline.release import Running, close_abandoned, connect
 
-            self._store = connect(self._project)
+        if self._project is None:
+            return
+        close_abandoned(self._project)
+        if set(pipelines["release"].nodes) <= set(pipeline.nodes):
+            assert self._context is not None  # noqa: S101 - no project without one
+            model = recipe.check(recipe.Model, self._context.params["model"])
+            names = run_params.get("pipeline_names") or ["__default__"]
+            self._running = Running(
+                connect(self._project), self._project, names, self._settings().name(model)
+            )
+            self._running.open()
+            catalog["project"].save(replace(self._project, running=self._running))
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
-        """Remember the stage, for the record of a failure."""
-        self._stage = stage_of(node)
+        """Have the run say which stage it is in."""
+        stage = stage_of(node)
+        if self._running is not None and stage != self._stage:
+            self._running.at(stage)
+        self._stage = stage
+
+    @hook_impl
+    def after_node_run(self, node: Node) -> None:
+        """Remember that the release was made."""
+        self._released = self._released or node in pipelines["release"].nodes
 
     @hook_impl
     def after_pipeline_run(self, catalog: DataCatalog) -> None:
@@ -129,9 +172,10 @@ class Release:
         Raises:
             CandidateRefused: It did not pass its gate.
         """
-        if self._store is None:
+        if self._running is None:
             return
-        self._store = None  # what follows is no failure to be recorded
+        running, self._running = self._running, None  # what follows is no failure to be recorded
+        running.finish()
         outcome = catalog["release"].load()
         notify(self._settings(), outcome)
         if outcome["outcome"] == REFUSED:
@@ -144,18 +188,14 @@ class Release:
         self.abandon("FAILED", error)
 
     def abandon(self, status: str, error: BaseException) -> None:
-        """Record a run that ends without a release, with a status and the reason."""
-        if self._store is None or self._context is None or self._project is None:
+        """Close the run of a chain that ends without a release, with a status and the reason."""
+        if self._running is None or self._context is None:
             return
-        from quantline.release import record_failure
-
-        store, self._store = self._store, None
-        try:
-            if not isinstance(error, TrackingFailed):  # such a store would only fail once more
-                record_failure(store, self._project, self._context.params,
-                               status=status, stage=self._stage, error=error)  # fmt: skip
-        except TrackingFailed as also:
-            logger.warning("%s", also)  # the reason that matters is the first one
+        running, self._running = self._running, None
+        if self._released:  # and the release stays made, whatever a later stage came to
+            running.finish()
+        else:
+            running.end(status, self._stage, error, self._context.params)
         ended = {"outcome": status.lower(), "stage": self._stage, "why": [str(error)]}
         notify(self._settings(), ended)
 

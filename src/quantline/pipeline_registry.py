@@ -6,7 +6,7 @@ from importlib import import_module
 
 from kedro.pipeline import Pipeline
 
-from quantline.pipelines import baseline, compare, retrain
+from quantline.pipelines import compare, retrain
 
 CHAIN = (
     "sampling",
@@ -33,11 +33,11 @@ def register_pipelines() -> dict[str, Pipeline]:
     stages = {
         name: import_module(f"quantline.pipelines.{name}").create_pipeline() for name in STAGES
     }
-    after_training = {**stages, "baseline": baseline.create_pipeline(trained=True)}
+    chain = sum((stages[name] for name in CHAIN), Pipeline([]))
     return {
         **stages,
         "compare": compare.create_pipeline(),
         "compare_report": compare.create_report(),
-        "retrain": sum((after_training[name] for name in CHAIN), retrain.create_training()),
-        "__default__": sum((stages[name] for name in CHAIN), Pipeline([])),
+        "retrain": retrain.create_pipeline(chain),
+        "__default__": chain,
     }

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import os
 
-from quantline.hooks import CheckParameters, Release, StageLog
+from quantline.configuration import ConfigLoader
+from quantline.hooks import CheckParameters, CheckRetraining, Release, StageLog
+from quantline.run_hooks import HoldLock, Lineage
 
 # Nobody is told that we run. Kedro's telemetry is declined in the file '.telemetry'.
 for _name in ("MLFLOW_DISABLE_TELEMETRY", "KEDRO_DISABLE_TELEMETRY", "DVC_NO_ANALYTICS"):
     os.environ.setdefault(_name, "true")
 
-HOOKS = (CheckParameters(), StageLog(), Release())
+# Of one event the last hook comes first: a run is recorded before anything can refuse it.
+HOOKS = (
+    CheckParameters(), HoldLock(), CheckRetraining(), Lineage(), StageLog(), Release(),
+)  # fmt: skip
+
+CONFIG_LOADER_CLASS = ConfigLoader
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

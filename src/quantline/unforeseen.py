@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quantline.errors import InternalError, OutputNotWritten, QuantlineError, first_line
+from quantline.redaction import redacted
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -34,7 +35,7 @@ def as_error(error: BaseException) -> QuantlineError:
         was met.
     """
     if os.environ.get(VARIABLE):
-        say("".join(traceback.format_exception(error)), sys.stderr)
+        say(redacted("".join(traceback.format_exception(error))), sys.stderr)
     if isinstance(error, OSError) and error.errno in _FULL:
         named = f" '{error.filename}'" if error.filename else ""
         return OutputNotWritten(

@@ -21,6 +21,7 @@ from kedro.framework.startup import bootstrap_project
 
 from quantline.cli import cli
 from quantline.quiet import tensorflow
+from quantline.run_lock import NAME as LOCK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,20 +56,27 @@ class Project:
 
     def set(self, **parameters: Any) -> None:
         """Write conf/local/parameters.yml anew, over the scratch project's own."""
-        values = yaml.safe_load((self.folder / "conf/scratch.yml").read_text())
         path = self.folder / "conf/local/parameters.yml"
-        path.write_text(yaml.safe_dump({**values, **parameters}))
+        path.write_text(yaml.safe_dump({**self.parameters(), **parameters}))
+
+    def parameters(self) -> dict[str, Any]:
+        """Return what the project sets, apart from conf/base."""
+        values: dict[str, Any] = yaml.safe_load((self.folder / "conf/scratch.yml").read_text())
+        return values
 
     def json(self, name: str) -> Any:
-        return json.loads((self.folder / "data" / name).read_bytes())
+        """Read a result, without the statement of what it was made from."""
+        value = json.loads((self.folder / "data" / name).read_bytes())
+        value.pop("made_from", None)
+        return value
 
     def written(self) -> set[str]:
-        """Every file below data, the embedded ones apart."""
+        """Every file below data but the embedded ones and the lock."""
         data = self.folder / "data"
         return {
             path.relative_to(data).as_posix()
             for path in data.rglob("*")
-            if path.is_file() and not path.is_relative_to(data / "01_raw")
+            if path.is_file() and not path.is_relative_to(data / "01_raw") and path.name != LOCK
         }
 
     def runs(self, store: Path | None = None) -> list[Any]:

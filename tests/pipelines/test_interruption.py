@@ -48,8 +48,12 @@ def test_the_same_command_completes_what_was_interrupted(finished: Any, project:
     status, _, err = project.run()
     assert status == 0, err
     assert project.written() == finished.written()
-    # One that was killed outright leaves no record: none was begun.
-    assert [run.info.status for run in project.runs()] == ["FINISHED", "KILLED", "KILLED"]
+    statuses = [run.info.status for run in project.runs()]
+    assert statuses == ["FINISHED", "KILLED", "KILLED", "KILLED"]
+    # One that was killed outright is closed by the next run.
+    tags = project.runs()[1].data.tags
+    assert "was gone" in tags["quantline.abandoned"]
+    assert tags["quantline.failed_stage"] == "conversion"
     for name in ("float.tflite", "ranges.json", "int8.tflite", "recipe.json"):
         there, here = (each.folder / "data/06_models" / name for each in (finished, project))
         assert there.read_bytes() == here.read_bytes(), name
@@ -59,7 +63,7 @@ def test_a_half_written_file_of_a_killed_run_is_no_result(project: Any, kedro_ru
     assert kedro_run("--pipelines", "sampling")[0] == 0
     folder = project.folder / "data/03_primary"
     whole = (folder / "manifest.json").read_bytes()
-    (folder / "manifest.json").rename(folder / ".manifest.json.partial")
+    (folder / "manifest.json").rename(folder / ".0123.partial")
     status, paragraph = kedro_run("--pipelines", "baseline")
     assert status == 2
     assert "manifest.json' cannot be read. Found: no such file." in paragraph

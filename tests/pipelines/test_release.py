@@ -16,8 +16,6 @@ from tests.pipelines.conftest import ROOT
 
 from quantline.cli import cli
 from quantline.commands import quantline
-from quantline.errors import ParameterError
-from quantline.pipelines.baseline.nodes import import_trained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -134,11 +132,13 @@ def test_the_model_that_is_out_already_is_not_registered_again(released: Any, gi
 
 def test_on_other_examples_the_champion_is_evaluated_anew(released: Any, give: Any) -> None:
     params = ("--params", "sampling.evaluation.examples=100")
-    status, line = give("--pipelines", "sampling,baseline,evaluation,champion", *params)
+    status, line = give("--to-nodes", "compare_models,fetch_champion", *params)
     assert status == 0, line
     before = released.folder / "data/06_models/champion/int8_predictions.parquet"
     assert pq.read_table(before).num_rows == 120
-    status, line = give("--pipelines", "gate", *params)
+    status, line = give(
+        "--from-nodes", "predict_champion", "--to-nodes", "predict_champion", *params
+    )
     assert status == 0, line
     manifest = released.json("03_primary/manifest.json")
     anew = pq.read_table(released.folder / "data/07_model_output/champion_predictions.parquet")
@@ -159,28 +159,3 @@ def test_a_champion_whose_run_was_deleted_is_named(released: Any, give: Any) -> 
     assert status == 2
     assert "The champion of 'model', version 1, is not complete" in paragraph
     assert "no int8.tflite" in paragraph
-
-
-def test_retraining_goes_on_from_the_champion(released: Any) -> None:
-    trained = "data/06_models/fashion_mnist.keras"
-    parameters = (
-        f"model.path={trained},release.model=model,training.start=champion,training.split=train.npz,"
-        "training.epochs=1,training.learning_rate=0.0001"
-    )
-    status, out, err = released.run("--pipelines", "retrain", "--params", parameters)
-    assert status == 0, err
-    outcome = released.json("08_reporting/release.json")
-    assert (outcome["outcome"], outcome["version"]) == ("promoted", 2)
-    assert "champion: version 1" in out
-    before, after = (released.folder / each for each in ("data/01_raw/model.keras", trained))
-    assert before.read_bytes() != after.read_bytes()
-    champion = tell("champion", "--model", "model")
-    assert [each["version"] for each in champion["lineage"]] == [2, 1]
-
-
-def test_a_model_that_was_not_trained_just_now_is_not_taken_for_it(tiny: Path) -> None:
-    model = {"path": str(tiny / "model.keras")}
-    with pytest.raises(
-        ParameterError, match=r"'model\.path' is not the model that this run trained"
-    ):
-        import_trained(model, {}, {}, {}, b"another")

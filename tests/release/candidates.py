@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.release.models import write_files
 
-from quantline.files import canonical_json
+from quantline.files import canonical_json, sha256
 from quantline.release import Project
 from quantline.release.promotion import Candidate
 from quantline.release.registry import INT8_MODEL
@@ -39,7 +39,7 @@ def candidate(
     reasons = [] if verdict == "passed" else [f"absolute.top1: candidate {number} has 0.5."]
     texts = {
         "summary": METRICS,
-        "float_import": {"source": {"sha256": "5" * 64}},
+        "float_import": {"source": {"path": "trained.keras", "sha256": sha256(TRAINED)}},
         "gate": {"verdict": verdict, "reasons": reasons, "champion_version": compared_with},
         "manifest": {
             "dataset": {"source": "tfds", "name": "fashion_mnist", "version": "3.0.1"},

@@ -33,11 +33,16 @@ class Desk:
     name: str
 
     def release(self, number: int, url: str | None = None, **settings: Any) -> dict[str, Any]:
-        """Release a candidate, by way of another address if one is given."""
+        """Release a candidate, by way of another address if one is given.
+
+        With ``complete``, a function of the project, more is written before.
+        """
         promotion = settings.pop("promotion", "at_once")
+        complete = settings.pop("complete", lambda project: None)
         folder = self.folder / str(number)
         mlflow = {"tracking_uri": url or self.url, "experiment": self.name}
         project = candidate(folder, number, mlflow, **settings)
+        complete(project)
         chosen = recipe.Release(model=self.name, promotion=promotion)
         return release(connect(project), project, PARAMETERS, chosen)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
@@ -260,6 +261,135 @@ def test_a_damaged_or_missing_file_is_found(name: str, tmp_path: Path, files: Mo
     (folder / name).unlink()
     with pytest.raises(MlflowException, match=f"'{name}' cannot be read"):
         load(folder)
+
+
+def copied(saved: Path, folder: Path) -> Path:
+    return Path(shutil.copytree(saved, folder / "model"))
+
+
+def test_edited_code_is_found(tmp_path: Path, saved: Path) -> None:
+    from mlflow.exceptions import MlflowException
+
+    folder = copied(saved, tmp_path)
+    (port,) = folder.glob("code/*/port.py")
+    (loader,) = folder.glob("code/*/loader.py")
+    port.write_text(port.read_text() + "# edited\n")
+    said = f"damaged. Found: 'code/{port.parent.name}/port.py' has the SHA-256"
+    with pytest.raises(MlflowException, match=said):
+        load(folder)
+    with pytest.raises(ResultMissing, match=said):
+        open_model(folder)
+    port.write_text(port.read_text().removesuffix("# edited\n"))
+    # A loader from which the check was taken out cannot find that: what opens the folder does.
+    loader.write_text(loader.read_text().replace("    if wrong:\n", "    if False:\n"))
+    with pytest.raises(ResultMissing, match=r"loader\.py' has the SHA-256"):
+        open_model(folder)
+
+
+def test_code_that_was_not_saved_is_found(tmp_path: Path, saved: Path) -> None:
+    from mlflow.exceptions import MlflowException
+
+    folder = copied(saved, tmp_path)
+    load(folder)  # leaves compiled code beside the sources
+    open_model(folder)
+    (folder / "code" / "colorsys.py").write_text("")  # would come before Python's own
+    with pytest.raises(ResultMissing, match=r"'code/colorsys\.py' is code that was not saved"):
+        open_model(folder)
+    with pytest.raises(MlflowException, match=r"'code/colorsys\.py' is code that was not saved"):
+        load(folder)
+
+
+def edited(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    import yaml
+
+    path = folder / "MLmodel"
+    values = yaml.safe_load(path.read_text())
+    change(values["flavors"]["tflite"])
+    path.write_text(yaml.safe_dump(values))
+
+
+def hashes(**values: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda flavor: flavor["sha256"].update(values)
+
+
+ODD: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
+    "null": (lambda flavor: flavor.update(sha256=None), "no hashes of the files, but None"),
+    "list": (lambda flavor: flavor.update(sha256=["a"]), "no hashes of the files"),
+    "text": (lambda flavor: flavor.update(sha256="a"), "no hashes of the files"),
+    "none": (lambda flavor: flavor.pop("sha256"), "hashes of the files|KeyError"),
+    "empty": (lambda flavor: flavor.update(sha256={}), "no SHA-256 of 'model.tflite'"),
+    "no model": (lambda flavor: flavor["sha256"].pop("model.tflite"), "no SHA-256 of 'model"),
+    "null hash": (hashes(**{"model.tflite": None}), "None for the SHA-256 of 'model.tflite'"),
+    "number": (hashes(**{"recipe.json": 7}), "7 for the SHA-256 of 'recipe.json'"),
+    "short": (hashes(**{"golden.npz": "00"}), "'00' for the SHA-256 of 'golden.npz'"),
+    "upper case": (hashes(**{"golden.npz": "A" * 64}), "for the SHA-256 of 'golden.npz'"),
+    "outside": (hashes(**{"../secret": "0" * 64}), r"'\.\./secret', which is no file"),
+    "absolute": (hashes(**{"/etc/passwd": "0" * 64}), "which is no file of the folder"),
+    "odd key": (lambda flavor: flavor["sha256"].update({7: "0" * 64}), "names 7, which is no file"),
+    "folder": (hashes(code="0" * 64), "'code' cannot be read"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_hashes_are_told_in_a_paragraph(name: str, tmp_path: Path, saved: Path) -> None:
+    from mlflow.exceptions import MlflowException
+
+    copied(saved, tmp_path)
+    change, said = ODD[name]
+    edited(tmp_path / "model", change)
+    with pytest.raises(ResultMissing, match=said):
+        open_model(tmp_path / "model")
+    with pytest.raises(MlflowException, match=said):
+        load(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda flavor: flavor.update(data=None), "no SHA-256 of None"),
+        (lambda flavor: flavor.update(data=["model.tflite"]), "no SHA-256 of"),
+        (lambda flavor: flavor.update(data="../model.tflite"), r"no SHA-256 of '\.\./model"),
+        (lambda flavor: flavor.update(inputs=None), "does not name the inputs"),
+        (lambda flavor: flavor.update(outputs=[]), "1 inputs and 0 outputs of a model of 1 and 1"),
+    ],
+)
+def test_an_odd_flavor_is_told_by_the_loader(
+    change: Any, said: str, tmp_path: Path, files: ModelFiles
+) -> None:
+    from mlflow.exceptions import MlflowException
+
+    copied(saved, tmp_path)
+    edited(tmp_path / "model", change)
+    with pytest.raises(MlflowException, match=said):
+        load(tmp_path / "model")
+
+
+def test_a_folder_of_an_older_version_opens(tmp_path: Path, saved: Path) -> None:
+    """Its code had no hashes."""
+
+    def without_code(flavor: dict[str, Any]) -> None:
+        flavor["sha256"] = {k: v for k, v in flavor["sha256"].items() if not k.startswith("code/")}
+
+    copied(saved, tmp_path)
+    edited(tmp_path / "model", without_code)
+    assert open_model(tmp_path / "model").model.name == "model.tflite"
+
+
+@pytest.mark.parametrize("value", [None, 7, ["a"], {}, "", "0", "x" * 64])
+@pytest.mark.parametrize("key", ["float_model_sha256", "int8_model_sha256"])
+def test_a_recipe_whose_hash_is_none(key: str, value: Any, tmp_path: Path) -> None:
+    files = write_files(tmp_path / "files")
+    changed(files.recipe, **{key: value})
+    with pytest.raises(ResultMissing, match=rf"as its '{key}'.*64 hexadecimal digits"):
+        save_model(tmp_path / "model", files)
+
+
+@pytest.mark.parametrize("value", [7, "text", {"a": 1}, [7], [None]])
+def test_a_recipe_whose_samples_are_none(value: Any, tmp_path: Path) -> None:
+    files = write_files(tmp_path / "files")
+    changed(files.recipe, samples_sha256=value)
+    with pytest.raises((ResultMissing, FilesUnrelated), match=r"samples_sha256|does not belong"):
+        save_model(tmp_path / "model", files)
 
 
 def test_a_folder_that_is_no_saved_model(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ import pytest
 from tests.release.candidates import PARAMETERS, TRAINED, candidate
 
 from quantline.errors import ResultMissing, TrackingFailed
-from quantline.release import Project, connect, record_failure
+from quantline.files import sha256
+from quantline.release import Project, Running, connect
 from quantline.release.record import Recorded, record
 from quantline.release.tracking import flatten
 
@@ -46,12 +47,16 @@ def recorded(project: Project, parameters: dict[str, Any] = PARAMETERS) -> Recor
     return record(connect(project), project, parameters)
 
 
-def fail(project: Project, parameters: dict[str, Any] | None = None) -> None:
+def fail(
+    project: Project,
+    parameters: dict[str, Any] | None = None,
+    error: BaseException | None = None,
+    status: str = "FAILED",
+) -> None:
     """Record a run that failed: the quickest record there is."""
-    record_failure(
-        connect(project), project, parameters or {},
-        status="FAILED", stage="conversion", error=ValueError("why"),
-    )  # fmt: skip
+    running = Running(connect(project), project, ["__default__"], "shirts")
+    running.open()
+    running.end(status, "conversion", error or ValueError("why"), parameters or {})
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -79,7 +84,6 @@ def test_nested_values_become_dotted_names() -> None:
 
 
 def test_a_complete_record(project: Project) -> None:
-    (project.folder / "dvc.lock").write_text("locked")
     result = recorded(project)
     (run,) = runs(project.folder / "mlflow.db")
     assert run.info.run_id == result.run_id
@@ -92,6 +96,11 @@ def test_a_complete_record(project: Project) -> None:
         for key, value in run.data.tags.items()
         if key.startswith("quantline.") and key != "quantline.version"
     }
+    assert json.loads(tags.pop("artifacts_sha256")) == {
+        path.name: sha256(path.read_bytes())
+        for name, path in project.files.items()
+        if name not in {"summary", "gate"}  # they hold times
+    }
     assert tags == {
         "release_id": result.release_id,
         "model_id": result.model_id,
@@ -99,11 +108,9 @@ def test_a_complete_record(project: Project) -> None:
         "dataset": "tfds:fashion_mnist:3.0.1",
         "calibration_sha256": "c" * 64,
         "evaluation_sha256": "e" * 64,
-        "source_model_sha256": "5" * 64,
+        "source_model_sha256": sha256(TRAINED),
         "float_model_sha256": "f" * 64,
         "int8_model_sha256": recipe["int8_model_sha256"],
-        # sha256sum of the word
-        "dvc_lock_sha256": "14493f5f5470ed48c3f103d917ec52ae9005fa3913128031d0fac2a49ac3cc41",
     }
     kept = project.folder / "mlartifacts" / run.info.run_id / "artifacts"
     assert {each.name: each.read_bytes() for each in kept.iterdir() if each.is_file()} == {
@@ -136,11 +143,8 @@ def test_a_run_that_was_opened_twice_is_recorded_once(project: Project) -> None:
 
 
 def test_a_failed_record(project: Project) -> None:
-    store = connect(project)
-    why = {"status": "FAILED", "stage": "conversion", "error": ValueError("x" * 9000)}
-    record_failure(store, project, PARAMETERS, **why)
-    why = {"status": "KILLED", "stage": "start", "error": KeyboardInterrupt()}
-    record_failure(store, project, {}, **why)
+    fail(project, PARAMETERS, ValueError("x" * 9000))
+    fail(project, {}, KeyboardInterrupt(), status="KILLED")
     killed, failed = runs(project.folder / "mlflow.db")
     assert failed.info.status == "FAILED"
     assert failed.data.params["sampling.seed"] == "1"
@@ -217,8 +221,6 @@ def test_a_store_that_breaks_during_the_run(project: Project) -> None:
     (project.folder / "mlflow.db").write_text("hello")
     with pytest.raises(TrackingFailed, match=r"MLflow could not record the results.*is kept"):
         record(store, project, PARAMETERS)
-    with pytest.raises(TrackingFailed, match="MLflow could not record the failure"):
-        record_failure(store, project, {}, status="FAILED", stage="report", error=ValueError())
 
 
 def test_an_experiment_that_was_deleted(project: Project) -> None:

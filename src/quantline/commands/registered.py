@@ -11,6 +11,7 @@ import click
 from quantline import recipe
 from quantline.errors import ParameterError
 from quantline.project_files import bad_logging, check_logging
+from quantline.redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +87,7 @@ def told(version: Any) -> dict[str, Any]:
     return {
         "version": int(version.version),
         "run_id": version.run_id,
-        "source": version.source,
+        "source": redacted(version.source),
         "aliases": sorted(version.aliases),
         "tags": dict(sorted(version.tags.items())),
     }
@@ -96,5 +97,5 @@ def lines(version: Any) -> Iterator[tuple[str, str]]:
     """Yield what is known of a model version, a name and its value each."""
     yield "aliases", ", ".join(sorted(version.aliases))
     yield "run", version.run_id or "none"
-    yield "files", version.source
+    yield "files", redacted(version.source)
     yield from sorted(version.tags.items())

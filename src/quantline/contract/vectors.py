@@ -16,6 +16,7 @@ import numpy as np
 
 from quantline.errors import GoldenUnfit, first_line
 from quantline.files import write_atomic
+from quantline.lineage import KEY
 from quantline.quantization.parity import inputs_of, outputs_of
 from quantline.reading import Arrays, ArraysUnreadable
 from quantline.tflite.runtime import Kernels
@@ -92,7 +93,7 @@ class Golden:
             parts: list[dict[str, dict[str, np.ndarray]]] = [
                 {"input": {}, "output": {}} for _ in about["sources"]
             ]
-            for key in arrays.keys() - {_ABOUT}:
+            for key in arrays.keys() - {_ABOUT, KEY}:
                 number, kind, port = key.split("/", 2)
                 parts[int(number)][kind][port] = arrays[key]
             pairs = zip(about["sources"], parts, strict=True)

@@ -6,6 +6,7 @@ from quantline.datasets.files import (
     JsonDataset,
     NpzDataset,
     ParquetDataset,
+    ResultDataset,
 )
 from quantline.datasets.tflite import TfliteDataset
 
@@ -15,5 +16,6 @@ __all__ = [
     "JsonDataset",
     "NpzDataset",
     "ParquetDataset",
+    "ResultDataset",
     "TfliteDataset",
 ]

@@ -1,25 +1,83 @@
-"""Files as datasets: JSON, Parquet, numpy archive, bytes such as a model; a folder of files."""
+"""Files as datasets: JSON, Parquet, numpy archive, bytes such as a model; a folder of files.
+
+JSON, Parquet and numpy archives have room for a statement of what they were made from, which is
+written with them and left out of what :meth:`load` returns.
+"""
 
 from __future__ import annotations
 
 import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from kedro.io import AbstractDataset
 
 from quantline.errors import ResultMissing
-from quantline.files import canonical_json, make_folder, write_atomic
+from quantline.files import (
+    canonical_json,
+    make_folder,
+    sha256,
+    sha256_of_files,
+    sha256_of_path,
+    write_atomic,
+)
+from quantline.lineage import KEY, MadeFrom, content_sha256, sealed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
-class _FileDataset(AbstractDataset[Any, Any]):
-    """Loads and saves one whole file; subclasses turn its bytes into a value and back."""
+class ResultDataset(AbstractDataset[Any, Any]):
+    """A file or a folder that a stage writes.
+
+    Attributes:
+        filepath: Where it is.
+        has_statement: Whether it says what it was made from.
+        made_from: What the next value that is saved was made from; None where nobody knows.
+    """
+
+    has_statement = False
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         self.filepath = Path(filepath)
         self.metadata = metadata
+        self.made_from: MadeFrom | None = None
+        self._known: dict[str, Any] = {}
+        self._known_of: tuple[int, ...] = ()
+
+    def sha256(self) -> str | None:
+        """Return the SHA-256 of what is there; None if nothing is."""
+        found: str | None = self._remembered("sha256", lambda: sha256_of_path(self.filepath))
+        return found
+
+    def sha256_of(self, value: Any) -> str:
+        """Return the SHA-256 that a value will have once it is saved."""
+        raise NotImplementedError
+
+    def read_made_from(self) -> MadeFrom | None:
+        """Return what the file says that it was made from; None if it says nothing."""
+        return None
+
+    def _remembered(self, what: str, find: Callable[[], Any]) -> Any:
+        """Return what is known of the file, found out again only when the file is another."""
+        if not self._exists():
+            return None
+        stat = self.filepath.stat()
+        found = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        if found != self._known_of:
+            self._known, self._known_of = {}, found
+        if what not in self._known:
+            self._known[what] = find()
+        return self._known[what]
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self.filepath.as_posix()}
+
+
+class _FileDataset(ResultDataset):
+    """Loads and saves one whole file; subclasses turn its bytes into a value and back."""
 
     def read(self, content: bytes) -> Any:
         """Turn the file's bytes into a value."""
@@ -51,11 +109,12 @@ class _FileDataset(AbstractDataset[Any, Any]):
         """
         write_atomic(self.filepath, self.write(data))
 
+    def sha256_of(self, value: Any) -> str:
+        """Return the SHA-256 that the file will have."""
+        return sha256(self.write(value))
+
     def _exists(self) -> bool:
         return self.filepath.is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": self.filepath.as_posix()}
 
 
 class BytesDataset(_FileDataset):
@@ -73,32 +132,73 @@ class BytesDataset(_FileDataset):
 class JsonDataset(_FileDataset):
     """JSON with sorted keys and a trailing newline."""
 
+    has_statement = True
+
     def read(self, content: bytes) -> Any:
         """Parse JSON."""
-        return json.loads(content)
+        value = json.loads(content)
+        if isinstance(value, dict):
+            value.pop(KEY, None)
+        return value
 
     def write(self, value: Any) -> bytes:
         """Format JSON."""
-        return canonical_json(value)
+        return canonical_json(value if self.made_from is None else sealed(value, self.made_from))
+
+    def read_made_from(self) -> MadeFrom | None:
+        """Return what the file says that it was made from; None if it says nothing."""
+        made: MadeFrom | None = self._remembered("statement", self._examine)[0]
+        return made
+
+    def sha256(self) -> str | None:
+        """Return the SHA-256 of the content without the statement; None if there is no file.
+
+        What is made again from other parameters, and comes out equal, is the same input to others.
+        """
+        known = self._remembered("statement", self._examine)
+        return None if known is None else str(known[1])
+
+    def _examine(self) -> tuple[MadeFrom | None, str]:
+        value = json.loads(self.filepath.read_bytes())
+        stated = value.pop(KEY, None) if isinstance(value, dict) else None
+        made = None if stated is None else MadeFrom.from_dict(stated)
+        return made, content_sha256(value)
 
 
 class NpzDataset(_FileDataset):
     """Named arrays in a numpy archive."""
 
+    has_statement = True
+
     def read(self, content: bytes) -> dict[str, np.ndarray]:
         """Read every array."""
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return dict(arrays)
+            return {name: arrays[name] for name in arrays if name != KEY}
 
     def write(self, value: dict[str, np.ndarray]) -> bytes:
         """Write the arrays; numpy stores no time in the archive."""
         out = io.BytesIO()
+        if self.made_from is not None:
+            value = {**value, KEY: np.array(self.made_from.brief().decode())}
         np.savez(out, allow_pickle=False, **value)
         return out.getvalue()
+
+    def read_made_from(self) -> MadeFrom | None:
+        """Return what the file says that it was made from; None if it says nothing."""
+        made: MadeFrom | None = self._remembered("statement", self._examine)
+        return made
+
+    def _examine(self) -> MadeFrom | None:
+        # As bytes: of a damaged file numpy would leave the stream open.
+        content = io.BytesIO(self.filepath.read_bytes())
+        with np.load(content, allow_pickle=False) as arrays:
+            return MadeFrom.from_dict(json.loads(str(arrays[KEY]))) if KEY in arrays else None
 
 
 class ParquetDataset(_FileDataset):
     """An Arrow table in a Parquet file."""
+
+    has_statement = True
 
     def read(self, content: bytes) -> Any:
         """Read the table."""
@@ -111,16 +211,27 @@ class ParquetDataset(_FileDataset):
         import pyarrow.parquet as pq
 
         out = io.BytesIO()
-        pq.write_table(value, out)
+        kept = dict(value.schema.metadata or {})
+        kept.pop(KEY.encode(), None)  # of the table that this one may have been made from
+        if self.made_from is not None:
+            kept[KEY.encode()] = self.made_from.brief()
+        pq.write_table(value.replace_schema_metadata(kept), out)
         return out.getvalue()
 
+    def read_made_from(self) -> MadeFrom | None:
+        """Return what the file says that it was made from; None if it says nothing."""
+        made: MadeFrom | None = self._remembered("statement", self._examine)
+        return made
 
-class FolderDataset(AbstractDataset[dict[str, bytes], dict[str, bytes]]):
+    def _examine(self) -> MadeFrom | None:
+        import pyarrow.parquet as pq
+
+        stated = (pq.read_schema(self.filepath).metadata or {}).get(KEY.encode())
+        return None if stated is None else MadeFrom.from_dict(json.loads(stated))
+
+
+class FolderDataset(ResultDataset):
     """Files by name in a folder of their own; none where a stage had nothing to write."""
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self.filepath = Path(filepath)
-        self.metadata = metadata
 
     def load(self) -> dict[str, bytes]:
         """Read every file.
@@ -130,9 +241,7 @@ class FolderDataset(AbstractDataset[dict[str, bytes], dict[str, bytes]]):
         """
         if not self.filepath.is_dir():
             raise _missing(self.filepath, "no such folder")
-        # What a kill left half-written begins with a dot.
-        files = sorted(each for each in self.filepath.iterdir() if each.name[0] != ".")
-        return {each.name: each.read_bytes() for each in files}
+        return self._read()
 
     def save(self, data: dict[str, bytes]) -> None:
         """Write every file, each whole or not at all, and remove those of an earlier run.
@@ -147,11 +256,22 @@ class FolderDataset(AbstractDataset[dict[str, bytes], dict[str, bytes]]):
             if each.name not in data:
                 each.unlink()
 
+    def sha256(self) -> str | None:
+        """Return the SHA-256 of the files that are there; None without a folder."""
+        # The folder's own time does not change with its files'.
+        return self.sha256_of(self._read()) if self._exists() else None
+
+    def sha256_of(self, value: dict[str, bytes]) -> str:
+        """Return the SHA-256 that the folder will have."""
+        return sha256_of_files(value)
+
+    def _read(self) -> dict[str, bytes]:
+        # What a kill left half-written begins with a dot.
+        files = sorted(file for file in self.filepath.iterdir() if file.name[0] != ".")
+        return {file.name: file.read_bytes() for file in files}
+
     def _exists(self) -> bool:
         return self.filepath.is_dir()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": self.filepath.as_posix()}
 
 
 def _missing(path: Path, found: str) -> ResultMissing:

@@ -103,6 +103,7 @@ def import_float(
     given = check_samples(samples, _input_shapes(graph, path), str(path))
     packages = {"tensorflow", "keras", "ai-edge-litert", loader}
     about: dict[str, Any] = {
+        "name": model.name,
         "source": {"path": model.path, "format": kind, "sha256": sha256_of_path(path)},
         "float_model_sha256": sha256(content),
         "size_bytes": len(content),
@@ -115,6 +116,16 @@ def import_float(
         "versions": {name: version(name) for name in sorted(packages)},
     }
     return FloatModel(content, about)
+
+
+def source_of(about: Mapping[str, Any], model: recipe.Model) -> recipe.Model:
+    """Return the model that was imported, which need not be the one that parameters name by now.
+
+    Args:
+        about: What :attr:`FloatModel.about` says of the import.
+        model: The parameters; what they say beside the path is kept.
+    """
+    return model.model_copy(update={"path": about["source"]["path"]})
 
 
 def kind_of(path: Path) -> str:

@@ -17,6 +17,7 @@ from quantline.errors import (
     first_line,
 )
 from quantline.files import canonical_json, write_atomic
+from quantline.lineage import KEY
 from quantline.ranges.sketch import Sketch, merged
 from quantline.reading import Unreadable, read_file
 
@@ -187,6 +188,7 @@ class RangeSet:
             ResultMissing: The values are not those of a range set.
         """
         try:
+            values = {key: value for key, value in values.items() if key != KEY}
             tensors = tuple(TensorRange.from_dict(each) for each in values["tensors"])
             hashes = tuple(str(each) for each in values["samples_sha256"])
             return cls(**{**values, "tensors": tensors, "samples_sha256": hashes})

@@ -49,6 +49,7 @@ from quantline.recipe.gate import (
     Gate,
     Limit,
 )
+from quantline.recipe.limits import Limits
 from quantline.recipe.release import (
     Mlflow,
     Release,
@@ -74,6 +75,7 @@ __all__ = [
     "IoType",
     "Latency",
     "Limit",
+    "Limits",
     "Method",
     "Mlflow",
     "Model",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator, model_validator
@@ -22,6 +24,11 @@ class Model(Block):
     path: str
     signature: str | None = None
     allow_lambda: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name that its file gives the model, in letters that a registry takes."""
+        return re.sub(r"[^\w-]+", "_", Path(self.path).stem)
 
 
 class Tfds(Block):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -38,7 +36,7 @@ class Release(Block):
         Args:
             model: The model that is released.
         """
-        return self.model or re.sub(r"[^\w-]+", "_", Path(model.path).stem)
+        return self.model or model.name
 
 
 class Mlflow(Block):
@@ -64,6 +62,8 @@ class Training(Block):
         epochs: Passes over the split.
         batch_size: Examples a step.
         learning_rate: Its peak; it falls to zero along a cosine.
+        flip: Whether images are mirrored left to right at random: right for clothes, wrong for
+            digits and text.
     """
 
     start: Literal["anew", "champion"] = "anew"
@@ -72,3 +72,4 @@ class Training(Block):
     epochs: Positive
     batch_size: Positive
     learning_rate: Annotated[float, Field(gt=0)]
+    flip: bool = True

@@ -4,6 +4,16 @@ from quantline.release.champion import fetch, fetch_trained
 from quantline.release.project import Project
 from quantline.release.registry import Registry
 from quantline.release.release import release
-from quantline.release.tracking import connect, record_failure
+from quantline.release.running import Running, close_abandoned
+from quantline.release.tracking import connect
 
-__all__ = ["Project", "Registry", "connect", "fetch", "fetch_trained", "record_failure", "release"]
+__all__ = [
+    "Project",
+    "Registry",
+    "Running",
+    "close_abandoned",
+    "connect",
+    "fetch",
+    "fetch_trained",
+    "release",
+]

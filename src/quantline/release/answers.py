@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -34,8 +33,8 @@ def translated(action: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise TrackingFailed(
-            without_password(f"MLflow could not {action}"),
-            found=without_password(_reason(error)),
+            f"MLflow could not {action}",
+            found=_reason(error),
             expected="the package that this kind of store needs"
             if isinstance(error, ImportError)
             else "a tracking store that answers",
@@ -54,11 +53,6 @@ def unless(*codes: str) -> Iterator[None]:
     except MlflowException as error:
         if error.error_code not in codes:
             raise
-
-
-def without_password(text: str) -> str:
-    """Return a text with the passwords of the addresses in it left out."""
-    return re.sub(r"(://[^:/@\s]*):[^@/\s]*@", r"\1:***@", text)
 
 
 def _reason(error: BaseException) -> str:

@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
+import io
+import json
+import logging
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quantline.errors import ChampionIncomplete
-from quantline.files import canonical_json
+from quantline.errors import ChampionDamaged, ChampionIncomplete, QuantlineError, first_line
+from quantline.evaluation.predict import SCHEMA
+from quantline.files import canonical_json, sha256
+from quantline.ranges import RangeSet
 from quantline.release.answers import MISSING, translated, unless
-from quantline.release.registry import CHAMPION
+from quantline.release.gate.evidence import VERSION, evaluation_sha256
+from quantline.release.registry import ARTIFACTS, CHAMPION, INT8_MODEL, SOURCE_MODEL
+from quantline.release.stored import saved_model_damage
+from quantline.release.tracking import MODEL_ID
+from quantline.tflite import read
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from quantline.release.registry import Registry
 
-VERSION = "champion.json"
+logger = logging.getLogger(__name__)
+
 TRAINED = "trained_model"
+_MODEL = "int8.tflite"
+_REMEDY = (
+    "Restore the run and its artifacts; or roll back ('quantline rollback'), or delete the alias "
+    "'champion', to go on without this one"
+)
 
 
 def fetch(registry: Registry, names: Sequence[str]) -> dict[str, bytes]:
-    """Return files of the champion.
+    """Return files of the champion, each checked against the hash that its release recorded.
+
+    The saved model that is served is checked too, its code with it. Of a release without such
+    hashes a warning says what cannot be checked.
 
     Args:
         registry: The registered model.
@@ -34,6 +53,7 @@ def fetch(registry: Registry, names: Sequence[str]) -> dict[str, bytes]:
     Raises:
         TrackingFailed: The registry, or the store of its files, does not answer.
         ChampionIncomplete: Its run, or a file of it, was deleted.
+        ChampionDamaged: A file is not the one that was recorded, or cannot be read.
     """
     with translated(f"read the champion of '{registry.name}'"):
         version = registry.version_of(CHAMPION)
@@ -45,10 +65,19 @@ def fetch(registry: Registry, names: Sequence[str]) -> dict[str, bytes]:
         "run_id": version.run_id,
         "tags": dict(version.tags),
     }
-    return {
-        VERSION: canonical_json(told),
-        **_artifacts(registry, version, names),
-    }
+    files = _artifacts(registry, version, names)
+    wrong = _wrong(registry, version, files)
+    if INT8_MODEL in version.tags:
+        with translated(f"fetch the champion of '{registry.name}'"):
+            run = registry.client.get_run(version.run_id)
+            served = saved_model_damage(
+                registry.client, version.source, run.data.tags.get(MODEL_ID),
+                version.tags[INT8_MODEL],
+            )  # fmt: skip
+        wrong += [f"in its saved model: {served}"] if served else []
+    if wrong:
+        raise _damaged(registry, version, wrong)
+    return {VERSION: canonical_json(told), **files}
 
 
 def fetch_trained(registry: Registry) -> bytes:
@@ -58,6 +87,7 @@ def fetch_trained(registry: Registry) -> bytes:
         TrackingFailed: The registry, or the store of its files, does not answer.
         VersionNotFound: There is no champion.
         ChampionIncomplete: The model is not there, or is no ``.keras`` file.
+        ChampionDamaged: It is not the model that was recorded.
     """
     with translated(f"read the champion of '{registry.name}'"):
         version = registry.version_of(CHAMPION)
@@ -65,7 +95,91 @@ def fetch_trained(registry: Registry) -> bytes:
             raise registry.not_found(CHAMPION)
         found = _listed(registry, version, TRAINED)
     name = next((each for each in found if each.endswith(".keras")), f"{TRAINED}/*.keras")
-    return _artifacts(registry, version, [name], TRAINED)[name]
+    content = _artifacts(registry, version, [name], TRAINED)[name]
+    expected = version.tags.get(SOURCE_MODEL)
+    if expected is None:
+        _warn(registry, version, [name])
+    elif sha256(content) != expected:
+        raise _damaged(registry, version, [_changed(name, content, expected)])
+    return content
+
+
+def _wrong(registry: Registry, version: Any, files: Mapping[str, bytes]) -> list[str]:
+    """Return what is wrong with the files, a phrase each."""
+    hashes = _hashes(registry, version)
+    wrong = []
+    for name, content in files.items():
+        if name in hashes and sha256(content) != hashes[name]:
+            wrong.append(_changed(name, content, hashes[name]))
+        elif name in _READERS:
+            wrong += _unreadable(name, content)
+    unchecked = [name for name in files if name not in hashes]
+    if unchecked:
+        _warn(registry, version, unchecked)
+    return wrong
+
+
+def _hashes(registry: Registry, version: Any) -> dict[str, str]:
+    """Return the hashes that the release recorded, by name."""
+    hashes: dict[str, str] = {}
+    try:
+        hashes = dict(json.loads(version.tags.get(ARTIFACTS, "{}")))
+    except (ValueError, TypeError, RecursionError) as error:
+        said = f"its tag '{ARTIFACTS}' holds no hashes ({first_line(error)})"
+        raise _damaged(registry, version, [said]) from error
+    if INT8_MODEL in version.tags:
+        hashes[_MODEL] = version.tags[INT8_MODEL]
+    for name, value in hashes.items():
+        if not (isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value)):
+            said = f"its tags have {value!r:.40} for the SHA-256 of '{name}'"
+            raise _damaged(registry, version, [said])
+    return hashes
+
+
+def _predictions(content: bytes) -> None:
+    import pyarrow.parquet as pq
+
+    found = pq.read_table(io.BytesIO(content)).schema
+    if any(found.field(field.name).type != field.type for field in SCHEMA):
+        raise ValueError(f"columns {', '.join(found.names)}")
+
+
+# What reads the files that the gate compares, so that what is no such file is told here.
+_READERS: dict[str, Callable[[bytes], object]] = {
+    _MODEL: lambda content: read(content, "the champion"),
+    "int8_predictions.parquet": _predictions,
+    "manifest.json": lambda content: evaluation_sha256(json.loads(content)),
+    "ranges.json": lambda content: RangeSet.from_dict(json.loads(content)),
+}
+
+
+def _unreadable(name: str, content: bytes) -> list[str]:
+    try:
+        _READERS[name](content)
+    except Exception as error:  # every format has its own errors for a damaged file
+        said = error.found if isinstance(error, QuantlineError) else first_line(error)
+        return [f"'{name}' cannot be read ({said})"]
+    return []
+
+
+def _changed(name: str, content: bytes, expected: str) -> str:
+    return f"'{name}' has the SHA-256 {sha256(content)[:12]}, not {expected[:12]}"
+
+
+def _warn(registry: Registry, version: Any, names: Sequence[str]) -> None:
+    logger.warning(
+        "The champion of '%s', version %s, was released without hashes of %s: whether they are "
+        "what was recorded cannot be checked", registry.name, version.version, ", ".join(names),
+    )  # fmt: skip
+
+
+def _damaged(registry: Registry, version: Any, wrong: Sequence[str]) -> ChampionDamaged:
+    return ChampionDamaged(
+        f"The champion of '{registry.name}', version {version.version}, is damaged",
+        found=f"of its run {version.run_id}: {'; '.join(wrong)}",
+        expected="the files that its release recorded",
+        remedy=_REMEDY,
+    )
 
 
 def _artifacts(
@@ -82,11 +196,14 @@ def _artifacts(
                 f"The champion of '{registry.name}', version {version.version}, is not complete",
                 found=f"in its run {version.run_id} no {', '.join(missing)}",
                 expected="the files that its release recorded",
-                remedy="Restore the run and its artifacts; or roll back, or delete the alias "
-                "'champion', to go on without this one",
+                remedy=_REMEDY,
             )
         get = registry.client.download_artifacts
-        return {name: Path(get(version.run_id, name, temporary)).read_bytes() for name in names}
+        paths = {name: Path(get(version.run_id, name, temporary)) for name in names}
+        folders = [f"'{name}' is a folder" for name, path in paths.items() if path.is_dir()]
+        if folders:
+            raise _damaged(registry, version, folders)
+        return {name: path.read_bytes() for name, path in paths.items()}
 
 
 def _listed(registry: Registry, version: Any, folder: str | None) -> list[str]:

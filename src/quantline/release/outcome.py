@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from quantline.errors import CandidateRefused, first_line
 from quantline.files import canonical_json
+from quantline.redaction import redacted_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,13 +54,13 @@ def notify(settings: recipe.Release, values: Mapping[str, Any]) -> None:
 
     Args:
         settings: ``notify``, the command line, split as a shell would, and its time limit.
-        values: What it gets on its standard input.
+        values: What it gets on its standard input, without the passwords in it.
     """
     if settings.notify is None:
         return
     try:
         subprocess.run(  # noqa: S603 - the user's own command
-            shlex.split(settings.notify), input=canonical_json(values), check=True,
+            shlex.split(settings.notify), input=canonical_json(redacted_values(values)), check=True,
             timeout=settings.notify_timeout_s, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         )  # fmt: skip
     except (OSError, ValueError, subprocess.SubprocessError) as error:

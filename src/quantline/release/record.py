@@ -8,18 +8,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import ResultMissing, first_few
-from quantline.files import canonical_json, sha256, sha256_of_path
 from quantline.release.answers import translated
 from quantline.release.champion import TRAINED
 from quantline.release.flavor import ModelFiles, log_model
-from quantline.release.registry import INT8_MODEL, RELEASE
+from quantline.release.provenance import identity, provenance, trained_model
+from quantline.release.registry import RELEASE
 from quantline.release.tracking import (
+    FINISHED,
+    MODEL_ID,
     Store,
     batched,
     flatten,
+    forget_end,
     log_parameters,
     open_run,
     project_tags,
+    reopen,
+    run_name,
 )
 
 if TYPE_CHECKING:
@@ -29,9 +34,6 @@ if TYPE_CHECKING:
     from quantline.release.project import Project
 
 _READ = ("summary", "manifest", "recipe", "float_import", "gate")
-_MODEL_ID = "quantline.model_id"
-_LOCK_FILE = "dvc.lock"
-_FINISHED = "FINISHED"
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Recorded:
     """A run that has everything.
 
     Attributes:
-        release_id: The SHA-256 of all its files: of the same files the same.
+        release_id: A SHA-256: of the same files, judged in the same way, the same.
         run_id: The MLflow run.
         model_id: The logged model.
         gate: The verdict, the content of ``gate.json``.
@@ -58,6 +60,7 @@ def record(
     project: Project,
     parameters: Mapping[str, Any],
     labels: Path | None = None,
+    model: str = "model",
 ) -> Recorded:
     """Record a run from the files of the stages: parameters, metrics, tags, artifacts, model.
 
@@ -65,39 +68,50 @@ def record(
 
     Args:
         store: The tracking store.
-        project: The project; all its files become artifacts.
-        parameters: The pipeline's parameters; ``model.path`` becomes an artifact too.
+        project: The project; all its files become artifacts. If a run is under way, it becomes
+            the record, or makes way for that of an earlier process.
+        parameters: The pipeline's parameters.
         labels: The classes' names, to go with the model.
+        model: The registered model's name; the run is named after it.
 
     Raises:
         ResultMissing: A file is not there.
-        FilesUnrelated: The model's files are of different runs.
+        FilesUnrelated: The model's files are of different runs, or the trained model changed.
         TrackingFailed: The tracking store does not take it.
     """
-    files = project.files
+    files, running = project.files, project.running
     _check_there(files)
     read = {name: json.loads(files[name].read_bytes()) for name in _READ}
-    release_id = _identity(files)
+    release_id = identity(files, read["gate"])
     tags = {
         RELEASE: release_id,
         **project_tags(project.folder),
-        **_provenance(read, project.folder),
+        **provenance(read, files, project.folder),
     }
     with translated("record the results"):
-        run = open_run(store, tags, RELEASE)
-    run_id, model_id = run.info.run_id, run.data.tags.get(_MODEL_ID)
+        if running is None:
+            run = open_run(store, tags, RELEASE, run_name(project, model))
+        else:
+            run = running.becomes(release_id)
+    run_id, model_id = run.info.run_id, run.data.tags.get(MODEL_ID)
+    is_closed = model_id is not None and run.info.status == FINISHED
     if model_id is None:
+        trained = trained_model(read["float_import"], project.folder)
         with translated("record the results"):
+            reopen(store, run, tags if running is None else {**running.tags, **tags})
             log_parameters(store, run, parameters)
             _log(store.client, run_id, read, files)
-            _log_trained(store.client, run_id, project.folder / parameters["model"]["path"])
+            _log_trained(store.client, run_id, trained)
         model_id = log_model(store.client, run_id, _model_files(files, labels))
         with translated("record the results"):
             # Last: what has it is complete.
-            store.client.set_tag(run_id, _MODEL_ID, model_id)
-    if run.info.status != _FINISHED:
+            store.client.set_tag(run_id, MODEL_ID, model_id)
+    elif not is_closed:
         with translated("record the results"):
-            store.client.set_terminated(run_id, _FINISHED)
+            forget_end(store, run)
+    if not is_closed:
+        with translated("record the results"):
+            store.client.set_terminated(run_id, FINISHED)
     return Recorded(release_id, run_id, model_id, read["gate"], tags)
 
 
@@ -134,12 +148,8 @@ def _log_trained(client: Any, run_id: str, path: Path) -> None:
     """Keep the trained model, which a later training may go on from."""
     if path.is_dir():
         client.log_artifacts(run_id, str(path), f"{TRAINED}/{path.name}")
-    elif path.is_file():
+    else:
         client.log_artifact(run_id, str(path), TRAINED)
-
-
-def _identity(files: Mapping[str, Path]) -> str:
-    return sha256(canonical_json({name: sha256_of_path(path) for name, path in files.items()}))
 
 
 def _model_files(files: Mapping[str, Path], labels: Path | None) -> ModelFiles:
@@ -151,20 +161,3 @@ def _model_files(files: Mapping[str, Path], labels: Path | None) -> ModelFiles:
         labels=labels,
         manifest=files["manifest"],
     )
-
-
-def _provenance(read: Mapping[str, Any], folder: Path) -> dict[str, str]:
-    manifest, recipe, imported = read["manifest"], read["recipe"], read["float_import"]
-    dataset = dict(manifest["dataset"])
-    named = (dataset.pop("source"), *(dataset[key] for key in sorted(dataset)))
-    lock = folder / _LOCK_FILE
-    return {
-        "quantline.verdict": read["gate"]["verdict"],
-        "quantline.dataset": ":".join(str(each) for each in named if each),
-        "quantline.calibration_sha256": manifest["calibration"]["sha256"],
-        "quantline.evaluation_sha256": manifest["evaluation"]["sha256"],
-        "quantline.source_model_sha256": imported["source"]["sha256"],
-        "quantline.float_model_sha256": recipe["float_model_sha256"],
-        INT8_MODEL: recipe["int8_model_sha256"],
-        **({"quantline.dvc_lock_sha256": sha256(lock.read_bytes())} if lock.is_file() else {}),
-    }

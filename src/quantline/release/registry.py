@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import VersionNotFound
+from quantline.redaction import redacted
 from quantline.release.answers import EXISTS, MISSING, NO_ALIAS, unless
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ NONE = "none"
 # Tags of a version.
 RELEASE = "quantline.release_id"
 INT8_MODEL = "quantline.int8_model_sha256"
+SOURCE_MODEL = "quantline.source_model_sha256"
+ARTIFACTS = "quantline.artifacts_sha256"  # JSON: the SHA-256 of the artifacts of its run, by name
 COMPARED_WITH = "quantline.compared_with"
 PREVIOUS = "quantline.previous_champion"
 PROMOTED = "quantline.promoted_at"
@@ -60,9 +63,9 @@ class Registry:
         return sorted(found, key=lambda each: int(each.version))
 
     def tag(self, version: Any, tags: Mapping[str, str]) -> None:
-        """Set tags of a model version."""
+        """Set tags of a model version; they hold no passwords."""
         for key, value in tags.items():
-            self.client.set_model_version_tag(self.name, version.version, key, value)
+            self.client.set_model_version_tag(self.name, version.version, key, redacted(value))
 
     def lineage(self) -> list[Any]:
         """Return the champion and those it followed, the newest first.

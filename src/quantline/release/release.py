@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quantline import recipe
+from quantline.errors import SavedModelDamaged
 from quantline.release.answers import translated
 from quantline.release.outcome import PROMOTED, REFUSED, SUPERSEDED, UNCHANGED, WAITING
 from quantline.release.promotion import Candidate, publish
 from quantline.release.record import Recorded, record
 from quantline.release.registry import CHALLENGER, CHAMPION, INT8_MODEL, RELEASE, Registry
+from quantline.release.stored import saved_model_damage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,8 +34,8 @@ def release(
     Args:
         store: The tracking store.
         project: The project, with the files that the stages wrote.
-        parameters: The pipeline's parameters.
-        settings: The registered model, and whether it is promoted at once.
+        parameters: The parameters that the results were made with.
+        settings: The labels, and whether it is promoted at once.
 
     Returns:
         ``outcome`` (``promoted``; ``waiting`` for approval; ``superseded``, where it was released
@@ -46,10 +48,11 @@ def release(
         TrackingFailed: The store or the registry does not take it.
         RegistryBusy: Another run was writing to the registry all the time.
         ChampionChanged: The champion is no longer the one that the candidate was compared with.
+        SavedModelDamaged: What the store has of the model is not what was saved.
     """
     name = settings.name(recipe.check(recipe.Model, parameters["model"]))
     labels = None if settings.labels is None else Path(settings.labels)
-    recorded = record(store, project, parameters, labels)
+    recorded = record(store, project, parameters, labels, name)
     gate = recorded.gate
     result = {
         "model": name,
@@ -65,11 +68,13 @@ def release(
         champion = registry.version_of(CHAMPION)
         if champion is not None and _is_same_model(champion, recorded):
             return {**result, "outcome": UNCHANGED, "version": int(champion.version)}
+        source = store.client.get_logged_model(recorded.model_id).artifact_location
+        _check_saved(store, recorded, source)
         version = publish(
             registry,
             Candidate(
                 release_id=recorded.release_id,
-                source=store.client.get_logged_model(recorded.model_id).artifact_location,
+                source=source,
                 run_id=recorded.run_id,
                 model_id=recorded.model_id,
                 compared_with=gate["champion_version"],
@@ -78,6 +83,19 @@ def release(
             promote=settings.promotion == "at_once",
         )
     return {**result, "outcome": _outcome(version), "version": int(version.version)}
+
+
+def _check_saved(store: Store, recorded: Recorded, source: str) -> None:
+    """Refuse to register a model whose files in the store are not those that were saved."""
+    wrong = saved_model_damage(store.client, source, recorded.model_id, recorded.tags[INT8_MODEL])
+    if wrong:
+        raise SavedModelDamaged(
+            f"The model that the run {recorded.run_id} recorded is damaged, and is not registered",
+            found=wrong,
+            expected=f"the files that were saved in '{source}'",
+            remedy=f"Run 'mlflow runs delete --run-id {recorded.run_id}', then 'kedro run "
+            "--pipelines release', which records it anew",
+        )
 
 
 def _outcome(version: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import subprocess
-import uuid
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -13,9 +13,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import TrackingFailed
-from quantline.release.answers import EXISTS, translated, unless, without_password
+from quantline.redaction import redacted, remember
+from quantline.release.answers import EXISTS, MISSING, translated, unless
+from quantline.release.project import DEFAULT_ENVIRONMENT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from quantline.release.project import Project
@@ -31,7 +34,12 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # commands print JSON there
 _BATCH = 100  # the tracking API takes no more parameters at once
 VALUE_LIMIT = 5000  # characters of a tag or a parameter
-_FAILURE_ID = "quantline.failure_id"
+FINISHED, RUNNING, READY = "FINISHED", "RUNNING", "READY"
+# Tags of a run.
+MODEL_ID = "quantline.model_id"  # what has it is complete
+FAILED_STAGE = "quantline.failed_stage"
+ERROR = "quantline.error"
+ABANDONED = "quantline.abandoned"
 
 
 @dataclass(frozen=True)
@@ -60,9 +68,8 @@ def connect(project: Project) -> Store:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     # It warns each time that it asks again; the error says it once.
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or project.mlflow.get("tracking_uri")
-    local = not uri
-    uri = uri or f"sqlite:///{project.folder / 'mlflow.db'}"
+    uri, local = address(project), not _named(project)
+    remember(uri)
     with translated(f"open the tracking store '{uri}'"):
         client = MlflowClient(uri)
         name = project.mlflow["experiment"]
@@ -76,7 +83,7 @@ def connect(project: Project) -> Store:
         if found.lifecycle_stage != "active":
             raise TrackingFailed(
                 f"The experiment '{name}' takes no runs",
-                found=f"it was deleted in '{without_password(uri)}'",
+                found=f"it was deleted in '{uri}'",
                 expected="an experiment that is there, or a name that is free",
                 remedy=f"Run 'mlflow experiments restore --experiment-id {found.experiment_id}', "
                 "or give another name in conf/base/mlflow.yml",
@@ -84,32 +91,95 @@ def connect(project: Project) -> Store:
         return Store(client, uri, found.experiment_id)
 
 
-def open_run(store: Store, tags: Mapping[str, str], known_by: str) -> Any:
+def address(project: Project) -> str:
+    """Return where the project's tracking store is."""
+    return _named(project) or f"sqlite:///{project.folder / 'mlflow.db'}"
+
+
+def _named(project: Project) -> str | None:
+    return os.environ.get("MLFLOW_TRACKING_URI") or project.mlflow.get("tracking_uri")
+
+
+def run_name(project: Project, model: str) -> str:
+    """Return the name of a run that begins now: MLflow's own are drawn, and a seed repeats them."""
+    environment = [] if project.environment == DEFAULT_ENVIRONMENT else [project.environment]
+    return " ".join([model, *environment, time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())])
+
+
+def open_run(
+    store: Store,
+    tags: Mapping[str, str],
+    known_by: str,
+    name: str,
+    chosen: Callable[[Any], None] = lambda run: None,
+) -> Any:
     """Open a run, or find the one that was opened before.
 
     Args:
         store: The tracking store.
         tags: Its tags.
         known_by: The one of them by which it is known: no other run has the same value.
+        name: Its name, if it is opened now.
+        chosen: What is called with the run before others are deleted.
 
     Returns:
         The ``mlflow.entities.Run``. If there are several, because a request was sent again whose
-        answer was lost, the first; the others are deleted.
+        answer was lost, or a release was begun twice, the complete one, or else the first; the
+        others are deleted.
     """
 
     def opened() -> list[Any]:
         wanted = f"tags.`{known_by}` = '{tags[known_by]}'"
         found = store.client.search_runs([store.experiment_id], wanted)
-        return sorted(found, key=lambda each: (each.info.start_time, each.info.run_id))
+        return sorted(
+            found,
+            key=lambda run: (MODEL_ID not in run.data.tags, run.info.start_time, run.info.run_id),
+        )
 
     found = opened()
     if not found:
-        made = store.client.create_run(store.experiment_id, tags=tags)
+        made = store.client.create_run(store.experiment_id, tags=_short(tags), run_name=name)
         found = opened() or [made]
     first, *others = found
-    for each in others:
-        store.client.delete_run(each.info.run_id)
+    chosen(first)
+    for run in others:
+        if run.info.status == RUNNING:  # MLflow shows deleted runs too, to whoever asks
+            store.client.set_terminated(run.info.run_id, "KILLED")
+        store.client.delete_run(run.info.run_id)
     return first
+
+
+def reopen(store: Store, run: Any, tags: Mapping[str, str]) -> None:
+    """Have a run that is not complete be under way, with these tags, whatever ended it before."""
+    from mlflow.entities import RunTag
+
+    if run.info.status != RUNNING:
+        store.client.update_run(run.info.run_id, status=RUNNING)
+    forget_end(store, run)
+    store.client.log_batch(
+        run.info.run_id, tags=[RunTag(key, value) for key, value in _short(tags).items()]
+    )
+
+
+def forget_end(store: Store, run: Any) -> None:
+    """Remove what a run says of its end, because it goes on."""
+    for key in (FAILED_STAGE, ERROR, ABANDONED):
+        if key in run.data.tags:
+            with unless(MISSING):  # a request that is sent again finds it gone
+                store.client.delete_tag(run.info.run_id, key)
+
+
+def delete_unfinished(client: Any, run: Any) -> None:
+    """Delete the logged models of a run whose files are not all there."""
+    for model in logged_models(client, run):
+        if model.status != READY:
+            client.delete_logged_model(model.model_id)
+
+
+def logged_models(client: Any, run: Any) -> list[Any]:
+    """Return the logged models of a run."""
+    wanted = f"source_run_id = '{run.info.run_id}'"
+    return list(client.search_logged_models([run.info.experiment_id], wanted))
 
 
 def log_parameters(store: Store, run: Any, parameters: Mapping[str, Any]) -> None:
@@ -117,48 +187,12 @@ def log_parameters(store: Store, run: Any, parameters: Mapping[str, Any]) -> Non
     from mlflow.entities import Param
 
     values = [
-        Param(key, str(value)[:VALUE_LIMIT])
+        Param(key, redacted(str(value))[:VALUE_LIMIT])
         for key, value in flatten(parameters)
         if key not in run.data.params
     ]
     for some in batched(values):
         store.client.log_batch(run.info.run_id, params=some)
-
-
-def record_failure(
-    store: Store,
-    project: Project,
-    parameters: Mapping[str, Any],
-    *,
-    status: str,
-    stage: str,
-    error: BaseException,
-) -> str:
-    """Record a run that ended without results, and return its id.
-
-    Args:
-        store: The tracking store.
-        project: The project.
-        parameters: The pipeline's parameters.
-        status: ``FAILED`` or ``KILLED``.
-        stage: The stage it ended at.
-        error: Why; its text is kept.
-
-    Raises:
-        TrackingFailed: The tracking store does not take it.
-    """
-    text = str(error) or type(error).__name__
-    tags = {
-        **project_tags(project.folder),
-        _FAILURE_ID: uuid.uuid4().hex,
-        "quantline.failed_stage": stage,
-        "quantline.error": text[:VALUE_LIMIT],
-    }
-    with translated("record the failure"):
-        run = open_run(store, tags, _FAILURE_ID)
-        log_parameters(store, run, parameters)
-        store.client.set_terminated(run.info.run_id, status)
-    return str(run.info.run_id)
 
 
 def flatten(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -179,6 +213,10 @@ def batched(values: list[Any]) -> Iterator[list[Any]]:
     rest = iter(values)
     while some := list(islice(rest, _BATCH)):
         yield some
+
+
+def _short(tags: Mapping[str, str]) -> dict[str, str]:
+    return {key: redacted(value)[:VALUE_LIMIT] for key, value in tags.items()}
 
 
 def project_tags(folder: Path) -> dict[str, str]:

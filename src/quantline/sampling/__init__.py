@@ -2,7 +2,7 @@
 
 from quantline.sampling.distribution import Distribution
 from quantline.sampling.lint import UNRECORDABLE, lint
-from quantline.sampling.manifest import CalibrationSet, draw, stream
+from quantline.sampling.manifest import CalibrationSet, draw, refuse_other_shape, stream, to_input
 from quantline.sampling.preview import preview, stored_dtype
 from quantline.sampling.promise import Bounds, promised_bounds
 from quantline.sampling.sources import Example, Source, open_source
@@ -22,6 +22,8 @@ __all__ = [
     "open_source",
     "preview",
     "promised_bounds",
+    "refuse_other_shape",
     "stored_dtype",
     "stream",
+    "to_input",
 ]

@@ -128,7 +128,7 @@ def stream(dataset: recipe.Dataset, manifest: Manifest, part: str) -> Iterator[S
         if example.sha256 != row["sha256"]:
             raise _stale(f"other content for '{example.id}'", "the content of the manifest")
         seen += 1
-        yield Sample(example.id, row["label"], _apply(transform, example))
+        yield Sample(example.id, row["label"], to_input(transform, example))
     if seen != len(examples):
         raise _stale(f"{seen} of the {len(examples)} examples", "every example of the manifest")
 
@@ -171,8 +171,8 @@ def _draw_split(
     ):
         rows.append({"id": example.id, "label": example.label, "sha256": example.sha256})
         if transform is not None:
-            samples.append(_apply(transform, example))
-            _refuse_other_shape(samples, example)
+            samples.append(to_input(transform, example))
+            refuse_other_shape(samples, example)
     content = sha256(canonical_json([[row["label"], row["sha256"]] for row in rows]))
     return {"split": asked.split, "examples": rows, "sha256": content}, samples
 
@@ -208,7 +208,13 @@ def _shares(sizes: Mapping[int | None, int], count: int) -> dict[int | None, int
     return shares
 
 
-def _apply(transform: Transform, example: Example) -> np.ndarray:
+def to_input(transform: Transform, example: Example) -> np.ndarray:
+    """Return an example as model input, without the batch dimension.
+
+    Raises:
+        TransformFailed: A step cannot be applied to it.
+        SamplesNotFinite: It holds NaN or infinite values.
+    """
     value = transform(example.value)
     if np.issubdtype(value.dtype, np.floating) and not np.isfinite(value).all():
         raise SamplesNotFinite(
@@ -221,7 +227,12 @@ def _apply(transform: Transform, example: Example) -> np.ndarray:
     return value
 
 
-def _refuse_other_shape(samples: Sequence[np.ndarray], example: Example) -> None:
+def refuse_other_shape(samples: Sequence[np.ndarray], example: Example) -> None:
+    """Refuse the last sample, made of ``example``, if it has another shape than the first one.
+
+    Raises:
+        InputMismatch: It has.
+    """
     if samples[-1].shape != samples[0].shape:
         raise InputMismatch(
             f"The example '{example.id}' has another shape than the first one",

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quantline import recipe
-from quantline.errors import ParameterError
 from quantline.evaluation import evaluate, measure
 from quantline.evaluation.predict import check_labels
 from quantline.quantization import import_float
@@ -32,25 +30,6 @@ def import_model(
     for part in ("calibration", "evaluation"):
         check_labels(imported.content, manifest[part]["examples"])
     return imported.content, imported.about
-
-
-def import_trained(
-    model: dict[str, Any],
-    baseline: dict[str, Any],
-    calibration_set: dict[str, np.ndarray],
-    manifest: dict[str, Any],
-    trained_model: bytes,
-) -> tuple[bytes, dict[str, Any]]:
-    """Import the model that was trained in this very run."""
-    path = Path(recipe.check(recipe.Model, model).path)
-    if not path.is_file() or path.read_bytes() != trained_model:
-        raise ParameterError(
-            "'model.path' is not the model that this run trained",
-            found=f"'{path}', which is another file",
-            expected="the file of the dataset 'trained_model' in conf/base/catalog.yml",
-            remedy="Set 'model.path' to it, or change the catalog's entry in conf/local",
-        )
-    return import_model(model, baseline, calibration_set, manifest)
 
 
 def predict_float(

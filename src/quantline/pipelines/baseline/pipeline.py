@@ -4,27 +4,16 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node, pipeline
 
-from quantline.pipelines.baseline.nodes import (
-    import_model,
-    import_trained,
-    predict_float,
-    time_float,
-)
-
-_IMPORTED = ["params:model", "params:baseline", "calibration_set", "manifest"]
+from quantline.pipelines.baseline.nodes import import_model, predict_float, time_float
 
 
-def create_pipeline(*, trained: bool = False) -> Pipeline:
-    """Build the pipeline.
-
-    Args:
-        trained: Whether the model is one that the same run trains first.
-    """
+def create_pipeline() -> Pipeline:
+    """Build the pipeline."""
     return pipeline(
         [
             node(
-                import_trained if trained else import_model,
-                [*_IMPORTED, "trained_model"] if trained else _IMPORTED,
+                import_model,
+                ["params:model", "params:baseline", "calibration_set", "manifest"],
                 ["float_model", "float_import"],
                 name="import_model",
             ),

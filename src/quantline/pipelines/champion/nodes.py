@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quantline import recipe
+from quantline.files import canonical_json
 from quantline.release import Registry, connect, fetch
+from quantline.release.gate import VERSION
 
 if TYPE_CHECKING:
     from quantline.release import Project
@@ -15,8 +17,9 @@ FILES = ("int8.tflite", "int8_predictions.parquet", "manifest.json", "ranges.jso
 
 
 def fetch_champion(
-    project: Project, release: dict[str, Any], model: dict[str, Any]
+    project: Project, release: dict[str, Any], float_import: dict[str, Any]
 ) -> dict[str, bytes]:
-    """Fetch the model that is out, and what it was judged by; nothing if there is none."""
-    name = recipe.check(recipe.Release, release).name(recipe.check(recipe.Model, model))
-    return fetch(Registry(connect(project).client, name), FILES)
+    """Fetch the model that is out, and what it was judged by; without one, only its name."""
+    name = recipe.check(recipe.Release, release).model or float_import["name"]
+    found = fetch(Registry(connect(project).client, name), FILES)
+    return found or {VERSION: canonical_json({"model": name, "version": None})}

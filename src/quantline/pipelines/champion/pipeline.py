@@ -13,7 +13,7 @@ def create_pipeline() -> Pipeline:
         [
             node(
                 fetch_champion,
-                ["project", "params:release", "params:model"],
+                ["project", "params:release", "float_import"],
                 "champion",
                 name="fetch_champion",
             )

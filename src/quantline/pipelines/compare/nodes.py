@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from quantline import recipe
 from quantline.contract import examine, golden
 from quantline.evaluation import compare, evaluate, measure
-from quantline.quantization import SCHEMES, quantize
+from quantline.quantization import SCHEMES, quantize, source_of
 from quantline.ranges import RangeSet
 from quantline.report import print_results, schemes_table
 from quantline.sampling import stream
@@ -26,6 +26,7 @@ def keep_float(float_model: bytes) -> tuple[bytes, dict[str, Any]]:
 def convert(
     scheme: str,
     float_model: bytes,
+    float_import: dict[str, Any],
     ranges: dict[str, Any],
     calibration_set: dict[str, np.ndarray],
     conversion: dict[str, Any],
@@ -45,7 +46,7 @@ def convert(
         RangeSet.from_dict(ranges),
         recipe.check(recipe.Conversion, values),
         list(calibration_set["x"]),
-        recipe.check(recipe.Model, model),
+        source_of(float_import, recipe.check(recipe.Model, model)),
     )
     return made.content, made.recipe
 

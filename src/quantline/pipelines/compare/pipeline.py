@@ -31,6 +31,7 @@ def create_scheme(name: str) -> Pipeline:
     else:
         inputs = [
             "float_model",
+            "float_import",
             "ranges",
             "calibration_set",
             "params:conversion",

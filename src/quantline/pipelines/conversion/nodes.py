@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from quantline import recipe
 from quantline.contract import golden
-from quantline.quantization import quantize
+from quantline.quantization import quantize, source_of
 from quantline.ranges import RangeSet
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 def convert(
     float_model: bytes,
+    float_import: dict[str, Any],
     ranges: dict[str, Any],
     calibration_set: dict[str, np.ndarray],
     conversion: dict[str, Any],
@@ -26,7 +27,7 @@ def convert(
         RangeSet.from_dict(ranges),
         recipe.check(recipe.Conversion, conversion),
         list(calibration_set["x"]),
-        recipe.check(recipe.Model, model),
+        source_of(float_import, recipe.check(recipe.Model, model)),
     )
     return made.content, made.recipe
 

@@ -15,6 +15,7 @@ def create_pipeline() -> Pipeline:
                 convert,
                 [
                     "float_model",
+                    "float_import",
                     "ranges",
                     "calibration_set",
                     "params:conversion",

@@ -9,15 +9,7 @@ from typing import TYPE_CHECKING, Any
 from quantline import recipe
 from quantline.evaluation import evaluate, measure
 from quantline.evaluation.predict import SCHEMA
-from quantline.ranges import RangeSet
-from quantline.release.champion import VERSION
-from quantline.release.gate import (
-    Champion,
-    Evidence,
-    evaluation_sha256,
-    judge,
-    require_same_ports,
-)
+from quantline.release.gate import VERSION, evaluation_sha256, judge_candidate, require_same_ports
 from quantline.sampling import stream
 
 if TYPE_CHECKING:
@@ -34,7 +26,7 @@ def predict_champion(
     """Return the champion's predictions on this manifest, made anew where its own was another."""
     import pyarrow.parquet as pq
 
-    if not champion:
+    if _version(champion) is None:
         return SCHEMA.empty_table()
     require_same_ports(champion["int8.tflite"], int8_model)
     own = json.loads(champion["manifest.json"])
@@ -51,7 +43,7 @@ def time_champion(
     evaluation: dict[str, Any],
 ) -> dict[str, Any]:
     """Measure the latency of champion and candidate, interleaved; nothing without a champion."""
-    if not champion:
+    if _version(champion) is None:
         return {}
     require_same_ports(champion["int8.tflite"], int8_model)
     latency = recipe.check(recipe.Evaluation, evaluation).latency
@@ -59,49 +51,11 @@ def time_champion(
     return measure(models, calibration_set["x"][0], latency)
 
 
-def judge_candidate(
-    gate: dict[str, Any],
-    champion: dict[str, bytes],
-    champion_predictions: pa.Table,
-    champion_latency: dict[str, Any],
-    manifest: dict[str, Any],
-    int8_model: bytes,
-    ranges: dict[str, Any],
-    float_predictions: pa.Table,
-    int8_predictions: pa.Table,
-    **reports: dict[str, Any],
-) -> dict[str, Any]:
+def judge_all(gate: dict[str, Any], **results: Any) -> dict[str, Any]:
     """Hold the candidate to every rule."""
-    evidence = Evidence(
-        int8_model=int8_model,
-        reports=reports,
-        float_predictions=float_predictions,
-        int8_predictions=int8_predictions,
-        ranges=RangeSet.from_dict(ranges),
-        manifest=manifest,
-        champion=_champion(champion, champion_predictions, champion_latency, manifest),
-    )
-    judged = judge(evidence, recipe.check(recipe.Gate, gate))
-    return {**judged, "champion_version": _version(champion)}
+    return judge_candidate(results, recipe.check(recipe.Gate, gate))
 
 
 def _version(champion: dict[str, bytes]) -> int | None:
-    return json.loads(champion[VERSION])["version"] if champion else None
-
-
-def _champion(
-    files: dict[str, bytes],
-    predictions: pa.Table,
-    latency: dict[str, Any],
-    manifest: dict[str, Any],
-) -> Champion | None:
-    if not files:
-        return None
-    return Champion(
-        name=f"version {_version(files)}",
-        evaluation_sha256=evaluation_sha256(manifest),
-        predictions=predictions,
-        size_bytes=len(files["int8.tflite"]),
-        ranges=RangeSet.from_dict(json.loads(files["ranges.json"])),
-        latency=latency,
-    )
+    version: int | None = json.loads(champion[VERSION])["version"]
+    return version

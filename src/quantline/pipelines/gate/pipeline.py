@@ -4,32 +4,8 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node, pipeline
 
-from quantline.pipelines.gate.nodes import judge_candidate, predict_champion, time_champion
-
-# What limits of metrics may name.
-REPORTS = (
-    "recipe",
-    "float_metrics",
-    "int8_metrics",
-    "comparison",
-    "latency",
-    "integer_only",
-    "golden_report",
-    "edgetpu_report",
-    "edgetpu_latency",
-    "edgetpu_compilation",
-    "edgetpu_run",
-)
-JUDGED = (
-    "champion",
-    "champion_predictions",
-    "champion_latency",
-    "manifest",
-    "int8_model",
-    "ranges",
-    "float_predictions",
-    "int8_predictions",
-)
+from quantline.pipelines.gate.nodes import judge_all, predict_champion, time_champion
+from quantline.release.gate import JUDGED, REPORTS
 
 
 def create_pipeline() -> Pipeline:
@@ -49,7 +25,7 @@ def create_pipeline() -> Pipeline:
                 name="time_champion",
             ),
             node(
-                judge_candidate,
+                judge_all,
                 {"gate": "params:gate", **{name: name for name in (*JUDGED, *REPORTS)}},
                 "gate",
                 name="judge_candidate",

@@ -7,18 +7,38 @@ from typing import TYPE_CHECKING, Any
 from quantline import recipe
 from quantline.release import connect
 from quantline.release import release as release_candidate
+from quantline.release.origin import check_name, parameters_of
+from quantline.release.recheck import recheck
 
 if TYPE_CHECKING:
     from quantline.release import Project
 
 
-def release(parameters: dict[str, Any], project: Project, *recorded: Any) -> dict[str, Any]:
-    """Record everything, and register the candidate if it passed its gate.
+def release(
+    parameters: dict[str, Any],
+    gate: dict[str, Any],
+    validation: dict[str, Any],
+    dataset: dict[str, Any],
+    project: Project,
+    **results: Any,
+) -> dict[str, Any]:
+    """Check the verdict, record everything, and register the candidate if it passed its gate.
 
     Args:
-        parameters: All parameters.
+        parameters: All parameters; those of the release itself count.
+        gate: The rules that the candidate must keep.
+        validation: The target that it must keep.
+        dataset: Where its examples are.
         project: The project, which names the files.
-        recorded: What is in the files; that they are there is all that matters here.
+        results: What is in the files, by their names in the catalog.
     """
     settings = recipe.check(recipe.Release, parameters["release"])
-    return release_candidate(connect(project), project, parameters, settings)
+    check_name(results["verdict"], settings, results["float_import"]["name"])
+    recheck(
+        {**results, "gate": results["verdict"]},
+        recipe.check(recipe.Gate, gate),
+        recipe.check(recipe.Validation, validation),
+        recipe.check(recipe.Dataset, dataset),
+    )
+    made_with = parameters_of(project.files, parameters["release"])
+    return release_candidate(connect(project), project, made_with, settings)

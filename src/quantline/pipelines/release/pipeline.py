@@ -5,6 +5,7 @@ from __future__ import annotations
 from kedro.pipeline import Pipeline, node, pipeline
 
 from quantline.pipelines.release.nodes import release
+from quantline.release.recheck import CHECKED
 
 # The results of a run that become artifacts of its record.
 RECORDED = (
@@ -38,7 +39,8 @@ RECORDED = (
 
 def create_pipeline() -> Pipeline:
     """Build the pipeline."""
-    return pipeline(
-        [node(release, ["parameters", "project", *RECORDED], "release", name="release")],
-        tags="release",
-    )
+    results = {name: name for name in (*RECORDED, *CHECKED)}
+    results["verdict"] = results.pop("gate")
+    parameters = {name: f"params:{name}" for name in ("gate", "validation", "dataset")}
+    inputs = {"parameters": "parameters", "project": "project", **parameters, **results}
+    return pipeline([node(release, inputs, "release", name="release")], tags="release")

@@ -1,5 +1,5 @@
 """The pipeline ``retrain``: training, and the whole chain with what it gave."""
 
-from quantline.pipelines.retrain.pipeline import create_training
+from quantline.pipelines.retrain.pipeline import create_pipeline
 
-__all__ = ["create_training"]
+__all__ = ["create_pipeline"]

@@ -1,22 +1,49 @@
-"""Wiring of the training that ``retrain`` begins with: data, and the champion, in; a model out."""
+"""Wiring of ``retrain``: a model is trained, and the chain imports it instead of 'model.path'."""
 
 from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node, pipeline
 
-from quantline.pipelines.retrain.nodes import retrain_model
+from quantline.pipelines.retrain.nodes import import_trained, retrain_model
+
+# What is checked before any node runs, and once more by the node that trains.
+CHECKED = ("params:dataset", "params:training", "params:release", "params:model", "project")
 
 
-def create_training() -> Pipeline:
-    """Build the first part of the pipeline; the rest is the chain."""
-    return pipeline(
+def create_pipeline(chain: Pipeline) -> Pipeline:
+    """Build the pipeline.
+
+    Args:
+        chain: What a trained model goes through, from sampling to release.
+    """
+    training = pipeline(
         [
             node(
                 retrain_model,
-                ["params:dataset", "params:training", "params:release", "params:model", "project"],
-                "trained_model",
+                [*CHECKED, "manifest", "calibration_set"],
+                ["trained_model", "training_report"],
                 name="retrain_model",
             )
         ],
         tags="training",
     )
+    imported = pipeline(
+        [
+            node(
+                import_trained,
+                [
+                    "params:model",
+                    "params:baseline",
+                    "calibration_set",
+                    "manifest",
+                    "trained_model",
+                    "training_report",
+                    "project",
+                ],
+                ["float_model", "float_import"],
+                name="import_trained",
+            )
+        ],
+        tags="baseline",
+    )
+    return training + imported + (chain - chain.only_nodes("import_model"))

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quantline import recipe
-from quantline.training import train
+from quantline.files import check_writable
+from quantline.training import fit, prepare
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from quantline.release import Project
 
 
-def train_model(dataset: dict[str, Any], training: dict[str, Any]) -> bytes:
-    """Train the embedded model and return it as a ``.keras`` file."""
-    return train(recipe.check(recipe.Dataset, dataset), recipe.check(recipe.Training, training))
+def train_model(
+    dataset: dict[str, Any], training: dict[str, Any], project: Project
+) -> tuple[bytes, dict[str, Any]]:
+    """Train the embedded network; return it as a ``.keras`` file, and how it was trained."""
+    check_writable(trained_file(project))
+    settings = recipe.check(recipe.Training, training)
+    trained = fit(prepare(recipe.check(recipe.Dataset, dataset), settings), settings)
+    return trained.content, trained.about
+
+
+def trained_file(project: Project) -> Path:
+    """Return the file that a training writes."""
+    assert project.trained is not None  # noqa: S101 - a run's project always names it
+    return project.trained

@@ -13,8 +13,8 @@ def create_pipeline() -> Pipeline:
         [
             node(
                 train_model,
-                ["params:dataset", "params:training"],
-                "trained_model",
+                ["params:dataset", "params:training", "project"],
+                ["trained_model", "training_report"],
                 name="train_model",
             )
         ],

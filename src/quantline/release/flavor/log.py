@@ -7,15 +7,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from quantline.files import sha256
 from quantline.release.answers import translated
 from quantline.release.flavor.model_files import MODEL, read_files
 from quantline.release.flavor.save import write_model
 from quantline.release.registry import INT8_MODEL
+from quantline.release.tracking import READY, delete_unfinished, logged_models
 
 if TYPE_CHECKING:
     from quantline.release.flavor.model_files import Contents, ModelFiles
 
-_READY = "READY"
+# A tag of the logged model: MLmodel has the hashes of the other files, and this is its own.
+MLMODEL_SHA256 = "quantline.mlmodel_sha256"
 
 
 def log_model(client: Any, run_id: str, files: ModelFiles, name: str = "model") -> str:
@@ -45,20 +48,13 @@ def log_model(client: Any, run_id: str, files: ModelFiles, name: str = "model") 
         run = client.get_run(run_id)
         model_id = _ready(client, run, contents) or _log(client, run, contents, name)
         _name_output(client, run_id, model_id)
-        for each in _logged(client, run):
-            if each.status != _READY:
-                client.delete_logged_model(each.model_id)
+        delete_unfinished(client, run)
     return model_id
 
 
-def _logged(client: Any, run: Any) -> list[Any]:
-    wanted = f"source_run_id = '{run.info.run_id}'"
-    return list(client.search_logged_models([run.info.experiment_id], wanted))
-
-
 def _ready(client: Any, run: Any, contents: Contents) -> str | None:
-    for each in _logged(client, run):
-        if each.status == _READY and each.tags.get(INT8_MODEL) == contents.sha256[MODEL]:
+    for each in logged_models(client, run):
+        if each.status == READY and each.tags.get(INT8_MODEL) == contents.sha256[MODEL]:
             return str(each.model_id)
     return None
 
@@ -83,8 +79,10 @@ def _log(client: Any, run: Any, contents: Contents, name: str) -> str:
         with tempfile.TemporaryDirectory(prefix="quantline-") as temporary:
             folder = Path(temporary, "model")
             write_model(folder, contents, model)
+            hashed = {MLMODEL_SHA256: sha256((folder / "MLmodel").read_bytes())}
+            client.set_logged_model_tags(logged.model_id, hashed)
             client.log_model_artifacts(logged.model_id, str(folder))
-        client.finalize_logged_model(logged.model_id, _READY)
+        client.finalize_logged_model(logged.model_id, READY)
     except MlflowException:  # a store that does not answer would only be waited for once more
         raise
     except BaseException:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,12 @@ if TYPE_CHECKING:
     from quantline.tflite import Graph
 
 MODEL, RECIPE, RANGES, LABELS = "model.tflite", "recipe.json", "ranges.json", "labels.txt"
+GOLDEN = "golden.npz"
 SAVED_AS = {
-    "model": MODEL, "recipe": RECIPE, "golden": "golden.npz", "ranges": RANGES, "labels": LABELS,
+    "model": MODEL, "recipe": RECIPE, "golden": GOLDEN, "ranges": RANGES, "labels": LABELS,
 }  # fmt: skip
+NEEDED = (MODEL, RECIPE, GOLDEN)
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -118,12 +122,22 @@ def _bytes(path: Path) -> bytes:
 
 
 def _json(path: Path, content: bytes, keys: tuple[str, ...]) -> dict[str, Any]:
+    """Return the values of a file, of which these must be hashes."""
+    expected = f"JSON with {' and '.join(keys)}" if keys else "JSON"
     try:
         values = dict(json.loads(content))
-        return {each: values[each] for each in keys} | values
-    except (ValueError, TypeError, KeyError) as error:
-        expected = f"JSON with {' and '.join(keys)}"
+        hashes = {key: values[key] for key in keys}
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise _not_written(path, first_line(error), expected) from error
+    for key, value in hashes.items():
+        _check_hash(path, key, value)
+    return values
+
+
+def _check_hash(path: Path, name: str, value: Any) -> None:
+    if not (isinstance(value, str) and _SHA256.fullmatch(value)):
+        shown = repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:60]} ..."
+        raise _not_written(path, f"{shown} as its '{name}'", "a SHA-256 of 64 hexadecimal digits")
 
 
 def _not_written(path: Path, found: str, expected: str) -> ResultMissing:
@@ -143,7 +157,11 @@ def _manifests(path: Path | None, recipe: Mapping[str, Any]) -> dict[str, str]:
         found = {f"{each}_sha256": parts[each]["sha256"] for each in ("calibration", "evaluation")}
     except (KeyError, TypeError) as error:
         raise _not_written(path, first_line(error), "a manifest of examples") from error
-    calibrated = recipe.get("samples_sha256")
+    for name, value in found.items():
+        _check_hash(path, name, value)
+    calibrated = recipe.get("samples_sha256") or []
+    if not isinstance(calibrated, list):
+        raise _not_written(path, f"{calibrated!r:.60} as the recipe's 'samples_sha256'", "a list")
     if calibrated and found["calibration_sha256"] not in calibrated:
         _check_same(path, found["calibration_sha256"], calibrated[0])
     return found
@@ -154,7 +172,7 @@ def _check_same(path: Path, found: str, expected: str) -> None:
         raise FilesUnrelated(
             f"'{path}' does not belong to the model that it is to be saved with",
             found=f"the SHA-256 {found[:12]} in it",
-            expected=f"{expected[:12]}, as the other files have it",
+            expected=f"{str(expected)[:12]}, as the other files have it",
             remedy="Give the files that were written together, or run the stages again",
         )
 

@@ -22,7 +22,7 @@ from quantline.release.flavor.describe import (
     real_dtype,
     takes_any_batch,
 )
-from quantline.release.flavor.model_files import MODEL, ModelFiles, read_files
+from quantline.release.flavor.model_files import MODEL, NEEDED, ModelFiles, read_files
 
 if TYPE_CHECKING:
     from quantline.release.flavor.describe import Ports
@@ -82,7 +82,7 @@ def write_model(folder: Path, contents: Contents, model: Any) -> None:
 
 
 def open_model(path: str | Path) -> ModelFiles:
-    """Return the files of a saved model, each of them whole.
+    """Return the files of a saved model, each of them whole, and its code as it was saved.
 
     Raises:
         ResultMissing: It is no folder that :func:`save_model` wrote, or a file is damaged.
@@ -95,7 +95,7 @@ def open_model(path: str | Path) -> ModelFiles:
     hashes: dict[str, str] = {}
     try:
         hashes = Model.load(str(folder)).flavors[FLAVOR]["sha256"]
-        wrong = damage(folder, hashes)
+        wrong = damage(folder, hashes, NEEDED)
     except Exception as error:  # of MLflow, of its YAML reader, or of what was read
         wrong = [first_line(error)]
     if wrong:
@@ -112,15 +112,19 @@ def _write(made: Path, contents: Contents, inputs: Ports, outputs: Ports, model:
     from mlflow import pyfunc
     from mlflow.models import ModelSignature
 
-    from quantline.release.served.loader import FLAVOR
+    from quantline.release.served.loader import CODE, FLAVOR
 
     any_batch = takes_any_batch(inputs, outputs)
+    code = _write_code(made.parent)
+    hashes = {
+        f"{CODE}/{code.name}/{source.name}": sha256(source.read_bytes())
+        for source in code.iterdir()
+    }
     model.add_flavor(
-        FLAVOR, data=MODEL, sha256=contents.sha256, inputs=list(inputs), outputs=list(outputs),
-        any_batch=any_batch,
+        FLAVOR, data=MODEL, sha256={**contents.sha256, **hashes}, inputs=list(inputs),
+        outputs=list(outputs), any_batch=any_batch,
     )  # fmt: skip
     shown = example(contents, inputs)
-    code = _write_code(made.parent)
     pyfunc.save_model(
         path=str(made),
         loader_module=f"{code.name}.loader",

@@ -1,6 +1,8 @@
 """Whether a candidate may replace the model in use; knows nothing of MLflow."""
 
+from quantline.release.gate.candidate import JUDGED, REPORTS, judge_candidate
 from quantline.release.gate.evidence import (
+    VERSION,
     Champion,
     Evidence,
     evaluation_sha256,
@@ -9,4 +11,15 @@ from quantline.release.gate.evidence import (
 from quantline.release.gate.text import gate_text
 from quantline.release.gate.verdict import judge
 
-__all__ = ["Champion", "Evidence", "evaluation_sha256", "gate_text", "judge", "require_same_ports"]
+__all__ = [
+    "JUDGED",
+    "REPORTS",
+    "VERSION",
+    "Champion",
+    "Evidence",
+    "evaluation_sha256",
+    "gate_text",
+    "judge",
+    "judge_candidate",
+    "require_same_ports",
+]

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from quantline.ranges import RangeSet
     from quantline.tflite import Graph
 
+VERSION = "champion.json"  # the file among the champion's that says which version it is
+
 
 @dataclass(frozen=True)
 class Champion:

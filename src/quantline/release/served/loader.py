@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import threading
+from collections.abc import Mapping
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,9 +23,10 @@ from mlflow.models import Model
 from .port import Port
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterator
 
 FLAVOR = "tflite"
+CODE = "code"
 
 
 def _load_pyfunc(path: str) -> ServedModel:
@@ -36,38 +39,89 @@ def _load_pyfunc(path: str) -> ServedModel:
         MlflowException: A file is missing or damaged, or this LiteRT cannot run the model.
     """
     folder = Path(path)
-    flavor = Model.load(path).flavors[FLAVOR]
-    wrong = damage(folder, flavor["sha256"])
+    try:
+        flavor = dict(Model.load(path).flavors[FLAVOR])
+    except Exception as error:  # of MLflow, of its YAML reader, or of what was read
+        raise _damaged([f"MLmodel has no flavor '{FLAVOR}' ({type(error).__name__})"]) from error
+    data, names = flavor.get("data"), [flavor.get("inputs"), flavor.get("outputs")]
+    wrong = damage(folder, flavor.get("sha256"), [data])
+    if not all(isinstance(each, list) for each in names):
+        wrong.append("MLmodel does not name the inputs and outputs")
     if wrong:
-        raise MlflowException(
-            f"The saved model is damaged. Found: {'; '.join(wrong)}. Expected: the files that were "
-            "saved, as MLmodel names them. Download or log the model again."
-        )
+        raise _damaged(wrong)
     return ServedModel(
-        (folder / flavor["data"]).read_bytes(),
+        (folder / str(data)).read_bytes(),
         inputs=flavor["inputs"],
         outputs=flavor["outputs"],
-        any_batch=flavor["any_batch"],
+        any_batch=flavor.get("any_batch") is True,
     )
 
 
-def damage(folder: Path, sha256: Mapping[str, str]) -> list[str]:
+def _damaged(wrong: list[str]) -> MlflowException:
+    return MlflowException(
+        f"The saved model is damaged. Found: {'; '.join(wrong)}. Expected: the files that were "
+        "saved, as MLmodel names them. Download or log the model again."
+    )
+
+
+def damage(folder: Path, sha256: Any, needed: Collection[Any] = ()) -> list[str]:
     """Return what is wrong with the files of a saved model, a phrase each.
 
     Args:
         folder: Where they are.
-        sha256: The SHA-256 that each file must have, by name.
+        sha256: The SHA-256 that each file must have, by name, as MLmodel has it.
+        needed: The names that must be among them.
     """
-    wrong = []
+    if not isinstance(sha256, Mapping):
+        return [f"MLmodel has no hashes of the files, but {_shown(sha256)}"]
+    wrong = [f"MLmodel has no SHA-256 of {_shown(n)}" for n in needed if n not in [*sha256]]
     for name, expected in sha256.items():
-        try:
-            found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        except OSError as error:
-            wrong.append(f"'{name}' cannot be read ({error.strerror or error})")
-            continue
-        if found != expected:
-            wrong.append(f"'{name}' has the SHA-256 {found[:12]}, not {expected[:12]}")
-    return wrong
+        if not _is_inside(name):
+            wrong.append(f"MLmodel names {_shown(name)}, which is no file of the folder")
+        elif not (isinstance(expected, str) and re.fullmatch("[0-9a-f]{64}", expected)):
+            wrong.append(f"MLmodel has {_shown(expected)} for the SHA-256 of '{name}'")
+        else:
+            wrong += _changed(folder, name, expected)
+    return [*wrong, *_foreign_code(folder, sha256)]
+
+
+def _changed(folder: Path, name: str, expected: str) -> Iterator[str]:
+    path = folder / name
+    try:
+        if path.exists() and not path.is_file():
+            raise OSError("no file")
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        yield f"'{name}' cannot be read ({error.strerror or error})"
+        return
+    if found != expected:
+        yield f"'{name}' has the SHA-256 {found[:12]}, not {expected[:12]}"
+
+
+def _foreign_code(folder: Path, sha256: Mapping[Any, Any]) -> Iterator[str]:
+    """Yield the code that was not saved: MLflow puts the folder of the code on Python's path."""
+    if not any(str(name).startswith(f"{CODE}/") for name in sha256):
+        return  # saved when the code had no hashes
+    for path in sorted((folder / CODE).rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        is_cache = path.parent.name == "__pycache__" and path.suffix == ".pyc"
+        if not path.is_dir() and name not in sha256 and not is_cache:
+            yield f"'{name}' is code that was not saved with it"
+
+
+def _is_inside(name: Any) -> bool:
+    return (
+        isinstance(name, str)
+        and name not in ("", ".")
+        and not set(name) & {"\\", "\0"}
+        and not PurePosixPath(name).is_absolute()
+        and ".." not in PurePosixPath(name).parts
+    )
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]} ..."
 
 
 class ServedModel:
@@ -86,7 +140,7 @@ class ServedModel:
                 number of examples can be taken, one after the other.
 
         Raises:
-            MlflowException: The runtime refuses the model.
+            MlflowException: The runtime refuses the model, or it has other inputs or outputs.
         """
         try:
             self._interpreter = Interpreter(model_content=content, num_threads=os.cpu_count())
@@ -98,6 +152,13 @@ class ServedModel:
                 "Install the model's requirements.txt."
             ) from error
         taken, given = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        if (len(inputs), len(outputs)) != (len(taken), len(given)):
+            raise _damaged(
+                [
+                    f"MLmodel names {len(inputs)} inputs and {len(outputs)} outputs of a model of "
+                    f"{len(taken)} and {len(given)}"
+                ]
+            )
         self._inputs = {n: Port.of(each) for n, each in zip(inputs, taken, strict=True)}
         self._outputs = {n: Port.of(each) for n, each in zip(outputs, given, strict=True)}
         self._any_batch = any_batch

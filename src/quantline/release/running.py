@@ -1,0 +1,252 @@
+"""The one MLflow run of a chain that ends with a release: open from its start to its end.
+
+Whatever ends the chain closes it. After SIGKILL, or where the store did not answer, the next run
+in the same data folder does, whatever stage that begins with; see :mod:`quantline.release.journal`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+import uuid
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from quantline.errors import OutputNotWritten, QuantlineError, TrackingFailed
+from quantline.redaction import redacted
+from quantline.release.answers import MISSING, translated, unless
+from quantline.release.journal import Entry, Journal
+from quantline.release.registry import RELEASE
+from quantline.release.tracking import (
+    ABANDONED,
+    ERROR,
+    FAILED_STAGE,
+    FINISHED,
+    MODEL_ID,
+    RUNNING,
+    VALUE_LIMIT,
+    Store,
+    address,
+    delete_unfinished,
+    log_parameters,
+    open_run,
+    project_tags,
+    run_name,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from quantline.release.project import Project
+
+logger = logging.getLogger(__name__)
+
+OPENED = "quantline.opened_as"
+STAGE = "quantline.stage"
+_SQLITE = "sqlite:///"
+
+
+class Running:
+    """The run of a chain that is under way.
+
+    Attributes:
+        tags: What is known of it from the start: what runs, where, and its stage.
+    """
+
+    def __init__(
+        self, store: Store, project: Project, pipelines: Sequence[str], model: str
+    ) -> None:
+        """Decide what it will be known by; :meth:`open` makes it.
+
+        Args:
+            store: The tracking store.
+            project: The project; its data folder keeps the journal.
+            pipelines: The pipelines that run.
+            model: The registered model's name.
+        """
+        self._store = store
+        self._journal = Journal(project.folder / project.data)
+        self._warned = False
+        self._name = run_name(project, model)
+        self._entry = Entry(
+            uri=redacted(store.uri), experiment_id=store.experiment_id, known_by=uuid.uuid4().hex,
+            run_id="", host=socket.gethostname(), pid=str(os.getpid()),
+        )  # fmt: skip
+        self.tags = {
+            **project_tags(project.folder),
+            "quantline.environment": project.environment,
+            "quantline.pipelines": ", ".join(pipelines),
+            "quantline.host": self._entry.host,
+            "quantline.pid": self._entry.pid,
+            STAGE: "start",
+        }
+
+    def open(self) -> None:
+        """Make the run in the store.
+
+        Raises:
+            OutputNotWritten: The data folder cannot be written to.
+            TrackingFailed: The store does not take it.
+        """
+        self._journal.put(self._entry)
+        tags = {**self.tags, OPENED: self._entry.known_by}
+        with translated("open a run"):
+            run = open_run(self._store, tags, OPENED, self._name)
+        self._entry = replace(self._entry, run_id=run.info.run_id)
+        self._journal.put(self._entry)
+
+    def at(self, stage: str) -> None:
+        """Say which stage it is in; a store that does not answer must not stop a stage."""
+        self.tags[STAGE] = stage
+        try:
+            with _briefly(), translated("name the stage that the run is in"):
+                self._store.client.set_tag(self._entry.run_id, STAGE, stage)
+        except TrackingFailed as error:
+            if not self._warned:
+                logger.warning("%s", error)
+            self._warned = True
+
+    def becomes(self, release_id: str) -> Any:
+        """Go on as the run of a release, or as that of an earlier process, if there is one.
+
+        Args:
+            release_id: The release.
+
+        Returns:
+            The ``mlflow.entities.Run``. Where it is another, the one of this chain is deleted, so
+            that one release has one run.
+        """
+        mine, client = self._entry, self._store.client
+        client.set_tag(mine.run_id, RELEASE, release_id)
+        run = open_run(
+            self._store, {RELEASE: release_id}, RELEASE, self._name, chosen=self._take_over
+        )
+        if self._entry is not mine:
+            self._journal.drop(mine)
+        return run
+
+    def _take_over(self, run: Any) -> None:
+        """Name another run in the journal before this chain's own is deleted."""
+        taken = run.info.run_id
+        if taken != self._entry.run_id:
+            known_by = run.data.tags.get(OPENED, taken)
+            self._entry = replace(self._entry, run_id=taken, known_by=known_by)
+            self._journal.put(self._entry)
+
+    def finish(self) -> None:
+        """Forget the run, which is closed."""
+        self._journal.drop(self._entry)
+
+    def end(
+        self, status: str, stage: str, error: BaseException, parameters: Mapping[str, Any]
+    ) -> None:
+        """Close the run without a release; if the store does not answer, the next run will.
+
+        Args:
+            status: ``FAILED`` or ``KILLED``.
+            stage: The stage it ended at.
+            error: Why; its text is kept.
+            parameters: The pipeline's parameters, for a run that has no results.
+        """
+        said = redacted(str(error) or type(error).__name__)[:VALUE_LIMIT]
+        self._entry = replace(self._entry, status=status, stage=stage, error=said)
+        try:
+            self._journal.put(self._entry)
+            # Of a store that just failed only a little more is asked.
+            with _briefly(isinstance(error, TrackingFailed)), translated("record the failure"):
+                _close(self._store, self._entry, parameters)
+            self._journal.drop(self._entry)
+        except QuantlineError as also:
+            logger.warning("%s", also)  # the reason that matters is the first one
+
+
+def close_abandoned(project: Project) -> None:
+    """Close what processes that are gone left open; what cannot be closed yet is kept, and told.
+
+    Whoever calls it has the data folder to itself.
+    """
+    journal = Journal(project.folder / project.data)
+    for entry in journal.entries():
+        uri = _uri_of(entry, project)
+        try:
+            if not _is_gone(uri):
+                with _briefly(), translated("close the run that an earlier process left open"):
+                    _close(_store(uri, entry), entry, {})
+            journal.drop(entry)
+        except (TrackingFailed, OutputNotWritten) as error:
+            logger.warning(
+                "%s The next run tries again; without the file '%s' none does.", error, journal.path
+            )
+
+
+def _uri_of(entry: Entry, project: Project) -> str:
+    """Return where the run is: with its password, and also where the project was moved."""
+    current = address(project)
+    return current if redacted(current) == entry.uri or _is_gone(entry.uri) else entry.uri
+
+
+def _store(uri: str, entry: Entry) -> Store:
+    from mlflow import MlflowClient
+
+    return Store(MlflowClient(uri), uri, entry.experiment_id)
+
+
+def _is_gone(uri: str) -> bool:
+    """Whether it is a database that was deleted: to ask for it would make it anew."""
+    if not uri.startswith(_SQLITE):
+        return False
+    path = uri.removeprefix(_SQLITE).partition("?")[0]
+    return not path.startswith((":", "file:")) and not Path(path).exists()
+
+
+def _close(store: Store, entry: Entry, parameters: Mapping[str, Any]) -> None:
+    for run in _runs(store, entry):
+        delete_unfinished(store.client, run)
+        if RELEASE not in run.data.tags:  # what was released has the parameters of its results
+            log_parameters(store, run, parameters)
+        run_id, is_complete = run.info.run_id, MODEL_ID in run.data.tags
+        if entry.status:
+            status, tags = entry.status, {FAILED_STAGE: entry.stage, ERROR: entry.error}
+        elif run.info.status in (RUNNING, "SCHEDULED"):
+            status = FINISHED if is_complete else "KILLED"
+            tags = {ABANDONED: f"{_now()}: process {entry.pid} on '{entry.host}' was gone"}
+            if not is_complete:
+                tags[FAILED_STAGE] = run.data.tags.get(STAGE, "start")
+        else:
+            continue
+        for key, value in tags.items():
+            store.client.set_tag(run_id, key, value)
+        store.client.set_terminated(run_id, status)
+
+
+def _runs(store: Store, entry: Entry) -> list[Any]:
+    if not entry.run_id:  # its making was not answered
+        wanted = f"tags.`{OPENED}` = '{entry.known_by}'"
+        return list(store.client.search_runs([entry.experiment_id], wanted))
+    with unless(MISSING):
+        run = store.client.get_run(entry.run_id)
+        return [run] if run.info.lifecycle_stage == "active" else []
+    return []
+
+
+@contextmanager
+def _briefly(chosen: bool = True) -> Iterator[None]:
+    """Ask a server once, and for a few seconds: nothing but a status depends on the answer."""
+    bounds = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
+    before = {name: os.environ.get(name) for name in bounds}
+    os.environ.update(bounds if chosen else {})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -1,0 +1,261 @@
+"""Training with fixed seeds: the embedded network anew, or a model on from what it is."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import math
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from quantline.errors import ModelUnsupported, ParameterError, TrainingDiverged
+from quantline.files import sha256
+from quantline.quiet import tensorflow
+from quantline.training.examples import TrainingSplit
+from quantline.training.network import IMAGE_AXES, build_model
+
+if TYPE_CHECKING:
+    from quantline import recipe
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model.
+
+    Attributes:
+        content: The Keras 3 ``.keras`` file's bytes.
+        about: Plain JSON values: the file's hash, the parameters, the SHA-256 of the model that
+            training began with (None where it was a new one), and how good the model is at
+            inference on the ``examples`` that it was trained on (``top1``, ``loss``).
+    """
+
+    content: bytes
+    about: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What is needed to train, checked, before all examples are read.
+
+    Attributes:
+        split: The examples that are trained on.
+        model: The Keras model that training begins with.
+        start_sha256: The hash of its file; None for a new one.
+    """
+
+    split: TrainingSplit
+    model: Any
+    start_sha256: str | None = None
+
+    @property
+    def classes(self) -> int:
+        """The number of classes that the model has."""
+        return int(self.model.output_shape[-1])
+
+
+def train(dataset: recipe.Dataset, training: recipe.Training, start: bytes | None = None) -> bytes:
+    """Train the model and return it as a Keras 3 ``.keras`` file.
+
+    The same seeds on the same machine and versions give the same bytes.
+
+    Args:
+        dataset: Where examples come from and how they become model input.
+        training: The split, the seed and the schedule.
+        start: A ``.keras`` file whose model is trained on; if None, a new one is.
+
+    Returns:
+        The file's bytes; the model takes (batch, height, width, channels) float32 and gives class
+        probabilities (batch, n_classes).
+
+    Raises:
+        QuantlineError: As :func:`prepare` and :func:`fit` list them.
+    """
+    return fit(prepare(dataset, training, start), training).content
+
+
+def prepare(
+    dataset: recipe.Dataset, training: recipe.Training, start: bytes | None = None
+) -> Prepared:
+    """Check all that can be checked before training, and build or load the model.
+
+    Args:
+        dataset: Where examples come from and how they become model input.
+        training: The split and the seed.
+        start: A ``.keras`` file whose model is trained on; if None, a new one is.
+
+    Raises:
+        QuantlineError: The split cannot be used, as :meth:`TrainingSplit.open` lists it.
+        ParameterError: ``flip`` is set, and the examples are no images.
+        InputMismatch: The examples are no images, which a new model needs.
+        ModelUnsupported: ``start`` takes other examples, or gives no class probabilities.
+    """
+    tf = tensorflow()
+    import keras
+
+    split = TrainingSplit.open(dataset, training.split)
+    keras.utils.clear_session()  # layers are numbered anew, whatever this process built before
+    keras.utils.set_random_seed(training.seed)
+    tf.config.experimental.enable_op_determinism()
+    if start is None:
+        return Prepared(split, build_model(split.shape, split.classes))
+    if training.flip and len(split.shape) != IMAGE_AXES:
+        raise ParameterError(
+            "'training.flip' mirrors images, and the examples are none",
+            found=f"an example of shape {split.shape}",
+            expected="shape (height, width, channels)",
+            remedy="Set 'training.flip: false'",
+        )
+    return Prepared(split, _load_model(start, split.first, split.classes), sha256(start))
+
+
+def fit(prepared: Prepared, training: recipe.Training) -> Trained:
+    """Train a model that was prepared, and log its accuracy at inference.
+
+    Args:
+        prepared: What :func:`prepare` gave for the same parameters.
+        training: The seed and the schedule.
+
+    Raises:
+        QuantlineError: An example cannot be read.
+        TrainingDiverged: The loss is not a number.
+    """
+    tf = tensorflow()
+    import keras
+
+    model = prepared.model
+    x, y = prepared.split.read()
+    examples = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), seed=training.seed)
+    examples = examples.batch(training.batch_size)
+    if training.flip:
+
+        def flip(images: Any, labels: Any) -> tuple[Any, Any]:
+            return tf.image.random_flip_left_right(images, training.seed), labels
+
+        examples = examples.map(flip)
+    steps = training.epochs * -(-len(x) // training.batch_size)
+    model.compile(
+        keras.optimizers.Adam(
+            keras.optimizers.schedules.CosineDecay(training.learning_rate, steps)
+        ),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    model.fit(
+        examples.prefetch(2), epochs=training.epochs, shuffle=False, verbose=0,
+        callbacks=[_epoch_log(training.epochs)],
+    )  # fmt: skip
+    # Inference: without dropout, and with the statistics that batch normalization has kept.
+    reached = model.evaluate(x, y, training.batch_size, verbose=0, return_dict=True)
+    _refuse_diverged(reached["loss"], training)
+    _log_accuracy(reached["accuracy"], y, training, steps)
+    # The optimizer's state is three times the model and of no use to inference.
+    content = _save(keras.Model(model.inputs, model.outputs, name="fashion_mnist"))
+    about = {
+        "evidence": "measured",
+        "sha256": sha256(content),
+        "start_sha256": prepared.start_sha256,
+        "parameters": training.model_dump(),
+        "examples": len(x),
+        "classes": prepared.classes,
+        "steps": steps,
+        "top1": float(reached["accuracy"]),
+        "loss": float(reached["loss"]),
+    }
+    return Trained(content, about)
+
+
+def _log_accuracy(right: float, y: np.ndarray, training: recipe.Training, steps: int) -> None:
+    logger.info(
+        "trained for %d %s: %.1f %% of the %s training examples ('%s') are right at inference",
+        training.epochs, "epoch" if training.epochs == 1 else "epochs", 100 * right, f"{len(y):,}",
+        training.split,
+    )  # fmt: skip
+    most = np.bincount(y).max() / len(y)
+    if right <= most:
+        logger.warning(
+            "the trained model is no better than naming the most frequent class each time (%.1f %% "
+            "right). After %d steps batch normalization may not have settled: train for more "
+            "epochs, or in smaller batches",
+            100 * most, steps,
+        )  # fmt: skip
+
+
+def _refuse_diverged(loss: float, training: recipe.Training) -> None:
+    if not math.isfinite(loss):
+        raise TrainingDiverged(
+            "The training diverged",
+            found=f"a loss of {loss} after {training.epochs} epochs",
+            expected="a finite loss",
+            remedy=f"Set 'training.learning_rate' to less than {training.learning_rate:g}",
+        )
+
+
+def _load_model(start: bytes, x: np.ndarray, classes: int) -> Any:
+    import keras
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "start.keras"
+        path.write_bytes(start)
+        model = keras.models.load_model(path)
+    shape = tuple(model.input_shape[1:])
+    is_fit = shape == x.shape[1:] and model.input_shape[0] is None
+    given = model.predict(x[:2], verbose=0) if is_fit else None
+    is_classifier = given is not None and given.ndim == 2 and given.shape[1] >= classes
+    if given is None or not is_classifier or not np.allclose(given.sum(-1), 1, atol=1e-3):
+        raise ModelUnsupported(
+            "The model that training is to start from does not fit the dataset",
+            found=f"input {model.input_shape}, output {model.output_shape}",
+            expected=f"input {(None, *x.shape[1:])}, output probabilities of at least {classes} "
+            "classes",
+            remedy="Set 'training.start: anew', or give the dataset that it was trained on",
+        )
+    return model
+
+
+def _save(model: Any) -> bytes:
+    """Save without what differs between two saves of the same weights: times and addresses."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        out = io.BytesIO()
+        with zipfile.ZipFile(path) as saved, zipfile.ZipFile(out, "w") as packed:
+            for name in sorted(saved.namelist()):
+                content = saved.read(name)
+                if name.endswith(".json"):
+                    content = json.dumps(_normalized(json.loads(content), {})).encode()
+                packed.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+        return out.getvalue()
+
+
+def _normalized(value: Any, numbers: dict[int, int]) -> Any:
+    """Drop the date, and number shared objects in order: Keras numbers them by address."""
+    if isinstance(value, list):
+        return [_normalized(each, numbers) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: numbers.setdefault(each, len(numbers))
+        if key == "shared_object_id"
+        else _normalized(each, numbers)
+        for key, each in value.items()
+        if key != "date_saved"
+    }
+
+
+def _epoch_log(epochs: int) -> Any:
+    import keras
+
+    # No accuracy: while it trains, a model is not what it is at inference.
+    return keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: logger.info(
+            "epoch %d of %d: training loss %.4f", epoch + 1, epochs, logs["loss"]
+        )
+    )
