@@ -7,6 +7,7 @@ for ends it with 1.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal
@@ -15,6 +16,9 @@ from quantline.redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+# What a library says may hold an object's address, which is another one each time.
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+(?=>)")
 
 Severity = Literal["error", "warning", "note"]
 
@@ -59,7 +63,7 @@ class QuantlineError(Exception):
     def __init__(self, what: str, *, found: str, expected: str, remedy: str) -> None:
         super().__init__(redacted(what))
         self.what = redacted(what)
-        self.found = redacted(found)
+        self.found = _ADDRESS.sub("", redacted(found))
         self.expected = redacted(expected)
         self.remedy = redacted(remedy)
 
@@ -198,6 +202,10 @@ class BackendUnavailable(QuantlineError):
 
 class PinDoesNotFit(QuantlineError):
     """A pinned scale and zero point cannot hold what was recorded, or are not to be had."""
+
+
+class InternalError(QuantlineError):
+    """A defect of Quantline or of a library, which is neither the model's nor the user's fault."""
 
 
 class ChildCrashed(QuantlineError):

@@ -187,7 +187,7 @@ def spoil(change: Callable[[bytes], bytes]) -> Callable[[Any], None]:
 MISTAKES: dict[str, Any] = {
     "no model": (None, ["int9.tflite"], ["There is no model at 'int9.tflite'", "int8.tflite"]),
     "a folder": (None, ["."], ["'.' cannot be read", "a folder"]),
-    "a device": (None, ["/dev/zero"], ["not a file"]),
+    "a device": (None, ["/dev/zero"], ["Found: a device"]),
     "a zip": (None, ["samples.npz"], ["is a zip file", "'quantline quantize' makes one"]),
     "text": (None, ["ranges.json"], ["is not a .tflite file"]),
     "empty": (spoil(lambda _: b""), ["int8.tflite"], ["is empty", "0 bytes"]),

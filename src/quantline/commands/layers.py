@@ -56,6 +56,7 @@ def layers(
         quantline layers model.keras model_int8.tflite --data samples.npz --top 10
     """  # noqa: D301 - click's mark for lines that stay as they are
     from quantline.child import run_in_child
+    from quantline.commands.model_file import read_model
     from quantline.commands.prepare import prepare
     from quantline.contract.layers import compare_layers
     from quantline.contract.link import layer_outputs
@@ -69,8 +70,7 @@ def layers(
             expected="a .tflite file",
             remedy="Give the float model first and the .tflite file made from it second",
         )
-    content = Path(quantized).read_bytes()
-    read(content, f"'{quantized}'")
+    content, _ = read_model(Path(quantized))
     prepared = prepare(
         float_model, data, signature=signature, allow_lambda=allow_lambda, lenient=True
     )

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
 import numpy as np
 
 from quantline import recipe
 from quantline.child import run_in_child
 from quantline.commands.command import warn
+from quantline.commands.model_file import read_model
 from quantline.commands.samples import Archive, Samples, choose, open_archive
 from quantline.errors import CalibrationUnfit
 from quantline.quantization import FloatModel, import_float
@@ -23,6 +24,7 @@ from quantline.quiet import tensorflow
 from quantline.ranges import record_apart
 from quantline.sampling import UNRECORDABLE, lint
 from quantline.tflite import read
+from quantline.unforeseen import say
 
 if TYPE_CHECKING:
     from quantline.errors import Finding
@@ -109,7 +111,7 @@ def prepare(
         shapes = None if inputs is None else {name: shape for name, (shape, _) in inputs.items()}
         samples = choose(archive, shapes)
         if samples.ignored:
-            click.echo(f"not used: {', '.join(samples.ignored)} in '{data}'", err=True)
+            say(f"not used: {', '.join(samples.ignored)} in '{data}'", sys.stderr)
         # What no model can run on must be told before one is run on it to compare.
         broken = [
             each
@@ -154,7 +156,7 @@ def _inputs(model: recipe.Model, kind: str, archive: Archive | None) -> Inputs |
             what=f"reading the inputs of '{path}'", timeout_s=_TIMEOUT_S,
         )  # fmt: skip
         return found
-    graph = read(path.read_bytes(), f"'{path}'")
+    _, graph = read_model(path)
     tensors = {graph.main.tensors[index].name: graph.main.tensors[index]
                for index in graph.main.inputs}  # fmt: skip
     if graph.signatures:

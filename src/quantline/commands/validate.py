@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -14,6 +15,7 @@ from quantline.commands.model_file import read_model
 from quantline.commands.table import pairs, size
 from quantline.errors import ResultMissing, first_few
 from quantline.files import sha256
+from quantline.unforeseen import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -124,9 +126,7 @@ def _recipe_of(path: Path, content: bytes) -> Mapping[str, Any]:
         return {}
     if found.get("int8_model_sha256") != sha256(content):
         if str(found.get("scheme")) in SCHEMES:
-            click.echo(
-                f"warning: '{beside}' is the recipe of another model, and is not used", err=True
-            )
+            say(f"warning: '{beside}' is the recipe of another model, and is not used", sys.stderr)
         return {}
     made: Mapping[str, Any] = check_result("recipe", found, origin)
     return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -21,6 +22,7 @@ from quantline.quantization.interface import check_samples, choose_signature
 from quantline.quantization.keras_file import H5_SUFFIXES
 from quantline.quantization.originals import run_and_convert
 from quantline.quantization.parity import compare, inputs_of, outputs_of
+from quantline.reading import Unreadable, check_regular, read_file
 from quantline.tflite import Graph, Tensor, read, with_signature, with_static_batch
 
 if TYPE_CHECKING:
@@ -128,7 +130,7 @@ def source_of(about: Mapping[str, Any], model: recipe.Model) -> recipe.Model:
 
 def kind_of(path: Path) -> str:
     """Return ``keras``, ``saved_model`` or ``tflite``, by what lies at the path."""
-    if not path.exists():
+    if not os.path.exists(path):
         near = sorted(each.name for each in path.parent.glob("*") if each.is_file())
         raise ModelNotFound(
             f"There is no model at '{path}'",
@@ -145,7 +147,16 @@ def kind_of(path: Path) -> str:
                 remedy="Set 'model.path' to the folder that holds saved_model.pb",
             )
         return "saved_model"
-    if path.stat().st_size == 0:
+    try:
+        size_bytes = check_regular(path)
+    except Unreadable as error:
+        raise ModelUnreadable(
+            f"'{path}' is not a model that can be read",
+            found=str(error),
+            expected=_KINDS,
+            remedy="Give the path of a file or of a SavedModel folder",
+        ) from error
+    if size_bytes == 0:
         raise ModelNotFound(
             f"The model '{path}' is empty",
             found="0 bytes",
@@ -165,7 +176,7 @@ def kind_of(path: Path) -> str:
 
 
 def _read_float_tflite(path: Path, signature: str | None) -> bytes:
-    content = path.read_bytes()
+    content = read_file(path)
     graph = read(content, f"'{path}'")
     if graph.signatures or signature is not None:
         keys = [each.key for each in graph.signatures]

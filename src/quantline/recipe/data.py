@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PlainValidator, model_validator
 
-from quantline.recipe.block import Block, Positive
+from quantline.recipe.block import Block, Inner, Positive, Seed
+from quantline.recipe.transform import Step, check_transform
 
 
 class Model(Block):
@@ -85,11 +86,14 @@ class Dataset(Block):
 
     source: Literal["tfds", "image_csv", "npz"]
     data_dir: str = "."
-    label_offset: int = 0
+    label_offset: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = 0
     tfds: Tfds = Tfds()
     image_csv: ImageCsv = ImageCsv()
     npz: Npz = Npz()
-    transform: list[dict[str, Any]] | str = []
+    # Kept as it was given: it is hashed into the manifest.
+    transform: Annotated[
+        list[dict[str, Any]] | str, PlainValidator(check_transform), Inner(Step)
+    ] = []
 
     @model_validator(mode="after")
     def _named(self) -> Dataset:
@@ -124,6 +128,6 @@ class Sampling(Block):
         seed: The seed of every draw.
     """
 
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
     calibration: CalibrationSplit
     evaluation: EvaluationSplit

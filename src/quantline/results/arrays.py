@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-import io
-import warnings
-import zipfile
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from quantline.reading import Arrays, ArraysUnreadable
+
 if TYPE_CHECKING:
     from quantline.results.origin import Origin
-
-_UNPACKED_BYTES = 1 << 30  # however small the archive is, what is in it may have as many
-_MOST_RATIO = 64  # and beyond that so many times as many as the archive; ours are not compressed
 
 
 def read_arrays(content: bytes, origin: Origin) -> dict[str, np.ndarray]:
     """Read every array of an ``.npz`` archive; nothing in it is ever unpickled.
 
     Raises:
-        QuantlineError: It is no such archive, or a small one of very much content.
+        QuantlineError: It is no such archive, or claims more than it holds.
     """
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            unpacked = sum(each.file_size for each in archive.infolist())
-        if unpacked > max(_UNPACKED_BYTES, _MOST_RATIO * len(content)):
-            raise ValueError(f"{unpacked:,} bytes in an archive of {len(content):,}")
-        with warnings.catch_warnings(), np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            warnings.simplefilter("ignore")  # of headers that older versions wrote
-            found = dict(arrays)
-    except Exception as error:  # zipfile, zlib and numpy each have their own for a damaged file
-        raise origin.damaged(error) from error
-    for name, value in found.items():
-        if not isinstance(value, np.ndarray):
-            raise origin.unreadable(f"'{name}', which is no array")
-    return found
+        with Arrays(content) as archive:
+            return {name: archive.read(name) for name in archive.names}
+    except ArraysUnreadable as error:
+        raise origin.unreadable(f"a damaged file: {error}") from error
 
 
 def check_finite(values: np.ndarray, name: str, origin: Origin) -> None:

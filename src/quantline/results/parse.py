@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from quantline.reading import Unreadable, read_file
+from quantline.reading.regular import LARGEST_BYTES
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from quantline.results.origin import Origin
 
 MOST_BYTES = 1 << 30  # a manifest of a million examples has a fifth of it
@@ -15,28 +19,21 @@ MOST_LEVELS = 64  # of lists and mappings inside each other; results have less t
 _SHOWN = 60
 
 
-def read_bytes(path: str | Path, origin: Origin, most: int | None = None) -> bytes:
+def read_bytes(path: str | Path, origin: Origin, most: int = LARGEST_BYTES) -> bytes:
     """Read a file.
 
     Args:
         path: Where it is.
         origin: What to call it in an error.
-        most: How many bytes it may have; any number if None.
+        most: How many bytes it may have.
 
     Raises:
         QuantlineError: It is not there, is no file, cannot be read or is too large.
     """
     try:
-        # Anything but a file, such as a pipe, may never come to an end.
-        if not Path(path).is_file():
-            raise origin.unreadable("a folder" if Path(path).is_dir() else "no such file")
-        size = Path(path).stat().st_size
-        if most is not None and size > most:
-            raise origin.unreadable(f"{size:,} bytes", f"at most {most:,} bytes")
-        return Path(path).read_bytes()
-    except (OSError, ValueError, MemoryError) as error:  # ValueError: a path with a null character
-        said = getattr(error, "strerror", None) or str(error) or "too large for the memory"
-        raise origin.unreadable(f"{said} ({type(error).__name__})") from error
+        return read_file(path, most)
+    except Unreadable as error:
+        raise origin.unreadable(str(error)) from error
 
 
 def parse_json(content: bytes, origin: Origin) -> Any:
