@@ -30,7 +30,7 @@ PIPELINES["compare"] = compare.create_scheme(SCHEMES[-1])
 # A path that a parameter names is an input too.
 PARAMETER_PATHS = {"dataset": "${dataset.data_dir}", "model": "${model.path}"}
 # They say what happens; they do not change what comes out.
-PLUMBING = {"errors", "progress", "quiet"}
+PLUMBING = {"errors", "progress", "quiet", "temporary"}
 
 stages = pytest.mark.parametrize("stage", PIPELINES)
 

@@ -12,8 +12,9 @@ import quantline
 
 # One line a package of the lower floor; 'release' and all above it may know Kedro and MLflow.
 LOWER = (
-    "child", "contract", "edgetpu", "errors", "evaluation", "files", "progress", "quantization",
-    "quiet", "ranges", "recipe", "report", "sampling", "tflite", "training",
+    "child", "contract", "edgetpu", "errors", "evaluation", "files", "loading", "progress",
+    "quantization", "quiet", "ranges", "recipe", "report", "sampling", "temporary", "tflite",
+    "training",
 )  # fmt: skip
 UPPER = {
     "__main__", "cli", "commands", "configuration", "datasets", "hooks", "pipeline_registry",

@@ -5,17 +5,17 @@ from __future__ import annotations
 import io
 import json
 import logging
-import tempfile
 import zipfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from quantline.errors import ModelUnsupported
+from quantline.loading import load_keras
 from quantline.progress import track
 from quantline.quiet import tensorflow
 from quantline.sampling import build_transform, open_source
+from quantline.temporary import temporary_folder
 
 if TYPE_CHECKING:
     from quantline import recipe
@@ -117,12 +117,10 @@ def build_model(shape: tuple[int, ...], classes: int) -> Any:
 
 
 def _load_model(start: bytes, x: np.ndarray, classes: int) -> Any:
-    import keras
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "start.keras"
+    with temporary_folder() as folder:
+        path = folder / "start.keras"
         path.write_bytes(start)
-        model = keras.models.load_model(path)
+        model, _ = load_keras(str(path), allow_lambda=False)
     shape = tuple(model.input_shape[1:])
     given = None if shape != x.shape[1:] else model.predict(x[:2], verbose=0)
     is_classifier = given is not None and given.ndim == 2 and given.shape[1] >= classes
@@ -146,8 +144,8 @@ def _load(dataset: recipe.Dataset, split: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _save(model: Any) -> bytes:
     """Save without what differs between two saves of the same weights: times and addresses."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.keras"
+    with temporary_folder() as folder:
+        path = folder / "model.keras"
         model.save(path)
         out = io.BytesIO()
         with zipfile.ZipFile(path) as saved, zipfile.ZipFile(out, "w") as packed:

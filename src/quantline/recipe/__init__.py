@@ -49,6 +49,9 @@ from quantline.recipe.gate import (
     Gate,
     Limit,
 )
+from quantline.recipe.limits import (
+    Limits,
+)
 from quantline.recipe.release import (
     Release,
     Training,
@@ -72,6 +75,7 @@ __all__ = [
     "IoType",
     "Latency",
     "Limit",
+    "Limits",
     "Method",
     "Model",
     "Npz",

@@ -12,6 +12,7 @@ from quantline.recipe.conversion import Baseline, Calibration, Conversion, Valid
 from quantline.recipe.data import Dataset, Model, Sampling
 from quantline.recipe.evaluation import Evaluation
 from quantline.recipe.gate import Gate
+from quantline.recipe.limits import Limits
 from quantline.recipe.release import Release, Training
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ BLOCKS: dict[str, type[Block]] = {
     "gate": Gate,
     "release": Release,
     "training": Training,
+    "limits": Limits,
 }
 
 B = TypeVar("B", bound=Block)

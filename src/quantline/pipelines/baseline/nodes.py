@@ -22,12 +22,14 @@ def import_model(
     baseline: dict[str, Any],
     calibration_set: dict[str, np.ndarray],
     manifest: dict[str, Any],
+    limits: dict[str, Any],
 ) -> tuple[bytes, dict[str, Any]]:
     """Import the trained model as a float ``.tflite`` and compare it with the original."""
     imported = import_float(
         recipe.check(recipe.Model, model),
         calibration_set["x"],
         recipe.check(recipe.Baseline, baseline).parity,
+        recipe.check(recipe.Limits, limits),
     )
     for part in ("calibration", "evaluation"):
         check_labels(imported.content, manifest[part]["examples"])
@@ -39,6 +41,7 @@ def import_trained(
     baseline: dict[str, Any],
     calibration_set: dict[str, np.ndarray],
     manifest: dict[str, Any],
+    limits: dict[str, Any],
     trained_model: bytes,
 ) -> tuple[bytes, dict[str, Any]]:
     """Import the model that was trained in this very run."""
@@ -50,7 +53,7 @@ def import_trained(
             expected="the file of the dataset 'trained_model' in conf/base/catalog.yml",
             remedy="Set 'model.path' to it, or change the catalog's entry in conf/local",
         )
-    return import_model(model, baseline, calibration_set, manifest)
+    return import_model(model, baseline, calibration_set, manifest, limits)
 
 
 def predict_float(

@@ -11,7 +11,7 @@ from quantline.pipelines.baseline.nodes import (
     time_float,
 )
 
-_IMPORTED = ["params:model", "params:baseline", "calibration_set", "manifest"]
+_IMPORTED = ["params:model", "params:baseline", "calibration_set", "manifest", "params:limits"]
 
 
 def create_pipeline(*, trained: bool = False) -> Pipeline:

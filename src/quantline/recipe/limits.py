@@ -1,0 +1,27 @@
+"""How much time and memory a file may cost before it was found to be sound."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from quantline.recipe.block import Block, Positive
+
+
+class Limits(Block):
+    """What a file that may be damaged or hostile may cost.
+
+    Attributes:
+        load_s: After how many seconds the loading of a model is ended.
+        memory_gib: Beyond how much memory, in GiB, a process that loads or runs a model is ended;
+            None for no limit. Linux only.
+        config_mib: The largest description of its layers that a Keras file may hold, in MiB.
+        unpacked_ratio: How many times its size a ``.keras`` file may unpack to; up to 256 MiB it
+            may unpack to whatever it likes.
+    """
+
+    load_s: Positive = 300
+    memory_gib: Annotated[float, Field(gt=0)] | None = 16
+    config_mib: Positive = 64
+    unpacked_ratio: Positive = 100
