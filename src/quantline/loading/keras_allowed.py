@@ -21,6 +21,9 @@ _NAMESPACES = (
     "layers", "models", "activations", "initializers", "regularizers", "constraints", "losses",
     "metrics", "optimizers", "optimizers.schedules", "dtype_policies", "mixed_precision",
 )  # fmt: skip
+# Of these, some export functions that compute; those that build what a configuration names do not.
+_FUNCTIONS = ("activations", "initializers", "regularizers", "constraints", "losses", "metrics")
+_BUILDERS = frozenset({"get", "serialize", "deserialize"})
 # Exported without a name space of this kind.
 _SINGLE = ("DTypePolicy", "Model", "Sequential", "random.SeedGenerator", "KerasTensor")
 # Layers that run code, or what another library makes of a file.
@@ -28,13 +31,8 @@ _FORBIDDEN_LAYERS = frozenset({
     "Lambda", "TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper", "DenseFeatures",
     "SequenceFeatures",
 })  # fmt: skip
-# Exported functions that build what a configuration names.
-_BUILDERS = frozenset({
-    "get", "serialize", "deserialize", "load_model", "save_model", "model_from_json",
-    "clone_model", "disable_interactive_logging",
-})  # fmt: skip
 # Of Keras 2, which does not export them: what a functional model, or an operator of TensorFlow in
-# one, is stored as. What those of '_OPERATORS' do depends on their configuration.
+# one, is stored as. What these do depends on their configuration.
 OPERATORS = frozenset({
     "TFOpLambda", "SlicingOpLambda", "InstanceProperty", "InstanceMethod", "TensorFlowOpLayer",
 })  # fmt: skip
@@ -42,6 +40,8 @@ _KERAS_2_CLASSES = frozenset({
     "AddLoss", "AddMetric", "BatchNormalizationV1", "BatchNormalizationV2", "CuDNNGRU",
     "CuDNNLSTM",
 })  # fmt: skip
+# TensorFlow's initializers, which Keras 2 takes as its own.
+_TF_INITIALIZERS = frozenset({"tensorflow.python.ops.init_ops_v2", "tensorflow.python.ops.init_ops"})
 # Values that are stored as mappings with a class name.
 VALUES = frozenset({
     "__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__",
@@ -109,12 +109,15 @@ class Allowed:
         if module is None:
             plain = {each.__name__ for each in self._classes.values()} | self._additional
             return name in self._classes or name in plain
+        if module in _TF_INITIALIZERS and not self.is_keras3:
+            return name in self._classes
         found = self._find(name, module)
-        if found is None:
+        if not inspect.isclass(found):
             return False
         return (
             found in self._classes.values()
             or self._is_operation(found)
+            or self._is_of_application(found)
             or (name in self._additional and self._is_own(found))
         )
 
@@ -131,31 +134,31 @@ class Allowed:
         return functional if self.is_keras3 else functional | OPERATORS | _KERAS_2_CLASSES
 
     @cached_property
-    def _exported(self) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for namespace in _NAMESPACES:
-            module = _walk(self._library, namespace)
-            for name in dir(module) if module is not None else ():
-                if not name.startswith("_") and name not in _BUILDERS | _FORBIDDEN_LAYERS:
-                    found[name] = getattr(module, name)
-        for path in _SINGLE:
-            value = _walk(self._library, path)
-            if value is not None:
-                found[path.rpartition(".")[2]] = value
-        return found
-
-    @cached_property
     def _classes(self) -> dict[str, type]:
-        return {name: each for name, each in self._exported.items() if inspect.isclass(each)}
+        found = {path.rpartition(".")[2]: _walk(self._library, path) for path in _SINGLE}
+        for namespace in _NAMESPACES:
+            found |= self._exported(namespace)
+        return {
+            name: each
+            for name, each in found.items()
+            if inspect.isclass(each) and name not in _FORBIDDEN_LAYERS
+        }
 
     @cached_property
     def _functions(self) -> dict[str, Any]:
-        functions = {n: each for n, each in self._exported.items() if inspect.isfunction(each)}
-        if self.is_keras3:
-            ops = self._library.ops
-            functions |= {name: getattr(ops, name) for name in dir(ops)
-                          if inspect.isfunction(getattr(ops, name))}  # fmt: skip
-        return functions
+        found: dict[str, Any] = {}
+        for namespace in (*_FUNCTIONS, *(["ops"] if self.is_keras3 else [])):
+            found |= self._exported(namespace)
+        return {
+            name: each
+            for name, each in found.items()
+            if inspect.isfunction(each) and name not in _BUILDERS
+        }
+
+    def _exported(self, namespace: str) -> dict[str, Any]:
+        module = _walk(self._library, namespace)
+        names = [] if module is None else [name for name in dir(module) if name[0] != "_"]
+        return {name: getattr(module, name) for name in names}
 
     def _find(self, name: str, module: str) -> Any:
         """Return what a file means by a name; None if that is not part of the Keras library."""
@@ -171,11 +174,16 @@ class Allowed:
 
     def _is_operation(self, found: Any) -> bool:
         """Whether it is what Keras 3 stores a call of ``keras.ops`` as."""
-        if not (self.is_keras3 and inspect.isclass(found) and self._is_own(found)):
+        if not (self.is_keras3 and self._is_own(found)):
             return False
         operation = self._library.Operation
         inside = found.__module__.startswith(("keras.src.ops.", "keras.src.activations."))
         return inside and issubclass(found, operation)
+
+    def _is_of_application(self, found: Any) -> bool:
+        """Whether it is a layer of one of the networks that Keras comes with."""
+        inside = found.__module__.startswith(f"{self._name}.src.applications.")
+        return inside and issubclass(found, self._library.layers.Layer)
 
     def _is_own(self, found: Any) -> bool:
         return str(getattr(found, "__module__", "")).startswith(f"{self._name}.src.")
