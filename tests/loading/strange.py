@@ -25,6 +25,7 @@ def layer(kind: str, name: str, **settings: Any) -> dict[str, Any]:
 def functional(*layers: dict[str, Any]) -> dict[str, Any]:
     """A functional model of Keras 2, whose last layer gives the output."""
     first = layer("InputLayer", "x", batch_input_shape=[None, 4])
+    del first["config"]["trainable"]
     first["inbound_nodes"] = []
     return {
         "class_name": "Functional",
@@ -37,11 +38,10 @@ def functional(*layers: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def call(symbol: str, *arguments: Any, **named: Any) -> dict[str, Any]:
+def call(symbol: str, argument: Any, **named: Any) -> dict[str, Any]:
     """A layer of Keras 2 that calls a symbol of TensorFlow, with constants alone."""
     made = layer("TFOpLambda", "call", function=symbol)
-    first, *rest = arguments
-    made["inbound_nodes"] = [[["_CONSTANT_VALUE", -1, first, {**dict(enumerate(rest)), **named}]]]
+    made["inbound_nodes"] = [["_CONSTANT_VALUE", -1, argument, named]]
     return made
 
 
