@@ -41,7 +41,9 @@ _KERAS_2_CLASSES = frozenset({
     "CuDNNLSTM",
 })  # fmt: skip
 # TensorFlow's initializers, which Keras 2 takes as its own.
-_TF_INITIALIZERS = frozenset({"tensorflow.python.ops.init_ops_v2", "tensorflow.python.ops.init_ops"})
+_TF_INITIALIZERS = frozenset(
+    {"tensorflow.python.ops.init_ops_v2", "tensorflow.python.ops.init_ops"}
+)
 # Values that are stored as mappings with a class name.
 VALUES = frozenset({
     "__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__",

@@ -38,8 +38,8 @@ def refused_operators(saved_model: Any, folder: str) -> list[str]:
 class _Judge:
     """Judges one graph with its functions.
 
-    Every SavedModel holds operators that write and read a checkpoint. They may stand where only
-    that is done: in what leads to the outputs that the graph names for it, and to nothing else.
+    Every SavedModel holds operators that write and read a checkpoint. They may stand where loading
+    and calling the model do not come: in what only saves it, and in what only restores it.
     """
 
     def __init__(self, meta_graph: Any, folder: Path) -> None:
@@ -70,41 +70,29 @@ class _Judge:
         elif node.op in FROM_TEXT_FILE:
             fine = self._reads_asset(node, function)
         elif node.op in SAVING | RESTORING:
-            places = self._only_saving if node.op in SAVING else self._only_restoring
-            fine = (function or node.name) in places[bool(function)]
+            places = self._run_or_restoring if node.op in SAVING else self._run
+            fine = (function or node.name) not in places[bool(function)]
         if not fine:
             yield f"{node.op} in {f'the function {function!r}' if function else 'the main graph'}"
 
-    # Which nodes of the main graph, and which functions, do nothing but write or read a checkpoint.
-
     @cached_property
-    def _only_saving(self) -> tuple[set[str], set[str]]:
-        saver = self._meta.saver_def
-        return self._only([saver.save_tensor_name], [saver.restore_op_name])
-
-    @cached_property
-    def _only_restoring(self) -> tuple[set[str], set[str]]:
-        # What saves may also hold what restores, never the other way round: restoring is run.
-        nodes, functions = self._only_saving
-        saver = self._meta.saver_def
-        more_nodes, more_functions = self._only([saver.restore_op_name], [])
-        return nodes | more_nodes, functions | more_functions
-
-    def _only(self, wanted: list[str], unwanted: list[str]) -> tuple[set[str], set[str]]:
-        """Return the nodes and functions that the wanted tensors need, and nothing else does."""
-        ends = {_node(each) for each in unwanted if each}
-        ends |= {_node(info.name) for signature in self._meta.signature_def.values()
-                 for info in signature.outputs.values()}  # fmt: skip
+    def _run(self) -> tuple[set[str], set[str]]:
+        """The nodes of the main graph, and the functions, that loading or calling may run."""
+        ends = {_node(info.name) for signature in self._meta.signature_def.values()
+                for info in signature.outputs.values()}  # fmt: skip
         for collection in self._meta.collection_def.values():
-            ends |= {_node(each) for each in collection.node_list.value}
-        others = self._upstream(ends)
-        nodes = self._upstream(_node(each) for each in wanted if each) - others
-        # A function is called from elsewhere if anything else can reach it.
-        outside = [node for name, node in self._nodes.items() if name not in nodes]
-        roots = {name for node in outside for name in _called(node)}
-        roots |= set(self._meta.object_graph_def.concrete_functions)
-        called = {name for each in nodes for name in _called(self._nodes[each])}
-        return nodes, self._reachable(called) - self._reachable(roots)
+            ends |= {_node(name) for name in collection.node_list.value}
+        return self._with_functions(self._upstream(ends))
+
+    @cached_property
+    def _run_or_restoring(self) -> tuple[set[str], set[str]]:
+        restoring = self._upstream([_node(self._meta.saver_def.restore_op_name)])
+        return self._with_functions(self._run[0] | restoring)
+
+    def _with_functions(self, nodes: set[str]) -> tuple[set[str], set[str]]:
+        called = {name for node in nodes for name in _called(self._nodes[node])}
+        called |= set(self._meta.object_graph_def.concrete_functions)
+        return nodes, self._reachable(called)
 
     def _upstream(self, names: Iterable[str]) -> set[str]:
         seen: set[str] = set()
@@ -166,9 +154,23 @@ class _Judge:
         return in_main and bound is not False and (bool(callers) or bool(bound))
 
     def _is_asset(self, name: str) -> bool:
-        while name in self._nodes and self._nodes[name].op == "Identity":
-            name = _node(self._nodes[name].input[0])
+        node = self._nodes.get(name)
+        if node is not None and node.op == "Identity":
+            return self._is_asset(_node(node.input[0]))
+        if node is not None and node.op == "ReadVariableOp":
+            return self._holds_asset(_node(node.input[0]))
         return name in self._assets
+
+    def _holds_asset(self, variable: str) -> bool:
+        """Whether nothing but assets is ever assigned to a variable, as TensorFlow 2 saves them."""
+        users = [node for node in self._nodes.values() if variable in map(_node, node.input)]
+        assigned = [node for node in users if node.op == "AssignVariableOp"]
+        known = {"AssignVariableOp", "ReadVariableOp", "VarIsInitializedOp"}
+        return (
+            bool(assigned)
+            and {node.op for node in users} <= known
+            and all(_node(node.input[1]) in self._assets for node in assigned)
+        )
 
     def _bound_asset(self, function: str, from_end: int) -> bool | None:
         """Whether the object graph hands an asset to this argument; None if it hands nothing."""
