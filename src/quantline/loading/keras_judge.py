@@ -13,6 +13,7 @@ from quantline.loading.keras_allowed import (
     mappings,
 )
 from quantline.loading.saved_model_operators import is_harmless
+from quantline.quiet import tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,10 +113,7 @@ def _node_operator(node: Any) -> str | None:
         return node.get("op") if isinstance(node.get("op"), str) else None
     if not isinstance(node, str):
         return None
-    from google.protobuf.message import DecodeError
-    from tensorflow.core.framework.node_def_pb2 import NodeDef
-
     try:
-        return str(NodeDef.FromString(node.encode()).op)
-    except DecodeError:
+        return str(tensorflow().compat.v1.NodeDef.FromString(node.encode()).op)
+    except Exception:  # protobuf's DecodeError, which has no public name in TensorFlow
         return None
