@@ -108,6 +108,9 @@ KERAS3 = {
     "Lambda of another module's function": of_keras3("Lambda", "keras.layers", function={
         "class_name": "function", "config": "system", "module": "os",
         "registered_name": "system"}),
+    "a class of another module that is called Lambda": of_keras3("Lambda", "subprocess", function={
+        "class_name": "function", "config": "tanh", "module": "builtins",
+        "registered_name": "function"}),
     "TFSMLayer": of_keras3("TFSMLayer", "keras.layers", filepath="folder"),
     "TorchModuleWrapper": of_keras3("TorchModuleWrapper", "keras.layers", name_of=""),
     "a function of Keras that loads files": of_keras3("Activation", "keras.layers", activation={

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,7 @@ PARITY = recipe.Parity()
 
 def test_loading_that_takes_too_long_ends_and_names_its_limit(tmp_path: Path) -> None:
     layers = [strange.layer("Dense", f"d{index}", units=4) for index in range(20_000)]
-    for before, after in zip(layers, layers[1:], strict=False):
+    for before, after in pairwise(layers):
         after["inbound_nodes"] = [[[before["name"], 0, 0, {}]]]
     path = strange.h5(tmp_path / "m.h5", strange.functional(*layers))
     limits = recipe.Limits(load_s=1)

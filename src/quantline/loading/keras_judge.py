@@ -44,11 +44,12 @@ def _refused(part: dict[str, Any], layer: str, allowed: Allowed) -> Iterator[str
     name = part.get("class_name")
     if name == "__lambda__" or "lambda" in [part.get(key) for key in _FUNCTION_TYPES]:
         yield f"a Python function in the layer '{layer}'"
-    elif name == "Lambda" and not _calls_allowed(settings, allowed):
-        yield f"a Python function in the layer '{layer}'"
+    elif name == "Lambda":
+        if not _calls_allowed(part, settings, allowed):
+            yield f"a Python function in the layer '{layer}'"
     elif name == "function":
         yield from _function(part, layer, allowed)
-    elif name is not None and name not in VALUES | {"Lambda"}:
+    elif name is not None and name not in VALUES:
         yield from _class(part, str(name), layer, allowed)
         if name in OPERATORS:
             yield from _operator(str(name), settings, layer)
@@ -61,12 +62,14 @@ def _refused(part: dict[str, Any], layer: str, allowed: Allowed) -> Iterator[str
             yield f"the function '{value}' in the layer '{layer}'"
 
 
-def _calls_allowed(settings: dict[str, Any], allowed: Allowed) -> bool:
-    """Whether a Lambda layer calls a function of Keras, which Keras 2 cannot say for sure."""
+def _calls_allowed(part: dict[str, Any], settings: dict[str, Any], allowed: Allowed) -> bool:
+    """Whether a Lambda layer calls what is judged by itself; Keras 2 looks in any module for it."""
     function = settings.get("function")
     others = [settings.get(key) for key in ("output_shape", "mask")]
     return (
         allowed.is_keras3
+        and part.get("module") in {None, "keras.layers"}
+        and part.get("registered_name") in {None, "", "Lambda"}
         and isinstance(function, dict)
         and function.get("class_name") == "function"
         and not any(isinstance(each, dict) for each in others)
