@@ -11,7 +11,7 @@ from quantline.pipelines.baseline.nodes import (
     time_float,
 )
 
-_IMPORTED = ["params:model", "params:baseline", "calibration_set", "manifest", "params:limits"]
+_IMPORTED = ["params:model", "params:baseline", "calibration_set", "manifest"]
 
 
 def create_pipeline(*, trained: bool = False) -> Pipeline:
@@ -24,7 +24,7 @@ def create_pipeline(*, trained: bool = False) -> Pipeline:
         [
             node(
                 import_trained if trained else import_model,
-                [*_IMPORTED, "trained_model"] if trained else _IMPORTED,
+                [*_IMPORTED, *(["trained_model"] if trained else []), "params:limits"],
                 ["float_model", "float_import"],
                 name="import_model",
             ),
