@@ -12,9 +12,9 @@ import quantline
 
 # One line a package of the lower floor; 'release' and all above it may know Kedro and MLflow.
 LOWER = (
-    "child", "contract", "edgetpu", "errors", "evaluation", "files", "progress", "quantization",
-    "quiet", "ranges", "reading", "recipe", "report", "results", "sampling", "tflite", "training",
-    "unforeseen",
+    "child", "contract", "edgetpu", "errors", "evaluation", "files", "lineage", "loading",
+    "progress", "quantization", "quiet", "ranges", "reading", "recipe", "report", "results",
+    "run_lock", "sampling", "temporary", "tflite", "training", "unforeseen",
 )  # fmt: skip
 UPPER = {
     "__main__", "cli", "commands", "configuration", "datasets", "hooks", "interpolation",

@@ -99,7 +99,7 @@ class ModelUnsupported(QuantlineError):
 
 
 class CodeNotAllowed(QuantlineError):
-    """A Keras file holds or names Python code, and running it was not allowed."""
+    """A model can do more than compute, such as run code or use files, and was not allowed to."""
 
 
 class PackageMissing(QuantlineError):
@@ -210,6 +210,14 @@ class InternalError(QuantlineError):
 
 class ChildCrashed(QuantlineError):
     """Native code died, or ran out of time, in a child process."""
+
+
+class OutOfMemory(ChildCrashed):
+    """Memory ran out, or a child process held more of it than its limit allows."""
+
+
+class TemporaryFolderUnusable(QuantlineError):
+    """The folder for temporary files is full, or cannot be written."""
 
 
 class DelegateMissing(QuantlineError):

@@ -28,6 +28,9 @@ _SPOKEN: tuple[tuple[str, str], ...] = (
     (r"set 'model\.path' to", "give"),
     (r"Set 'model\.path'", "Check the path"),
     (r"(?i:set) 'model\.allow_lambda' to true", "add '--allow-lambda'"),
+    (r"(?i:set) 'model\.allow_unsafe' to true", "add '--allow-unsafe'"),
+    (r"'limits\.(load_s|memory_gib)'", r"'--\1'"),
+    (r"; if you trust it, raise 'limits\.\w+'", ""),
     (r"Set '(conversion|model)\.", r"Give '\1."),
     (r"set '(conversion|model)\.", r"give '\1."),
     (r"'model\.signature' to one of them, such as '", "'--signature' one of them, such as '"),
@@ -35,7 +38,7 @@ _SPOKEN: tuple[tuple[str, str], ...] = (
     (r"'conversion\.ranges\.method: minmax' and 'conversion\.bias_correction: false'",
      "'--method minmax'"),
     (r"'conversion\.ranges\.(\w+): (\w+)'", r"'--\1 \2'"),
-    (r", or raise the time limit \(.*\)", ""),
+    (r", or raise '(calibration|conversion)\.timeout_s'", ""),
     (r"'conversion\.(\w+): (\w+)'", r"'--\1 \2'"),
     (r"'conversion\.(\w+)'", r"'--\1'"),
     (r"set 'validation\.integer_only: false' to go on with a model that is in part float",
@@ -176,7 +179,7 @@ def spoken(text: str) -> str:
     """Return a text that names options where the library names parameters of the pipeline."""
     for pattern, spoken in _SPOKEN:
         text = re.sub(pattern, spoken, text)
-    return re.sub(r"'--(\w+)_type\b", r"'--\1-type", text)
+    return re.sub(r"'--(\w+)_(type|s|gib)\b", r"'--\1-\2", text)
 
 
 def _stop(ctx: click.Context, error: QuantlineError, *, as_json: bool) -> NoReturn:

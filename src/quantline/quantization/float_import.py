@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from quantline import recipe
 from quantline.child import run_in_child
 from quantline.errors import (
     ModelAlreadyQuantized,
@@ -18,8 +19,8 @@ from quantline.errors import (
     first_few,
 )
 from quantline.files import sha256, sha256_of_path
+from quantline.loading import H5_SUFFIXES
 from quantline.quantization.interface import check_samples, choose_signature
-from quantline.quantization.keras_file import H5_SUFFIXES
 from quantline.quantization.originals import run_and_convert
 from quantline.quantization.parity import compare, inputs_of, outputs_of
 from quantline.reading import Unreadable, check_regular, read_file
@@ -27,8 +28,6 @@ from quantline.tflite import Graph, Tensor, read, with_signature, with_static_ba
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from quantline import recipe
 
 TIMEOUT_S = 1800
 _KINDS = "a .keras or .h5 file, a SavedModel folder or a .tflite file"
@@ -51,6 +50,7 @@ def import_float(
     model: recipe.Model,
     samples: np.ndarray | Mapping[str, np.ndarray],
     parity: recipe.Parity,
+    limits: recipe.Limits | None = None,
 ) -> FloatModel:
     """Import a trained float model and compare the result with the original.
 
@@ -62,6 +62,8 @@ def import_float(
         samples: array of shape (n_examples, ...), model input without the batch dimension; for a
             model of several inputs, such an array for each, by the input's name.
         parity: On how many samples the two are compared, and how much they may differ.
+        limits: What loading and running the model may cost; the defaults of ``recipe.Limits`` if
+            None.
 
     Raises:
         ModelNotFound: The file is missing or empty.
@@ -69,15 +71,18 @@ def import_float(
         ModelUnsupported: It has unknown sizes, several signatures of which none was chosen, or
             several inputs where the samples are one array.
         ModelAlreadyQuantized: A ``.tflite`` holds quantized or float16 tensors.
-        CodeNotAllowed: A Keras file holds Python code, and ``allow_lambda`` is not set.
+        CodeNotAllowed: A Keras file holds or names code, and ``allow_lambda`` is not set; or a
+            SavedModel does more than compute, and ``allow_unsafe`` is not set.
         PackageMissing: A file of Keras 2 needs tf-keras, which is not installed.
         InputMismatch: The samples have other names or shapes than the model takes.
         TooFewExamples: There are no samples to compare with.
         ConversionFailed: TensorFlow refuses the conversion.
         ChildCrashed: TensorFlow died while it loaded, ran or converted the model, or the LiteRT
-            runtime while it ran what came of it.
+            runtime while it ran what came of it; or loading took too long.
+        OutOfMemory: The model took more memory than it may, or there is.
         ImportMismatch: The imported and the original model disagree.
     """
+    limits = limits or recipe.Limits()
     path = Path(model.path)
     kind = kind_of(path)
     if isinstance(samples, Mapping):
@@ -95,8 +100,13 @@ def import_float(
             model.signature,
             samples,
             model.allow_lambda,
+            model.allow_unsafe,
+            limits,
             what=f"the float import of '{path}'",
             timeout_s=TIMEOUT_S,
+            load_s=limits.load_s,
+            memory_gib=limits.memory_gib,
+            confined=True,
         )
         content, expected, loader = converted.content, converted.outputs, converted.loader
     graph = read(content, f"'{path}'")
@@ -112,7 +122,7 @@ def import_float(
         "inputs": _ports(inputs_of(graph)),
         "outputs": _ports(outputs_of(graph)),
         "loaded_with": loader,
-        "parity": compare(content, given, expected, parity.tolerance, str(path)),
+        "parity": compare(content, given, expected, parity.tolerance, str(path), limits.memory_gib),
         "versions": {name: version(name) for name in sorted(packages)},
     }
     return FloatModel(content, about)

@@ -18,12 +18,15 @@ class Model(Block):
     Attributes:
         path: A Keras file (``.keras`` or ``.h5``), a SavedModel folder or a float ``.tflite`` file.
         signature: Which signature; if None, the only one, or ``serving_default`` of a SavedModel.
-        allow_lambda: Whether Python code that a Keras file holds or names may run.
+        allow_lambda: Whether a Keras file may hold or name code, such as that of Lambda layers.
+        allow_unsafe: Whether a SavedModel may hold operators that do more than compute: that use
+            files, the network or Python.
     """
 
     path: str
     signature: str | None = None
     allow_lambda: bool = False
+    allow_unsafe: bool = False
 
     @property
     def name(self) -> str:
