@@ -46,8 +46,8 @@ class Chain:
             node
             for name in ("__default__", *more)
             for node in pipelines[name].nodes
-            # It writes to the registry, and reads the files anew.
-            if node.name != "release"
+            # They need the registry, which is not the copy's.
+            if node.name not in {"fetch_champion", "release"}
         ]
         self.nodes = list({node.name: node for node in nodes}.values())
         names = {name for node in self.nodes for name in node.inputs}
