@@ -126,7 +126,7 @@ class Golden:
         name = f"the file '{path}'"
         try:
             with Arrays(path) as archive:
-                arrays = {each: archive.read(each) for each in archive.names}
+                arrays = {key: archive.read(key) for key in archive.names}
         except ArraysUnreadable as error:
             raise _unfit(name, str(error)) from error
         return cls.from_arrays(arrays, name)
