@@ -1,4 +1,4 @@
-"""How much the references ``${key}`` in files of configuration stand for, before they are resolved.
+"""The size of what references ``${key}`` in files of configuration become, before it is made.
 
 A key that names another ten times, which does so in turn, is a long text after a few lines.
 """

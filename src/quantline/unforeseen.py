@@ -1,4 +1,4 @@
-"""What nobody foresaw, told in one paragraph; and output that cannot be written.
+"""Defects in one paragraph, and output that cannot be written.
 
 A user sees no traceback: what there is to say of a defect is its error and its place. The variable
 QUANTLINE_TRACEBACK shows the rest to those who look for its cause.
@@ -56,7 +56,7 @@ def as_error(error: BaseException) -> QuantlineError:
 def say(text: str, stream: TextIO | None) -> None:
     """Write a text and a newline; a stream that takes none is given up.
 
-    What was to be said is lost then, and nobody is left to be told.
+    The text is lost then: there is nowhere left to write it.
     """
     if stream is None:
         return  # the process was started without it

@@ -1,4 +1,4 @@
-"""What nobody foresaw, files that are none, and output that cannot be written."""
+"""Defects, files that are no regular ones, and output that cannot be written."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def test_a_defect_is_one_paragraph_that_says_what_and_where(desk: Any) -> None:
     for words in ("Error: ", "ZeroDivisionError: of all things", "at validate.py:", "a defect of",
                   "QUANTLINE_TRACEBACK=1"):  # fmt: skip
         assert words in done.err
-    told = desk.give("validate", "float.tflite", "--json").json
-    assert (told["error"]["kind"], told["exit_status"]) == ("InternalError", 2)
+    found = desk.give("validate", "float.tflite", "--json").json
+    assert (found["error"]["kind"], found["exit_status"]) == ("InternalError", 2)
 
 
 @pytest.mark.usefixtures("defect")

@@ -107,16 +107,16 @@ def test_a_file_of_options_that_cannot_be_read(
     kedro_run: Any, project: Any, content: str, said: str
 ) -> None:
     (project.folder / "run.yml").write_text(content)
-    status, told = kedro_run("--config", "run.yml")
+    status, said_on_stderr = kedro_run("--config", "run.yml")
     assert status == 2
-    assert said in told
+    assert said in said_on_stderr
 
 
 def test_a_file_of_options_is_taken(kedro_run: Any, project: Any) -> None:
     (project.folder / "run.yml").write_text("run: {pipelines: nonsense}\n")
-    status, told = kedro_run("--config", "run.yml")
+    status, said_on_stderr = kedro_run("--config", "run.yml")
     assert status == 2
-    assert "There is no pipeline 'nonsense'" in told
+    assert "There is no pipeline 'nonsense'" in said_on_stderr
 
 
 CONFIGURATION = {

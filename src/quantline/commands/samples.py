@@ -184,7 +184,7 @@ def _explained(path: Path) -> Iterator[None]:
 
 def _nearby(file: Path) -> str:
     try:
-        near = sorted(each.name for each in file.parent.glob("*.np[yz]"))
+        near = sorted(other.name for other in file.parent.glob("*.np[yz]"))
     except OSError as error:
         return f"{error.strerror or error}"
     return f"in '{file.parent}': {first_few(near) or 'no .npz file'}"

@@ -42,13 +42,13 @@ class ArraysUnreadable(ValueError):
 
 @dataclass(frozen=True)
 class Header:
-    """What an array's header says, compared with the size of what follows it.
+    """An array's header, compared with the size of what follows it.
 
     Attributes:
         shape: The array's shape.
         dtype: Its dtype, neither of objects nor of fields.
         is_fortran: Whether its first index changes fastest.
-        size_bytes: How many bytes its values take.
+        size_bytes: The bytes that its values take.
     """
 
     shape: tuple[int, ...]
@@ -57,7 +57,7 @@ class Header:
 
     @property
     def size_bytes(self) -> int:
-        """How many bytes the values take."""
+        """The bytes that the values take."""
         return math.prod(self.shape) * self.dtype.itemsize
 
 

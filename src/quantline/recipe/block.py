@@ -17,7 +17,7 @@ Seed = Annotated[int, Field(ge=0, le=_LARGEST)]
 
 
 class Block(BaseModel):
-    """What every block of values is: frozen, without unknown keys, nothing converted in silence.
+    """The base of every block of values: frozen, without unknown keys or silent conversions.
 
     A NaN or an infinity is no value: every comparison with the one is false, with the other true.
     """

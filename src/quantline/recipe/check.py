@@ -112,7 +112,7 @@ def _fields_at(block: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
     for part in parts:
         field = block.model_fields[str(part)]
         annotation = _without_none(field.annotation)
-        inner = [each.block for each in field.metadata if isinstance(each, Inner)]
+        inner = [mark.block for mark in field.metadata if isinstance(mark, Inner)]
         if inner or get_origin(annotation) in {dict, tuple}:
             next(parts, None)  # a key of the user's own, or a position
             annotation = inner[0] if inner else get_args(annotation)[get_origin(annotation) is dict]
@@ -124,6 +124,6 @@ def _fields_at(block: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
 
 def _without_none(annotation: Any) -> Any:
     """Return the one type that a field may have besides None."""
-    kinds = [each for each in get_args(annotation) if each is not type(None)]
+    kinds = [kind for kind in get_args(annotation) if kind is not type(None)]
     is_optional = get_origin(annotation) is UnionType and len(kinds) == 1
     return kinds[0] if is_optional else annotation

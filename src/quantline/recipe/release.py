@@ -40,7 +40,7 @@ class Release(Block):
 
 
 class Mlflow(Block):
-    """Where runs are recorded: the file ``mlflow.yml``, which is no parameter of a stage.
+    """The file ``mlflow.yml``, which says where runs are recorded; no parameter of a stage.
 
     Attributes:
         tracking_uri: The tracking store; if None, ``mlflow.db`` in the project folder. The variable

@@ -35,7 +35,7 @@ def refuse_odd_files(folder: Path) -> None:
         try:
             size_bytes = check_regular(path)
         except Unreadable as error:
-            raise Unreadable(f"'{path}' is {error}") from error
+            raise Unreadable(f"'{path}': {error}") from error
         if path.suffix == ".json" and size_bytes > _LARGEST_JSON_BYTES:
             raise Unreadable(f"'{path}' has {size_bytes:,} bytes")
 

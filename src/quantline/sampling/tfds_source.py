@@ -205,9 +205,9 @@ def _open(dataset: recipe.Dataset) -> Any:
     except Exception as error:  # tfds raises many kinds for what is not there, or is damaged
         prepared = _prepared(data_dir)
         there = [
-            each
-            for each in prepared
-            if each.startswith(f"{name}/") and each.endswith(dataset.tfds.version or "")
+            path
+            for path in prepared
+            if path.startswith(f"{name}/") and path.endswith(dataset.tfds.version or "")
         ]
         if there:
             found = broken_description(data_dir / there[-1], error)
@@ -242,7 +242,7 @@ def _damaged(asked: str, found: str) -> DatasetNotFound:
 
 
 def _prepared(data_dir: Path) -> list[str]:
-    infos = [each for name in DESCRIPTION for each in data_dir.glob(f"**/{name}")]
+    infos = [path for name in DESCRIPTION for path in data_dir.glob(f"**/{name}")]
     return sorted({info.parent.relative_to(data_dir).as_posix() for info in infos})
 
 
