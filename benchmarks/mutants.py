@@ -67,6 +67,14 @@ def mutant(model: bytes, known: Places, seed: int) -> bytes:
     return bytes(damaged)
 
 
+def scarred(content: bytes, rng: np.random.Generator) -> bytes:
+    """Return the content of any file with bits, bytes or parts of it damaged, wherever they are."""
+    damaged = bytearray(content)
+    damage = (_flip, _run, _cut, _splice)[rng.integers(4)]
+    damage(damaged, _NOWHERE, rng)
+    return bytes(damaged)
+
+
 def _flip(model: bytearray, known: Places, rng: np.random.Generator) -> None:
     for _ in range(rng.integers(1, 9)):
         model[rng.integers(len(model))] ^= 1 << int(rng.integers(8))
@@ -133,6 +141,7 @@ def _byte(model: bytearray, known: Places, rng: np.random.Generator) -> None:
         model[at] = int(rng.integers(256))
 
 
+_NOWHERE = Places(*(np.zeros(0, np.int64),) * 4)
 _DAMAGES: tuple[Callable[[bytearray, Places, np.random.Generator], None], ...] = (
     _flip, _run, _cut, _splice, _any_word, _read_word, _value, _half, _byte,
 )  # fmt: skip

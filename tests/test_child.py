@@ -12,7 +12,13 @@ import numpy as np
 import pytest
 
 from quantline.child import run_in_child, stage, words
-from quantline.errors import ChildCrashed, ModelUnsupported
+from quantline.errors import (
+    ChildCrashed,
+    InternalError,
+    ModelUnsupported,
+    OutOfMemory,
+    TemporaryFolderUnusable,
+)
 
 HELPER = """
 import os, sys, time
@@ -81,6 +87,50 @@ def pid():
 
 def unpicklable():
     return lambda: None
+
+def load(seconds):
+    stage("loading")
+    time.sleep(seconds)
+    stage("running")
+    time.sleep(seconds)
+    return seconds
+
+def swallow():
+    try:
+        raise MemoryError("Unable to allocate 7 EiB")
+    except MemoryError as error:
+        raise ModelUnsupported("m is damaged", found="a", expected="b", remedy="c") from error
+
+def fill_up():
+    raise OSError(28, "No space left on device", "/somewhere")
+
+def write(path):
+    with open(path, "w") as stream:
+        stream.write("x")
+
+def connect(port):
+    import socket
+    socket.create_connection(("127.0.0.1", port), timeout=5)
+
+def temporary():
+    import tempfile
+    with tempfile.NamedTemporaryFile() as stream:
+        return stream.name
+
+def sleep_with_file(path):
+    import tempfile
+    name = tempfile.mkdtemp()
+    with open(path, "w") as stream:
+        stream.write(f"{os.getpid()} {name}")
+    time.sleep(600)
+
+def modules(names):
+    import importlib, importlib.util
+    found = {}
+    for name in names:
+        spec = importlib.util.find_spec(name)
+        found[name] = None if spec is None else spec.origin
+    return found
 """
 
 
@@ -125,7 +175,7 @@ def test_an_abort_names_what_was_done_the_signal_and_the_last_words(helper) -> N
 
 
 def test_a_kill_is_named_with_what_may_be_behind_it(helper) -> None:
-    with pytest.raises(ChildCrashed, match=r"SIGKILL.*when memory runs out") as caught:
+    with pytest.raises(OutOfMemory, match=r"SIGKILL.*when memory runs out") as caught:
         run_in_child(helper.kill, what="x", timeout_s=60)
     assert "free memory" in caught.value.remedy
 
@@ -201,10 +251,137 @@ def test_leaving_without_an_answer_is_a_crash_with_its_status(helper) -> None:
 
 
 @pytest.mark.parametrize(("name", "word"), [("fail", "KeyError: 'a bug'"), ("unpicklable", "ickl")])
-def test_an_unforeseen_exception_is_a_crash_that_quotes_it(helper, name: str, word: str) -> None:
-    with pytest.raises(ChildCrashed, match="exit status 1") as caught:
+def test_an_unforeseen_exception_is_a_defect_with_its_place(helper, name: str, word: str) -> None:
+    with pytest.raises(InternalError, match=r"\.py:\d+ \(") as caught:
         run_in_child(getattr(helper, name), what="x", timeout_s=60)
     assert word in caught.value.found
+    assert "model" not in str(caught.value).lower()
+    assert caught.value.exit_status == 2
+
+
+def test_memory_that_runs_out_is_not_called_damage(helper) -> None:
+    with pytest.raises(OutOfMemory, match="Unable to allocate 7 EiB") as caught:
+        run_in_child(helper.swallow, what="x", timeout_s=60)
+    assert "damaged" not in str(caught.value)
+
+
+def test_a_full_disk_is_not_called_a_defect(helper, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(TemporaryFolderUnusable, match="TMPDIR"):
+        run_in_child(helper.fill_up, what="x", timeout_s=60)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("quantline.child.run.pickle.dump", full)
+    with pytest.raises(TemporaryFolderUnusable, match="No space left on device"):
+        run_in_child(helper.pid, what="x", timeout_s=60)
+
+
+def test_an_answer_that_cannot_be_written_is_a_full_disk() -> None:
+    code = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))"
+    with pytest.raises(TemporaryFolderUnusable, match="could not write its answer"):
+        run_in_child(exec, code, what="x", timeout_s=60)
+
+
+def test_too_much_memory_ends_the_child_and_names_its_limit(helper) -> None:
+    with pytest.raises(OutOfMemory, match=r"at most 0\.25 GiB.*'limits\.memory_gib'"):
+        run_in_child(helper.hold, 600, what="x", timeout_s=60, memory_gib=0.25)
+    with pytest.raises(ChildCrashed, match="SIGABRT"):
+        run_in_child(helper.hold, 600, what="x", timeout_s=60, memory_gib=2)
+
+
+def test_loading_has_a_limit_of_its_own(helper) -> None:
+    with pytest.raises(ChildCrashed, match=r"after 1 s at stage 'loading'") as caught:
+        run_in_child(helper.load, 600, what="x", timeout_s=60, limit="a.b", load_s=1)
+    assert "'limits.load_s'" in caught.value.remedy
+    assert "'a.b'" not in caught.value.remedy
+    assert run_in_child(helper.load, 0.6, what="x", timeout_s=60, load_s=1) == 0.6
+
+
+@pytest.mark.parametrize("limit", [None, "conversion.timeout_s"])
+def test_the_limit_that_was_met_is_the_one_that_is_named(limit: str | None) -> None:
+    with pytest.raises(ChildCrashed) as caught:
+        run_in_child(time.sleep, 600, what="x", timeout_s=0.5, limit=limit, load_s=60)
+    assert ("timeout_s" in caught.value.remedy) == (limit is not None)
+    assert "load_s" not in caught.value.remedy
+
+
+def landlock() -> int:
+    import ctypes
+
+    return ctypes.CDLL(None).syscall(444, None, 0, 1) if sys.platform == "linux" else -1
+
+
+@pytest.mark.skipif(landlock() < 4, reason="this kernel has no Landlock with network rules")
+def test_a_confined_child_writes_in_its_own_folder_alone(helper, tmp_path: Path) -> None:
+    import socket
+
+    path = tmp_path / "out"
+    run_in_child(helper.write, str(path), what="x", timeout_s=60)
+    path.unlink()
+    with pytest.raises(InternalError, match="PermissionError"):
+        run_in_child(helper.write, str(path), what="x", timeout_s=60, confined=True)
+    assert not path.exists()
+    run_in_child(helper.write, os.devnull, what="x", timeout_s=60, confined=True)
+    assert run_in_child(helper.temporary, what="x", timeout_s=60, confined=True)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        run_in_child(helper.connect, port, what="x", timeout_s=60)
+        with pytest.raises(InternalError, match="PermissionError"):
+            run_in_child(helper.connect, port, what="x", timeout_s=60, confined=True)
+
+
+def test_where_a_process_cannot_be_confined_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    from quantline.child import confine
+
+    monkeypatch.setattr(confine, "_call", lambda *_: -1)
+    assert "Landlock" in confine.confine(Path())[0]
+
+
+def test_a_killed_parent_takes_its_child_with_it(helper, tmp_path: Path) -> None:
+    code = (
+        "import sys, child_helper; from quantline.child import run_in_child; "
+        "run_in_child(child_helper.sleep_with_file, sys.argv[1], what='x', timeout_s=60)"
+    )
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": path, "TMPDIR": str(tmp_path)}
+    note = tmp_path / "note"
+    parent = subprocess.Popen([sys.executable, "-c", code, str(note)], env=environment)
+    deadline = time.monotonic() + 60
+    while not note.exists() or " " not in note.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    child, temporary = note.read_text().split(maxsplit=1)
+    parent.kill()
+    parent.wait()
+    while (
+        Path(f"/proc/{child}/stat").exists()
+        and ") Z " not in Path(f"/proc/{child}/stat").read_text()
+    ):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    # What is left lies in the folder that the next run removes.
+    assert Path(temporary).is_relative_to(next(tmp_path.glob("quantline-*")))
+
+
+SHADOWED = ("bisect", "json", "numpy", "pandas", "scipy", "secrets", "numbers")
+
+
+@pytest.mark.parametrize("entry", ["", ".", "HERE"])
+@pytest.mark.parametrize("end", ["", os.pathsep], ids=["as it is", "with an empty entry"])
+def test_nothing_in_the_working_folder_is_imported(
+    helper, entry: str, end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "working"
+    folder.mkdir()
+    for name in SHADOWED:
+        (folder / f"{name}.py").write_text(f"open({str(folder / 'ran')!r}, 'w').close()")
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", [str(folder) if entry == "HERE" else entry, *sys.path])
+    monkeypatch.setenv("PYTHONPATH", f"{os.environ.get('PYTHONPATH', '')}{end}")
+    found = run_in_child(helper.modules, SHADOWED, what="x", timeout_s=60)
+    assert {name for name, origin in found.items() if origin and str(folder) in origin} == set()
+    assert not (folder / "ran").exists()
 
 
 def test_running_out_of_time_ends_the_child() -> None:

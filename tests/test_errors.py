@@ -87,3 +87,8 @@ def test_suggest_names_three_at_most() -> None:
 )
 def test_first_few_says_how_many_are_left_out(count: int, text: str) -> None:
     assert first_few(range(count), 3) == text
+
+
+def test_no_address_in_memory_is_shown() -> None:
+    error = QuantlineError("A", found=f"{object()!r} and 0x12", expected="B", remedy="C")
+    assert error.found == "<object object> and 0x12"

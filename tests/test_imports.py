@@ -12,12 +12,13 @@ import quantline
 
 # One line a package of the lower floor; 'release' and all above it may know Kedro and MLflow.
 LOWER = (
-    "child", "contract", "edgetpu", "errors", "evaluation", "files", "progress", "quantization",
-    "quiet", "ranges", "recipe", "report", "sampling", "tflite", "training",
+    "child", "contract", "edgetpu", "errors", "evaluation", "files", "lineage", "loading",
+    "progress", "quantization", "quiet", "ranges", "reading", "recipe", "report", "results",
+    "run_lock", "sampling", "temporary", "tflite", "training", "unforeseen",
 )  # fmt: skip
 UPPER = {
-    "__main__", "cli", "commands", "configuration", "datasets", "hooks", "pipeline_registry",
-    "pipelines", "release", "settings",
+    "__main__", "cli", "commands", "configuration", "datasets", "hooks", "interpolation",
+    "pipeline_registry", "pipelines", "project_files", "release", "settings",
 }  # fmt: skip
 HEAVY = {"tensorflow", "keras", "mlflow", "tensorflow_datasets", "matplotlib"}
 

@@ -257,3 +257,109 @@ def test_a_registered_model_is_named_like_its_file(path: str, name: str) -> None
     model = recipe.Model(path=path)
     assert recipe.Release().name(model) == name
     assert recipe.Release(model="chosen").name(model) == "chosen"
+
+
+FLOATS = (
+    "baseline.parity.tolerance", "gate.against_float.loss_margin",
+    "gate.against_float.top1_margin_points",
+    "gate.against_champion.size_growth", "gate.confidence", "conversion.ranges.percentile",
+    "training.learning_rate",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("path", FLOATS)
+def test_no_number_may_be_nan_or_infinite(
+    parameters: dict[str, Any], path: str, value: float
+) -> None:
+    assert f"'{path}'" in explained(put(parameters, path, value)).what
+
+
+def test_no_block_has_a_float_that_may_be_nan() -> None:
+    """Of all blocks there are, whatever is added to them."""
+    todo, seen = [recipe.Block], set[type]()
+    while todo:
+        block = todo.pop()
+        todo += block.__subclasses__()
+        seen.add(block)
+        assert block.model_config["allow_inf_nan"] is False, block
+    assert len(seen) > 20
+
+
+@pytest.mark.parametrize("bounds", [{"min": float("nan")}, {"max": float("inf"), "min": 0.0}])
+def test_limits_and_overrides_are_finite_too(
+    parameters: dict[str, Any], bounds: dict[str, float]
+) -> None:
+    limits = put(parameters, "gate.absolute", {"int8_metrics": {"top1": bounds}})
+    assert "gate.absolute" in explained(limits).what
+    override = {"tensor": "a", "min": float("nan"), "max": 1.0}
+    explained(put(parameters, "conversion.ranges.overrides", [override]))
+
+
+STEPS = {
+    "nan": ({"rescale": {"scale": float("nan")}}, "dataset.transform.0.rescale.scale", "finite"),
+    "too large": ({"rescale": {"scale": 1e39}}, "dataset.transform.0.rescale.scale", "less than"),
+    "bool": ({"resize": {"height": True, "width": 3}}, "dataset.transform.0.resize.height",
+             "integer"),
+    "text": ({"rescale": "half"}, "dataset.transform.0.rescale.scale", "number"),
+    "no width": ({"resize": 8}, "dataset.transform.0.resize.width", "value"),
+    "deviation": ({"normalize": {"mean": 0.5, "std": 0}}, "dataset.transform.0.normalize.std.0",
+                  "above 0"),
+    "unknown step": ({"resise": 3}, "dataset.transform.0", "Did you mean 'resize'"),
+    "two": ({"cast": "uint8", "rescale": 1}, "dataset.transform.0", "one operation"),
+    "no step": (3, "dataset.transform.0", "one operation"),
+    "dtype": ({"cast": "object"}, "dataset.transform.0.cast.dtype", "dtype of numbers"),
+    "huge": ({"resize": {"height": 10**6, "width": 3}}, "dataset.transform.0.resize.height",
+             "16384"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("step", "path", "said"), STEPS.values(), ids=STEPS)
+def test_a_step_of_the_transform_is_checked_at_the_border(
+    parameters: dict[str, Any], step: Any, path: str, said: str
+) -> None:
+    error = explained(put(parameters, "dataset.transform", [step]))
+    assert f"'{path}'" in error.what
+    assert said in str(error)
+
+
+def test_an_unknown_argument_of_a_step_has_its_close_match(parameters: dict[str, Any]) -> None:
+    step = {"resize": {"heigth": 3, "width": 3}}
+    error = explained(put(parameters, "dataset.transform", [{"cast": "uint8"}, step]))
+    assert error.what.startswith("Unknown parameter 'dataset.transform.1.resize.heigth'")
+    assert error.remedy == "Did you mean 'height'?"
+
+
+def test_an_unknown_key_of_an_override_has_its_close_match(parameters: dict[str, Any]) -> None:
+    override = {"tensor": "a", "methode": "mse", "method": "mse"}
+    error = explained(put(parameters, "conversion.ranges.overrides", [override]))
+    assert error.remedy == "Did you mean 'method'?"
+
+
+@pytest.mark.parametrize("value", [3, None, {}, 1.5])
+def test_a_transform_of_another_kind_is_named_without_detours(
+    parameters: dict[str, Any], value: Any
+) -> None:
+    error = explained(put(parameters, "dataset.transform", value))
+    assert error.what == "Parameter 'dataset.transform' has a bad value"
+    assert "a list of steps" in error.expected
+
+
+def test_a_transform_is_kept_as_it_was_given(parameters: dict[str, Any]) -> None:
+    steps = [{"rescale": None}, {"cast": "uint8"}, {"normalize": {"mean": 1, "std": [2.0]}}]
+    checked = recipe.check(recipe.Dataset, {**parameters["dataset"], "transform": steps})
+    assert checked.transform == steps
+
+
+@pytest.mark.parametrize(
+    "path", ["sampling.seed", "training.seed", "gate.seed", "conversion.timeout_s"]
+)
+def test_numbers_beyond_those_of_the_libraries_are_refused(
+    parameters: dict[str, Any], path: str
+) -> None:
+    assert path in explained(put(parameters, path, 10**30)).what
+
+
+def test_a_long_value_is_shown_in_part(parameters: dict[str, Any]) -> None:
+    error = explained(put(parameters, "conversion.timeout_s", "x" * 10_000))
+    assert len(error.found) < 400

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 
 from quantline.commands import quantline
 from quantline.redaction import redact_logs
+from quantline.unforeseen import BROKEN_PIPE, give_up, not_printed, say
 
 
 def main() -> None:
@@ -16,7 +18,17 @@ def main() -> None:
     # A scheduler's SIGTERM ends a command as Ctrl-C does: its child processes are stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     redact_logs()
-    quantline(prog_name="quantline")
+    stdout = sys.stdout
+    try:
+        quantline(prog_name="quantline")
+    except SystemExit:
+        if sys.stdout is not stdout:  # by click, which met a closed pipe
+            raise SystemExit(BROKEN_PIPE) from None
+        raise
+    except OSError as error:  # where the help, or what is wrong with the options, cannot be printed
+        give_up(sys.stdout)
+        say(f"Error: {not_printed(error)}", sys.stderr)
+        raise SystemExit(2) from None
 
 
 if __name__ == "__main__":

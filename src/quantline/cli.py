@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import traceback
+from copy import copy
 from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.project import configure_logging, pipelines, settings
+from kedro.io import DatasetError
 from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project
 
-from quantline.errors import NothingToRun, QuantlineError, suggest
+from quantline.errors import NothingToRun, ParameterError, QuantlineError, suggest
 from quantline.hooks import Release
-from quantline.redaction import redact_logs, redacted
+from quantline.project_files import bad_logging, read_mapping
+from quantline.redaction import redact_logs
 from quantline.run_hooks import HoldLock
+from quantline.unforeseen import as_error, give_up, say
 
 INTERRUPTED = 130  # what shells report for SIGINT
 # Python and Kedro end with 1 themselves, which here says that a candidate is refused.
 COULD_NOT_RUN = 2
+_KEDROS = {str(option.name): option for option in kedro_run.params}
 
 
 @click.group(name="quantline")
@@ -30,7 +35,26 @@ def cli() -> None:
     """Quantline: trained float models in, verified 8-bit integer models out."""
 
 
-@cli.command(name="run", params=kedro_run.params, help=kedro_run.help)
+def _read_config(context: click.Context, option: click.Parameter, value: Any) -> Any:
+    """Look at the file of ``--config`` before Kedro reads it."""
+    if value:
+        try:
+            section = read_mapping(Path(value)).get(str(context.info_name))
+        except QuantlineError as error:
+            raise click.BadParameter(str(error)) from error
+        if not isinstance(section, dict):
+            raise click.BadParameter(f"'{value}' has no mapping '{context.info_name}'")
+    read = _KEDROS["config"].callback
+    return value if read is None else read(context, option, value)
+
+
+def _options() -> list[click.Parameter]:
+    config = copy(_KEDROS["config"])
+    config.callback = _read_config
+    return [config if option.name == "config" else option for option in kedro_run.params]
+
+
+@cli.command(name="run", params=_options(), help=kedro_run.help)
 def run(**arguments: Any) -> None:
     """Run a pipeline; a user's mistake ends it with one paragraph and its exit status."""
     # A scheduler's SIGTERM ends a run as Ctrl-C does: children stopped, the record closed.
@@ -43,19 +67,18 @@ def run(**arguments: Any) -> None:
         kedro_run.callback(**arguments)
     except KeyboardInterrupt as interrupt:
         _abandon("KILLED", interrupt)
-        click.echo("Interrupted. Finished results are kept; the same command runs again.", err=True)
+        say("Interrupted. Finished results are kept; the same command runs again.", sys.stderr)
         raise SystemExit(INTERRUPTED) from None
     except click.ClickException as error:
-        error.show()
+        try:
+            error.show()
+        except OSError:
+            give_up(sys.stderr)
         raise SystemExit(COULD_NOT_RUN) from error
     except Exception as error:
-        ours = _find(error)
-        if ours is None:
-            _abandon("FAILED", error)
-            click.echo(redacted("".join(traceback.format_exception(error))), err=True)
-            raise SystemExit(COULD_NOT_RUN) from error
+        ours = _find(error) or _of_catalog(error) or as_error(error)
         _abandon("FAILED", ours)
-        click.echo(f"\n{ours}", err=True)
+        say(f"\n{ours}", sys.stderr)
         raise SystemExit(ours.exit_status) from error
     finally:
         for hook in settings.HOOKS:
@@ -68,9 +91,14 @@ def _use_project_logging() -> None:
     project = find_kedro_project(Path.cwd())
     if project is None or project == Path.cwd() or os.environ.get("KEDRO_LOGGING_CONFIG"):
         return
-    settings = project / "conf" / "logging.yml"
-    if settings.is_file():
-        configure_logging(yaml.safe_load(settings.read_text()))
+    path = project / "conf" / "logging.yml"
+    if not path.exists():
+        return
+    values = read_mapping(path)
+    try:
+        configure_logging(values)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise bad_logging(error) from error
 
 
 def _check_selection(arguments: dict[str, Any]) -> None:
@@ -114,6 +142,19 @@ def _find(error: BaseException | None) -> QuantlineError | None:
     while error is not None and not isinstance(error, QuantlineError):
         error = error.__cause__ or error.__context__
     return error
+
+
+def _of_catalog(error: Exception) -> ParameterError | None:
+    """Return what is wrong with an entry of the catalog, if Kedro says so."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not isinstance(error, DatasetError) or "from_config" not in {frame.name for frame in frames}:
+        return None
+    return ParameterError(
+        "catalog.yml describes a dataset that cannot be made",
+        found=" ".join(str(error).split())[:300],
+        expected="the types and paths of conf/base/catalog.yml",
+        remedy="Correct the entry, or restore the file from the repository",
+    )
 
 
 def _abandon(status: str, error: BaseException) -> None:

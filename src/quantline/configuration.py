@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.config import OmegaConfigLoader
 
+from quantline import recipe
 from quantline.errors import ParameterError, suggest
+from quantline.project_files import check_catalog, check_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,9 +57,13 @@ def read_parameters(loader: Any, read: Callable[[], dict[str, Any]]) -> dict[str
         read: What reads them.
 
     Raises:
-        ParameterError: There is no such environment, or a file cannot be read.
+        ParameterError: There is no such environment, or a file of configuration cannot be read.
     """
     _check_environment(loader)
+    folder = Path(loader.conf_source)
+    check_files(
+        *(folder / name for name in (loader.base_env, loader.env or loader.default_run_env))
+    )
     try:
         return read()
     except Exception as error:  # the YAML reader's errors have no common base
@@ -67,6 +73,47 @@ def read_parameters(loader: Any, read: Callable[[], dict[str, Any]]) -> dict[str
             expected="YAML files in conf/base, and in conf/ENV with --env=ENV",
             remedy="Correct the file it names",
         ) from error
+
+
+def read_mlflow(loader: Any) -> recipe.Mlflow:
+    """Return where runs are recorded, as ``mlflow.yml`` says.
+
+    Raises:
+        ParameterError: There is no such file, or it holds something else.
+    """
+    values = _read(loader, "mlflow")
+    try:
+        return recipe.check(recipe.Mlflow, values, "mlflow.yml")
+    except ParameterError as error:
+        raise ParameterError(
+            error.what.replace("Parameter '", "The key '").replace("parameter '", "key '"),
+            found=error.found,
+            expected=error.expected,
+            remedy=suggest(error.found.strip("'"), list(recipe.Mlflow.model_fields))
+            or "Correct conf/base/mlflow.yml, or restore it from the repository",
+        ) from error
+
+
+def check_datasets_of(loader: Any) -> None:
+    """Check the entries of ``catalog.yml``.
+
+    Raises:
+        ParameterError: There is no such file, or an entry is no dataset.
+    """
+    check_catalog(_read(loader, "catalog"))
+
+
+def _read(loader: Any, name: str) -> dict[str, Any]:
+    try:
+        values: dict[str, Any] = loader[name]
+    except Exception as error:  # the YAML reader's errors have no common base
+        raise ParameterError(
+            f"The file {name}.yml cannot be used",
+            found=f"{type(error).__name__}: {' '.join(str(error).split())}"[:300],
+            expected=f"a file conf/base/{name}.yml as it comes with the project",
+            remedy="Correct the file, or restore it from the repository",
+        ) from error
+    return values
 
 
 def _check_environment(loader: Any) -> None:

@@ -7,6 +7,7 @@ for ends it with 1.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal
@@ -15,6 +16,9 @@ from quantline.redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+# What a library says may hold an object's address, which is another one each time.
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+(?=>)")
 
 Severity = Literal["error", "warning", "note"]
 
@@ -59,7 +63,7 @@ class QuantlineError(Exception):
     def __init__(self, what: str, *, found: str, expected: str, remedy: str) -> None:
         super().__init__(redacted(what))
         self.what = redacted(what)
-        self.found = redacted(found)
+        self.found = _ADDRESS.sub("", redacted(found))
         self.expected = redacted(expected)
         self.remedy = redacted(remedy)
 
@@ -95,7 +99,7 @@ class ModelUnsupported(QuantlineError):
 
 
 class CodeNotAllowed(QuantlineError):
-    """A Keras file holds or names Python code, and running it was not allowed."""
+    """A model can do more than compute, such as run code or use files, and was not allowed to."""
 
 
 class PackageMissing(QuantlineError):
@@ -200,8 +204,20 @@ class PinDoesNotFit(QuantlineError):
     """A pinned scale and zero point cannot hold what was recorded, or are not to be had."""
 
 
+class InternalError(QuantlineError):
+    """A defect of Quantline or of a library, which is neither the model's nor the user's fault."""
+
+
 class ChildCrashed(QuantlineError):
     """Native code died, or ran out of time, in a child process."""
+
+
+class OutOfMemory(ChildCrashed):
+    """Memory ran out, or a child process held more of it than its limit allows."""
+
+
+class TemporaryFolderUnusable(QuantlineError):
+    """The folder for temporary files is full, or cannot be written."""
 
 
 class DelegateMissing(QuantlineError):

@@ -13,11 +13,12 @@ from kedro.framework.project import pipelines
 from kedro.io import MemoryDataset
 
 from quantline import recipe
-from quantline.configuration import read_parameters
+from quantline.configuration import check_datasets_of, read_mlflow, read_parameters
 from quantline.contract.targets import load
 from quantline.pipelines.release.pipeline import RECORDED
 from quantline.pipelines.retrain.nodes import check_retraining, retrain_model
 from quantline.pipelines.retrain.pipeline import CHECKED
+from quantline.project_files import check_datasets
 from quantline.redaction import redact_logs
 from quantline.release.outcome import REFUSED, notify, refusal, told
 
@@ -45,7 +46,8 @@ class CheckParameters:
         """Check the parameters of this run.
 
         Raises:
-            ParameterError: A parameter is unknown or mistyped, or names a target that is none.
+            ParameterError: A parameter is unknown or mistyped, or names a target that is none; or
+                another file of configuration cannot be read.
         """
         # Parameters hold paths; like the catalog's, they start from the project folder.
         os.chdir(context.project_path)
@@ -54,6 +56,19 @@ class CheckParameters:
         validation = recipe.check(recipe.Validation, parameters.get("validation", {}))
         if validation.target is not None:
             load(validation.target)
+        read_mlflow(context.config_loader)
+        check_datasets_of(context.config_loader)
+
+    @hook_impl(tryfirst=True)
+    def after_catalog_created(self, catalog: DataCatalog) -> None:
+        """Check that the catalog has every dataset of the pipelines.
+
+        Raises:
+            ParameterError: It lacks one.
+        """
+        names = set().union(*(pipeline.datasets() for pipeline in pipelines.values()))
+        needed = {name for name in names if not name.startswith("params:")}
+        check_datasets(needed - {"parameters", "project"}, catalog)
 
 
 class CheckRetraining:
@@ -105,7 +120,7 @@ class Release:
         loader = self._context.config_loader
         self._project = Project(
             Path(self._context.project_path),
-            loader["mlflow"],
+            read_mlflow(loader).model_dump(),
             {name: Path(catalog[name].filepath) for name in RECORDED},
             data=Path(catalog["release"].filepath).parents[1],
             environment=self._context.env or loader.default_run_env,

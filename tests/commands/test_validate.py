@@ -121,7 +121,21 @@ def test_the_recipe_beside_says_what_was_asked_for(desk: Any, float_ports: bytes
     assert other.status == 1
 
 
-@pytest.mark.parametrize("beside", ["{", "[1]", '{"scheme": "int9"}', '{"scheme": [1]}', ""])
+@pytest.mark.parametrize("change", [{"scheme": "int9"}, {"input_type": 3}, {"keep_float": ["("]}])
+def test_a_damaged_recipe_of_this_very_model_is_an_error(change: dict[str, Any], desk: Any) -> None:
+    assert desk.give("quantize", "float.tflite", "--ranges", "ranges.json", "-o",
+                     "int8.tflite").status == 0  # fmt: skip
+    beside = desk.folder / "int8.json"
+    beside.write_text(json.dumps({**json.loads(beside.read_text()), **change}))
+    done = desk.give(*GIVE)
+    assert done.status == 2
+    assert f"The recipe '{beside.name}' cannot be read" in done.err
+    assert f"at '{next(iter(change))}" in done.err
+
+
+@pytest.mark.parametrize(
+    "beside", ["{", "[1]", "[" * 100_000, '{"scheme": "int9"}', '{"scheme": [1]}', ""]
+)
 def test_other_json_beside_is_nothing(beside: str, made: Any) -> None:
     (made.folder / "int8.json").write_text(beside)
     done = made.give(*GIVE)
@@ -173,7 +187,7 @@ def spoil(change: Callable[[bytes], bytes]) -> Callable[[Any], None]:
 MISTAKES: dict[str, Any] = {
     "no model": (None, ["int9.tflite"], ["There is no model at 'int9.tflite'", "int8.tflite"]),
     "a folder": (None, ["."], ["'.' cannot be read", "a folder"]),
-    "a device": (None, ["/dev/zero"], ["not a file"]),
+    "a device": (None, ["/dev/zero"], ["Found: a device"]),
     "a zip": (None, ["samples.npz"], ["is a zip file", "'quantline quantize' makes one"]),
     "text": (None, ["ranges.json"], ["is not a .tflite file"]),
     "empty": (spoil(lambda _: b""), ["int8.tflite"], ["is empty", "0 bytes"]),

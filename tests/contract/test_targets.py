@@ -184,7 +184,7 @@ def test_a_mistake_in_the_file_is_told(text: str, said: list[str], tmp_path: Pat
 @pytest.mark.parametrize(
     ("name", "said"),
     [("cpuu", "Did you mean 'cpu'?"), ("xyz", "docs/targets.md"), ("", "There is no target ''"),
-     ("nothing.yml", "No such file"), ("cpu.yaml", "No such file")],
+     ("nothing.yml", "no such file"), ("cpu.yaml", "no such file")],
 )  # fmt: skip
 def test_a_target_that_is_not_there(name: str, said: str) -> None:
     with pytest.raises(ParameterError) as wrong:

@@ -154,8 +154,11 @@ def test_what_is_not_a_number_never_replaces_a_result(tmp_path: Path) -> None:
     dataset = JsonDataset(filepath=str(path))
     dataset.save({"top1": 0.5})
     before = path.read_bytes()
-    with pytest.raises(DatasetError):
-        dataset.save({"top1": float("nan")})
+    for number in ("nan", "inf"):
+        with pytest.raises(DatasetError) as error:
+            dataset.save({"scores": [{"top1": float(number)}]})
+        assert isinstance(reason(error), OutputNotWritten)
+        assert f"was not written. Found: {number} at 'scores.0.top1'" in str(reason(error))
     assert path.read_bytes() == before
 
 

@@ -131,7 +131,7 @@ CASES: list[tuple[str, Callable[[Any], None], Given, list[str]]] = [
     ("flipped bits", with_flipped_bits, {"sampling.evaluation.split": "other.npz"},
      ["'data/01_raw/other.npz' cannot be read", "CRC"]),
     ("half an archive", with_half_an_archive, {"sampling.evaluation.split": "other.npz"},
-     ["'data/01_raw/other.npz' cannot be read", "zip"]),
+     ["'data/01_raw/other.npz' cannot be read", "cut off"]),
     ("float labels", with_float_labels, {"sampling.evaluation.split": "other.npz"},
      ["are not class indices", "float64"]),
     ("too few labels", with_too_few_labels, {"sampling.evaluation.split": "other.npz"},
@@ -220,7 +220,11 @@ DAMAGED = {
         ["ranges.json'", "a damaged file"],
     ),
     "empty": ("06_models/ranges.json", b"", ["ranges.json'", "a damaged file"]),
-    "other keys": ("06_models/ranges.json", b"{}", ["The recorded ranges cannot be read"]),
+    "other keys": (
+        "06_models/ranges.json",
+        b"{}",
+        ["ranges.json' cannot be read", "no key 'tensors'"],
+    ),
     "ranges of another model": (
         "06_models/ranges.json",
         b'{"float_model_sha256": "0", "samples": 1, "samples_sha256": [], "tensors": [],'

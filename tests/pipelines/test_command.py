@@ -77,17 +77,78 @@ def test_parameters_that_cannot_be_read(project: Any, content: str, said: str) -
     status, _, err = project.run()
     assert status == 2
     assert len(err.strip().splitlines()) == 1
-    assert "The parameters cannot be read." in err
+    assert "cannot be read." in err
     assert said in err
 
 
-def test_an_error_that_nobody_foresaw_does_not_look_like_a_refusal(project: Any) -> None:
-    catalog = project.folder / "conf/base/catalog.yml"
-    catalog.write_text(catalog.read_text().replace("\nranges:\n", "\nrangse:\n"))
-    status, _, err = project.run("--pipelines", "sampling")
+def test_an_error_that_nobody_foresaw_does_not_look_like_a_refusal(
+    kedro_run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("of all things")
+
+    monkeypatch.setattr("quantline.pipelines.sampling.nodes.draw", fail)
+    status, paragraph = kedro_run("--pipelines", "sampling")
     assert status == 2
-    assert "Traceback" in err
-    assert "'ranges' not found in the catalog" in err.splitlines()[-1]
+    assert "ZeroDivisionError: of all things, at nodes.py:" in paragraph
+    assert "QUANTLINE_TRACEBACK=1" in paragraph
+
+
+CONFIGS = {
+    "not YAML": ("run: [", "line 2"),
+    "a list": ("- run\n", "a list at the top"),
+    "no section": ("other: {}\n", "no mapping 'run'"),
+    "another section": ("run: 3\n", "no mapping 'run'"),
+}
+
+
+@pytest.mark.parametrize(("content", "said"), CONFIGS.values(), ids=CONFIGS)
+def test_a_file_of_options_that_cannot_be_read(
+    kedro_run: Any, project: Any, content: str, said: str
+) -> None:
+    (project.folder / "run.yml").write_text(content)
+    status, told = kedro_run("--config", "run.yml")
+    assert status == 2
+    assert said in told
+
+
+def test_a_file_of_options_is_taken(kedro_run: Any, project: Any) -> None:
+    (project.folder / "run.yml").write_text("run: {pipelines: nonsense}\n")
+    status, told = kedro_run("--config", "run.yml")
+    assert status == 2
+    assert "There is no pipeline 'nonsense'" in told
+
+
+CONFIGURATION = {
+    "mlflow.yml": ("experiment: 3\n", "The key 'mlflow.yml.experiment' has a bad value"),
+    "mlflow_empty.yml": ("", None),
+    "catalog.yml": ("- a\n", "catalog.yml' cannot be read. Found: a list at the top"),
+    "catalog_more.yml": ("x: 3\n", "The entry 'x' of catalog.yml is no dataset"),
+    "catalog_class.yml": ("manifest: {type: no.Such}\n", "describes a dataset that cannot be made"),
+    "catalog_argument.yml": ("manifest: {type: quantline.datasets.JsonDataset, path: a}\n",
+                             "describes a dataset that cannot be made"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "case"), CONFIGURATION.items(), ids=CONFIGURATION)
+def test_configuration_that_is_wrong_is_named(
+    kedro_run: Any, project: Any, name: str, case: tuple[str, str | None]
+) -> None:
+    content, said = case
+    (project.folder / "conf/local" / name).write_text(content)
+    status, paragraph = kedro_run("--pipelines", "sampling")
+    assert status == (0 if said is None else 2), paragraph
+    assert (said or "") in paragraph
+
+
+def test_configuration_that_is_missing_is_named(kedro_run: Any, project: Any) -> None:
+    (project.folder / "conf/base/mlflow.yml").unlink()
+    status, paragraph = kedro_run("--pipelines", "sampling")
+    assert status == 2
+    assert "The file mlflow.yml cannot be used" in paragraph
+
+
+def test_options_that_kedro_refuses_end_with_2_too(project: Any) -> None:
     status, out, _ = project.run("--pipeline", "sampling", "--pipelines", "sampling")
     assert status == 2
     assert "cannot be used together" in out  # where Kedro says it

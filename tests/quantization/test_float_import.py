@@ -17,7 +17,7 @@ from quantline.errors import (
     ModelUnreadable,
     ModelUnsupported,
 )
-from quantline.quantization import import_float
+from quantline.quantization import import_float, source_of
 from quantline.tflite import Runtime, read
 
 if TYPE_CHECKING:
@@ -156,3 +156,9 @@ def test_a_model_with_gradients_of_its_own(keras: Any, tmp_path: Path) -> None:
     content = imported(tmp_path / "swish.keras", samples).content
     got = np.concatenate([Runtime(content).predict(sample) for sample in samples])
     np.testing.assert_allclose(got, np.asarray(model(samples)), atol=1e-5)
+
+
+def test_the_source_is_the_model_that_was_imported_and_not_the_one_that_is_named_by_now() -> None:
+    named = recipe.Model(path="another.keras", allow_lambda=True)
+    source = source_of({"source": {"path": "data/06_models/trained.keras"}}, named)
+    assert source == recipe.Model(path="data/06_models/trained.keras", allow_lambda=True)

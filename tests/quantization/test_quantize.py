@@ -150,6 +150,20 @@ def test_ranges_with_a_gap_are_refused(plain: Any) -> None:
         )
 
 
+@pytest.mark.parametrize("change", [{"index": 10_000}, {"name": "another"}])
+def test_ranges_of_tensors_that_the_model_does_not_have_are_refused(
+    plain: Any, change: dict[str, Any]
+) -> None:
+    ranges = record(plain.float_tflite, plain.samples)
+    strange = replace(ranges.tensors[-1], **change)
+    with pytest.raises(RangesMismatch, match="name tensors that the float model does not have"):
+        quantize(
+            plain.float_tflite,
+            replace(ranges, tensors=(*ranges.tensors[:-1], strange)),
+            recipe.Conversion(),
+        )
+
+
 @pytest.mark.parametrize("scheme", ["int8", "int8_float_fallback", "int8_per_tensor", "int16x8"])
 def test_integer_activations_need_ranges(plain: Any, scheme: Any) -> None:
     io_type = SCHEMES[scheme].io_types[0]

@@ -34,7 +34,13 @@ def test_an_error_of_ours_passes_through(plain: Any) -> None:
 
 def test_what_takes_too_long_is_ended_and_named(plain: Any) -> None:
     with pytest.raises(ChildCrashed) as caught:
-        record_apart(plain.float_tflite, plain.samples, name="'my.keras'", timeout_s=0.01)
+        record_apart(
+            plain.float_tflite,
+            plain.samples,
+            name="'my.keras'",
+            timeout_s=0.01,
+            limit="calibration.timeout_s",
+        )
     assert caught.value.what.startswith("Recording the ranges of 'my.keras' took too long")
     assert "peak memory" in caught.value.found
     assert "'calibration.timeout_s'" in caught.value.remedy

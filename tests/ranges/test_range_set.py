@@ -12,8 +12,11 @@ from tests.conftest import public_convert
 from quantline.errors import InputMismatch, ResultMissing, SamplesNotFinite
 from quantline.files import canonical_json
 from quantline.ranges import RangeSet, TensorRange, record
+from quantline.ranges.sketch import Sketch
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conftest import Trained
 
 SOME = RangeSet(
@@ -50,6 +53,63 @@ def test_a_missing_part_is_an_error(name: str) -> None:
 def test_other_values_are_an_error(change: dict[str, Any]) -> None:
     with pytest.raises(ResultMissing, match="calibration"):
         RangeSet.from_dict({**SOME.to_dict(), **change})
+
+
+def test_what_they_were_made_from_may_stand_beside() -> None:
+    assert RangeSet.from_dict({**SOME.to_dict(), "made_from": {"inputs": {}}}) == SOME
+
+
+def changed(**values: Any) -> dict[str, Any]:
+    """The set with other values of its second tensor."""
+    whole = SOME.to_dict()
+    first, second = whole["tensors"]
+    return {**whole, "tensors": [first, {**second, **values}]}
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ([], "a list of 0 at the top level"),
+        (None, "null at the top level"),
+        ({**SOME.to_dict(), "samples": 0}, "0 at 'samples'"),
+        ({**SOME.to_dict(), "samples": True}, "true at 'samples'"),
+        ({**SOME.to_dict(), "versions": ["2"]}, "a list of 1 at 'versions'"),
+        ({**SOME.to_dict(), "float_model_sha256": 3}, "3 at 'float_model_sha256'"),
+        ({**SOME.to_dict(), "tensors": SOME.to_dict()["tensors"] * 2}, "at the top level"),
+        (changed(index=-1), "-1 at 'tensors.1.index'"),
+        (changed(index=0), "at the top level"),  # twice the same
+        (changed(name=7), "7 at 'tensors.1.name'"),
+        (changed(min=float("nan")), "nan at 'tensors.1.min'"),
+        (changed(min=7.0), "at 'tensors.1'"),  # above the largest
+        (changed(max=1e39), "1e+39 at 'tensors.1.max'"),  # float32 has no such number
+        (changed(max=None), "at 'tensors.1'"),
+        (changed(count=-1), "-1 at 'tensors.1.count'"),
+        (changed(nan=10**400), "at 'tensors.1.nan'"),
+        (changed(sum_min="1/0"), "'1/0' at 'tensors.1.sum_min'"),
+        (changed(sum_min="1e999999999"), "'1e999999999' at 'tensors.1.sum_min'"),
+        (changed(sum_max="9" * 1_000_000), "at 'tensors.1.sum_max'"),
+        (changed(sum_max="1"), "at 'tensors.1': sums of extremes"),  # of no samples
+        (changed(sketch="AAA"), "at 'tensors.1': "),
+        (
+            changed(sketch=Sketch.of(np.float32([7])).to_text()),
+            "at 'tensors.1': a sketch of values",
+        ),
+        (changed(sketch=None), "null at 'tensors.1.sketch'"),
+    ],
+    ids=range(23),
+)
+def test_what_cannot_have_been_recorded_is_refused(values: Any, found: str) -> None:
+    with pytest.raises(ResultMissing) as caught:
+        RangeSet.from_dict(values)
+    assert found in caught.value.found
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b"\xff", b'{"a": 1, "a": 1}', b"{}"])
+def test_a_file_of_something_else_is_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "ranges.json").write_bytes(content)
+    with pytest.raises(ResultMissing, match=r"ranges\.json' cannot be read"):
+        RangeSet.load(tmp_path / "ranges.json")
 
 
 def test_ranges_of_all_samples_are_the_extremes_of_the_parts(plain: Trained) -> None:

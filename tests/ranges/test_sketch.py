@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+
 import numpy as np
 import pytest
 
-from quantline.ranges.sketch import RELATIVE_WIDTH, Sketch, merged
+from quantline.ranges.sketch import RELATIVE_WIDTH, Sketch, bin_of, merged
 
 SHAPES = {
     "normal": lambda rng: rng.normal(0.5, 2, 20_000),
@@ -58,6 +60,43 @@ def test_text_brings_it_back(values: np.ndarray) -> None:
     assert Sketch.from_text(sketch.to_text()) == sketch
     with pytest.raises(ValueError, match="do not hold together"):
         Sketch.from_text(sketch.to_text()[:-8])
+
+
+@pytest.mark.parametrize(
+    ("keys", "counts", "wrong"),
+    [
+        ([3, 3], [1, 1], "do not hold together"),
+        ([3, 2], [1, 1], "do not hold together"),
+        ([-(2**31), 2**31 - 1], [1, 1], "beyond all finite numbers"),  # their difference overflows
+        ([0x7F80], [1], "beyond all finite numbers"),  # infinity
+        ([3], [0], "do not hold together"),
+        ([3], [-1], "do not hold together"),
+        ([3, 4], [2**62, 2**62], "more values than can be counted"),
+    ],
+)
+def test_what_no_values_give_is_refused(keys: list[int], counts: list[int], wrong: str) -> None:
+    packed = np.array(keys, "<i4").tobytes() + np.array(counts, "<i8").tobytes()
+    with pytest.raises(ValueError, match=wrong):
+        Sketch.from_text(base64.b64encode(packed).decode())
+
+
+@pytest.mark.parametrize("text", ["é", "====", "A", "AA=A"])
+def test_what_is_no_base64_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        Sketch.from_text(text)
+
+
+def test_the_largest_numbers_have_finite_quantiles() -> None:
+    largest = np.finfo(np.float32).max
+    sketch = Sketch.of(np.array([-largest, largest], np.float32))
+    assert Sketch.from_text(sketch.to_text()) == sketch
+    assert [sketch.quantile(p) for p in (0.0, 1.0)] == pytest.approx([-largest, largest])
+    assert [bin_of(value) for value in (-largest, 0.0, largest)] == [-0x7F7F, 0, 0x7F7F]
+
+
+def test_the_bin_of_a_number_is_the_one_it_is_counted_in(values: np.ndarray) -> None:
+    for value in values[:50]:
+        assert Sketch.of(np.array([value])).keys.tolist() == [bin_of(float(value))]
 
 
 def test_both_zeros_are_one_bin() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from quantline.report import draw_summary, summarize, summary_table
+from quantline.errors import OutputNotWritten, ResultMissing
+from quantline.report import draw_summary, print_results, summarize, summary_table
 from quantline.report.rounding import percent, points
 
 SCORES = {"top1": 0.9255, "top1_low": 0.9202, "top1_high": 0.9305,
@@ -50,6 +51,17 @@ def rendered(values: dict[str, Any]) -> str:
     out = io.StringIO()
     Console(file=out, width=120).print(summary_table(values, MANIFEST))
     return out.getvalue()
+
+
+def test_scores_of_other_examples_are_not_summed_up() -> None:
+    sound = summary(**SCORES)
+    for float_metrics, int8_metrics, comparison in (
+        ({**SCORES, "examples": 10}, {**SCORES, "examples": 20}, sound["comparison"]),
+        (SCORES, {}, sound["comparison"]),
+        (SCORES, SCORES, {"agreement": 1.0}),
+    ):
+        with pytest.raises(ResultMissing, match="not of the same examples"):
+            summarize(float_metrics, int8_metrics, comparison, {}, {}, {}, {})
 
 
 def test_the_summary_joins_scores_and_times() -> None:
@@ -143,3 +155,32 @@ def test_a_band_gives_way_to_what_a_device_took() -> None:
     assert "1.2 to 3.4 ms" not in text
     assert "usb:0" in text
     assert "99.70% as on the CPU" in text
+
+
+class Refusing(io.StringIO):
+    def __init__(self, error: OSError) -> None:
+        super().__init__()
+        self.error = error
+
+    def write(self, text: str) -> int:
+        raise self.error
+
+
+def test_a_table_is_lost_to_a_reader_who_left_and_an_error_on_a_full_disk(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from rich.table import Table
+
+    monkeypatch.setattr("sys.stdout", Refusing(BrokenPipeError()))
+    print_results(Table("a"), "b", width=80)
+    monkeypatch.setattr("sys.stdout", Refusing(OSError(28, "No space left on device")))
+    with pytest.raises(OutputNotWritten, match="could not be printed"):
+        print_results(Table("a"), "b", width=80)
+
+
+def test_a_table_and_texts_are_printed_in_their_order(capsys: pytest.CaptureFixture[str]) -> None:
+    from rich.table import Table
+
+    print_results(Table("heading"), "[not markup] " + "x" * 200, width=80)
+    out = capsys.readouterr().out
+    assert out.index("heading") < out.index("[not markup] " + "x" * 200)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -204,3 +206,107 @@ def test_a_damaged_list_is_an_error_of_ours(folder: Path, text: str) -> None:
 
 def test_a_folder_without_images_is_empty(tmp_path: Path) -> None:
     assert list(opened(tmp_path).entries(".")) == []
+
+
+WIDE = {
+    "16-bit png": ("a.png", Image.fromarray(np.full((4, 6), 40_000, np.uint16)), "16-bit"),
+    "16-bit tiff": ("a.tif", Image.fromarray(np.full((4, 6), 40_000, np.uint16)), "16-bit"),
+    "32-bit tiff": ("a.tif", Image.fromarray(np.full((4, 6), 70_000, np.int32)), "32-bit"),
+    "float tiff": ("a.tif", Image.fromarray(np.full((4, 6), 0.5, np.float32)), "floating point"),
+}
+
+
+@pytest.mark.parametrize(("name", "image", "said"), WIDE.values(), ids=WIDE)
+@pytest.mark.parametrize("color", ["rgb", "grayscale"])
+def test_values_that_8_bits_do_not_hold_are_not_cut_off(
+    tmp_path: Path, name: str, image: Image.Image, said: str, color: str
+) -> None:
+    image.save(tmp_path / name)
+    with pytest.raises(ExampleUnreadable, match=name) as wrong:
+        chosen(opened(tmp_path, color=color), ".")
+    assert said in wrong.value.found
+
+
+def test_of_an_animation_the_first_frame_is_taken(tmp_path: Path) -> None:
+    frames = [Image.new("L", (6, 4), value) for value in (10, 200)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    (example,) = chosen(opened(tmp_path, color="grayscale"), ".")
+    assert (example.value == 10).all()
+
+
+def test_cmyk_becomes_rgb_as_pillow_has_it(tmp_path: Path) -> None:
+    image = Image.fromarray(picture(3)).convert("CMYK")
+    image.save(tmp_path / "a.tif")
+    (example,) = chosen(opened(tmp_path), ".")
+    np.testing.assert_array_equal(example.value, np.asarray(image.convert("RGB")))
+
+
+@pytest.mark.parametrize("size", [(20_000, 10_000), (60_000, 60_000)])
+def test_an_image_that_claims_more_pixels_than_memory_is_refused(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    Image.new("1", (8, 8)).save(tmp_path / "a.png")
+    content = bytearray((tmp_path / "a.png").read_bytes())
+    for place, value in zip((16, 20), size, strict=True):
+        content[place : place + 4] = value.to_bytes(4, "big")
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(ExampleUnreadable, match=r"a\.png") as wrong:
+        chosen(opened(tmp_path), ".")
+    assert "pixels" in wrong.value.found
+
+
+def test_a_program_for_a_printer_is_no_image(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 4 4\n%%EOF\n")
+    with pytest.raises(ExampleUnreadable, match="bytes of another kind"):
+        chosen(opened(tmp_path), ".")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "loop"])
+def test_what_is_no_file_is_never_opened(folder: Path, kind: str) -> None:
+    path = folder / "images" / "odd.png"
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero" if kind == "device" else path)
+    (folder / "list.csv").write_text("file,label\nimages/odd.png,0\n")
+    with pytest.raises(ExampleUnreadable, match=f"a {kind}"):
+        chosen(opened(folder), "list.csv")
+    (folder / "other.csv").symlink_to(path)
+    with pytest.raises(DatasetNotFound, match=f"a {kind}"):
+        list(opened(folder).entries("other.csv"))
+
+
+def test_what_libtiff_says_of_damage_is_not_printed(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Image.fromarray(picture(3)).save(tmp_path / "a.tif", compression="tiff_lzw")
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    content[12:40] = b"\xff" * 28
+    (tmp_path / "a.tif").write_bytes(content)
+    with pytest.raises(ExampleUnreadable, match=r"a\.tif"):
+        chosen(opened(tmp_path), ".")
+    assert capfd.readouterr().err == ""
+
+
+def test_no_error_names_an_address_in_memory(folder: Path) -> None:
+    (folder / "images" / "a.png").write_bytes(b"no image")
+    with pytest.raises(ExampleUnreadable) as wrong:
+        chosen(opened(folder), "list.csv")
+    assert "0x" not in str(wrong.value)
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "a\0b", "images/a.png/inner.png"])
+def test_a_name_that_no_file_has_is_an_error(folder: Path, name: str) -> None:
+    (folder / "list.csv").write_text(f"file,label\n{name},0\n")
+    with pytest.raises(ExampleUnreadable):
+        chosen(opened(folder), "list.csv")
+    with pytest.raises((DatasetNotFound, SplitUnusable)):
+        list(opened(folder).entries(name))
+
+
+def test_a_label_of_many_digits_is_shown_in_part(folder: Path) -> None:
+    (folder / "list.csv").write_text(f"file,label\nimages/a.png,{'9' * 5000}\n")
+    with pytest.raises(LabelMismatch, match="Line 2") as wrong:
+        list(opened(folder).entries("list.csv"))
+    assert len(str(wrong.value)) < 400

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import pytest
 import yaml
 
 from quantline import recipe
-from quantline.errors import CalibrationUnfit, Finding
+from quantline.errors import CalibrationUnfit, Finding, ManifestStale
 from quantline.sampling import (
     Bounds,
     Distribution,
@@ -360,6 +361,13 @@ def fashion() -> dict[str, Any]:
         "test": np.stack(list(preview(dataset, manifest))),
         "labels": [each["label"] for each in manifest["calibration"]["examples"]],
     }
+
+
+def test_an_example_that_the_dataset_does_not_have(fashion: dict[str, Any]) -> None:
+    manifest = copy.deepcopy(fashion["manifest"])
+    manifest["calibration"]["examples"][0]["id"] += "0" * 9
+    with pytest.raises(ManifestStale, match="no example"):
+        stored_dtype(fashion["dataset"], manifest)
 
 
 def test_the_embedded_sets_are_sound(fashion: dict[str, Any]) -> None:

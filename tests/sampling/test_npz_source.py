@@ -192,8 +192,8 @@ def test_an_array_that_was_cut_off_is_an_error(tmp_path: Path) -> None:
     np.save(buffer, np.zeros((5, 2)))
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("x.npy", buffer.getvalue()[:-40])
-    with pytest.raises(ExampleUnreadable, match=r"a\.npz"):
-        chosen(opened(tmp_path), "a.npz")
+    with pytest.raises(DatasetNotFound, match=r"80 bytes, before 40 bytes"):
+        list(opened(tmp_path).entries("a.npz"))
 
 
 def test_a_member_that_numpy_does_not_write_is_an_error(tmp_path: Path) -> None:
@@ -224,3 +224,50 @@ def test_an_array_larger_than_memory_allows_is_streamed(tmp_path: Path) -> None:
         tracemalloc.stop()
     assert count == 2
     assert peak < 20 * row_bytes  # of 800
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [np.full(7, np.nan), np.array([None] * 7), np.full(7, 1j), np.zeros((7, 0), int),
+     np.array(["2026-01-01"] * 7, "datetime64[D]"), np.zeros(7, [("a", int)]), np.zeros(7, bool)],
+    ids=["nan", "objects", "complex", "no columns", "dates", "fields", "bool"],
+)  # fmt: skip
+def test_labels_of_odd_kinds_are_an_error(tmp_path: Path, labels: Any) -> None:
+    np.savez(tmp_path / "a.npz", x=arrays()[0], y=labels)
+    with pytest.raises((LabelMismatch, DatasetNotFound), match=r"a\.npz"):
+        list(opened(tmp_path).entries("a.npz"))
+
+
+def test_labels_beyond_any_class_are_kept_as_they_are(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=arrays(1)[0], y=np.array([2**64 - 1], np.uint64))
+    assert [entry.label for entry in opened(tmp_path).entries("a.npz")] == [2**64 - 1]
+
+
+@pytest.mark.parametrize("x", [np.zeros((3, 0)), np.full((3, 2), "a"), np.ones((3, 2), complex)])
+def test_examples_without_numbers_are_an_error(tmp_path: Path, x: np.ndarray) -> None:
+    np.savez(tmp_path / "a.npz", x=x)
+    with pytest.raises(DatasetNotFound, match=r"a\.npz"):
+        list(opened(tmp_path).entries("a.npz"))
+
+
+def test_no_rows_are_no_examples(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.zeros((0, 4)), y=np.zeros(0, int))
+    assert list(opened(tmp_path).entries("a.npz")) == []
+
+
+def test_more_rows_than_can_be_listed_are_refused_at_once(tmp_path: Path) -> None:
+    with (
+        zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("x.npy", "w", force_zip64=True) as member,
+    ):
+        header = {"descr": "|u1", "fortran_order": False, "shape": (20 << 20, 1)}
+        np.lib.format.write_array_header_1_0(member, header)
+        for _ in range(20):
+            member.write(bytes(1 << 20))
+    with pytest.raises(DatasetNotFound, match="20,971,520 examples"):
+        list(opened(tmp_path).entries("a.npz"))
+
+
+def test_the_array_of_examples_may_have_a_name_with_slashes(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", **{"train/x": arrays()[0]})
+    assert len(list(opened(tmp_path, x="train/x").entries("a.npz"))) == 7

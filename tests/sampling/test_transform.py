@@ -322,5 +322,48 @@ def test_a_function_that_fails_is_an_error_that_quotes_it(project: Project) -> N
 
 def test_a_name_that_is_no_function_is_an_error(project: Project) -> None:
     spec = project.write("prepare = 3\n")
-    with pytest.raises(TransformFailed, match="my_transform:prepare"):
+    with pytest.raises(TransformFailed, match="my_transform:prepare") as caught:
+        build_transform(spec)
+    assert "no function, but of type int" in caught.value.found
+
+
+RESULTS = {
+    "nothing": ("None", "NoneType"),
+    "text": ("'a picture'", "str"),
+    "lists of two lengths": ("[[1], [2, 3]]", "ValueError"),
+    "objects": ("image.astype(object)", "dtype object"),
+    "complex": ("image * 1j", "dtype complex"),
+    "an object": ("object()", "result of object"),
+}
+
+
+@pytest.mark.parametrize(("result", "said"), RESULTS.values(), ids=RESULTS)
+def test_a_function_that_gives_no_numbers_is_an_error(
+    project: Project, result: str, said: str
+) -> None:
+    spec = project.write(f"def prepare(image):\n    return {result}\n")
+    with pytest.raises(TransformFailed, match="'my_transform:prepare' failed") as caught:
+        build_transform(spec)(picture())
+    assert said in caught.value.found
+
+
+def test_lists_of_numbers_are_an_array(project: Project) -> None:
+    spec = project.write("def prepare(image):\n    return [[1, 2], [3, 4]]\n")
+    assert build_transform(spec)(picture()).tolist() == [[1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize(
+    "source", ["import sys\ndef prepare(image):\n    sys.exit(0)\n", "import sys\nsys.exit(0)\n"]
+)
+def test_a_function_or_module_that_ends_the_process_is_an_error(
+    project: Project, source: str
+) -> None:
+    spec = project.write(source)
+    with pytest.raises(TransformFailed, match="SystemExit"):
+        build_transform(spec)(picture())
+
+
+def test_the_line_that_failed_is_named(project: Project) -> None:
+    spec = project.write("def prepare(image):\n    part = image[0]\n    return part['a']\n")
+    with pytest.raises(TransformFailed, match=r"my_transform\.py, line 3"):
         build_transform(spec)(picture())

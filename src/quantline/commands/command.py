@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from quantline.errors import InputMismatch, QuantlineError
+from quantline.unforeseen import BROKEN_PIPE, as_error, give_up, not_printed, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +28,9 @@ _SPOKEN: tuple[tuple[str, str], ...] = (
     (r"set 'model\.path' to", "give"),
     (r"Set 'model\.path'", "Check the path"),
     (r"(?i:set) 'model\.allow_lambda' to true", "add '--allow-lambda'"),
+    (r"(?i:set) 'model\.allow_unsafe' to true", "add '--allow-unsafe'"),
+    (r"'limits\.(load_s|memory_gib)'", r"'--\1'"),
+    (r"; if you trust it, raise 'limits\.\w+'", ""),
     (r"Set '(conversion|model)\.", r"Give '\1."),
     (r"set '(conversion|model)\.", r"give '\1."),
     (r"'model\.signature' to one of them, such as '", "'--signature' one of them, such as '"),
@@ -33,7 +38,7 @@ _SPOKEN: tuple[tuple[str, str], ...] = (
     (r"'conversion\.ranges\.method: minmax' and 'conversion\.bias_correction: false'",
      "'--method minmax'"),
     (r"'conversion\.ranges\.(\w+): (\w+)'", r"'--\1 \2'"),
-    (r", or raise the time limit \(.*\)", ""),
+    (r", or raise '(calibration|conversion)\.timeout_s'", ""),
     (r"'conversion\.(\w+): (\w+)'", r"'--\1 \2'"),
     (r"'conversion\.(\w+)'", r"'--\1'"),
     (r"set 'validation\.integer_only: false' to go on with a model that is in part float",
@@ -97,15 +102,31 @@ class Command(click.Command):
         as_json = ctx.params.pop("as_json")
         try:
             result: Result = super().invoke(ctx)
+            text = to_json(result.values) if as_json else result.text
         except QuantlineError as error:
             _stop(ctx, as_option(error), as_json=as_json)
         except click.UsageError as error:
             if as_json:
                 _tell({"kind": "UsageError", "what": error.format_message()}, error.exit_code)
             raise
-        click.echo(to_json(result.values) if as_json else result.text)
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise  # what click itself makes of them is right
+        except Exception as error:
+            _stop(ctx, as_error(error), as_json=as_json)
+        _print(ctx, text)
         if result.exit_status:
             ctx.exit(result.exit_status)
+
+
+def _print(ctx: click.Context, text: str) -> None:
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        give_up(sys.stdout)
+        ctx.exit(BROKEN_PIPE)  # as a program ends that does not catch the signal
+    except OSError as error:
+        give_up(sys.stdout)
+        _stop(ctx, not_printed(error), as_json=False)
 
 
 def to_json(values: Any) -> str:
@@ -126,7 +147,7 @@ def warn(findings: Sequence[Finding]) -> None:
     """Print what a lint found, apart from mere notes, on stderr."""
     for each in findings:
         if each.severity != "note":
-            click.echo(f"warning: {spoken(str(each))}", err=True)
+            say(f"warning: {spoken(str(each))}", sys.stderr)
 
 
 @contextmanager
@@ -142,7 +163,7 @@ def held_warnings() -> Iterator[None]:
         logger.removeHandler(handler)
         logger.propagate = propagates
     for text in handler.texts:
-        click.echo(f"warning: {spoken(text)}", err=True)
+        say(f"warning: {spoken(text)}", sys.stderr)
 
 
 class _Held(logging.Handler):
@@ -158,7 +179,7 @@ def spoken(text: str) -> str:
     """Return a text that names options where the library names parameters of the pipeline."""
     for pattern, spoken in _SPOKEN:
         text = re.sub(pattern, spoken, text)
-    return re.sub(r"'--(\w+)_type\b", r"'--\1-type", text)
+    return re.sub(r"'--(\w+)_(type|s|gib)\b", r"'--\1-\2", text)
 
 
 def _stop(ctx: click.Context, error: QuantlineError, *, as_json: bool) -> NoReturn:
@@ -166,12 +187,12 @@ def _stop(ctx: click.Context, error: QuantlineError, *, as_json: bool) -> NoRetu
         parts = ("what", "found", "expected", "remedy")
         told = {"kind": type(error).__name__, **{name: getattr(error, name) for name in parts}}
         _tell(told, error.exit_status)
-    click.echo(f"Error: {error}", err=True)
+    say(f"Error: {error}", sys.stderr)
     ctx.exit(error.exit_status)
 
 
 def _tell(error: dict[str, Any], status: int) -> None:
-    click.echo(to_json({"error": error, "exit_status": status}))
+    say(to_json({"error": error, "exit_status": status}), sys.stdout)
 
 
 def output_option(what: str) -> Callable[[Any], Any]:

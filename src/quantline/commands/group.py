@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from quantline import __version__
-from quantline.errors import suggest
+from quantline.errors import QuantlineError, suggest
+from quantline.unforeseen import say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 INTERRUPTED = 130  # what shells report for SIGINT
 
@@ -74,8 +79,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            click.echo("\nInterrupted. Nothing was half-written; the same command runs again.",
-                       err=True)  # fmt: skip
+            say("\nInterrupted. Nothing was half-written; the same command runs again.", sys.stderr)
             ctx.exit(INTERRUPTED)
 
 
@@ -92,12 +96,30 @@ class _Kedros(click.Command):
         super().__init__(name, params=[rest], add_help_option=False, context_settings=settings)
 
     def invoke(self, ctx: click.Context) -> Any:
-        from kedro.framework.cli.cli import main
         from kedro.utils import find_kedro_project
 
-        if self.name in _OF_A_PROJECT and find_kedro_project(Path.cwd()) is None:
+        project = find_kedro_project(Path.cwd())
+        if self.name in _OF_A_PROJECT and project is None:
             ctx.fail(f"'{self.name}' runs in a project's folder, and there is none around here.")
+        try:
+            main = _start_kedro(project)
+        except QuantlineError as error:
+            say(f"Error: {error}", sys.stderr)
+            ctx.exit(error.exit_status)
         main()
+
+
+def _start_kedro(project: Path | None) -> Callable[[], None]:
+    """Import Kedro, which sets up logging by the project's file at once."""
+    from quantline.project_files import bad_logging, check_logging
+
+    if project is not None:
+        check_logging(project)
+    try:
+        from kedro.framework.cli.cli import main
+    except (ValueError, TypeError, AttributeError) as error:
+        raise bad_logging(error) from error
+    return main  # type: ignore[no-any-return]
 
 
 @click.group(

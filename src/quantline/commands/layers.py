@@ -17,6 +17,7 @@ from quantline.files import sha256
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from quantline.commands.options import Reading
     from quantline.contract.layers import LayerError
 
 _TIMEOUT_S = 1800
@@ -41,8 +42,7 @@ def layers(
     data: str,
     top: int | None,
     by: str,
-    signature: str | None,
-    allow_lambda: bool,
+    reading: Reading,
 ) -> Result:
     """Compare a float and a quantized model layer by layer, the worst first.
 
@@ -56,6 +56,7 @@ def layers(
         quantline layers model.keras model_int8.tflite --data samples.npz --top 10
     """  # noqa: D301 - click's mark for lines that stay as they are
     from quantline.child import run_in_child
+    from quantline.commands.model_file import read_model
     from quantline.commands.prepare import prepare
     from quantline.contract.layers import compare_layers
     from quantline.contract.link import layer_outputs
@@ -69,11 +70,8 @@ def layers(
             expected="a .tflite file",
             remedy="Give the float model first and the .tflite file made from it second",
         )
-    content = Path(quantized).read_bytes()
-    read(content, f"'{quantized}'")
-    prepared = prepare(
-        float_model, data, signature=signature, allow_lambda=allow_lambda, lenient=True
-    )
+    content, _ = read_model(Path(quantized))
+    prepared = prepare(float_model, data, reading, lenient=True)
     assert prepared.samples is not None  # noqa: S101 - the data is required
     original = prepared.model.content
     errors = run_in_child(

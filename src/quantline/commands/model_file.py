@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from quantline.errors import ModelNotFound, ModelUnreadable, first_few
+from quantline.reading import Unreadable, read_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +25,7 @@ def read_model(path: Path) -> tuple[bytes, Graph]:
     from quantline.tflite.unpack import IDENTIFIER
 
     remedy = "Give a .tflite file; 'quantline quantize' makes one of a trained model"
-    if not path.exists():
+    if not os.path.exists(path):
         near = sorted(each.name for each in path.parent.glob("*.tflite"))
         raise ModelNotFound(
             f"There is no model at '{path}'",
@@ -32,12 +34,9 @@ def read_model(path: Path) -> tuple[bytes, Graph]:
             remedy="Check the path",
         )
     try:
-        content = path.read_bytes() if path.is_file() else None
-    except OSError as error:
-        raise _unreadable(path, f"{error.strerror} ({type(error).__name__})", remedy) from error
-    if content is None:
-        kind = "a folder" if path.is_dir() else "something that is not a file"
-        raise _unreadable(path, kind, remedy)
+        content = read_file(path)
+    except Unreadable as error:
+        raise _unreadable(path, str(error), remedy) from error
     try:
         return content, read(content, f"'{path}'")
     except ModelUnreadable as error:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quantline.errors import OutputNotWritten
+from quantline.reading import Unreadable, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -42,10 +44,12 @@ def check_outputs(outputs: Iterable[Path], inputs: Iterable[str | None], *, suff
                     expected="another file than the inputs",
                     remedy="Give another name",
                 )
-        if path.is_dir():
+        # Unlike pathlib's, these take a name that no file can have.
+        if os.path.exists(path) and not os.path.isfile(path):
+            kind = "a folder" if os.path.isdir(path) else "a pipe or a device"
             raise OutputNotWritten(
                 f"The result '{path}' cannot be written",
-                found="a folder of that name",
+                found=f"{kind} of that name",
                 expected="a file, or nothing there yet",
                 remedy="Give a file's name",
             )
@@ -64,14 +68,14 @@ def write_together(contents: Mapping[Path, bytes], *, force: bool) -> None:
     """
     if not force:
         for path, content in contents.items():
-            if path.exists() and path.read_bytes() != content:
+            if path.exists() and not _holds(path, content):
                 raise OutputNotWritten(
                     f"'{path}' is there already and holds something else",
                     found=f"a different file of {path.stat().st_size:,} bytes",
                     expected="no file, or one of the same content",
                     remedy="Give another name, or '--force' to replace it",
                 )
-    partials = {path: path.with_name(f".{path.name}.partial") for path in contents}
+    partials = {path: _partial(path) for path in contents}
     try:
         for path, content in contents.items():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -94,25 +98,40 @@ def write_together(contents: Mapping[Path, bytes], *, force: bool) -> None:
 def _check_folder(path: Path) -> None:
     """Try to make a file where the result will be, or in what will hold its folder."""
     folder = path.absolute().parent
-    while not folder.exists():
+    while not os.path.exists(folder):
         folder = folder.parent
     try:
+        _partial(path).exists()  # its name is longer than the result's
         with tempfile.TemporaryFile(dir=folder):
             pass
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise _unwritable(path, error) from error
 
 
-def _unwritable(path: Path, error: OSError) -> OutputNotWritten:
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{path.name}.partial")
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return read_file(path, len(content)) == content
+    except Unreadable:
+        return False  # larger, or no regular file
+
+
+def _unwritable(path: Path, error: OSError | ValueError) -> OutputNotWritten:
     return OutputNotWritten(
         f"The result '{path}' cannot be written",
-        found=f"{error.strerror or error} ({type(error).__name__})",
+        found=f"{getattr(error, 'strerror', None) or error} ({type(error).__name__})",
         expected="a folder that can be written to, with space left",
-        remedy="Give another folder, or free space; nothing was half-written",
+        remedy="Give a shorter name"
+        if getattr(error, "errno", None) == errno.ENAMETOOLONG
+        else "Give another folder, or free space; nothing was half-written",
     )
 
 
 def _is_same(path: Path, other: Path) -> bool:
-    return path.resolve() == other.resolve() or (
-        path.exists() and other.exists() and path.samefile(other)
-    )
+    try:
+        return path.resolve() == other.resolve() or path.samefile(other)
+    except (OSError, ValueError, RuntimeError):  # one is not there, or cannot be
+        return False

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
 import numpy as np
 
 from quantline import recipe
 from quantline.child import run_in_child
 from quantline.commands.command import warn
+from quantline.commands.model_file import read_model
 from quantline.commands.samples import Archive, Samples, choose, open_archive
 from quantline.errors import CalibrationUnfit
 from quantline.quantization import FloatModel, import_float
 from quantline.quantization.float_import import kind_of
 from quantline.quantization.interface import choose_signature
-from quantline.quantization.originals import fix_batch, keras_original, saved_model_original
+from quantline.quantization.originals import fix_batch, load_original
 from quantline.quantization.parity import inputs_of
-from quantline.quiet import tensorflow
 from quantline.ranges import record_apart
 from quantline.sampling import UNRECORDABLE, lint
 from quantline.tflite import read
+from quantline.unforeseen import say
 
 if TYPE_CHECKING:
+    from quantline.commands.options import Reading
     from quantline.errors import Finding
     from quantline.ranges import RangeSet
 
@@ -84,32 +86,35 @@ class Prepared:
         return rows
 
 
-def prepare(
-    path: str, data: str | None, *, signature: str | None, allow_lambda: bool, lenient: bool
-) -> Prepared:
+def prepare(path: str, data: str | None, reading: Reading, *, lenient: bool) -> Prepared:
     """Import the model and lint the samples.
 
     Args:
         path: The model.
         data: The ``.npz`` file; None if the samples are not needed.
-        signature: Which signature of the model.
-        allow_lambda: Whether Python code in a Keras file may run.
+        reading: How the model is read.
         lenient: Whether an error that the lint finds is only a warning, where that is possible.
 
     Raises:
         CalibrationUnfit: The lint found an error.
         QuantlineError: What reading the data and importing the model raise.
     """
-    model = recipe.Model(path=path, signature=signature, allow_lambda=allow_lambda)
+    model = recipe.Model(
+        path=path,
+        signature=reading.signature,
+        allow_lambda=reading.allow_lambda,
+        allow_unsafe=reading.allow_unsafe,
+    )
+    limits = recipe.Limits(load_s=reading.load_s, memory_gib=reading.memory_gib or None)
     kind = kind_of(Path(path))  # what is no model is told before the data is read
     archive = None if data is None else open_archive(data)
-    inputs = _inputs(model, kind, archive)
+    inputs = _inputs(model, kind, archive, limits)
     samples = None
     if archive is not None:
         shapes = None if inputs is None else {name: shape for name, (shape, _) in inputs.items()}
         samples = choose(archive, shapes)
         if samples.ignored:
-            click.echo(f"not used: {', '.join(samples.ignored)} in '{data}'", err=True)
+            say(f"not used: {', '.join(samples.ignored)} in '{data}'", sys.stderr)
         # What no model can run on must be told before one is run on it to compare.
         broken = [
             each
@@ -120,7 +125,7 @@ def prepare(
         if broken:
             raise CalibrationUnfit.of(broken)
     given = _for_parity(samples, inputs)
-    imported = import_float(model, given, recipe.Parity())
+    imported = import_float(model, given, recipe.Parity(), limits)
     if samples is None:
         if imported.about["parity"]["examples"]:
             imported.about["parity"]["note"] = "on random inputs: no samples were given"
@@ -143,18 +148,21 @@ def prepare(
     return Prepared(model, imported, samples, findings)
 
 
-def _inputs(model: recipe.Model, kind: str, archive: Archive | None) -> Inputs | None:
+def _inputs(
+    model: recipe.Model, kind: str, archive: Archive | None, limits: recipe.Limits
+) -> Inputs | None:
     """Return the model's inputs where they are needed before it is imported, or cheap to know."""
     path = Path(model.path)
     if kind != "tflite":
         if archive is not None and len(archive.shapes) == 1:
             return None  # the import takes a single array as it is, or says what is wrong
         found: Inputs = run_in_child(
-            inputs_of_original, kind, model.path, model.signature, model.allow_lambda,
-            what=f"reading the inputs of '{path}'", timeout_s=_TIMEOUT_S,
+            inputs_of_original, kind, model, limits,
+            what=f"reading the inputs of '{path}'", timeout_s=_TIMEOUT_S, load_s=limits.load_s,
+            memory_gib=limits.memory_gib, confined=True,
         )  # fmt: skip
         return found
-    graph = read(path.read_bytes(), f"'{path}'")
+    _, graph = read_model(path)
     tensors = {graph.main.tensors[index].name: graph.main.tensors[index]
                for index in graph.main.inputs}  # fmt: skip
     if graph.signatures:
@@ -166,14 +174,13 @@ def _inputs(model: recipe.Model, kind: str, archive: Archive | None) -> Inputs |
     return {name: (each.shape[1:], each.dtype) for name, each in tensors.items()}
 
 
-def inputs_of_original(kind: str, path: str, signature: str | None, allow_lambda: bool) -> Inputs:
+def inputs_of_original(kind: str, model: recipe.Model, limits: recipe.Limits) -> Inputs:
     """Load a Keras model or a SavedModel, in a child process, and return its inputs."""
-    tf = tensorflow()
-    if kind == "saved_model":
-        original = saved_model_original(tf, path, signature)
-    else:
-        original = keras_original(tf, path, signature, allow_lambda=allow_lambda)
-    specs = {name: fix_batch(tf, path, name, spec) for name, spec in original.specs.items()}
+    tf, original = load_original(
+        kind, model.path, model.signature, allow_lambda=model.allow_lambda,
+        allow_unsafe=model.allow_unsafe, limits=limits,
+    )  # fmt: skip
+    specs = {name: fix_batch(tf, model.path, name, spec) for name, spec in original.specs.items()}
     return {name: (tuple(spec.shape[1:]), spec.dtype.name) for name, spec in specs.items()}
 
 

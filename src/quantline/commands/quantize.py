@@ -20,6 +20,7 @@ from quantline.files import canonical_json
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from quantline.commands.options import Reading
     from quantline.commands.prepare import Prepared
     from quantline.contract import Report
     from quantline.ranges import RangeSet
@@ -69,8 +70,7 @@ def quantize(
     backend: str,
     input_type: str | None,
     output_type: str | None,
-    signature: str | None,
-    allow_lambda: bool,
+    reading: Reading,
     lint: str,
     out: str,
     force: bool,
@@ -121,7 +121,7 @@ def quantize(
         }
     )
     recorded = _load(ranges) if ranges is not None and kind.integer else None
-    prepared = _prepare(model, calibration, signature, allow_lambda=allow_lambda, lint=lint)
+    prepared = _prepare(model, calibration, reading, lint)
     original = read(prepared.model.content)
     if kind.integer and not kind.allows_float:
         enforce_foretold(preflight(original, scheme, backend))
@@ -160,13 +160,10 @@ def quantize(
     )
 
 
-def _prepare(
-    model: str, data: str | None, signature: str | None, *, allow_lambda: bool, lint: str
-) -> Prepared:
+def _prepare(model: str, data: str | None, reading: Reading, lint: str) -> Prepared:
     from quantline.commands.prepare import prepare
 
-    lenient = lint == "warn"
-    return prepare(model, data, signature=signature, allow_lambda=allow_lambda, lenient=lenient)
+    return prepare(model, data, reading, lenient=lint == "warn")
 
 
 def _load(path: str) -> RangeSet:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,9 @@ from quantline.commands.options import SAMPLES, lint_option, model_options
 from quantline.commands.outputs import check_outputs, write_together
 from quantline.commands.table import pairs
 from quantline.files import canonical_json
+
+if TYPE_CHECKING:
+    from quantline.commands.options import Reading
 
 
 @click.command("record", cls=Command)
@@ -25,8 +29,7 @@ from quantline.files import canonical_json
 def record(
     model: str,
     calibration: str,
-    signature: str | None,
-    allow_lambda: bool,
+    reading: Reading,
     lint: str,
     out: str,
     force: bool,
@@ -43,9 +46,7 @@ def record(
     check_outputs([target], [model, calibration], suffix=".json")
     from quantline.commands.prepare import prepare
 
-    prepared = prepare(
-        model, calibration, signature=signature, allow_lambda=allow_lambda, lenient=lint == "warn"
-    )
+    prepared = prepare(model, calibration, reading, lenient=lint == "warn")
     ranges = prepared.record()
     ranges.check_finite()
     write_together({target: canonical_json(ranges.to_dict())}, force=force)

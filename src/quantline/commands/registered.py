@@ -10,6 +10,7 @@ import click
 
 from quantline import recipe
 from quantline.errors import ParameterError
+from quantline.project_files import bad_logging, check_logging
 from quantline.redaction import redacted
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def open_registry(model: str | None, env: str | None) -> Registry:
     """
     from kedro.utils import find_kedro_project
 
-    from quantline.configuration import read_parameters
+    from quantline.configuration import read_mlflow, read_parameters
     from quantline.release import Project, Registry, connect
 
     project = find_kedro_project(Path.cwd())
@@ -57,17 +58,20 @@ def open_registry(model: str | None, env: str | None) -> Registry:
     parameters = read_parameters(config, lambda: config["parameters"])
     settings = recipe.check(recipe.Release, parameters.get("release", {}))
     name = model or settings.name(recipe.check(recipe.Model, parameters["model"]))
-    store = connect(Project(project, config["mlflow"]))
+    store = connect(Project(project, read_mlflow(config).model_dump()))
     return Registry(store.client, name)
 
 
 def _config(project: Path, env: str | None) -> Any:
+    check_logging(project)
     # Kedro logs to stdout, and says so; the result goes there.
     logging.disable(logging.INFO)
     try:
         from kedro.framework.project import settings
         from kedro.framework.startup import bootstrap_project
         from kedro.logging import RichHandler
+    except (ValueError, TypeError, AttributeError) as error:
+        raise bad_logging(error) from error
     finally:
         logging.disable(logging.NOTSET)
     root = logging.getLogger()

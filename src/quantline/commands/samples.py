@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -13,13 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from quantline.errors import DatasetNotFound, InputMismatch, first_few
+from quantline.reading import Arrays, ArraysUnreadable
+from quantline.reading.arrays import SINGLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-SINGLE = ""
 _CONVENTIONAL = "x"
-_NPY = b"\x93NUMPY"
 _WRITE = "Write it with numpy.savez('samples.npz', NAME=array), NAME being the model's input"
 
 
@@ -41,13 +40,8 @@ class Archive:
         Raises:
             DatasetNotFound: The file is damaged, or the array holds objects.
         """
-        with _explained(self.path):
-            # Never unpickled: a file from elsewhere could run any code.
-            loaded = np.load(self.path, allow_pickle=False)
-            if name == SINGLE:
-                return np.asarray(loaded)
-            with loaded:
-                return np.asarray(loaded[name])
+        with _explained(self.path), Arrays(self.path) as arrays:
+            return arrays.read(name)
 
 
 @dataclass(frozen=True)
@@ -97,27 +91,15 @@ def open_archive(path: str) -> Archive:
         DatasetNotFound: There is no such file, or it is no whole ``.npz`` or ``.npy`` file.
     """
     file = Path(path)
-    if not file.is_file() or not file.stat().st_size:
-        near = sorted(each.name for each in file.parent.glob("*.np[yz]"))
+    if not os.path.exists(file):
         raise DatasetNotFound(
             f"There is no calibration data at '{path}'",
-            found="an empty file" if file.is_file() else "a folder" if file.is_dir()
-            else f"in '{file.parent}': {first_few(near) or 'no .npz file'}",
+            found=_nearby(file),
             expected="a .npz file of numpy",
             remedy=_WRITE,
-        )  # fmt: skip
-    with _explained(file):
-        if not zipfile.is_zipfile(file):
-            with file.open("rb") as stream:
-                start = stream.read(8)
-            if start.startswith(b"PK"):
-                raise ValueError("a .npz file that was cut off")
-            if not start.startswith(_NPY):
-                raise ValueError(f"neither a .npz nor a .npy file; it begins with {start!r}")
-            return Archive(file, {SINGLE: np.load(file, mmap_mode="r", allow_pickle=False).shape})
-        with zipfile.ZipFile(file) as archive:
-            members = [each for each in archive.namelist() if each.endswith(".npy")]
-            shapes = {each.removesuffix(".npy"): _shape(archive, each) for each in members}
+        )
+    with _explained(file), Arrays(file) as arrays:
+        shapes = {name: arrays.header(name).shape for name in arrays.names}
     if not shapes:
         raise DatasetNotFound(
             f"'{path}' holds no array",
@@ -168,6 +150,13 @@ def choose(archive: Archive, inputs: Mapping[str, tuple[int, ...]] | None) -> Sa
                 expected="samples along the first axis, then the shape of the model's input",
                 remedy="For a single sample store array[numpy.newaxis]; about 100 are better",
             )
+        if len(values) and not values.size:
+            raise InputMismatch(
+                f"The array '{name or 'samples'}' in '{archive.path}' holds no values",
+                found=f"the shape {values.shape}",
+                expected="samples of at least one value",
+                remedy=_WRITE,
+            )
     counts = {name: len(values) for name, values in arrays.items()}
     if len(set(counts.values())) > 1:
         raise InputMismatch(
@@ -184,26 +173,21 @@ def choose(archive: Archive, inputs: Mapping[str, tuple[int, ...]] | None) -> Sa
 def _explained(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, zipfile.BadZipFile, zlib.error, ValueError, EOFError, KeyError,
-            NotImplementedError, RuntimeError, SyntaxError) as error:  # fmt: skip
-        said = " ".join(str(error).split())
-        if "allow_pickle" in said:
-            said = "an array of pickled Python objects"
+    except (ArraysUnreadable, KeyError) as error:
         raise DatasetNotFound(
             f"The calibration data '{path}' cannot be read",
-            found=said[:200] or type(error).__name__,
+            found=str(error),
             expected="a whole .npz file of arrays of numbers, without pickled objects",
             remedy=_WRITE,
         ) from error
 
 
-def _shape(archive: zipfile.ZipFile, member: str) -> tuple[int, ...]:
-    with archive.open(member) as stream:
-        version = np.lib.format.read_magic(stream)
-        read = (np.lib.format.read_array_header_1_0 if version == (1, 0)
-                else np.lib.format.read_array_header_2_0)  # fmt: skip
-        shape: tuple[int, ...] = read(stream)[0]
-        return shape
+def _nearby(file: Path) -> str:
+    try:
+        near = sorted(each.name for each in file.parent.glob("*.np[yz]"))
+    except OSError as error:
+        return f"{error.strerror or error}"
+    return f"in '{file.parent}': {first_few(near) or 'no .npz file'}"
 
 
 def _listed(shapes: Mapping[str, tuple[int, ...]]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -13,8 +13,9 @@ from quantline import recipe
 from quantline.commands.command import Command, Result
 from quantline.commands.model_file import read_model
 from quantline.commands.table import pairs, size
-from quantline.errors import first_few
+from quantline.errors import ResultMissing, first_few
 from quantline.files import sha256
+from quantline.unforeseen import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -102,20 +103,33 @@ def validate(
 
 
 def _recipe_of(path: Path, content: bytes) -> Mapping[str, Any]:
-    """Return the recipe that lies beside a model; nothing where there is none of this model."""
+    """Return the recipe that lies beside a model; nothing where there is none of this model.
+
+    Raises:
+        ResultMissing: It is this model's, and damaged.
+    """
     from quantline.quantization.schemes import SCHEMES
+    from quantline.results import Origin, check_result, parse_json, read_bytes
+    from quantline.results.parse import MOST_BYTES
 
     beside = path.with_suffix(".json")
+    origin = Origin(
+        f"The recipe '{beside}'",
+        "what 'quantline quantize' wrote beside the model",
+        "Quantize the model again, or take the file away and say with '--scheme' what it is",
+    )
     try:
-        found = json.loads(beside.read_bytes())
-    except (OSError, ValueError):
+        found = parse_json(read_bytes(beside, origin, MOST_BYTES), origin)
+    except ResultMissing:
         return {}
-    if not isinstance(found, dict) or str(found.get("scheme")) not in SCHEMES:
+    if not isinstance(found, dict):
         return {}
     if found.get("int8_model_sha256") != sha256(content):
-        click.echo(f"warning: '{beside}' is the recipe of another model, and is not used", err=True)
+        if str(found.get("scheme")) in SCHEMES:
+            say(f"warning: '{beside}' is the recipe of another model, and is not used", sys.stderr)
         return {}
-    return found
+    made: Mapping[str, Any] = check_result("recipe", found, origin)
+    return made
 
 
 def _check(content: bytes, path: str) -> tuple[int, tuple[Mismatch, ...]]:

@@ -6,6 +6,9 @@ from collections import Counter
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from quantline.results import Origin, check_plain, check_schema, remedy_of
+from quantline.results.checks import CheckReport
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -102,14 +105,26 @@ class Report:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Report:
-        """Return the report that :meth:`to_dict` gave these values of; others are left aside."""
+        """Return the report that :meth:`to_dict` gave these values of; others are left aside.
+
+        Raises:
+            ResultMissing: The values are not those of a report.
+        """
+        origin = Origin("The report on the model", remedy=remedy_of("validation"))
+        check_plain(values, origin)
+        check_schema(CheckReport, values, origin)
         own: dict[str, Any] = {
             each.name: tuple(value) if isinstance(value := values[each.name], list) else value
             for each in fields(cls)
+            if each.name in values
         }
         target = values["target"] or {"name": None, "holds": None}
         own |= {"target": target["name"], "holds_target": target["holds"]}
-        own["findings"] = tuple(Finding(**each) for each in values["findings"])
+        names = {each.name for each in fields(Finding)}
+        own["findings"] = tuple(
+            Finding(**{name: value for name, value in each.items() if name in names})
+            for each in values["findings"]
+        )
         return cls(**own)
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from quantline.child import run_in_child
-from quantline.errors import ChildCrashed, ModelUnsupported
+from quantline.errors import ChildCrashed, ModelUnsupported, OutOfMemory
 from quantline.quantization.flatbuffer import float_operators
 from quantline.ranges import Feed
 from quantline.tflite import Graph, Runtime, read
@@ -115,6 +115,8 @@ def compare_kernels(model: bytes, samples: Sequence[Sample]) -> KernelReport:
                 run, model, kernels, samples,
                 what=f"the run on the {kernels} kernels", timeout_s=_TIMEOUT_S,
             )  # fmt: skip
+        except OutOfMemory:
+            raise  # says nothing about the kernels
         except (ChildCrashed, ModelUnsupported) as error:
             failed[kernels] = re.sub(r"; peak memory [\d.]+ GiB", "", error.found)
         else:

@@ -8,7 +8,7 @@ import resource
 import numpy as np
 
 from quantline.child import run_in_child, stage
-from quantline.errors import ChildCrashed, ModelUnsupported, first_line
+from quantline.errors import ChildCrashed, ModelUnsupported, OutOfMemory, first_line
 from quantline.tflite import Runtime, read
 
 
@@ -33,6 +33,8 @@ def try_to_run(model: bytes, timeout_s: float = 60.0, name: str = "the model") -
     read(model, name)
     try:
         run_in_child(_run, model, name, what=f"a trial run of {name}", timeout_s=timeout_s)
+    except OutOfMemory:  # it may be the machine's, not the model's
+        raise
     except ChildCrashed as crash:
         raise ChildCrashed(
             crash.what,

@@ -10,20 +10,24 @@ import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantline.errors import GoldenUnfit, first_line
+from quantline.errors import GoldenUnfit
 from quantline.files import write_atomic
 from quantline.lineage import KEY
 from quantline.quantization.parity import inputs_of, outputs_of
-from quantline.tflite.runtime import Kernels
+from quantline.results import Origin, check_schema, parse_json, read_arrays, read_bytes
+from quantline.results.models import GoldenAbout
+from quantline.results.parse import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from quantline.errors import QuantlineError
     from quantline.tflite import Graph
+    from quantline.tflite.runtime import Kernels
 
 _ABOUT = "about"
 _FIELDS = ("model_sha256", "runtime", "machine", "kernels", "tolerance")
@@ -85,21 +89,29 @@ class Golden:
         Raises:
             GoldenUnfit: They are something else.
         """
+        origin = _origin(name)
+        if _ABOUT not in arrays:
+            raise origin.unreadable(f"no array '{_ABOUT}'")
         try:
-            about = json.loads(str(arrays[_ABOUT]))
-            if about["kernels"] not in get_args(Kernels):
-                raise ValueError(f"unknown kernels {about['kernels']!r}")
-            parts: list[dict[str, dict[str, np.ndarray]]] = [
-                {"input": {}, "output": {}} for _ in about["sources"]
-            ]
-            for key in arrays.keys() - {_ABOUT, KEY}:
-                number, kind, port = key.split("/", 2)
-                parts[int(number)][kind][port] = arrays[key]
-            pairs = zip(about["sources"], parts, strict=True)
-            vectors = tuple(Vector(source, each["input"], each["output"]) for source, each in pairs)
-            return cls(**{field: about[field] for field in _FIELDS}, vectors=vectors)
-        except (KeyError, IndexError, TypeError, ValueError) as error:
-            raise _unfit(name, error) from error
+            content = str(arrays[_ABOUT]).encode()
+        except ValueError as error:  # numbers that are no characters
+            raise origin.damaged(error) from error
+        about = parse_json(content, origin)
+        check_schema(GoldenAbout, about, origin)
+        sources = about["sources"]
+        parts: list[dict[str, dict[str, np.ndarray]]] = [
+            {"input": {}, "output": {}} for _ in sources
+        ]
+        for key in arrays.keys() - {_ABOUT, KEY}:
+            number, kind, port = (*key.split("/", 2), "", "")[:3]
+            if number not in map(str, range(len(sources))) or kind not in {"input", "output"}:
+                raise origin.unreadable(f"an array {shown(key)}", "'N/input/NAME', 'N/output/NAME'")
+            parts[int(number)][kind][port] = arrays[key]
+        vectors = [
+            Vector(source, each["input"], each["output"])
+            for source, each in zip(sources, parts, strict=True)
+        ]
+        return cls(**{field: about[field] for field in _FIELDS}, vectors=tuple(vectors))
 
     def to_bytes(self) -> bytes:
         """Return the file's bytes; numpy stores no time in it."""
@@ -123,14 +135,8 @@ class Golden:
             GoldenUnfit: There is no such file, or it holds something else.
         """
         name = f"the file '{path}'"
-        try:
-            # As bytes: of a damaged file numpy would leave the stream open.
-            content = io.BytesIO(Path(path).read_bytes())
-            with np.load(content, allow_pickle=False) as archive:
-                arrays = dict(archive)
-        except Exception as error:  # zipfile, zlib and numpy each have their own for a damaged file
-            raise _unfit(name, error) from error
-        return cls.from_arrays(arrays, name)
+        origin = _origin(name)
+        return cls.from_arrays(read_arrays(read_bytes(path, origin), origin), name)
 
 
 def check_ports(graph: Graph, vector: Vector) -> None:
@@ -139,15 +145,11 @@ def check_ports(graph: Graph, vector: Vector) -> None:
     Raises:
         GoldenUnfit: It has other inputs or outputs than the model.
     """
-    taken = {
-        name: (tensor.dtype, tensor.shape)
-        for name, tensor in inputs_of(graph).items()
-        if tensor.is_static
-    }
+    taken = {name: (tensor.dtype, tensor.shape) for name, tensor in inputs_of(graph).items()}
     stored = {name: (str(value.dtype), value.shape) for name, value in vector.inputs.items()}
     if (
-        taken.items() <= stored.items()
-        and vector.inputs.keys() == inputs_of(graph).keys()
+        vector.inputs.keys() == taken.keys()
+        and all(_fits(value, *taken[name]) for name, value in vector.inputs.items())
         and vector.outputs.keys() == outputs_of(graph).keys()
     ):
         return
@@ -160,14 +162,36 @@ def check_ports(graph: Graph, vector: Vector) -> None:
     )
 
 
+def _fits(value: np.ndarray, dtype: str, shape: tuple[int, ...]) -> bool:
+    """Return whether an input is of a tensor's dtype and shape, of which -1 is any size."""
+    sizes = zip(value.shape, shape, strict=False)
+    return (
+        str(value.dtype) == dtype
+        and value.ndim == len(shape)
+        and all(size == asked or (asked < 0 and size > 0) for size, asked in sizes)
+    )
+
+
 def _ports(ports: Mapping[str, tuple[str, tuple[int, ...]]]) -> str:
     return ", ".join(f"{name}: {dtype} {shape}" for name, (dtype, shape) in ports.items()) or "none"
 
 
-def _unfit(name: str, error: Exception) -> GoldenUnfit:
-    return GoldenUnfit(
-        f"There are no golden vectors in {name}",
-        found=first_line(error),
-        expected="a .npz file that was written together with a model",
-        remedy="Check the path, or quantize the model again to have them written anew",
+class _Vectors(Origin):
+    """Where golden vectors were looked for."""
+
+    def unreadable(self, found: str, expected: str = "") -> QuantlineError:
+        """Return the error."""
+        return GoldenUnfit(
+            f"There are no golden vectors in {self.name}",
+            found=found,
+            expected=expected or self.expected,
+            remedy=self.remedy,
+        )
+
+
+def _origin(name: str) -> Origin:
+    return _Vectors(
+        name,
+        "a .npz file that was written together with a model",
+        "Check the path, or quantize the model again to have them written anew",
     )

@@ -9,12 +9,14 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from kedro.io import AbstractDataset
 
-from quantline.errors import ResultMissing
+from quantline.datasets import schemas
+from quantline.errors import OutputNotWritten
+from quantline.evaluation.stored import read_table
 from quantline.files import (
     canonical_json,
     make_folder,
@@ -24,9 +26,20 @@ from quantline.files import (
     write_atomic,
 )
 from quantline.lineage import KEY, MadeFrom, content_sha256, sealed
+from quantline.results import (
+    Origin,
+    check_kind,
+    check_plain,
+    parse_json,
+    read_arrays,
+    read_bytes,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    from quantline.datasets.schemas import Check
+    from quantline.errors import QuantlineError
 
 
 class ResultDataset(AbstractDataset[Any, Any]):
@@ -91,23 +104,23 @@ class _FileDataset(ResultDataset):
         """Read the file.
 
         Raises:
-            ResultMissing: It is not there, or cannot be read.
+            QuantlineError: It is not there, or holds something else; mostly a ResultMissing.
         """
-        if not self.filepath.is_file():
-            raise _missing(self.filepath, "no such file")
-        try:
-            return self.read(self.filepath.read_bytes())
-        except Exception as error:  # every format has its own errors for a damaged file
-            found = f"a damaged file ({type(error).__name__}: {error})"
-            raise _missing(self.filepath, found) from error
+        return self.read(read_bytes(self.filepath, self.origin))
 
     def save(self, data: Any) -> None:
         """Write the file, whole or not at all.
 
         Raises:
-            OutputNotWritten: The folder is read-only, full, or not a folder.
+            OutputNotWritten: The folder is read-only, full, or not a folder; or the value holds a
+                number that the format cannot.
         """
         write_atomic(self.filepath, self.write(data))
+
+    @property
+    def origin(self) -> Origin:
+        """What to call the file in an error."""
+        return Origin.of_stage(self.filepath)
 
     def sha256_of(self, value: Any) -> str:
         """Return the SHA-256 that the file will have."""
@@ -115,6 +128,42 @@ class _FileDataset(ResultDataset):
 
     def _exists(self) -> bool:
         return self.filepath.is_file()
+
+
+class _CheckedDataset(_FileDataset):
+    """A file whose values are checked against a schema as they are read."""
+
+    schemas: ClassVar[Mapping[str, Check]]
+    has_statement = True
+
+    def __init__(
+        self, *, filepath: str, schema: str | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
+        """Take the file and its schema.
+
+        Args:
+            filepath: The file.
+            schema: What it holds, a name in :mod:`quantline.datasets.schemas`; None: anything.
+            metadata: Kedro's.
+
+        Raises:
+            ParameterError: There is no such schema for this format.
+        """
+        super().__init__(filepath=filepath, metadata=metadata)
+        if schema is not None:
+            check_kind(schema, list(self.schemas), f"The dataset '{filepath}'")
+        self.schema = schema
+
+    def load(self) -> Any:
+        """Read the file and check what is in it.
+
+        Raises:
+            QuantlineError: It is not there, or holds something else; mostly a ResultMissing.
+        """
+        values = super().load()
+        if self.schema is not None:
+            self.schemas[self.schema](values, self.filepath)
+        return values
 
 
 class BytesDataset(_FileDataset):
@@ -129,20 +178,21 @@ class BytesDataset(_FileDataset):
         return value
 
 
-class JsonDataset(_FileDataset):
-    """JSON with sorted keys and a trailing newline."""
+class JsonDataset(_CheckedDataset):
+    """JSON with sorted keys and a trailing newline; a number that is not finite is refused."""
 
-    has_statement = True
+    schemas = schemas.JSON
 
     def read(self, content: bytes) -> Any:
         """Parse JSON."""
-        value = json.loads(content)
+        value = parse_json(content, self.origin)
         if isinstance(value, dict):
             value.pop(KEY, None)
         return value
 
     def write(self, value: Any) -> bytes:
         """Format JSON."""
+        check_plain(value, _Unwritten(f"The result '{self.filepath}'"))
         return canonical_json(value if self.made_from is None else sealed(value, self.made_from))
 
     def read_made_from(self) -> MadeFrom | None:
@@ -165,15 +215,15 @@ class JsonDataset(_FileDataset):
         return made, content_sha256(value)
 
 
-class NpzDataset(_FileDataset):
+class NpzDataset(_CheckedDataset):
     """Named arrays in a numpy archive."""
 
-    has_statement = True
+    schemas = schemas.NPZ
 
     def read(self, content: bytes) -> dict[str, np.ndarray]:
         """Read every array."""
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays if name != KEY}
+        arrays = read_arrays(content, self.origin)
+        return {name: value for name, value in arrays.items() if name != KEY}
 
     def write(self, value: dict[str, np.ndarray]) -> bytes:
         """Write the arrays; numpy stores no time in the archive."""
@@ -195,16 +245,14 @@ class NpzDataset(_FileDataset):
             return MadeFrom.from_dict(json.loads(str(arrays[KEY]))) if KEY in arrays else None
 
 
-class ParquetDataset(_FileDataset):
+class ParquetDataset(_CheckedDataset):
     """An Arrow table in a Parquet file."""
 
-    has_statement = True
+    schemas = schemas.PARQUET
 
     def read(self, content: bytes) -> Any:
         """Read the table."""
-        import pyarrow.parquet as pq
-
-        return pq.read_table(io.BytesIO(content))
+        return read_table(content, self.origin)
 
     def write(self, value: Any) -> bytes:
         """Write the table."""
@@ -240,7 +288,7 @@ class FolderDataset(ResultDataset):
             ResultMissing: The folder is not there.
         """
         if not self.filepath.is_dir():
-            raise _missing(self.filepath, "no such folder")
+            raise Origin.of_stage(self.filepath).unreadable("no such folder")
         return self._read()
 
     def save(self, data: dict[str, bytes]) -> None:
@@ -274,10 +322,15 @@ class FolderDataset(ResultDataset):
         return self.filepath.is_dir()
 
 
-def _missing(path: Path, found: str) -> ResultMissing:
-    return ResultMissing(
-        f"The result '{path}' cannot be read",
-        found=found,
-        expected="what an earlier stage wrote",
-        remedy="Run the whole chain with 'kedro run', or the stage that writes it",
-    )
+class _Unwritten(Origin):
+    """The result that a node gave, which is refused before it is a file."""
+
+    def unreadable(self, found: str, expected: str = "") -> QuantlineError:
+        """Return the error."""
+        return OutputNotWritten(
+            f"{self.name} was not written",
+            found=found,
+            expected=expected or "plain values",
+            remedy="Check that the model gives finite numbers on every example; the file is as it "
+            "was",
+        )

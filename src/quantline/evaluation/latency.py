@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from quantline.errors import InputMismatch
 from quantline.progress import track
 from quantline.tflite import Runtime
 
@@ -33,10 +35,20 @@ def measure(
         ``speed_ratio`` (how many times as fast as the first, the median of the rounds' ratios) with
         its 10th and 90th percentile as ``_low`` and ``_high``; ``runs``, ``warmup``, ``threads``
         and ``evidence``, which is ``measured``.
+
+    Raises:
+        InputMismatch: The sample has another size than a model's input.
     """
     runtimes = {name: Runtime(model, latency.threads) for name, model in models.items()}
     for runtime in runtimes.values():
         port = runtime.inputs[0]
+        if sample.size != prod(port.shape):
+            raise InputMismatch(
+                "The model cannot be timed with this example",
+                found=f"an example of shape {sample.shape}",
+                expected=f"one of shape {port.shape[1:]}, as the model takes it",
+                remedy="Run 'kedro run --from-nodes draw_examples', which draws the examples anew",
+            )
         runtime.set(port.quantize(sample.reshape(port.shape)))
     times_ns: dict[str, list[int]] = {name: [] for name in models}
     rounds = latency.warmup + latency.runs

@@ -11,7 +11,7 @@ from quantline.errors import InputMismatch, LabelMismatch, ModelUnsupported, fir
 from quantline.tflite import Graph, Runtime, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 # What may stand between the last computation and the output without changing its meaning.
 _WRAPPERS = {"QUANTIZE", "DEQUANTIZE", "RESHAPE", "SQUEEZE"}
@@ -128,6 +128,7 @@ def predict(model: bytes, samples: Iterable[Labelled], threads: int | None = Non
 
     Raises:
         InputMismatch: A sample has another shape than the model takes.
+        LabelMismatch: A label does not name a class of the model.
     """
     classifier = Classifier(model, threads)
 
@@ -152,12 +153,17 @@ def tabulate(predicted: Iterable[tuple[str, int | None, np.ndarray]]) -> pa.Tabl
     Args:
         predicted: Of each example its id, its label or None, and the log-probability of each
             class, shape (classes,).
+
+    Raises:
+        LabelMismatch: A label is not a class.
     """
     columns: dict[str, list[object]] = {name: [] for name in SCHEMA.names}
     for example, label, scores in predicted:
         top = int(scores.argmax())
         rank, loss = None, None
         if label is not None:
+            if not 0 <= label < len(scores):
+                raise _strange_labels([f"{example} ({label})"], len(scores))
             rank = int((scores > scores[label]).sum() + (scores[:label] == scores[label]).sum())
             loss = float(-max(scores[label], np.log(FLOOR)))
         row = (example, label, top, rank, float(np.exp(scores[top])), loss)
@@ -183,13 +189,17 @@ def check_labels(model: bytes, examples: Iterable[Mapping[str, object]]) -> None
         if isinstance(each["label"], int) and not 0 <= each["label"] < classes
     ]
     if wrong:
-        raise LabelMismatch(
-            "Some labels are not classes of the model",
-            found=f"{len(wrong)} examples: {first_few(wrong, 5)}",
-            expected=f"labels from 0 to {classes - 1}, as the model has {classes} outputs",
-            remedy="Check that the model was trained on this dataset; where class 0 of the model "
-            "is a background class, set 'dataset.label_offset: 1'",
-        )
+        raise _strange_labels(wrong, classes)
+
+
+def _strange_labels(examples: Sequence[str], classes: int) -> LabelMismatch:
+    return LabelMismatch(
+        "Some labels are not classes of the model",
+        found=f"{len(examples)} examples: {first_few(examples, 5)}",
+        expected=f"labels from 0 to {classes - 1}, as the model has {classes} outputs",
+        remedy="Check that the model was trained on this dataset; where class 0 of the model is a "
+        "background class, set 'dataset.label_offset: 1'",
+    )
 
 
 def _meaning(graph: Graph) -> str:

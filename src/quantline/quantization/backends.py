@@ -132,6 +132,7 @@ def _in_child(
             kept,
             what=f"the conversion to {conversion.scheme}",
             timeout_s=conversion.timeout_s,
+            limit="conversion.timeout_s",
         )
 
 
@@ -144,4 +145,6 @@ def _publicly(public: PublicPath, conversion: recipe.Conversion) -> bytes:
         conversion.output_type,
         what=f"the conversion of '{public.source.path}' to {conversion.scheme}",
         timeout_s=conversion.timeout_s,
+        limit="conversion.timeout_s",
+        confined=True,
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from quantline import recipe
 from quantline.child import run_in_child
 from quantline.errors import (
     ModelAlreadyQuantized,
@@ -17,16 +19,15 @@ from quantline.errors import (
     first_few,
 )
 from quantline.files import sha256, sha256_of_path
+from quantline.loading import H5_SUFFIXES
 from quantline.quantization.interface import check_samples, choose_signature
-from quantline.quantization.keras_file import H5_SUFFIXES
 from quantline.quantization.originals import run_and_convert
 from quantline.quantization.parity import compare, inputs_of, outputs_of
+from quantline.reading import Unreadable, check_regular, read_file
 from quantline.tflite import Graph, Tensor, read, with_signature, with_static_batch
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from quantline import recipe
 
 TIMEOUT_S = 1800
 _KINDS = "a .keras or .h5 file, a SavedModel folder or a .tflite file"
@@ -49,6 +50,7 @@ def import_float(
     model: recipe.Model,
     samples: np.ndarray | Mapping[str, np.ndarray],
     parity: recipe.Parity,
+    limits: recipe.Limits | None = None,
 ) -> FloatModel:
     """Import a trained float model and compare the result with the original.
 
@@ -60,6 +62,8 @@ def import_float(
         samples: array of shape (n_examples, ...), model input without the batch dimension; for a
             model of several inputs, such an array for each, by the input's name.
         parity: On how many samples the two are compared, and how much they may differ.
+        limits: What loading and running the model may cost; the defaults of ``recipe.Limits`` if
+            None.
 
     Raises:
         ModelNotFound: The file is missing or empty.
@@ -67,15 +71,18 @@ def import_float(
         ModelUnsupported: It has unknown sizes, several signatures of which none was chosen, or
             several inputs where the samples are one array.
         ModelAlreadyQuantized: A ``.tflite`` holds quantized or float16 tensors.
-        CodeNotAllowed: A Keras file holds Python code, and ``allow_lambda`` is not set.
+        CodeNotAllowed: A Keras file holds or names code, and ``allow_lambda`` is not set; or a
+            SavedModel does more than compute, and ``allow_unsafe`` is not set.
         PackageMissing: A file of Keras 2 needs tf-keras, which is not installed.
         InputMismatch: The samples have other names or shapes than the model takes.
         TooFewExamples: There are no samples to compare with.
         ConversionFailed: TensorFlow refuses the conversion.
         ChildCrashed: TensorFlow died while it loaded, ran or converted the model, or the LiteRT
-            runtime while it ran what came of it.
+            runtime while it ran what came of it; or loading took too long.
+        OutOfMemory: The model took more memory than it may, or there is.
         ImportMismatch: The imported and the original model disagree.
     """
+    limits = limits or recipe.Limits()
     path = Path(model.path)
     kind = kind_of(path)
     if isinstance(samples, Mapping):
@@ -93,8 +100,13 @@ def import_float(
             model.signature,
             samples,
             model.allow_lambda,
+            model.allow_unsafe,
+            limits,
             what=f"the float import of '{path}'",
             timeout_s=TIMEOUT_S,
+            load_s=limits.load_s,
+            memory_gib=limits.memory_gib,
+            confined=True,
         )
         content, expected, loader = converted.content, converted.outputs, converted.loader
     graph = read(content, f"'{path}'")
@@ -110,7 +122,7 @@ def import_float(
         "inputs": _ports(inputs_of(graph)),
         "outputs": _ports(outputs_of(graph)),
         "loaded_with": loader,
-        "parity": compare(content, given, expected, parity.tolerance, str(path)),
+        "parity": compare(content, given, expected, parity.tolerance, str(path), limits.memory_gib),
         "versions": {name: version(name) for name in sorted(packages)},
     }
     return FloatModel(content, about)
@@ -128,7 +140,7 @@ def source_of(about: Mapping[str, Any], model: recipe.Model) -> recipe.Model:
 
 def kind_of(path: Path) -> str:
     """Return ``keras``, ``saved_model`` or ``tflite``, by what lies at the path."""
-    if not path.exists():
+    if not os.path.exists(path):
         near = sorted(each.name for each in path.parent.glob("*") if each.is_file())
         raise ModelNotFound(
             f"There is no model at '{path}'",
@@ -145,7 +157,16 @@ def kind_of(path: Path) -> str:
                 remedy="Set 'model.path' to the folder that holds saved_model.pb",
             )
         return "saved_model"
-    if path.stat().st_size == 0:
+    try:
+        size_bytes = check_regular(path)
+    except Unreadable as error:
+        raise ModelUnreadable(
+            f"'{path}' is not a model that can be read",
+            found=str(error),
+            expected=_KINDS,
+            remedy="Give the path of a file or of a SavedModel folder",
+        ) from error
+    if size_bytes == 0:
         raise ModelNotFound(
             f"The model '{path}' is empty",
             found="0 bytes",
@@ -165,7 +186,7 @@ def kind_of(path: Path) -> str:
 
 
 def _read_float_tflite(path: Path, signature: str | None) -> bytes:
-    content = path.read_bytes()
+    content = read_file(path)
     graph = read(content, f"'{path}'")
     if graph.signatures or signature is not None:
         keys = [each.key for each in graph.signatures]

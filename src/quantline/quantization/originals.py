@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,21 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantline.child import stage
+from quantline.child import LOADING, stage
 from quantline.errors import (
+    CodeNotAllowed,
     ConversionFailed,
     ModelUnreadable,
     ModelUnsupported,
     first_few,
     first_line,
 )
+from quantline.loading import load_keras, parsed_saved_model, refused_operators
 from quantline.quantization.interface import check_samples, choose_signature
-from quantline.quantization.keras_file import load_keras
 from quantline.quantization.tensorflow_backend import freeze
 from quantline.quiet import tensorflow
+from quantline.temporary import temporary_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from quantline import recipe
 
 SERVING = "serving_default"
 
@@ -86,6 +89,8 @@ def run_and_convert(
     signature: str | None,
     samples: np.ndarray | Mapping[str, np.ndarray],
     allow_lambda: bool = False,
+    allow_unsafe: bool = False,
+    limits: recipe.Limits | None = None,
 ) -> Converted:
     """Convert a Keras model or a SavedModel to a float ``.tflite`` with a batch of 1.
 
@@ -94,12 +99,16 @@ def run_and_convert(
         path: The file or folder.
         signature: Which signature of a SavedModel.
         samples: array of shape (n_examples, ...), model input; or one for each input, by name.
-        allow_lambda: Whether Python code that a Keras file holds may run.
+        allow_lambda: Whether a Keras file may hold or name code.
+        allow_unsafe: Whether a SavedModel may do more than compute.
+        limits: How large a Keras file's description of its layers may be.
 
     Raises:
         QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
-    with frozen(kind, path, signature, allow_lambda=allow_lambda) as model:
+    with frozen(
+        kind, path, signature, allow_lambda=allow_lambda, allow_unsafe=allow_unsafe, limits=limits
+    ) as model:
         taken = {name: tuple(spec.shape[1:]) for name, spec in model.specs.items()}
         given = check_samples(samples, taken, path)
         stage("running the original model")
@@ -116,29 +125,37 @@ def run_and_convert(
 
 
 @contextmanager
-def frozen(kind: str, path: str, signature: str | None, *, allow_lambda: bool) -> Iterator[Frozen]:
+def frozen(
+    kind: str,
+    path: str,
+    signature: str | None,
+    *,
+    allow_lambda: bool,
+    allow_unsafe: bool = False,
+    limits: recipe.Limits | None = None,
+) -> Iterator[Frozen]:
     """Load a Keras model or a SavedModel, and save one signature of it with a batch of 1.
 
     Args:
         kind: ``keras`` or ``saved_model``.
         path: The file or folder.
         signature: Which signature of a SavedModel.
-        allow_lambda: Whether Python code that a Keras file holds may run.
+        allow_lambda: Whether a Keras file may hold or name code.
+        allow_unsafe: Whether a SavedModel may do more than compute.
+        limits: How large a Keras file's description of its layers may be.
 
     Raises:
         QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
-    stage("starting TensorFlow")
-    tf = tensorflow()
-    stage("loading")
-    if kind == "keras":
-        original = keras_original(tf, path, signature, allow_lambda=allow_lambda)
-    else:
-        original = saved_model_original(tf, path, signature)
+    tf, original = load_original(
+        kind, path, signature, allow_lambda=allow_lambda, allow_unsafe=allow_unsafe, limits=limits
+    )
+    stage("preparing the model")
     specs = {name: fix_batch(tf, path, name, spec) for name, spec in original.specs.items()}
     concrete = tf.function(original.call).get_concrete_function(**specs)
     _check_outputs(path, concrete.structured_outputs)
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as temporary:
+        folder = str(temporary / "saved_model")
         # The gradients of functions such as swish are nobody's here, and cannot be saved.
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         signatures = {original.key: freeze(concrete, specs)}
@@ -146,10 +163,47 @@ def frozen(kind: str, path: str, signature: str | None, *, allow_lambda: bool) -
         yield Frozen(folder, original.key, concrete, specs, original.loader)
 
 
-def keras_original(tf: Any, path: str, signature: str | None, *, allow_lambda: bool) -> Original:
+def load_original(
+    kind: str,
+    path: str,
+    signature: str | None,
+    *,
+    allow_lambda: bool,
+    allow_unsafe: bool = False,
+    limits: recipe.Limits | None = None,
+) -> tuple[Any, Original]:
+    """Load a Keras model or a SavedModel; this runs in a child process.
+
+    Args:
+        kind: ``keras`` or ``saved_model``.
+        path: The file or folder.
+        signature: Which signature of a SavedModel.
+        allow_lambda: Whether a Keras file may hold or name code.
+        allow_unsafe: Whether a SavedModel may do more than compute.
+        limits: How large a Keras file's description of its layers may be.
+
+    Returns:
+        The module ``tensorflow``, and the model.
+
+    Raises:
+        QuantlineError: As :func:`quantline.quantization.import_float` lists them.
+    """
+    stage("starting TensorFlow")
+    tf = tensorflow()
+    stage(LOADING)
+    if kind == "keras":
+        original = _keras_original(tf, path, signature, allow_lambda=allow_lambda, limits=limits)
+    else:
+        original = _saved_model_original(tf, path, signature, allow_unsafe=allow_unsafe)
+    return tf, original
+
+
+def _keras_original(
+    tf: Any, path: str, signature: str | None, *, allow_lambda: bool, limits: recipe.Limits | None
+) -> Original:
     """Load a Keras model as a function of its named inputs."""
     key = choose_signature([SERVING], signature, path)
-    model, loader = load_keras(path, allow_lambda=allow_lambda)
+    model, loader = load_keras(path, allow_lambda=allow_lambda, limits=limits)
     tensors = getattr(model, "inputs", None)
     if not tensors:
         raise ModelUnsupported(
@@ -179,10 +233,16 @@ def keras_original(tf: Any, path: str, signature: str | None, *, allow_lambda: b
     return Original(key, call, specs, loader)
 
 
-def saved_model_original(tf: Any, path: str, signature: str | None) -> Original:
+def _saved_model_original(
+    tf: Any, path: str, signature: str | None, *, allow_unsafe: bool
+) -> Original:
     """Load a signature of a SavedModel as a function of its named inputs."""
     try:
+        if not allow_unsafe:
+            _refuse_unsafe(path)
         loaded = tf.saved_model.load(path)
+    except CodeNotAllowed:
+        raise
     except Exception as error:  # TensorFlow raises whatever a foreign file leads to
         raise ModelUnreadable(
             f"'{path}' cannot be loaded as a SavedModel",
@@ -198,6 +258,18 @@ def saved_model_original(tf: Any, path: str, signature: str | None) -> Original:
         return loaded.signatures[key](**inputs)
 
     return Original(key, call, dict(function.structured_input_signature[1]), "tensorflow")
+
+
+def _refuse_unsafe(path: str) -> None:
+    refused = refused_operators(parsed_saved_model(path), path)
+    if refused:
+        raise CodeNotAllowed(
+            f"'{path}' can do more than compute: use files, the network or Python",
+            found=first_few(refused, 3),
+            expected="operators that only compute",
+            remedy="If you trust it, set 'model.allow_unsafe' to true; else have the model "
+            "exported without these operators",
+        )
 
 
 def fix_batch(tf: Any, path: str, name: str, spec: Any) -> Any:

@@ -41,6 +41,7 @@ def compare(
     expected: list[dict[str, np.ndarray]] | None,
     tolerance: float,
     path: str,
+    memory_gib: float | None = None,
 ) -> dict[str, Any]:
     """Run the imported model on the samples and compare it with the original's outputs.
 
@@ -53,6 +54,7 @@ def compare(
             original.
         tolerance: The largest difference allowed, as a share of an output's largest magnitude.
         path: What to call the model.
+        memory_gib: How much memory the imported model may take; None for no limit.
 
     Raises:
         TooFewExamples: There are no samples.
@@ -63,6 +65,7 @@ def compare(
     found = run_in_child(
         run_imported, content, samples,
         what=f"running the imported model of '{path}'", timeout_s=_TIMEOUT_S,
+        memory_gib=memory_gib, confined=True,
     )  # fmt: skip
     if expected is None:
         return {"examples": 0, "note": "the model was given as .tflite: it is its own original"}

@@ -86,7 +86,11 @@ def quantize(start: PublicPath, scheme: str, input_type: str, output_type: str) 
     """
     source = start.source
     with frozen(
-        start.kind, source.path, source.signature, allow_lambda=source.allow_lambda
+        start.kind,
+        source.path,
+        source.signature,
+        allow_lambda=source.allow_lambda,
+        allow_unsafe=source.allow_unsafe,
     ) as model:
         tf = tensorflow()
         sets = tf.lite.OpsSet

@@ -205,8 +205,26 @@ def _checked(
             expected=f"ranges of the model {found}",
             remedy="Run the 'calibration' pipeline again",
         )
+    _check_tensors(graph, ranges)
     _check_cover(graph, {each.index for each in ranges.tensors})
     return ranges
+
+
+def _check_tensors(graph: Graph, ranges: RangeSet) -> None:
+    """Refuse ranges of tensors that the model does not have: the file was changed by hand."""
+    tensors = graph.main.tensors
+    strange = [
+        f"{each.index} '{each.name}'"
+        for each in ranges.tensors
+        if each.index >= len(tensors) or tensors[each.index].name != each.name
+    ]
+    if strange:
+        raise RangesMismatch(
+            "The recorded ranges name tensors that the float model does not have",
+            found=f"{len(strange)} of {len(ranges.tensors)}: {first_few(strange, 3)}",
+            expected="the model's tensors, by their indices and names",
+            remedy="Run the 'calibration' pipeline again",
+        )
 
 
 def _check_cover(graph: Graph, recorded: set[int]) -> None:

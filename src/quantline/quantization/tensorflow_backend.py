@@ -1,4 +1,4 @@
-"""The one module that makes private TensorFlow calls; it runs in a child process.
+"""The one module that quantizes by private TensorFlow calls; it runs in a child process.
 
 The quantizer's result is tested to equal the public converter's with the same calibration data.
 """

@@ -24,6 +24,7 @@ def record_apart(
     name: str,
     samples_sha256: str | None = None,
     timeout_s: float,
+    limit: str | None = None,
 ) -> RangeSet:
     """Record the ranges of a model in a child process, over samples that are all in memory.
 
@@ -34,13 +35,16 @@ def record_apart(
         name: What to call the model in an error.
         samples_sha256: The hash of the samples' content, kept with the ranges.
         timeout_s: After how many seconds the child is ended.
+        limit: The parameter that sets ``timeout_s``, for messages; None if none does.
 
     Raises:
         ChildCrashed: The runtime died, or took too long.
         QuantlineError: As :func:`quantline.ranges.record` lists them.
     """
-    what = f"recording the ranges of {name}"
-    return run_in_child(_record, model, samples, samples_sha256, what=what, timeout_s=timeout_s)
+    return run_in_child(
+        _record, model, samples, samples_sha256,
+        what=f"recording the ranges of {name}", timeout_s=timeout_s, limit=limit,
+    )  # fmt: skip
 
 
 def _record(

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quantline.errors import RangesMismatch, ResultMissing, SamplesNotFinite, first_few
+from quantline.errors import RangesMismatch, SamplesNotFinite, first_few
 from quantline.files import canonical_json, write_atomic
-from quantline.lineage import KEY
-from quantline.ranges.sketch import Sketch, merged
+from quantline.ranges.sketch import Sketch, bin_of, merged
+from quantline.results import Origin, check_plain, check_schema, parse_json, read_bytes
+from quantline.results.models import StoredRanges
+from quantline.results.parse import MOST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+_WRITERS = "what the 'calibration' pipeline or 'quantline record' writes"
+_LARGEST_SUM = 2**53 * Fraction(2) ** 128  # of as many samples as are counted exactly
 
 
 @dataclass(frozen=True)
@@ -92,9 +97,13 @@ class TensorRange:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TensorRange:
-        """Build the range from what :meth:`to_dict` gave."""
+        """Build the range from what :meth:`to_dict` gave.
+
+        Raises:
+            ValueError: The sketch, or a sum, cannot be that of values between ``min`` and ``max``.
+        """
         low, high = values["min"], values["max"]
-        return cls(
+        made = cls(
             **{
                 **values,
                 "min": math.inf if low is None else float(low),
@@ -104,6 +113,23 @@ class TensorRange:
                 "sketch": Sketch.from_text(values["sketch"]),
             }
         )
+        made._check_values()
+        return made
+
+    def _check_values(self) -> None:
+        keys = self.sketch.keys
+        is_seen = self.min <= self.max
+        if len(keys) and not (
+            is_seen and bin_of(self.min) <= keys[0] and keys[-1] <= bin_of(self.max)
+        ):
+            raise ValueError("a sketch of values that are not between 'min' and 'max'")
+        # Of samples without a finite value, which has none here, nothing entered the sums.
+        ends = (self.min, self.max) if is_seen else (0.0, 0.0)
+        least, most = (self.samples * Fraction(each) for each in ends)
+        if not (self.nan or self.inf or least <= self.sum_min <= self.sum_max <= most):
+            raise ValueError("sums of extremes that are not between those of 'min' and of 'max'")
+        if abs(self.sum_min) > _LARGEST_SUM or abs(self.sum_max) > _LARGEST_SUM:
+            raise ValueError("sums of extremes that no float32 values have")
 
 
 @dataclass(frozen=True)
@@ -180,18 +206,23 @@ class RangeSet:
         Raises:
             ResultMissing: The values are not those of a range set.
         """
-        try:
-            values = {key: value for key, value in values.items() if key != KEY}
-            tensors = tuple(TensorRange.from_dict(each) for each in values["tensors"])
-            hashes = tuple(str(each) for each in values["samples_sha256"])
-            return cls(**{**values, "tensors": tensors, "samples_sha256": hashes})
-        except (TypeError, KeyError, ValueError, AttributeError) as error:
-            raise ResultMissing(
-                f"{name} cannot be read",
-                found=f"{type(error).__name__}: {error}",
-                expected="what the 'calibration' pipeline or 'quantline record' writes",
-                remedy="Record the ranges again",
-            ) from error
+        remedy = "Record the ranges again, with the 'calibration' pipeline or 'quantline record'"
+        origin = Origin(name, _WRITERS, remedy)
+        check_plain(values, origin)
+        check_schema(StoredRanges, values, origin)
+        tensors = []
+        for position, stored in enumerate(values["tensors"]):
+            try:
+                tensors.append(TensorRange.from_dict(stored))
+            except ValueError as error:
+                raise origin.unreadable(f"at 'tensors.{position}': {error}") from error
+        return cls(
+            tensors=tuple(tensors),
+            samples=values["samples"],
+            float_model_sha256=values["float_model_sha256"],
+            samples_sha256=tuple(values["samples_sha256"]),
+            versions=dict(values["versions"]),
+        )
 
     def save(self, path: str | Path) -> None:
         """Write the set to one JSON file, whole or not at all.
@@ -208,16 +239,10 @@ class RangeSet:
         Raises:
             ResultMissing: There is no such file, or it holds something else.
         """
-        try:
-            values = json.loads(Path(path).read_bytes())
-        except (OSError, ValueError) as error:
-            raise ResultMissing(
-                f"The ranges '{path}' cannot be read",
-                found=f"{type(error).__name__}: {error}",
-                expected="a file that 'quantline record' or the 'calibration' pipeline wrote",
-                remedy="Check the path, or record the ranges again",
-            ) from error
-        return cls.from_dict(values, f"The file '{path}'")
+        remedy = "Check the path, or record the ranges again"
+        origin = Origin(f"The ranges '{path}'", _WRITERS, remedy)
+        content = read_bytes(path, origin, MOST_BYTES)
+        return cls.from_dict(parse_json(content, origin), f"The file '{path}'")
 
     def _check_model(self, other: RangeSet) -> None:
         if self.float_model_sha256 != other.float_model_sha256:

@@ -15,6 +15,8 @@ RELATIVE_WIDTH = 2.0**-7
 """The width of a bin as a share of its lower edge's magnitude: the 7 bits of its mantissa."""
 
 _KEYS = 1 << 16
+_LARGEST_KEY = 0x7F7F  # of the largest finite bfloat16 number
+_MOST_VALUES = 1 << 53  # so that those of many sketches can be added, and a float holds how many
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +70,7 @@ class Sketch:
     def edges(self) -> tuple[np.ndarray, np.ndarray]:
         """Return each bin's lower and upper edge, two float64 arrays of shape (n_bins,)."""
         near, far = (_number(np.abs(self.keys) + more) for more in (0, 1))
+        far = np.minimum(far, np.finfo(np.float32).max)  # the last bin ends with the last number
         far = np.where(self.keys == 0, 0.0, far)
         return np.where(self.keys < 0, -far, near), np.where(self.keys < 0, -near, far)
 
@@ -94,12 +97,16 @@ class Sketch:
         """
         packed = base64.b64decode(text, validate=True)
         size = len(packed) // 12
-        if len(packed) != 12 * size:
+        if len(packed) != 12 * size or size > _KEYS:
             raise ValueError("a sketch whose bins do not hold together")
         keys = np.frombuffer(packed, "<i4", size).astype(np.int32)
         counts = np.frombuffer(packed, "<i8", offset=4 * size).astype(np.int64)
-        if (np.diff(keys) <= 0).any() or (counts <= 0).any():
+        if (keys[1:] <= keys[:-1]).any() or (counts <= 0).any():
             raise ValueError("a sketch whose bins do not hold together")
+        if (keys < -_LARGEST_KEY).any() or (keys > _LARGEST_KEY).any():
+            raise ValueError("a sketch with bins beyond all finite numbers")
+        if sum(counts.tolist()) > _MOST_VALUES:
+            raise ValueError("a sketch of more values than can be counted")
         return cls(keys, counts)
 
     def __eq__(self, other: object) -> bool:
@@ -133,6 +140,12 @@ def codes(values: np.ndarray) -> np.ndarray:
     """
     upper = values.view(np.uint16)[1::2]  # little-endian, as every machine that LiteRT runs on
     return (upper << 1) | (upper >> 15)
+
+
+def bin_of(value: float) -> int:
+    """Return the key of the bin that holds a finite float32 number."""
+    upper = int(np.float32(abs(value)).view(np.uint32)) >> 16
+    return -upper if value < 0 else upper
 
 
 def _number(bits: np.ndarray) -> np.ndarray:

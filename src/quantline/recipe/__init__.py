@@ -51,9 +51,11 @@ from quantline.recipe.gate import (
 )
 from quantline.recipe.limits import Limits
 from quantline.recipe.release import (
+    Mlflow,
     Release,
     Training,
 )
+from quantline.recipe.transform import Step
 
 __all__ = [
     "BLOCKS",
@@ -75,6 +77,7 @@ __all__ = [
     "Limit",
     "Limits",
     "Method",
+    "Mlflow",
     "Model",
     "Npz",
     "Override",
@@ -86,6 +89,7 @@ __all__ = [
     "Release",
     "Sampling",
     "SchemeName",
+    "Step",
     "Tfds",
     "Training",
     "Validation",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from types import UnionType
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from quantline.errors import ParameterError, suggest
-from quantline.recipe.block import Block
+from quantline.recipe.block import Block, Inner
 from quantline.recipe.conversion import Baseline, Calibration, Conversion, Validation
 from quantline.recipe.data import Dataset, Model, Sampling
 from quantline.recipe.evaluation import Evaluation
@@ -32,6 +33,8 @@ BLOCKS: dict[str, type[Block]] = {
     "training": Training,
     "limits": Limits,
 }
+
+_LONGEST = 300
 
 B = TypeVar("B", bound=Block)
 
@@ -74,9 +77,12 @@ def check_all(parameters: Mapping[str, Any]) -> None:
 
 def _explain(key: str, block: type[Block], error: ValidationError) -> ParameterError:
     problems = error.errors()
-    first = problems[0]
+    # A misspelt name is often why another is missing.
+    unknown = [problem for problem in problems if problem["type"] == "extra_forbidden"]
+    first = (unknown or problems)[0]
     path = ".".join([key, *(str(part) for part in first["loc"])])
-    more = f" ({len(problems) - 1} more mistakes in '{key}')" if len(problems) > 1 else ""
+    others = len(problems) - 1
+    more = f" ({others} more mistake{'s' * (others > 1)} in '{key}')" if others else ""
     if first["type"] == "extra_forbidden":
         known = _fields_at(block, first["loc"][:-1])
         return ParameterError(
@@ -92,9 +98,10 @@ def _explain(key: str, block: type[Block], error: ValidationError) -> ParameterE
             expected="a value, as in conf/base",
             remedy=f"Set '{path}' in conf/base, in your environment, or with --params",
         )
+    found = repr(first["input"])
     return ParameterError(
         f"Parameter '{path}' has a bad value{more}",
-        found=f"{first['input']!r}",
+        found=found if len(found) <= _LONGEST else f"{found[:_LONGEST]} ...",
         expected=first["msg"].removeprefix("Value error, ").removeprefix("Input should be "),
         remedy=f"Correct '{path}' and run again",
     )
@@ -103,11 +110,20 @@ def _explain(key: str, block: type[Block], error: ValidationError) -> ParameterE
 def _fields_at(block: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
     parts = iter(loc)
     for part in parts:
-        annotation = block.model_fields[str(part)].annotation
-        if get_origin(annotation) is dict:
-            next(parts, None)  # a key of the user's own
-            annotation = get_args(annotation)[1]
+        field = block.model_fields[str(part)]
+        annotation = _without_none(field.annotation)
+        inner = [each.block for each in field.metadata if isinstance(each, Inner)]
+        if inner or get_origin(annotation) in {dict, tuple}:
+            next(parts, None)  # a key of the user's own, or a position
+            annotation = inner[0] if inner else get_args(annotation)[get_origin(annotation) is dict]
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
             break
         block = annotation
     return list(block.model_fields)
+
+
+def _without_none(annotation: Any) -> Any:
+    """Return the one type that a field may have besides None."""
+    kinds = [each for each in get_args(annotation) if each is not type(None)]
+    is_optional = get_origin(annotation) is UnionType and len(kinds) == 1
+    return kinds[0] if is_optional else annotation

@@ -106,7 +106,7 @@ class Pin(Block):
         zero_point: The integer that stands for 0, in the type that the input or output has.
     """
 
-    scale: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    scale: Annotated[float, Field(gt=0)]
     zero_point: int = 0
 
 

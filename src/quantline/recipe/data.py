@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PlainValidator, model_validator
 
-from quantline.recipe.block import Block, Positive
+from quantline.recipe.block import Block, Inner, Positive, Seed
+from quantline.recipe.transform import Step, check_transform
 
 
 class Model(Block):
@@ -17,12 +18,15 @@ class Model(Block):
     Attributes:
         path: A Keras file (``.keras`` or ``.h5``), a SavedModel folder or a float ``.tflite`` file.
         signature: Which signature; if None, the only one, or ``serving_default`` of a SavedModel.
-        allow_lambda: Whether Python code that a Keras file holds or names may run.
+        allow_lambda: Whether a Keras file may hold or name code, such as that of Lambda layers.
+        allow_unsafe: Whether a SavedModel may hold operators that do more than compute: that use
+            files, the network or Python.
     """
 
     path: str
     signature: str | None = None
     allow_lambda: bool = False
+    allow_unsafe: bool = False
 
     @property
     def name(self) -> str:
@@ -85,11 +89,14 @@ class Dataset(Block):
 
     source: Literal["tfds", "image_csv", "npz"]
     data_dir: str = "."
-    label_offset: int = 0
+    label_offset: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = 0
     tfds: Tfds = Tfds()
     image_csv: ImageCsv = ImageCsv()
     npz: Npz = Npz()
-    transform: list[dict[str, Any]] | str = []
+    # Kept as it was given: it is hashed into the manifest.
+    transform: Annotated[
+        list[dict[str, Any]] | str, PlainValidator(check_transform), Inner(Step)
+    ] = []
 
     @model_validator(mode="after")
     def _named(self) -> Dataset:
@@ -124,6 +131,6 @@ class Sampling(Block):
         seed: The seed of every draw.
     """
 
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
     calibration: CalibrationSplit
     evaluation: EvaluationSplit

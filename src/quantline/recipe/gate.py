@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
-from quantline.recipe.block import Block
+from quantline.recipe.block import Block, Seed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,8 +76,8 @@ class Gate(Block):
     """
 
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
-    seed: Annotated[int, Field(ge=0)] = 0
-    resamples: Annotated[int, Field(ge=100)] = 2000
+    seed: Seed = 0
+    resamples: Annotated[int, Field(ge=100, le=1_000_000)] = 2000
     absolute: dict[str, Limit] = {}
     against_float: Change = Change()
     against_champion: ChampionChange = ChampionChange()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from quantline.recipe.block import Block, Positive
+from quantline.recipe.block import Block, Positive, Seed
 
 if TYPE_CHECKING:
     from quantline.recipe.data import Model
@@ -39,6 +39,19 @@ class Release(Block):
         return self.model or model.name
 
 
+class Mlflow(Block):
+    """Where runs are recorded: the file ``mlflow.yml``, which is no parameter of a stage.
+
+    Attributes:
+        tracking_uri: The tracking store; if None, ``mlflow.db`` in the project folder. The variable
+            MLFLOW_TRACKING_URI comes before it.
+        experiment: The experiment's name.
+    """
+
+    tracking_uri: str | None = None
+    experiment: Annotated[str, Field(min_length=1)]
+
+
 class Training(Block):
     """The training of the embedded model.
 
@@ -54,7 +67,7 @@ class Training(Block):
     """
 
     start: Literal["anew", "champion"] = "anew"
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
     split: str
     epochs: Positive
     batch_size: Positive

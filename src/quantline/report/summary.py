@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from quantline.errors import ResultMissing
+
 
 def summarize(
     float_metrics: dict[str, Any],
@@ -30,7 +32,11 @@ def summarize(
         The keys ``float``, ``int8``, ``comparison``, ``integer_only``, ``edgetpu`` and ``gate``;
         each value says by ``evidence`` whether it was measured, read, parsed or predicted, and
         ``edgetpu`` by ``memory_evidence`` and ``latency_evidence`` too.
+
+    Raises:
+        ResultMissing: The scores are of other examples than each other.
     """
+    _check_same_examples(float_metrics, int8_metrics, comparison)
     times = latency["int8"]
     speed = {key: value for key, value in times.items() if key.startswith("speed_ratio")}
     compared = {key: value for key, value in comparison.items() if key != "per_class"}
@@ -51,6 +57,22 @@ def summarize(
             },
         },
     }
+
+
+def _check_same_examples(
+    float_metrics: dict[str, Any], int8_metrics: dict[str, Any], comparison: dict[str, Any]
+) -> None:
+    counts = [each.get("examples") for each in (float_metrics, int8_metrics, comparison)]
+    first, second = ({"top1", "top5"} & each.keys() for each in (float_metrics, int8_metrics))
+    unpaired = "top1" in first and "top1_drop_points" not in comparison
+    if first != second or unpaired or len(set(counts)) > 1:
+        raise ResultMissing(
+            "The scores of the two models, and their comparison, are not of the same examples",
+            found=f"{counts[0]}, {counts[1]} and {counts[2]} examples"
+            + ("" if first == second and not unpaired else ", some with labels and some without"),
+            expected="the same examples with the same labels",
+            remedy="Run 'kedro run --from-nodes predict_float,predict_int8'",
+        )
 
 
 def _edgetpu(

@@ -88,6 +88,8 @@ class Distribution:
         rows, pooled = [], []
         for sample in _choose(samples):
             values = np.asarray(sample).ravel()
+            if values.dtype == bool:
+                values = values.view(np.uint8)  # of truth values there are no percentiles
             values = values[np.isfinite(values)]
             if values.size:
                 rows.append((values.min(), values.max(), values.mean(dtype=np.float64)))

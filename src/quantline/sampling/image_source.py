@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
-from quantline.errors import DatasetNotFound, ExampleUnreadable, LabelMismatch, SplitUnusable
+from quantline.errors import (
+    DatasetNotFound,
+    ExampleUnreadable,
+    LabelMismatch,
+    SplitUnusable,
+    first_few,
+)
 from quantline.files import sha256
+from quantline.reading import Unreadable, read_file, read_text
+from quantline.sampling.image import MOST_PIXELS, ImageUnreadable, decode
 from quantline.sampling.sources import Entry, Example, FileSplit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Set
 
+    import numpy as np
+
     from quantline import recipe
 
+LARGEST_IMAGE_BYTES = 512 << 20
+LARGEST_CSV_BYTES = 256 << 20
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
 
 
@@ -29,7 +40,7 @@ class ImageSource:
     def __init__(self, dataset: recipe.Dataset) -> None:
         self._folder = Path(dataset.data_dir)
         self._file, self._label = dataset.image_csv.file_column, dataset.image_csv.label_column
-        self._mode = "RGB" if dataset.image_csv.color == "rgb" else "L"
+        self._mode: Literal["RGB", "L"] = "RGB" if dataset.image_csv.color == "rgb" else "L"
         self.name = "image_csv"
 
     def entries(self, split: str) -> Iterator[Entry]:
@@ -42,7 +53,7 @@ class ImageSource:
         """
         parsed = FileSplit.parse(split)
         path = self._folder / parsed.file
-        if path.is_dir():
+        if os.path.isdir(path):
             found = [
                 Entry(file.relative_to(path).as_posix(), None)
                 for file in sorted(path.rglob("*"))
@@ -60,45 +71,43 @@ class ImageSource:
             ExampleUnreadable: A file is missing or is not an image.
         """
         path = self._folder / FileSplit.parse(split).file
-        base = path if path.is_dir() else path.parent
+        base = path if os.path.isdir(path) else path.parent
         for entry in self.entries(split):
             if entry.id in ids:
                 stored, value = self._decode(base / entry.id)
                 yield Example(entry.id, entry.label, value, sha256(stored))
 
     def _decode(self, file: Path) -> tuple[bytes, np.ndarray]:
-        from PIL import Image
-
         try:
-            stored = file.read_bytes()
-            with Image.open(io.BytesIO(stored)) as image:
-                value = np.asarray(image.convert(self._mode))
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            stored = read_file(file, LARGEST_IMAGE_BYTES)
+            value = decode(stored, self._mode)
+        except (Unreadable, ImageUnreadable) as error:
             raise ExampleUnreadable(
                 f"The image '{file}' cannot be read",
-                found=f"{type(error).__name__}: {error}",
-                expected="an image file in a format that Pillow reads, such as JPEG or PNG",
-                remedy="Restore the file, or remove its line from the CSV file",
+                found=str(error),
+                expected=f"an image in 8 bits a channel, of at most {MOST_PIXELS:,} pixels, in a "
+                "format such as JPEG or PNG",
+                remedy="Restore the file or store it anew, or remove its line from the CSV file",
             ) from error
-        return stored, value if value.ndim == 3 else value[..., np.newaxis]
+        return stored, value
 
     def _read_csv(self, path: Path) -> list[Entry]:
         try:
-            text = path.read_text(encoding="utf-8-sig")
+            text = read_text(path, LARGEST_CSV_BYTES, encoding="utf-8-sig")
             reader = csv.DictReader(io.StringIO(text, newline=""))
             columns = list(reader.fieldnames or ())
             rows = [(reader.line_num, row) for row in reader]
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
+        except (Unreadable, csv.Error) as error:
             raise DatasetNotFound(
                 f"'{path}' cannot be read as a list of images",
-                found=f"{type(error).__name__}: {error}",
+                found=str(error),
                 expected="a CSV file in UTF-8, or a folder of images",
                 remedy="Check 'dataset.data_dir' and the split names in 'sampling'",
             ) from error
         if self._file not in columns:
             raise SplitUnusable(
                 f"'{path}' has no column '{self._file}'",
-                found=f"the columns {', '.join(columns) or 'none'}",
+                found=f"the columns {first_few(columns) or 'none'}",
                 expected=f"a column '{self._file}' and, if labelled, '{self._label}'",
                 remedy="Set 'dataset.image_csv.file_column' and 'label_column' to its columns",
             )
@@ -123,7 +132,7 @@ class ImageSource:
         except ValueError as error:
             raise LabelMismatch(
                 f"Line {line} of '{path}' has a label that is not a class index",
-                found=f"'{text}'",
+                found=f"'{text if len(text) <= 60 else text[:60] + ' ...'}'",
                 expected="a whole number from 0",
                 remedy=f"Correct the column '{self._label}'",
             ) from error

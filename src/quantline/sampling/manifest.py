@@ -118,7 +118,7 @@ def stream(dataset: recipe.Dataset, manifest: Manifest, part: str) -> Iterator[S
     """
     source, transform = open_source(dataset), build_transform(dataset.transform)
     if transform.sha256 != manifest["transform"]["sha256"]:
-        raise _stale("the transform has changed", "the transform of the manifest")
+        raise stale("the transform has changed", "the transform of the manifest")
     examples = manifest[part]["examples"]
     expected = {each["id"]: each for each in examples}
     seen = 0
@@ -126,11 +126,11 @@ def stream(dataset: recipe.Dataset, manifest: Manifest, part: str) -> Iterator[S
     for example in track(found, f"{part} examples", total=len(examples)):
         row = expected[example.id]
         if example.sha256 != row["sha256"]:
-            raise _stale(f"other content for '{example.id}'", "the content of the manifest")
+            raise stale(f"other content for '{example.id}'", "the content of the manifest")
         seen += 1
         yield Sample(example.id, row["label"], to_input(transform, example))
     if seen != len(examples):
-        raise _stale(f"{seen} of the {len(examples)} examples", "every example of the manifest")
+        raise stale(f"{seen} of the {len(examples)} examples", "every example of the manifest")
 
 
 def _draw_split(
@@ -266,7 +266,8 @@ def _refuse_overlap(
         )
 
 
-def _stale(found: str, expected: str) -> ManifestStale:
+def stale(found: str, expected: str) -> ManifestStale:
+    """Return the error for a manifest that does not fit the dataset."""
     return ManifestStale(
         "The manifest does not fit the dataset",
         found=found,

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from quantline.errors import DatasetNotFound, ExampleUnreadable, LabelMismatch, SplitUnusable
+from quantline.errors import (
+    DatasetNotFound,
+    ExampleUnreadable,
+    LabelMismatch,
+    SplitUnusable,
+    first_few,
+)
 from quantline.files import sha256
+from quantline.reading import Arrays, ArraysUnreadable
+from quantline.reading.arrays import SINGLE, row_bytes
 from quantline.sampling.sources import Entry, Example, FileSplit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Set
 
+    import numpy as np
+
     from quantline import recipe
+    from quantline.reading import Header
+
+MOST_EXAMPLES = 10_000_000  # each is an entry in memory while a split is drawn
 
 
 class NpzSource:
@@ -61,86 +70,74 @@ class NpzSource:
 
     def _describe(self, path: Path) -> tuple[int, np.ndarray | None]:
         try:
-            with zipfile.ZipFile(path) as archive:
-                members = archive.namelist()
-            names = {name.removesuffix(".npy") for name in members if name.endswith(".npy")}
-            if self._x not in names:
-                raise SplitUnusable(
-                    f"'{path}' has no array '{self._x}'",
-                    found=f"the arrays {', '.join(sorted(names)) or 'none'}",
-                    expected=f"an array '{self._x}' of examples and, if labelled, '{self._y}'",
-                    remedy="Set 'dataset.npz.x' and 'dataset.npz.y' to the names in the archive",
-                )
-            count = _header(path, self._x)[0][0]
-            labels = None
-            if self._y in names:
-                with np.load(path, allow_pickle=False) as arrays:
-                    labels = np.asarray(arrays[self._y])
-        except (
-            OSError, zipfile.BadZipFile, zlib.error, ValueError, IndexError, EOFError
-        ) as error:  # fmt: skip
+            with Arrays(path) as arrays:
+                names = [name for name in arrays.names if name != SINGLE]
+                if SINGLE in arrays.names:
+                    raise ArraysUnreadable("a .npy file, whose one array has no name")
+                if self._x not in names:
+                    raise SplitUnusable(
+                        f"'{path}' has no array '{self._x}'",
+                        found=f"the arrays {first_few(sorted(names)) or 'none'}",
+                        expected=f"an array '{self._x}' of examples and, if labelled, '{self._y}'",
+                        remedy="Set 'dataset.npz.x' and 'dataset.npz.y' to the names in the "
+                        "archive",
+                    )
+                count = _count(self._x, arrays.header(self._x))
+                labels = self._read_labels(path, arrays, count) if self._y in names else None
+        except ArraysUnreadable as error:
             raise DatasetNotFound(
                 f"The archive '{path}' cannot be read",
-                found=f"{type(error).__name__}: {error}",
-                expected="a .npz file written by numpy.savez, without pickled objects",
+                found=str(error),
+                expected="a .npz file written by numpy.savez, without pickled objects, whose "
+                f"'{self._x}' has rows of numbers",
                 remedy="Check 'dataset.data_dir' and the split names in 'sampling'",
             ) from error
-        if labels is not None and labels.ndim == 2 and labels.shape[1] == 1:
-            labels = labels[:, 0]
-        if labels is not None and (labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer)):
+        return count, labels
+
+    def _read_labels(self, path: Path, arrays: Arrays, count: int) -> np.ndarray:
+        header = arrays.header(self._y)
+        is_column = len(header.shape) == 2 and header.shape[1] == 1
+        if not (is_column or len(header.shape) == 1) or header.dtype.kind not in "iu":
             raise LabelMismatch(
                 f"The labels '{self._y}' in '{path}' are not class indices",
-                found=f"an array of shape {labels.shape} and dtype {labels.dtype}",
+                found=f"an array of shape {header.shape} and dtype {header.dtype}",
                 expected="whole numbers, one an example",
                 remedy="Store class indices; for one-hot labels, their argmax",
             )
-        if labels is not None and len(labels) != count:
+        if header.shape[0] != count:
             raise SplitUnusable(
                 f"'{path}' has not as many labels as examples",
-                found=f"{count} examples and {len(labels)} labels",
+                found=f"{count} examples and {header.shape[0]} labels",
                 expected="one label an example",
                 remedy="Write the archive again",
             )
-        return count, labels
+        return arrays.read(self._y).reshape(count)
 
 
 def _name(path: Path, row: int) -> str:
     return f"{path.name}[{row}]"
 
 
-def _header(path: Path, array: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    with zipfile.ZipFile(path) as archive, archive.open(f"{array}.npy") as stream:
-        return _read_header(stream, path)
+def _count(name: str, header: Header) -> int:
+    """Return how many examples there are, of an array whose rows are examples."""
+    count = header.shape[0] if header.shape else 0
+    row_bytes(name, header)
+    if header.dtype.kind not in "biuf":
+        raise ArraysUnreadable(f"an array '{name}' of dtype {header.dtype}; numbers are needed")
+    if count > MOST_EXAMPLES:
+        raise ArraysUnreadable(f"an array '{name}' of {count:,} examples, of {MOST_EXAMPLES:,}")
+    return count
 
 
-def _read_header(stream: IO[bytes], path: Path) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    version = np.lib.format.read_magic(stream)
-    reader = (
-        np.lib.format.read_array_header_1_0
-        if version == (1, 0)
-        else np.lib.format.read_array_header_2_0
-    )
-    shape, is_fortran, dtype = reader(stream)
-    if dtype.hasobject or len(shape) < 2 or (is_fortran and len(shape) > 1):
-        raise ValueError(
-            f"the array of examples in '{path}' has shape {shape}, dtype {dtype}"
-            f"{', in Fortran order' if is_fortran else ''}; rows of numbers in C order are needed"
-        )
-    return shape, dtype
-
-
-def _stream_rows(path: Path, array: str) -> Iterator[np.ndarray]:
+def _stream_rows(path: Path, name: str) -> Iterator[np.ndarray]:
     # numpy loads an archive's array whole; reading the member by rows keeps memory constant.
     try:
-        with zipfile.ZipFile(path) as archive, archive.open(f"{array}.npy") as stream:
-            shape, dtype = _read_header(stream, path)
-            size = int(np.prod(shape[1:], dtype=np.int64)) * dtype.itemsize
-            for _ in range(shape[0]):
-                yield np.frombuffer(stream.read(size), dtype).reshape(shape[1:])
-    except (OSError, zipfile.BadZipFile, zlib.error, ValueError, EOFError) as error:
+        with Arrays(path) as arrays:
+            yield from arrays.rows(name)
+    except (ArraysUnreadable, KeyError) as error:
         raise ExampleUnreadable(
-            f"The examples '{array}' in '{path}' cannot be read",
-            found=f"{type(error).__name__}: {error}",
+            f"The examples '{name}' in '{path}' cannot be read",
+            found=str(error),
             expected="a whole archive",
             remedy="Write or copy the archive again; it is damaged",
         ) from error

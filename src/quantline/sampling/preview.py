@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quantline.sampling.distribution import EVALUATION_EXAMPLES
-from quantline.sampling.manifest import Manifest, stream
+from quantline.sampling.manifest import Manifest, stale, stream
 from quantline.sampling.sources import open_source
 
 if TYPE_CHECKING:
@@ -17,11 +17,17 @@ if TYPE_CHECKING:
 
 
 def stored_dtype(dataset: recipe.Dataset, manifest: Manifest) -> str:
-    """Return the dtype of the first calibration example before the transform."""
+    """Return the dtype of the first calibration example before the transform.
+
+    Raises:
+        ManifestStale: The dataset does not have it.
+    """
     part = manifest["calibration"]
     first = part["examples"][0]["id"]
     example = next(iter(open_source(dataset).examples(part["split"], {first})), None)
-    return "none" if example is None else str(example.value.dtype)
+    if example is None:
+        raise stale(f"no example '{first}' in '{part['split']}'", "every example of the manifest")
+    return str(example.value.dtype)
 
 
 def preview(

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantline.errors import DatasetNotFound, LabelMismatch, SplitUnusable, first_few, suggest
+from quantline.errors import (
+    DatasetNotFound,
+    ExampleUnreadable,
+    LabelMismatch,
+    QuantlineError,
+    SplitUnusable,
+    first_few,
+    suggest,
+)
 from quantline.files import sha256
 from quantline.quiet import tensorflow
+from quantline.reading import Unreadable
 from quantline.sampling.sources import Entry, Example
+from quantline.sampling.tfds_files import (
+    DESCRIPTION,
+    broken_description,
+    broken_shard,
+    refuse_odd_files,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Set
@@ -56,16 +72,32 @@ class TfdsSource:
         Raises:
             SplitUnusable: The split expression is wrong.
             LabelMismatch: The label is not a single whole number.
+            ExampleUnreadable: A file is missing or damaged, or holds other than it is said to.
         """
         keys = [self._label] if self._label else []
-        # Ids and labels are read in batches: one by one, Python would take most of the time.
-        for batch in self._dataset(split, keys).batch(_BATCH).as_numpy_iterator():
-            labels = self._read_labels(batch)
-            for row, name in enumerate(batch["tfds_id"]):
-                yield Entry(name.decode(), None if labels is None else int(labels[row]))
+        found = 0
+        with self._explained(split):
+            # Ids and labels are read in batches: one by one, Python would take most of the time.
+            for batch in self._dataset(split, keys).batch(_BATCH).as_numpy_iterator():
+                labels = self._read_labels(batch)
+                for row, name in enumerate(batch["tfds_id"]):
+                    found += 1
+                    yield Entry(name.decode(), None if labels is None else int(labels[row]))
+            # A file that ends between two records is whole to TensorFlow.
+            if found != self._builder.info.splits[split].num_examples:
+                raise self._unreadable(split, None)
 
     def examples(self, split: str, ids: Set[str]) -> Iterator[Example]:
-        """Yield the chosen examples, decoding no others."""
+        """Yield the chosen examples, decoding no others.
+
+        Raises:
+            SplitUnusable: The split expression is wrong.
+            ExampleUnreadable: A file is missing or damaged, or an image cannot be decoded.
+        """
+        with self._explained(split):
+            yield from self._chosen(split, ids)
+
+    def _chosen(self, split: str, ids: Set[str]) -> Iterator[Example]:
         tf = tensorflow()
         feature = self._builder.info.features[self._input]
         is_image = _is_image(feature)
@@ -125,6 +157,24 @@ class TfdsSource:
                 or "Correct 'sampling.calibration.split' or 'sampling.evaluation.split'",
             ) from error
 
+    @contextmanager
+    def _explained(self, split: str) -> Iterator[None]:
+        try:
+            yield
+        except QuantlineError:
+            raise
+        except Exception as error:  # TFDS and TensorFlow fail in many ways on damaged files
+            raise self._unreadable(split, error) from error
+
+    def _unreadable(self, split: str, error: Exception | None) -> ExampleUnreadable:
+        return ExampleUnreadable(
+            f"The split '{split}' of '{self.name}' cannot be read",
+            found=f"in '{self._builder.data_dir}': {broken_shard(self._builder, split, error)}",
+            expected="the files as TFDS wrote them, with as many examples as 'dataset_info.json' "
+            "says",
+            remedy="Restore the file, or prepare the dataset again with 'tfds build'",
+        )
+
     def _read_labels(self, record: dict[str, Any], *, per_batch: bool = True) -> Any:
         if self._label is None:
             return None
@@ -146,12 +196,22 @@ def _open(dataset: recipe.Dataset) -> Any:
     asked = f"{name}:{dataset.tfds.version}" if dataset.tfds.version else name
     data_dir = Path(dataset.data_dir)
     try:
+        refuse_odd_files(data_dir / name)
         # read_only_builder takes what is on disk, with or without generation code.
-        return tfds.core.load.read_only_builder.builder_from_files(asked, data_dir=data_dir)
-    except Exception as error:  # tfds raises many kinds for what is not there
-        if not isinstance(error, (tfds.core.DatasetNotFoundError, ValueError, OSError)):
-            raise
+        builder = tfds.core.load.read_only_builder.builder_from_files(asked, data_dir=data_dir)
+        list(builder.info.features), list(builder.info.splits)  # what is read only when asked for
+    except Unreadable as error:
+        raise _damaged(asked, str(error)) from error
+    except Exception as error:  # tfds raises many kinds for what is not there, or is damaged
         prepared = _prepared(data_dir)
+        there = [
+            each
+            for each in prepared
+            if each.startswith(f"{name}/") and each.endswith(dataset.tfds.version or "")
+        ]
+        if there:
+            found = broken_description(data_dir / there[-1], error)
+            raise _damaged(asked, f"in '{data_dir / there[-1]}': {found}") from error
         base = name.split("/", 1)[0]
         known = tfds.list_builders(with_community_datasets=False)
         if base not in known and base not in {each.split("/", 1)[0] for each in prepared}:
@@ -169,11 +229,21 @@ def _open(dataset: recipe.Dataset) -> Any:
             remedy="Prepare it there with 'tfds build' (Quantline downloads nothing), or correct "
             "'dataset.data_dir' and 'dataset.tfds.version'",
         ) from error
+    return builder
+
+
+def _damaged(asked: str, found: str) -> DatasetNotFound:
+    return DatasetNotFound(
+        f"The dataset '{asked}' cannot be read",
+        found=found,
+        expected="the files as TFDS wrote them",
+        remedy="Restore the file, or prepare the dataset again with 'tfds build'",
+    )
 
 
 def _prepared(data_dir: Path) -> list[str]:
-    infos = sorted(data_dir.glob("**/dataset_info.json")) if data_dir.is_dir() else []
-    return [info.parent.relative_to(data_dir).as_posix() for info in infos]
+    infos = [each for name in DESCRIPTION for each in data_dir.glob(f"**/{name}")]
+    return sorted({info.parent.relative_to(data_dir).as_posix() for info in infos})
 
 
 def _is_image(feature: Any) -> bool:

@@ -9,15 +9,19 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
-from quantline.errors import TransformFailed, suggest
+from quantline import recipe
+from quantline.errors import TransformFailed, first_line, suggest
 from quantline.files import canonical_json, sha256
+from quantline.recipe.transform import STEPS
 
 Step = Callable[[np.ndarray], np.ndarray]
 
@@ -50,12 +54,13 @@ class Transform:
         value = np.asarray(example)
         for name, step in self._steps:
             try:
-                value = step(value)
-            except Exception as error:  # a user's function may raise anything
+                value = _numbers(step(value))
+            # A user's function may raise anything, and may try to end the process.
+            except (Exception, SystemExit) as error:
                 raise TransformFailed(
                     f"The transform step '{name}' failed",
                     found=f"an example of shape {value.shape} and dtype {value.dtype}; "
-                    f"{type(error).__name__}: {error}",
+                    f"{first_line(error)}{_place(error)}",
                     expected="an example that the step can be applied to",
                     remedy="Correct 'dataset.transform'",
                 ) from error
@@ -75,7 +80,7 @@ def build_transform(spec: Sequence[Mapping[str, Any]] | str) -> Transform:
         return _from_function(spec)
     steps: list[tuple[str, Step]] = [_build_step(each) for each in spec]
     if not any(name == "cast" for name, _ in steps):
-        steps.append(("cast", _cast("float32")))
+        steps.append(_build_step({"cast": "float32"}))
     return Transform(spec, sha256(canonical_json(list(spec))), tuple(steps))
 
 
@@ -87,14 +92,39 @@ def _from_function(spec: str) -> Transform:
     try:
         function = getattr(importlib.import_module(module_name), name)
         source = inspect.getsource(sys.modules[module_name])
-    except Exception as error:  # a user's module may raise anything
+        if not callable(function):
+            raise TypeError(f"'{name}' is no function, but of type {type(function).__name__}")
+    # A user's module may raise anything, and may try to end the process.
+    except (Exception, SystemExit) as error:
         raise TransformFailed(
             f"The transform function '{spec}' cannot be imported",
-            found=f"{type(error).__name__}: {error}",
+            found=f"{first_line(error)}{_place(error)}",
             expected="'module:name', importable from the project folder",
             remedy="Correct 'dataset.transform', or declare a list of steps",
         ) from error
     return Transform(spec, sha256(f"{spec}\n{source}".encode()), ((spec, function),))
+
+
+def _numbers(result: Any) -> np.ndarray:
+    """Return what a step gave as an array of numbers, which a user's function need not give."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # older releases of numpy warn of ragged lists
+        value = np.asarray(result)
+    if value.dtype.kind not in "biuf":
+        kind = f"dtype {value.dtype}" if isinstance(result, np.ndarray) else type(result).__name__
+        raise TypeError(f"it gave a result of {kind} instead of numbers")
+    return value
+
+
+def _place(error: BaseException) -> str:
+    """Return where in a user's file an error arose, if it did there."""
+    trace, place = error.__traceback__, ""
+    while trace is not None:
+        path = Path(trace.tb_frame.f_code.co_filename)
+        if path.is_relative_to(Path.cwd()) and path.suffix == ".py":
+            place = f" ({path.name}, line {trace.tb_lineno})"
+        trace = trace.tb_next
+    return place
 
 
 def _build_step(each: Mapping[str, Any]) -> tuple[str, Step]:
@@ -102,53 +132,59 @@ def _build_step(each: Mapping[str, Any]) -> tuple[str, Step]:
         raise TransformFailed(
             "A step of 'dataset.transform' does not name exactly one operation",
             found=f"{dict(each)!r}",
-            expected=f"one of {', '.join(_STEPS)} with its arguments",
+            expected=f"one of {', '.join(STEPS)} with its arguments",
             remedy="Write one '- name: arguments' a line",
         )
     ((name, arguments),) = each.items()
-    if name not in _STEPS:
+    if name not in STEPS:
         raise TransformFailed(
             f"Unknown step '{name}' in 'dataset.transform'",
             found=f"'{name}'",
-            expected=f"one of {', '.join(_STEPS)}",
-            remedy=suggest(name, list(_STEPS)) or "Correct it, or give a function 'module:name'",
+            expected=f"one of {', '.join(STEPS)}",
+            remedy=suggest(str(name), list(STEPS))
+            or "Correct it, or give a function 'module:name'",
         )
     try:
-        # '- rescale:' without arguments is null in YAML, which numpy would take for NaN.
-        keywords = {} if arguments is None else arguments
-        is_named = isinstance(keywords, Mapping)
-        return name, _STEPS[name](**keywords) if is_named else _STEPS[name](arguments)
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        _, block = recipe.Step.model_validate(dict(each)).operation
+        return name, _BUILD[name](block)
+    except ValidationError as error:
+        first = error.errors()[0]
         raise TransformFailed(
             f"The step '{name}' of 'dataset.transform' has bad arguments",
-            found=f"{arguments!r} ({error})",
-            expected=f"{name}{inspect.signature(_STEPS[name])}".split(" ->")[0].replace("'", ""),
+            found=f"{arguments!r} ({'.'.join(map(str, first['loc'][1:]))}: {first['msg']})",
+            expected=_signature(name),
             remedy="Correct its arguments",
         ) from error
 
 
-def _resize(height: int, width: int, method: str = "bilinear") -> Step:
-    resample = _filter(method)
-    _positive(height, width)
-    return lambda image: _resized(image, height, width, resample)
+def _signature(name: str) -> str:
+    arguments = [
+        key if field.is_required() else f"{key}={field.default}"
+        for key, field in STEPS[name].model_fields.items()
+    ]
+    return f"{name}({', '.join(arguments)})"
 
 
-def _resize_short_side(size: int, method: str = "bilinear", enlarge: bool = True) -> Step:
-    resample = _filter(method)
-    _positive(size)
+def _resize(step: Any) -> Step:
+    resample = _filter(step.method)
+    return lambda image: _resized(image, step.height, step.width, resample)
+
+
+def _resize_short_side(asked: Any) -> Step:
+    resample, size = _filter(asked.method), asked.size
 
     def step(image: np.ndarray) -> np.ndarray:
         height, width = image.shape[:2]
         short = min(height, width)
-        if short < size and not enlarge:
+        if short < size and not asked.enlarge:
             return image
         return _resized(image, round(height * size / short), round(width * size / short), resample)
 
     return step
 
 
-def _central_crop(height: int, width: int) -> Step:
-    _positive(height, width)
+def _central_crop(asked: Any) -> Step:
+    height, width = asked.height, asked.width
 
     def step(image: np.ndarray) -> np.ndarray:
         top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
@@ -159,34 +195,30 @@ def _central_crop(height: int, width: int) -> Step:
     return step
 
 
-def _rescale(scale: float = 1.0, offset: float = 0.0) -> Step:
-    factor, shift = np.float32(scale), np.float32(offset)
+def _rescale(step: Any) -> Step:
+    factor, shift = np.float32(step.scale), np.float32(step.offset)
     return lambda image: image.astype(np.float32) * factor + shift
 
 
-def _normalize(mean: float | Sequence[float], std: float | Sequence[float]) -> Step:
-    centre, spread = np.asarray(mean, np.float32), np.asarray(std, np.float32)
-    if not (spread > 0).all():
-        raise ValueError("std must be above 0")
+def _normalize(step: Any) -> Step:
+    centre, spread = np.asarray(step.mean, np.float32), np.asarray(step.std, np.float32)
     return lambda image: (image.astype(np.float32) - centre) / spread
 
 
-def _channel_order(order: str) -> Step:
-    if order not in {"rgb", "bgr"}:
-        raise ValueError("channel_order is rgb or bgr")
-    return (lambda image: image[..., ::-1]) if order == "bgr" else (lambda image: image)
+def _channel_order(step: Any) -> Step:
+    return (lambda image: image[..., ::-1]) if step.order == "bgr" else (lambda image: image)
 
 
-def _expand_dims(axis: int) -> Step:
-    return lambda value: np.expand_dims(value, int(axis))
+def _expand_dims(step: Any) -> Step:
+    return lambda value: np.expand_dims(value, step.axis)
 
 
-def _cast(dtype: str) -> Step:
-    target = np.dtype(dtype)
+def _cast(step: Any) -> Step:
+    target = np.dtype(step.dtype)
     return lambda value: value.astype(target)
 
 
-_STEPS: dict[str, Callable[..., Step]] = {
+_BUILD: dict[str, Callable[[Any], Step]] = {
     "resize": _resize,
     "resize_short_side": _resize_short_side,
     "central_crop": _central_crop,
@@ -202,11 +234,6 @@ def _filter(method: str) -> Any:
     from PIL import Image
 
     return Image.Resampling[method.upper()]
-
-
-def _positive(*sizes: int) -> None:
-    if any(not isinstance(size, int) or size < 1 for size in sizes):
-        raise ValueError(f"sizes must be whole numbers above 0, not {sizes}")
 
 
 def _resized(image: np.ndarray, height: int, width: int, resample: Any) -> np.ndarray:

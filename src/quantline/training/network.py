@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from quantline.child import run_in_child
 from quantline.errors import InputMismatch, ModelUnsupported, first_few
+from quantline.loading.keras_file import read_keras
 from quantline.quantization.float_import import kind_of
-from quantline.quantization.keras_file import read_keras
+
+if TYPE_CHECKING:
+    from quantline import recipe
 
 # Of a layer's configuration, what makes it another layer: neither names nor initial values do.
 _SHAPING = (
@@ -67,12 +71,13 @@ def build_model(shape: tuple[int, ...], classes: int) -> Any:
     )
 
 
-def refuse_another_network(path: str, model: Any) -> None:
+def refuse_another_network(path: str, model: Any, limits: recipe.Limits) -> None:
     """Refuse a model file that is not of the network that training makes; it is read, not run.
 
     Args:
         path: The file.
         model: The embedded network, built for the dataset.
+        limits: How long the file may take to be read, and how large it may be.
 
     Raises:
         ModelNotFound: The file is missing or empty.
@@ -81,7 +86,11 @@ def refuse_another_network(path: str, model: Any) -> None:
     """
     if kind_of(Path(path)) != "keras":
         raise _another(path, "a model that is no Keras file")
-    found, made = _layers(read_keras(path).config), _layers(json.loads(model.to_json()))
+    file = run_in_child(
+        read_keras, path, limits, what=f"the reading of '{path}'", timeout_s=limits.load_s,
+        limit="limits.load_s", memory_gib=limits.memory_gib, confined=True,
+    )  # fmt: skip
+    found, made = _layers(file.config), _layers(json.loads(model.to_json()))
     if found is None or made is None or _shaped(found) != _shaped(made):
         names = [str(layer.get("class_name")) for layer in found or ()]
         raise _another(path, first_few(names, 12) or "a model that does not name its layers")

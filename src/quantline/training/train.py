@@ -6,17 +6,17 @@ import io
 import json
 import logging
 import math
-import tempfile
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from quantline.errors import ModelUnsupported, ParameterError, TrainingDiverged
 from quantline.files import sha256
+from quantline.loading import load_keras
 from quantline.quiet import tensorflow
+from quantline.temporary import temporary_folder
 from quantline.training.examples import TrainingSplit
 from quantline.training.network import IMAGE_AXES, build_model
 
@@ -199,12 +199,17 @@ def _refuse_diverged(loss: float, training: recipe.Training) -> None:
 
 
 def _load_model(start: bytes, x: np.ndarray, classes: int) -> Any:
-    import keras
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "start.keras"
+    with temporary_folder() as folder:
+        path = folder / "start.keras"
         path.write_bytes(start)
-        model = keras.models.load_model(path)
+        model, loader = load_keras(str(path), allow_lambda=False)
+    if loader != "keras":
+        raise ModelUnsupported(
+            "The model that training is to start from is one of Keras 2",
+            found="a file that only tf-keras loads",
+            expected="a model of Keras 3, which training goes on with",
+            remedy="Set 'training.start: anew', or train it with your own code",
+        )
     shape = tuple(model.input_shape[1:])
     is_fit = shape == x.shape[1:] and model.input_shape[0] is None
     given = model.predict(x[:2], verbose=0) if is_fit else None
@@ -222,8 +227,8 @@ def _load_model(start: bytes, x: np.ndarray, classes: int) -> Any:
 
 def _save(model: Any) -> bytes:
     """Save without what differs between two saves of the same weights: times and addresses."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.keras"
+    with temporary_folder() as folder:
+        path = folder / "model.keras"
         model.save(path)
         out = io.BytesIO()
         with zipfile.ZipFile(path) as saved, zipfile.ZipFile(out, "w") as packed:

@@ -100,7 +100,7 @@ def test_a_model_without_truth_is_told(tmp_path: Path, chain: Graph) -> None:
 
 def test_a_compiled_file_without_its_model_is_told(tmp_path: Path, chain: Graph) -> None:
     (tmp_path / "a_edgetpu.tflite").write_bytes(file(compiled(chain, {0})))
-    with pytest.raises(FileNotFoundError, match=r"a\.tflite"):
+    with pytest.raises(OSError, match="no such file"):
         read_only(tmp_path)
 
 

@@ -6,11 +6,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from quantline import recipe
-from quantline.errors import ParameterError, first_line, suggest
+from quantline.errors import ParameterError, suggest
+from quantline.reading import Unreadable, YamlUnreadable, load_yaml, read_text
+from quantline.reading.yaml_text import LARGEST_BYTES
 from quantline.tflite.consistency import DTYPES
 from quantline.tflite.operands import OPERATORS
 
@@ -92,9 +93,9 @@ def load(name: str) -> Target:
             or "Name a built-in target, or describe your own in a YAML file as in docs/targets.md",
         )
     try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise _unreadable(name, " ".join(str(error).split())) from error
+        values = load_yaml(text)
+    except YamlUnreadable as error:
+        raise _unreadable(name, str(error)) from error
     if not isinstance(values, dict):
         raise _unreadable(name, f"{type(values).__name__} at the top")
     key = Path(name).stem
@@ -111,10 +112,9 @@ def load(name: str) -> Target:
 
 def _read(path: str) -> str:
     try:
-        return Path(path).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else first_line(error)
-        raise _unreadable(path, str(reason)) from error
+        return read_text(path, LARGEST_BYTES)
+    except Unreadable as error:
+        raise _unreadable(path, str(error)) from error
 
 
 def _unreadable(path: str, found: str) -> ParameterError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from quantline.edgetpu.vocabulary import Evidence
 from quantline.errors import CompilerOutputUnknown, ModelUnsupported, NothingMapped, first_few
 from quantline.files import write_atomic
 from quantline.progress import waiting
+from quantline.temporary import temporary_folder
 from quantline.tflite.graph import read
 
 if TYPE_CHECKING:
@@ -144,8 +144,7 @@ def _run(
     timeout_s: float,
 ) -> tuple[Ended, dict[str, tuple[bytes, str]]]:
     """Run the compiler; return how it ended, and the content and log of each output by its name."""
-    with tempfile.TemporaryDirectory(prefix="quantline-") as name:
-        folder = Path(name)
+    with temporary_folder() as folder:
         for file, content in inputs.items():
             write_atomic(folder / file, content)
         (folder / _OUT).mkdir()

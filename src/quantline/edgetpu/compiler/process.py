@@ -7,7 +7,6 @@ import platform
 import shutil
 import signal
 import subprocess
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from quantline.edgetpu.compiler.failures import explain
 from quantline.edgetpu.compiler.output import VERSION, last_words
 from quantline.errors import CompilerNotFound, CompilerStopped, CompilerUnusable
+from quantline.temporary import temporary_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,8 +86,8 @@ def find_compiler(path: str | Path | None = None) -> Compiler:
         )
     # Links are followed: the script looks for its other parts beside itself.
     program = Path(found).resolve()
-    with tempfile.TemporaryDirectory(prefix="quantline-") as folder:
-        ended = run([str(program), "--version"], Path(folder), _VERSION_TIMEOUT_S)
+    with temporary_folder() as folder:
+        ended = run([str(program), "--version"], folder, _VERSION_TIMEOUT_S)
     version = VERSION.search(ended.stdout)
     if version is not None:
         return Compiler(program, version[1])

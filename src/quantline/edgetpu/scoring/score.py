@@ -199,7 +199,7 @@ def _score(case: Case, runtime_version: int | None) -> ModelScore:
 def _why(error: Exception) -> str:
     if isinstance(error, QuantlineError):
         return f"{error.what}: {error.found}"
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and error.strerror:
         return first_line(error, error.strerror)
     return str(error)
 

@@ -20,6 +20,7 @@ from quantline.edgetpu.compiled.match import match
 from quantline.edgetpu.compiled.read import read_compiled
 from quantline.edgetpu.vocabulary import Target
 from quantline.errors import NothingToScore, first_few, first_line
+from quantline.reading import read_file
 from quantline.tflite import read
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def read_case(case: Case) -> tuple[Graph, Truth]:
         ModelsUnrelated: The compiled file was made from another model.
         ValueError: There is no truth, or the record does not fit the model.
     """
-    graph = read(case.model.read_bytes(), f"'{case.model.name}'")
+    graph = read(read_file(case.model), f"'{case.model.name}'")
     if case.record is not None:
         return graph, _recorded(case.record, len(graph.main.operators))
     if case.compiled is None:
@@ -109,7 +110,7 @@ def read_case(case: Case) -> tuple[Graph, Truth]:
             f"'{RECORDS}'"
         )
     name = f"'{case.compiled.name}'"
-    result = read(case.compiled.read_bytes(), name)
+    result = read(read_file(case.compiled), name)
     programs = read_compiled(result, name)
     found = match(graph, result)
     truth = Truth(
@@ -175,7 +176,7 @@ def _names(folder: Path) -> list[str]:
 def _records(path: Path) -> dict[str, Mapping[str, Any]]:
     try:
         # Names only: a record is about a model in its own folder.
-        return {Path(each["model"]).name: each for each in json.loads(path.read_bytes())}
+        return {Path(each["model"]).name: each for each in json.loads(read_file(path))}
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise NothingToScore(
             f"'{path}' cannot be read",

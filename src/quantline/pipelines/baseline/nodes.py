@@ -20,12 +20,14 @@ def import_model(
     baseline: dict[str, Any],
     calibration_set: dict[str, np.ndarray],
     manifest: dict[str, Any],
+    limits: dict[str, Any] | None = None,
 ) -> tuple[bytes, dict[str, Any]]:
     """Import the trained model as a float ``.tflite`` and compare it with the original."""
     imported = import_float(
         recipe.check(recipe.Model, model),
         calibration_set["x"],
         recipe.check(recipe.Baseline, baseline).parity,
+        recipe.check(recipe.Limits, limits or {}),
     )
     for part in ("calibration", "evaluation"):
         check_labels(imported.content, manifest[part]["examples"])

@@ -13,7 +13,7 @@ def create_pipeline() -> Pipeline:
         [
             node(
                 import_model,
-                ["params:model", "params:baseline", "calibration_set", "manifest"],
+                ["params:model", "params:baseline", "calibration_set", "manifest", "params:limits"],
                 ["float_model", "float_import"],
                 name="import_model",
             ),

@@ -9,7 +9,7 @@ from quantline.contract import examine, golden
 from quantline.evaluation import compare, evaluate, measure
 from quantline.quantization import SCHEMES, quantize, source_of
 from quantline.ranges import RangeSet
-from quantline.report import schemes_table
+from quantline.report import print_results, schemes_table
 from quantline.sampling import stream
 from quantline.tflite import read
 
@@ -85,8 +85,6 @@ def write_comparison(
         compared_latency: What :func:`time_schemes` gave.
         results: For each scheme ``SCHEME_predictions``, ``SCHEME_metrics`` and ``SCHEME_recipe``.
     """
-    from rich.console import Console
-
     compared = {}
     for scheme in ("float", *SCHEMES):
         predictions, metrics = results[f"{scheme}_predictions"], results[f"{scheme}_metrics"]
@@ -97,7 +95,5 @@ def write_comparison(
             **compared_latency[scheme],
             "recipe": results[f"{scheme}_recipe"],
         }
-    console = Console()
-    console = console if console.is_terminal else Console(width=132)
-    console.print(schemes_table(compared, manifest))
+    print_results(schemes_table(compared, manifest), width=132)
     return {"evidence": "measured", "schemes": compared}

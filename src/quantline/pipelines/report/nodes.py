@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from quantline.release.gate import gate_text
-from quantline.report import draw_summary, summarize, summary_table
+from quantline.report import draw_summary, print_results, summarize, summary_table
 
 
 def write_summary(
@@ -22,8 +22,6 @@ def write_summary(
     manifest: dict[str, Any],
 ) -> tuple[dict[str, Any], bytes]:
     """Put the results together, print them as a table and draw them."""
-    from rich.console import Console
-
     edgetpu = {
         "report": edgetpu_report,
         "latency": edgetpu_latency,
@@ -33,9 +31,6 @@ def write_summary(
     summary = summarize(
         float_metrics, int8_metrics, comparison, latency, integer_only, edgetpu, gate
     )
-    console = Console()
-    # A pipe has no width of its own, and the table is worth more than rich's 80 columns there.
-    console = console if console.is_terminal else Console(width=100)
-    console.print(summary_table(summary, manifest))
-    console.print(gate_text(gate), markup=False, highlight=False, soft_wrap=True)
+    # The table is worth more than rich's 80 columns.
+    print_results(summary_table(summary, manifest), gate_text(gate), width=100)
     return summary, draw_summary(summary)

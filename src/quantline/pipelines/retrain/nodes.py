@@ -29,6 +29,7 @@ def check_retraining(
     training: dict[str, Any],
     release: dict[str, Any],
     model: dict[str, Any],
+    limits: dict[str, Any],
     project: Project,
 ) -> Prepared:
     """Prepare a training, if it can make the next version of the model that is named.
@@ -52,7 +53,7 @@ def check_retraining(
         name = recipe.check(recipe.Release, release).name(named)
         return prepare(data, settings, fetch_trained(Registry(connect(project).client, name)))
     prepared = prepare(data, settings)
-    refuse_another_network(named.path, prepared.model)
+    refuse_another_network(named.path, prepared.model, recipe.check(recipe.Limits, limits))
     return prepared
 
 
@@ -61,12 +62,13 @@ def retrain_model(
     training: dict[str, Any],
     release: dict[str, Any],
     model: dict[str, Any],
+    limits: dict[str, Any],
     project: Project,
     manifest: dict[str, Any],
     calibration_set: dict[str, np.ndarray],
 ) -> tuple[bytes, dict[str, Any]]:
     """Train anew, or on from the champion's weights; return a ``.keras`` file, and how."""
-    prepared = check_retraining(dataset, training, release, model, project)
+    prepared = check_retraining(dataset, training, release, model, limits, project)
     data = recipe.check(recipe.Dataset, dataset)
     refuse_other_examples(prepared.split, prepared.classes, data, manifest, calibration_set["x"])
     trained = fit(prepared, recipe.check(recipe.Training, training))
@@ -80,6 +82,7 @@ def import_trained(
     manifest: dict[str, Any],
     trained_model: bytes,
     training_report: dict[str, Any],
+    limits: dict[str, Any],
     project: Project,
 ) -> tuple[bytes, dict[str, Any]]:
     """Import the model that this run trained, under the name of the one at 'model.path'.
@@ -91,12 +94,13 @@ def import_trained(
         manifest: The labels that it must have.
         trained_model: What the training gave; it is imported from its file, which is recorded.
         training_report: How it was trained, which goes on with the imported model.
+        limits: What the import may take.
         project: The project, which names the file.
     """
     path = trained_file(project)
     if path.is_relative_to(project.folder):
         path = path.relative_to(project.folder)
     trained = {**model, "path": str(path), "signature": None}
-    content, about = import_model(trained, baseline, calibration_set, manifest)
+    content, about = import_model(trained, baseline, calibration_set, manifest, limits)
     name = recipe.check(recipe.Model, model).name
     return content, {**about, "name": name, "training": training_report}

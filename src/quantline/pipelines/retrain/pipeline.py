@@ -7,7 +7,14 @@ from kedro.pipeline import Pipeline, node, pipeline
 from quantline.pipelines.retrain.nodes import import_trained, retrain_model
 
 # What is checked before any node runs, and once more by the node that trains.
-CHECKED = ("params:dataset", "params:training", "params:release", "params:model", "project")
+CHECKED = (
+    "params:dataset",
+    "params:training",
+    "params:release",
+    "params:model",
+    "params:limits",
+    "project",
+)
 
 
 def create_pipeline(chain: Pipeline) -> Pipeline:
@@ -38,6 +45,7 @@ def create_pipeline(chain: Pipeline) -> Pipeline:
                     "manifest",
                     "trained_model",
                     "training_report",
+                    "params:limits",
                     "project",
                 ],
                 ["float_model", "float_import"],

@@ -1,0 +1,6 @@
+"""Running a function in a child process, so that a crash in native code is an error with a name."""
+
+from quantline.child.announce import LOADING, stage, words
+from quantline.child.run import run_in_child
+
+__all__ = ["LOADING", "run_in_child", "stage", "words"]

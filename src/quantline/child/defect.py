@@ -1,0 +1,69 @@
+"""Telling what is the machine's fault, or a defect's, from what is an input's."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from quantline.errors import OutputNotWritten, QuantlineError, first_line
+from quantline.temporary import is_out_of_space
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True)
+class Defect:
+    """What a child raised that is no error of ours.
+
+    Attributes:
+        kind: ``memory`` or ``space`` where the machine ran out of it, else ``defect``.
+        said: The exception's type and message.
+        place: Where it was raised, and from where in Quantline: files, lines and functions.
+    """
+
+    kind: Literal["memory", "space", "defect"]
+    said: str
+    place: str
+
+
+def judged(error: Exception) -> QuantlineError | Defect:
+    """Return an error of ours as it is, unless the machine is behind it; else what it was.
+
+    Code that reads foreign files takes any exception for a sign of a damaged file. Where one of
+    them says that memory or disk space ran out, it is the machine that failed.
+    """
+    if not isinstance(error, OutputNotWritten):
+        for cause in _causes(error):
+            kind = _machine(cause)
+            if kind is not None:
+                return Defect(kind, first_line(cause), _place(cause))
+    if isinstance(error, QuantlineError):
+        return error
+    return Defect("defect", first_line(error), _place(error))
+
+
+def _machine(error: BaseException) -> Literal["memory", "space"] | None:
+    exhausted = type(error).__name__ == "ResourceExhaustedError"  # TensorFlow's
+    if is_out_of_space(error) or (exhausted and "No space left" in str(error)):
+        return "space"
+    return "memory" if exhausted or isinstance(error, MemoryError) else None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__
+
+
+def _place(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return "an unknown place"
+    own = [each for each in frames if "quantline" in each.filename]
+    shown = [frames[-1]] if not own or own[-1] is frames[-1] else [frames[-1], own[-1]]
+    return ", called from ".join(f"{each.filename}:{each.lineno} ({each.name})" for each in shown)

@@ -1,0 +1,142 @@
+"""Loading a Keras file: nothing that it holds runs before it was read and judged.
+
+Files of Keras 3 load with Keras 3. So do files of Keras 2 where Keras 3 takes them; the others
+load with tf-keras, which is an optional package.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from quantline.errors import (
+    CodeNotAllowed,
+    ModelUnreadable,
+    PackageMissing,
+    QuantlineError,
+    first_few,
+    first_line,
+)
+from quantline.loading.keras_archive import KerasFile, read_archive, read_h5
+from quantline.loading.keras_judge import refused
+
+if TYPE_CHECKING:
+    from quantline import recipe
+
+H5_SUFFIXES = frozenset({".h5", ".hdf5"})
+
+
+def load_keras(
+    path: str, *, allow_lambda: bool, limits: recipe.Limits | None = None
+) -> tuple[Any, str]:
+    """Load a Keras model, uncompiled.
+
+    Args:
+        path: A ``.keras`` or ``.h5`` file.
+        allow_lambda: Whether the file may hold or name code.
+        limits: How large the file's description of its layers may be.
+
+    Returns:
+        The model, and the distribution that loaded it: ``keras`` or ``tf-keras``.
+
+    Raises:
+        ModelUnreadable: The file is damaged, holds weights only, or needs classes of its own.
+        CodeNotAllowed: It holds or names more than layers and functions that compute.
+        PackageMissing: It needs tf-keras.
+    """
+    import keras
+
+    file = read_keras(path, limits)
+    code = [] if allow_lambda else _judged(path, file, keras)
+    if code:
+        if not file.is_keras2:
+            _refuse(path, code)
+        return _load_keras2(path, file, code[0], allow_lambda=False), "tf-keras"
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of how other people wrote their layers
+            model = keras.models.load_model(path, compile=False, safe_mode=not allow_lambda)
+        return model, "keras"
+    except Exception as error:  # Keras raises whatever a foreign file leads to
+        if not allow_lambda and "safe_mode=False" in str(error):
+            _refuse(path, [first_line(error)])
+        if not file.is_keras2:
+            raise _unreadable(path, 3, error) from error
+        why = _innermost(error)
+        return _load_keras2(path, file, why, allow_lambda=allow_lambda), "tf-keras"
+
+
+def read_keras(path: str, limits: recipe.Limits | None = None) -> KerasFile:
+    """Read what a ``.keras`` or ``.h5`` file says of itself; no code of it runs.
+
+    Args:
+        path: The file.
+        limits: How large the description of its layers may be.
+
+    Raises:
+        ModelUnreadable: It says nothing, or nothing that can be read.
+        CodeNotAllowed: Its weights lie in other files.
+    """
+    from quantline import recipe
+
+    limits = limits or recipe.Limits()
+    try:
+        return read_archive(path, limits) if path.endswith(".keras") else read_h5(path, limits)
+    except QuantlineError:
+        raise
+    except Exception as error:  # a damaged zip or HDF5 file leads to any error
+        raise _unreadable(path, 3, error) from error
+
+
+def _judged(path: str, file: KerasFile, library: Any) -> list[str]:
+    try:
+        return refused(file.config, library)
+    except Exception as error:  # a configuration of any shape leads to any error
+        raise _unreadable(path, 3, error) from error
+
+
+def _load_keras2(path: str, file: KerasFile, why: str, *, allow_lambda: bool) -> Any:
+    try:
+        import tf_keras
+        from tf_keras.src.saving.serialization_lib import SafeModeScope
+    except ImportError as error:
+        raise PackageMissing(
+            f"'{path}' needs tf-keras, which is not installed",
+            found=f"a model of Keras {file.version or '2'}, which Keras 3 does not load ({why})",
+            expected="the package tf-keras, which loads models of Keras 2",
+            remedy="Run: pip install 'quantline[keras2]'",
+        ) from error
+    if not allow_lambda:
+        _refuse(path, _judged(path, file, tf_keras))
+    try:
+        # load_model's own safe mode is for .keras files only.
+        with SafeModeScope(safe_mode=not allow_lambda), warnings.catch_warnings(action="ignore"):
+            return tf_keras.models.load_model(path, compile=False, safe_mode=not allow_lambda)
+    except Exception as error:
+        raise _unreadable(path, 2, error) from error
+
+
+def _refuse(path: str, code: list[str]) -> None:
+    if code:
+        raise CodeNotAllowed(
+            f"'{path}' holds or names code that a model which is not trusted must not run",
+            found=first_few(code, 3),
+            expected="layers of Keras and functions that only compute",
+            remedy="If you trust the file, set 'model.allow_lambda' to true; else replace these "
+            "layers, or have the model exported as a SavedModel with model.export('folder')",
+        )
+
+
+def _innermost(error: Exception) -> str:
+    """Return what Keras says last: it wraps the cause, and quotes whole configurations."""
+    cause = str(error).rsplit("Exception encountered:", maxsplit=1)[-1]
+    return first_line(error, cause.split("Full object config", maxsplit=1)[0])
+
+
+def _unreadable(path: str, generation: int, error: Exception) -> ModelUnreadable:
+    return ModelUnreadable(
+        f"'{path}' cannot be loaded as a Keras {generation} model",
+        found=_innermost(error),
+        expected="a whole .keras or .h5 file, of layers that Keras knows",
+        remedy="Save it again with model.save('name.keras'), or export a SavedModel with "
+        "model.export('folder')",
+    )

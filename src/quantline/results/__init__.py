@@ -1,0 +1,34 @@
+"""What the stages' files hold: a schema for each kind, and one error where a file is another.
+
+A stage reads its inputs from files that a person, a program or a bad disk may have changed. Each is
+checked as it is read, so that what follows it may rely on keys, types and finite numbers.
+"""
+
+from quantline.results.arrays import check_finite, read_arrays
+from quantline.results.check import (
+    SCHEMAS,
+    check_kind,
+    check_result,
+    check_schema,
+    load_result,
+    read_result,
+    remedy_of,
+)
+from quantline.results.origin import Origin
+from quantline.results.parse import check_plain, parse_json, read_bytes
+
+__all__ = [
+    "SCHEMAS",
+    "Origin",
+    "check_finite",
+    "check_kind",
+    "check_plain",
+    "check_result",
+    "check_schema",
+    "load_result",
+    "parse_json",
+    "read_arrays",
+    "read_bytes",
+    "read_result",
+    "remedy_of",
+]

@@ -1,0 +1,165 @@
+"""Schemas of what is written beside a model: its import, its recipe, its ranges, its vectors."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+
+from quantline.recipe import IoType, SchemeName
+from quantline.results.fields import Count, Hash, Index, Many, Part, Share, Some, Whole
+
+_LARGEST = 2.0**128 - 2.0**104  # of float32
+_SUM_DIGITS = 400  # numerator and denominator of an exact sum of float32 values have 150 at most
+
+Real = Annotated[float, Field(ge=-_LARGEST, le=_LARGEST)]
+"""A number that float32 holds."""
+ExactSum = Annotated[str, Field(pattern=r"^-?[0-9]+(/[1-9][0-9]*)?$", max_length=_SUM_DIGITS)]
+"""A fraction as text, such as ``-3/8``."""
+
+
+def _is_pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ValueError(f"a regular expression ({error})") from error
+    return text
+
+
+class Port(Part):
+    """An input or output of a model."""
+
+    dtype: str
+    shape: Many[Whole]
+
+
+class Training(Part):
+    """``training.json``: how a model was trained."""
+
+    evidence: str
+    sha256: Hash
+    start_sha256: Hash | None  # of the model that it went on from
+    parameters: dict[str, Any]
+    examples: Count
+    classes: Count
+    steps: Count
+    top1: Share
+    loss: float
+
+
+class ImportedFrom(Part):
+    """The trained model that was imported."""
+
+    path: str
+    format: str
+    sha256: Hash
+
+
+class FloatImport(Part):
+    """``float_import.json``."""
+
+    name: str  # of the model that the results belong to
+    source: ImportedFrom
+    float_model_sha256: Hash
+    size_bytes: Count
+    operators: Count
+    signatures: Many[str]
+    inputs: dict[str, Port]
+    outputs: dict[str, Port]
+    loaded_with: str
+    parity: dict[str, Any]  # how far it is from the original
+    versions: dict[str, str]
+    training: Training | None = None  # of a model that the project trained
+
+
+class Recipe(Part):
+    """``recipe.json``: how a quantized model was made."""
+
+    scheme: SchemeName
+    backend: Literal["tensorflow", "litert"]
+    quantizer: str
+    method: str | None
+    input_type: IoType
+    output_type: IoType
+    left_in_float: Many[str]
+    integer_only: bool  # whether the scheme promises it
+    float_model_sha256: Hash
+    int8_model_sha256: Hash
+    samples: Count
+    samples_sha256: Many[Hash]
+    size_bytes: Count
+    versions: dict[str, str]
+    keep_float: Many[Annotated[str, AfterValidator(_is_pattern)]] = Field(default=[])
+
+
+class ComparedRecipe(Part):
+    """The recipe of a scheme that is compared with others; of the float model its name alone."""
+
+    scheme: SchemeName | Literal["float"]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_scheme(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("scheme") != "float":
+            Recipe.model_validate(values)
+        return values
+
+
+class StoredRange(Part):
+    """The range of one tensor: :class:`quantline.ranges.TensorRange`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    index: Index
+    name: str
+    min: Real | None  # null where no finite value was seen
+    max: Real | None
+    samples: Count
+    count: Count
+    sum_min: ExactSum
+    sum_max: ExactSum
+    nan: Count
+    inf: Count
+    sketch: str  # base64, see :class:`quantline.ranges.sketch.Sketch`
+
+    @model_validator(mode="after")
+    def _check_ends(self) -> StoredRange:
+        if (self.min is None) != (self.max is None):
+            raise ValueError("both 'min' and 'max', or neither")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError("a 'min' that is not above 'max'")
+        return self
+
+
+class StoredRanges(Part):
+    """``ranges.json``: :class:`quantline.ranges.RangeSet`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tensors: Many[StoredRange]
+    samples: Annotated[int, Field(ge=1, le=2**53)]
+    float_model_sha256: Hash
+    samples_sha256: Many[Hash]
+    versions: dict[str, str]
+    made_from: Any = None
+
+    @model_validator(mode="after")
+    def _check_order(self) -> StoredRanges:
+        indices = [each.index for each in self.tensors]
+        if indices != sorted(set(indices)):
+            raise ValueError("one range a tensor, by ascending index")
+        return self
+
+
+class GoldenAbout(Part):
+    """What golden vectors say of themselves: :class:`quantline.contract.vectors.Golden`."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    model_sha256: Hash
+    runtime: str
+    machine: str
+    kernels: Literal["xnnpack", "builtin", "reference"]
+    tolerance: Share
+    sources: Some[str]  # what each input is

@@ -1,0 +1,128 @@
+"""Bytes as JSON, for whatever is in them: plain finite values, or one error."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from quantline.reading import Unreadable, read_file
+from quantline.reading.regular import LARGEST_BYTES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from quantline.results.origin import Origin
+
+MOST_BYTES = 1 << 30  # a manifest of a million examples has a fifth of it
+MOST_LEVELS = 64  # of lists and mappings inside each other; results have less than 10
+_SHOWN = 60
+
+
+def read_bytes(path: str | Path, origin: Origin, most: int = LARGEST_BYTES) -> bytes:
+    """Read a file.
+
+    Args:
+        path: Where it is.
+        origin: What to call it in an error.
+        most: How many bytes it may have.
+
+    Raises:
+        QuantlineError: It is not there, is no file, cannot be read or is too large.
+    """
+    try:
+        return read_file(path, most)
+    except Unreadable as error:
+        raise origin.unreadable(str(error)) from error
+
+
+def parse_json(content: bytes, origin: Origin) -> Any:
+    """Parse JSON that is UTF-8, names no key of a mapping twice, and holds finite numbers only.
+
+    Raises:
+        QuantlineError: It is something else, or nested too deeply.
+    """
+    try:
+        # Some editors begin a file with a byte order mark.
+        values = json.loads(
+            content.decode("utf-8-sig"), object_pairs_hook=_unrepeated, parse_constant=float
+        )
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise origin.damaged(error) from error
+    check_plain(values, origin)
+    return values
+
+
+def check_plain(values: Any, origin: Origin) -> None:
+    """Refuse values that JSON can spell and that nothing can be done with.
+
+    Infinite numbers, whole numbers larger than any float, text that is not Unicode or holds a null
+    character, and values that are nested more than 64 levels deep.
+
+    Raises:
+        QuantlineError: With the place of the first one.
+    """
+    levels: list[tuple[tuple[str | int, ...], Any]] = [((), values)]
+    while levels:
+        place, value = levels.pop()
+        if isinstance(value, (dict, list, tuple)):
+            if len(place) >= MOST_LEVELS:
+                found = f"values nested more than {MOST_LEVELS} levels deep {at(place[:3])}"
+                raise origin.unreadable(found)
+            items = value.items() if isinstance(value, dict) else enumerate(value)
+            for key, inner in items:
+                if isinstance(key, str) and _is_odd(key):
+                    raise origin.unreadable(f"the key {shown(key)} {at(place)}", _TEXT)
+                levels.append(((*place, key), inner))
+        elif isinstance(value, str):
+            if _is_odd(value):
+                raise origin.unreadable(f"{shown(value)} {at(place)}", _TEXT)
+        elif isinstance(value, (int, float)) and not _is_finite(value):
+            raise origin.unreadable(f"{shown(value)} {at(place)}", "a finite number")
+
+
+_TEXT = "Unicode text without null characters"
+
+
+def at(place: tuple[str | int, ...]) -> str:
+    """Return where in a file something is, as the end of a clause."""
+    path = ".".join(str(part) for part in place)
+    return f"at {shown(path)}" if path else "at the top level"
+
+
+def shown(value: Any) -> str:
+    """Return a value as it may stand in an error: short, and in characters that print."""
+    if isinstance(value, (dict, list, tuple)):
+        kind = "a mapping" if isinstance(value, dict) else "a list"
+        return f"{kind} of {len(value)}"
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 128:
+        return f"a whole number of {value.bit_length()} bits"
+    if isinstance(value, str):
+        cut = value if len(value) <= _SHOWN else f"{value[:_SHOWN]}..."
+        return f"'{cut.encode('unicode_escape').decode() if _is_odd(cut) else cut}'"
+    return {None: "null", True: "true", False: "false"}[value] if (
+        value is None or isinstance(value, bool)) else repr(value)  # fmt: skip
+
+
+def _is_odd(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return True
+    return "\0" in text
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"the key {shown(twice)} twice in one mapping")
+    return values

@@ -1,0 +1,173 @@
+"""Schemas of what was measured of models: their scores, how they differ, how long they take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from quantline.results.fields import (
+    Count,
+    Many,
+    Number,
+    Part,
+    Positive,
+    Share,
+    Unsigned,
+    Whole,
+    require,
+    require_ordered,
+)
+
+
+class Scores(Part):
+    """The scores of one model; without labelled examples there are none but the counts."""
+
+    examples: Count
+    labelled_examples: Count
+    classes: Count
+    top1: Share | None = None
+    top1_low: Share | None = None
+    top1_high: Share | None = None
+    top5: Share | None = None  # of models of more than five classes
+    top5_low: Share | None = None
+    top5_high: Share | None = None
+    loss: Number | None = None
+    loss_low: Number | None = None
+    loss_high: Number | None = None
+
+    @model_validator(mode="after")
+    def _check_labelled(self) -> Scores:
+        names = [*(["top1", "loss"] if self.labelled_examples else []),
+                 *(["top5"] if self.labelled_examples and self.classes > 5 else [])]  # fmt: skip
+        for name in names:
+            require(self, name, f"{name}_low", f"{name}_high")
+            require_ordered(self, f"{name}_low", name, f"{name}_high")
+        for name in {"top1", "top5", "loss"} - set(names):
+            if getattr(self, name) is not None:
+                raise ValueError(f"no '{name}' with {self.labelled_examples} labelled examples of "
+                                 f"{self.classes} classes")  # fmt: skip
+        return self
+
+
+class Metrics(Scores):
+    """``float_metrics.json`` and ``int8_metrics.json``."""
+
+    size_bytes: Count = Field(gt=0)
+    evidence: str
+
+
+class ComparedMetrics(Metrics):
+    """The metrics of a scheme that is compared with others."""
+
+    operators: Count
+    float_operators: Count
+
+
+class ClassShares(Part):
+    """How often both models are right about one class."""
+
+    label: Whole = Field(alias="class")
+    examples: Count
+    float_top1: Share
+    int8_top1: Share
+
+
+class Comparison(Part):
+    """``comparison.json``."""
+
+    examples: Count
+    agreement: Share
+    agreement_low: Share
+    agreement_high: Share
+    size_ratio: Positive
+    per_class: Many[ClassShares]
+    evidence: str
+    top1_drop_points: Number | None = None  # float minus int8, in percentage points
+    top1_drop_points_low: Number | None = None
+    top1_drop_points_high: Number | None = None
+    lost: Count | None = None  # examples that only float has right
+    won: Count | None = None
+
+    @model_validator(mode="after")
+    def _check_drop(self) -> Comparison:
+        drop = ("top1_drop_points", "top1_drop_points_low", "top1_drop_points_high")
+        if self.per_class or any(getattr(self, name) is not None for name in drop):
+            require(self, *drop, "lost", "won")
+        return self
+
+
+class Times(Part):
+    """The latency of one model."""
+
+    latency_ms_p10: Unsigned
+    latency_ms_p50: Unsigned
+    latency_ms_p90: Unsigned
+    latency_ms_min: Unsigned
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Times:
+        require_ordered(self, "latency_ms_p10", "latency_ms_p50", "latency_ms_p90")
+        return self
+
+
+class FasterTimes(Times):
+    """The latency of a model that was timed by turns with another."""
+
+    speed_ratio: Positive  # how many times as fast as the other
+    speed_ratio_low: Positive
+    speed_ratio_high: Positive
+
+
+class Timed(Part):
+    """What every measurement of latency has."""
+
+    evidence: str
+    runs: Count
+    warmup: Count
+    threads: Count | None
+
+
+class FloatLatency(Timed):
+    """``float_latency.json``."""
+
+    first: Times = Field(alias="float")
+
+
+class Latency(Timed):
+    """``latency.json``."""
+
+    first: Times = Field(alias="float")
+    int8: FasterTimes
+
+
+class ChampionLatency(Part):
+    """``champion_latency.json``: the same with the champion; nothing where there is none."""
+
+    champion: Times | None = None
+    int8: FasterTimes | None = None
+
+    @model_validator(mode="after")
+    def _check_both(self) -> ChampionLatency:
+        if (self.champion is None) != (self.int8 is None):
+            raise ValueError("the times of both the champion and the candidate, or of neither")
+        return self
+
+
+class ComparedLatency(Timed):
+    """``compare_latency.json``; every scheme's times by its name."""
+
+    first: Times = Field(alias="float")
+    float16: FasterTimes
+    dynamic_range: FasterTimes
+    int8: FasterTimes
+    int8_float_fallback: FasterTimes
+    int8_per_tensor: FasterTimes
+    int16x8: FasterTimes
+
+
+class Compared(Part):
+    """``compare.json``."""
+
+    evidence: str
+    schemes: dict[str, Any]

@@ -1,0 +1,80 @@
+"""Decoding one image file's bytes with Pillow, within bounds of memory and without loss."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from contextlib import AbstractContextManager, nullcontext
+from typing import Literal
+
+import numpy as np
+
+from quantline.quiet import stderr_turned_away
+
+MOST_PIXELS = 178_956_970  # where Pillow itself refuses; half as many it warns of
+# Pillow hands others, such as EPS, to programs of other vendors.
+_FORMATS = (
+    "JPEG", "MPO", "PNG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "PPM", "JPEG2000", "TGA", "AVIF",
+    "ICO", "PCX", "QOI", "SGI",
+)  # fmt: skip
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# Their values do not fit 8 bits, and Pillow would cut them off at 255.
+_WIDE = {"I": "32-bit", "F": "floating point"}
+
+
+class ImageUnreadable(ValueError):
+    """Bytes hold no image that can be decoded; the error says what was found."""
+
+
+def decode(stored: bytes, mode: Literal["RGB", "L"]) -> np.ndarray:
+    """Decode an image; of an animation, its first frame.
+
+    Args:
+        stored: The file's bytes.
+        mode: ``RGB``, or ``L`` for grey.
+
+    Returns:
+        array of shape (height, width, 3) or (height, width, 1), uint8.
+
+    Raises:
+        ImageUnreadable: It is no image, damaged, too large, or has more than 8 bits a channel.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings(), _quiet(stored):
+            warnings.simplefilter("ignore")  # of what is looked at below, or of odd metadata
+            with Image.open(io.BytesIO(stored), formats=_known()) as image:
+                _check(image.mode, *image.size)
+                value = np.asarray(image.convert(mode))
+    except ImageUnreadable:
+        raise
+    except UnidentifiedImageError as error:
+        found = f"{len(stored):,} bytes of another kind" if stored else "an empty file"
+        raise ImageUnreadable(found) from error
+    except Exception as error:  # each format's reader fails in its own ways on damage
+        said = " ".join(str(error).split())[:200]
+        raise ImageUnreadable(said or type(error).__name__) from error
+    return value if value.ndim == 3 else value[..., np.newaxis]
+
+
+def _quiet(stored: bytes) -> AbstractContextManager[None]:
+    """Return a context in which libtiff, which writes to stderr itself, is not heard."""
+    return stderr_turned_away() if stored.startswith(_TIFF) else nullcontext()
+
+
+def _known() -> list[str]:
+    from PIL import Image
+
+    Image.init()
+    return [name for name in _FORMATS if name in Image.OPEN]
+
+
+def _check(mode: str, width: int, height: int) -> None:
+    if width * height > MOST_PIXELS:
+        raise ImageUnreadable(f"{width:,} x {height:,} pixels")
+    depth = "16-bit" if mode.startswith("I;") else _WIDE.get(mode)
+    if depth is not None:
+        raise ImageUnreadable(
+            f"{depth} values, which 8 bits do not hold; a .npz archive keeps them"
+        )

@@ -1,0 +1,103 @@
+"""The files of a prepared TFDS dataset: looked at before TFDS opens them, and when it fails.
+
+TFDS says neither which file is damaged nor, of some damage, that there is any.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from quantline.errors import first_few, first_line
+from quantline.quiet import tensorflow
+from quantline.reading import Unreadable, check_regular, read_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DESCRIPTION = ("dataset_info.json", "features.json")
+_LARGEST_JSON_BYTES = 64 << 20
+_LEVELS = 3  # CONFIG/VERSION/file
+# What TensorFlow puts around the cause: where in its graph, and in which call.
+_AROUND = re.compile(r"\{\{.*?\}\}|\[\[.*?\]\]|\[Op:\w+\].*|^\s*\w+:/job:\S+\s*", re.DOTALL)
+
+
+def refuse_odd_files(folder: Path) -> None:
+    """Refuse a folder with pipes or devices in it: TFDS would wait for one for ever.
+
+    Raises:
+        Unreadable: The first of them; the error names it.
+    """
+    for path in _files(folder, _LEVELS):
+        try:
+            size_bytes = check_regular(path)
+        except Unreadable as error:
+            raise Unreadable(f"'{path}' is {error}") from error
+        if path.suffix == ".json" and size_bytes > _LARGEST_JSON_BYTES:
+            raise Unreadable(f"'{path}' has {size_bytes:,} bytes")
+
+
+def _files(folder: Path, levels: int) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if not path.is_dir():
+            yield path
+        elif levels > 1:
+            yield from _files(path, levels - 1)
+
+
+def broken_description(folder: Path, error: Exception) -> str:
+    """Return which of the files that describe a dataset is damaged, and how.
+
+    Args:
+        folder: The folder of the dataset's version.
+        error: What TFDS said.
+    """
+    for name in DESCRIPTION:
+        path = folder / name
+        try:
+            json.loads(read_file(path, _LARGEST_JSON_BYTES))
+        except (Unreadable, ValueError, RecursionError) as reason:
+            return f"'{name}' cannot be read: {_cause(reason)}"
+    return f"'{DESCRIPTION[0]}' or '{DESCRIPTION[1]}' does not describe a dataset: {_cause(error)}"
+
+
+def broken_shard(builder: Any, split: str, error: Exception | None) -> str:
+    """Return which file of a split is damaged, and how; every record of it is read for that.
+
+    Args:
+        builder: The TFDS builder.
+        split: A split expression.
+        error: What TFDS or TensorFlow said; None where they say nothing.
+    """
+    names = set(re.findall(r"\w+", split))
+    found = [
+        fault
+        for name, info in builder.info.splits.items()
+        if (name in names or "all" in names) and str(info.filename_template).count("tfrecord")
+        for path, count in zip(info.filepaths, info.shard_lengths, strict=True)
+        if (fault := _fault(Path(path), count))
+    ]
+    said = [_cause(error)] if error is not None and not found else []
+    return first_few(list(chain(found, said)), 3) or "another number of examples than it is said to"
+
+
+def _fault(path: Path, count: int) -> str | None:
+    """Return what is wrong with a file of records, if anything is."""
+    tf = tensorflow()
+    records = 0
+    try:
+        check_regular(path)
+        for _ in tf.data.TFRecordDataset(str(path)):
+            records += 1
+    except (Unreadable, tf.errors.OpError) as error:
+        return f"'{path.name}': {_cause(error)}, after {records:,} of {count:,} examples"
+    return None if records == count else f"'{path.name}' holds {records:,} of {count:,} examples"
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, Unreadable):
+        return str(error)
+    return first_line(error, " ".join(_AROUND.sub(" ", str(error)).split()))

@@ -1,0 +1,110 @@
+"""What nobody foresaw, told in one paragraph; and output that cannot be written.
+
+A user sees no traceback: what there is to say of a defect is its error and its place. The variable
+QUANTLINE_TRACEBACK shows the rest to those who look for its cause.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from quantline.errors import InternalError, OutputNotWritten, QuantlineError, first_line
+from quantline.redaction import redacted
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+VARIABLE = "QUANTLINE_TRACEBACK"
+_FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
+BROKEN_PIPE = 141  # what shells report for SIGPIPE
+
+
+def as_error(error: BaseException) -> QuantlineError:
+    """Return the error of what nobody foresaw; its traceback goes to stderr if that is asked for.
+
+    Args:
+        error: What was raised, and caught by nobody.
+
+    Returns:
+        An ``InternalError``; an ``OutputNotWritten`` where a disk or a limit is full, wherever that
+        was met.
+    """
+    if os.environ.get(VARIABLE):
+        say(redacted("".join(traceback.format_exception(error))), sys.stderr)
+    if isinstance(error, OSError) and error.errno in _FULL:
+        named = f" '{error.filename}'" if error.filename else ""
+        return OutputNotWritten(
+            f"A file{named} could not be written",
+            found=f"{error.strerror} ({type(error).__name__})",
+            expected="space on the disk, and no limit of a file's size ('ulimit -f') in the way",
+            remedy="Free space or raise the limit, then give the same command again",
+        )
+    return InternalError(
+        "Quantline met an error that it does not know",
+        found=f"{_described(error)}, {_place(error)}",
+        expected="a result, or an error that says what to correct",
+        remedy=f"This is a defect of Quantline or of a library: please report it with what "
+        f"{VARIABLE}=1 shows when the same command is given again",
+    )
+
+
+def say(text: str, stream: TextIO | None) -> None:
+    """Write a text and a newline; a stream that takes none is given up.
+
+    What was to be said is lost then, and nobody is left to be told.
+    """
+    if stream is None:
+        return  # the process was started without it
+    try:
+        stream.write(f"{text}\n")
+        stream.flush()
+    except OSError:
+        give_up(stream)
+
+
+def give_up(stream: TextIO | None) -> None:
+    """Send what a stream still holds to nowhere: Python would fail to write it at its end."""
+    try:
+        descriptor = stream.fileno() if stream is not None else -1
+    except (OSError, ValueError):
+        return  # no file, as in a test
+    if descriptor < 0:
+        return
+    sink = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(sink, descriptor)
+    os.close(sink)
+
+
+def not_printed(error: OSError) -> OutputNotWritten:
+    """Return the error of a standard output that takes nothing, such as a full disk's."""
+    return OutputNotWritten(
+        "The result could not be printed",
+        found=f"{error.strerror or error} ({type(error).__name__})",
+        expected="a standard output that can be written to",
+        remedy="Free space, or send the output elsewhere; files that were written are whole",
+    )
+
+
+def _described(error: BaseException) -> str:
+    try:
+        return first_line(error)
+    except Exception:  # an error whose text fails too
+        return type(error).__name__
+
+
+def _place(error: BaseException) -> str:
+    """Return where an error arose: the innermost place of ours, and of a library below it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return "at an unknown place"
+    package = Path(__file__).parent
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(package)]
+    places = dict.fromkeys(
+        f"{Path(frame.filename).name}:{frame.lineno}" for frame in (*ours[-1:], frames[-1])
+    )
+    return f"at {' and '.join(places)}"
