@@ -6,7 +6,6 @@ import io
 import json
 import logging
 import re
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from quantline.release.gate.evidence import VERSION, evaluation_sha256
 from quantline.release.registry import ARTIFACTS, CHAMPION, INT8_MODEL, SOURCE_MODEL
 from quantline.release.stored import saved_model_damage
 from quantline.release.tracking import MODEL_ID
+from quantline.temporary import temporary_folder
 from quantline.tflite import read
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def _artifacts(
 ) -> dict[str, bytes]:
     with (
         translated(f"fetch the champion of '{registry.name}'"),
-        tempfile.TemporaryDirectory(prefix="quantline-") as temporary,
+        temporary_folder() as temporary,
     ):
         there = _listed(registry, version, folder)
         missing = [name for name in names if name not in there]
@@ -199,7 +199,7 @@ def _artifacts(
                 remedy=_REMEDY,
             )
         get = registry.client.download_artifacts
-        paths = {name: Path(get(version.run_id, name, temporary)) for name in names}
+        paths = {name: Path(get(version.run_id, name, str(temporary))) for name in names}
         folders = [f"'{name}' is a folder" for name, path in paths.items() if path.is_dir()]
         if folders:
             raise _damaged(registry, version, folders)

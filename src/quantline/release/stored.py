@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from quantline.errors import ResultMissing, first_line
 from quantline.files import sha256
 from quantline.release.answers import MISSING
 from quantline.release.flavor import MLMODEL_SHA256, open_model
+from quantline.temporary import temporary_folder
 
 
 def saved_model_damage(client: Any, source: str, model_id: str | None, int8_sha256: str) -> str:
@@ -27,11 +27,11 @@ def saved_model_damage(client: Any, source: str, model_id: str | None, int8_sha2
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
 
-    with tempfile.TemporaryDirectory(prefix="quantline-") as temporary:
+    with temporary_folder() as temporary:
         try:
             tags = {} if model_id is None else client.get_logged_model(model_id).tags
             folder = download_artifacts(
-                artifact_uri=source, dst_path=temporary, tracking_uri=client.tracking_uri
+                artifact_uri=source, dst_path=str(temporary), tracking_uri=client.tracking_uri
             )
             return _damage(Path(folder), tags.get(MLMODEL_SHA256), int8_sha256)
         except ResultMissing as error:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import io
-import json
 from typing import TYPE_CHECKING, Any
 
 from quantline import recipe
 from quantline.evaluation import evaluate, measure
 from quantline.evaluation.predict import SCHEMA
-from quantline.release.gate import VERSION, evaluation_sha256, judge_candidate, require_same_ports
+from quantline.evaluation.stored import read_predictions
+from quantline.release.gate import (
+    about_champion,
+    evaluation_sha256,
+    judge_candidate,
+    require_same_ports,
+)
+from quantline.results import Origin, read_result
 from quantline.sampling import stream
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+
+_MANIFEST, _PREDICTIONS = "manifest.json", "int8_predictions.parquet"
 
 
 def predict_champion(
@@ -24,14 +31,12 @@ def predict_champion(
     dataset: dict[str, Any],
 ) -> pa.Table:
     """Return the champion's predictions on this manifest, made anew where its own was another."""
-    import pyarrow.parquet as pq
-
     if _version(champion) is None:
         return SCHEMA.empty_table()
     require_same_ports(champion["int8.tflite"], int8_model)
-    own = json.loads(champion["manifest.json"])
+    own = read_result("manifest", champion[_MANIFEST], Origin.of_champion(_MANIFEST))
     if evaluation_sha256(own) == evaluation_sha256(manifest):
-        return pq.read_table(io.BytesIO(champion["int8_predictions.parquet"]))
+        return read_predictions(champion[_PREDICTIONS], Origin.of_champion(_PREDICTIONS))
     samples = stream(recipe.check(recipe.Dataset, dataset), manifest, "evaluation")
     return evaluate(champion["int8.tflite"], samples)[0]
 
@@ -57,5 +62,5 @@ def judge_all(gate: dict[str, Any], **results: Any) -> dict[str, Any]:
 
 
 def _version(champion: dict[str, bytes]) -> int | None:
-    version: int | None = json.loads(champion[VERSION])["version"]
+    version: int | None = about_champion(champion)["version"]
     return version

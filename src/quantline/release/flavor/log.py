@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quantline.files import sha256
@@ -13,6 +11,7 @@ from quantline.release.flavor.model_files import MODEL, read_files
 from quantline.release.flavor.save import write_model
 from quantline.release.registry import INT8_MODEL
 from quantline.release.tracking import READY, delete_unfinished, logged_models
+from quantline.temporary import temporary_folder
 
 if TYPE_CHECKING:
     from quantline.release.flavor.model_files import Contents, ModelFiles
@@ -76,8 +75,8 @@ def _log(client: Any, run: Any, contents: Contents, name: str) -> str:
             model_uuid=logged.model_id,
             model_id=logged.model_id,
         )
-        with tempfile.TemporaryDirectory(prefix="quantline-") as temporary:
-            folder = Path(temporary, "model")
+        with temporary_folder() as temporary:
+            folder = temporary / "model"
             write_model(folder, contents, model)
             hashed = {MLMODEL_SHA256: sha256((folder / "MLmodel").read_bytes())}
             client.set_logged_model_tags(logged.model_id, hashed)

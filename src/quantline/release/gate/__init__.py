@@ -1,6 +1,6 @@
 """Whether a candidate may replace the model in use; knows nothing of MLflow."""
 
-from quantline.release.gate.candidate import JUDGED, REPORTS, judge_candidate
+from quantline.release.gate.candidate import JUDGED, REPORTS, about_champion, judge_candidate
 from quantline.release.gate.evidence import (
     VERSION,
     Champion,
@@ -17,6 +17,7 @@ __all__ = [
     "VERSION",
     "Champion",
     "Evidence",
+    "about_champion",
     "evaluation_sha256",
     "gate_text",
     "judge",

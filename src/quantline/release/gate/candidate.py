@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from quantline.ranges import RangeSet
 from quantline.release.gate.evidence import VERSION, Champion, Evidence, evaluation_sha256
 from quantline.release.gate.verdict import judge
+from quantline.results import Origin, parse_json, read_result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from quantline import recipe
 
+_RANGES = "ranges.json"
 # The reports whose metrics limits may name.
 REPORTS = (
     "recipe",
@@ -55,7 +56,7 @@ def judge_candidate(results: Mapping[str, Any], rules: recipe.Gate) -> dict[str,
     Raises:
         QuantlineError: As :func:`quantline.release.gate.judge` lists them.
     """
-    about = json.loads(results["champion"][VERSION])
+    about = about_champion(results["champion"])
     evidence = Evidence(
         int8_model=results["int8_model"],
         reports={name: results[name] for name in REPORTS},
@@ -69,13 +70,30 @@ def judge_candidate(results: Mapping[str, Any], rules: recipe.Gate) -> dict[str,
     return {**judged, "model": about["model"], "champion_version": about["version"]}
 
 
+def about_champion(files: Mapping[str, bytes]) -> dict[str, Any]:
+    """Return which registered model the champion's files are of, and which version.
+
+    Args:
+        files: What the stage ``champion`` wrote.
+
+    Returns:
+        ``model``, and ``version``, None where there is no champion.
+
+    Raises:
+        ChampionIncomplete: The files do not say.
+    """
+    origin = Origin.of_champion(VERSION)
+    about: dict[str, Any] = read_result("champion", files.get(VERSION, b""), origin)
+    return about
+
+
 def _champion(results: Mapping[str, Any], version: int) -> Champion:
-    files = results["champion"]
+    files, origin = results["champion"], Origin.of_champion(_RANGES)
     return Champion(
         name=f"version {version}",
         evaluation_sha256=evaluation_sha256(results["manifest"]),
         predictions=results["champion_predictions"],
         size_bytes=len(files["int8.tflite"]),
-        ranges=RangeSet.from_dict(json.loads(files["ranges.json"]), "The champion's ranges"),
+        ranges=RangeSet.from_dict(parse_json(files[_RANGES], origin), origin.name),
         latency=results["champion_latency"],
     )
