@@ -18,10 +18,9 @@ from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project
 
 from quantline.errors import NothingToRun, ParameterError, QuantlineError, suggest
-from quantline.hooks import Release
+from quantline.hooks import HoldLock, Release
 from quantline.project_files import bad_logging, read_mapping
 from quantline.redaction import redact_logs
-from quantline.run_hooks import HoldLock
 from quantline.unforeseen import as_error, give_up, say
 
 INTERRUPTED = 130  # what shells report for SIGINT

@@ -5,8 +5,14 @@ from __future__ import annotations
 import os
 
 from quantline.configuration import ConfigLoader
-from quantline.hooks import CheckParameters, CheckRetraining, Release, StageLog
-from quantline.run_hooks import HoldLock, Lineage
+from quantline.hooks import (
+    CheckParameters,
+    CheckRetraining,
+    HoldLock,
+    Release,
+    StageLog,
+    StateOrigin,
+)
 
 # Nobody is told that we run. Kedro's telemetry is declined in the file '.telemetry'.
 for _name in ("MLFLOW_DISABLE_TELEMETRY", "KEDRO_DISABLE_TELEMETRY", "DVC_NO_ANALYTICS"):
@@ -14,7 +20,7 @@ for _name in ("MLFLOW_DISABLE_TELEMETRY", "KEDRO_DISABLE_TELEMETRY", "DVC_NO_ANA
 
 # Of one event the last hook comes first: a run is recorded before anything can refuse it.
 HOOKS = (
-    CheckParameters(), HoldLock(), CheckRetraining(), Lineage(), StageLog(), Release(),
+    CheckParameters(), HoldLock(), CheckRetraining(), StateOrigin(), StageLog(), Release(),
 )  # fmt: skip
 
 CONFIG_LOADER_CLASS = ConfigLoader

@@ -46,7 +46,7 @@ def as_error(error: BaseException) -> QuantlineError:
         )
     return InternalError(
         "Quantline met an error that it does not know",
-        found=f"{_described(error)}, {_place(error)}",
+        found=f"{_described(error)}, {place_of(error)}",
         expected="a result, or an error that says what to correct",
         remedy=f"This is a defect of Quantline or of a library: please report it with what "
         f"{VARIABLE}=1 shows when the same command is given again",
@@ -97,7 +97,7 @@ def _described(error: BaseException) -> str:
         return type(error).__name__
 
 
-def _place(error: BaseException) -> str:
+def place_of(error: BaseException) -> str:
     """Return where an error arose: the innermost place of ours, and of a library below it."""
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:

@@ -15,11 +15,16 @@ import pytest
 from tests.release.candidates import TRAINED
 from tests.release.released import Desk
 
-from quantline.errors import ChampionDamaged, ChampionIncomplete, SavedModelDamaged
+from quantline.errors import (
+    ChampionDamaged,
+    ChampionIncomplete,
+    SavedModelDamaged,
+    VerdictNotReproduced,
+)
 from quantline.evaluation.predict import SCHEMA
 from quantline.files import canonical_json, sha256
 from quantline.ranges import RangeSet
-from quantline.release import fetch, fetch_trained
+from quantline.release import check_unchanged, fetch, fetch_trained
 from quantline.release.registry import ARTIFACTS, CHAMPION, INT8_MODEL, SOURCE_MODEL
 
 if TYPE_CHECKING:
@@ -113,6 +118,18 @@ def test_a_whole_champion_is_fetched_without_a_word(
     assert files == {name: artifact(desk, version, name).read_bytes() for name in NAMES}
     assert fetch_trained(desk.registry) == TRAINED
     assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
+
+
+def test_what_a_candidate_was_compared_with_is_checked_once_more(desk: Desk) -> None:
+    files = fetch(desk.registry, NAMES)
+    check_unchanged(desk.registry, files)
+    for name in NAMES:
+        with pytest.raises(VerdictNotReproduced, match=f"'{name}' has the SHA-256") as error:
+            check_unchanged(desk.registry, {**files, name: flipped(files[name])})
+        assert "--from-nodes fetch_champion" in error.value.remedy
+    about = canonical_json({"model": "shirts", "version": 7})
+    other = {**files, "champion.json": about, NAMES[0]: flipped(files[NAMES[0]])}
+    check_unchanged(desk.registry, other)  # of a former champion the registration says so
 
 
 def test_without_a_champion_there_is_nothing(desk: Desk) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from quantline.errors import OutputNotWritten, QuantlineError, first_line
 from quantline.temporary import is_out_of_space
+from quantline.unforeseen import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,10 +38,10 @@ def judged(error: Exception) -> QuantlineError | Defect:
         for cause in _causes(error):
             kind = _machine(cause)
             if kind is not None:
-                return Defect(kind, first_line(cause), _place(cause))
+                return Defect(kind, first_line(cause), place_of(cause))
     if isinstance(error, QuantlineError):
         return error
-    return Defect("defect", first_line(error), _place(error))
+    return Defect("defect", first_line(error), place_of(error))
 
 
 def _machine(error: BaseException) -> Literal["memory", "space"] | None:
@@ -58,12 +58,3 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(current))
         yield current
         current = current.__cause__ or current.__context__
-
-
-def _place(error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    if not frames:
-        return "an unknown place"
-    own = [each for each in frames if "quantline" in each.filename]
-    shown = [frames[-1]] if not own or own[-1] is frames[-1] else [frames[-1], own[-1]]
-    return ", called from ".join(f"{each.filename}:{each.lineno} ({each.name})" for each in shown)

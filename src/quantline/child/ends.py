@@ -140,7 +140,7 @@ def error_of(what: str, found: QuantlineError | Defect) -> QuantlineError:
         return unusable(OSError(found.said))
     return InternalError(
         f"{what} failed for a reason that Quantline did not foresee",
-        found=f"{found.said}, at {found.place}",
+        found=f"{found.said}, {found.place}",
         expected="a result, or an error that says what is wrong with the input",
         remedy="Report this as a defect of Quantline, with this message and the versions of its "
         "packages",

@@ -1,6 +1,6 @@
 """Recording, judging and releasing; the only package that imports MLflow."""
 
-from quantline.release.champion import fetch, fetch_trained
+from quantline.release.champion import check_unchanged, fetch, fetch_trained
 from quantline.release.project import Project
 from quantline.release.registry import Registry
 from quantline.release.release import release
@@ -11,6 +11,7 @@ __all__ = [
     "Project",
     "Registry",
     "Running",
+    "check_unchanged",
     "close_abandoned",
     "connect",
     "fetch",

@@ -9,7 +9,13 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quantline.errors import ChampionDamaged, ChampionIncomplete, QuantlineError, first_line
+from quantline.errors import (
+    ChampionDamaged,
+    ChampionIncomplete,
+    QuantlineError,
+    VerdictNotReproduced,
+    first_line,
+)
 from quantline.evaluation.predict import SCHEMA
 from quantline.files import canonical_json, sha256
 from quantline.ranges import RangeSet
@@ -78,6 +84,38 @@ def fetch(registry: Registry, names: Sequence[str]) -> dict[str, bytes]:
     if wrong:
         raise _damaged(registry, version, wrong)
     return {VERSION: canonical_json(told), **files}
+
+
+def check_unchanged(registry: Registry, files: Mapping[str, bytes]) -> None:
+    """Check that the files that a candidate was compared with are those of the champion.
+
+    Where another version is champion by now, nothing is checked: to register the candidate fails.
+
+    Args:
+        registry: The registered model.
+        files: What :func:`fetch` gave, as it lies on disk now.
+
+    Raises:
+        TrackingFailed: The registry does not answer.
+        VerdictNotReproduced: A file has another hash than the champion's release recorded.
+    """
+    with translated(f"read the champion of '{registry.name}'"):
+        version = registry.version_of(CHAMPION)
+    if version is None or json.loads(files[VERSION])["version"] != int(version.version):
+        return
+    hashes = _hashes(registry, version)
+    wrong = [
+        _changed(name, content, hashes[name])
+        for name, content in files.items()
+        if name in hashes and sha256(content) != hashes[name]
+    ]
+    if wrong:
+        raise VerdictNotReproduced(
+            f"The candidate was not compared with the champion of '{registry.name}'",
+            found="; ".join(wrong),
+            expected=f"the files of version {version.version}, as its release recorded them",
+            remedy="Run 'kedro run --from-nodes fetch_champion', which compares them anew",
+        )
 
 
 def fetch_trained(registry: Registry) -> bytes:

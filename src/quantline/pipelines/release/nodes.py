@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quantline import recipe
-from quantline.release import connect
+from quantline.release import Registry, check_unchanged, connect
 from quantline.release import release as release_candidate
 from quantline.release.origin import check_name, parameters_of
 from quantline.release.recheck import recheck
@@ -40,5 +40,7 @@ def release(
         recipe.check(recipe.Validation, validation),
         recipe.check(recipe.Dataset, dataset),
     )
+    store = connect(project)
+    check_unchanged(Registry(store.client, results["verdict"]["model"]), results["champion"])
     made_with = parameters_of(project.files, parameters["release"])
-    return release_candidate(connect(project), project, made_with, settings)
+    return release_candidate(store, project, made_with, settings)

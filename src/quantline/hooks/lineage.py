@@ -1,19 +1,15 @@
-"""Hooks around a run: it holds the lock of its data folder, and its results say what they are."""
+"""The origin of results: stated in each of them, and checked before a node takes them."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 
-from quantline import lineage, recipe
-from quantline.configuration import data_folder
+from quantline import lineage
 from quantline.datasets import ResultDataset
-from quantline.files import remove_partials
 from quantline.lineage import MadeFrom, Maker
 from quantline.pipeline_registry import register_pipelines
-from quantline.run_lock import RunLock
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
@@ -23,51 +19,7 @@ if TYPE_CHECKING:
 _PARAMETERS = "params:"
 
 
-class HoldLock:
-    """Lets one run at a time write to a data folder."""
-
-    def __init__(self) -> None:
-        self._context: KedroContext | None = None
-        self._lock: RunLock | None = None
-
-    @hook_impl
-    def after_context_created(self, context: KedroContext) -> None:
-        """Keep what says which folder it is."""
-        self._context = context
-
-    @hook_impl(tryfirst=True)
-    def before_pipeline_run(self) -> None:
-        """Take the lock, and remove what a killed run left half-written.
-
-        Raises:
-            RunInProgress: Another run holds it.
-        """
-        self.release()  # of a run in this process that was interrupted
-        assert self._context is not None  # noqa: S101 - no run without one
-        folder = Path(self._context.project_path) / data_folder(self._context.config_loader)
-        limits = recipe.check(recipe.Limits, self._context.params.get("limits", {}))
-        self._lock = RunLock.acquire(folder, limits.lock_wait_s)
-        for layer in (folder, *(path for path in folder.glob("*/") if path.name != "01_raw")):
-            remove_partials(layer)
-
-    @hook_impl(trylast=True)
-    def after_pipeline_run(self) -> None:
-        """Give the lock back."""
-        self.release()
-
-    @hook_impl(trylast=True)
-    def on_pipeline_error(self) -> None:
-        """Give the lock back."""
-        self.release()
-
-    def release(self) -> None:
-        """Give the lock back, if it is held."""
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
-
-
-class Lineage:
+class StateOrigin:
     """Refuses results that do not belong together, and has results say what they are made from."""
 
     def __init__(self) -> None:
