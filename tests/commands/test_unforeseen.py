@@ -141,3 +141,13 @@ def test_a_mistake_that_cannot_be_told_has_its_exit_status_all_the_same(desk: An
     with FULL.open("w") as full:
         done = run(desk.folder, "validate", "none.tflite", stdout=subprocess.PIPE, stderr=full)
     assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_a_command_that_cannot_be_loaded_is_one_paragraph_too(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "quantline.commands.validate", None)
+    done = desk.give("validate", "float.tflite")
+    assert (done.status, done.out) == (2, "")
+    assert "ModuleNotFoundError" in done.err
+    assert len(done.err.strip().splitlines()) == 1

@@ -11,7 +11,7 @@ import click
 
 from quantline import __version__
 from quantline.errors import QuantlineError, suggest
-from quantline.unforeseen import say
+from quantline.unforeseen import as_error, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,9 +75,18 @@ class Commands(click.Group):
                 formatter.write_dl(list(commands.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; what is interrupted ends as shells expect it."""
+        """Run a command; an interruption and a defect end as shells expect it."""
         try:
             return super().invoke(ctx)
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise  # what click itself makes of them is right
+        except Exception as error:
+            # Output that takes nothing is an OSError of no file, which is left to the caller.
+            if isinstance(error, OSError) and error.filename is None:
+                raise
+            ours = as_error(error)
+            say(f"Error: {ours}", sys.stderr)
+            ctx.exit(ours.exit_status)
         except KeyboardInterrupt:
             say("\nInterrupted. Nothing was half-written; the same command runs again.", sys.stderr)
             ctx.exit(INTERRUPTED)

@@ -8,7 +8,7 @@ an alias as all that it stands for, and only what is small goes on to a loader.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -17,7 +17,16 @@ MOST_NODES = 20_000
 DEEPEST = 50
 
 # The parser in C reads a file of the largest size in a second; the one in Python takes a minute.
-_LOADER: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+_SAFE: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+
+
+class _Loader(_SAFE):  # type: ignore[misc]
+    """A safe loader for which a date is a text, as it is for Kedro's."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
+        start: [(tag, form) for tag, form in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for start, resolvers in _SAFE.yaml_implicit_resolvers.items()
+    }
 
 
 class YamlUnreadable(ValueError):
@@ -46,7 +55,7 @@ def check_yaml(text: str) -> None:
     # What is outside of every list and mapping: the whole text.
     stack = [_Open(None, is_mapping=False)]
     try:
-        for event in yaml.parse(text, _LOADER):
+        for event in yaml.parse(text, _Loader):
             _take(event, stack, sizes)
     except yaml.YAMLError as error:
         raise YamlUnreadable(_said(error)) from error
@@ -56,11 +65,12 @@ def load_yaml(text: str) -> Any:
     """Return the plain values of a YAML text.
 
     Raises:
-        YamlUnreadable: As :func:`check_yaml` says, or a value is none, such as the 99th of May.
+        YamlUnreadable: As :func:`check_yaml` says, or a value is none, such as a number of too many
+            digits.
     """
     check_yaml(text)
     try:
-        return yaml.load(text, _LOADER)  # noqa: S506 - a safe loader
+        return yaml.load(text, _Loader)  # noqa: S506 - a safe loader
     except yaml.YAMLError as error:
         raise YamlUnreadable(_said(error)) from error
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
