@@ -18,7 +18,7 @@ from quantline.errors import CalibrationUnfit
 from quantline.quantization import FloatModel, import_float
 from quantline.quantization.float_import import kind_of
 from quantline.quantization.interface import choose_signature
-from quantline.quantization.originals import fix_batch, load_original
+from quantline.quantization.load_original import fix_batch, load_original
 from quantline.quantization.parity import inputs_of
 from quantline.ranges import record_apart
 from quantline.sampling import UNRECORDABLE, lint

@@ -58,9 +58,9 @@ class _Judge:
         ]
         for node in self._meta.graph_def.node:
             found += self._judge(node, _MAIN)
-        for name, function in self._functions.items():
+        for function in self._meta.graph_def.library.function:
             for node in function.node_def:
-                found += self._judge(node, name)
+                found += self._judge(node, function.signature.name)
         return found
 
     def _judge(self, node: Any, function: str) -> Iterator[str]:
@@ -78,8 +78,12 @@ class _Judge:
     @cached_property
     def _run(self) -> tuple[set[str], set[str]]:
         """The nodes of the main graph, and the functions, that loading or calling may run."""
-        ends = {_node(info.name) for signature in self._meta.signature_def.values()
-                for info in signature.outputs.values()}  # fmt: skip
+        ends = {
+            _node(name)
+            for signature in self._meta.signature_def.values()
+            for info in signature.outputs.values()
+            for name in _tensors(info)
+        }
         for collection in self._meta.collection_def.values():
             ends |= {_node(name) for name in collection.node_list.value}
         return self._with_functions(self._upstream(ends))
@@ -186,6 +190,16 @@ class _Judge:
 def _node(tensor: str) -> str:
     """Return the node that a tensor or a control input belongs to."""
     return tensor.removeprefix("^").partition(":")[0]
+
+
+def _tensors(info: Any) -> list[str]:
+    """Return the tensors that a signature's output is made of."""
+    sparse = info.coo_sparse
+    parts = [each.name for each in info.composite_tensor.components]
+    return [
+        info.name, sparse.values_tensor_name, sparse.indices_tensor_name,
+        sparse.dense_shape_tensor_name, *parts,
+    ]  # fmt: skip
 
 
 def _called(node: Any) -> Iterator[str]:

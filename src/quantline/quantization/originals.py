@@ -1,35 +1,25 @@
-"""What runs in a child process: load, run and convert the original model."""
+"""What runs in a child process: run and convert the original model."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantline.child import LOADING, stage
-from quantline.errors import (
-    CodeNotAllowed,
-    ConversionFailed,
-    ModelUnreadable,
-    ModelUnsupported,
-    first_few,
-    first_line,
-)
-from quantline.loading import load_keras, parsed_saved_model, refused_operators
-from quantline.quantization.interface import check_samples, choose_signature
+from quantline.child import stage
+from quantline.errors import ConversionFailed, ModelUnsupported, first_few
+from quantline.quantization.interface import check_samples
+from quantline.quantization.load_original import fix_batch, load_original
 from quantline.quantization.tensorflow_backend import freeze
 from quantline.quiet import tensorflow
 from quantline.temporary import temporary_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from quantline import recipe
-
-SERVING = "serving_default"
 
 
 @dataclass(frozen=True)
@@ -44,23 +34,6 @@ class Converted:
 
     content: bytes
     outputs: list[dict[str, np.ndarray]]
-    loader: str
-
-
-@dataclass(frozen=True)
-class Original:
-    """A loaded model.
-
-    Attributes:
-        key: The signature's key.
-        call: Takes tensors by input name, returns tensors by output name.
-        specs: Each input's ``tf.TensorSpec``, by name.
-        loader: The distribution that loaded it.
-    """
-
-    key: str
-    call: Callable[..., dict[str, Any]]
-    specs: dict[str, Any]
     loader: str
 
 
@@ -161,137 +134,6 @@ def frozen(
         signatures = {original.key: freeze(concrete, specs)}
         tf.saved_model.save(tf.Module(), folder, signatures=signatures, options=options)
         yield Frozen(folder, original.key, concrete, specs, original.loader)
-
-
-def load_original(
-    kind: str,
-    path: str,
-    signature: str | None,
-    *,
-    allow_lambda: bool,
-    allow_unsafe: bool = False,
-    limits: recipe.Limits | None = None,
-) -> tuple[Any, Original]:
-    """Load a Keras model or a SavedModel; this runs in a child process.
-
-    Args:
-        kind: ``keras`` or ``saved_model``.
-        path: The file or folder.
-        signature: Which signature of a SavedModel.
-        allow_lambda: Whether a Keras file may hold or name code.
-        allow_unsafe: Whether a SavedModel may do more than compute.
-        limits: How large a Keras file's description of its layers may be.
-
-    Returns:
-        The module ``tensorflow``, and the model.
-
-    Raises:
-        QuantlineError: As :func:`quantline.quantization.import_float` lists them.
-    """
-    stage("starting TensorFlow")
-    tf = tensorflow()
-    stage(LOADING)
-    if kind == "keras":
-        original = _keras_original(tf, path, signature, allow_lambda=allow_lambda, limits=limits)
-    else:
-        original = _saved_model_original(tf, path, signature, allow_unsafe=allow_unsafe)
-    return tf, original
-
-
-def _keras_original(
-    tf: Any, path: str, signature: str | None, *, allow_lambda: bool, limits: recipe.Limits | None
-) -> Original:
-    """Load a Keras model as a function of its named inputs."""
-    key = choose_signature([SERVING], signature, path)
-    model, loader = load_keras(path, allow_lambda=allow_lambda, limits=limits)
-    tensors = getattr(model, "inputs", None)
-    if not tensors:
-        raise ModelUnsupported(
-            f"'{path}' does not say what its inputs are",
-            found=f"a model of the class {type(model).__name__} without input shapes",
-            expected="a functional model, or a Sequential one that begins with keras.Input(shape)",
-            remedy="Export it as a SavedModel with model.export('folder')",
-        )
-    names = [tensor.name for tensor in tensors]
-    structure = getattr(model, "input", None)
-
-    def call(**inputs: Any) -> dict[str, Any]:
-        values: Any = [inputs[name] for name in names]
-        if isinstance(structure, Mapping):
-            values = {each: inputs[tensor.name] for each, tensor in structure.items()}
-        elif len(values) == 1:
-            values = values[0]
-        outputs = model(values, training=False)
-        if isinstance(outputs, Mapping):  # named as model.export() names them
-            return dict(outputs)
-        return {f"output_{index}": each for index, each in enumerate(tf.nest.flatten(outputs))}
-
-    specs = {
-        tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype, name=tensor.name)
-        for tensor in tensors
-    }
-    return Original(key, call, specs, loader)
-
-
-def _saved_model_original(
-    tf: Any, path: str, signature: str | None, *, allow_unsafe: bool
-) -> Original:
-    """Load a signature of a SavedModel as a function of its named inputs."""
-    try:
-        if not allow_unsafe:
-            _refuse_unsafe(path)
-        loaded = tf.saved_model.load(path)
-    except CodeNotAllowed:
-        raise
-    except Exception as error:  # TensorFlow raises whatever a foreign file leads to
-        raise ModelUnreadable(
-            f"'{path}' cannot be loaded as a SavedModel",
-            found=first_line(error),
-            expected="a SavedModel folder of TensorFlow 2",
-            remedy="Export it again with model.export('folder')",
-        ) from error
-    key = choose_signature(list(loaded.signatures), signature, path, SERVING)
-    function = loaded.signatures[key]
-
-    def call(**inputs: Any) -> Any:
-        # 'loaded' must stay alive with its variables for as long as the function does.
-        return loaded.signatures[key](**inputs)
-
-    return Original(key, call, dict(function.structured_input_signature[1]), "tensorflow")
-
-
-def _refuse_unsafe(path: str) -> None:
-    refused = refused_operators(parsed_saved_model(path), path)
-    if refused:
-        raise CodeNotAllowed(
-            f"'{path}' can do more than compute: use files, the network or Python",
-            found=first_few(refused, 3),
-            expected="operators that only compute",
-            remedy="If you trust it, set 'model.allow_unsafe' to true; else have the model "
-            "exported without these operators",
-        )
-
-
-def fix_batch(tf: Any, path: str, name: str, spec: Any) -> Any:
-    """Return an input's ``tf.TensorSpec`` with a batch of 1, all other sizes known."""
-    plain = isinstance(spec, tf.TensorSpec)
-    if not plain or not (spec.dtype.is_floating or spec.dtype.is_integer or spec.dtype.is_bool):
-        raise ModelUnsupported(
-            f"The input '{name}' of '{path}' does not hold real numbers",
-            found=f"{spec.dtype.name if plain else type(spec).__name__}",
-            expected="a dense tensor of a float, integer or boolean type",
-            remedy="Export a signature that takes the model's numbers, after all preparation",
-        )
-    shape = spec.shape.as_list() if spec.shape.rank is not None else None
-    if not shape or None in shape[1:] or shape[0] not in (None, 1):
-        raise ModelUnsupported(
-            f"The input '{name}' of '{path}' has sizes that are not known, or a fixed batch other "
-            "than 1",
-            found=f"{shape}, where None is unknown",
-            expected="only the batch may be unknown",
-            remedy="Export the model with a fixed input size and a batch of 1 or None",
-        )
-    return tf.TensorSpec([1, *shape[1:]], spec.dtype, name=spec.name)
 
 
 def _check_outputs(path: str, outputs: Mapping[str, Any]) -> None:
