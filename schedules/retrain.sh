@@ -43,7 +43,7 @@ log="logs/retrain-$(date -u +%Y-%m-%dT%H-%M-%SZ).log"
 : >"$log"
 parameters=$(IFS=, && echo "$*")
 # The run keeps the lock open: should this script be killed, the lock is held for as long as it goes on.
-kedro run --pipelines retrain ${parameters:+--params "$parameters"} >"$log" 2>&1 &
+quantline run --pipelines retrain ${parameters:+--params "$parameters"} >"$log" 2>&1 &
 night=$!
 trap 'kill -TERM "$night" 2>/dev/null || true' TERM INT HUP
 tail --lines=+1 --follow --sleep-interval=0.2 --pid="$night" "$log" {lock}>&- &

@@ -14,7 +14,7 @@ import pytest
 from tests.damage import damaged, outcome
 
 from quantline import recipe
-from quantline.errors import DatasetNotFound, ExampleUnreadable
+from quantline.errors import CodeNotAllowed, DatasetNotFound, ExampleUnreadable
 from quantline.sampling import open_source
 
 if TYPE_CHECKING:
@@ -159,6 +159,21 @@ def test_a_pipe_is_never_opened(folder: Path, name: str) -> None:
     with pytest.raises(DatasetNotFound, match="a pipe") as wrong:
         read(folder)
     assert name in wrong.value.found
+
+
+@pytest.mark.parametrize("key", ["pythonClassName", "python_class_name", "type"])
+def test_code_that_a_description_names_is_not_imported(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    (folder / "evil.py").write_text(f"from pathlib import Path; Path('{folder}/ran').touch()")
+    monkeypatch.syspath_prepend(folder)
+    (path,) = folder.rglob("features.json")
+    description = json.loads(path.read_bytes())
+    description["featuresDict"]["features"]["label"] = {key: "evil.Feature", "content": {}}
+    path.write_text(json.dumps(description))
+    with pytest.raises(CodeNotAllowed, match=r"evil\.Feature"):
+        read(folder)
+    assert not (folder / "ran").exists()
 
 
 def test_damage_gives_a_result_or_an_error_of_ours(folder: Path, whole: dict[str, bytes]) -> None:

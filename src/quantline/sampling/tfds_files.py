@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quantline.errors import first_few, first_line
+from quantline.errors import CodeNotAllowed, first_few, first_line
 from quantline.quiet import tensorflow
 from quantline.reading import Unreadable, check_regular, read_file
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 DESCRIPTION = ("dataset_info.json", "features.json")
 _LARGEST_JSON_BYTES = 64 << 20
 _LEVELS = 3  # CONFIG/VERSION/file
+# The module whose classes a description may name, and the keys that TFDS looks such names up by.
+_OWN = "tensorflow_datasets."
+_CLASS_KEYS = ("pythonClassName", "python_class_name", "type")
 # What TensorFlow puts around the cause: where in its graph, and in which call.
 _AROUND = re.compile(r"\{\{.*?\}\}|\[\[.*?\]\]|\[Op:\w+\].*|^\s*\w+:/job:\S+\s*", re.DOTALL)
 
@@ -101,3 +104,43 @@ def _cause(error: Exception) -> str:
     if isinstance(error, Unreadable):
         return str(error)
     return first_line(error, " ".join(_AROUND.sub(" ", str(error)).split()))
+
+
+def refuse_other_code(folder: Path) -> None:
+    """Refuse a dataset whose description names code that is not TFDS's: TFDS would import it.
+
+    Args:
+        folder: The dataset's folder, with those of its versions below it.
+
+    Raises:
+        CodeNotAllowed: It names a class of another module.
+    """
+    for path in _files(folder, _LEVELS):
+        if path.name != "features.json":
+            continue
+        try:
+            description = json.loads(read_file(path))
+        except (ValueError, RecursionError):
+            continue  # of what is no JSON TFDS itself says so
+        foreign = [name for name in _classes(description) if not name.startswith(_OWN)]
+        if foreign:
+            raise CodeNotAllowed(
+                f"The dataset in '{path.parent}' names code that reading it would import",
+                found=f"in '{path.name}': {first_few(foreign, 3)}",
+                expected="features of TFDS alone",
+                remedy="If you trust the dataset, prepare it again with features of TFDS, or give "
+                "its examples as image files or numpy archives",
+            )
+
+
+def _classes(description: Any) -> Iterator[str]:
+    """Yield the classes that a description of features names, as TFDS looks them up."""
+    levels = [description]
+    while levels:
+        value = levels.pop()
+        if isinstance(value, dict):
+            named = (value.get(key) for key in _CLASS_KEYS)
+            yield from (name for name in named if isinstance(name, str) and "." in name)
+        levels += (
+            value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        )

@@ -26,6 +26,7 @@ from quantline.sampling.tfds_files import (
     broken_description,
     broken_shard,
     refuse_odd_files,
+    refuse_other_code,
 )
 
 if TYPE_CHECKING:
@@ -197,11 +198,14 @@ def _open(dataset: recipe.Dataset) -> Any:
     data_dir = Path(dataset.data_dir)
     try:
         refuse_odd_files(data_dir / name)
+        refuse_other_code(data_dir / name)
         # read_only_builder takes what is on disk, with or without generation code.
         builder = tfds.core.load.read_only_builder.builder_from_files(asked, data_dir=data_dir)
         list(builder.info.features), list(builder.info.splits)  # what is read only when asked for
     except Unreadable as error:
         raise _damaged(asked, str(error)) from error
+    except QuantlineError:
+        raise
     except Exception as error:  # tfds raises many kinds for what is not there, or is damaged
         prepared = _prepared(data_dir)
         there = [
