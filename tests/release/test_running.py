@@ -218,6 +218,25 @@ def test_a_chain_that_goes_on_with_a_killed_release_and_is_killed_itself(
     assert complete.info.run_id == first.info.run_id
 
 
+def test_a_release_is_known_by_its_files_before_any_work_on_it(project: Project) -> None:
+    mine = running(project)
+    mine.open()
+    mine.begin_release(project.files)  # and then it is killed
+    (first,) = runs(project)
+    close_abandoned(project)
+    again = running(project)
+    again.open()
+    again.begin_release(project.files)
+    (run,) = runs(project)
+    assert (run.info.run_id, run.info.status) == (first.info.run_id, "RUNNING")
+    assert "quantline.abandoned" not in run.data.tags
+    record(connect(project), replace(project, running=again), PARAMETERS)
+    again.finish()
+    check_there_is_one_record(project)
+    project.files["gate"].write_text("{")
+    again.begin_release(project.files)
+
+
 def test_a_killed_release_is_no_record_of_other_results(project: Project) -> None:
     kill(project, "log_model_artifacts 1")
     summary = json.loads(project.files["manifest"].read_bytes())

@@ -102,11 +102,13 @@ class Release:
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
-        """Have the run say which stage it is in."""
-        stage = stage_of(node)
-        if self._running is not None and stage != self._stage:
-            self._running.at(stage)
+        """Have the run say which stage it is in, and which release it becomes."""
+        stage, before = stage_of(node), self._stage
         self._stage = stage
+        if self._running is not None and stage != before:
+            self._running.at(stage)
+            if node in pipelines["release"].nodes and self._project is not None:
+                self._running.begin_release(self._project.files)
 
     @hook_impl
     def after_node_run(self, node: Node) -> None:

@@ -6,6 +6,7 @@ in the same data folder does, whatever stage that begins with; see :mod:`quantli
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import socket
@@ -20,6 +21,7 @@ from quantline.errors import OutputNotWritten, QuantlineError, TrackingFailed
 from quantline.redaction import redacted
 from quantline.release.answers import MISSING, translated, unless
 from quantline.release.journal import Entry, Journal
+from quantline.release.provenance import identity
 from quantline.release.registry import RELEASE
 from quantline.release.tracking import (
     ABANDONED,
@@ -36,6 +38,7 @@ from quantline.release.tracking import (
     log_parameters,
     open_run,
     project_tags,
+    reopen,
     run_name,
     runs_with,
 )
@@ -111,6 +114,24 @@ class Running:
             if not self._warned:
                 logger.warning("%s", error)
             self._warned = True
+
+    def begin_release(self, files: Mapping[str, Path]) -> None:
+        """Become the run of the release before any work on it: then a kill leaves it to be found.
+
+        Args:
+            files: The stages' files; where they are not complete, the release says so itself.
+
+        Raises:
+            TrackingFailed: The store does not take it.
+        """
+        try:
+            release_id = identity(files, json.loads(files["gate"].read_bytes()))
+        except (QuantlineError, OSError, ValueError, LookupError, TypeError, AttributeError):
+            return
+        with translated("record the results"):
+            run = self.becomes(release_id)
+            if not self._is_spare:
+                reopen(self._store, run, self.tags)
 
     def becomes(self, release_id: str) -> Any:
         """Go on as the run of a release, or as that of an earlier process, if there is one.
