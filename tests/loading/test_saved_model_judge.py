@@ -1,4 +1,4 @@
-"""Which SavedModels are refused before they are loaded, and that ordinary ones are not."""
+"""SavedModels that reach outside are refused before they are loaded; ordinary ones are not."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def refused(folder: Path) -> list[str]:
 
 
 def attacks(tf: Any, canary: Path) -> dict[str, Callable[[Any], Any]]:
-    """What a signature does beside returning its input, by the operator that does it."""
+    """Bodies of a signature that do more than return its input, by the operator that does it."""
     name = str(canary / "ran")
     kept = str(canary / "kept")
 

@@ -1,4 +1,4 @@
-"""Telling what is the machine's fault, or a defect's, from what is an input's."""
+"""Tracing an exception to its cause: the input, the machine, or a defect."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Defect:
-    """What a child raised that is no error of ours.
+    """An exception in a child that is no error of ours.
 
     Attributes:
         kind: ``memory`` or ``space`` where the machine ran out of it, else ``defect``.
@@ -64,6 +64,8 @@ def _place(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:
         return "an unknown place"
-    own = [each for each in frames if "quantline" in each.filename]
+    own = [frame for frame in frames if "quantline" in frame.filename]
     shown = [frames[-1]] if not own or own[-1] is frames[-1] else [frames[-1], own[-1]]
-    return ", called from ".join(f"{each.filename}:{each.lineno} ({each.name})" for each in shown)
+    return ", called from ".join(
+        f"{frame.filename}:{frame.lineno} ({frame.name})" for frame in shown
+    )

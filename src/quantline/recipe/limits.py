@@ -1,4 +1,4 @@
-"""How much time and memory a file may cost before it was found to be sound."""
+"""Limits of the time and memory that a file may cost before it was found to be sound."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from quantline.recipe.block import Block, Positive
 
 
 class Limits(Block):
-    """What a file that may be damaged or hostile may cost.
+    """Limits for files that may be damaged or hostile.
 
     Attributes:
         load_s: After how many seconds the loading of a model is ended.
