@@ -168,7 +168,7 @@ class _Judge:
         return name in self._assets
 
     def _holds_asset(self, variable: str) -> bool:
-        """Return True for a variable that is only ever assigned assets, as TensorFlow 2 saves them."""
+        """Return True for a variable that is only ever assigned assets; TensorFlow 2 makes such."""
         users = [node for node in self._nodes.values() if variable in map(_node, node.input)]
         assigned = [node for node in users if node.op == "AssignVariableOp"]
         known = {"AssignVariableOp", "ReadVariableOp", "VarIsInitializedOp"}

@@ -2,7 +2,8 @@
 
 TensorFlow does not record whether an operator uses files, the network or Python. It does record
 whether it is stateful, and what its arguments are. An operator without state whose arguments name
-no file, host or library only computes. Of the stateful ones, those are listed here whose state is memory alone.
+no file, host or library only computes. Of the stateful ones, those are listed here whose state is
+memory alone.
 """
 
 from __future__ import annotations
