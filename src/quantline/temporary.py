@@ -55,7 +55,7 @@ def temporary_folder() -> Iterator[Path]:
 
 
 def is_out_of_space(error: BaseException) -> bool:
-    """Whether an error says that a disk is full, or a quota used up."""
+    """Return True if an error says that a disk is full, or a quota used up."""
     return isinstance(error, OSError) and (
         error.errno in _NO_SPACE or os.strerror(errno.ENOSPC) in str(error)
     )

@@ -1,4 +1,4 @@
-"""What a Keras file may not do, and that the files of honest people load."""
+"""Keras files that want more than to compute are refused; those of honest people load."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_symbol_of_tensorflow_that_does_more_than_compute(
 
 
 def test_without_the_judge_such_a_symbol_runs(keras2: Any, tmp_path: Path) -> None:
-    """What is refused above is no fancy: the library runs it while it loads the file."""
+    """The danger is real: the library runs the function while it loads the file."""
     canary = tmp_path / "canary"
     canary.mkdir()
     config = strange.functional(strange.call("io.gfile.rmtree", str(canary)))

@@ -1,4 +1,4 @@
-"""What loading may cost, and that .tflite files have no way to files."""
+"""Loading ends within its limits, and a .tflite file has no way to other files."""
 
 from __future__ import annotations
 

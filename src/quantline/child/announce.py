@@ -1,4 +1,4 @@
-"""What a child process says of itself while it runs."""
+"""Messages of a child process about itself while it runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Telling what is the machine's fault, or a defect's, from what is an input's."""
+"""Tracing an exception to its cause: the input, the machine, or a defect."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Defect:
-    """What a child raised that is no error of ours.
+    """An exception in a child that is no error of ours.
 
     Attributes:
         kind: ``memory`` or ``space`` where the machine ran out of it, else ``defect``.

@@ -1,4 +1,4 @@
-"""How child processes end, and what that says: whose fault it was, and what to do."""
+"""The ends of child processes, and the errors that follow from them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NO_SPACE_STATUS = os.EX_CANTCREAT
 
 @dataclass(frozen=True)
 class End:
-    """How a child ended.
+    """The end of a child process.
 
     Attributes:
         status: Its exit status, negative for a signal.

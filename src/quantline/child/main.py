@@ -27,7 +27,7 @@ def _main(parent: str, call: str, answer: str) -> None:
         with Path(call).open("rb") as stream:
             path, confined = pickle.load(stream)  # noqa: S301 - written by our own parent
             # Behind all of our own: a folder of the parent's must not hide a library.
-            sys.path += [each for each in path if each not in sys.path]
+            sys.path += [entry for entry in path if entry not in sys.path]
             if confined:
                 notes += confine(Path(call).parent)
             module, name, arguments = pickle.load(stream)  # noqa: S301

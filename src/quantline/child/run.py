@@ -100,8 +100,11 @@ def run_in_child(
 
 def _additional_path() -> list[str]:
     """Return where this process finds modules, without the working folder."""
-    here = Path.cwd()
-    return [each for each in sys.path if os.path.isabs(each) and Path(each) != here]
+    try:
+        here = os.path.realpath(Path.cwd())
+    except FileNotFoundError:  # it was removed
+        here = ""
+    return [entry for entry in sys.path if os.path.isabs(entry) and os.path.realpath(entry) != here]
 
 
 def _environment(stages: Path) -> dict[str, str]:
@@ -112,7 +115,7 @@ def _environment(stages: Path) -> dict[str, str]:
         STAGES: str(stages),
         "TMPDIR": str(stages.with_name("tmp")),
         # An empty entry, as in 'PYTHONPATH=:folder', means the working folder to Python.
-        "PYTHONPATH": os.pathsep.join(str(Path(each).absolute()) for each in given if each),
+        "PYTHONPATH": os.pathsep.join(str(Path(entry).absolute()) for entry in given if entry),
     }
 
 

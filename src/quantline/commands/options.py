@@ -24,7 +24,7 @@ lint_option = click.option(
 
 @dataclass(frozen=True)
 class Reading:
-    """How a model is read.
+    """The way in which a model is read.
 
     Attributes:
         signature: Which signature of a SavedModel or ``.tflite``.

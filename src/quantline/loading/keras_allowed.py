@@ -1,4 +1,4 @@
-"""What a Keras file may name: classes and functions that compute, and nothing else.
+"""The classes and functions that a Keras file may name: those that compute, and no others.
 
 The lists name what is allowed. Whatever a later version of Keras or TensorFlow adds is refused
 until it is added here or exported as a layer.
@@ -85,13 +85,13 @@ _TF_IN_NAMESPACE = re.compile(rf"(?:{_TF_NAMESPACES}|__operators__)\.[a-z][a-z0-
 
 
 def is_tensor_function(symbol: str) -> bool:
-    """Whether a symbol of TensorFlow, as Keras 2 stores it, only computes."""
+    """Return True if a symbol of TensorFlow, as Keras 2 stores it, only computes."""
     name = re.sub(r"^compat\.v[12]\.", "", symbol)
     return name in _TF_FUNCTIONS or bool(_TF_IN_NAMESPACE.fullmatch(name))
 
 
 class Allowed:
-    """What a file may name when one of the Keras libraries loads it.
+    """The names that a file may use when one of the Keras libraries loads it.
 
     Args:
         library: The module ``keras`` or ``tf_keras``.
@@ -103,13 +103,13 @@ class Allowed:
 
     @property
     def is_keras3(self) -> bool:
-        """Whether it is Keras 3."""
+        """True for Keras 3."""
         return self._name == "keras"
 
     def is_class(self, name: str, module: str | None) -> bool:
-        """Whether a class may be built, which a file names with or without its module."""
+        """Return True if a class may be built, which a file names with or without its module."""
         if module is None:
-            plain = {each.__name__ for each in self._classes.values()} | self._additional
+            plain = {known.__name__ for known in self._classes.values()} | self._additional
             return name in self._classes or name in plain
         if module in _TF_INITIALIZERS and not self.is_keras3:
             return name in self._classes
@@ -124,7 +124,7 @@ class Allowed:
         )
 
     def is_function(self, name: str, module: str | None) -> bool:
-        """Whether a function may be called, which a file names with or without its module."""
+        """Return True if a function may be called, named with or without its module."""
         if module in {None, "builtins"}:
             return name in self._functions
         found = self._find(name, str(module))
@@ -141,9 +141,9 @@ class Allowed:
         for namespace in _NAMESPACES:
             found |= self._exported(namespace)
         return {
-            name: each
-            for name, each in found.items()
-            if inspect.isclass(each) and name not in _FORBIDDEN_LAYERS
+            name: exported
+            for name, exported in found.items()
+            if inspect.isclass(exported) and name not in _FORBIDDEN_LAYERS
         }
 
     @cached_property
@@ -152,9 +152,9 @@ class Allowed:
         for namespace in (*_FUNCTIONS, *(["ops"] if self.is_keras3 else [])):
             found |= self._exported(namespace)
         return {
-            name: each
-            for name, each in found.items()
-            if inspect.isfunction(each) and name not in _BUILDERS
+            name: exported
+            for name, exported in found.items()
+            if inspect.isfunction(exported) and name not in _BUILDERS
         }
 
     def _exported(self, namespace: str) -> dict[str, Any]:
@@ -175,7 +175,7 @@ class Allowed:
         return vars(inner).get(name) if inner is not None else None
 
     def _is_operation(self, found: Any) -> bool:
-        """Whether it is what Keras 3 stores a call of ``keras.ops`` as."""
+        """Return True for a class that Keras 3 stores a call of ``keras.ops`` as."""
         if not (self.is_keras3 and self._is_own(found)):
             return False
         operation = self._library.Operation
@@ -183,7 +183,7 @@ class Allowed:
         return inside and issubclass(found, operation)
 
     def _is_of_application(self, found: Any) -> bool:
-        """Whether it is a layer of one of the networks that Keras comes with."""
+        """Return True for a layer of one of the networks that Keras comes with."""
         inside = found.__module__.startswith(f"{self._name}.src.applications.")
         return inside and issubclass(found, self._library.layers.Layer)
 
@@ -211,6 +211,6 @@ def mappings(config: Any) -> Iterator[tuple[dict[str, Any], str]]:
                 name = inner.get("name")
             layer = name if isinstance(name, str) else layer
             yield value, layer
-            left += [(each, layer) for each in reversed(value.values())]
+            left += [(inner, layer) for inner in reversed(value.values())]
         elif isinstance(value, list):
-            left += [(each, layer) for each in reversed(value)]
+            left += [(inner, layer) for inner in reversed(value)]

@@ -22,7 +22,7 @@ _WEIGHTS, _PICKLED = "model.weights.h5", "model.weights.npz"
 
 @dataclass(frozen=True)
 class KerasFile:
-    """What a Keras file says of itself.
+    """The description that a Keras file gives of itself.
 
     Attributes:
         config: The configuration of the model and of every layer.
@@ -34,7 +34,7 @@ class KerasFile:
 
     @property
     def is_keras2(self) -> bool:
-        """Whether a Keras before 3 wrote it."""
+        """True if a Keras before 3 wrote it."""
         return self.version.split(".", maxsplit=1)[0] in {"", "1", "2"}
 
 
@@ -94,13 +94,13 @@ def read_h5(path: str, limits: recipe.Limits) -> KerasFile:
 
 def _check_members(path: str, archive: zipfile.ZipFile, size: int, limits: recipe.Limits) -> None:
     members = archive.infolist()
-    names = [each.filename for each in members]
+    names = [member.filename for member in members]
     strange = [name for name in names if name.startswith(("/", "\\")) or ".." in name]
     strange += [name for name in dict.fromkeys(names) if names.count(name) > 1]
     if strange:
         raise CodeNotAllowed(
             f"'{path}' holds parts that a Keras file does not have",
-            found=f"parts with the names {first_few([repr(each) for each in strange], 3)}",
+            found=f"parts with the names {first_few([repr(name) for name in strange], 3)}",
             expected="parts with different names, none of them outside of the archive",
             remedy="Do not use the file, or save the model again with model.save('name.keras')",
         )
@@ -114,7 +114,7 @@ def _check_members(path: str, archive: zipfile.ZipFile, size: int, limits: recip
     for member in members:
         if member.filename.endswith(".json") and member.file_size > limits.config_mib << 20:
             raise _too_large(path, member.filename, member.file_size, limits)
-    unpacked = sum(each.file_size for each in members)
+    unpacked = sum(member.file_size for member in members)
     if unpacked > max(_SMALL, limits.unpacked_ratio * size):
         raise ModelUnreadable(
             f"'{path}' unpacks to far more than a model of its size",

@@ -34,7 +34,9 @@ def refused(config: Any, library: ModuleType) -> list[str]:
         # The loss and the optimizer of the whole model are not built: it is loaded uncompiled.
         config = {key: value for key, value in config.items() if key != "compile_config"}
     allowed = Allowed(library)
-    found = (each for part, layer in mappings(config) for each in _refused(part, layer, allowed))
+    found = (
+        reason for part, layer in mappings(config) for reason in _refused(part, layer, allowed)
+    )
     return list(dict.fromkeys(found))
 
 
@@ -63,7 +65,10 @@ def _refused(part: dict[str, Any], layer: str, allowed: Allowed) -> Iterator[str
 
 
 def _calls_allowed(part: dict[str, Any], settings: dict[str, Any], allowed: Allowed) -> bool:
-    """Whether a Lambda layer calls what is judged by itself; Keras 2 looks in any module for it."""
+    """Return True for a Lambda layer of Keras 3 whose function is named, and so judged by itself.
+
+    Keras 2 looks in any module for that function.
+    """
     function = settings.get("function")
     others = [settings.get(key) for key in ("output_shape", "mask")]
     return (
@@ -72,7 +77,7 @@ def _calls_allowed(part: dict[str, Any], settings: dict[str, Any], allowed: Allo
         and part.get("registered_name") in {None, "", "Lambda"}
         and isinstance(function, dict)
         and function.get("class_name") == "function"
-        and not any(isinstance(each, dict) for each in others)
+        and not any(isinstance(other, dict) for other in others)
     )
 
 

@@ -45,16 +45,16 @@ class _Judge:
     def __init__(self, meta_graph: Any, folder: Path) -> None:
         self._meta, self._folder = meta_graph, folder
         self._functions = {
-            each.signature.name: each for each in meta_graph.graph_def.library.function
+            function.signature.name: function for function in meta_graph.graph_def.library.function
         }
         self._nodes = {node.name: node for node in meta_graph.graph_def.node}
 
     def refused(self) -> list[str]:
         """Return the operators that do more than compute."""
         found = [
-            f"the asset '{each.filename}', which lies outside of the folder"
-            for each in self._meta.asset_file_def
-            if not self._is_inside(each.filename)
+            f"the asset '{asset.filename}', which lies outside of the folder"
+            for asset in self._meta.asset_file_def
+            if not self._is_inside(asset.filename)
         ]
         for node in self._meta.graph_def.node:
             found += self._judge(node, _MAIN)
@@ -105,7 +105,7 @@ class _Judge:
             name = left.pop()
             if name not in seen and name in self._nodes:
                 seen.add(name)
-                left += [_node(each) for each in self._nodes[name].input]
+                left += [_node(tensor) for tensor in self._nodes[name].input]
         return seen
 
     def _reachable(self, names: Iterable[str]) -> set[str]:
@@ -115,14 +115,16 @@ class _Judge:
             name = left.pop()
             if name not in seen and name in self._functions:
                 seen.add(name)
-                left += [each for node in self._functions[name].node_def for each in _called(node)]
+                left += [
+                    called for node in self._functions[name].node_def for called in _called(node)
+                ]
         return seen
 
     # Where the text file of a lookup table comes from.
 
     @cached_property
     def _assets(self) -> set[str]:
-        return {_node(each.tensor_info.name) for each in self._meta.asset_file_def}
+        return {_node(asset.tensor_info.name) for asset in self._meta.asset_file_def}
 
     @cached_property
     def _callers(self) -> dict[str, list[tuple[str, Any]]]:
@@ -141,11 +143,11 @@ class _Judge:
         return path.is_relative_to(self._folder.resolve())
 
     def _reads_asset(self, node: Any, function: str) -> bool:
-        """Whether the file that a node reads is an asset of the SavedModel, wherever it is run."""
+        """Return True if the file that a node reads is an asset, wherever the node is run."""
         name = _node(node.input[1]) if len(node.input) > 1 else ""
         if not function:
             return self._is_asset(name)
-        arguments = [each.name for each in self._functions[function].signature.input_arg]
+        arguments = [argument.name for argument in self._functions[function].signature.input_arg]
         if name not in arguments:
             return False
         index = arguments.index(name)
@@ -166,7 +168,7 @@ class _Judge:
         return name in self._assets
 
     def _holds_asset(self, variable: str) -> bool:
-        """Whether nothing but assets is ever assigned to a variable, as TensorFlow 2 saves them."""
+        """Return True for a variable that is only ever assigned assets; TensorFlow 2 makes such."""
         users = [node for node in self._nodes.values() if variable in map(_node, node.input)]
         assigned = [node for node in users if node.op == "AssignVariableOp"]
         known = {"AssignVariableOp", "ReadVariableOp", "VarIsInitializedOp"}
@@ -177,7 +179,7 @@ class _Judge:
         )
 
     def _bound_asset(self, function: str, from_end: int) -> bool | None:
-        """Whether the object graph hands an asset to this argument; None if it hands nothing."""
+        """Return True if the object graph hands an asset to this argument; None without a say."""
         graph = self._meta.object_graph_def
         if function not in graph.concrete_functions:
             return None
@@ -195,7 +197,7 @@ def _node(tensor: str) -> str:
 def _tensors(info: Any) -> list[str]:
     """Return the tensors that a signature's output is made of."""
     sparse = info.coo_sparse
-    parts = [each.name for each in info.composite_tensor.components]
+    parts = [part.name for part in info.composite_tensor.components]
     return [
         info.name, sparse.values_tensor_name, sparse.indices_tensor_name,
         sparse.dense_shape_tensor_name, *parts,
@@ -208,4 +210,4 @@ def _called(node: Any) -> Iterator[str]:
         if value.HasField("func"):
             yield value.func.name
         elif value.HasField("list"):
-            yield from (each.name for each in value.list.func)
+            yield from (function.name for function in value.list.func)

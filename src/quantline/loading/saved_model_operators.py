@@ -1,8 +1,9 @@
-"""Which of TensorFlow's operators only compute, and which touch files, the network or Python.
+"""Sorting TensorFlow's operators: those that only compute, and those that reach outside.
 
-What an operator may do is not written down in TensorFlow, but two things are: whether it is
-stateful, and what its arguments are. An operator without state whose arguments name no file, host
-or library computes. Of the stateful ones, those are listed here whose state is memory alone.
+TensorFlow does not record whether an operator uses files, the network or Python. It does record
+whether it is stateful, and what its arguments are. An operator without state whose arguments name
+no file, host or library only computes. Of the stateful ones, those are listed here whose state is
+memory alone.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ PRINT_TARGETS = frozenset({b"stdout", b"stderr", b"log(info)", b"log(warning)", 
 
 @cache
 def is_harmless(name: str) -> bool:
-    """Whether an operator of TensorFlow only computes, or keeps its state in memory.
+    """Return True if an operator of TensorFlow only computes, or keeps its state in memory.
 
     One that TensorFlow does not know counts as harmless: nothing can run it.
     """

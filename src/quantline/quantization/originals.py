@@ -1,4 +1,4 @@
-"""What runs in a child process: run and convert the original model."""
+"""Running and converting the original model, in a child process."""
 
 from __future__ import annotations
 
