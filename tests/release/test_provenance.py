@@ -65,6 +65,7 @@ def test_every_other_file_does(project: Project, name: str) -> None:
         {**GATE, "verdict": "refused"},
         {**GATE, "rules": [{**GATE["rules"][0], "limit": 0.2}]},
         {**GATE, "rules": []},
+        {**GATE, "confidence": 0.9},
     ],
 )
 def test_another_champion_or_judgement_is_another_release(

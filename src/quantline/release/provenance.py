@@ -36,6 +36,7 @@ def identity(files: Mapping[str, Path], gate: Mapping[str, Any]) -> str:
     judged = {
         "champion_version": gate.get("champion_version"),
         "verdict": gate["verdict"],
+        "confidence": gate.get("confidence"),
         "rules": [[row["rule"], row["limit"]] for row in gate.get("rules", [])],
     }
     hashes = {name: sha256_of_path(path) for name, path in files.items() if name not in TIMED}
