@@ -33,6 +33,8 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # commands print JSON there
 _BATCH = 100  # the tracking API takes no more parameters at once
+# A command of the user's, in which a secret can have any form.
+_COMMAND = "release.notify"
 VALUE_LIMIT = 5000  # characters of a tag or a parameter
 FINISHED, RUNNING, READY = "FINISHED", "RUNNING", "READY"
 # Tags of a run.
@@ -192,7 +194,7 @@ def log_parameters(store: Store, run: Any, parameters: Mapping[str, Any]) -> Non
     from mlflow.entities import Param
 
     values = [
-        Param(key, redacted(str(value))[:VALUE_LIMIT])
+        Param(key, "***" if key == _COMMAND and value else redacted(str(value))[:VALUE_LIMIT])
         for key, value in flatten(parameters)
         if key not in run.data.params
     ]
