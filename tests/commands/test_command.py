@@ -21,6 +21,14 @@ SPOKEN = {
         "Give '--signature' one of them, such as 'one'",
     "If you trust the file, set 'model.allow_lambda' to true": "If you trust the file, add "
         "'--allow-lambda'",
+    "If you trust it, set 'model.allow_unsafe' to true": "If you trust it, add '--allow-unsafe'",
+    "Use a smaller model or fewer samples, or raise 'limits.memory_gib'":
+        "Use a smaller model or fewer samples, or raise '--memory-gib'",
+    "Save it again, or use a smaller model, or raise 'limits.load_s'":
+        "Save it again, or use a smaller model, or raise '--load-s'",
+    "Use a smaller model or fewer samples, or raise 'conversion.timeout_s'":
+        "Use a smaller model or fewer samples",
+    "Do not use the file; if you trust it, raise 'limits.config_mib'": "Do not use the file",
     "Run: pip install 'quantline[litert]', or set 'conversion.backend: tensorflow'":
         "Run: pip install 'quantline[litert]', or give '--backend tensorflow'",
     "Set 'conversion.input_type: int8', or choose another scheme":
