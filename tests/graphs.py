@@ -40,7 +40,7 @@ def convert_named(folder: Path, function: Callable[..., dict[str, Any]], shapes:
         return public_convert(folder)
 
 
-def here(function: Any, *arguments: Any, what: str, timeout_s: float) -> Any:
+def here(function: Any, *arguments: Any, **settings: Any) -> Any:
     """Stand in for ``run_in_child``: TensorFlow is loaded already."""
     return function(*arguments)
 

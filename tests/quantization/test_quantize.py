@@ -223,7 +223,7 @@ class TestWithoutThePrivateCalls:
     def _gone(self, monkeypatch: pytest.MonkeyPatch, tf: Any) -> None:
         from tensorflow.lite.python import convert
 
-        def here(function: Any, *arguments: Any, what: str, timeout_s: float) -> Any:
+        def here(function: Any, *arguments: Any, **settings: Any) -> Any:
             return function(*arguments)
 
         monkeypatch.delattr(convert, "mlir_quantize")
