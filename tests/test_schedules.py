@@ -1,6 +1,6 @@
 """The schedules to copy: they parse, name what exists, and the script keeps its promises.
 
-A stand-in for ``kedro`` is in the scratch project's ``.venv``; docs/retraining.md shows real runs.
+A stand-in for ``quantline`` is in the scratch project; docs/retraining.md shows real runs.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 SCHEDULES = PROJECT / "schedules"
 WHEN = "30 2 * * *"
 
-KEDRO = """#!/usr/bin/env bash
+QUANTLINE = """#!/usr/bin/env bash
 trap 'echo terminated; exit 130' TERM
 echo "$*" >>calls
 [[ ${WAIT:-} ]] && touch running && for each in {1..200}; do sleep 0.05; [[ -e go ]] && break; done
@@ -53,7 +53,7 @@ def project(tmp_path: Path) -> Path:
     (folder / "conf/local").mkdir(parents=True)
     shutil.copy(SCHEDULES / "retrain.sh", folder / "schedules")
     (folder / ".venv/bin").mkdir(parents=True)
-    for name, text in (("kedro", KEDRO), ("python", PYTHON)):
+    for name, text in (("quantline", QUANTLINE), ("python", PYTHON)):
         path = folder / ".venv/bin" / name
         path.write_text(text)
         path.chmod(0o755)

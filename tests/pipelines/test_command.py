@@ -190,12 +190,12 @@ def test_an_environment_of_the_project_is_taken_and_parameters_come_before_it(
     )
     status, _, err = project.run("--pipelines", "sampling", "--env", "few")
     assert status == 0, err
-    assert len(project.json("03_primary/manifest.json")["calibration"]["examples"]) == 12
+    assert len(project.json("few/03_primary/manifest.json")["calibration"]["examples"]) == 12
     status, _, err = project.run(
         "--pipelines", "sampling", "--env", "few", "--params", "sampling.calibration.examples=8"
     )
     assert status == 0, err
-    assert len(project.json("03_primary/manifest.json")["calibration"]["examples"]) == 8
+    assert len(project.json("few/03_primary/manifest.json")["calibration"]["examples"]) == 8
 
 
 def give(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
