@@ -234,3 +234,27 @@ def finished(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Project:
     folder = tmp_path_factory.mktemp("finished") / "project"
     shutil.copytree(ran / "project", folder)
     return Project(folder)
+
+
+@pytest.fixture
+def released(finished: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A copy of the finished project, whose model is the champion."""
+    folder = tmp_path / "released"
+    shutil.copytree(finished.folder, folder)
+    monkeypatch.chdir(folder)
+    bootstrap_project(folder)
+    yield type(finished)(folder)
+    os.chdir(ROOT)
+
+
+@pytest.fixture
+def give(released: Any) -> Callable[..., tuple[int, str]]:
+    """Give 'kedro run' in this process; return its exit status and its last line."""
+
+    def run(*arguments: str) -> tuple[int, str]:
+        result = CliRunner().invoke(cli, ["run", *arguments])
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result.exit_code, "".join(result.stderr.strip().splitlines()[-1:])
+
+    return run

@@ -3,48 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow.parquet as pq
-import pytest
 from click.testing import CliRunner
-from kedro.framework.startup import bootstrap_project
-from tests.pipelines.conftest import ROOT
 
-from quantline.cli import cli
 from quantline.commands import quantline
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
 OTHER_MODEL = "conversion.ranges.method=percentile,conversion.ranges.percentile=99.0"
-
-
-@pytest.fixture
-def released(finished: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A copy of the finished project, whose model is the champion."""
-    folder = tmp_path / "released"
-    shutil.copytree(finished.folder, folder)
-    monkeypatch.chdir(folder)
-    bootstrap_project(folder)
-    yield type(finished)(folder)
-    os.chdir(ROOT)
-
-
-@pytest.fixture
-def give(released: Any) -> Callable[..., tuple[int, str]]:
-    """Give 'kedro run' in this process; return its exit status and its last line."""
-
-    def run(*arguments: str) -> tuple[int, str]:
-        result = CliRunner().invoke(cli, ["run", *arguments])
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result.exit_code, "".join(result.stderr.strip().splitlines()[-1:])
-
-    return run
 
 
 def tell(*arguments: str) -> Any:

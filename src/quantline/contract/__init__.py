@@ -1,6 +1,6 @@
 """Whether a converted model holds what was promised."""
 
-from quantline.contract.examine import examine
+from quantline.contract.examine import examine, examine_made
 from quantline.contract.finding import Finding, Report
 from quantline.contract.integer_only import enforce
 from quantline.contract.preflight import preflight
@@ -14,6 +14,7 @@ __all__ = [
     "Report",
     "enforce",
     "examine",
+    "examine_made",
     "explained",
     "preflight",
     "try_to_run",

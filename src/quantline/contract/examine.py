@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from quantline.contract.conformance import not_conforming, on_uint8
 from quantline.contract.control_flow import miscalled
@@ -15,6 +15,8 @@ from quantline.quantization.schemes import SCHEMES
 from quantline.tflite.graph import is_integer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from quantline.tflite import Graph
 
 
@@ -63,4 +65,19 @@ def examine(
         input_types=tuple(main.tensors[index].dtype for index in main.inputs),
         output_types=tuple(main.tensors[index].dtype for index in main.outputs),
         findings=in_order(findings),
+    )
+
+
+def examine_made(graph: Graph, made: Mapping[str, Any]) -> Report:
+    """Hold a model to what the recipe that it was made with promises.
+
+    Args:
+        graph: The converted model.
+        made: The recipe, as :class:`quantline.quantization.Quantized` has it.
+    """
+    return examine(
+        graph,
+        float_input=made["input_type"] == "float32",
+        float_output=made["output_type"] == "float32",
+        promise=made["scheme"],
     )

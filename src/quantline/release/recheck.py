@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from quantline.contract import examine, golden
+from quantline.contract import examine_made, golden
 from quantline.contract.targets import hold, load
 from quantline.contract.vectors import Golden
 from quantline.errors import VerdictNotReproduced, first_few
@@ -92,12 +92,7 @@ def _structure(
 ) -> dict[str, Any]:
     """Return what the structural rules find in the model now."""
     graph = read(model, "the int8 model")
-    report = examine(
-        graph,
-        float_input=made["input_type"] == "float32",
-        float_output=made["output_type"] == "float32",
-        promise=made["scheme"],
-    )
+    report = examine_made(graph, made)
     if validation.target is not None:
         report = hold(report, graph, load(validation.target), len(model))
     kept = ("integer_only", "target", "operators", "float_operators", "tensors",

@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from quantline import recipe as parameters
-from quantline.contract import Report, enforce, examine, explained
+from quantline.contract import Report, enforce, examine_made, explained
 from quantline.contract.targets import enforce_target, hold, load
 from quantline.tflite import read
 
@@ -18,12 +18,7 @@ def check_tensors(
 ) -> dict[str, Any]:
     """Check every tensor of the converted model; the report is kept even where the run stops."""
     graph = read(int8_model, "the int8 model")
-    report = examine(
-        graph,
-        float_input=recipe["input_type"] == "float32",
-        float_output=recipe["output_type"] == "float32",
-        promise=recipe["scheme"],
-    )
+    report = examine_made(graph, recipe)
     report = explained(report, read(float_model, "the float model"), graph, recipe)
     target = parameters.check(parameters.Validation, validation).target
     if target is not None:
