@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from quantline import recipe
 from quantline.errors import ModelNotFound, ModelUnreadable, ModelUnsupported
 from quantline.training import build_model, refuse_another_network
 
@@ -35,7 +36,7 @@ def test_the_network_is_of_the_promised_layers(made: Any) -> None:
 
 
 def test_the_embedded_model_can_be_retrained(made: Any) -> None:
-    refuse_another_network(str(EMBEDDED), made)
+    refuse_another_network(str(EMBEDDED), made, recipe.Limits())
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
@@ -45,7 +46,7 @@ def test_a_model_that_the_same_code_built_can_be_retrained(
 ) -> None:
     path = tmp_path / f"own{suffix}"
     build_model(*MADE).save(path)
-    refuse_another_network(str(path), made)
+    refuse_another_network(str(path), made, recipe.Limits())
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,7 @@ def test_a_model_for_other_data_is_refused(
     path = tmp_path / "own.keras"
     build_model(shape, classes).save(path)
     with pytest.raises(ModelUnsupported, match=said) as refused:
-        refuse_another_network(str(path), made)
+        refuse_another_network(str(path), made, recipe.Limits())
     assert "input [28, 28, 1] and 10 classes" in refused.value.found
 
 
@@ -81,9 +82,9 @@ def test_a_network_of_other_layers_is_refused(
     path = tmp_path / "own.keras"
     changed(path, **config)
     with pytest.raises(ModelUnsupported, match="trains the embedded network only"):
-        refuse_another_network(str(path), made)
+        refuse_another_network(str(path), made, recipe.Limits())
     changed(path, name="of_another_name")
-    refuse_another_network(str(path), made)
+    refuse_another_network(str(path), made, recipe.Limits())
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,7 @@ def test_a_file_that_names_no_layers_is_another_network(
         archive.writestr("metadata.json", '{"keras_version": "3.0.0"}')
         archive.writestr("config.json", json.dumps(config))
     with pytest.raises((ModelUnsupported, ModelUnreadable)):
-        refuse_another_network(str(path), made)
+        refuse_another_network(str(path), made, recipe.Limits())
 
 
 def test_other_kinds_of_models_are_refused(made: Any, tmp_path: Path) -> None:
@@ -109,7 +110,7 @@ def test_other_kinds_of_models_are_refused(made: Any, tmp_path: Path) -> None:
     (tmp_path / "own.tflite").write_bytes(b"\0")
     for path in (folder, tmp_path / "own.tflite"):
         with pytest.raises(ModelUnsupported, match="is no Keras file") as refused:
-            refuse_another_network(str(path), made)
+            refuse_another_network(str(path), made, recipe.Limits())
         assert "'kedro run'" in refused.value.remedy
     with pytest.raises(ModelNotFound):
-        refuse_another_network(str(tmp_path / "none.keras"), made)
+        refuse_another_network(str(tmp_path / "none.keras"), made, recipe.Limits())

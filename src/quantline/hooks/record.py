@@ -125,7 +125,9 @@ class Release:
         if self._running is None:
             return
         running, self._running = self._running, None  # what follows is no failure to be recorded
-        running.finish()
+        running.finish(is_needless=not self._released)
+        if not self._released:
+            return  # with '--only-missing-outputs' there was nothing to do
         outcome = catalog["release"].load()
         notify(self._settings(), outcome)
         if outcome["outcome"] == REFUSED:

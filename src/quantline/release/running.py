@@ -166,10 +166,14 @@ class Running:
             self._entry = replace(self._entry, run_id=taken, known_by=known_by)
             self._journal.put(self._entry)
 
-    def finish(self) -> None:
-        """Forget the run, which is closed, or which an earlier one makes needless."""
+    def finish(self, *, is_needless: bool = False) -> None:
+        """Forget the run, which is closed, or which an earlier one makes needless.
+
+        Args:
+            is_needless: Whether nothing was released, because everything was there.
+        """
         try:
-            if self._is_spare:
+            if self._is_spare or is_needless:
                 with translated("delete the run of a release that was recorded before"):
                     delete_run(self._store, self._store.client.get_run(self._entry.run_id))
             self._journal.drop(self._entry)

@@ -33,7 +33,7 @@ def test_nothing_on_the_cpu_takes_no_time():
 
 @pytest.fixture
 def here(monkeypatch):
-    def run(function, *arguments, what, timeout_s):
+    def run(function, *arguments, **settings):
         return function(*arguments)
 
     monkeypatch.setattr(remainder, "run_in_child", run)
@@ -49,7 +49,7 @@ def test_what_cannot_be_run_has_a_reason_and_no_number(model):
 
 
 def test_a_crash_is_a_reason_too(model, monkeypatch):
-    def crash(*_, what, timeout_s):
+    def crash(*_, what, **settings):
         raise ChildCrashed(f"{what} crashed", found="signal SIGSEGV", expected="", remedy="")
 
     monkeypatch.setattr(remainder, "run_in_child", crash)
