@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
 import sys
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from quantline.child import run_in_child
 from quantline.quiet import tensorflow
+
+if TYPE_CHECKING:
+    import pytest
 
 EXTRAS = ("matplotlib", "pandas", "scipy", "sklearn")
 
@@ -29,7 +34,11 @@ def load() -> dict[str, Any]:
     }
 
 
-def test_a_child_loads_it_alone_and_may_import_anything_after() -> None:
+def test_a_child_loads_it_alone_and_may_import_anything_after(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A child process imports nothing from the working folder, where the tests are.
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep)
     found = run_in_child(load, what="the import", timeout_s=120)
     assert found["version"].startswith("2.")
     assert found["extras"] == []

@@ -71,7 +71,7 @@ def test_no_password_is_recorded(project: Any, kedro_run: Any) -> None:
     assert kedro_run("--params", f"sampling.seed=1,sampling.calibration.examples=500,"
                                  f"release.notify={command}")[0] == 2  # fmt: skip
     (run,) = project.runs()
-    assert run.data.params["release.notify"] == "false http://***@host?token=***"
+    assert run.data.params["release.notify"] == "***", "a command of the user's may say anything"
     assert "s3cr3t" not in str(run.data)
 
 
