@@ -295,7 +295,7 @@ class ChampionDamaged(QuantlineError):
 
 
 class SavedModelDamaged(QuantlineError):
-    """What the store has of a model that a release recorded is not what was saved."""
+    """The store holds another saved model than the one that a release recorded."""
 
 
 class CandidateRefused(QuantlineError):

@@ -157,7 +157,7 @@ def check(
 
 @dataclass(frozen=True)
 class _Problem:
-    """What is wrong with one result: a phrase about its file, or which of its inputs changed."""
+    """A mistake in one result: a phrase about its file, or the inputs that changed."""
 
     file: str
     phrase: str = ""

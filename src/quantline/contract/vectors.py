@@ -177,7 +177,7 @@ def _ports(ports: Mapping[str, tuple[str, tuple[int, ...]]]) -> str:
 
 
 class _Vectors(Origin):
-    """Where golden vectors were looked for."""
+    """The place where golden vectors were looked for."""
 
     def unreadable(self, found: str, expected: str = "") -> QuantlineError:
         """Return the error."""

@@ -119,7 +119,7 @@ class _FileDataset(ResultDataset):
 
     @property
     def origin(self) -> Origin:
-        """What to call the file in an error."""
+        """The name of the file in an error."""
         return Origin.of_stage(self.filepath)
 
     def sha256_of(self, value: Any) -> str:

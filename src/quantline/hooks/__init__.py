@@ -1,4 +1,4 @@
-"""What happens around a run: checks, the lock, the origin of results, the log, the MLflow run."""
+"""Hooks around a run: checks, the lock, the origin of results, the log, the MLflow run."""
 
 from quantline.hooks.checks import CheckParameters, CheckRetraining
 from quantline.hooks.lineage import StateOrigin

@@ -1,4 +1,4 @@
-"""How long a run waits, and how much time and memory a file may cost."""
+"""Limits of waiting, and of the time and memory that a file may cost."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from quantline.recipe.block import Block, Positive
 
 
 class Limits(Block):
-    """How long a run waits, and what a file that may be damaged or hostile may cost.
+    """Limits of waiting for another run, and of what a damaged or hostile file may cost.
 
     Attributes:
         lock_wait_s: How long a run waits for another one in the same data folder to end, seconds;

@@ -38,7 +38,7 @@ class Target(Part):
 
 
 class Verdict(Part):
-    """What both reports on a converted model have."""
+    """The keys that both reports on a converted model have."""
 
     evidence: str
     integer_only: bool
@@ -54,7 +54,7 @@ class Verdict(Part):
 
 
 class CheckReport(Part):
-    """What a check found, as :class:`quantline.contract.Report` is read from it."""
+    """The findings of a check, as :class:`quantline.contract.Report` is read from it."""
 
     integer_only: bool
     specification: bool
@@ -91,7 +91,7 @@ class GoldenReport(Part):
 
 
 class KernelDifference(Part):
-    """How far apart two sets of kernels are at one output."""
+    """The difference of two sets of kernels at one output."""
 
     output: str
     differing_share: Share
@@ -100,7 +100,7 @@ class KernelDifference(Part):
 
 
 class KernelComparison(Part):
-    """How far apart two sets of kernels are."""
+    """The difference of two sets of kernels."""
 
     first: str
     second: str

@@ -35,7 +35,7 @@ class EdgeTpuReport(Part):
 
 
 class CpuTime(Part):
-    """How long the operators take that stay on the CPU."""
+    """The time that the operators on the CPU take."""
 
     cpu_ms: Unsigned | None  # null where they were not timed
     evidence: str | None
@@ -51,7 +51,7 @@ class EdgeTpuLatency(Part):
 
 
 class CompiledModel(Part):
-    """What the compiler says of one model."""
+    """The compiler's report on one model."""
 
     operators_total: Annotated[int, Field(gt=0, le=2**31)]
     mapped_operators: Count
@@ -59,7 +59,7 @@ class CompiledModel(Part):
 
 
 class Misses(Part):
-    """How the prediction compares with what the compiler did."""
+    """The prediction beside what the compiler did."""
 
     misses: Many[dict[str, object]]
 
@@ -89,7 +89,7 @@ class EdgeTpuCompilation(Part):
 
 
 class DeviceTimes(Part):
-    """How long the device takes, milliseconds."""
+    """The time that the device takes, milliseconds."""
 
     evidence: str
     latency_ms_p10: Unsigned
@@ -103,7 +103,7 @@ class DeviceTimes(Part):
 
 
 class OutputAgreement(Part):
-    """How far the device's values of one output are from the CPU's."""
+    """The difference of the device's values of one output from the CPU's."""
 
     equal_share: Share
     steps_max: Count

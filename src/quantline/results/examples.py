@@ -40,7 +40,7 @@ class Source(Part):
 
 
 class TransformSpec(Part):
-    """How examples become model input."""
+    """The transform that makes examples model input."""
 
     sha256: Hash
     spec: Any  # ``dataset.transform`` as it was; the hash is what is compared
@@ -67,7 +67,7 @@ class LintFinding(Part):
 
 
 class Spread(Part):
-    """How model inputs are distributed: :class:`quantline.sampling.Distribution`."""
+    """The distribution of model inputs: :class:`quantline.sampling.Distribution`."""
 
     examples: Count
     low: float
@@ -88,7 +88,7 @@ class CalibrationLint(Part):
 
 
 class RangeDifference(Part):
-    """How far the ranges of two sets of examples are apart, in per cent of each range."""
+    """The distance of the ranges of two sets of examples, in per cent of each range."""
 
     examples: Count
     median_pct: float
@@ -98,7 +98,7 @@ class RangeDifference(Part):
 
 
 class Convergence(Part):
-    """Whether more examples would change the ranges."""
+    """The change that more examples would make to the ranges."""
 
     evidence: str
     examples: Count

@@ -1,4 +1,4 @@
-"""What the schemas are made of: a base class, and the kinds of values that many results have."""
+"""The parts of the schemas: a base class, and the kinds of values that many results have."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Unsigned = Annotated[float, Field(ge=0, le=1e30)]
 Positive = Annotated[float, Field(gt=0, le=1e30)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
-"""How many there are; up to here a float holds it exactly."""
+"""A count; up to here a float holds it exactly."""
 Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Index = Annotated[int, Field(ge=0, lt=2**31)]
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]+$", max_length=128)]
@@ -26,7 +26,7 @@ Some = Annotated[list[T], Strict(False), Field(min_length=1)]
 
 
 class Part(BaseModel):
-    """What every mapping of a result is: of the types that are declared, finite, nothing converted.
+    """A mapping of a result: of the types that are declared, finite, nothing converted.
 
     Further keys are left aside, such as ``made_from``, by which a result names what it was made
     of.

@@ -153,7 +153,7 @@ class StoredRanges(Part):
 
 
 class GoldenAbout(Part):
-    """What golden vectors say of themselves: :class:`quantline.contract.vectors.Golden`."""
+    """The description that golden vectors carry: :class:`quantline.contract.vectors.Golden`."""
 
     model_config = ConfigDict(protected_namespaces=())
 

@@ -1,4 +1,4 @@
-"""Where a result was read from, and the one error of every result that cannot be used."""
+"""The place that a result was read from, and the one error of every result that cannot be used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a result comes from, as its error says it.
+    """The source of a result, as its error names it.
 
     Attributes:
         name: What it is called at the beginning of a sentence, such as ``The result 'x.json'``.

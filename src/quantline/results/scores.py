@@ -65,7 +65,7 @@ class ComparedMetrics(Metrics):
 
 
 class ClassShares(Part):
-    """How often both models are right about one class."""
+    """The accuracy of both models on one class."""
 
     label: Whole = Field(alias="class")
     examples: Count
@@ -120,7 +120,7 @@ class FasterTimes(Times):
 
 
 class Timed(Part):
-    """What every measurement of latency has."""
+    """The keys that every measurement of latency has."""
 
     evidence: str
     runs: Count

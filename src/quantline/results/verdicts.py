@@ -25,7 +25,7 @@ class Rule(Part):
 
 
 class Change(Part):
-    """What changed from another model."""
+    """The change from another model."""
 
     examples: Count
     lost: Many[str]  # ids of the examples that only the other has right
@@ -41,7 +41,7 @@ class TensorDrift(Part):
 
 
 class RangeDrift(Part):
-    """How far the ranges are from the champion's, or ``why`` that is not known."""
+    """The distance of the ranges from the champion's, or ``why`` it is not known."""
 
     tensors: Many[TensorDrift] | None
     why: str | None

@@ -43,7 +43,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What is needed to train, checked, before all examples are read.
+    """The needs of a training, checked before all examples are read.
 
     Attributes:
         split: The examples that are trained on.
