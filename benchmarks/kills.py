@@ -81,6 +81,7 @@ def copy(folder: Path) -> None:
 def start(folder: Path, arguments: tuple[str, ...]) -> subprocess.Popen[bytes]:
     """Start ``kedro run``; its log goes to a file."""
     environment = {name: value for name, value in os.environ.items() if "MLFLOW" not in name}
+    environment["PWD"] = str(folder)  # by which its children are told from those of others
     with (folder / "log").open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "kedro", "run", *arguments],
@@ -135,8 +136,14 @@ def state(folder: Path, reference: str) -> Counter[str]:
     found["champions missing"] = int(len(champions) != 1)
     found["other bytes"] = int(model(folder) != reference)
     found["partial files"] = len(list((folder / "data").rglob(".*.partial")))
-    commands = (process / "cmdline" for process in Path("/proc").glob("[0-9]*"))
-    found["children alive"] = sum(b"quantline.child" in content(each) for each in commands)
+    ours = (
+        process
+        for process in Path("/proc").glob("[0-9]*")
+        if str(folder).encode() in content(process / "environ")
+    )
+    found["children alive"] = sum(
+        b"quantline.child" in content(process / "cmdline") for process in ours
+    )
     return found
 
 
