@@ -207,7 +207,7 @@ class _Walk:
     def _stating(self, name: str, result: Result) -> Result | None:
         """Return the result that says what one was made from: itself, or one written with it."""
         written = (self._find(output) for output in self._makers[name][0].outputs)
-        stating = (each for each in written if each is not None and each.has_statement)
+        stating = (other for other in written if other is not None and other.has_statement)
         return result if result.has_statement else next(stating, None)
 
     def _examine(
@@ -244,7 +244,7 @@ def _name(result: Result) -> str:
 
 def _sentences(problems: Mapping[str, _Problem]) -> Iterator[str]:
     yield from dict.fromkeys(
-        f"{each.file} {each.phrase}" for each in problems.values() if each.phrase
+        f"{problem.file} {problem.phrase}" for problem in problems.values() if problem.phrase
     )
     stale: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
     for problem in problems.values():

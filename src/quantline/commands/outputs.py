@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from quantline import files
 from quantline.errors import OutputNotWritten
 from quantline.reading import Unreadable, read_file
 
@@ -75,24 +76,12 @@ def write_together(contents: Mapping[Path, bytes], *, force: bool) -> None:
                     expected="no file, or one of the same content",
                     remedy="Give another name, or '--force' to replace it",
                 )
-    partials = {path: _partial(path) for path in contents}
     try:
-        for path, content in contents.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with partials[path].open("wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-        for path, partial in partials.items():
-            partial.replace(path)
-    except OSError as error:
-        raise _unwritable(next(iter(contents)), error) from error
-    finally:  # after Ctrl-C too
-        for partial in partials.values():
-            try:
-                partial.unlink(missing_ok=True)
-            except OSError:
-                pass  # the reason that matters is the first one
+        files.write_together(contents)
+    except OutputNotWritten as error:
+        cause = error.__cause__
+        assert isinstance(cause, OSError)  # noqa: S101 - nothing else makes that error
+        raise _unwritable(next(iter(contents)), cause) from cause
 
 
 def _check_folder(path: Path) -> None:
@@ -101,15 +90,11 @@ def _check_folder(path: Path) -> None:
     while not os.path.exists(folder):
         folder = folder.parent
     try:
-        _partial(path).exists()  # its name is longer than the result's
+        path.exists()  # an error where the name is too long
         with tempfile.TemporaryFile(dir=folder):
             pass
     except (OSError, ValueError) as error:
         raise _unwritable(path, error) from error
-
-
-def _partial(path: Path) -> Path:
-    return path.with_name(f".{path.name}.partial")
 
 
 def _holds(path: Path, content: bytes) -> bool:
