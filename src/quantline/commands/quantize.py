@@ -86,9 +86,11 @@ def quantize(
         quantline quantize model.keras --scheme float16 -o model_f16.tflite
         quantline quantize float.tflite --ranges ranges.json --method mse -o int8.tflite
     """  # noqa: D301 - click's mark for lines that stay as they are
+    from quantline.commands.verdict import findings_text
     from quantline.contract import enforce, examine, explained, golden
     from quantline.contract.preflight import enforce_foretold, preflight
     from quantline.quantization import quantize as convert
+    from quantline.quantization.output_text import failures
     from quantline.quantization.schemes import SCHEMES
     from quantline.tflite import read
 
@@ -147,8 +149,11 @@ def quantize(
     }
     write_together(contents, force=force)
     written = [str(path) for path in contents]
+    text = _table(prepared, told, graph, report, written)
+    if report.findings:
+        text += f"\n\n{findings_text(report.findings)}"
     return Result(
-        _table(prepared, told, graph, report, written),
+        text,
         {
             "written": written,
             "recipe": told,
@@ -157,6 +162,7 @@ def quantize(
             "outputs": _ports(graph, inputs=False),
             "findings": [asdict(each) for each in prepared.findings],
         },
+        exit_status=1 if failures(told["measured"], "lost") else 0,
     )
 
 
@@ -216,6 +222,8 @@ def _table(
     report: Report,
     written: list[str],
 ) -> str:
+    from quantline.quantization.output_text import lines
+
     before, after = len(prepared.model.content), told["size_bytes"]
     change = (
         f"{before / after:.2f}x smaller" if after <= before else f"{after / before:.2f}x larger"
@@ -246,6 +254,7 @@ def _table(
                 f"{'; with bias correction' if best['bias_correction'] else ''}",
             )
         )
+    rows += [("outputs", text) for text in lines(told["measured"])]
     rows += [
         ("size", f"{size(before)} -> {size(after)}, {change}"),
         ("left in float", f"{left.total()} of {report.operators} operators: {kinds}"

@@ -10,13 +10,13 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from quantline.contract.apart import with_operators_apart
 from quantline.contract.layer_name import layer_of
 from quantline.contract.link import link
 from quantline.contract.noise import Noise, sqnr_db
 from quantline.errors import ModelsUnrelated, first_few
 from quantline.ranges import Feed
 from quantline.tflite import Runtime, read, with_outputs
+from quantline.tflite.given import with_tensors_given
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -128,7 +128,7 @@ def _measure(
     original = Runtime(with_outputs(float_model, [each.before.index for each in seen]))
     outputs = [each.after.index for each in some]
     whole = Runtime(with_outputs(quantized, outputs))
-    apart = with_operators_apart(quantized, [each.after.index for each in fed], outputs)
+    apart = with_tensors_given(quantized, [each.after.index for each in fed], outputs)
     alone = Runtime(apart)
     sums = [Noise(port) for port in whole.outputs]
     for values in Feed(read(float_model), original.inputs).prepare(samples):

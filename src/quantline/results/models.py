@@ -8,7 +8,18 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from quantline.recipe import IoType, SchemeName
-from quantline.results.fields import Count, Hash, Index, Many, Part, Share, Some, Whole
+from quantline.results.fields import (
+    Count,
+    Hash,
+    Index,
+    Many,
+    Number,
+    Part,
+    Share,
+    Some,
+    Unsigned,
+    Whole,
+)
 
 _LARGEST = 2.0**128 - 2.0**104  # of float32
 _SUM_DIGITS = 400  # numerator and denominator of an exact sum of float32 values have 150 at most
@@ -73,6 +84,74 @@ class FloatImport(Part):
     training: Training | None = None  # of a model that the project trained
 
 
+class Figures(Part):
+    """The distance of a quantized model from the float model, at an output or a channel of one."""
+
+    rms_error: Unsigned | None
+    relative_error: Unsigned | None  # the root of the mean squared error over that of the values
+    error_to_variation: Unsigned | None  # over the standard deviation of the values
+    largest_error: Unsigned | None
+    rms_error_steps: Unsigned | None  # null where the output is not quantized
+    largest_error_steps: Unsigned | None
+    sqnr_db: Number | None  # null without an error, or without a signal
+
+
+class ChannelFigures(Figures):
+    """The figures of one channel: a place on an output's last axis."""
+
+    channel: Index
+
+
+class OutputLoss(Part):
+    """What is lost of an output: :class:`quantline.quantization.output_loss.Loss`."""
+
+    verdict: Literal["lost", "noisy"] | None
+    varying_channels: Count
+    constant_channels: Count
+    saturated_channels: Count
+    noisy_channels: Count
+    first_lost: Many[Index]
+    constant: bool
+    not_finite: bool
+    lost_parts: Many[str]
+    noisy_parts: Many[str]
+
+
+class MeasuredTensor(Figures):
+    """The distance at one tensor."""
+
+    dtype: str
+    channels: Count
+    float_tensor: Index
+    worst_channel: ChannelFigures | None
+    loss: OutputLoss
+
+
+class BeforeSquashing(MeasuredTensor):
+    """The distance at what an output's SOFTMAX or other squashing function is given."""
+
+    operator: str
+
+
+class MeasuredOutput(MeasuredTensor):
+    """The distance at one output."""
+
+    name: str
+    verdict: Literal["lost", "noisy"] | None
+    before: BeforeSquashing | None
+
+
+class MeasuredOutputs(Part):
+    """The outputs of a quantized model, measured beside those of the float model."""
+
+    evidence: str
+    kernels: str
+    ran_on: Some[str]
+    samples: Count
+    outputs: Many[MeasuredOutput] | None  # null where nothing was compared
+    reason: str | None  # why not
+
+
 class Recipe(Part):
     """``recipe.json``: how a quantized model was made."""
 
@@ -91,6 +170,7 @@ class Recipe(Part):
     size_bytes: Count
     versions: dict[str, str]
     keep_float: Many[Annotated[str, AfterValidator(_is_pattern)]] = Field(default=[])
+    measured: MeasuredOutputs | None = None  # older recipes have none
 
 
 class ComparedRecipe(Part):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def with_operators_apart(model: bytes, given: Sequence[int], outputs: Sequence[int]) -> bytes:
+def with_tensors_given(model: bytes, given: Sequence[int], outputs: Sequence[int]) -> bytes:
     """Return the model with tensors handed to operators from outside instead of from each other.
 
     Whoever reads one of these tensors reads a new input of the model in its place, so that one
