@@ -9,11 +9,11 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from tests.conftest import public_quantize
 
-from quantline.tflite.given import with_tensors_given
 from quantline.contract.kernels import KERNELS, compare_kernels, difference, is_repeatable
 from quantline.errors import InputMismatch, ModelUnsupported
 from quantline.tflite import Runtime, read
 from quantline.tflite.edit import pack
+from quantline.tflite.given import with_tensors_given
 from quantline.tflite.graph import Quantization, Tensor, parse
 
 RESOLVERS = {

@@ -14,10 +14,10 @@ from tests.quantization.architectures import architecture
 
 from quantline.contract import layers
 from quantline.contract.layers import LayerError, compare_layers
-from quantline.contract.link import layer_outputs, link
 from quantline.contract.noise import sqnr_db
 from quantline.errors import InputMismatch, ModelsUnrelated
 from quantline.quantization import litert_backend
+from quantline.quantization.link import layer_outputs, link
 from quantline.tflite import Runtime, read
 from quantline.tflite.edit import pack
 from quantline.tflite.graph import parse

@@ -35,8 +35,13 @@ _SPOKEN: tuple[tuple[str, str], ...] = (
     (r"set '(conversion|model)\.", r"give '\1."),
     (r"'model\.signature' to one of them, such as '", "'--signature' one of them, such as '"),
     (r"'model\.signature'", "'--signature'"),
+    (r"'conversion\.keep_float: \[\]'", "no '--keep-float'"),
+    (r"'conversion\.keep_float: \[(.*?)\]'", r"'--keep-float' \1"),
+    (r"'conversion\.keep_float'", "'--keep-float'"),
+    (r"'conversion\.keep_float\.\d+'", "'--keep-float'"),
+    (r"'conversion\.pinned'", "'--pin'"),
     (r"'conversion\.ranges\.method: minmax' and 'conversion\.bias_correction: false'",
-     "'--method minmax'"),
+     "'--method minmax' without '--bias-correction'"),
     (r"'conversion\.ranges\.(\w+): (\w+)'", r"'--\1 \2'"),
     (r", or raise '(calibration|conversion)\.timeout_s'", ""),
     (r"'conversion\.(\w+): (\w+)'", r"'--\1 \2'"),
@@ -139,8 +144,8 @@ def as_option(error: QuantlineError) -> QuantlineError:
     remedy = spoken(error.remedy)
     if isinstance(error, InputMismatch) and "'dataset." in error.remedy:
         remedy = "Bring the samples to this shape, as for training, and write the file again"
-    found = spoken(error.found)
-    return type(error)(error.what, found=found, expected=error.expected, remedy=remedy)
+    what, found = spoken(error.what), spoken(error.found)
+    return type(error)(what, found=found, expected=error.expected, remedy=remedy)
 
 
 def warn(findings: Sequence[Finding]) -> None:
@@ -163,7 +168,7 @@ def held_warnings() -> Iterator[None]:
         logger.removeHandler(handler)
         logger.propagate = propagates
     for text in handler.texts:
-        say(f"warning: {spoken(text)}", sys.stderr)
+        say(spoken(text), sys.stderr)
 
 
 class _Held(logging.Handler):
@@ -172,21 +177,26 @@ class _Held(logging.Handler):
         self.texts: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.texts.append(record.getMessage())
+        kind = "Error" if record.levelno >= logging.ERROR else "warning"
+        self.texts.append(f"{kind}: {record.getMessage()}")
 
 
 def spoken(text: str) -> str:
     """Return a text that names options where the library names parameters of the pipeline."""
     for pattern, spoken in _SPOKEN:
         text = re.sub(pattern, spoken, text)
-    return re.sub(r"'--(\w+)_(type|s|gib)\b", r"'--\1-\2", text)
+    return re.sub(r"'--(\w+)_(type|s|gib|outputs)\b", r"'--\1-\2", text)
+
+
+def error_values(error: QuantlineError) -> dict[str, str]:
+    """Return an error as plain JSON values."""
+    parts = ("what", "found", "expected", "remedy")
+    return {"kind": type(error).__name__, **{name: getattr(error, name) for name in parts}}
 
 
 def _stop(ctx: click.Context, error: QuantlineError, *, as_json: bool) -> NoReturn:
     if as_json:
-        parts = ("what", "found", "expected", "remedy")
-        told = {"kind": type(error).__name__, **{name: getattr(error, name) for name in parts}}
-        _tell(told, error.exit_status)
+        _tell(error_values(error), error.exit_status)
     say(f"Error: {error}", sys.stderr)
     ctx.exit(error.exit_status)
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from quantline.contract.finding import Finding, Severity
-from quantline.contract.layer_name import layer_of
 from quantline.contract.specification import WRITTEN
+from quantline.quantization.layer_name import layer_of
 
 if TYPE_CHECKING:
     from quantline.tflite import Operator, Subgraph, Tensor

@@ -115,8 +115,10 @@ def _noise(shown: Mapping[str, Any], where: str) -> str:
     if share is not None and share > 0.5:
         return f"is off{where} by {share:.0%} of what it varies by"
     if parts:
-        return f"is off{where}, in what comes from {first_few(parts, 3)}, by more than half of " \
-               "what that varies by"
+        return (
+            f"is off{where}, in what comes from {first_few(parts, 3)}, by more than half of "
+            "what that varies by"
+        )
     return (
         f"is off{where} by more than half of what it varies by in {loss['noisy_channels']} of "
         f"{loss['varying_channels']} channels"

@@ -13,6 +13,7 @@ from quantline.quantization.backends import Bounds, make
 from quantline.quantization.bias_correction import correct_biases, mean_inputs
 from quantline.quantization.flatbuffer import float_operators
 from quantline.quantization.measured_outputs import measure_outputs
+from quantline.quantization.output_check import lost_outputs
 from quantline.quantization.output_text import failures
 from quantline.quantization.pinning import pin, settle
 from quantline.quantization.public_path import public_path
@@ -80,9 +81,12 @@ def quantize(
     """
     made = _convert(model, ranges, conversion, samples, source)
     measured = measure_outputs(model, made.content, samples)
-    for verdict in ("lost", "noisy"):
-        for text in failures(measured, verdict):
-            logger.warning("On %d calibration samples %s.", measured["samples"], text)
+    for text in failures(measured, "noisy"):
+        logger.warning("On %d calibration samples %s.", measured["samples"], text)
+    lost = lost_outputs(measured)
+    if lost is not None:
+        level = logging.ERROR if conversion.lost_outputs == "error" else logging.WARNING
+        logger.log(level, "%s", lost)
     return Quantized(made.content, {**made.recipe, "measured": measured})
 
 

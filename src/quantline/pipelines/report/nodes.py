@@ -19,6 +19,7 @@ def write_summary(
     edgetpu_compilation: dict[str, Any],
     edgetpu_run: dict[str, Any],
     gate: dict[str, Any],
+    recipe: dict[str, Any],
     manifest: dict[str, Any],
 ) -> tuple[dict[str, Any], bytes]:
     """Put the results together, print them as a table and draw them."""
@@ -29,7 +30,7 @@ def write_summary(
         "run": edgetpu_run,
     }
     summary = summarize(
-        float_metrics, int8_metrics, comparison, latency, integer_only, edgetpu, gate
+        float_metrics, int8_metrics, comparison, latency, integer_only, edgetpu, gate, recipe
     )
     # The table is worth more than rich's 80 columns.
     print_results(summary_table(summary, manifest), gate_text(gate), width=100)
