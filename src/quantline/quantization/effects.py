@@ -84,7 +84,7 @@ def effects(
     links = link(before, after)
     original = Runtime(with_outputs(float_model, [each.tensor for each in targets]))
     expected = [run_real(original, values) for values in samples]
-    some_at_once = batches(links, _AT_ONCE_BYTES // (2 * max(len(samples), 1)))
+    some_at_once = batches(links, 2 * max(len(samples), 1))
     each_own = chain(
         _inputs(quantized, before, samples),
         *(
@@ -184,15 +184,21 @@ def read_by(some: Sequence[Link], links: Sequence[Link], after: Graph) -> list[L
     return [found[index] for index in sorted(found)]
 
 
-def batches(links: Sequence[Link], at_once_bytes: int = _AT_ONCE_BYTES) -> Iterator[list[Link]]:
-    """Split layers into runs of neighbours whose float outputs are together not too large."""
+def batches(links: Sequence[Link], copies: int = 1) -> Iterator[list[Link]]:
+    """Split layers into runs of neighbours whose float outputs are together not too large.
+
+    Args:
+        links: The layers.
+        copies: How many times an output is kept.
+    """
     some: list[Link] = []
-    room = at_once_bytes
+    most = _AT_ONCE_BYTES // copies
+    room = most
     for each in links:
         size = each.before.size * 4
         if some and size > room:
             yield some
-            some, room = [], at_once_bytes
+            some, room = [], most
         some.append(each)
         room -= size
     if some:

@@ -12,6 +12,7 @@ import numpy as np
 
 from quantline.child import run_in_child, stage
 from quantline.errors import ModelUnsupported
+from quantline.quantization.diagnosis import constant_offset, diagnose
 from quantline.quantization.output_error import fixed_step, telling_outputs
 from quantline.quantization.output_loss import Loss, loss_of
 from quantline.quantization.output_noise import Groups, OutputNoise, figures, rounded
@@ -90,7 +91,17 @@ def measure_here(
     pairs = list(zip(*tensors, strict=True))
     parts = parts_of(float_model, before, tensors[0], values[0])
     sums = _sums(float_model, quantized, pairs, parts, values)
-    return _described(before, after, pairs, parts, sums)
+    described, judged = _described(before, pairs, parts, sums)
+    stage("looking for the cause of an output's loss")
+    for each in described:
+        if each["verdict"] is not None:
+            behind = each["before"]
+            shown = each if behind is None or each["loss"]["verdict"] == "lost" else behind
+            index = shown["float_tensor"]
+            target = (index, parts[index], *judged[index])
+            cause = diagnose(float_model, quantized, (before, after), target, values)
+            each["cause"] = None if cause is None else cause.to_dict()
+    return described
 
 
 _NAMES: dict[Kernels, str] = {"xnnpack": "XNNPACK", "builtin": "built-in", "reference": "reference"}
@@ -151,15 +162,17 @@ def _sums(
 
 def _described(
     before: Graph,
-    after: Graph,
     pairs: Sequence[tuple[int, int]],
     parts: dict[int, Parts],
     sums: Sequence[tuple[Port, OutputNoise]],
-) -> list[dict[str, Any]]:
+) -> tuple[list[dict[str, Any]], dict[int, tuple[OutputNoise, Loss]]]:
+    """Return what is told of each output, and what of each tensor was judged."""
     names = {tensor.index: name for name, tensor in outputs_of(before).items()}
-    found = {}
+    found, judged = {}, {}
     for (first, _), (port, noise) in zip(pairs, sums, strict=True):
-        loss = loss_of(noise, _steps(before, first, parts[first]))
+        shift = constant_offset(before, first)
+        loss = loss_of(noise, _steps(before, first, parts[first]), is_shifted=shift is not None)
+        judged[first] = (noise, loss)
         found[first] = {
             "dtype": port.dtype.name,
             "channels": noise.channels,
@@ -180,9 +193,10 @@ def _described(
                 "before": None
                 if behind is None
                 else {"operator": by[index].type, "float_tensor": logit, **behind},
+                "cause": None,
             }
         )
-    return described
+    return described, judged
 
 
 def _verdict(own: dict[str, Any], before: dict[str, Any] | None) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import OutputLost, first_few
-from quantline.quantization.output_text import failures
+from quantline.quantization.output_text import failures, remedies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,12 @@ def lost_outputs(measured: Mapping[str, Any]) -> OutputLost | None:
         "The quantized model has lost an output",
         found=f"on {measured['samples']} calibration samples, {first_few(lost, 3)}",
         expected="outputs that vary as those of the float model do",
-        remedy="Set 'conversion.lost_outputs: warn' to go on with this model all the same",
+        remedy=". ".join(
+            [
+                *remedies(measured, "lost"),
+                "Set 'conversion.lost_outputs: warn' to go on with this model all the same",
+            ]
+        ),
     )
 
 

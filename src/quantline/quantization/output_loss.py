@@ -28,6 +28,7 @@ _LOST, _NOISY_CHANNELS = 0.05, 0.1  # the shares of the channels that vary that 
 # output with more noise is right to less than a bit.
 _NOISY = 0.25
 _STILL = 2.0**-10  # of the largest magnitude: nothing that 10 bits could tell
+_FAINT = 2.0**-18  # likewise, of what float32 can tell
 _SATURATED = 0.5  # of the values, at an end of the range and a step or more off
 _SHOWN = 20
 
@@ -46,6 +47,9 @@ class Loss:
         is_noisy: Whether the output as a whole has more noise than a quarter of its variance.
         lost_parts: The parts that are constant, by their position.
         noisy_parts: The parts with such noise.
+        offset: array of shape (n_channels,), bool: which channels have such noise, and do not vary
+            only since they are far from zero.
+        is_shifted: Whether a constant of the model is what they are far from zero by.
     """
 
     varying: np.ndarray
@@ -57,6 +61,8 @@ class Loss:
     is_noisy: bool
     lost_parts: tuple[int, ...]
     noisy_parts: tuple[int, ...]
+    offset: np.ndarray
+    is_shifted: bool = False
 
     @property
     def verdict(self) -> str | None:
@@ -67,6 +73,8 @@ class Loss:
             return "lost"
         if self.is_noisy or self.noisy_parts or noisy >= _NOISY_CHANNELS:
             return "noisy"
+        if self.is_shifted and self.offset.mean() >= _NOISY_CHANNELS:
+            return "noisy"
         return None
 
     @property
@@ -74,6 +82,21 @@ class Loss:
         """The channels that are constant or saturated."""
         found: np.ndarray = self.constant | self.saturated
         return found
+
+    def bad(self, noise: OutputNoise) -> np.ndarray:
+        """Return which groups of an output the verdict is about; all of them where it is whole.
+
+        Args:
+            noise: What was judged.
+        """
+        if self.is_constant or self.is_broken:
+            return np.ones(noise.parts.shape, bool)
+        chosen = self.gone if self.verdict == "lost" else self.noisy
+        parts = self.lost_parts if self.verdict == "lost" else self.noisy_parts
+        found: np.ndarray = chosen[noise.channel] | np.isin(noise.parts, parts)
+        if self.verdict == "lost" and parts:
+            found = np.isin(noise.parts, parts)
+        return found if found.any() else np.ones(noise.parts.shape, bool)
 
     def to_dict(self, sources: Sequence[str]) -> dict[str, Any]:
         """Return plain JSON values.
@@ -95,12 +118,13 @@ class Loss:
         }
 
 
-def loss_of(noise: OutputNoise, steps: Sequence[float]) -> Loss:
+def loss_of(noise: OutputNoise, steps: Sequence[float], *, is_shifted: bool = False) -> Loss:
     """Judge what was summed of an output.
 
     Args:
         noise: The sums.
         steps: The step of the scale that the specification fixes for each part; 0 for others.
+        is_shifted: Whether the model adds a constant last.
     """
     groups = noise.groups
     fixed = np.array([*steps, 0.0])[noise.parts]  # the last is for what comes from nowhere
@@ -124,7 +148,8 @@ def loss_of(noise: OutputNoise, steps: Sequence[float]) -> Loss:
             lost_parts.append(part)
         elif groups.noise[own].sum() > _NOISY * groups.variance[own].sum():
             noisy_parts.append(part)
-    moves = groups.high - groups.low > _STILL * np.maximum(np.abs(groups.high), np.abs(groups.low))
+    width, size = groups.high - groups.low, np.maximum(np.abs(groups.high), np.abs(groups.low))
+    moves = width > _STILL * size
     return Loss(
         varying=channels(varies),
         constant=channels(varies & still),
@@ -135,6 +160,8 @@ def loss_of(noise: OutputNoise, steps: Sequence[float]) -> Loss:
         is_noisy=bool(varies.any() and groups.noise.sum() > _NOISY * groups.variance.sum()),
         lost_parts=tuple(lost_parts),
         noisy_parts=tuple(noisy_parts),
+        offset=channels(~varies & (width > _FAINT * size) & noisy & (fixed == 0)),
+        is_shifted=is_shifted,
     )
 
 

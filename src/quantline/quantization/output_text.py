@@ -69,10 +69,24 @@ def failures(measured: Mapping[str, Any], verdict: str) -> list[str]:
         verdict: ``lost`` or ``noisy``.
     """
     return [
-        f"the output '{each['name']}' {describe_loss(each)}"
+        f"the output '{each['name']}' {describe_loss(each)}{_because(each['cause'])}"
         for each in measured["outputs"] or ()
         if each["verdict"] == verdict
     ]
+
+
+def remedies(measured: Mapping[str, Any], verdict: str) -> list[str]:
+    """Return what to do about the outputs with a verdict, each remedy once."""
+    causes = [each["cause"] for each in measured["outputs"] or () if each["verdict"] == verdict]
+    return list(dict.fromkeys(each["remedy"] for each in causes if each is not None))
+
+
+def _because(cause: Mapping[str, Any] | None) -> str:
+    if cause is None:
+        return ", and the two models have no layer in common to find the cause by"
+    if cause["kind"] == "many":
+        return f"; {cause['found']}"
+    return f"; measured, {cause['share']:.0%} of that comes of one place: {cause['found']}"
 
 
 def describe_loss(output: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from quantline.quantization.bias_correction import correct_biases, mean_inputs
 from quantline.quantization.flatbuffer import float_operators
 from quantline.quantization.measured_outputs import measure_outputs
 from quantline.quantization.output_check import lost_outputs
-from quantline.quantization.output_text import failures
+from quantline.quantization.output_text import failures, remedies
 from quantline.quantization.pinning import pin, settle
 from quantline.quantization.public_path import public_path
 from quantline.quantization.schemes import SCHEMES, unsupported, with_types
@@ -81,8 +81,11 @@ def quantize(
     """
     made = _convert(model, ranges, conversion, samples, source)
     measured = measure_outputs(model, made.content, samples)
-    for text in failures(measured, "noisy"):
-        logger.warning("On %d calibration samples %s.", measured["samples"], text)
+    noisy = failures(measured, "noisy")
+    if noisy:
+        advice = ". ".join(remedies(measured, "noisy"))
+        said = f"{first_few(noisy, 3)}. {advice}"
+        logger.warning("On %d calibration samples %s.", measured["samples"], said)
     lost = lost_outputs(measured)
     if lost is not None:
         level = logging.ERROR if conversion.lost_outputs == "error" else logging.WARNING

@@ -133,12 +133,26 @@ class BeforeSquashing(MeasuredTensor):
     operator: str
 
 
+class Cause(Part):
+    """Why an output is lost or noisy: :class:`quantline.quantization.diagnosis.Cause`."""
+
+    kind: str
+    operator: str
+    tensor: Index
+    name: str
+    layer: str | None
+    share: Share
+    found: str
+    remedy: str
+
+
 class MeasuredOutput(MeasuredTensor):
     """The distance at one output."""
 
     name: str
     verdict: Literal["lost", "noisy"] | None
     before: BeforeSquashing | None
+    cause: Cause | None  # null where nothing is lost, or the models have no layer in common
 
 
 class MeasuredOutputs(Part):
