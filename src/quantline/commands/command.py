@@ -185,7 +185,7 @@ def spoken(text: str) -> str:
     """Return a text that names options where the library names parameters of the pipeline."""
     for pattern, spoken in _SPOKEN:
         text = re.sub(pattern, spoken, text)
-    return re.sub(r"'--(\w+)_(type|s|gib|outputs)\b", r"'--\1-\2", text)
+    return re.sub(r"'--(\w+)_(type|s|gib|outputs|float)\b", r"'--\1-\2", text)
 
 
 def error_values(error: QuantlineError) -> dict[str, str]:

@@ -7,12 +7,15 @@ from the ranges of the tensors there, whatever lies between, such as a RESHAPE.
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from quantline.errors import first_few
 from quantline.quantization.effects import Target, effects, run_real
+from quantline.quantization.keep_float import MADE_INTEGER_AGAIN
 from quantline.quantization.layer_name import layer_of
 from quantline.quantization.output_noise import STEPS, rounded
 from quantline.quantization.output_parts import MOVES, makers, moved, sources_of
@@ -49,6 +52,7 @@ _LINEAR = {
 _BETWEEN = MOVES | {"ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "NEG", "ABS", "RELU", "RELU6"}
 _BIASED = {"FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D"}
 _MASK = 1e3  # times as large as what it masks
+_MOST_KEPT = 24  # of operators that are listed
 _BULK = (0.05, 99.95)  # percentiles
 
 
@@ -444,12 +448,38 @@ def _steep(look: _Look, suspect: int) -> _Found | None:
     )
     remedy = (
         "Compute up to here outside the model, and give it the result, whose range is narrow; "
-        f"or leave in float what leads to the {steep.type}: 'conversion.scheme: "
-        "int8_float_fallback' with 'conversion.keep_float'"
+        f"or leave in float what leads to the {steep.type}: {_left_in_float(look, steep)}"
     )
     if steep.type == "LOG":
-        remedy = f"Add more to what is given to the LOG, about {8 * step:.2g}. {remedy}"
+        remedy = f"Train with more added to what the LOG is given, about {8 * step:.2g}. {remedy}"
     return "steep", steep.outputs[0], found, remedy
+
+
+def _left_in_float(look: _Look, last: Operator) -> str:
+    """Return the settings that leave an operator, what leads to it and what moves it in float."""
+    waiting = list(last.inputs)
+    kept = {last.index: last}
+    for each in waiting:  # grows while it is walked
+        maker = look.by.get(each)
+        if maker is not None and maker.index not in kept:
+            kept[maker.index] = maker
+            waiting += maker.inputs
+    waiting = list(last.outputs)
+    for each in waiting:  # likewise
+        for operator in look.readers.get(each, ()):
+            if operator.type in _BETWEEN and operator.index not in kept:
+                kept[operator.index] = operator
+                waiting += operator.outputs
+    others = {each.type for each in look.graph.main.operators if each.index not in kept}
+    some = [each for each in kept.values() if each.type not in MADE_INTEGER_AGAIN]
+    types = sorted({each.type for each in some} - others)
+    names = [
+        re.escape(look.graph.main.tensors[each.outputs[0]].name)
+        for each in some
+        if each.type in others
+    ]
+    listed = first_few([*types, *names], _MOST_KEPT)
+    return f"'conversion.scheme: int8_float_fallback' with 'conversion.keep_float' for {listed}"
 
 
 def _rounding(look: _Look, suspect: int) -> _Found | None:
@@ -467,7 +497,7 @@ def _rounding(look: _Look, suspect: int) -> _Found | None:
     )
     remedy = (
         f"Compute the {stepped.type}, and what leads to it, outside the model, or leave both in "
-        "float: 'conversion.scheme: int8_float_fallback' with 'conversion.keep_float'"
+        f"float: {_left_in_float(look, stepped)}"
     )
     return "rounding", suspect, found, remedy
 
