@@ -39,6 +39,12 @@ def test_pixels_are_packed_by_a_matrix(model, old, new, matrix):
     assert only(model, reshaped(model, old, new), runtime_version=12) == 0
 
 
+def test_a_vector_to_a_map_of_one_channel_was_not_seen(model):
+    found = sizes(model, reshaped(model, (1, 1, 784), (28, 28, 1)))[-1]
+    assert (found.bytes, found.is_known) == (0, False)
+    assert sizes(model, reshaped(model, (1, 1, 12_544), (7, 7, 256)))[-1].high == 0
+
+
 def test_a_published_log_of_a_map_packed_at_once(model):
     """What a RESHAPE of 180x27 to a vector is streamed with: 23.40 MiB."""
     found = sizes(model, reshaped(model, (180, 1, 27), (4860,)))[-1]
@@ -50,6 +56,9 @@ def test_an_input_is_flattened_by_the_host(model):
     image = model.unary("QUANTIZE", model.tensor(1, 28, 28, 1, dtype="uint8"), (1, 28, 28, 1))
     found = sizes(model, model.unary("RESHAPE", image, (1, 784)))[-1]
     assert found.high == 0
+    # As a network of spectra that become an image first.
+    image = model.unary("RESHAPE", model.tensor(1, 28, 28), (1, 28, 28, 1))
+    assert all(each.high == 0 for each in sizes(model, model.unary("RESHAPE", image, (1, 784))))
 
 
 def on_a_map(model, *shape, units=10):

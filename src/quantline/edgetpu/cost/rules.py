@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+COUNTED = 25
+"""Independent models of which the compiler's result was at hand."""
+
 FEW = 3
 """A rule seen in fewer independent models than this widens its answer."""
 
