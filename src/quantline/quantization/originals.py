@@ -30,30 +30,37 @@ class Converted:
         content: The float ``.tflite`` file's bytes.
         outputs: The original's outputs on each sample, by name, each of shape (1, ...).
         loader: The distribution that loaded the original.
+        rebuilt: What is computed in another way than by the original, as sentences.
     """
 
     content: bytes
     outputs: list[dict[str, np.ndarray]]
     loader: str
+    rebuilt: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Frozen:
-    """A loaded model with a batch of 1, saved again with its variables as constants.
+    """A loaded model with a batch of 1, saved again.
 
     Attributes:
         folder: A SavedModel folder, which is there for as long as the context lasts.
         key: Its only signature's key.
-        call: The same, callable, before it was frozen.
-        specs: Each input's ``tf.TensorSpec``, by name.
+        traced: What was saved.
         loader: The distribution that loaded it.
+        unrolled: Names of recurrent layers that are written out step by step.
     """
 
     folder: str
     key: str
-    call: Callable[..., dict[str, Any]]
-    specs: dict[str, Any]
+    traced: Traced
     loader: str
+    unrolled: tuple[str, ...]
+
+    @property
+    def specs(self) -> dict[str, Any]:
+        """Each input's ``tf.TensorSpec``, by the original's names."""
+        return self.traced.specs
 
 
 def run_and_convert(
@@ -82,19 +89,35 @@ def run_and_convert(
     with frozen(
         kind, path, signature, allow_lambda=allow_lambda, allow_unsafe=allow_unsafe, limits=limits
     ) as model:
-        taken = {name: tuple(spec.shape[1:]) for name, spec in model.specs.items()}
-        given = check_samples(samples, taken, path)
+        traced = model.traced
+        given = check_samples(
+            samples, {name: tuple(spec.shape[1:]) for name, spec in traced.specs.items()}, path
+        )
         stage("running the original model")
-        outputs = []
-        for index in range(len(next(iter(given.values())))):
-            one = {
-                name: tensorflow().cast(given[name][index][np.newaxis], spec.dtype)
-                for name, spec in model.specs.items()
-            }
-            outputs.append({name: value.numpy() for name, value in model.call(**one).items()})
+        outputs = _run(traced.call, traced.specs, given)
+        rebuilt = []
+        if traced.widened is not None:
+            narrow, outputs = outputs, _run(traced.widened, traced.specs, given)
+            rebuilt.append(widening(path, traced.narrow, narrow, outputs))
         stage("converting to a float .tflite")
         content = convert(path, model, "to a float .tflite")
-    return Converted(content, outputs, model.loader)
+    if model.unrolled:
+        rebuilt.append(unrolling(model.unrolled, content))
+    return Converted(content, outputs, model.loader, tuple(rebuilt))
+
+
+def _run(
+    call: Callable[..., dict[str, Any]], specs: Mapping[str, Any], samples: Mapping[str, np.ndarray]
+) -> list[dict[str, np.ndarray]]:
+    """Return a model's outputs on each sample, by name."""
+    outputs = []
+    for index in range(len(next(iter(samples.values())))):
+        one = {
+            name: tensorflow().cast(samples[name][index][np.newaxis], spec.dtype)
+            for name, spec in specs.items()
+        }
+        outputs.append({name: value.numpy() for name, value in call(**one).items()})
+    return outputs
 
 
 @contextmanager
@@ -125,31 +148,17 @@ def frozen(
     )
     stage("preparing the model")
     specs = {name: fix_batch(tf, path, name, spec) for name, spec in original.specs.items()}
-    concrete = tf.function(original.call).get_concrete_function(**specs)
-    _check_outputs(path, concrete.structured_outputs)
+    traced = trace(tf, path, original, specs)
     with temporary_folder() as temporary:
         folder = str(temporary / "saved_model")
+        module = tf.Module()
+        module.variables_read = list(traced.variables)
         # The gradients of functions such as swish are nobody's here, and cannot be saved.
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-        signatures = {original.key: freeze(concrete, specs)}
-        tf.saved_model.save(tf.Module(), folder, signatures=signatures, options=options)
-        yield Frozen(folder, original.key, concrete, specs, original.loader)
-
-
-def _check_outputs(path: str, outputs: Mapping[str, Any]) -> None:
-    kinds = {name: getattr(each, "dtype", None) for name, each in outputs.items()}
-    wrong = [
-        f"'{name}' ({kind.name if kind is not None else type(outputs[name]).__name__})"
-        for name, kind in kinds.items()
-        if kind is None or not (kind.is_floating or kind.is_integer or kind.is_bool)
-    ]
-    if wrong or not outputs:
-        raise ModelUnsupported(
-            f"'{path}' has outputs that do not hold real numbers",
-            found=first_few(wrong) or "no output",
-            expected="outputs of a float, integer or boolean type",
-            remedy="Export a signature that returns the model's numbers, without decoding them",
+        tf.saved_model.save(
+            module, folder, signatures={original.key: traced.served}, options=options
         )
+        yield Frozen(folder, original.key, traced, original.loader, original.unrolled)
 
 
 def convert(path: str, model: Frozen, to: str, **settings: Any) -> bytes:
@@ -170,7 +179,7 @@ def convert(path: str, model: Frozen, to: str, **settings: Any) -> bytes:
         for name, value in settings.items():
             owner = converter.target_spec if hasattr(converter.target_spec, name) else converter
             setattr(owner, name, value)
-        return bytes(converter.convert())
+        content = bytes(converter.convert())
     except Exception as error:  # ConverterError and what MLIR raises have no common base
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         telling = [line for line in lines if "op" in line.lower()] or lines
@@ -180,3 +189,5 @@ def convert(path: str, model: Frozen, to: str, **settings: Any) -> bytes:
             expected="a model of TensorFlow Lite's builtin operators",
             remedy="Replace the operators it names with ones that TensorFlow Lite has",
         ) from error
+    # Names that TensorFlow does not take are the user's all the same.
+    names = {key: name for key, name in traced.inputs.items() if key != name}
