@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantline.child import stage
-from quantline.errors import ConversionFailed, ModelUnsupported, first_few
+from quantline.errors import ConversionFailed, ModelUnsupported, excerpt, first_few
 from quantline.quantization.interface import check_samples
 from quantline.quantization.load_original import fix_batch, load_original
 from quantline.quantization.tensorflow_backend import freeze
@@ -181,13 +181,12 @@ def convert(path: str, model: Frozen, to: str, **settings: Any) -> bytes:
             setattr(owner, name, value)
         content = bytes(converter.convert())
     except Exception as error:  # ConverterError and what MLIR raises have no common base
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        telling = [line for line in lines if "op" in line.lower()] or lines
         raise ConversionFailed(
             f"TensorFlow cannot convert '{path}' {to}",
-            found=first_few(telling, 3) or type(error).__name__,
+            found=excerpt(str(error), lambda line: "op" in line.lower()) or type(error).__name__,
             expected="a model of TensorFlow Lite's builtin operators",
             remedy="Replace the operators it names with ones that TensorFlow Lite has",
+            details=str(error),
         ) from error
     # Names that TensorFlow does not take are the user's all the same.
     names = {key: name for key, name in traced.inputs.items() if key != name}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantline.errors import BackendUnavailable, ConversionFailed, first_few
+from quantline.errors import BackendUnavailable, ConversionFailed, excerpt
 from quantline.quantization.flatbuffer import float_operators, with_own_buffers
 from quantline.quantization.keep_float import Kept
 from quantline.quiet import tensorflow
@@ -70,12 +70,12 @@ def quantize(
             remedy="Install TensorFlow 2.21, or use the back end 'litert'",
         ) from error
     except Exception as error:  # the bindings raise plain RuntimeError and ConverterError
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise ConversionFailed(
             f"TensorFlow cannot quantize the float model to '{scheme}'",
-            found=first_few(lines, 3) or type(error).__name__,
+            found=excerpt(str(error)) or type(error).__name__,
             expected="a model that TensorFlow's quantizer takes",
             remedy="Check the operators of the float model, or choose another scheme",
+            details=str(error),
         ) from error
 
 
