@@ -26,6 +26,8 @@ from quantline.tflite import read
 from quantline.unforeseen import say
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from quantline.commands.options import Reading
     from quantline.errors import Finding
     from quantline.ranges import RangeSet
@@ -79,6 +81,7 @@ class Prepared:
             else ""
         )
         rows = [("model", f"{about['source']['path']} ({about['source']['format']}{checked})")]
+        rows += [("rebuilt", sentence) for sentence in about["rebuilt"]]
         if self.samples is not None:
             ends = [f"[{values.min():.4g}, {values.max():.4g}]"
                     for values in self.samples.arrays.values()]  # fmt: skip
@@ -158,6 +161,7 @@ def _inputs(
             return None  # the import takes a single array as it is, or says what is wrong
         found: Inputs = run_in_child(
             inputs_of_original, kind, model, limits,
+            {} if archive is None else {name: shape[1:] for name, shape in archive.shapes.items()},
             what=f"reading the inputs of '{path}'", timeout_s=_TIMEOUT_S, load_s=limits.load_s,
             memory_gib=limits.memory_gib, confined=True,
         )  # fmt: skip
@@ -174,13 +178,28 @@ def _inputs(
     return {name: (each.shape[1:], each.dtype) for name, each in tensors.items()}
 
 
-def inputs_of_original(kind: str, model: recipe.Model, limits: recipe.Limits) -> Inputs:
-    """Load a Keras model or a SavedModel, in a child process, and return its inputs."""
+def inputs_of_original(
+    kind: str,
+    model: recipe.Model,
+    limits: recipe.Limits,
+    shapes: Mapping[str, tuple[int, ...]],
+) -> Inputs:
+    """Load a Keras model or a SavedModel, in a child process, and return its inputs.
+
+    Args:
+        kind: ``keras`` or ``saved_model``.
+        model: The file or folder, and how it is read.
+        limits: How large a Keras file's description of its layers may be.
+        shapes: The shapes of samples without the batch, by input; they settle unknown sizes.
+    """
     tf, original = load_original(
         kind, model.path, model.signature, allow_lambda=model.allow_lambda,
         allow_unsafe=model.allow_unsafe, limits=limits,
     )  # fmt: skip
-    specs = {name: fix_batch(tf, model.path, name, spec) for name, spec in original.specs.items()}
+    specs = {
+        name: fix_batch(tf, model.path, name, spec, shapes.get(name))
+        for name, spec in original.specs.items()
+    }
     return {name: (tuple(spec.shape[1:]), spec.dtype.name) for name, spec in specs.items()}
 
 

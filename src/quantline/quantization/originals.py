@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,17 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantline.child import stage
-from quantline.errors import ConversionFailed, ModelUnsupported, excerpt, first_few
 from quantline.quantization.interface import check_samples
+from quantline.quantization.lacking import refusal
 from quantline.quantization.load_original import fix_batch, load_original
-from quantline.quantization.tensorflow_backend import freeze
+from quantline.quantization.rebuilt import unrolling, widening
+from quantline.quantization.trace import trace
 from quantline.quiet import tensorflow
 from quantline.temporary import temporary_folder
+from quantline.tflite import with_port_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from quantline import recipe
+    from quantline.quantization.trace import Traced
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,9 @@ def run_and_convert(
         QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
     with frozen(
-        kind, path, signature, allow_lambda=allow_lambda, allow_unsafe=allow_unsafe, limits=limits
-    ) as model:
+        kind, path, signature, shapes_of(samples), allow_lambda=allow_lambda,
+        allow_unsafe=allow_unsafe, limits=limits,
+    ) as model:  # fmt: skip
         traced = model.traced
         given = check_samples(
             samples, {name: tuple(spec.shape[1:]) for name, spec in traced.specs.items()}, path
@@ -104,6 +109,17 @@ def run_and_convert(
     if model.unrolled:
         rebuilt.append(unrolling(model.unrolled, content))
     return Converted(content, outputs, model.loader, tuple(rebuilt))
+
+
+def shapes_of(samples: np.ndarray | Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
+    """Return the shape of a sample of each input, by name; of a single array by ``""``.
+
+    Args:
+        samples: array of shape (n_examples, ...); or one for each input, by name.
+    """
+    if not isinstance(samples, Mapping):
+        return {"": samples.shape[1:]}
+    return {name: values.shape[1:] for name, values in samples.items()}
 
 
 def _run(
@@ -125,6 +141,7 @@ def frozen(
     kind: str,
     path: str,
     signature: str | None,
+    shapes: Mapping[str, tuple[int, ...]],
     *,
     allow_lambda: bool,
     allow_unsafe: bool = False,
@@ -136,6 +153,8 @@ def frozen(
         kind: ``keras`` or ``saved_model``.
         path: The file or folder.
         signature: Which signature of a SavedModel.
+        shapes: The shape of a sample of each input, by name; of a single one by ``""``. They settle
+            sizes that are not known.
         allow_lambda: Whether a Keras file may hold or name code.
         allow_unsafe: Whether a SavedModel may do more than compute.
         limits: How large a Keras file's description of its layers may be.
@@ -147,7 +166,10 @@ def frozen(
         kind, path, signature, allow_lambda=allow_lambda, allow_unsafe=allow_unsafe, limits=limits
     )
     stage("preparing the model")
-    specs = {name: fix_batch(tf, path, name, spec) for name, spec in original.specs.items()}
+    specs = {
+        name: fix_batch(tf, path, name, spec, shapes.get(name, shapes.get("")))
+        for name, spec in original.specs.items()
+    }
     traced = trace(tf, path, original, specs)
     with temporary_folder() as temporary:
         folder = str(temporary / "saved_model")
@@ -173,7 +195,7 @@ def convert(path: str, model: Frozen, to: str, **settings: Any) -> bytes:
     Raises:
         ConversionFailed: TensorFlow refuses the model.
     """
-    lite = tensorflow().lite
+    lite, traced = tensorflow().lite, model.traced
     try:
         converter = lite.TFLiteConverter.from_saved_model(model.folder, signature_keys=[model.key])
         for name, value in settings.items():
@@ -181,12 +203,8 @@ def convert(path: str, model: Frozen, to: str, **settings: Any) -> bytes:
             setattr(owner, name, value)
         content = bytes(converter.convert())
     except Exception as error:  # ConverterError and what MLIR raises have no common base
-        raise ConversionFailed(
-            f"TensorFlow cannot convert '{path}' {to}",
-            found=excerpt(str(error), lambda line: "op" in line.lower()) or type(error).__name__,
-            expected="a model of TensorFlow Lite's builtin operators",
-            remedy="Replace the operators it names with ones that TensorFlow Lite has",
-            details=str(error),
-        ) from error
-    # Names that TensorFlow does not take are the user's all the same.
-    names = {key: name for key, name in traced.inputs.items() if key != name}
+        raise refusal(path, to, error) from error
+    if all(plain == name for ports in (traced.inputs, traced.outputs)
+           for plain, name in ports.items()):  # fmt: skip
+        return content
+    return with_port_names(content, traced.inputs, traced.outputs)

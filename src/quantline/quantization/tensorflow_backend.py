@@ -167,8 +167,8 @@ def freeze(
         wrapped = tf.compat.v1.wrap_function(
             lambda: tf.graph_util.import_graph_def(graph, name=""), []
         )
-        feeds, fetches = ([each.name for each in ports] for ports in (frozen.inputs, frozen.outputs))
-        frozen = wrapped.prune(feeds, fetches)
+        ports = (frozen.inputs, frozen.outputs)
+        frozen = wrapped.prune(*([each.name for each in tensors] for tensors in ports))
     # TensorFlow flattens keyword arguments and dicts in the order of their sorted keys.
     names, keys = sorted(specs), sorted(concrete.structured_outputs)
 

@@ -83,9 +83,7 @@ def trace(tf: Any, path: str, original: Original, specs: Mapping[str, Any]) -> T
     call = with_own_names(concrete)
     graph = concrete.graph.as_graph_def()
     narrow = narrow_types(graph)
-    if not narrow and any(
-        each.attr[_MARK].s.startswith(_FUSED) for each in graph.library.function
-    ):
+    if not narrow and any(each.attr[_MARK].s.startswith(_FUSED) for each in graph.library.function):
         variables = tuple(concrete.graph.variables)
         return Traced(call, concrete, None, dict(specs), own, outputs, (), variables)
 
@@ -97,9 +95,7 @@ def trace(tf: Any, path: str, original: Original, specs: Mapping[str, Any]) -> T
     wide = {name: _widened(tf, spec) for name, spec in given.items()}
     served = freeze(concrete, wide, rewrite)
     widened = with_own_names(served) if narrow else None
-    return Traced(
-        call, served, widened, dict(specs), own, outputs, tuple(narrow)
-    )
+    return Traced(call, served, widened, dict(specs), own, outputs, tuple(narrow))
 
 
 def _named(tf: Any, spec: Any, name: str) -> Any:
