@@ -91,7 +91,8 @@ def import_float(
         samples = samples[: parity.examples]
     if kind == "tflite":
         content = with_static_batch(_read_float_tflite(path, model.signature))
-        expected, loader, rebuilt = None, "ai-edge-litert", ()
+        expected, loader = None, "ai-edge-litert"
+        rebuilt: tuple[str, ...] = ()
     else:
         converted = run_in_child(
             run_and_convert,
