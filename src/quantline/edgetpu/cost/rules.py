@@ -206,7 +206,7 @@ class Sum:
 
     @property
     def is_known(self) -> bool:
-        """Whether the bounds lie within ``FAR`` of the prediction, or within ``NEAR``."""
+        """Return whether the bounds lie within ``FAR`` of the prediction, or within ``NEAR``."""
         most = max(self.bytes - self.low, self.high - self.bytes)
         return most <= max(self.bytes * FAR, NEAR)
 

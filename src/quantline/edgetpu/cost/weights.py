@@ -105,8 +105,8 @@ def _inputs(operator: Operator, found: Kernel, runtime_version: int) -> tuple[in
     if not extra:
         return packed, []
     # Up to there nothing was packed by a matrix.
-    apart = matrix(stored_values(source), found.inputs) if runtime_version > _KEEPS_ZEROS else 0
-    return packed, [between("weights on a map", extra, 0, apart)]
+    packing = matrix(stored_values(source), found.inputs) if runtime_version > _KEEPS_ZEROS else 0
+    return packed, [between("weights on a map", extra, 0, packing)]
 
 
 def _depthwise(
