@@ -12,7 +12,8 @@ import numpy as np
 
 from quantline.child import run_in_child, stage
 from quantline.errors import ModelUnsupported
-from quantline.quantization.diagnosis import constant_offset, diagnose
+from quantline.quantization.causes_of_range import constant_offset
+from quantline.quantization.diagnosis import diagnose
 from quantline.quantization.output_error import fixed_step, telling_outputs
 from quantline.quantization.output_loss import Loss, loss_of
 from quantline.quantization.output_noise import Groups, OutputNoise, figures, rounded

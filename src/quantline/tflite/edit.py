@@ -118,6 +118,22 @@ def with_signature(model: bytes, key: str) -> bytes:
     return pack(edited, len(model))
 
 
+def with_port_names(model: bytes, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> bytes:
+    """Return the model with other names of inputs and outputs in its signatures.
+
+    Args:
+        model: A ``.tflite`` file's bytes.
+        inputs: New names by those that are there; what is missing keeps its name.
+        outputs: Likewise.
+    """
+    edited = parse(model)
+    for signature in edited.signatureDefs or ():
+        for ports, names in ((signature.inputs, inputs), (signature.outputs, outputs)):
+            for port in ports:
+                port.name = names.get(text(port.name), text(port.name))
+    return pack(edited, len(model))
+
+
 def _calls(subgraph: Any) -> list[tuple[Any, str, list[int]]]:
     """Return which options of operators, such as IF and WHILE, name which other subgraphs."""
     return [
