@@ -15,9 +15,10 @@ from quantline.quantization.lacking import refusal
 from quantline.quantization.load_original import fix_batch, load_original
 from quantline.quantization.rebuilt import unrolling, widening
 from quantline.quantization.trace import trace
+from quantline.quantization.trained_ranges import trained_ranges
 from quantline.quiet import tensorflow
 from quantline.temporary import temporary_folder
-from quantline.tflite import with_port_names
+from quantline.tflite import read, with_port_names, with_simulated_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -105,7 +106,13 @@ def run_and_convert(
             narrow, outputs = outputs, _run(traced.widened, traced.specs, given)
             rebuilt.append(widening(path, traced.narrow, narrow, outputs))
         stage("converting to a float .tflite")
-        content = convert(path, model, "to a float .tflite")
+        content = with_simulated_shapes(convert(path, model, "to a float .tflite"))
+    trained = trained_ranges(read(content))
+    if trained:
+        rebuilt.append(
+            f"trained with simulated quantization: the ranges of {len(trained)} tensors are those "
+            "of the training (read)"
+        )
     if model.unrolled:
         rebuilt.append(unrolling(model.unrolled, content))
     return Converted(content, outputs, model.loader, tuple(rebuilt))
