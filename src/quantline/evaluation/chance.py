@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from quantline.errors import Finding
 from quantline.evaluation.metrics import wilson
-from quantline.files import canonical_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,8 +47,7 @@ def no_better_than_chance(
     kappa = (accuracy.value - independent) / (1 - independent) if independent < 1 else 1.0
     if accuracy.low > chance or kappa >= _SLIGHT:
         return None
-    declared = "none" if not transform else canonical_json(transform).decode().replace("\n", " ")
-    declared = " ".join(declared.split())
+    declared = str(transform or "none")
     if len(declared) > _LONGEST:
         declared = f"{declared[:_LONGEST]} ..."
     return Finding(
