@@ -31,6 +31,9 @@ def test_outputs_weigh_alike_whatever_their_losses_are() -> None:
     assert found.improvement == pytest.approx(0.3)
     shares = (0.5 * small / small.mean() + 0.1 * large / large.mean()) / 2
     assert found.standard_error == pytest.approx(scipy.stats.sem(shares))
+    gains = ((1 - 0.5) / (1 + 0.5) + (1 - 0.9) / (1 + 0.9)) / 2
+    assert found.gain == pytest.approx(gains)
+    assert found.gain_error == pytest.approx(0, abs=1e-9)
     assert not found.is_worse
     assert found.is_better(3.0)
 
@@ -40,7 +43,24 @@ def test_an_output_that_is_worse_is_seen_behind_one_that_is_better() -> None:
     found = compare(losses(first, second), losses(0.1 * first, 1.5 * second))
     assert found.improvement > 0
     assert found.is_worse
-    assert not found.is_better(0)
+    assert not found.is_no_worse
+
+
+def test_most_samples_do_not_outweigh_a_few_that_are_ruined() -> None:
+    before = RNG.uniform(0.5, 1, 40)
+    after = 0.8 * before
+    after[:2] += 10
+    found = compare(losses(before), losses(after))
+    assert found.gain > 0.05
+    assert not found.is_no_worse
+
+
+def test_one_sample_of_a_large_loss_does_not_hide_that_all_gain() -> None:
+    before = RNG.uniform(0.5, 1, 15)
+    before[0] = 100
+    found = compare(losses(before), losses(before * RNG.uniform(0.05, 0.2, 15)))
+    assert found.improvement < 3 * found.standard_error
+    assert found.is_better(3.3)
 
 
 @pytest.mark.parametrize(("lost", "won", "kept"), [(0, 0, True), (1, 0, True), (2, 0, False),
@@ -57,8 +77,8 @@ def test_agreement_is_a_guard(lost: int, won: int, kept: bool) -> None:
 
 def test_without_loss_there_is_nothing_to_gain() -> None:
     none = losses(np.zeros(20))
-    assert not compare(none, none).is_better(0)
-    assert not compare(none, losses(RNG.uniform(0, 1, 20))).is_better(0)
+    assert not compare(none, none).is_no_worse
+    assert not compare(none, losses(RNG.uniform(0, 1, 20))).is_no_worse
 
 
 def test_of_many_ways_that_are_all_alike_one_in_twenty_searches_takes_any() -> None:

@@ -38,9 +38,9 @@ def search_rows(search: Mapping[str, Any]) -> list[tuple[str, str]]:
         rows.append(("found", f"{baseline} stays: nothing was better by more than the noise, "
                               f"{search['needed']:.2g} standard errors"))  # fmt: skip
     else:
-        needed = search["needed"] * best["standard_error"]
-        rows.append(("found", f"{_describe(best, baseline)}; {best['improvement']:.1%} less, where "
-                              f"{needed:.1%} were needed to be more than noise"))  # fmt: skip
+        needed = search["needed"] * best["gain_error"]
+        rows.append(("found", f"{_describe(best, baseline)}; gain {best['gain']:.2f} a sample, "
+                              f"where {needed:.2f} is more than noise"))  # fmt: skip
     labels = ["runner-up", *["tried"] * len(others)]
     return rows + [
         (label, _describe(each, baseline)) for label, each in zip(labels, others, strict=False)
@@ -57,6 +57,6 @@ def _describe(trial: Mapping[str, Any], baseline: str) -> str:
     agreement = trial["agreement"]
     same = "" if agreement is None else f", same top-1 {agreement:.1%}"
     return (
-        f"{_name(trial)}: {1 - trial['improvement']:.1%} ± {trial['standard_error']:.1%} of what "
-        f"{baseline} loses{same}"
+        f"{_name(trial)}: {1 - trial['improvement']:.1%} of what {baseline} loses, "
+        f"± {trial['standard_error']:.1%}{same}"
     )

@@ -21,9 +21,13 @@ class Comparison:
     """A model beside a rival on the same samples.
 
     Attributes:
-        improvement: By what share of the rival's loss it loses less, the mean over outputs; below 0
-            where it loses more.
+        improvement: By what share of the rival's mean loss it loses less, the mean over outputs;
+            below 0 where it loses more.
         standard_error: Of the improvement, from the differences sample by sample.
+        gain: The mean over samples of (rival's loss - loss) / (rival's loss + loss): from 1, where
+            nothing is lost any more, to -1. A few samples of large losses do not decide it, as they
+            do the improvement.
+        gain_error: The standard error of the gain.
         is_worse: Whether some output, by some way of judging it, loses more than with the rival by
             more than one standard error of that difference.
         lost: Samples whose largest class only the rival has as float has it; places count in part.
@@ -32,6 +36,8 @@ class Comparison:
 
     improvement: float
     standard_error: float
+    gain: float
+    gain_error: float
     is_worse: bool
     lost: float
     won: float
@@ -45,9 +51,19 @@ class Comparison:
         """
         return not self.is_worse and self.lost - self.won <= sqrt(self.lost + self.won)
 
+    @property
+    def is_no_worse(self) -> bool:
+        """Whether it loses less on average and on most samples, and nothing falls."""
+        return self.is_guarded and self.improvement > 0 and self.gain > 0
+
     def is_better(self, needed: float) -> bool:
-        """Whether the improvement is more than so many standard errors, and nothing else falls."""
-        return self.is_guarded and self.improvement > max(needed * self.standard_error, 0)
+        """Whether it loses less by more than the noise.
+
+        The gain has to be more than so many standard errors of its own, the improvement more than
+        one, and nothing may fall.
+        """
+        beyond = (self.improvement > self.standard_error, self.gain > needed * self.gain_error)
+        return self.is_no_worse and all(beyond)
 
 
 def compare(rival: Losses, model: Losses) -> Comparison:
@@ -56,21 +72,24 @@ def compare(rival: Losses, model: Losses) -> Comparison:
     The differences of each output are taken as shares of the rival's mean loss, so that outputs
     weigh alike whatever their losses are; of an output judged in two ways, each weighs half.
     """
-    differences, is_worse = [], False
+    differences, gains, is_worse = [], [], False
     for ours, theirs in zip(model.outputs, rival.outputs, strict=True):
-        ways = []
+        ways, shares = [], []
         for kind, loss in theirs.items():
-            difference = loss - ours[kind]
-            mean = float(difference.mean())
-            is_worse |= mean < -_standard_error(difference)
+            difference, total = loss - ours[kind], loss + ours[kind]
+            is_worse |= float(difference.mean()) < -_standard_error(difference)
             ways.append(difference / (float(loss.mean()) or 1.0))
+            shares.append(np.divide(difference, total, where=total > 0, out=np.zeros_like(total)))
         differences.append(np.mean(ways, axis=0))
-    improvement = np.mean(differences, axis=0)
+        gains.append(np.mean(shares, axis=0))
+    improvement, gain = np.mean(differences, axis=0), np.mean(gains, axis=0)
     falls = [before - after
              for before, after in zip(rival.agreement, model.agreement, strict=True)]  # fmt: skip
     return Comparison(
         improvement=float(improvement.mean()),
         standard_error=_standard_error(improvement),
+        gain=float(gain.mean()),
+        gain_error=_standard_error(gain),
         is_worse=is_worse,
         lost=float(sum(np.maximum(each, 0).sum() for each in falls)),
         won=float(sum(np.maximum(-each, 0).sum() for each in falls)),

@@ -63,8 +63,11 @@ class Trial:
         agreement: The share of samples with float's largest class; likewise.
         improvement: By what share less is lost than with the baseline.
         standard_error: Of the improvement.
-        is_better: Whether the improvement over the baseline, and over the same way without bias
-            correction, is more than the noise, and neither an output nor the agreement falls.
+        gain: The same sample by sample: see :class:`quantline.quantization.paired.Comparison`.
+        gain_error: The standard error of the gain.
+        is_better: Whether less is lost than with the baseline, and than in the same way without
+            bias correction, or with the baseline's ranges, by more than the noise, and neither an
+            output nor the agreement falls.
     """
 
     way: Way
@@ -74,6 +77,8 @@ class Trial:
     agreement: float | None
     improvement: float
     standard_error: float
+    gain: float
+    gain_error: float
     is_better: bool
 
 
@@ -86,7 +91,7 @@ class Search:
         baseline: What every trial was compared with, and what stays if none is better.
         fitted_on: How many samples ranges and means came from.
         judged_on: How many other samples the outputs were compared on.
-        needed: How many standard errors of its own an improvement has to have; None without trials.
+        needed: How many standard errors of its own a gain has to have; None without trials.
         overruled: A way that was better on the samples held back, but whose model from the ranges
             of all samples was not, so that the baseline stays.
     """
@@ -128,9 +133,9 @@ def search(
     """Try the ways that the conversion leaves open, and take the best that is better than none.
 
     What is compared with is the first way: ``minmax``, or the method that is given, without bias
-    correction. Among many ways the luckiest looks good on few samples: an improvement counts where
-    it exceeds its own standard error by a factor that grows with the number of comparisons, so that
-    with a chance of 95 % none of the ways counted as better is worse on other samples of the kind.
+    correction. Among many ways the luckiest looks good on few samples: a gain counts where it
+    exceeds its own standard error by a factor that grows with the number of comparisons, so that
+    with a chance of 95 % none of the ways that count as better gains nothing on other samples.
 
     Args:
         model: The float ``.tflite`` file's bytes.
@@ -159,7 +164,7 @@ def search(
         corrected, layers = correct_biases(model, content, means)
         if layers:
             losses[replace(way, bias_correction=True)] = judge.losses(corrected)
-    rivals = {way: {baseline, replace(way, bias_correction=False)} - {way} for way in losses}
+    rivals = {way: _rivals(way, baseline) & losses.keys() for way in losses}
     needed = standard_errors_needed(len(held_back), sum(map(len, rivals.values())) or 1)
     trials = [_trial(losses, way, baseline, rivals[way], needed) for way in losses]
     best = max((each for each in trials if each.is_better), key=_improvement, default=trials[0])
@@ -174,7 +179,7 @@ def confirm(model: bytes, baseline: bytes, best: bytes, samples: Sequence[Values
     samples. That all of them have set the ranges favours ``minmax``, which cuts none of them.
     """
     judge = Judge(model, baseline, samples)
-    return compare(judge.losses(baseline), judge.losses(best)).is_better(0)
+    return compare(judge.losses(baseline), judge.losses(best)).is_no_worse
 
 
 def _ways(conversion: recipe.Conversion) -> list[Way]:
@@ -213,6 +218,19 @@ def _made(
             if way.shared == WIDEST or content != made[replace(way, shared=WIDEST)]}  # fmt: skip
 
 
+def _rivals(way: Way, baseline: Way) -> set[Way]:
+    """Return what a way has to be better than: the baseline, and itself without any one part.
+
+    Else a range that does harm would ride on the gain of a bias correction.
+    """
+    parts: list[dict[str, Any]] = [
+        {"bias_correction": False},
+        {"method": baseline.method, "percentile": baseline.percentile},
+        {"shared": baseline.shared},
+    ]
+    return {baseline, *(replace(way, **each) for each in parts)} - {way}
+
+
 def _trial(
     losses: dict[Way, Losses], way: Way, baseline: Way, rivals: set[Way], needed: float
 ) -> Trial:
@@ -226,6 +244,8 @@ def _trial(
         agreement=found.mean_agreement,
         improvement=against.improvement,
         standard_error=against.standard_error,
+        gain=against.gain,
+        gain_error=against.gain_error,
         is_better=bool(rivals)
         and all(compare(losses[each], found).is_better(needed) for each in rivals),
     )

@@ -91,6 +91,8 @@ class SearchTrial(SearchedWay):
     agreement: Share | None
     improvement: float  # over the baseline, as a share of its loss
     standard_error: float
+    gain: float  # sample by sample, from -1 to 1
+    gain_error: float
     is_better: bool
 
 
