@@ -108,8 +108,8 @@ def test_before_compilation(desk: Desk) -> None:
     verdict, left, few, advice, unforeseen = done.out.strip().split("\n\n")
     told = rows(verdict)
     assert few.splitlines() == [
-        "By rules seen in fewer than 3 compiled models:",
-        "  1 RELU: mapped (documented, in 0 models)",
+        "By rules seen in fewer than 3 of 25 compiled models:",
+        "  1 RELU: mapped (documented, in 0 of them)",
     ]
     assert told["operators"] == (
         "2 of 4 on the Edge TPU and 100% of the multiply-accumulates, in 1 subgraph, or 2 with "
@@ -207,7 +207,7 @@ def test_parameters_of_unknown_size(desk: Desk) -> None:
     verdict, few, *_ = desk.give("edgetpu", "flat.tflite").out.split("\n\n")
     assert rows(verdict)["parameters"] == "unknown: 0 bytes to 23.4 MiB (predicted)"
     assert "  1: 0 bytes to 23.4 MiB of parameters, 23.4 MiB expected: pixels packed at once" in few
-    assert "(in 2 models)" in few.replace("\n      ", " ")
+    assert "(seen in 2)" in few.replace("\n      ", " ")
     found = desk.give("edgetpu", "flat.tflite", "--json").json
     assert found["memory"]["parameter_bytes"] is None
     (rule,) = found["operators"][1]["parameter_rules"]

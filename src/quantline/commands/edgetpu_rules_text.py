@@ -1,4 +1,4 @@
-"""What of a prediction rests on few compiled models, as text."""
+"""The part of a prediction that rests on few compiled models, as text."""
 
 from __future__ import annotations
 
@@ -7,21 +7,28 @@ from typing import TYPE_CHECKING
 
 from quantline.commands.table import size
 from quantline.edgetpu import Evidence, Provenance, Target
-from quantline.edgetpu.cost.rules import FEW, total
+from quantline.edgetpu.cost.rules import COUNTED, FEW, total
 from quantline.errors import first_few
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from quantline.edgetpu import Evaluation
+    from quantline.edgetpu import Evaluation, OperatorVerdict
     from quantline.edgetpu.cost.rules import Part, Rule
 
-KNOWN = {
+_KNOWN = {
     Provenance.DOCUMENTED: "documented",
     Provenance.PARSED: "seen in compiled models",
     Provenance.REPORTED: "reported by a user",
     Provenance.MEMORY: "not confirmed",
 }
+
+
+def known(verdict: OperatorVerdict) -> str:
+    """Return how the rule is known that decided on an operator."""
+    how, count = _KNOWN[verdict.provenance], verdict.seen_in_models
+    few = verdict.provenance is Provenance.PARSED and count is not None and count < FEW
+    return f"{how}, in {count} of {COUNTED}" if few else how
 
 
 def few_seen(found: Evaluation) -> Iterator[str]:
@@ -35,9 +42,9 @@ def few_seen(found: Evaluation) -> Iterator[str]:
     alike: dict[tuple[str, str, int], list[int]] = defaultdict(list)
     for each in found.report.operators:
         if each.target is Target.EDGETPU and (each.seen_in_models or 0) < FEW:
-            alike[each.type, KNOWN[each.provenance], each.seen_in_models or 0].append(each.index)
+            alike[each.type, _KNOWN[each.provenance], each.seen_in_models or 0].append(each.index)
     for (kind, provenance, count), indices in alike.items():
-        yield f"{first_few(indices)} {kind}: mapped ({provenance}, {_seen(count)})"
+        yield f"{first_few(indices)} {kind}: mapped ({provenance}, in {count} of them)"
     by_rule: dict[Rule, list[tuple[int, Part]]] = defaultdict(list)
     for index, parts in found.parameter_parts.items():
         for part in parts:
@@ -48,10 +55,6 @@ def few_seen(found: Evaluation) -> Iterator[str]:
         operators = first_few(sorted({index for index, _ in pieces}))
         yield (
             f"{operators}: {size(whole.low)} to {size(whole.high)} of parameters, "
-            f"{size(whole.bytes)} expected: {rule.name} ({_seen(rule.seen_in_models)})\n"
+            f"{size(whole.bytes)} expected: {rule.name} (seen in {rule.seen_in_models})\n"
             f"{rule.mechanism}"
         )
-
-
-def _seen(count: int) -> str:
-    return f"in {count} model" + ("" if count == 1 else "s")

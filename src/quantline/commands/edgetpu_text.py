@@ -5,11 +5,11 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from quantline.commands.edgetpu_rules_text import KNOWN, few_seen
+from quantline.commands.edgetpu_rules_text import few_seen, known
 from quantline.commands.table import pairs, size
 from quantline.edgetpu import Evidence, Target, can_detect, detect
 from quantline.edgetpu.cost.memory import Fit
-from quantline.edgetpu.cost.rules import FEW
+from quantline.edgetpu.cost.rules import COUNTED, FEW
 from quantline.errors import first_few
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def evaluation_text(model: str, size_bytes: int, found: Evaluation) -> str:
         pairs([(name, folded(text, 12)) for name, text in rows]),
         *listed(_LEFT[found.evidence], _alike(operators, Target.CPU)),
         *listed("Unknown, and counted as on the CPU", _alike(operators, Target.UNKNOWN)),
-        *listed(f"By rules seen in fewer than {FEW} compiled models", few_seen(found)),
+        *listed(f"By rules seen in fewer than {FEW} of {COUNTED} compiled models", few_seen(found)),
         *listed("To have more on it, the worst obstacle first", map(_advice, found.suggestions)),
         *listed("Not foreseen", found.not_predicted if mapped else ()),
     ]
@@ -184,7 +184,7 @@ def _alike(operators: Iterable[OperatorVerdict], target: Target) -> list[str]:
     groups: dict[tuple[str, str], dict[str, list[int]]] = {}
     for each in operators:
         if each.target is target:
-            why = (str(each.status), f"{each.rule} ({KNOWN[each.provenance]})")
+            why = (str(each.status), f"{each.rule} ({known(each)})")
             groups.setdefault(why, {}).setdefault(each.type, []).append(each.index)
     return [
         "\n".join([first_few([_some(kind, at) for kind, at in kinds.items()], _SHOWN), *why])

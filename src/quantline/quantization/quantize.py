@@ -18,6 +18,7 @@ from quantline.quantization.public_path import public_path
 from quantline.quantization.schemes import SCHEMES, unsupported, with_types
 from quantline.quantization.search import WIDEST, Way, confirm, search, way_of
 from quantline.quantization.shared_scale import Choice, clipped
+from quantline.quantization.trained_ranges import as_trained, trained_ranges
 from quantline.ranges import Feed, choose, record
 from quantline.ranges.choose import given
 from quantline.tflite import Runtime, read
@@ -168,8 +169,8 @@ def _choice(graph: Graph, ranges: RangeSet, conversion: recipe.Conversion, way: 
     """Return the ranges of one way to make the model, pins and overrides among them."""
     update = {"method": way.method, "percentile": way.percentile or conversion.ranges.percentile}
     chosen = conversion.ranges.model_copy(update=update)
-    bounds = pin(graph, choose(ranges, chosen), conversion)
-    fixed = given(ranges, chosen) | pinned_tensors(graph, conversion)
+    bounds = pin(graph, as_trained(graph, choose(ranges, chosen)), conversion)
+    fixed = given(ranges, chosen) | pinned_tensors(graph, conversion) | {*trained_ranges(graph)}
     return Choice(bounds, fixed, widens=way.shared == WIDEST)
 
 

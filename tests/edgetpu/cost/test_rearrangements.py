@@ -1,4 +1,4 @@
-"""What operators without weights need, against sizes read from compiled models."""
+"""The bytes of operators without weights, against sizes read from compiled models."""
 
 from __future__ import annotations
 
@@ -39,6 +39,12 @@ def test_pixels_are_packed_by_a_matrix(model, old, new, matrix):
     assert only(model, reshaped(model, old, new), runtime_version=12) == 0
 
 
+def test_a_vector_to_a_map_of_one_channel_was_not_seen(model):
+    found = sizes(model, reshaped(model, (1, 1, 784), (28, 28, 1)))[-1]
+    assert (found.bytes, found.is_known) == (0, False)
+    assert sizes(model, reshaped(model, (1, 1, 12_544), (7, 7, 256)))[-1].high == 0
+
+
 def test_a_published_log_of_a_map_packed_at_once(model):
     """What a RESHAPE of 180x27 to a vector is streamed with: 23.40 MiB."""
     found = sizes(model, reshaped(model, (180, 1, 27), (4860,)))[-1]
@@ -50,6 +56,9 @@ def test_an_input_is_flattened_by_the_host(model):
     image = model.unary("QUANTIZE", model.tensor(1, 28, 28, 1, dtype="uint8"), (1, 28, 28, 1))
     found = sizes(model, model.unary("RESHAPE", image, (1, 784)))[-1]
     assert found.high == 0
+    # As a network of spectra that become an image first.
+    image = model.unary("RESHAPE", model.tensor(1, 28, 28), (1, 28, 28, 1))
+    assert all(each.high == 0 for each in sizes(model, model.unary("RESHAPE", image, (1, 784))))
 
 
 def on_a_map(model, *shape, units=10):
@@ -90,8 +99,8 @@ def test_a_convolution_spreads_its_outputs_for_a_reshape(model, channels, new, o
 def test_an_output_that_others_read_too_is_not_spread(model):
     mapped = model.tensor(1, 8, 8, 6)
     model.add("CONV_2D", [model.tensor(1, 8, 8, 96), model.weights(6, 1, 1, 96), -1], [mapped])
-    apart = model.unary("RELU", mapped)
-    found = sizes(model, apart, model.unary("RESHAPE", mapped, (1, 384, 1)))
+    second = model.unary("RELU", mapped)
+    found = sizes(model, second, model.unary("RESHAPE", mapped, (1, 384, 1)))
     assert found[0].bytes == 16 * 96
 
 

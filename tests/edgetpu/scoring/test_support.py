@@ -7,7 +7,7 @@ from itertools import chain
 import pytest
 from tests.edgetpu import pairs
 
-from quantline.edgetpu.cost.rules import RULES, exactly
+from quantline.edgetpu.cost.rules import COUNTED, RULES, exactly
 from quantline.edgetpu.mapping.seen import seen_in_models
 from quantline.edgetpu.scoring.support import Observed, family, kinds_seen, observe, rules_seen
 from quantline.edgetpu.vocabulary import Status
@@ -49,6 +49,7 @@ def test_families_count_once_and_only_where_the_sum_is_right() -> None:
 @pairs.all_needed
 def test_the_counts_that_are_shown_are_those_of_other_people_s_models() -> None:
     models = observe(pairs.FOLDERS)
+    assert len({each.family for each in models}) == COUNTED
     seen = rules_seen(models)
     assert {name: each.seen_in_models for name, each in RULES.items()} == {
         name: seen.get(name, 0) for name in RULES

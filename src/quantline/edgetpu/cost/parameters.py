@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from quantline.edgetpu.cost.kernel import kernel
 from quantline.edgetpu.cost.rearrangements import rearrangement
-from quantline.edgetpu.cost.reshapes import spread_outputs
+from quantline.edgetpu.cost.reshapes import RESHAPES, spread_outputs
 from quantline.edgetpu.cost.rules import exactly, total
 from quantline.edgetpu.cost.weights import lstm, weights
 
@@ -104,6 +104,7 @@ def _from_host(subgraph: Subgraph) -> set[int]:
     # The host sends an input in any order that the program wants: no need to rearrange it.
     found = set(subgraph.inputs)
     for operator in subgraph.operators:
-        if operator.type == "QUANTIZE" and found.intersection(operator.inputs):
+        kept = operator.type == "QUANTIZE" or operator.type in RESHAPES
+        if kept and found.intersection(operator.inputs):
             found.update(operator.outputs)
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quantline.edgetpu.cost.blocks import BLOCK, channels, matrix, pixels, stored_values, up
+from quantline.edgetpu.cost.blocks import BLOCK, channels, matrix, stored_values, up
 from quantline.edgetpu.cost.rules import UNSEEN, between, exactly
 from quantline.edgetpu.tensors import extent
 
@@ -31,7 +31,7 @@ def reshape(source: Tensor, result: Tensor, runtime_version: int, from_host: boo
         from_host: Whether it reads an input of the model, quantized at the most.
     """
     old, new = channels(source), channels(result)
-    if old == new or pixels(source) == 1 or not (old % BLOCK or new % BLOCK):
+    if old == new or not (old % BLOCK or new % BLOCK):
         return exactly("blocks stay whole", 0)
     if from_host:
         return exactly("the host sends any order", 0)
@@ -86,6 +86,6 @@ def _group(source: Tensor) -> int | None:
 def _split(source: Tensor, result: Tensor) -> int | None:
     """Return how many channels a pixel needs that a RESHAPE makes several of, or None."""
     old, new = channels(source), channels(result)
-    if pixels(source) == 1 or new >= old or old % new or not new % BLOCK:
+    if new >= old or old % new or not new % BLOCK:
         return None
     return old // new * up(new, BLOCK)

@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+COUNTED = 25
+"""Independent models of which the compiler's result was at hand."""
+
 FEW = 3
 """A rule seen in fewer independent models than this widens its answer."""
 
@@ -58,6 +61,10 @@ _MECHANISMS = {
     ),
     "a scale for each channel": (
         "where outputs differ in scale, 32 bits for it and 32 for the weights' zero point"
+    ),
+    "units of different scales": (
+        "a fully connected layer whose units differ in scale has them filled up to 64, as a "
+        "published log has it"
     ),
     "a single output": "a convolution to one output takes a block of 4 outputs, not of 16",
     "few outputs": "a convolution to 2, 3 or 4 outputs may take a block of 4 outputs, or one of 16",
@@ -199,7 +206,7 @@ class Sum:
 
     @property
     def is_known(self) -> bool:
-        """Whether the bounds lie within ``FAR`` of the prediction, or within ``NEAR``."""
+        """Return whether the bounds lie within ``FAR`` of the prediction, or within ``NEAR``."""
         most = max(self.bytes - self.low, self.high - self.bytes)
         return most <= max(self.bytes * FAR, NEAR)
 
