@@ -81,7 +81,7 @@ class Prepared:
             else ""
         )
         rows = [("model", f"{about['source']['path']} ({about['source']['format']}{checked})")]
-        rows += [("rebuilt", sentence) for sentence in about["rebuilt"]]
+        rows += [("import", sentence) for sentence in about["rebuilt"]]
         if self.samples is not None:
             arrays = self.samples.arrays
             ends = [f"{f'{name} in ' if len(arrays) > 1 else ''}[{values.min():.4g}, "

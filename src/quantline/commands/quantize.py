@@ -200,6 +200,7 @@ def _table(
     report: Report,
     written: list[str],
 ) -> str:
+    from quantline.commands.search_text import search_rows
     from quantline.quantization.output_text import lines
 
     before, after = len(prepared.model.content), told["size_bytes"]
@@ -223,15 +224,7 @@ def _table(
         detail = "" if told["percentile"] is None else f" {told['percentile']:g}"
         rows.append(("ranges", f"{told['method']}{detail}, from {told['samples']} samples"))
     if told.get("search"):
-        best = told["search"]["trials"][0]
-        rows.append(
-            (
-                "found",
-                f"by the least output error, {best['output_error']:.2%}, on "
-                f"{told['search']['judged_on']} samples held back"
-                f"{'; with bias correction' if best['bias_correction'] else ''}",
-            )
-        )
+        rows += search_rows(told["search"])
     rows += [("outputs", text) for text in lines(told["measured"])]
     rows += [
         ("size", f"{size(before)} -> {size(after)}, {change}"),

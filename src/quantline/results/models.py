@@ -13,13 +13,12 @@ from quantline.results.fields import (
     Hash,
     Index,
     Many,
-    Number,
     Part,
     Share,
     Some,
-    Unsigned,
     Whole,
 )
+from quantline.results.outputs import MeasuredOutputs
 
 _LARGEST = 2.0**128 - 2.0**104  # of float32
 _SUM_DIGITS = 400  # numerator and denominator of an exact sum of float32 values have 150 at most
@@ -85,86 +84,50 @@ class FloatImport(Part):
     training: Training | None = None  # of a model that the project trained
 
 
-class Figures(Part):
-    """The distance of a quantized model from the float model, at an output or a channel of one."""
+class SearchedWay(Part):
+    """A way that ``auto`` or bias correction tried: :class:`quantline.quantization.search.Way`."""
 
-    rms_error: Unsigned | None
-    relative_error: Unsigned | None  # the root of the mean squared error over that of the values
-    error_to_variation: Unsigned | None  # over the standard deviation of the values
-    largest_error: Unsigned | None
-    rms_error_steps: Unsigned | None  # null where the output is not quantized
-    largest_error_steps: Unsigned | None
-    sqnr_db: Number | None  # null without an error, or without a signal
+    method: str
+    percentile: float | None
+    shared: Literal["widest", "converter"]
+    bias_correction: bool
 
 
-class ChannelFigures(Figures):
-    """The figures of one channel: a place on an output's last axis."""
+class SearchTrial(SearchedWay):
+    """What trying it gave: :class:`quantline.quantization.search.Trial`."""
 
-    channel: Index
-
-
-class OutputLoss(Part):
-    """What is lost of an output: :class:`quantline.quantization.output_loss.Loss`."""
-
-    verdict: Literal["lost", "noisy"] | None
-    varying_channels: Count
-    constant_channels: Count
-    saturated_channels: Count
-    noisy_channels: Count
-    first_lost: Many[Index]
-    constant: bool
-    not_finite: bool
-    lost_parts: Many[str]
-    noisy_parts: Many[str]
+    divergence: float | None  # in nats
+    noise: Share | None
+    unequal: Share | None
+    agreement: Share | None
+    improvement: float  # over the baseline, as a share of its loss
+    standard_error: float
+    gain: float  # sample by sample, from -1 to 1
+    gain_error: float
+    is_better: bool
 
 
-class MeasuredTensor(Figures):
-    """The distance at one tensor."""
+class Searched(Part):
+    """Everything that was tried: :class:`quantline.quantization.search.Search`."""
 
-    dtype: str
-    channels: Count
-    float_tensor: Index
-    worst_channel: ChannelFigures | None
-    loss: OutputLoss
-
-
-class BeforeSquashing(MeasuredTensor):
-    """The distance at what an output's SOFTMAX or other squashing function is given."""
-
-    operator: str
+    evidence: Literal["measured"]
+    trials: Many[SearchTrial]  # the one taken first
+    baseline: SearchedWay
+    fitted_on: Count
+    judged_on: Count
+    needed: float | None
+    overruled: SearchedWay | None
 
 
-class Cause(Part):
-    """Why an output is lost or noisy: :class:`quantline.quantization.diagnosis.Cause`."""
+class ClippedTensor(Part):
+    """A tensor whose scale does not reach its range."""
 
-    kind: str
-    operator: str
-    tensor: Index
+    index: Index
     name: str
-    layer: str | None
-    share: Share
-    found: str
-    remedy: str
-
-
-class MeasuredOutput(MeasuredTensor):
-    """The distance at one output."""
-
-    name: str
-    verdict: Literal["lost", "noisy"] | None
-    before: BeforeSquashing | None
-    cause: Cause | None  # null where nothing is lost, or the models have no layer in common
-
-
-class MeasuredOutputs(Part):
-    """The outputs of a quantized model, measured beside those of the float model."""
-
-    evidence: str
-    kernels: str
-    ran_on: Some[str]
-    samples: Count
-    outputs: Many[MeasuredOutput] | None  # null where nothing was compared
-    reason: str | None  # why not
+    range: Many[Real]  # of its values: min and max
+    reach: Many[Real]  # of its scale
+    steps: float
+    is_used: bool
 
 
 class Recipe(Part):
@@ -186,6 +149,8 @@ class Recipe(Part):
     versions: dict[str, str]
     keep_float: Many[Annotated[str, AfterValidator(_is_pattern)]] = Field(default=[])
     measured: MeasuredOutputs | None = None  # older recipes have none
+    search: Searched | None = None
+    clipped: Many[ClippedTensor] = Field(default=[])
 
 
 class ComparedRecipe(Part):

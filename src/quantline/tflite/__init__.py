@@ -5,6 +5,7 @@ from quantline.tflite.edit import (
     with_port_names,
     with_ranges,
     with_signature,
+    with_simulated_shapes,
     with_static_batch,
 )
 from quantline.tflite.graph import Graph, Operator, Quantization, Signature, Subgraph, Tensor, read
@@ -23,5 +24,6 @@ __all__ = [
     "with_port_names",
     "with_ranges",
     "with_signature",
+    "with_simulated_shapes",
     "with_static_batch",
 ]
