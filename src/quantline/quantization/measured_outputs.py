@@ -68,7 +68,7 @@ def measure_outputs(
         "ran_on": list(_ALL_KERNELS),
         "samples": len(chosen),
         "outputs": found if chosen else None,
-        "reason": None if chosen else "not measured: there were ranges only, and no samples",
+        "reason": None if chosen else "not measured: no samples were given",
     }
 
 
