@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -38,6 +39,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--json", type=Path, default=Path("build/benchmark_methods.json"))
     arguments = parser.parse_args()
+    os.cpu_count = lambda: 1  # threads that wait for each other take longer than small networks
     # Children that load TensorFlow anew would take most of the time of small networks.
     backends.run_in_child = lambda function, *given, **_: function(*given)
 

@@ -76,13 +76,13 @@ TRIED = {"trials": [{"method": "minmax"}, {"method": "mse"}]}
 @pytest.mark.parametrize(
     ("wrong", "about", "texts"),
     [
-        (UNSURE, {"scheme": "int8", "search": None}, ["auto", "bias_correction", "layers"]),
-        (UNSURE, {"scheme": "int8", "search": {"trials": [{"method": "mse"}] * 2}},
+        (UNSURE, {"method": "minmax", "search": None}, ["auto", "bias_correction", "layers"]),
+        (UNSURE, {"method": "minmax", "search": {"trials": [{"method": "mse"}] * 2}},
          ["auto", "layers"]),
-        (UNSURE, {"scheme": "int8", "search": TRIED, "samples": 100},
+        (UNSURE, {"method": "minmax", "search": TRIED, "samples": 100},
          ["more than the 100 calibration examples", "layers"]),
-        (UNSURE, {"scheme": "float16"}, []),
-        (frozenset(), {"scheme": "int8", "search": None}, []),
+        (UNSURE, {"method": None}, []),
+        (frozenset(), {"method": "minmax", "search": None}, []),
     ],
 )  # fmt: skip
 def test_what_may_help_is_said_where_quantization_costs_accuracy(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from quantline.quantization.schemes import SCHEMES
 from quantline.release.gate.row import Outcome
 
 if TYPE_CHECKING:
@@ -30,33 +29,31 @@ def advise(
     if beside_float is None or not any(_is_of_accuracy(each) for each in stands):
         return []
     lost, won = beside_float.pairs.lost().sum(), beside_float.pairs.won().sum()
-    scheme = recipe.get("scheme")
-    if (lost <= won and beside_float.loss.value <= 0) or scheme not in SCHEMES:
+    has_ranges = recipe.get("method") is not None  # none has a scheme of float activations
+    if (lost <= won and beside_float.loss.value <= 0) or not has_ranges:
         return []
     search, advice = recipe.get("search"), []
-    if SCHEMES[scheme].integer:
-        # Only 'auto' tries other methods than the one that was given.
-        methods = {each["method"] for each in (search or {}).get("trials", ())}
-        if len(methods) <= 1:
-            advice.append(
-                "'conversion.ranges.method: auto' tries other ranges, and bias correction, and "
-                "takes what is better than 'minmax' by more than the noise"
-            )
-        if search is None:
-            advice.append(
-                "'conversion.bias_correction: true' corrects what rounding the weights adds, "
-                "where that helps"
-            )
-        elif len(methods) > 1:
-            advice.append(
-                f"more than the {recipe.get('samples')} calibration examples, with "
-                "'sampling.calibration.examples', let 'auto' see smaller gains"
-            )
+    # Only 'auto' tries other methods than the one that was given.
+    methods = {each["method"] for each in (search or {}).get("trials", ())}
+    if len(methods) <= 1:
         advice.append(
-            "'quantline layers' shows in which layers the error arises; "
-            "'conversion.scheme: int8_float_fallback' with 'conversion.keep_float' leaves them in "
-            "float"
+            "'conversion.ranges.method: auto' tries other ranges, and bias correction, and takes "
+            "what is better than 'minmax' by more than the noise"
         )
+    if search is None:
+        advice.append(
+            "'conversion.bias_correction: true' corrects what rounding the weights adds, where "
+            "that helps"
+        )
+    elif len(methods) > 1:
+        advice.append(
+            f"more than the {recipe.get('samples')} calibration examples, with "
+            "'sampling.calibration.examples', let 'auto' see smaller gains"
+        )
+    advice.append(
+        "'quantline layers' shows in which layers the error arises; 'conversion.scheme: "
+        "int8_float_fallback' with 'conversion.keep_float' leaves them in float"
+    )
     return advice
 
 
