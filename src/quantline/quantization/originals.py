@@ -77,6 +77,7 @@ def run_and_convert(
     allow_unsafe: bool = False,
     limits: recipe.Limits | None = None,
     fused: bool = True,
+    custom: str | None = None,
 ) -> Converted:
     """Convert a Keras model or a SavedModel to a float ``.tflite`` with a batch of 1.
 
@@ -89,13 +90,14 @@ def run_and_convert(
         allow_unsafe: Whether a SavedModel may do more than compute.
         limits: How large a Keras file's description of its layers may be.
         fused: Whether LSTMs of Keras 2 become one operator each, where they can.
+        custom: The file of the module with the user's own layers.
 
     Raises:
         QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
     with frozen(
         kind, path, signature, shapes_of(samples), allow_lambda=allow_lambda,
-        allow_unsafe=allow_unsafe, limits=limits, fused=fused,
+        allow_unsafe=allow_unsafe, limits=limits, fused=fused, custom=custom,
     ) as model:  # fmt: skip
         traced = model.traced
         given = check_samples(
@@ -112,7 +114,7 @@ def run_and_convert(
     if fused and model.loader == "tf-keras" and len(read(content).subgraphs) > 1:
         # Masks and states that are used keep an LSTM from being fused: it would be a loop.
         return run_and_convert(kind, path, signature, samples, allow_lambda, allow_unsafe, limits,
-                               fused=False)  # fmt: skip
+                               fused=False, custom=custom)  # fmt: skip
     trained = trained_ranges(read(content))
     if trained:
         rebuilt.append(
@@ -165,6 +167,7 @@ def frozen(
     allow_unsafe: bool = False,
     limits: recipe.Limits | None = None,
     fused: bool = True,
+    custom: str | None = None,
 ) -> Iterator[Frozen]:
     """Load a Keras model or a SavedModel, and save one signature of it with a batch of 1.
 
@@ -178,13 +181,14 @@ def frozen(
         allow_unsafe: Whether a SavedModel may do more than compute.
         limits: How large a Keras file's description of its layers may be.
         fused: Whether LSTMs of Keras 2 become one operator each, where they can.
+        custom: The file of the module with the user's own layers.
 
     Raises:
         QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
     tf, original = load_original(
         kind, path, signature, allow_lambda=allow_lambda, allow_unsafe=allow_unsafe, limits=limits,
-        fused=fused,
+        fused=fused, custom=custom,
     )  # fmt: skip
     stage("preparing the model")
     specs = {
