@@ -14,11 +14,11 @@ from quantline.child import run_in_child
 from quantline.commands.command import warn
 from quantline.commands.model_file import read_model
 from quantline.commands.samples import Archive, Samples, choose, open_archive
-from quantline.errors import CalibrationUnfit
+from quantline.errors import CalibrationUnfit, ModelUnsupported
 from quantline.quantization import FloatModel, import_float
 from quantline.quantization.float_import import kind_of
 from quantline.quantization.interface import choose_signature
-from quantline.quantization.load_original import fix_batch, load_original
+from quantline.quantization.load_original import load_original, sizes_of
 from quantline.quantization.parity import inputs_of
 from quantline.ranges import record_apart
 from quantline.sampling import UNRECORDABLE, lint
@@ -34,7 +34,7 @@ _RANDOM_SAMPLES = 4
 _TIMEOUT_S = 1800
 
 Inputs = dict[str, tuple[tuple[int, ...], str]]
-"""Each input's shape without the batch, and its dtype, by name."""
+"""Each input's whole shape, -1 for a size that is left open, and its dtype, by name."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,7 @@ class Prepared:
             else ""
         )
         rows = [("model", f"{about['source']['path']} ({about['source']['format']}{checked})")]
+        rows += [("import", change) for change in about["changes"]]
         if self.samples is not None:
             ends = [f"[{values.min():.4g}, {values.max():.4g}]"
                     for values in self.samples.arrays.values()]  # fmt: skip
@@ -111,8 +112,8 @@ def prepare(path: str, data: str | None, reading: Reading, *, lenient: bool) -> 
     inputs = _inputs(model, kind, archive, limits)
     samples = None
     if archive is not None:
-        shapes = None if inputs is None else {name: shape for name, (shape, _) in inputs.items()}
-        samples = choose(archive, shapes)
+        rows = {name: shape[1:] for name, (shape, _) in (inputs or {}).items()}
+        samples = choose(archive, rows or None)
         if samples.ignored:
             say(f"not used: {', '.join(samples.ignored)} in '{data}'", sys.stderr)
         # What no model can run on must be told before one is run on it to compare.
@@ -136,7 +137,7 @@ def prepare(path: str, data: str | None, reading: Reading, *, lenient: bool) -> 
         each
         for name, tensor in tensors.items()
         for each in lint(
-            samples.arrays[name], expected_shape=tensor.shape[1:], expected_dtype=tensor.dtype
+            samples.arrays[name], expected_shape=tensor.sample_shape, expected_dtype=tensor.dtype
         )
     )
     errors = {each.name for each in findings if each.severity == "error"}
@@ -171,17 +172,16 @@ def _inputs(
         chosen = graph.signatures[keys.index(key)]
         owner = graph.subgraphs[chosen.subgraph]
         tensors = {name: owner.tensors[index] for name, index in chosen.inputs.items()}
-    return {name: (each.shape[1:], each.dtype) for name, each in tensors.items()}
+    return {name: (each.shape, each.dtype) for name, each in tensors.items()}
 
 
 def inputs_of_original(kind: str, model: recipe.Model, limits: recipe.Limits) -> Inputs:
     """Load a Keras model or a SavedModel, in a child process, and return its inputs."""
-    tf, original = load_original(
+    _, original = load_original(
         kind, model.path, model.signature, allow_lambda=model.allow_lambda,
         allow_unsafe=model.allow_unsafe, limits=limits,
     )  # fmt: skip
-    specs = {name: fix_batch(tf, model.path, name, spec) for name, spec in original.specs.items()}
-    return {name: (tuple(spec.shape[1:]), spec.dtype.name) for name, spec in specs.items()}
+    return {name: (sizes_of(spec, None), spec.dtype.name) for name, spec in original.specs.items()}
 
 
 def _for_parity(samples: Samples | None, inputs: Inputs | None) -> Any:
@@ -192,8 +192,20 @@ def _for_parity(samples: Samples | None, inputs: Inputs | None) -> Any:
     assert inputs is not None  # noqa: S101 - they are asked for where there is no data
     rng = np.random.default_rng(0)
     return {
-        name: rng.uniform(0, 1, (_RANDOM_SAMPLES, *np.abs(shape))).astype(
+        name: rng.uniform(0, 1, (_RANDOM_SAMPLES, *_sizes(name, shape))).astype(
             np.float32 if dtype.startswith(("float", "bfloat")) else np.int32
         )
         for name, (shape, dtype) in inputs.items()
     }
+
+
+def _sizes(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of one random sample of an input: a batch of 1 where that is open."""
+    if any(size < 0 for size in shape[1:]):
+        raise ModelUnsupported(
+            f"The input '{name}' of the model has sizes that are not known",
+            found=f"{shape}, where -1 is unknown",
+            expected="known sizes, or samples, whose shape then holds",
+            remedy="Give '--calibration samples.npz' with samples of the size that is wanted",
+        )
+    return shape[1:] if shape[:1] in ((1,), (-1,)) else shape

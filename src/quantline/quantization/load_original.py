@@ -15,7 +15,7 @@ from quantline.errors import (
     first_line,
 )
 from quantline.loading import load_keras, parsed_saved_model, refused_operators
-from quantline.quantization.interface import choose_signature
+from quantline.quantization.interface import choose_signature, whole_shape
 from quantline.quiet import tensorflow
 
 if TYPE_CHECKING:
@@ -152,8 +152,23 @@ def _refuse_unsafe(path: str) -> None:
         )
 
 
-def fix_batch(tf: Any, path: str, name: str, spec: Any) -> Any:
-    """Return an input's ``tf.TensorSpec`` with a batch of 1, all other sizes known."""
+def fixed_spec(
+    tf: Any, path: str, name: str, spec: Any, given: tuple[int, ...] | None = None
+) -> Any:
+    """Return an input's ``tf.TensorSpec`` with all sizes known.
+
+    Args:
+        tf: The module ``tensorflow``.
+        path: What to call the model.
+        name: The input.
+        spec: What it takes.
+        given: The shape of one example of it. An unknown batch is 1 and other sizes must be known
+            where this is None; a batch that is fixed stays, whatever the example has.
+
+    Raises:
+        ModelUnsupported: It takes no real numbers, or its sizes are not known.
+        InputMismatch: The example does not fit.
+    """
     plain = isinstance(spec, tf.TensorSpec)
     if not plain or not (spec.dtype.is_floating or spec.dtype.is_integer or spec.dtype.is_bool):
         raise ModelUnsupported(
@@ -162,13 +177,30 @@ def fix_batch(tf: Any, path: str, name: str, spec: Any) -> Any:
             expected="a dense tensor of a float, integer or boolean type",
             remedy="Export a signature that takes the model's numbers, after all preparation",
         )
-    shape = spec.shape.as_list() if spec.shape.rank is not None else None
-    if not shape or None in shape[1:] or shape[0] not in (None, 1):
+    taken = sizes_of(spec, given)
+    if given is not None:
+        whole = whole_shape(taken, given, f"{path}: {name}")
+        whole = (taken[0], *whole[1:]) if whole[:1] == (1,) and taken[0] > 1 else whole
+    else:
+        whole = (1, *taken[1:]) if taken[:1] == (-1,) else taken
+    if any(size < 0 for size in whole):
         raise ModelUnsupported(
-            f"The input '{name}' of '{path}' has sizes that are not known, or a fixed batch other "
-            "than 1",
-            found=f"{shape}, where None is unknown",
-            expected="only the batch may be unknown",
-            remedy="Export the model with a fixed input size and a batch of 1 or None",
+            f"The input '{name}' of '{path}' has sizes that are not known",
+            found=f"{taken}, where -1 is unknown",
+            expected="known sizes, or examples that have some",
+            remedy="Give examples, whose shape then holds, or export the model with a fixed input "
+            "size",
         )
-    return tf.TensorSpec([1, *shape[1:]], spec.dtype, name=spec.name)
+    return tf.TensorSpec(whole, spec.dtype, name=spec.name)
+
+
+def sizes_of(spec: Any, given: tuple[int, ...] | None) -> tuple[int, ...]:
+    """Return the shape of a ``tf.TensorSpec`` with -1 for each size that it leaves open.
+
+    Args:
+        spec: What an input takes.
+        given: The shape of one example, which is that of a row where the spec has no rank.
+    """
+    if spec.shape.rank is None:
+        return (-1,) * (1 + len(given or ()))
+    return tuple(-1 if size is None else size for size in spec.shape.as_list())

@@ -6,18 +6,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from quantline.child import stage
 from quantline.errors import ConversionFailed, ModelUnsupported, excerpt, first_few
-from quantline.quantization.interface import check_samples
-from quantline.quantization.load_original import fix_batch, load_original
+from quantline.quantization.input_sizes import describe_shapes, example_shapes, resized
+from quantline.quantization.interface import batch_of, check_samples, first_of, whole_shape
+from quantline.quantization.load_original import fixed_spec, load_original, sizes_of
 from quantline.quantization.tensorflow_backend import freeze
 from quantline.quiet import tensorflow
 from quantline.temporary import temporary_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    import numpy as np
 
     from quantline import recipe
 
@@ -28,13 +29,16 @@ class Converted:
 
     Attributes:
         content: The float ``.tflite`` file's bytes.
-        outputs: The original's outputs on each sample, by name, each of shape (1, ...).
+        outputs: The original's outputs on each sample, by name; None where the imported model is
+            the original.
         loader: The distribution that loaded the original.
+        changes: What the imported model has otherwise than the original, each as a sentence.
     """
 
     content: bytes
-    outputs: list[dict[str, np.ndarray]]
+    outputs: list[dict[str, np.ndarray]] | None
     loader: str
+    changes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,8 @@ class Frozen:
         call: The same, callable, before it was frozen.
         specs: Each input's ``tf.TensorSpec``, by name.
         loader: The distribution that loaded it.
+        original_shapes: Each input's shape as the original has it, -1 for a size that it leaves
+            open, by name.
     """
 
     folder: str
@@ -54,6 +60,7 @@ class Frozen:
     call: Callable[..., dict[str, Any]]
     specs: dict[str, Any]
     loader: str
+    original_shapes: dict[str, tuple[int, ...]]
 
 
 def run_and_convert(
@@ -80,21 +87,30 @@ def run_and_convert(
         QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
     with frozen(
-        kind, path, signature, allow_lambda=allow_lambda, allow_unsafe=allow_unsafe, limits=limits
-    ) as model:
-        taken = {name: tuple(spec.shape[1:]) for name, spec in model.specs.items()}
+        kind, path, signature, samples,
+        allow_lambda=allow_lambda, allow_unsafe=allow_unsafe, limits=limits,
+    ) as model:  # fmt: skip
+        taken = {name: tuple(spec.shape) for name, spec in model.specs.items()}
         given = check_samples(samples, taken, path)
+        wanted = {name: whole_shape(taken[name], given[name].shape[1:], path) for name in taken}
         stage("running the original model")
         outputs = []
+        batch = max((shape[0] for shape in taken.values() if shape), default=1)
+        batch = batch if wanted != taken else 1
         for index in range(len(next(iter(given.values())))):
             one = {
-                name: tensorflow().cast(given[name][index][np.newaxis], spec.dtype)
+                name: tensorflow().cast(batch_of(given[name], index, taken[name]), spec.dtype)
                 for name, spec in model.specs.items()
             }
-            outputs.append({name: value.numpy() for name, value in model.call(**one).items()})
+            found = model.call(**one)
+            outputs.append({name: first_of(value.numpy(), batch) for name, value in found.items()})
         stage("converting to a float .tflite")
         content = convert(path, model, "to a float .tflite")
-    return Converted(content, outputs, model.loader)
+        changes = describe_shapes(model.original_shapes, wanted)
+        if wanted != taken:
+            stage("giving the model a batch of 1")
+            content = resized(content, wanted, given)
+    return Converted(content, outputs, model.loader, changes)
 
 
 @contextmanager
@@ -102,17 +118,20 @@ def frozen(
     kind: str,
     path: str,
     signature: str | None,
+    samples: np.ndarray | Mapping[str, np.ndarray] | None,
     *,
     allow_lambda: bool,
     allow_unsafe: bool = False,
     limits: recipe.Limits | None = None,
 ) -> Iterator[Frozen]:
-    """Load a Keras model or a SavedModel, and save one signature of it with a batch of 1.
+    """Load a Keras model or a SavedModel, and save one signature of it with all sizes known.
 
     Args:
         kind: ``keras`` or ``saved_model``.
         path: The file or folder.
         signature: Which signature of a SavedModel.
+        samples: Model input, whose shape settles sizes that the model leaves open; None where
+            only the batch may be open.
         allow_lambda: Whether a Keras file may hold or name code.
         allow_unsafe: Whether a SavedModel may do more than compute.
         limits: How large a Keras file's description of its layers may be.
@@ -124,7 +143,12 @@ def frozen(
         kind, path, signature, allow_lambda=allow_lambda, allow_unsafe=allow_unsafe, limits=limits
     )
     stage("preparing the model")
-    specs = {name: fix_batch(tf, path, name, spec) for name, spec in original.specs.items()}
+    given = example_shapes(samples, list(original.specs))
+    specs = {
+        name: fixed_spec(tf, path, name, spec, given.get(name))
+        for name, spec in original.specs.items()
+    }
+    shapes = {name: sizes_of(spec, given.get(name)) for name, spec in original.specs.items()}
     concrete = tf.function(original.call).get_concrete_function(**specs)
     _check_outputs(path, concrete.structured_outputs)
     with temporary_folder() as temporary:
@@ -133,7 +157,7 @@ def frozen(
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         signatures = {original.key: freeze(concrete, specs)}
         tf.saved_model.save(tf.Module(), folder, signatures=signatures, options=options)
-        yield Frozen(folder, original.key, concrete, specs, original.loader)
+        yield Frozen(folder, original.key, concrete, specs, original.loader, shapes)
 
 
 def _check_outputs(path: str, outputs: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from quantline.child import run_in_child, stage
 from quantline.errors import ImportMismatch, TooFewExamples
+from quantline.quantization.interface import batch_of, first_of
 from quantline.tflite import Graph, Runtime, Tensor, read
 
 if TYPE_CHECKING:
@@ -101,25 +102,43 @@ def compare(
     }
 
 
-def run_imported(content: bytes, samples: Mapping[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
-    """Return the imported model's outputs on each sample, by name."""
+def run_imported(
+    content: bytes,
+    samples: Mapping[str, np.ndarray],
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+) -> list[dict[str, np.ndarray]]:
+    """Return a ``.tflite`` model's outputs on each sample, by name.
+
+    Args:
+        content: The file's bytes.
+        samples: array of shape (n_examples, ...) for each input, by name.
+        shapes: Each input's whole shape, by name; where it has a batch and the samples have none,
+            the outputs are those of the first of a batch of different samples. None for the sizes
+            that the file has.
+    """
     graph = read(content)
     stage("loading")
     runtime = Runtime(content)
-    stage("running")
     names = {tensor.index: name for name, tensor in inputs_of(graph).items()}
+    if shapes is not None:
+        runtime.resize(*(shapes[names[port.index]] for port in runtime.inputs))
+    stage("running")
     outputs = outputs_of(graph)
     results = []
     for index in range(len(next(iter(samples.values())))):
-        runtime.set(
-            *(
-                port.quantize(samples[names[port.index]][index].reshape(port.shape))
-                for port in runtime.inputs
-            )
-        )
+        batch = 1
+        given = []
+        for port in runtime.inputs:
+            values = samples[names[port.index]]
+            given.append(port.quantize(batch_of(values, index, port.shape)))
+            if values[index].size != given[-1].size:
+                batch = port.shape[0]
+        runtime.set(*given)
         runtime.invoke()
-        values = dict(zip((port.index for port in runtime.outputs), runtime.get(), strict=True))
-        results.append({name: values[tensor.index] for name, tensor in outputs.items()})
+        found = dict(zip((port.index for port in runtime.outputs), runtime.get(), strict=True))
+        results.append(
+            {name: first_of(found[tensor.index], batch) for name, tensor in outputs.items()}
+        )
     return results
 
 

@@ -1,0 +1,71 @@
+"""The sizes of a model's inputs, where it leaves some open or has another batch than the examples.
+
+The shape of the examples decides: see :func:`quantline.quantization.interface.whole_shape`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from quantline.quantization.interface import batch_of
+from quantline.quantization.parity import inputs_of
+from quantline.tflite import read
+from quantline.tflite.static_shapes import with_input_shapes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def example_shapes(
+    samples: np.ndarray | Mapping[str, np.ndarray] | None, names: Sequence[str]
+) -> dict[str, tuple[int, ...]]:
+    """Return the shape of one example of each input, by name; only of those that there are.
+
+    Args:
+        samples: array of shape (n_examples, ...); or one for each input, by name; or None.
+        names: The inputs.
+    """
+    if samples is None:
+        return {}
+    if isinstance(samples, Mapping):
+        return {name: samples[name].shape[1:] for name in names if name in samples}
+    return {names[0]: samples.shape[1:]} if len(names) == 1 else {}
+
+
+def resized(model: bytes, shapes: Shapes, samples: Mapping[str, np.ndarray]) -> bytes:
+    """Return a ``.tflite`` model with inputs of these shapes; this runs in a child process.
+
+    Args:
+        model: The file's bytes.
+        shapes: Each input's whole shape, by name.
+        samples: array of shape (n_examples, ...) for each input, by name.
+
+    Raises:
+        ModelUnsupported: The model cannot be run at these sizes.
+    """
+    graph = read(model)
+    names = {tensor.index: name for name, tensor in inputs_of(graph).items()}
+    order = [names[index] for index in graph.main.inputs]
+    values = [batch_of(samples[name], 0, shapes[name]) for name in order]
+    return with_input_shapes(model, [shapes[name] for name in order], values)
+
+
+def describe_shapes(before: Shapes, after: Shapes) -> tuple[str, ...]:
+    """Return a sentence for each input whose shape the examples decided, its open batch apart.
+
+    Args:
+        before: Each input's shape as the model was exported, -1 for a size left open, by name.
+        after: Its shape as it is imported.
+    """
+    return tuple(
+        f"the input '{name}' is {list(after[name])}, after the examples; exported with "
+        f"{list(shape)}, where -1 is any size"
+        for name, shape in before.items()
+        if shape[1:] != after[name][1:] or shape[:1] not in ((-1,), after[name][:1])
+        or (shape[:1] == (-1,) and after[name][0] != 1)
+    )  # fmt: skip
