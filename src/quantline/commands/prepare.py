@@ -21,7 +21,7 @@ from quantline.quantization.interface import choose_signature
 from quantline.quantization.load_original import load_original, sizes_of
 from quantline.quantization.parity import inputs_of
 from quantline.ranges import record_apart
-from quantline.sampling import UNRECORDABLE, lint
+from quantline.sampling import UNRECORDABLE, lint_together
 from quantline.tflite import read
 from quantline.unforeseen import say
 
@@ -81,9 +81,11 @@ class Prepared:
         rows = [("model", f"{about['source']['path']} ({about['source']['format']}{checked})")]
         rows += [("import", change) for change in about["changes"]]
         if self.samples is not None:
-            ends = [f"[{values.min():.4g}, {values.max():.4g}]"
-                    for values in self.samples.arrays.values()]  # fmt: skip
-            rows.append(("samples", f"{self.samples.count}, values in {' and '.join(ends)}"))
+            arrays = self.samples.arrays
+            ends = [f"{f'{name} in ' if len(arrays) > 1 else ''}[{values.min():.4g}, "
+                    f"{values.max():.4g}]" for name, values in arrays.items()]  # fmt: skip
+            said = f"values in {ends[0]}" if len(ends) == 1 else ", ".join(ends)
+            rows.append(("samples", f"{self.samples.count}, {said}"))
         return rows
 
 
@@ -119,8 +121,10 @@ def prepare(path: str, data: str | None, reading: Reading, *, lenient: bool) -> 
         # What no model can run on must be told before one is run on it to compare.
         broken = [
             each
-            for values in samples.arrays.values()
-            for each in lint(values, expected_shape=values.shape[1:])
+            for each in lint_together(
+                samples.arrays,
+                {name: (values.shape[1:], "float32") for name, values in samples.arrays.items()},
+            )
             if each.name in UNRECORDABLE and each.severity == "error"
         ]
         if broken:
@@ -133,12 +137,8 @@ def prepare(path: str, data: str | None, reading: Reading, *, lenient: bool) -> 
         return Prepared(model, imported, None)
     tensors = inputs_of(read(imported.content))
     samples = samples.named(list(tensors))
-    findings = tuple(
-        each
-        for name, tensor in tensors.items()
-        for each in lint(
-            samples.arrays[name], expected_shape=tensor.sample_shape, expected_dtype=tensor.dtype
-        )
+    findings = lint_together(
+        samples.arrays, {name: (each.sample_shape, each.dtype) for name, each in tensors.items()}
     )
     errors = {each.name for each in findings if each.severity == "error"}
     if errors & UNRECORDABLE:
