@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from quantline.quantization.interface import batch_of
 from quantline.quantization.parity import inputs_of
 from quantline.tflite import read
-from quantline.tflite.static_shapes import with_input_shapes
+from quantline.tflite.static_shapes import COUNTED, with_input_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
+
+    from quantline.tflite import Graph
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -35,6 +37,19 @@ def example_shapes(
     if isinstance(samples, Mapping):
         return {name: samples[name].shape[1:] for name in names if name in samples}
     return {names[0]: samples.shape[1:]} if len(names) == 1 else {}
+
+
+def has_open_sizes(graph: Graph) -> bool:
+    """Return True if sizes are open that do not follow from the batch, or seem to.
+
+    Of what gives as many values as it finds, as a non-max suppression does, the first size is open
+    too, and is no batch.
+    """
+    batches = {tensor.shape[:1] for tensor in inputs_of(graph).values()}
+    return any(operator.type in COUNTED for operator in graph.main.operators) or any(
+        -1 in tensor.shape[1:] or (tensor.shape[:1] == (-1,) and (-1,) not in batches)
+        for tensor in graph.main.tensors
+    )
 
 
 def resized(model: bytes, shapes: Shapes, samples: Mapping[str, np.ndarray]) -> bytes:

@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from quantline.child import stage
 from quantline.errors import ConversionFailed, ModelUnsupported, excerpt, first_few
-from quantline.quantization.input_sizes import describe_shapes, example_shapes, resized
+from quantline.quantization.input_sizes import (
+    describe_shapes,
+    example_shapes,
+    has_open_sizes,
+    resized,
+)
 from quantline.quantization.interface import batch_of, check_samples, first_of, whole_shape
 from quantline.quantization.load_original import fixed_spec, load_original, sizes_of
 from quantline.quantization.tensorflow_backend import freeze
 from quantline.quiet import tensorflow
 from quantline.temporary import temporary_folder
+from quantline.tflite import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -107,8 +113,8 @@ def run_and_convert(
         stage("converting to a float .tflite")
         content = convert(path, model, "to a float .tflite")
         changes = describe_shapes(model.original_shapes, wanted)
-        if wanted != taken:
-            stage("giving the model a batch of 1")
+        if wanted != taken or has_open_sizes(read(content)):
+            stage("giving the model the sizes of the examples")
             content = resized(content, wanted, given)
     return Converted(content, outputs, model.loader, changes)
 

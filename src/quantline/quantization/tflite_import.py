@@ -15,7 +15,7 @@ from quantline.errors import (
     ModelUnreadable,
     first_few,
 )
-from quantline.quantization.input_sizes import describe_shapes, resized
+from quantline.quantization.input_sizes import describe_shapes, has_open_sizes, resized
 from quantline.quantization.interface import check_samples, choose_signature, whole_shape
 from quantline.quantization.originals import Converted
 from quantline.quantization.parity import inputs_of, run_imported
@@ -92,13 +92,18 @@ def adapt(content: bytes, samples: np.ndarray | Mapping[str, np.ndarray], path: 
     taken = {name: tensor.shape for name, tensor in named.items()}
     given = check_samples(samples, taken, path)
     wanted = {name: whole_shape(taken[name], given[name].shape[1:], path) for name in taken}
-    adapted = with_static_batch(adapted)
-    if any(tensor.shape != wanted[name] for name, tensor in inputs_of(read(adapted)).items()):
+    alone = with_static_batch(adapted)
+    is_resized = has_open_sizes(graph) or any(
+        tensor.shape != wanted[name] for name, tensor in inputs_of(read(alone)).items()
+    )
+    if is_resized:
         stage("giving the model the sizes of the examples")
         adapted = resized(adapted, wanted, given)
         changes += describe_shapes(taken, wanted)
+    else:
+        adapted = alone
     outputs = None
-    if changes:
+    if changes or is_resized:
         stage("running the file as it was")
         fixed = {
             name: (taken[name][0], *shape[1:]) if taken[name][:1] > (1,) else shape

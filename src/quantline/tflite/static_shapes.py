@@ -32,8 +32,9 @@ _SIZES = {
 }  # fmt: skip
 _BATCH_FIRST = {"BROADCAST_TO": 1, "FILL": 0, "RESHAPE": 1, "SCATTER_ND": 2, "SLICE": 2,
                 "STRIDED_SLICE": 2, "TRANSPOSE_CONV": 0}  # fmt: skip
-# How many values these give depends on the values that they are given.
-_COUNTED = {"WHERE", "UNIQUE"}
+# How many values these give depends on the values that they are given, or may do so.
+_BY_VALUES = {"WHERE", "UNIQUE"}
+COUNTED = _BY_VALUES | {"NON_MAX_SUPPRESSION_V4", "NON_MAX_SUPPRESSION_V5", "RANGE"}
 _NOT_FOLDED = {"CALL", "CALL_ONCE", "DEQUANTIZE", "HASHTABLE", "IF", "MULTINOMIAL", "QUANTIZE",
                "RANDOM_STANDARD_NORMAL", "RANDOM_UNIFORM", "READ_VARIABLE", "STABLEHLO_COMPOSITE",
                "VAR_HANDLE", "WHILE"}  # fmt: skip
@@ -126,7 +127,7 @@ def _classified(graph: Subgraph) -> tuple[set[int], set[int]]:
             for place in _SIZES.get(operator.type, ())
             if place < len(operator.inputs)
         )
-        if operator.type in _COUNTED or unknown or counted & set(inputs):
+        if operator.type in _BY_VALUES or unknown or counted & set(inputs):
             counted.update(operator.outputs)
         elif operator.type in {"SHAPE", "RANK"} or _follows(operator, inputs, known):
             known.update(operator.outputs)
