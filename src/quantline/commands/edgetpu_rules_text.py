@@ -1,4 +1,4 @@
-"""What of a prediction rests on few compiled models, as text."""
+"""The part of a prediction that rests on few compiled models, as text."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class Prepared:
             else ""
         )
         rows = [("model", f"{about['source']['path']} ({about['source']['format']}{checked})")]
-        rows += [("import", change) for change in about["changes"]]
+        rows += [("import", sentence) for sentence in about["rebuilt"]]
         if self.samples is not None:
             arrays = self.samples.arrays
             ends = [f"{f'{name} in ' if len(arrays) > 1 else ''}[{values.min():.4g}, "
@@ -176,7 +176,13 @@ def _inputs(
 
 
 def inputs_of_original(kind: str, model: recipe.Model, limits: recipe.Limits) -> Inputs:
-    """Load a Keras model or a SavedModel, in a child process, and return its inputs."""
+    """Load a Keras model or a SavedModel, in a child process, and return its inputs.
+
+    Args:
+        kind: ``keras`` or ``saved_model``.
+        model: The file or folder, and how it is read.
+        limits: How large a Keras file's description of its layers may be.
+    """
     _, original = load_original(
         kind, model.path, model.signature, allow_lambda=model.allow_lambda,
         allow_unsafe=model.allow_unsafe, limits=limits,

@@ -36,7 +36,7 @@ class FloatModel:
 
     Attributes:
         content: The float ``.tflite`` file's bytes.
-        about: Plain JSON values: source, hashes, signature, changes, parity, versions.
+        about: Plain JSON values: source, hashes, signature, what was rebuilt, parity, versions.
     """
 
     content: bytes
@@ -107,8 +107,8 @@ def import_float(
             confined=True,
         )
     content, loader = converted.content, converted.loader
-    for change in converted.changes:
-        logger.info("'%s': %s.", path, change)
+    for sentence in converted.rebuilt:
+        logger.info("'%s': %s.", path, sentence)
     graph = read(content, f"'{path}'")
     taken = {name: tensor.shape for name, tensor in inputs_of(graph).items()}
     given = check_samples(samples, taken, str(path))
@@ -123,7 +123,7 @@ def import_float(
         "inputs": _ports(inputs_of(graph)),
         "outputs": _ports(outputs_of(graph)),
         "loaded_with": loader,
-        "changes": list(converted.changes),
+        "rebuilt": list(converted.rebuilt),
         "parity": compare(
             content, given, converted.outputs, parity.tolerance, str(path), limits.memory_gib
         ),

@@ -1,4 +1,4 @@
-"""The sizes of a model's inputs, where it leaves some open or has another batch than the examples.
+"""The sizes and types of inputs, where a model leaves some open or examples have others.
 
 The shape of the examples decides: see :func:`quantline.quantization.interface.whole_shape`.
 """
@@ -11,32 +11,15 @@ from typing import TYPE_CHECKING
 from quantline.quantization.interface import batch_of
 from quantline.quantization.parity import inputs_of
 from quantline.tflite import read
+from quantline.tflite.integer_inputs import with_integer_inputs
 from quantline.tflite.static_shapes import COUNTED, with_input_shapes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
 
     from quantline.tflite import Graph
 
 Shapes = Mapping[str, tuple[int, ...]]
-
-
-def example_shapes(
-    samples: np.ndarray | Mapping[str, np.ndarray] | None, names: Sequence[str]
-) -> dict[str, tuple[int, ...]]:
-    """Return the shape of one example of each input, by name; only of those that there are.
-
-    Args:
-        samples: array of shape (n_examples, ...); or one for each input, by name; or None.
-        names: The inputs.
-    """
-    if samples is None:
-        return {}
-    if isinstance(samples, Mapping):
-        return {name: samples[name].shape[1:] for name in names if name in samples}
-    return {names[0]: samples.shape[1:]} if len(names) == 1 else {}
 
 
 def has_open_sizes(graph: Graph) -> bool:
@@ -68,6 +51,25 @@ def resized(model: bytes, shapes: Shapes, samples: Mapping[str, np.ndarray]) -> 
     order = [names[index] for index in graph.main.inputs]
     values = [batch_of(samples[name], 0, shapes[name]) for name in order]
     return with_input_shapes(model, [shapes[name] for name in order], values)
+
+
+def with_integers(model: bytes) -> tuple[bytes, tuple[str, ...]]:
+    """Return a ``.tflite`` model with integer inputs where it only cast them to integers.
+
+    Args:
+        model: The file's bytes.
+
+    Returns:
+        The model, and a sentence for each input that is an integer now.
+    """
+    made, integers = with_integer_inputs(model)
+    graph = read(made)
+    names = {tensor.index: name for name, tensor in inputs_of(graph).items()}
+    return made, tuple(
+        f"the input '{names[graph.main.inputs[place]]}' is {dtype}, as the model only casts it to "
+        f"{dtype}"
+        for place, dtype in integers.items()
+    )
 
 
 def describe_shapes(before: Shapes, after: Shapes) -> tuple[str, ...]:

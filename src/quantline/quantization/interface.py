@@ -128,6 +128,16 @@ def whole_shape(taken: tuple[int, ...], given: tuple[int, ...], model: str) -> t
     raise _mismatch(given, taken[1:] if is_batch else taken, model)
 
 
+def is_row(values: np.ndarray, shape: tuple[int, ...]) -> bool:
+    """Return True if an example of an array is one row of a batch of several.
+
+    Args:
+        values: array of shape (n_examples, ...).
+        shape: The input's whole shape.
+    """
+    return bool(shape) and shape[0] > 1 and prod(values.shape[1:]) * shape[0] == prod(shape)
+
+
 def batch_of(values: np.ndarray, index: int, shape: tuple[int, ...]) -> np.ndarray:
     """Return an example as an input of a shape takes it, with those that follow in its batch.
 
@@ -136,7 +146,7 @@ def batch_of(values: np.ndarray, index: int, shape: tuple[int, ...]) -> np.ndarr
         index: Which example.
         shape: The input's whole shape.
     """
-    count = shape[0] if shape and values[index].size != prod(shape) else 1
+    count = shape[0] if is_row(values, shape) else 1
     rows = [values[(index + row) % len(values)] for row in range(count)]
     return np.stack(rows).reshape(shape)
 

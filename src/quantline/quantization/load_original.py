@@ -14,7 +14,13 @@ from quantline.errors import (
     first_few,
     first_line,
 )
-from quantline.loading import load_keras, parsed_saved_model, refused_operators
+from quantline.loading import (
+    load_keras,
+    parsed_saved_model,
+    refused_operators,
+    rename_layers,
+    unroll,
+)
 from quantline.quantization.interface import choose_signature, whole_shape
 from quantline.quiet import tensorflow
 
@@ -35,12 +41,14 @@ class Original:
         call: Takes tensors by input name, returns tensors by output name.
         specs: Each input's ``tf.TensorSpec``, by name.
         loader: The distribution that loaded it.
+        unrolled: Names of recurrent layers that are written out step by step.
     """
 
     key: str
     call: Callable[..., dict[str, Any]]
     specs: dict[str, Any]
     loader: str
+    unrolled: tuple[str, ...] = ()
 
 
 def load_original(
@@ -92,6 +100,8 @@ def _keras_original(
             expected="a functional model, or a Sequential one that begins with keras.Input(shape)",
             remedy="Export it as a SavedModel with model.export('folder')",
         )
+    rename_layers(model)
+    unrolled = unroll(model)
     names = [tensor.name for tensor in tensors]
     structure = getattr(model, "input", None)
 
@@ -110,7 +120,7 @@ def _keras_original(
         tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype, name=tensor.name)
         for tensor in tensors
     }
-    return Original(key, call, specs, loader)
+    return Original(key, call, specs, loader, tuple(unrolled))
 
 
 def _saved_model_original(
@@ -152,34 +162,38 @@ def _refuse_unsafe(path: str) -> None:
         )
 
 
-def fixed_spec(
-    tf: Any, path: str, name: str, spec: Any, given: tuple[int, ...] | None = None
+def fix_batch(
+    tf: Any, path: str, name: str, spec: Any, sample: tuple[int, ...] | None = None
 ) -> Any:
     """Return an input's ``tf.TensorSpec`` with all sizes known.
 
     Args:
         tf: The module ``tensorflow``.
         path: What to call the model.
-        name: The input.
-        spec: What it takes.
-        given: The shape of one example of it. An unknown batch is 1 and other sizes must be known
-            where this is None; a batch that is fixed stays, whatever the example has.
+        name: What to call the input.
+        spec: What the original says of it.
+        sample: The shape of a sample, which decides sizes that are open; a batch that is fixed
+            stays. None without samples: an open batch is 1.
 
     Raises:
-        ModelUnsupported: It takes no real numbers, or its sizes are not known.
-        InputMismatch: The example does not fit.
+        ModelUnsupported: It holds no real numbers, or its sizes are not known.
+        InputMismatch: The sample does not fit.
     """
     plain = isinstance(spec, tf.TensorSpec)
     if not plain or not (spec.dtype.is_floating or spec.dtype.is_integer or spec.dtype.is_bool):
+        kind = spec.dtype.name if plain else type(spec).__name__
         raise ModelUnsupported(
             f"The input '{name}' of '{path}' does not hold real numbers",
-            found=f"{spec.dtype.name if plain else type(spec).__name__}",
+            found=kind,
             expected="a dense tensor of a float, integer or boolean type",
-            remedy="Export a signature that takes the model's numbers, after all preparation",
+            remedy="Look up texts in the program that calls the model, and export the model from "
+            "behind its text processing, so that it takes their numbers"
+            if kind == "string"
+            else "Export a signature that takes the model's numbers, after all preparation",
         )
-    taken = sizes_of(spec, given)
-    if given is not None:
-        whole = whole_shape(taken, given, f"{path}: {name}")
+    taken = sizes_of(spec, sample)
+    if sample is not None:
+        whole = whole_shape(taken, sample, f"{path}: {name}")
         whole = (taken[0], *whole[1:]) if whole[:1] == (1,) and taken[0] > 1 else whole
     else:
         whole = (1, *taken[1:]) if taken[:1] == (-1,) else taken
@@ -187,20 +201,19 @@ def fixed_spec(
         raise ModelUnsupported(
             f"The input '{name}' of '{path}' has sizes that are not known",
             found=f"{taken}, where -1 is unknown",
-            expected="known sizes, or examples that have some",
-            remedy="Give examples, whose shape then holds, or export the model with a fixed input "
-            "size",
+            expected="known sizes, or samples, whose shape then holds",
+            remedy="Give samples of the size that is wanted, or export the model with a fixed one",
         )
     return tf.TensorSpec(whole, spec.dtype, name=spec.name)
 
 
-def sizes_of(spec: Any, given: tuple[int, ...] | None) -> tuple[int, ...]:
+def sizes_of(spec: Any, sample: tuple[int, ...] | None) -> tuple[int, ...]:
     """Return the shape of a ``tf.TensorSpec`` with -1 for each size that it leaves open.
 
     Args:
         spec: What an input takes.
-        given: The shape of one example, which is that of a row where the spec has no rank.
+        sample: The shape of a sample, which is that of a row where the spec has no rank.
     """
     if spec.shape.rank is None:
-        return (-1,) * (1 + len(given or ()))
+        return (-1,) * (1 + len(sample or ()))
     return tuple(-1 if size is None else size for size in spec.shape.as_list())

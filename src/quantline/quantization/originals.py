@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from quantline.child import stage
-from quantline.errors import ConversionFailed, ModelUnsupported, excerpt, first_few
 from quantline.quantization.input_sizes import (
     describe_shapes,
-    example_shapes,
     has_open_sizes,
     resized,
+    with_integers,
 )
-from quantline.quantization.interface import batch_of, check_samples, first_of, whole_shape
-from quantline.quantization.load_original import fixed_spec, load_original, sizes_of
-from quantline.quantization.tensorflow_backend import freeze
+from quantline.quantization.interface import (
+    batch_of,
+    check_samples,
+    first_of,
+    is_row,
+    whole_shape,
+)
+from quantline.quantization.lacking import refusal
+from quantline.quantization.load_original import fix_batch, load_original, sizes_of
+from quantline.quantization.rebuilt import unrolling, widening
+from quantline.quantization.trace import trace
+from quantline.quantization.trained_ranges import trained_ranges
 from quantline.quiet import tensorflow
 from quantline.temporary import temporary_folder
-from quantline.tflite import read
+from quantline.tflite import read, with_port_names, with_simulated_shapes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     import numpy as np
 
     from quantline import recipe
+    from quantline.quantization.trace import Traced
 
 
 @dataclass(frozen=True)
@@ -38,35 +48,40 @@ class Converted:
         outputs: The original's outputs on each sample, by name; None where the imported model is
             the original.
         loader: The distribution that loaded the original.
-        changes: What the imported model has otherwise than the original, each as a sentence.
+        rebuilt: What is computed in another way than by the original, as sentences.
     """
 
     content: bytes
     outputs: list[dict[str, np.ndarray]] | None
     loader: str
-    changes: tuple[str, ...] = ()
+    rebuilt: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Frozen:
-    """A loaded model with a batch of 1, saved again with its variables as constants.
+    """A loaded model with a batch of 1, saved again.
 
     Attributes:
         folder: A SavedModel folder, which is there for as long as the context lasts.
         key: Its only signature's key.
-        call: The same, callable, before it was frozen.
-        specs: Each input's ``tf.TensorSpec``, by name.
+        traced: What was saved.
         loader: The distribution that loaded it.
+        unrolled: Names of recurrent layers that are written out step by step.
         original_shapes: Each input's shape as the original has it, -1 for a size that it leaves
             open, by name.
     """
 
     folder: str
     key: str
-    call: Callable[..., dict[str, Any]]
-    specs: dict[str, Any]
+    traced: Traced
     loader: str
+    unrolled: tuple[str, ...]
     original_shapes: dict[str, tuple[int, ...]]
+
+    @property
+    def specs(self) -> dict[str, Any]:
+        """Each input's ``tf.TensorSpec``, by the original's names."""
+        return self.traced.specs
 
 
 def run_and_convert(
@@ -93,30 +108,68 @@ def run_and_convert(
         QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
     with frozen(
-        kind, path, signature, samples,
-        allow_lambda=allow_lambda, allow_unsafe=allow_unsafe, limits=limits,
+        kind, path, signature, shapes_of(samples), allow_lambda=allow_lambda,
+        allow_unsafe=allow_unsafe, limits=limits,
     ) as model:  # fmt: skip
-        taken = {name: tuple(spec.shape) for name, spec in model.specs.items()}
+        traced = model.traced
+        taken = {name: tuple(spec.shape) for name, spec in traced.specs.items()}
         given = check_samples(samples, taken, path)
         wanted = {name: whole_shape(taken[name], given[name].shape[1:], path) for name in taken}
         stage("running the original model")
-        outputs = []
-        batch = max((shape[0] for shape in taken.values() if shape), default=1)
-        batch = batch if wanted != taken else 1
-        for index in range(len(next(iter(given.values())))):
-            one = {
-                name: tensorflow().cast(batch_of(given[name], index, taken[name]), spec.dtype)
-                for name, spec in model.specs.items()
-            }
-            found = model.call(**one)
-            outputs.append({name: first_of(value.numpy(), batch) for name, value in found.items()})
+        outputs = _run(traced.call, traced.specs, given)
+        rebuilt = list(describe_shapes(model.original_shapes, wanted))
+        if traced.widened is not None:
+            narrow, outputs = outputs, _run(traced.widened, traced.specs, given)
+            rebuilt.append(widening(path, traced.narrow, narrow, outputs))
         stage("converting to a float .tflite")
-        content = convert(path, model, "to a float .tflite")
-        changes = describe_shapes(model.original_shapes, wanted)
+        content = with_simulated_shapes(convert(path, model, "to a float .tflite"))
         if wanted != taken or has_open_sizes(read(content)):
-            stage("giving the model the sizes of the examples")
+            stage("giving the model the sizes of the samples")
             content = resized(content, wanted, given)
-    return Converted(content, outputs, model.loader, changes)
+        content, integers = with_integers(content)
+        rebuilt += integers
+    trained = trained_ranges(read(content))
+    if trained:
+        rebuilt.append(
+            f"trained with simulated quantization: the ranges of {len(trained)} tensors are those "
+            "of the training (read)"
+        )
+    if model.unrolled:
+        rebuilt.append(unrolling(model.unrolled, content))
+    return Converted(content, outputs, model.loader, tuple(rebuilt))
+
+
+def shapes_of(samples: np.ndarray | Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
+    """Return the shape of a sample of each input, by name; of a single array by ``""``.
+
+    Args:
+        samples: array of shape (n_examples, ...); or one for each input, by name.
+    """
+    if not isinstance(samples, Mapping):
+        return {"": samples.shape[1:]}
+    return {name: values.shape[1:] for name, values in samples.items()}
+
+
+def _run(
+    call: Callable[..., dict[str, Any]], specs: Mapping[str, Any], samples: Mapping[str, np.ndarray]
+) -> list[dict[str, np.ndarray]]:
+    """Return a model's outputs on each sample, by name."""
+    outputs = []
+    shapes = {name: tuple(spec.shape) for name, spec in specs.items()}
+    batches = [shape[0] for name, shape in shapes.items() if is_row(samples[name], shape)]
+    for index in range(len(next(iter(samples.values())))):
+        one = {
+            name: tensorflow().cast(batch_of(samples[name], index, shapes[name]), spec.dtype)
+            for name, spec in specs.items()
+        }
+        found = call(**one)
+        outputs.append(
+            {
+                name: first_of(value.numpy(), max(batches, default=1))
+                for name, value in found.items()
+            }
+        )
+    return outputs
 
 
 @contextmanager
@@ -124,20 +177,20 @@ def frozen(
     kind: str,
     path: str,
     signature: str | None,
-    samples: np.ndarray | Mapping[str, np.ndarray] | None,
+    shapes: Mapping[str, tuple[int, ...]],
     *,
     allow_lambda: bool,
     allow_unsafe: bool = False,
     limits: recipe.Limits | None = None,
 ) -> Iterator[Frozen]:
-    """Load a Keras model or a SavedModel, and save one signature of it with all sizes known.
+    """Load a Keras model or a SavedModel, and save one signature of it with a batch of 1.
 
     Args:
         kind: ``keras`` or ``saved_model``.
         path: The file or folder.
         signature: Which signature of a SavedModel.
-        samples: Model input, whose shape settles sizes that the model leaves open; None where
-            only the batch may be open.
+        shapes: The shape of a sample of each input, by name; of a single one by ``""``. They settle
+            sizes that are not known.
         allow_lambda: Whether a Keras file may hold or name code.
         allow_unsafe: Whether a SavedModel may do more than compute.
         limits: How large a Keras file's description of its layers may be.
@@ -149,37 +202,25 @@ def frozen(
         kind, path, signature, allow_lambda=allow_lambda, allow_unsafe=allow_unsafe, limits=limits
     )
     stage("preparing the model")
-    given = example_shapes(samples, list(original.specs))
     specs = {
-        name: fixed_spec(tf, path, name, spec, given.get(name))
+        name: fix_batch(tf, path, name, spec, shapes.get(name, shapes.get("")))
         for name, spec in original.specs.items()
     }
-    shapes = {name: sizes_of(spec, given.get(name)) for name, spec in original.specs.items()}
-    concrete = tf.function(original.call).get_concrete_function(**specs)
-    _check_outputs(path, concrete.structured_outputs)
+    open_shapes = {
+        name: sizes_of(spec, shapes.get(name, shapes.get("")))
+        for name, spec in original.specs.items()
+    }
+    traced = trace(tf, path, original, specs)
     with temporary_folder() as temporary:
         folder = str(temporary / "saved_model")
+        module = tf.Module()
+        module.variables_read = list(traced.variables)
         # The gradients of functions such as swish are nobody's here, and cannot be saved.
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-        signatures = {original.key: freeze(concrete, specs)}
-        tf.saved_model.save(tf.Module(), folder, signatures=signatures, options=options)
-        yield Frozen(folder, original.key, concrete, specs, original.loader, shapes)
-
-
-def _check_outputs(path: str, outputs: Mapping[str, Any]) -> None:
-    kinds = {name: getattr(each, "dtype", None) for name, each in outputs.items()}
-    wrong = [
-        f"'{name}' ({kind.name if kind is not None else type(outputs[name]).__name__})"
-        for name, kind in kinds.items()
-        if kind is None or not (kind.is_floating or kind.is_integer or kind.is_bool)
-    ]
-    if wrong or not outputs:
-        raise ModelUnsupported(
-            f"'{path}' has outputs that do not hold real numbers",
-            found=first_few(wrong) or "no output",
-            expected="outputs of a float, integer or boolean type",
-            remedy="Export a signature that returns the model's numbers, without decoding them",
+        tf.saved_model.save(
+            module, folder, signatures={original.key: traced.served}, options=options
         )
+        yield Frozen(folder, original.key, traced, original.loader, original.unrolled, open_shapes)
 
 
 def convert(path: str, model: Frozen, to: str, **settings: Any) -> bytes:
@@ -194,18 +235,16 @@ def convert(path: str, model: Frozen, to: str, **settings: Any) -> bytes:
     Raises:
         ConversionFailed: TensorFlow refuses the model.
     """
-    lite = tensorflow().lite
+    lite, traced = tensorflow().lite, model.traced
     try:
         converter = lite.TFLiteConverter.from_saved_model(model.folder, signature_keys=[model.key])
         for name, value in settings.items():
             owner = converter.target_spec if hasattr(converter.target_spec, name) else converter
             setattr(owner, name, value)
-        return bytes(converter.convert())
+        content = bytes(converter.convert())
     except Exception as error:  # ConverterError and what MLIR raises have no common base
-        raise ConversionFailed(
-            f"TensorFlow cannot convert '{path}' {to}",
-            found=excerpt(str(error), lambda line: "op" in line.lower()) or type(error).__name__,
-            expected="a model of TensorFlow Lite's builtin operators",
-            remedy="Replace the operators it names with ones that TensorFlow Lite has",
-            details=str(error),
-        ) from error
+        raise refusal(path, to, error) from error
+    if all(plain == name for ports in (traced.inputs, traced.outputs)
+           for plain, name in ports.items()):  # fmt: skip
+        return content
+    return with_port_names(content, traced.inputs, traced.outputs)

@@ -9,7 +9,7 @@ import numpy as np
 
 from quantline.child import run_in_child, stage
 from quantline.errors import ImportMismatch, TooFewExamples
-from quantline.quantization.interface import batch_of, first_of
+from quantline.quantization.interface import batch_of, first_of, is_row
 from quantline.ranges.not_finite import first_not_finite
 from quantline.tflite import Graph, Runtime, Tensor, read
 
@@ -150,14 +150,11 @@ def run_imported(
     outputs = outputs_of(graph)
     results = []
     for index in range(len(next(iter(samples.values())))):
-        batch = 1
-        given = []
-        for port in runtime.inputs:
-            values = samples[names[port.index]]
-            given.append(port.quantize(batch_of(values, index, port.shape)))
-            if values[index].size != given[-1].size:
-                batch = port.shape[0]
-        runtime.set(*given)
+        arrays = [(samples[names[port.index]], port) for port in runtime.inputs]
+        batch = max([port.shape[0] for each, port in arrays if is_row(each, port.shape)], default=1)
+        runtime.set(
+            *(port.quantize(batch_of(values, index, port.shape)) for values, port in arrays)
+        )
         runtime.invoke()
         found = dict(zip((port.index for port in runtime.outputs), runtime.get(), strict=True))
         results.append(

@@ -85,11 +85,13 @@ def quantize(start: PublicPath, scheme: str, input_type: str, output_type: str) 
         QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
     source = start.source
+    first = start.samples[0]
+    named = first if isinstance(first, Mapping) else {"": first}
     with frozen(
         start.kind,
         source.path,
         source.signature,
-        _one_of_each(start.samples[0]),
+        {name: np.shape(value) for name, value in named.items()},
         allow_lambda=source.allow_lambda,
         allow_unsafe=source.allow_unsafe,
     ) as model:
@@ -116,13 +118,6 @@ def quantize(start: PublicPath, scheme: str, input_type: str, output_type: str) 
             inference_output_type=tf.as_dtype(output_type),
             _experimental_disable_per_channel=scheme == "int8_per_tensor",
         )
-
-
-def _one_of_each(sample: Sample) -> np.ndarray | dict[str, np.ndarray]:
-    """Return a sample as the only one of an array, or of an array for each input."""
-    if isinstance(sample, Mapping):
-        return {name: np.asarray(value)[np.newaxis] for name, value in sample.items()}
-    return np.asarray(sample)[np.newaxis]
 
 
 def _as_taken(sample: Sample, name: str, spec: Any) -> np.ndarray:

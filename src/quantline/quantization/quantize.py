@@ -16,6 +16,7 @@ from quantline.quantization.pinning import pin, settle
 from quantline.quantization.public_path import public_path
 from quantline.quantization.schemes import SCHEMES, unsupported, with_types
 from quantline.quantization.search import search
+from quantline.quantization.trained_ranges import as_trained
 from quantline.ranges import Feed, choose, record
 from quantline.tflite import Runtime, read
 
@@ -104,7 +105,7 @@ def _from_ranges(
         best = found.best
         update = {"method": best.method, "percentile": best.percentile or chosen.percentile}
         chosen, correct = chosen.model_copy(update=update), best.bias_correction
-    bounds = pin(graph, choose(ranges, chosen), conversion)
+    bounds = pin(graph, as_trained(graph, choose(ranges, chosen)), conversion)
     made = make(model, graph, [bounds], conversion, public_path(source, conversion, samples, graph))
     content, layers = made.contents[0], 0
     if correct:
@@ -143,7 +144,7 @@ def _search(
     values = list(Feed(graph, Runtime(model, 1).inputs).prepare(samples))
 
     def fit(bounds: Bounds) -> Bounds:
-        return pin(graph, bounds, conversion)
+        return pin(graph, as_trained(graph, bounds), conversion)
 
     def trial(choices: Sequence[Bounds]) -> Sequence[bytes]:
         return make(model, graph, choices, conversion).contents

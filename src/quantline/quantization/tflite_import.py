@@ -15,14 +15,18 @@ from quantline.errors import (
     ModelUnreadable,
     first_few,
 )
-from quantline.quantization.input_sizes import describe_shapes, has_open_sizes, resized
+from quantline.quantization.input_sizes import (
+    describe_shapes,
+    has_open_sizes,
+    resized,
+    with_integers,
+)
 from quantline.quantization.interface import check_samples, choose_signature, whole_shape
 from quantline.quantization.originals import Converted
 from quantline.quantization.parity import inputs_of, run_imported
 from quantline.reading import read_file
 from quantline.tflite import Graph, read, with_signature, with_static_batch
 from quantline.tflite.graph import parse
-from quantline.tflite.integer_inputs import with_integer_inputs
 from quantline.tflite.widen import is_narrow, widened
 
 if TYPE_CHECKING:
@@ -75,20 +79,15 @@ def adapt(content: bytes, samples: np.ndarray | Mapping[str, np.ndarray], path: 
     Raises:
         QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
-    adapted, changes = content, []
+    adapted, rebuilt = content, []
     if is_narrow(parse(content)):
         stage("widening the weights")
-        changes.append(_describe_widening(read(content)))
+        rebuilt.append(_describe_widening(read(content)))
         adapted = widened(adapted)
-    adapted, integers = with_integer_inputs(adapted)
+    adapted, integers = with_integers(adapted)
+    rebuilt += integers
     graph = read(adapted)
     named = inputs_of(graph)
-    by_index = {tensor.index: name for name, tensor in named.items()}
-    for position, dtype in integers.items():
-        changes.append(
-            f"the input '{by_index[graph.main.inputs[position]]}' is {dtype}: the model only cast "
-            f"it to {dtype}"
-        )
     taken = {name: tensor.shape for name, tensor in named.items()}
     given = check_samples(samples, taken, path)
     wanted = {name: whole_shape(taken[name], given[name].shape[1:], path) for name in taken}
@@ -99,18 +98,18 @@ def adapt(content: bytes, samples: np.ndarray | Mapping[str, np.ndarray], path: 
     if is_resized:
         stage("giving the model the sizes of the examples")
         adapted = resized(adapted, wanted, given)
-        changes += describe_shapes(taken, wanted)
+        rebuilt += describe_shapes(taken, wanted)
     else:
         adapted = alone
     outputs = None
-    if changes or is_resized:
+    if rebuilt or is_resized:
         stage("running the file as it was")
         fixed = {
             name: (taken[name][0], *shape[1:]) if taken[name][:1] > (1,) else shape
             for name, shape in wanted.items()
         }
         outputs = run_imported(content, given, fixed)
-    return Converted(adapted, outputs, _LOADER, tuple(changes))
+    return Converted(adapted, outputs, _LOADER, tuple(rebuilt))
 
 
 def _describe_widening(graph: Graph) -> str:

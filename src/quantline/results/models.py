@@ -68,7 +68,7 @@ class FloatImport(Part):
     inputs: dict[str, Port]
     outputs: dict[str, Port]
     loaded_with: str
-    changes: Many[str] = Field(default_factory=list)  # against the original
+    rebuilt: Many[str] = Field(default=[])  # what is computed in another way than by the original
     parity: dict[str, Any]  # how far it is from the original
     versions: dict[str, str]
     training: Training | None = None  # of a model that the project trained

@@ -125,6 +125,19 @@ def test_a_published_log_of_a_network_with_a_scale_for_each_channel():
     assert found / 2**20 == pytest.approx(1.82, rel=0.02)
 
 
+def test_a_published_log_of_units_of_different_scales(model):
+    """MNIST's 784 pixels to 10 classes by TensorFlow 2.18: 49.75 KiB (tensorflow issue 73946)."""
+    image = model.unary("QUANTIZE", model.tensor(1, 28, 28, dtype="uint8"), (1, 28, 28))
+    vector = model.unary("RESHAPE", image, (1, 784))
+    weights = model.weights(10, 784, scales=tuple(range(1, 11)))
+    result = model.tensor(1, 10)
+    bias = model.tensor(10, dtype="int32", values=1)
+    model.add("FULLY_CONNECTED", [vector, weights, bias], [result])
+    found = sizes(model, model.unary("QUANTIZE", result))
+    assert sum(each.bytes for each in found) / 2**10 == 49.75
+    assert sum(each.low for each in found) == 16 * (784 + 12)
+
+
 def test_only_what_was_chosen_is_counted(model):
     last = model.unary("RELU", model.tensor(1, 8))
     assert parameter_bytes(model.graph(last).main, [], 14) == {}

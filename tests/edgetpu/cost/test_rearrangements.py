@@ -1,4 +1,4 @@
-"""What operators without weights need, against sizes read from compiled models."""
+"""The bytes of operators without weights, against sizes read from compiled models."""
 
 from __future__ import annotations
 
@@ -99,8 +99,8 @@ def test_a_convolution_spreads_its_outputs_for_a_reshape(model, channels, new, o
 def test_an_output_that_others_read_too_is_not_spread(model):
     mapped = model.tensor(1, 8, 8, 6)
     model.add("CONV_2D", [model.tensor(1, 8, 8, 96), model.weights(6, 1, 1, 96), -1], [mapped])
-    apart = model.unary("RELU", mapped)
-    found = sizes(model, apart, model.unary("RESHAPE", mapped, (1, 384, 1)))
+    second = model.unary("RELU", mapped)
+    found = sizes(model, second, model.unary("RESHAPE", mapped, (1, 384, 1)))
     assert found[0].bytes == 16 * 96
 
 

@@ -14,8 +14,8 @@ ALIGNMENT = 64  # bytes, of each operator's parameters
 BLOCK = 4  # inputs, and outputs, of the smallest block of weights; channels of a pixel
 WORD = 4  # bytes of a bias, a scale or a zero point
 
+MANY = 64  # outputs; more are filled up to multiples of it
 _LANES = 16  # outputs that are computed at once
-_MANY = 64  # outputs; more are filled up to multiples of it
 
 
 def up(count: int, block: int) -> int:
@@ -30,7 +30,7 @@ def aligned(size: int) -> int:
 
 def filled(outputs: int) -> int:
     """Return how many outputs a matrix is stored with."""
-    return up(outputs, _MANY if outputs > _MANY else _LANES)
+    return up(outputs, MANY if outputs > MANY else _LANES)
 
 
 def matrix(inputs: int, outputs: int, words: int = 1) -> int:

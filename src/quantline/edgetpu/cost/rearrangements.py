@@ -95,8 +95,8 @@ def _concatenation(operator: Operator, tensors: Sequence[Tensor]) -> Part:
     if not any(each % _PLACED for each in starts):
         return exactly("whole blocks joined", 0)
     product = matrix(sum(up(each, BLOCK) for each in joined), sum(joined))
-    apart = any(each % BLOCK for each in starts)
-    return between("parts of blocks joined", product if apart else 0, 0, product)
+    is_broken = any(each % BLOCK for each in starts)
+    return between("parts of blocks joined", product if is_broken else 0, 0, product)
 
 
 def _cut(operator: Operator, tensors: Sequence[Tensor]) -> Part:

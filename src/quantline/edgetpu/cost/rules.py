@@ -62,6 +62,10 @@ _MECHANISMS = {
     "a scale for each channel": (
         "where outputs differ in scale, 32 bits for it and 32 for the weights' zero point"
     ),
+    "units of different scales": (
+        "a fully connected layer whose units differ in scale has them filled up to 64, as a "
+        "published log has it"
+    ),
     "a single output": "a convolution to one output takes a block of 4 outputs, not of 16",
     "few outputs": "a convolution to 2, 3 or 4 outputs may take a block of 4 outputs, or one of 16",
     "one channel to many": "a depthwise convolution of one channel is stored as a convolution",
@@ -202,7 +206,7 @@ class Sum:
 
     @property
     def is_known(self) -> bool:
-        """Whether the bounds lie within ``FAR`` of the prediction, or within ``NEAR``."""
+        """Return whether the bounds lie within ``FAR`` of the prediction, or within ``NEAR``."""
         most = max(self.bytes - self.low, self.high - self.bytes)
         return most <= max(self.bytes * FAR, NEAR)
 

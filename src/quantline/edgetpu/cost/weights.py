@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from quantline.edgetpu.cost.blocks import (
     BLOCK,
+    MANY,
     WORD,
     aligned,
     channels,
@@ -58,9 +59,7 @@ def weights(
     rows = BLOCK if small and outputs == found.outputs else filled(outputs)
     words = _words(operator, found, tensors, runtime_version, rows)
     size = _rest(rows * inputs, words)
-    kind = (
-        "fully connected weights" if operator.type == "FULLY_CONNECTED" else "convolution weights"
-    )
+    kind = "fully connected weights" if dense else "convolution weights"
     if operator.type == "TRANSPOSE_CONV":
         parts.append(between("transposed convolution", size, size * _phases(operator, found)))
     elif _is_convolution(found) and operator.type == "DEPTHWISE_CONV_2D":
@@ -75,6 +74,10 @@ def weights(
         parts.append(between("few outputs", size, size + (filled(found.outputs) - rows) * each))
     else:
         parts.append(exactly("a single output" if rows == BLOCK else kind, size))
+        if dense and _differ(found.weights) and up(rows, MANY) > rows:
+            each = inputs + sum(part.bytes for part in words) // rows
+            more = (up(rows, MANY) - rows) * each
+            parts.append(between("units of different scales", more, 0))
     return parts + words
 
 
@@ -102,8 +105,8 @@ def _inputs(operator: Operator, found: Kernel, runtime_version: int) -> tuple[in
     if not extra:
         return packed, []
     # Up to there nothing was packed by a matrix.
-    apart = matrix(stored_values(source), found.inputs) if runtime_version > _KEEPS_ZEROS else 0
-    return packed, [between("weights on a map", extra, 0, apart)]
+    packing = matrix(stored_values(source), found.inputs) if runtime_version > _KEEPS_ZEROS else 0
+    return packed, [between("weights on a map", extra, 0, packing)]
 
 
 def _depthwise(
@@ -133,11 +136,14 @@ def _words(
             parts.append(exactly("biases of zero kept", rows * WORD))
         else:
             parts.append(exactly("biases of zero", 0))
-    # A single scale given once for each output is a single scale.
-    scales = found.weights.quantization.scales if found.weights.quantization else ()
-    if len(set(scales)) > 1:
+    if _differ(found.weights):
         parts.append(exactly("a scale for each channel", 2 * rows * WORD))
     return parts
+
+
+def _differ(weights: Tensor) -> bool:
+    """Return whether outputs differ in scale; one scale given for each of them is a single one."""
+    return weights.quantization is not None and len(set(weights.quantization.scales)) > 1
 
 
 def _rest(size: int, words: Sequence[Part]) -> int:

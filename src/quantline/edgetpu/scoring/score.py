@@ -88,12 +88,12 @@ class ModelScore:
 
     @property
     def is_large(self) -> bool:
-        """Whether its parameters count for the error: more than ``SMALL_BYTES``."""
+        """Return whether its parameters count for the error: more than ``SMALL_BYTES``."""
         return (self.truth.parameter_bytes or 0) > SMALL_BYTES
 
     @property
     def is_within(self) -> bool | None:
-        """Whether the true parameter bytes lie within the bounds; None where not known."""
+        """Return whether the true parameter bytes lie within the bounds; None where not known."""
         true = self.truth.parameter_bytes
         if true is None:
             return None
@@ -101,7 +101,7 @@ class ModelScore:
 
     @property
     def streams_right(self) -> bool | None:
-        """Whether the streamed bytes are as predicted, within 1 %; None where not known."""
+        """Return whether the streamed bytes are as predicted, within 1 %; None where not known."""
         true, predicted = self.truth.streamed_bytes, self.memory.streamed_bytes
         if true is None or predicted is None:
             return None

@@ -48,7 +48,7 @@ class Observed:
 
     @property
     def is_close(self) -> bool:
-        """Whether the parameters are as predicted, within 1 % or a block."""
+        """Return whether the parameters are as predicted, within 1 % or a block."""
         if self.true_bytes is None:
             return False
         off = abs(total(self.parts).bytes - self.true_bytes)
