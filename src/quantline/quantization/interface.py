@@ -73,7 +73,10 @@ def check_samples(
         ModelUnsupported: One array was given, and the model takes several.
         InputMismatch: Inputs are missing or unknown, or of other shapes or counts.
     """
-    inputs = ", ".join(f"'{name}' {shape}" for name, shape in taken.items())
+    inputs = ", ".join(
+        f"'{name}' {shape[1:] if shape[:1] in ((1,), (-1,)) else shape}"
+        for name, shape in taken.items()
+    )
     if not isinstance(samples, Mapping):
         if len(taken) != 1:
             raise ModelUnsupported(
