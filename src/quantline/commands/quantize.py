@@ -185,6 +185,8 @@ def _table(
     report: Report,
     written: list[str],
 ) -> str:
+    from quantline.commands.search_text import search_rows
+
     before, after = len(prepared.model.content), told["size_bytes"]
     change = (
         f"{before / after:.2f}x smaller" if after <= before else f"{after / before:.2f}x larger"
@@ -208,15 +210,7 @@ def _table(
         detail = "" if told["percentile"] is None else f" {told['percentile']:g}"
         rows.append(("ranges", f"{told['method']}{detail}, from {told['samples']} samples"))
     if told.get("search"):
-        best = told["search"]["trials"][0]
-        rows.append(
-            (
-                "found",
-                f"by the least output error, {best['output_error']:.2%}, on "
-                f"{told['search']['judged_on']} samples held back"
-                f"{'; with bias correction' if best['bias_correction'] else ''}",
-            )
-        )
+        rows += search_rows(told["search"])
     rows += [
         ("size", f"{size(before)} -> {size(after)}, {change}"),
         ("left in float", f"{left.total()} of {report.operators} operators: {kinds}"

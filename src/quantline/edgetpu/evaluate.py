@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 NOT_PREDICTED = (
     "whether the compiler refuses the model for large activations, or ends in an internal error",
     "what a search for a smaller part to compile ('--search_delegate') would find",
-    "small parameters, up to 28 KB, that the compiler now and then streams though there is room",
+    "small layers that the compiler now and then streams though there is room",
     "how the chip slows down when it gets hot, and what a slow host or USB 2 adds",
     "the outputs to the last step: on the chip they may differ from the CPU's by some",
 )

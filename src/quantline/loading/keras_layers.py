@@ -23,35 +23,37 @@ def rename_layers(model: Any) -> None:
             setattr(layer, "_name" if is_property else "name", name)
 
 
-def recurrent_layers(model: Any, *, loops_only: bool = True) -> list[Any]:
-    """Return the layers that step through a sequence.
-
-    Args:
-        model: A model of Keras 2 or 3.
-        loops_only: Leave out those that are written out step by step already.
-    """
-    found = [
-        layer
-        for layer in _layers(model)
-        # Bidirectional, which has no state of its own, passes on what its layers are.
-        if isinstance(getattr(layer, "unroll", None), bool) and hasattr(layer, "return_sequences")
-    ]
-    return [layer for layer in found if not (loops_only and layer.unroll)]
-
-
-def unroll(model: Any) -> list[str]:
+def unroll(model: Any, *, fused: bool) -> list[str]:
     """Have recurrent layers written out step by step instead of as a loop.
 
     Args:
         model: A model of Keras 2 or 3; it is changed.
+        fused: Leave those as they are for which TensorFlow Lite has one fused operator: LSTMs of
+            Keras 2 with the activations that they have by default.
 
     Returns:
         The layers' names.
     """
-    layers = recurrent_layers(model)
+    layers = [
+        layer
+        for layer in _layers(model)
+        # Bidirectional, which has no state of its own, passes on what its layers are.
+        if getattr(layer, "unroll", None) is False
+        and hasattr(layer, "return_sequences")
+        and not (fused and _fuses(layer))
+    ]
     for layer in layers:
         layer.unroll = True
     return [layer.name for layer in layers]
+
+
+def _fuses(layer: Any) -> bool:
+    return bool(
+        type(layer).__name__ == "LSTM"
+        and getattr(layer, "_could_use_gpu_kernel", False)  # Keras 2's own name for these
+        and not layer.stateful
+        and not layer.return_state
+    )
 
 
 def _layers(model: Any) -> list[Any]:

@@ -59,6 +59,7 @@ def load_original(
     allow_lambda: bool,
     allow_unsafe: bool = False,
     limits: recipe.Limits | None = None,
+    fused: bool = True,
 ) -> tuple[Any, Original]:
     """Load a Keras model or a SavedModel; this runs in a child process.
 
@@ -69,6 +70,7 @@ def load_original(
         allow_lambda: Whether a Keras file may hold or name code.
         allow_unsafe: Whether a SavedModel may do more than compute.
         limits: How large a Keras file's description of its layers may be.
+        fused: Whether LSTMs of Keras 2 become one operator each, where they can.
 
     Returns:
         The module ``tensorflow``, and the model.
@@ -80,14 +82,22 @@ def load_original(
     tf = tensorflow()
     stage(LOADING)
     if kind == "keras":
-        original = _keras_original(tf, path, signature, allow_lambda=allow_lambda, limits=limits)
+        original = _keras_original(
+            tf, path, signature, allow_lambda=allow_lambda, limits=limits, fused=fused
+        )
     else:
         original = _saved_model_original(tf, path, signature, allow_unsafe=allow_unsafe)
     return tf, original
 
 
 def _keras_original(
-    tf: Any, path: str, signature: str | None, *, allow_lambda: bool, limits: recipe.Limits | None
+    tf: Any,
+    path: str,
+    signature: str | None,
+    *,
+    allow_lambda: bool,
+    limits: recipe.Limits | None,
+    fused: bool,
 ) -> Original:
     """Load a Keras model as a function of its named inputs."""
     key = choose_signature([SERVING], signature, path)
@@ -101,7 +111,7 @@ def _keras_original(
             remedy="Export it as a SavedModel with model.export('folder')",
         )
     rename_layers(model)
-    unrolled = unroll(model)
+    unrolled = unroll(model, fused=fused)
     names = [tensor.name for tensor in tensors]
     structure = getattr(model, "input", None)
 

@@ -92,6 +92,7 @@ def run_and_convert(
     allow_lambda: bool = False,
     allow_unsafe: bool = False,
     limits: recipe.Limits | None = None,
+    fused: bool = True,
 ) -> Converted:
     """Convert a Keras model or a SavedModel to a float ``.tflite`` with a batch of 1.
 
@@ -103,13 +104,14 @@ def run_and_convert(
         allow_lambda: Whether a Keras file may hold or name code.
         allow_unsafe: Whether a SavedModel may do more than compute.
         limits: How large a Keras file's description of its layers may be.
+        fused: Whether LSTMs of Keras 2 become one operator each, where they can.
 
     Raises:
         QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
     with frozen(
         kind, path, signature, shapes_of(samples), allow_lambda=allow_lambda,
-        allow_unsafe=allow_unsafe, limits=limits,
+        allow_unsafe=allow_unsafe, limits=limits, fused=fused,
     ) as model:  # fmt: skip
         traced = model.traced
         taken = {name: tuple(spec.shape) for name, spec in traced.specs.items()}
@@ -123,16 +125,25 @@ def run_and_convert(
             rebuilt.append(widening(path, traced.narrow, narrow, outputs))
         stage("converting to a float .tflite")
         content = with_simulated_shapes(convert(path, model, "to a float .tflite"))
-        if wanted != taken or has_open_sizes(read(content)):
-            stage("giving the model the sizes of the samples")
-            content = resized(content, wanted, given)
-        content, integers = with_integers(content)
-        rebuilt += integers
+    if fused and model.loader == "tf-keras" and len(read(content).subgraphs) > 1:
+        # Masks and states that are used keep an LSTM from being fused: it would be a loop.
+        return run_and_convert(kind, path, signature, samples, allow_lambda, allow_unsafe, limits,
+                               fused=False)  # fmt: skip
+    if wanted != taken or has_open_sizes(read(content)):
+        stage("giving the model the sizes of the samples")
+        content = resized(content, wanted, given)
+    content, integers = with_integers(content)
+    rebuilt += integers
     trained = trained_ranges(read(content))
     if trained:
         rebuilt.append(
             f"trained with simulated quantization: the ranges of {len(trained)} tensors are those "
             "of the training (read)"
+        )
+    if any(tensor.is_variable for tensor in read(content).main.tensors):
+        rebuilt.append(
+            "keeps the state of its LSTM between runs: who runs it resets that before each "
+            "sequence, with Interpreter.reset_all_variables()"
         )
     if model.unrolled:
         rebuilt.append(unrolling(model.unrolled, content))
@@ -182,6 +193,7 @@ def frozen(
     allow_lambda: bool,
     allow_unsafe: bool = False,
     limits: recipe.Limits | None = None,
+    fused: bool = True,
 ) -> Iterator[Frozen]:
     """Load a Keras model or a SavedModel, and save one signature of it with a batch of 1.
 
@@ -194,22 +206,23 @@ def frozen(
         allow_lambda: Whether a Keras file may hold or name code.
         allow_unsafe: Whether a SavedModel may do more than compute.
         limits: How large a Keras file's description of its layers may be.
+        fused: Whether LSTMs of Keras 2 become one operator each, where they can.
 
     Raises:
         QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
     tf, original = load_original(
-        kind, path, signature, allow_lambda=allow_lambda, allow_unsafe=allow_unsafe, limits=limits
-    )
+        kind, path, signature, allow_lambda=allow_lambda, allow_unsafe=allow_unsafe, limits=limits,
+        fused=fused,
+    )  # fmt: skip
     stage("preparing the model")
+    if len(original.specs) == 1 and "" in shapes:
+        shapes = dict.fromkeys(original.specs, shapes[""])
     specs = {
-        name: fix_batch(tf, path, name, spec, shapes.get(name, shapes.get("")))
+        name: fix_batch(tf, path, name, spec, shapes.get(name))
         for name, spec in original.specs.items()
     }
-    open_shapes = {
-        name: sizes_of(spec, shapes.get(name, shapes.get("")))
-        for name, spec in original.specs.items()
-    }
+    open_shapes = {name: sizes_of(spec, shapes.get(name)) for name, spec in original.specs.items()}
     traced = trace(tf, path, original, specs)
     with temporary_folder() as temporary:
         folder = str(temporary / "saved_model")

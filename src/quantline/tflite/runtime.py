@@ -91,7 +91,8 @@ class Runtime:
         self._interpreter.reset_all_variables()
 
     def invoke(self) -> None:
-        """Run the model once."""
+        """Run the model once, with what it keeps between runs set back to its beginning."""
+        self._interpreter.reset_all_variables()
         self._interpreter.invoke()
 
     def get(self) -> list[np.ndarray]:

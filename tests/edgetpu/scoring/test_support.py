@@ -7,7 +7,7 @@ from itertools import chain
 import pytest
 from tests.edgetpu import pairs
 
-from quantline.edgetpu.cost.rules import COUNTED, RULES, exactly
+from quantline.edgetpu.cost.rules import COUNTED, PUBLISHED, RULES, exactly
 from quantline.edgetpu.mapping.seen import seen_in_models
 from quantline.edgetpu.scoring.support import Observed, family, kinds_seen, observe, rules_seen
 from quantline.edgetpu.vocabulary import Status
@@ -52,7 +52,7 @@ def test_the_counts_that_are_shown_are_those_of_other_people_s_models() -> None:
     assert len({each.family for each in models}) == COUNTED
     seen = rules_seen(models)
     assert {name: each.seen_in_models for name, each in RULES.items()} == {
-        name: seen.get(name, 0) for name in RULES
+        name: seen.get(name, 0) + PUBLISHED.get(name, 0) for name in RULES
     }
     for each, count in kinds_seen(models).items():
         kind, status = each.split(": ")

@@ -33,8 +33,8 @@ def reshape(source: Tensor, result: Tensor, runtime_version: int, from_host: boo
     old, new = channels(source), channels(result)
     if old == new or not (old % BLOCK or new % BLOCK):
         return exactly("blocks stay whole", 0)
-    if from_host:
-        return exactly("the host sends any order", 0)
+    if from_host and 1 in (old, new):
+        return exactly("the host sends one channel", 0)
     if new < old:
         # Behind a convolution its outputs are spread; see spread_outputs.
         width = _split(source, result) or old
@@ -66,7 +66,7 @@ def _packing(source: Tensor, new: int, runtime_version: int) -> Part:
         return between("pixels packed at once", 0, at_once)
     grouped = _group(source)
     if grouped is None:
-        return between("pixels packed at once", at_once, 0)
+        return exactly("pixels packed at once", at_once)
     return between("pixels packed in groups", grouped, 0)
 
 
