@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -123,3 +124,13 @@ def test_texts_belong_outside(tmp_path: Path, tf: Any) -> None:
     with pytest.raises(ModelUnsupported, match="real numbers") as caught:
         run_and_convert("saved_model", str(tmp_path), None, SEQUENCES[:, 0])
     assert "text" in caught.value.remedy
+
+
+def test_an_hdf5_file_under_the_suffix_of_keras_3(tmp_path: Path, keras: Any) -> None:
+    model = keras.Sequential([keras.Input((4,), name="x"), keras.layers.Dense(3)])
+    with warnings.catch_warnings(action="ignore"):  # Keras calls the format legacy
+        model.save(tmp_path / "m.h5")
+    path = (tmp_path / "m.h5").rename(tmp_path / "m.keras")
+    converted = run_and_convert("keras", str(path), None, SEQUENCES[:, 0])
+    expected = np.asarray(model(SEQUENCES[:, 0]))
+    assert _difference(converted.content, "x", SEQUENCES[:, 0], expected) < 1e-5

@@ -302,6 +302,30 @@ def test_no_value_of_a_transform_leaves_its_promised_bounds(
     assert value.max() > np.mean(bounds.high + bounds.low) / 2  # they are not merely wide
 
 
+WORDS = rng.integers(0, 65536, (40, *SHAPE)).astype(np.uint16)
+FOR_WORDS = [{"rescale": {"scale": 1 / 65535}}]
+
+
+@pytest.mark.parametrize(
+    ("spec", "error"),
+    [
+        (RESCALE, True), ([{"normalize": {"mean": 127.5, "std": 127.5}}], True),
+        (FOR_WORDS, False), ([{"rescale": {"scale": 1 / 32767.5, "offset": -1}}], False),
+        ([], False),  # the model may scale them itself
+    ],
+)  # fmt: skip
+def test_images_of_16_bits_need_a_transform_for_them(spec: Any, error: bool) -> None:
+    transform, promised = build_transform(spec), promised_bounds(spec, "uint16")
+    samples = np.stack([transform(each) for each in WORDS])
+    result = found(samples, promised=promised, evaluation=samples[::-1])
+    assert list(result) == (["outside_transform"] if error else [])
+    if error:
+        assert "[0, 255]" in result["outside_transform"].expected
+        assert "[0, 65535]" in result["outside_transform"].remedy
+    few = np.stack([transform(each) for each in WORDS % 256])  # 8 bits, stored in 16
+    assert found(few, promised=promised, evaluation=few[::-1]) == {}
+
+
 def test_bounds_of_each_step_and_channel() -> None:
     bounds = promised_bounds(TRANSFORMS["bgr after"][0])
     assert bounds is not None

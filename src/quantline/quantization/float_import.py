@@ -14,7 +14,7 @@ from quantline import recipe
 from quantline.child import run_in_child
 from quantline.errors import ModelNotFound, ModelUnreadable, first_few
 from quantline.files import sha256, sha256_of_path
-from quantline.loading import H5_SUFFIXES
+from quantline.loading import H5_SUFFIXES, module_file
 from quantline.quantization.interface import check_samples
 from quantline.quantization.originals import run_and_convert
 from quantline.quantization.parity import compare, inputs_of, outputs_of
@@ -100,6 +100,8 @@ def import_float(
             model.allow_lambda,
             model.allow_unsafe,
             limits,
+            True,
+            module_file(model.custom_objects) if model.custom_objects else None,
             what=f"the float import of '{path}'",
             timeout_s=TIMEOUT_S,
             load_s=limits.load_s,

@@ -196,8 +196,9 @@ def _content(facts: Facts, names: Sequence[str], promised: Bounds | None) -> Ite
             found=f"{share(facts.outside, names)} with values that 'dataset.transform' "
             f"cannot give; all values lie in [{facts.min:.6g}, {facts.max:.6g}]",
             expected=f"values in [{np.min(promised.low):.6g}, {np.max(promised.high):.6g}], which "
-            "the transform makes of [0, 255]",
-            remedy="Run the 'sampling' pipeline again, so that the set is what the transform gives",
+            f"the transform makes of [0, {promised.most}]",
+            remedy="If the images have 16 bits, write the transform for [0, 65535]; else run the "
+            "'sampling' pipeline again, so that the set is what the transform gives",
         )
 
 
