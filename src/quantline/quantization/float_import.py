@@ -183,11 +183,20 @@ def kind_of(path: Path) -> str:
         return path.suffix[1:]
     if path.suffix in H5_SUFFIXES:
         return "keras"
+    remedy = "Save the model with Keras 3: model.save('name.keras')"
+    if path.name == "saved_model.pb":
+        remedy = f"Set 'model.path' to its folder, '{path.parent}'"
+    elif path.suffix in {".pb", ".pbtxt"}:
+        remedy = (
+            "A frozen graph does not say which tensors are its inputs and outputs: import it with "
+            "tf.graph_util.import_graph_def in a tf.compat.v1.Session, and write a SavedModel with "
+            "tf.compat.v1.saved_model.simple_save(session, folder, inputs={...}, outputs={...})"
+        )
     raise ModelUnreadable(
         f"'{path}' is not a model that can be read",
         found=f"a file that ends in '{path.suffix}'",
         expected=_KINDS,
-        remedy="Save the model with Keras 3: model.save('name.keras')",
+        remedy=remedy,
     )
 
 
