@@ -14,6 +14,7 @@ from quantline.ranges.sketch import Sketch, bin_of, merged
 from quantline.results import Origin, check_plain, check_schema, parse_json, read_bytes
 from quantline.results.models import StoredRanges
 from quantline.results.parse import MOST_BYTES
+from quantline.tflite.finite import HUGE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -174,7 +175,7 @@ class RangeSet:
         )
 
     def check_finite(self) -> None:
-        """Refuse ranges that NaN or infinite values went into.
+        """Refuse ranges that NaN, infinite values or values near the largest float went into.
 
         Raises:
             SamplesNotFinite: With the tensors and how many such values each had.
@@ -188,6 +189,17 @@ class RangeSet:
                 found=f"{len(broken)} tensors: {first_few(told, 3)}",
                 expected="finite activations",
                 remedy="Check the samples' scale in 'dataset.transform', and the model's weights",
+            )
+        huge = [f"{each.index} '{each.name}' [{each.min:g}, {each.max:g}]"
+                for each in self.tensors if max(-each.min, each.max) >= HUGE]  # fmt: skip
+        if huge:
+            raise SamplesNotFinite(
+                "The model gives values near the largest float on the calibration set",
+                found=f"{len(huge)} tensors: {first_few(huge, 3)}",
+                expected=f"activations below {HUGE:g}: beside larger ones all others are the same "
+                "integer",
+                remedy="Look for what gives the first of them, such as a mask of -3.4e38, and give "
+                "it the order of the other values, such as -30 where a softmax reads it",
             )
 
     @property
