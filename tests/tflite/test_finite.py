@@ -124,6 +124,12 @@ def test_a_mask_of_the_lowest_float_is_refused_by_name(tf: Any) -> None:
     with pytest.raises(NotRecordable, match="SELECT"):
         record(convert(selected, SHAPE), SAMPLES)
 
+    def causal(x: Any) -> Any:
+        return tf.nn.softmax(x + np.float32([[0, -np.inf], [0, 0], [0, 0]] * 3))
+
+    with pytest.raises(NotRecordable, match=r"ADD reads .* of -3.4"):
+        record(convert(causal, SHAPE), SAMPLES)
+
     def computed(x: Any) -> Any:
         return tf.nn.softmax(x + tf.cast(x > 0, tf.float32) * LOWEST)
 

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 _CONTROL_FLOW = {"IF", "WHILE", "CALL", "CALL_ONCE", "STABLEHLO_COMPOSITE", "STABLEHLO_WHILE"}
 _RESOURCES = {"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE",
               "HASHTABLE", "HASHTABLE_FIND", "HASHTABLE_IMPORT", "HASHTABLE_SIZE"}  # fmt: skip
-# A huge constant of theirs is one of the values that they give.
-_TAKERS = {"CONCATENATION", "MAXIMUM", "MINIMUM", "ONE_HOT", "PACK", "PADV2", "SELECT",
-           "SELECT_V2"}  # fmt: skip
+# A huge constant of theirs is among the values that they give.
+_TAKERS = {"ADD", "CONCATENATION", "MAXIMUM", "MINIMUM", "ONE_HOT", "PACK", "PADV2", "SELECT",
+           "SELECT_V2", "SUB"}  # fmt: skip
 _RECTIFIERS = {"RELU", "RELU6", "RELU_0_TO_1"}
 _RELU, _RELU6 = 1, 3  # schema.fbs, ActivationFunctionType
 _MOST_WORKERS = 8
