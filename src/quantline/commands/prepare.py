@@ -15,6 +15,7 @@ from quantline.commands.command import warn
 from quantline.commands.model_file import read_model
 from quantline.commands.samples import Archive, Samples, choose, open_archive
 from quantline.errors import CalibrationUnfit, ModelUnsupported
+from quantline.loading import module_file
 from quantline.quantization import FloatModel, import_float
 from quantline.quantization.float_import import kind_of
 from quantline.quantization.interface import choose_signature
@@ -107,6 +108,7 @@ def prepare(path: str, data: str | None, reading: Reading, *, lenient: bool) -> 
         signature=reading.signature,
         allow_lambda=reading.allow_lambda,
         allow_unsafe=reading.allow_unsafe,
+        custom_objects=reading.custom_objects,
     )
     limits = recipe.Limits(load_s=reading.load_s, memory_gib=reading.memory_gib or None)
     kind = kind_of(Path(path))  # what is no model is told before the data is read
@@ -159,6 +161,7 @@ def _inputs(
             return None  # the import takes a single array as it is, or says what is wrong
         found: Inputs = run_in_child(
             inputs_of_original, kind, model, limits,
+            module_file(model.custom_objects) if model.custom_objects else None,
             what=f"reading the inputs of '{path}'", timeout_s=_TIMEOUT_S, load_s=limits.load_s,
             memory_gib=limits.memory_gib, confined=True,
         )  # fmt: skip
@@ -175,17 +178,20 @@ def _inputs(
     return {name: (each.shape, each.dtype) for name, each in tensors.items()}
 
 
-def inputs_of_original(kind: str, model: recipe.Model, limits: recipe.Limits) -> Inputs:
+def inputs_of_original(
+    kind: str, model: recipe.Model, limits: recipe.Limits, custom: str | None
+) -> Inputs:
     """Load a Keras model or a SavedModel, in a child process, and return its inputs.
 
     Args:
         kind: ``keras`` or ``saved_model``.
         model: The file or folder, and how it is read.
         limits: How large a Keras file's description of its layers may be.
+        custom: The file of the module with the user's own layers.
     """
     _, original = load_original(
         kind, model.path, model.signature, allow_lambda=model.allow_lambda,
-        allow_unsafe=model.allow_unsafe, limits=limits,
+        allow_unsafe=model.allow_unsafe, limits=limits, custom=custom,
     )  # fmt: skip
     return {name: (sizes_of(spec, None), spec.dtype.name) for name, spec in original.specs.items()}
 

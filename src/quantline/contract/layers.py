@@ -1,7 +1,9 @@
 """Float against quantized, layer by layer: where the error is, and where it comes from.
 
-The measure is the signal to quantization noise ratio of :mod:`.noise`. Samples are streamed, and
-layers taken a few at a time where their outputs are large, so that memory does not grow with them.
+The measure is the signal to quantization noise ratio of :mod:`.noise`, and the rank that of a
+layer's effect on the model's outputs, see :mod:`quantline.quantization.effects`. Samples are
+streamed, and layers taken a few at a time where their outputs are large, so that memory does not
+grow with them.
 """
 
 from __future__ import annotations
@@ -10,24 +12,28 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from quantline.contract.apart import with_operators_apart
-from quantline.contract.layer_name import layer_of
-from quantline.contract.link import link
+import numpy as np
+
 from quantline.contract.noise import Noise, sqnr_db
 from quantline.errors import ModelsUnrelated, first_few
+from quantline.quantization.effects import Target, batches, effects, read_by, run_real
+from quantline.quantization.layer_name import layer_of
+from quantline.quantization.link import link
+from quantline.quantization.output_error import telling_outputs
+from quantline.quantization.output_parts import parts_of
 from quantline.ranges import Feed
-from quantline.tflite import Runtime, read, with_outputs
+from quantline.tflite import Runtime, read, with_outputs, with_static_batch
+from quantline.tflite.given import with_tensors_given
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    import numpy as np
-
-    from quantline.contract.link import Link
+    from quantline.quantization.link import Link
     from quantline.ranges import Sample
     from quantline.tflite import Graph
 
-_AT_ONCE_BYTES = 1 << 28  # of float activations that are held at a time
+
+_EFFECT_SAMPLES, _EFFECT_RUNS = 8, 200  # the model is run on from each layer on each sample
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,14 @@ class LayerError:
             is that of all layers up to here.
         own_sqnr_db: The same where the layer is given the float model's values, quantized, as its
             input: what it adds itself.
+        effect: How far the layer's own error alone moves the model's outputs, or what their SOFTMAX
+            is given, as a share of what these vary by: the root of the mean square over their
+            channels. It is measured on a few of the samples; None for outputs that do not vary.
+        channels: How many channels it has: places on the last axis.
+        worst_channel: The channel with the most noise beside its signal; None without a signal.
+        worst_channel_sqnr_db: The ratio of that channel.
+        constant_channels: How many channels are one value in the quantized model, and vary in the
+            float model.
         signal_rms: The root of the mean square of the float output.
         error_rms: The root of the mean square of the error.
         saturated_share: The share of float values that lie beyond the quantized range by more
@@ -65,6 +79,11 @@ class LayerError:
     dtype: str
     sqnr_db: float
     own_sqnr_db: float
+    effect: float | None
+    channels: int
+    worst_channel: int | None
+    worst_channel_sqnr_db: float | None
+    constant_channels: int
     signal_rms: float
     error_rms: float
     saturated_share: float
@@ -84,7 +103,7 @@ class LayerError:
 def compare_layers(
     float_model: bytes, quantized: bytes, samples: Sequence[Sample]
 ) -> tuple[LayerError, ...]:
-    """Compare the output of every layer that both models have, the worst first.
+    """Compare the output of every layer that both models have, the one of most effect first.
 
     Args:
         float_model: The float ``.tflite`` file's bytes, known to be readable.
@@ -95,7 +114,8 @@ def compare_layers(
         ModelsUnrelated: The two models have no layer in common, or other inputs or outputs.
         InputMismatch: The samples do not fit the float model's inputs.
     """
-    before, after = read(float_model, "the float model"), read(quantized, "the quantized model")
+    float_model, before = _with_batch(float_model, "the float model")
+    quantized, after = _with_batch(quantized, "the quantized model")
     links = link(before, after) if _shapes(before) == _shapes(after) else ()
     if not links:
         raise ModelsUnrelated(
@@ -106,12 +126,42 @@ def compare_layers(
             remedy="Give the very file that the quantized model was made from: layers are linked "
             "by the names of their tensors, which another converter may choose otherwise",
         )
+    effect = _effects(float_model, quantized, (before, after), len(links), samples)
     found = [
         error
-        for some in _batches(links)
-        for error in _measure(float_model, quantized, after, links, some, samples)
+        for some in batches(links)
+        for error in _measure(float_model, quantized, after, links, some, samples, effect)
     ]
-    return tuple(sorted(found, key=lambda each: each.sqnr_db))
+    return tuple(sorted(found, key=lambda each: (-(each.effect or 0.0), each.sqnr_db)))
+
+
+def _with_batch(model: bytes, name: str) -> tuple[bytes, Graph]:
+    """Return a model, and its graph, with a batch of 1 where it takes any."""
+    graph = read(model, name)
+    if all(each.is_static for each in graph.main.tensors):
+        return model, graph
+    fixed = with_static_batch(model)
+    return fixed, read(fixed, name)
+
+
+def _effects(
+    float_model: bytes,
+    quantized: bytes,
+    graphs: tuple[Graph, Graph],
+    layers: int,
+    samples: Sequence[Sample],
+) -> dict[int, float | None]:
+    """Return the effect of every layer, by its output's index in the float model."""
+    before, after = graphs
+    count = min(max(_EFFECT_RUNS // layers, 1), _EFFECT_SAMPLES, len(samples))
+    places = np.unique(np.linspace(0, len(samples) - 1, count).round().astype(int))
+    feed = Feed(before, Runtime(float_model).inputs)
+    some = list(feed.prepare(samples[place] for place in places))
+    outputs = list(dict.fromkeys(telling_outputs(before)))
+    parts = parts_of(float_model, before, outputs, some[0])
+    targets = [Target(each, parts[each]) for each in outputs]
+    measured = effects(float_model, quantized, before, after, targets, some)
+    return {each.tensor: each.size for each in measured}
 
 
 def _measure(
@@ -121,31 +171,39 @@ def _measure(
     links: Sequence[Link],
     some: Sequence[Link],
     samples: Sequence[Sample],
+    effect: dict[int, float | None],
 ) -> list[LayerError]:
     """Run the float model, the quantized one, and its operators apart, and compare some layers."""
-    fed = _read_by(some, links, after)
+    fed = read_by(some, links, after)
     seen = list({each.before.index: each for each in (*some, *fed)}.values())
     original = Runtime(with_outputs(float_model, [each.before.index for each in seen]))
     outputs = [each.after.index for each in some]
     whole = Runtime(with_outputs(quantized, outputs))
-    apart = with_operators_apart(quantized, [each.after.index for each in fed], outputs)
+    apart = with_tensors_given(quantized, [each.after.index for each in fed], outputs)
     alone = Runtime(apart)
     sums = [Noise(port) for port in whole.outputs]
     for values in Feed(read(float_model), original.inputs).prepare(samples):
-        real = dict(zip((each.before.index for each in seen), _run(original, values), strict=True))
+        real = dict(
+            zip((each.before.index for each in seen), run_real(original, values), strict=True)
+        )
         rows = zip(
             sums,
             (real[each.before.index] for each in some),
-            _run(whole, values),
-            _run(alone, (*values, *(real[each.before.index] for each in fed))),
+            run_real(whole, values),
+            run_real(alone, (*values, *(real[each.before.index] for each in fed))),
             strict=True,
         )
         for total, *row in rows:
             total.add(*row)
-    return [_error(*pair) for pair in zip(some, sums, strict=True)]
+    return [
+        _error(each, noise, effect.get(each.before.index))
+        for each, noise in zip(some, sums, strict=True)
+    ]
 
 
-def _error(each: Link, sums: Noise) -> LayerError:
+def _error(each: Link, sums: Noise, effect: float | None) -> LayerError:
+    channels = sums.channels
+    worst = channels.worst
     low, high = sums.ends or (None, None)
     count = max(sums.count, 1)  # a layer may give no value at all
     return LayerError(
@@ -158,6 +216,13 @@ def _error(each: Link, sums: Noise) -> LayerError:
         dtype=each.after.dtype,
         sqnr_db=sqnr_db(sums.signal, sums.noise),
         own_sqnr_db=sqnr_db(sums.signal, sums.own_noise),
+        effect=effect,
+        channels=len(channels.signal),
+        worst_channel=worst,
+        worst_channel_sqnr_db=None
+        if worst is None
+        else sqnr_db(float(channels.signal[worst]), float(channels.noise[worst])),
+        constant_channels=channels.constant,
         signal_rms=math.sqrt(sums.signal / count),
         error_rms=math.sqrt(sums.noise / count),
         saturated_share=sums.beyond / count,
@@ -166,31 +231,6 @@ def _error(each: Link, sums: Noise) -> LayerError:
         quantized_min=low,
         quantized_max=high,
     )
-
-
-def _run(runtime: Runtime, values: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Run a model on real values, quantizing at the edges; return its outputs' real values."""
-    runtime.reset()
-    pairs = zip(runtime.inputs, values, strict=True)
-    runtime.set(*(port.quantize(value) for port, value in pairs))
-    runtime.invoke()
-    pairs = zip(runtime.outputs, runtime.get(), strict=True)
-    return [port.dequantize(value) for port, value in pairs]
-
-
-def _read_by(some: Sequence[Link], links: Sequence[Link], after: Graph) -> list[Link]:
-    """Return the linked tensors that layers read, be it through operators that are not linked."""
-    linked = {each.after.index: each for each in links}
-    makers = {index: each for each in after.main.operators for index in each.outputs}
-    found: dict[int, Link] = {}
-    waiting = [each.operator for each in some]
-    for operator in waiting:  # grows while it is walked
-        for index in operator.inputs:
-            if index in linked:
-                found[index] = linked[index]
-            elif index in makers:
-                waiting.append(makers[index])
-    return [found[index] for index in sorted(found)]
 
 
 def _shapes(graph: Graph) -> list[list[tuple[int, ...]]]:
@@ -202,18 +242,3 @@ def _first_layers(graph: Graph) -> str:
     given = [index for each in graph.main.operators for index in each.outputs]
     names = (graph.main.tensors[index].name for index in given[:2])
     return first_few([repr(name.split(";")[0]) for name in names]) or "none"
-
-
-def _batches(links: Sequence[Link]) -> Iterator[list[Link]]:
-    """Split layers into runs of neighbours whose float outputs are together not too large."""
-    some: list[Link] = []
-    room = _AT_ONCE_BYTES
-    for each in links:
-        size = each.before.size * 4
-        if some and size > room:
-            yield some
-            some, room = [], _AT_ONCE_BYTES
-        some.append(each)
-        room -= size
-    if some:
-        yield some

@@ -14,7 +14,7 @@ from quantline import recipe
 from quantline.child import run_in_child
 from quantline.errors import ModelNotFound, ModelUnreadable, first_few
 from quantline.files import sha256, sha256_of_path
-from quantline.loading import H5_SUFFIXES
+from quantline.loading import H5_SUFFIXES, module_file
 from quantline.quantization.interface import check_samples
 from quantline.quantization.originals import run_and_convert
 from quantline.quantization.parity import compare, inputs_of, outputs_of
@@ -101,6 +101,8 @@ def import_float(
             model.allow_lambda,
             model.allow_unsafe,
             limits,
+            True,
+            module_file(model.custom_objects) if model.custom_objects else None,
             what=f"the float import of '{path}'",
             timeout_s=TIMEOUT_S,
             load_s=limits.load_s,
@@ -184,11 +186,20 @@ def kind_of(path: Path) -> str:
         return path.suffix[1:]
     if path.suffix in H5_SUFFIXES:
         return "keras"
+    remedy = "Save the model with Keras 3: model.save('name.keras')"
+    if path.name == "saved_model.pb":
+        remedy = f"Set 'model.path' to its folder, '{path.parent}'"
+    elif path.suffix in {".pb", ".pbtxt"}:
+        remedy = (
+            "A frozen graph does not say which tensors are its inputs and outputs: import it with "
+            "tf.graph_util.import_graph_def in a tf.compat.v1.Session, and write a SavedModel with "
+            "tf.compat.v1.saved_model.simple_save(session, folder, inputs={...}, outputs={...})"
+        )
     raise ModelUnreadable(
         f"'{path}' is not a model that can be read",
         found=f"a file that ends in '{path.suffix}'",
         expected=_KINDS,
-        remedy="Save the model with Keras 3: model.save('name.keras')",
+        remedy=remedy,
     )
 
 

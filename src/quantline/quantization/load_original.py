@@ -60,6 +60,7 @@ def load_original(
     allow_unsafe: bool = False,
     limits: recipe.Limits | None = None,
     fused: bool = True,
+    custom: str | None = None,
 ) -> tuple[Any, Original]:
     """Load a Keras model or a SavedModel; this runs in a child process.
 
@@ -71,6 +72,7 @@ def load_original(
         allow_unsafe: Whether a SavedModel may do more than compute.
         limits: How large a Keras file's description of its layers may be.
         fused: Whether LSTMs of Keras 2 become one operator each, where they can.
+        custom: The file of the module with the user's own layers.
 
     Returns:
         The module ``tensorflow``, and the model.
@@ -83,7 +85,13 @@ def load_original(
     stage(LOADING)
     if kind == "keras":
         original = _keras_original(
-            tf, path, signature, allow_lambda=allow_lambda, limits=limits, fused=fused
+            tf,
+            path,
+            signature,
+            allow_lambda=allow_lambda,
+            limits=limits,
+            fused=fused,
+            custom=custom,
         )
     else:
         original = _saved_model_original(tf, path, signature, allow_unsafe=allow_unsafe)
@@ -98,10 +106,11 @@ def _keras_original(
     allow_lambda: bool,
     limits: recipe.Limits | None,
     fused: bool,
+    custom: str | None,
 ) -> Original:
     """Load a Keras model as a function of its named inputs."""
     key = choose_signature([SERVING], signature, path)
-    model, loader = load_keras(path, allow_lambda=allow_lambda, limits=limits)
+    model, loader = load_keras(path, allow_lambda=allow_lambda, limits=limits, custom=custom)
     tensors = getattr(model, "inputs", None)
     if not tensors:
         raise ModelUnsupported(

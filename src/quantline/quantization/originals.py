@@ -93,6 +93,7 @@ def run_and_convert(
     allow_unsafe: bool = False,
     limits: recipe.Limits | None = None,
     fused: bool = True,
+    custom: str | None = None,
 ) -> Converted:
     """Convert a Keras model or a SavedModel to a float ``.tflite`` with a batch of 1.
 
@@ -105,13 +106,14 @@ def run_and_convert(
         allow_unsafe: Whether a SavedModel may do more than compute.
         limits: How large a Keras file's description of its layers may be.
         fused: Whether LSTMs of Keras 2 become one operator each, where they can.
+        custom: The file of the module with the user's own layers.
 
     Raises:
         QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
     with frozen(
         kind, path, signature, shapes_of(samples), allow_lambda=allow_lambda,
-        allow_unsafe=allow_unsafe, limits=limits, fused=fused,
+        allow_unsafe=allow_unsafe, limits=limits, fused=fused, custom=custom,
     ) as model:  # fmt: skip
         traced = model.traced
         taken = {name: tuple(spec.shape) for name, spec in traced.specs.items()}
@@ -128,7 +130,7 @@ def run_and_convert(
     if fused and model.loader == "tf-keras" and len(read(content).subgraphs) > 1:
         # Masks and states that are used keep an LSTM from being fused: it would be a loop.
         return run_and_convert(kind, path, signature, samples, allow_lambda, allow_unsafe, limits,
-                               fused=False)  # fmt: skip
+                               fused=False, custom=custom)  # fmt: skip
     if wanted != taken or has_open_sizes(read(content)):
         stage("giving the model the sizes of the samples")
         content = resized(content, wanted, given)
@@ -194,6 +196,7 @@ def frozen(
     allow_unsafe: bool = False,
     limits: recipe.Limits | None = None,
     fused: bool = True,
+    custom: str | None = None,
 ) -> Iterator[Frozen]:
     """Load a Keras model or a SavedModel, and save one signature of it with a batch of 1.
 
@@ -207,13 +210,14 @@ def frozen(
         allow_unsafe: Whether a SavedModel may do more than compute.
         limits: How large a Keras file's description of its layers may be.
         fused: Whether LSTMs of Keras 2 become one operator each, where they can.
+        custom: The file of the module with the user's own layers.
 
     Raises:
         QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
     tf, original = load_original(
         kind, path, signature, allow_lambda=allow_lambda, allow_unsafe=allow_unsafe, limits=limits,
-        fused=fused,
+        fused=fused, custom=custom,
     )  # fmt: skip
     stage("preparing the model")
     if len(original.specs) == 1 and "" in shapes:

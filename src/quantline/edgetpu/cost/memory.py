@@ -108,7 +108,6 @@ def predict_memory(
         The whole, and the parts of each operator chosen by its index.
     """
     parts = parameter_parts(subgraph, chosen, runtime_version)
-    sizes = {index: total(each) for index, each in parts.items()}
     whole = total(part for each in parts.values() for part in each)
     largest = _largest_activations(subgraph, chosen)
     capacity = int(np.interp(largest, _ACTIVATIONS, _CAPACITY))
@@ -118,27 +117,13 @@ def predict_memory(
         {index for index, length in vectors.items() if length >= limit}
         for limit in (_LONG_VECTOR, _LONG_STREAMED, _LONG_CACHED + 1)
     )
-    constants = {
-        index: total(part for part in each if part.rule.name == _STREAMED_RULE)
+    weights = {
+        index: total(part for part in each if part.rule.name != _STREAMED_RULE)
         for index, each in parts.items()
     }
-    cached = _cached(
-        (
-            size.bytes - constants[index].bytes
-            for index, size in sizes.items()
-            if index not in likely
-        ),
-        capacity,
-    )
-    least = sum(size.low for index, size in sizes.items() if index not in surely)
-    most = _cached(
-        (
-            size.high - constants[index].high
-            for index, size in sizes.items()
-            if index not in possibly
-        ),
-        low,
-    )
+    cached = _cached((each.bytes for at, each in weights.items() if at not in likely), capacity)
+    most = _cached((each.high for at, each in weights.items() if at not in possibly), low)
+    least = sum(total(each).low for at, each in parts.items() if at not in surely)
     memory = Memory(
         parameter_bytes=whole.bytes if whole.is_known else None,
         parameter_bytes_low=whole.low,
