@@ -131,7 +131,7 @@ def _family(places: Places) -> Family | None:
 
 
 def _is_plain(operator: Operator, places: Places, family: Family) -> bool:
-    """Return whether an operator's integers stand for themselves: no scale, and a kernel for that."""
+    """Return whether integers stand for themselves: without a scale, for a kernel that can."""
     if any(tensor.quantization is not None for said, tensor in places if said.role == "activation"):
         return False
     return SPECIFICATION[operator.type].same_scale or (
