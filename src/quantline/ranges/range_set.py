@@ -137,7 +137,7 @@ class TensorRange:
 
 
 def _holds_huge_values(tensor: TensorRange) -> bool:
-    """Whether values near the largest float stand beside others that vanish next to them."""
+    """Return whether values near the largest float stand beside others that vanish next to them."""
     largest = max(-tensor.min, tensor.max)
     if largest < HUGE:
         return False

@@ -35,7 +35,7 @@ _LIMITS = {"MAXIMUM": -1.0, "MINIMUM": 1.0}
 
 
 def is_huge(tensor: Tensor) -> bool:
-    """Whether a float constant holds a value that is infinite or near the largest float."""
+    """Return whether a float constant holds a value that is infinite or near the largest float."""
     if tensor.constant is None or tensor.is_sparse or tensor.dtype != "float32":
         return False
     return bool((np.abs(tensor.values()) >= HUGE).any())
@@ -169,12 +169,12 @@ def _windows(subgraph: Subgraph, reader: Operator, axis: int, size: int) -> Iter
 
 
 def _meets_values(window: range, before: int, size: int) -> bool:
-    """Whether a window over a padded axis holds a value that is no padding."""
+    """Return whether a window over a padded axis holds a value that is no padding."""
     return window.start < before + size and window.stop > before
 
 
 def _meets_images(window: range, before: int, size: int) -> bool:
-    """Whether a window holds, of each padding in it, the value that is mirrored there."""
+    """Return whether a window holds, of each padding in it, the value that is mirrored there."""
     end = before + size
     images = [2 * before - 1 - at for at in window if at < before]
     images += [2 * end - 1 - at for at in window if at >= end]
@@ -182,7 +182,7 @@ def _meets_images(window: range, before: int, size: int) -> bool:
 
 
 def _is_not_negative(subgraph: Subgraph, index: int) -> bool:
-    """Whether a tensor holds no value below 0, as far as what gives it tells."""
+    """Return whether a tensor holds no value below 0, as far as what gives it tells."""
     givers = {output: each for each in subgraph.operators for output in each.outputs}
     waiting = [index]
     for at in waiting:  # grows while it is walked
