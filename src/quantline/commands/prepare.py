@@ -118,7 +118,8 @@ def prepare(path: str, data: str | None, reading: Reading, *, lenient: bool) -> 
     samples = None
     if archive is not None:
         rows = {name: shape[1:] for name, (shape, _) in (inputs or {}).items()}
-        samples = choose(archive, rows or None, {name: shape for name, (shape, _) in states.items()})
+        of_states = {name: shape for name, (shape, _) in states.items()}
+        samples = choose(archive, rows or None, of_states)
         for name, stored in samples.fitted.items():
             say(f"'{stored}' in '{data}' is taken as the input '{name}', which is the only one of "
                 "this shape", sys.stderr)  # fmt: skip

@@ -118,8 +118,7 @@ def with_states(
         with keras.StatelessScope(values) as scope:
             outputs = call(**inputs)
         following = {
-            next_of(name): scope.get_current_value(state.variable)
-            for name, state in states.items()
+            next_of(name): scope.get_current_value(state.variable) for name, state in states.items()
         }
         return {**outputs, **following}
 
