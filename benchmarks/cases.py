@@ -238,10 +238,10 @@ def stock(path: Path, samples: Mapping[str, np.ndarray]) -> bytes:
         def feed() -> Iterator[Any]:
             for sample in single(samples):
                 given = by_name(sample, [tensor.name for tensor in model.inputs])
-                yield [
-                    given[tensor.name].astype(tf.as_dtype(tensor.dtype).as_numpy_dtype)
+                yield {
+                    tensor.name: given[tensor.name].astype(tf.as_dtype(tensor.dtype).as_numpy_dtype)
                     for tensor in model.inputs
-                ]
+                }
 
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = feed
