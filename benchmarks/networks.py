@@ -35,19 +35,20 @@ class Network:
         height, width = _pair(kernel)
         weights = self._tensor((outputs, height, width, self.shape(x)[3]), constant=True)
         size = self._size(x, kernel, stride, valid)
-        return self._add("CONV_2D", [x, weights], (1, *size, outputs))
+        return self._add("CONV_2D", [x, weights, self._biases(outputs)], (1, *size, outputs))
 
     def depthwise(self, x: int, kernel: int = 3, stride: int = 1) -> int:
         """Add a DEPTHWISE_CONV_2D."""
         channels = self.shape(x)[3]
         weights = self._tensor((1, kernel, kernel, channels), constant=True)
         size = self._size(x, kernel, stride, valid=False)
-        return self._add("DEPTHWISE_CONV_2D", [x, weights], (1, *size, channels))
+        inputs = [x, weights, self._biases(channels)]
+        return self._add("DEPTHWISE_CONV_2D", inputs, (1, *size, channels))
 
     def dense(self, x: int, units: int) -> int:
         """Add a FULLY_CONNECTED."""
         weights = self._tensor((units, math.prod(self.shape(x))), constant=True)
-        return self._add("FULLY_CONNECTED", [x, weights], (1, units))
+        return self._add("FULLY_CONNECTED", [x, weights, self._biases(units)], (1, units))
 
     def pool(self, x: int, kernel: int, stride: int, valid: bool = False) -> int:
         """Add a MAX_POOL_2D."""
@@ -96,6 +97,12 @@ class Network:
         index = len(self.tensors)
         scales = self._scales if constant else _SCALE
         self.tensors.append(Tensor(index, f"t{index}", "uint8", shape, zeros, False, scales))
+        return index
+
+    def _biases(self, outputs: int) -> int:
+        ones = np.ones(outputs, np.int32).view(np.uint8)  # biases of zero may be left out
+        index = len(self.tensors)
+        self.tensors.append(Tensor(index, f"t{index}", "int32", (outputs,), ones, False, _SCALE))
         return index
 
     def _add(self, kind: str, inputs: list[int], shape: tuple[int, ...]) -> int:

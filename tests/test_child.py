@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -58,6 +59,10 @@ def complain():
     ):
         print(line, file=sys.stderr, flush=True)
     os.abort()
+
+def complain_at_length():
+    print(*(f"#{number} 0x{number} frame" for number in range(50)), sep=os.linesep, file=sys.stderr)
+    sys.exit(3)
 
 def refuse(name):
     raise ModelUnsupported(f"{name} is refused", found="a", expected="b", remedy="Do c")
@@ -215,6 +220,28 @@ def test_chatter_is_not_taken_for_last_words(helper) -> None:
     with pytest.raises(ChildCrashed) as caught:
         run_in_child(helper.complain, what="x", timeout_s=60)
     assert caught.value.found.endswith("its last words: E0000 Check failed")
+
+
+def test_of_many_last_words_three_lines_are_shown_and_a_file_holds_the_rest(
+    helper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(ChildCrashed) as caught:
+        run_in_child(helper.complain_at_length, what="x", timeout_s=60)
+    assert "words: #47 0x47 frame / #48 0x48 frame / #49 0x49 frame;" in caught.value.found
+    assert Path(re.search(r"in '(.+)'", caught.value.found)[1]).read_text().startswith("#0 0x0")
+
+
+def test_a_defects_traceback_is_in_a_file(
+    helper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(InternalError) as caught:
+        run_in_child(helper.fail, what="x", timeout_s=60)
+    (log,) = tmp_path.glob("*.log")
+    assert f"'{log}'" in caught.value.found
+    assert "Traceback" not in str(caught.value)
+    assert 'raise KeyError("a bug")' in log.read_text()
 
 
 def test_arguments_may_be_of_classes_that_only_the_parents_path_leads_to(helper) -> None:

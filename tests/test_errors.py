@@ -15,6 +15,7 @@ from quantline.errors import (
     QuantlineError,
     RunInProgress,
     TargetNotKept,
+    excerpt,
     first_few,
     suggest,
 )
@@ -47,16 +48,39 @@ def test_message_is_one_paragraph_without_line_breaks() -> None:
     assert "\n" not in str(make())
 
 
+def test_an_excerpt_has_three_short_lines_at_most_those_that_matter_first() -> None:
+    text = "\n".join(["a note", "", *(f"error {number}: {'x' * 500}" for number in range(9))])
+    found = excerpt(text, lambda line: "error" in line)
+    assert found.startswith("error 0: xxx")
+    assert "error 2" in found
+    assert "error 3" not in found
+    assert found.endswith("and 6 more")
+    assert len(found) < 700
+    assert excerpt("one\n\ntwo", lambda line: "error" in line) == "one, two"
+
+
+def test_details_are_kept_only_where_the_message_holds_an_excerpt() -> None:
+    def details(text: str) -> str:
+        return QuantlineError("x", found="x", expected="x", remedy="x", details=text).details
+
+    assert details("one\ntwo\nthree\n") == ""
+    assert details("one\ntwo\nthree\nfour") == "one\ntwo\nthree\nfour"
+    assert details("x" * 1000) == "x" * 1000
+    assert details("a\n" * 9 + "http://me:secret1@host/") == "a\n" * 9 + "http://***@host/"
+
+
 @pytest.mark.parametrize("cls", EVERY_CLASS)
 def test_errors_survive_the_way_between_processes(cls: type[QuantlineError]) -> None:
     error = make(cls)
+    error.details = "said\nat\ngreat\nlength"
     again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
     assert type(again) is cls
-    assert (again.what, again.found, again.expected, again.remedy) == (
+    assert (again.what, again.found, again.expected, again.remedy, again.details) == (
         error.what,
         error.found,
         error.expected,
         error.remedy,
+        error.details,
     )
     assert str(again) == str(error)
 

@@ -12,7 +12,7 @@ from quantline.errors import ParameterError, suggest
 from quantline.project_files import check_catalog, check_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
 
 DATA = "data"
@@ -21,19 +21,61 @@ _OWN = frozenset({"base", "local"})
 
 
 class ConfigLoader(OmegaConfigLoader):
-    """Kedro's loader, with a data folder for each environment.
+    """Kedro's loader, with a data folder for each environment, and a transform for each dataset.
 
     What the catalog has below ``data/`` is below ``data/ENV/`` in the environment ENV, so that no
-    environment reads or replaces the results of another.
+    environment reads or replaces the results of another. And a dataset that an environment or
+    ``--params`` puts in the place of another does not inherit that one's transform.
     """
 
     def __getitem__(self, key: str) -> Any:
         """Return the configuration of a kind, such as ``catalog``."""
         values = super().__getitem__(key)
+        if key == "parameters" and isinstance(values.get("dataset"), dict):
+            layers = (self._layer(self.base_env), self._layer(self.env or self.default_run_env),
+                      self.runtime_params or {})  # fmt: skip
+            if inherits_transform(layers):
+                values["dataset"]["transform"] = []
         folder = data_folder(self)
         if key != "catalog" or folder == Path(DATA):
             return values
         return {name: _moved(entry, folder) for name, entry in values.items()}
+
+    def _layer(self, env: str) -> Mapping[str, Any]:
+        """Return the parameters of one environment's own files."""
+        alone = OmegaConfigLoader(
+            self.conf_source, env=env, base_env=env, default_run_env=env,
+            config_patterns=self.config_patterns,
+        )  # fmt: skip
+        found: Mapping[str, Any] = alone["parameters"]
+        return found
+
+
+def inherits_transform(layers: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether the transform that stands at last was declared for another dataset.
+
+    Other examples of the same source, such as another folder of archives, keep the transform.
+
+    Args:
+        layers: Parameters, each of which overrides keys of those before it.
+    """
+    source = name = None
+    inherited = False
+    for layer in layers:
+        block = layer.get("dataset")
+        if not isinstance(block, dict):
+            continue
+        before = source, name
+        source, builder = block.get("source", source), block.get("tfds")
+        if source != "tfds":
+            name = None
+        elif isinstance(builder, dict):
+            name = builder.get("name", name)
+        if "transform" in block:
+            inherited = False
+        elif (source, name) != before:
+            inherited = True
+    return inherited
 
 
 def data_folder(loader: Any) -> Path:

@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, Literal
 from quantline.redaction import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 # What a library says may hold an object's address, which is another one each time.
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+(?=>)")
+# How much of a library's long text a message holds.
+_MOST_LINES = 3
+_LONGEST_LINE = 200
 
 Severity = Literal["error", "warning", "note"]
 
@@ -56,16 +59,21 @@ class QuantlineError(Exception):
         found: What was found.
         expected: What was expected instead.
         remedy: What to do next, as a sentence.
+        details: The whole text of a library of which ``found`` holds an excerpt; empty where it
+            holds all of it. :func:`quantline.details.kept` puts it into a file.
     """
 
     exit_status = 2
 
-    def __init__(self, what: str, *, found: str, expected: str, remedy: str) -> None:
+    def __init__(
+        self, what: str, *, found: str, expected: str, remedy: str, details: str = ""
+    ) -> None:
         super().__init__(redacted(what))
         self.what = redacted(what)
         self.found = _ADDRESS.sub("", redacted(found))
         self.expected = redacted(expected)
         self.remedy = redacted(remedy)
+        self.details = redacted(details) if _is_long(details) else ""
 
     def __str__(self) -> str:
         return (
@@ -75,7 +83,8 @@ class QuantlineError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments do not survive the default pickling between processes.
-        return _rebuild, (type(self), self.what, self.found, self.expected, self.remedy)
+        texts = (self.what, self.found, self.expected, self.remedy, self.details)
+        return _rebuild, (type(self), *texts)
 
 
 class ParameterError(QuantlineError):
@@ -405,12 +414,45 @@ def first_line(error: BaseException, text: str | None = None, limit: int = 300) 
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
+def excerpt(text: str, is_relevant: Callable[[str], bool] | None = None) -> str:
+    """Return the first lines of a library's long text that matter, joined with commas.
+
+    They are three at most, each cut to 200 characters. The whole text belongs into the error's
+    ``details``.
+
+    Args:
+        text: The text.
+        is_relevant: Which lines matter; all of them where this is None, or true of none.
+    """
+    lines = _lines(redacted(text))
+    relevant = [line for line in lines if is_relevant is None or is_relevant(line)] or lines
+    return first_few([_cut(line) for line in relevant], _MOST_LINES)
+
+
+def last_lines(text: str) -> str:
+    """Return the last three lines of a library's long text, each cut to 200 characters."""
+    return " / ".join(_cut(line) for line in _lines(redacted(text))[-_MOST_LINES:])
+
+
+def _is_long(text: str) -> bool:
+    lines = _lines(text)
+    return len(lines) > _MOST_LINES or any(len(line) > _LONGEST_LINE for line in lines)
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]} ..."
+
+
 def _sentence(text: str) -> str:
     text = " ".join(text.split())  # one paragraph, whatever a library said
     return text if text.endswith((".", "?", "!", ":")) else f"{text}."
 
 
 def _rebuild(
-    cls: type[QuantlineError], what: str, found: str, expected: str, remedy: str
+    cls: type[QuantlineError], what: str, found: str, expected: str, remedy: str, details: str
 ) -> QuantlineError:
-    return cls(what, found=found, expected=expected, remedy=remedy)
+    return cls(what, found=found, expected=expected, remedy=remedy, details=details)

@@ -25,7 +25,7 @@ from quantline.edgetpu.cost.remainder import Remainder
 if TYPE_CHECKING:
     from pathlib import Path
 
-CACHED = 33_280  # of 128 by 256 weights, in the compiler's layout
+CACHED = 32_768  # of 128 by 256 weights, in the compiler's layout
 LATENCY = {"low", "high", "basis", "evidence", "cpu", "edgetpu_low", "edgetpu_high"}
 
 
@@ -105,13 +105,17 @@ def test_before_compilation(desk: Desk) -> None:
     before = desk.files()
     done = desk.give("edgetpu", "int8.tflite")
     assert (done.status, done.err) == (0, "")
-    verdict, left, advice, unforeseen = done.out.strip().split("\n\n")
+    verdict, left, few, advice, unforeseen = done.out.strip().split("\n\n")
     told = rows(verdict)
+    assert few.splitlines() == [
+        "By rules seen in fewer than 3 of 25 compiled models:",
+        "  1 RELU: mapped (documented, in 0 of them)",
+    ]
     assert told["operators"] == (
         "2 of 4 on the Edge TPU and 100% of the multiply-accumulates, in 1 subgraph, or 2 with "
         "--multiple-subgraphs (predicted for runtime 14)"
     )
-    assert told["parameters"].startswith("32.5 KiB fit the chip's memory, with room for about 7.8")
+    assert told["parameters"].startswith("32 KiB fit the chip's memory, with room for about 7.8")
     assert " ms on the Edge TPU (predicted), and " in told["latency"]
     assert "0.5 ms for 2 operators on this CPU (measured, 1 thread)" in told["latency"]
     assert left.splitlines() == [
@@ -156,11 +160,11 @@ def test_after_compilation(desk: Desk) -> None:
     assert told["operators"] == (
         "1 subgraph on the Edge TPU, 2 operators on the CPU (parsed; needs runtime 13)"
     )
-    assert told["parameters"] == "32.5 KiB fit the chip's memory (parsed)"
+    assert told["parameters"] == "32 KiB fit the chip's memory (parsed)"
     assert left.splitlines()[:2] == ["Not on the Edge TPU, by the rules because:", "  1 EXP"]
     assert "large activations" not in unforeseen
     row = held.splitlines()[-1].split()
-    assert row[:5] == ["0", "runtime", "13", "33,280", "0"]
+    assert row[:5] == ["0", "runtime", "13", "32,768", "0"]
     assert "9,000" in row
     as_json = desk.give("edgetpu", "compiled.tflite", "--json").json
     assert as_json["evidence"] == as_json["memory"]["evidence"] == "parsed"
@@ -180,10 +184,10 @@ def test_a_compiled_file_without_cycles_tells_no_latency(desk: Desk) -> None:
 
 @pytest.mark.parametrize(
     ("layers", "said"),
-    [(7, "6.18 MiB may or may not fit"), (12, "10.6 MiB do not fit the chip's memory: ")],
+    [(7, "6.15 MiB may or may not fit"), (12, "10.5 MiB do not fit the chip's memory: ")],
 )
 def test_parameters_that_do_not_fit(desk: Desk, layers: int, said: str) -> None:
-    """Each layer has 960 outputs of 960 weights and a bias of 4 bytes."""
+    """Each layer has 960 outputs of 960 weights."""
     model = Model()
     at = model.tensor(1, 960)
     for _ in range(layers):
@@ -193,6 +197,21 @@ def test_parameters_that_do_not_fit(desk: Desk, layers: int, said: str) -> None:
     parameters = rows(desk.give("edgetpu", "large.tflite").out.split("\n\n")[0])["parameters"]
     assert parameters.startswith(said)
     assert parameters.endswith("sent anew for each inference (predicted)")
+
+
+def test_parameters_of_unknown_size(desk: Desk) -> None:
+    """A vector becomes a map of one channel: by a matrix, if any, that was never seen."""
+    model = Model()
+    image = model.unary("RESHAPE", model.unary("RELU", model.tensor(1, 2500)), (1, 50, 50, 1))
+    (desk.folder / "flat.tflite").write_bytes(compiling.file(model.graph(image)))
+    verdict, few, *_ = desk.give("edgetpu", "flat.tflite").out.split("\n\n")
+    assert rows(verdict)["parameters"] == "unknown: 0 bytes to 24 MiB (predicted)"
+    assert "  1: 0 bytes to 24 MiB of parameters, 0 bytes expected: channels split by a" in few
+    assert "(seen in 0)" in few.replace("\n      ", " ")
+    found = desk.give("edgetpu", "flat.tflite", "--json").json
+    assert found["memory"]["parameter_bytes"] is None
+    (rule,) = found["operators"][1]["parameter_rules"]
+    assert (rule["low"], rule["bytes"], rule["seen_in_models"]) == (0, 0, 0)
 
 
 def test_with_the_original_beside_it(desk: Desk) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from tests.conftest import public_convert, public_quantize
+from tests.contract.test_effect import former
 from tests.tflite.tiny_model import tree
 
 from quantline.contract import examine
@@ -174,6 +175,27 @@ def test_golden_vectors_are_kept_or_broken(made: Any, plain: Any) -> None:
     told = made.give(*GIVE, "--golden", "golden.npz", "--json").json
     assert (told["holds"], told["integer_only"], told["golden"]["holds"]) == (False, True, False)
     assert told["golden"]["mismatches"][0]["largest_steps"] == 3
+
+
+def test_a_model_of_2018_is_held_to_the_specification_that_is_named(made: Any) -> None:
+    (made.folder / "int8.tflite").write_bytes(former())
+    by_default = made.give(*GIVE, "--target", "edgetpu")
+    assert by_default.status == 1
+    assert "model.uint8: the model: 1 operator on uint8 activations" in by_default.out
+    assert "'--specification uint8'" in by_default.out
+    named = made.give(*GIVE, "--target", "edgetpu", "--specification", "uint8")
+    assert named.status == 0, named.out
+    assert rows(named.out)["specification"].strip() == "kept (the former one, of uint8)"
+    none = made.give(*GIVE, "--specification", "none")
+    assert (none.status, rows(none.out)["specification"].strip()) == (0, "not held to any")
+    told = made.give(*GIVE, "--specification", "none", "--json").json
+    assert (told["holds"], told["specification"], told["held_to"]) == (True, True, "none")
+
+
+def test_an_int8_model_does_not_keep_the_former_specification(made: Any) -> None:
+    done = made.give(*GIVE, "--specification", "uint8")
+    assert done.status == 1
+    assert "model.int8" in done.out
 
 
 def spoil(change: Callable[[bytes], bytes]) -> Callable[[Any], None]:

@@ -124,7 +124,7 @@ def test_a_report_comes_back_from_its_values(sine: Any) -> None:
 
 
 def _report(findings: Sequence[Finding]) -> Report:
-    return Report(not findings, True, None, None, 40, 40, 10, (), (), (), tuple(findings))
+    return Report(not findings, True, "int8", None, None, 40, 40, 10, (), (), (), tuple(findings))
 
 
 def test_the_error_lists_all_by_type_and_the_first_twenty_in_full() -> None:
@@ -169,6 +169,28 @@ def test_simulated_quantization_that_was_left_in(tf: Any) -> None:
         "SIN": "integer.operator",  # it has no integer form
         "QUANTIZE": "integer.operator",
         "DEQUANTIZE": "integer.operator",
+    }
+
+
+def test_one_operator_in_float_among_integers_is_no_simulation(residual: Any) -> None:
+    """So a converter leaves an operator in float; the model was quantized after training."""
+    graph = read(residual.int8_tflite)
+    main = graph.main
+    (pool,) = (each for each in main.operators if each.type == "MAX_POOL_2D")
+    taken, given = (replace(main.tensors[each], index=len(main.tensors) + place, dtype="float32")
+                    for place, each in enumerate((pool.inputs[0], pool.outputs[0])))  # fmt: skip
+    around = [
+        replace(pool, type="DEQUANTIZE", outputs=(taken.index,)),
+        replace(pool, inputs=(taken.index,), outputs=(given.index,)),
+        replace(pool, type="QUANTIZE", inputs=(given.index,)),
+    ]
+    others = [each for each in main.operators if each is not pool]
+    main = replace(main, tensors=(*main.tensors, taken, given), operators=(*others, *around))
+    found = {each.type: each.rule for each in floats(examine(replace(graph, subgraphs=(main,))))}
+    assert found == {
+        "DEQUANTIZE": "integer.operator",
+        "MAX_POOL_2D": "integer.operator",
+        "QUANTIZE": "integer.operator",
     }
 
 

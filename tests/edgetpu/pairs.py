@@ -15,16 +15,22 @@ import pytest
 from quantline.tflite.graph import Graph, read
 
 PAIRS = Path(__file__).resolve().parents[2].parent / "shared" / "edgetpu_pairs"
+MORE = PAIRS.with_name("edgetpu_pairs_more")
+FOLDERS = (PAIRS, MORE)
 
 needed = pytest.mark.skipif(
     not (PAIRS / "truth.json").exists(), reason=f"no compiled models in {PAIRS}"
 )
+all_needed = pytest.mark.skipif(
+    not all((each / "truth.json").exists() for each in FOLDERS),
+    reason=f"no compiled models in {PAIRS} and {MORE}",
+)
 
 
 @cache
-def truth() -> list[dict[str, Any]]:
+def truth(folder: Path = PAIRS) -> list[dict[str, Any]]:
     """A record a model."""
-    return json.loads((PAIRS / "truth.json").read_text())
+    return json.loads((folder / "truth.json").read_text())
 
 
 def compiled() -> list[dict[str, Any]]:
@@ -33,6 +39,6 @@ def compiled() -> list[dict[str, Any]]:
 
 
 @cache
-def graph(name: str) -> Graph:
+def graph(name: str, folder: Path = PAIRS) -> Graph:
     """A file of the folder, as a graph."""
-    return read((PAIRS / name).read_bytes())
+    return read((folder / name).read_bytes())

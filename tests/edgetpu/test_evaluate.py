@@ -34,7 +34,13 @@ def test_the_parts_agree_with_each_other(dense):
     assert (data["subgraphs_default"], data["subgraphs_multiple"]) == (1, 2)
     assert data["mapped_share_macs"] == 1.0
     sizes = [each["parameter_bytes"] for each in data["operators"]]
-    assert sizes == [128 * 260, 0, None, None]
+    assert sizes == [128 * 256, 0, None, None]
+    first = data["operators"][0]
+    assert first["parameter_bytes_low"] == first["parameter_bytes_high"] == 128 * 256
+    (rule,) = first["parameter_rules"]
+    assert (rule["rule"], rule["bytes"]) == ("fully connected weights", 128 * 256)
+    assert rule["mechanism"]
+    assert rule["seen_in_models"] >= 3
     assert sum(filter(None, sizes)) == data["memory"]["parameter_bytes"]
     assert [each["macs"] for each in data["operators"]] == [128 * 256, 0, 0, 0]
     assert {each["evidence"] for each in data["operators"]} == {"predicted"}

@@ -69,22 +69,29 @@ def test_a_wrong_signature_is_named_with_its_close_match(plain: Trained) -> None
     assert "'serving_default'" in caught.value.remedy
 
 
-@pytest.mark.parametrize("shape", [(2, 4), (None, None), (None,), (None, None, 3)], ids=str)
-def test_sizes_that_are_not_known_and_other_batches(
-    tmp_path: Path, tf: Any, shape: tuple[int | None, ...]
+@pytest.mark.parametrize("shape", [(None, None), (None,), (None, None, 3), None], ids=str)
+def test_sizes_that_are_not_known_are_those_of_the_samples(
+    tmp_path: Path, tf: Any, shape: tuple[int | None, ...] | None
 ) -> None:
-    module = tf.Module()
+    folder = _doubling(tmp_path, tf, shape)
+    samples = np.ones((2, *(size or 4 for size in (shape or (None, 5))[1:])), np.float32)
+    converted = run_and_convert("saved_model", folder, None, samples)
+    assert read(converted.content).main.tensors[0].shape == (1, *samples.shape[1:])
+    assert [each["y"].shape for each in converted.outputs] == [(1, *samples.shape[1:])] * 2
+
+
+def test_another_batch_and_other_dimensions_than_the_samples(tmp_path: Path, tf: Any) -> None:
+    with pytest.raises(ModelUnsupported, match="fixed batch other than 1"):
+        run_and_convert("saved_model", _doubling(tmp_path / "a", tf, (2, 4)), None, SAMPLES)
+    with pytest.raises(ModelUnsupported, match="not known"):
+        run_and_convert("saved_model", _doubling(tmp_path / "b", tf, [None] * 3), None, SAMPLES)
+
+
+def _doubling(folder: Path, tf: Any, shape: Any) -> str:
     function = tf.function(lambda x: {"y": x * 2.0})
     signature = function.get_concrete_function(x=tf.TensorSpec(shape, tf.float32, name="x"))
-    tf.saved_model.save(module, str(tmp_path), signatures=signature)
-    samples = np.zeros((2, *(size or 4 for size in shape[1:])), np.float32)
-    if shape == (None,):
-        converted = run_and_convert("saved_model", str(tmp_path), None, samples)
-        assert read(converted.content).main.tensors[0].shape == (1,)
-        assert [each["y"].shape for each in converted.outputs] == [(1,), (1,)]
-        return
-    with pytest.raises(ModelUnsupported, match="fixed batch other than 1"):
-        run_and_convert("saved_model", str(tmp_path), None, samples)
+    tf.saved_model.save(tf.Module(), str(folder), signatures=signature)
+    return str(folder)
 
 
 def test_an_operator_that_tensorflow_lite_lacks_is_named(tmp_path: Path, tf: Any) -> None:

@@ -21,7 +21,9 @@ MANIFEST = {
 }
 
 
-def summary(compilation: Any = None, run: Any = None, **scores: float) -> dict[str, Any]:
+def summary(
+    compilation: Any = None, run: Any = None, memory: Any = None, **scores: float
+) -> dict[str, Any]:
     return summarize(
         {**scores, "size_bytes": 250_000},
         {**scores, "size_bytes": 95_000},
@@ -35,8 +37,10 @@ def summary(compilation: Any = None, run: Any = None, **scores: float) -> dict[s
         {"report": {"evidence": "predicted", "runtime_version": 14, "operators_total": 12,
                     "mapped_operators": 9, "unknown_operators": 1, "mapped_share": 0.75,
                     "mapped_share_macs": 0.5, "subgraphs": 1, "operators": [],
-                    "memory": {"parameter_bytes": 2048, "cached_bytes": 2048, "streamed_bytes": 0,
-                               "verdict": "fits", "evidence": "predicted"}},
+                    "memory": memory or {
+                        "parameter_bytes": 2048, "parameter_bytes_low": 2048,
+                        "parameter_bytes_high": 2048, "cached_bytes": 2048, "streamed_bytes": 0,
+                        "verdict": "fits", "evidence": "predicted"}},
          "latency": {"low": 1.2, "high": 3.4, "cpu": {"cpu_ms": 0.5}, "evidence": "predicted"},
          "compilation": compilation or {"compiled": False},
          "run": run or {"ran": False}},
@@ -120,7 +124,8 @@ COMPILATION: dict[str, Any] = {
     "evidence": "read",
     "models": [{"operators_total": 12, "mapped_operators": 11, "subgraphs": 2}],
     "work": {"mapped_share_macs": 0.9, "evidence": "parsed"},
-    "memory": {"parameter_bytes": 4096, "cached_bytes": 3072, "streamed_bytes": 1024,
+    "memory": {"parameter_bytes": 4096, "parameter_bytes_low": 4096, "parameter_bytes_high": 4096,
+               "cached_bytes": 3072, "streamed_bytes": 1024,
                "verdict": "does not fit", "evidence": "parsed"},
     "comparison": {"misses": [{}, {}]},
 }  # fmt: skip
@@ -141,6 +146,14 @@ def test_what_was_foretold_gives_way_to_what_the_compiler_did() -> None:
     assert (got["evidence"], got["memory_evidence"], got["predicted_wrongly"]) == (
         "read", "parsed", 2,
     )  # fmt: skip
+
+
+def test_parameters_that_are_not_known_are_shown_with_their_bounds() -> None:
+    unknown = {
+        "parameter_bytes": None, "parameter_bytes_low": 2**20, "parameter_bytes_high": 3 * 2**20,
+        "cached_bytes": None, "streamed_bytes": None, "verdict": "fits", "evidence": "predicted",
+    }  # fmt: skip
+    assert "unknown, 1.00 MiB to 3.00 MiB" in rendered(summary(memory=unknown))
 
 
 def test_a_run_on_a_device_does_not_measure_what_the_compiler_printed() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import struct
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -211,6 +212,7 @@ def test_a_folder_without_images_is_empty(tmp_path: Path) -> None:
 WIDE = {
     "16-bit png": ("a.png", Image.fromarray(np.full((4, 6), 40_000, np.uint16)), "16-bit"),
     "16-bit tiff": ("a.tif", Image.fromarray(np.full((4, 6), 40_000, np.uint16)), "16-bit"),
+    "16-bit pgm": ("a.png", Image.fromarray(np.full((4, 6), 40_000, np.int32)), "16-bit"),
     "32-bit tiff": ("a.tif", Image.fromarray(np.full((4, 6), 70_000, np.int32)), "32-bit"),
     "float tiff": ("a.tif", Image.fromarray(np.full((4, 6), 0.5, np.float32)), "floating point"),
 }
@@ -219,12 +221,27 @@ WIDE = {
 @pytest.mark.parametrize(("name", "image", "said"), WIDE.values(), ids=WIDE)
 @pytest.mark.parametrize("color", ["rgb", "grayscale"])
 def test_values_that_8_bits_do_not_hold_are_not_cut_off(
-    tmp_path: Path, name: str, image: Image.Image, said: str, color: str
-) -> None:
-    image.save(tmp_path / name)
+    tmp_path: Path, name: str, image: Image.Image, said: str, color: str,
+    request: pytest.FixtureRequest,
+) -> None:  # fmt: skip
+    image.save(tmp_path / name, format="PPM" if "pgm" in request.node.callspec.id else None)
     with pytest.raises(ExampleUnreadable, match=name) as wrong:
         chosen(opened(tmp_path, color=color), ".")
     assert said in wrong.value.found
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+def test_colours_of_16_bits_are_scaled_by_their_depth(tmp_path: Path, alpha: bool) -> None:
+    values = np.random.default_rng(0).integers(0, 65536, (4, 6, 3 + alpha)).astype(np.uint16)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    header = struct.pack(">IIBBBBB", 6, 4, 16, 6 if alpha else 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks
+    ))  # fmt: skip
+    (example,) = chosen(opened(tmp_path), ".")
+    assert np.abs(example.value - values[..., :3] / 257).max() <= 1
 
 
 def test_of_an_animation_the_first_frame_is_taken(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from quantline.sampling import (
     build_transform,
     draw,
     lint,
+    lint_together,
     open_source,
     preview,
     promised_bounds,
@@ -165,6 +166,80 @@ def test_masks_and_lengths_may_be_the_same_everywhere() -> None:
     assert severities(rates, expected_shape=(1,)) == {"duplicates": "warning"}
 
 
+TOKENS = rng.integers(0, 50, (40, 16)).astype(np.int32)
+ONES = np.ones((40, 16), np.float32)
+HALVES = np.where(np.arange(16) < rng.integers(8, 10, (40, 1)), 1, 0).astype(np.float32)
+CONTROL = np.full((40, 1), 0.5, np.float32)
+IDS = rng.integers(0, 9, (40, 1)).astype(np.int32)
+
+
+def together(**arrays: np.ndarray) -> dict[str, tuple[str, str]]:
+    inputs = {name: (values.shape[1:], str(values.dtype)) for name, values in arrays.items()}
+    ignored = {"no_evaluation_set", "unscaled_pixels"}
+    found = [each for each in lint_together(arrays, inputs) if each.name not in ignored]
+    assert len({each.name for each in found}) == len(found)
+    return {each.name: (each.severity, each.found) for each in found}
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"mask": HALVES}, {"user": IDS, "item": IDS[::-1]}, {"speed": CONTROL, "speaker": IDS},
+        {"mask": np.ones((40, 16), np.int32)}, {"truth": np.ones((40, 16), bool)},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("varying", [GOOD, TOKENS])
+def test_ids_masks_and_controls_may_repeat_where_others_vary(
+    varying: np.ndarray, others: dict[str, np.ndarray]
+) -> None:
+    assert together(varying=varying, **others) == {}
+
+
+def test_a_mask_that_never_masks_is_a_note_that_names_it() -> None:
+    for varying in (GOOD, TOKENS):
+        severity, found = together(varying=varying, mask=ONES)["constant_samples"]
+        assert severity == "note"
+        assert found == "input 'mask': 1 everywhere, in all 40 examples"
+
+
+def test_copies_of_whole_examples_are_found() -> None:
+    tokens, mask = TOKENS.copy(), HALVES.copy()
+    for array in (tokens, mask):
+        array[[5, 6, 7]] = array[1]
+    severity, found = together(tokens=tokens, mask=mask)["duplicates"]
+    assert severity == "warning"
+    assert found == (
+        "inputs 'tokens', 'mask' together: 3 of 40 examples repeat an earlier one: 5 (as 1), "
+        "6 (as 1), 7 (as 1)"
+    )
+    assert together(image=GOOD[:1].repeat(40, 0), mask=ONES)["duplicates"][0] == "error"
+    assert together(tokens=TOKENS[:1].repeat(40, 0), user=IDS[:1].repeat(40, 0)) != {}
+
+
+def test_black_images_are_found_though_a_control_varies() -> None:
+    black = changed([3], 0)
+    severity, found = together(image=black, speed=CONTROL, speaker=IDS)["constant_samples"]
+    assert severity == "warning"
+    assert found.startswith("input 'image': 1 of 40 examples (3) with one value everywhere, 1 of")
+    assert together(image=np.zeros_like(GOOD), speaker=IDS)["constant_samples"][0] == "error"
+    assert together(left=black, right=GOOD) == {}  # the other image says something of the example
+    both = together(left=black, right=black[::-1].copy()[::-1])
+    assert "'left', 'right' together" in both["constant_samples"][1]
+
+
+def test_what_cannot_be_recorded_names_its_input() -> None:
+    mask = HALVES.copy()
+    mask[3, 0] = np.nan
+    severity, found = together(image=GOOD, mask=mask)["nan"]
+    assert (severity, found) == ("error", "input 'mask': 1 of 40 examples (3) with NaN")
+    inputs = {"image": (SHAPE, "float32"), "mask": ((8,), "float32")}
+    (wrong,) = (each for each in lint_together({"image": GOOD, "mask": ONES}, inputs)
+                if each.severity == "error")  # fmt: skip
+    assert wrong.name == "wrong_shape"
+    assert wrong.found.startswith("input 'mask': 40 of 40 examples")
+    assert lint_together({"image": GOOD[:0]}, {"image": (SHAPE, "float32")})[0].name == "empty"
+
+
 RESCALE = [{"rescale": {"scale": 1 / 255, "offset": 0.0}}]
 
 
@@ -225,6 +300,30 @@ def test_no_value_of_a_transform_leaves_its_promised_bounds(
     assert (value >= bounds.low - margin).all()
     assert (value <= bounds.high + margin).all()
     assert value.max() > np.mean(bounds.high + bounds.low) / 2  # they are not merely wide
+
+
+WORDS = rng.integers(0, 65536, (40, *SHAPE)).astype(np.uint16)
+FOR_WORDS = [{"rescale": {"scale": 1 / 65535}}]
+
+
+@pytest.mark.parametrize(
+    ("spec", "error"),
+    [
+        (RESCALE, True), ([{"normalize": {"mean": 127.5, "std": 127.5}}], True),
+        (FOR_WORDS, False), ([{"rescale": {"scale": 1 / 32767.5, "offset": -1}}], False),
+        ([], False),  # the model may scale them itself
+    ],
+)  # fmt: skip
+def test_images_of_16_bits_need_a_transform_for_them(spec: Any, error: bool) -> None:
+    transform, promised = build_transform(spec), promised_bounds(spec, "uint16")
+    samples = np.stack([transform(each) for each in WORDS])
+    result = found(samples, promised=promised, evaluation=samples[::-1])
+    assert list(result) == (["outside_transform"] if error else [])
+    if error:
+        assert "[0, 255]" in result["outside_transform"].expected
+        assert "[0, 65535]" in result["outside_transform"].remedy
+    few = np.stack([transform(each) for each in WORDS % 256])  # 8 bits, stored in 16
+    assert found(few, promised=promised, evaluation=few[::-1]) == {}
 
 
 def test_bounds_of_each_step_and_channel() -> None:

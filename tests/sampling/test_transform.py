@@ -150,6 +150,13 @@ def test_cast(dtype: str) -> None:
     np.testing.assert_array_equal(got, picture())
 
 
+@pytest.mark.parametrize(("value", "dtype"), [(256, "uint8"), (-1, "uint8"), (np.nan, "int32")])
+def test_what_a_dtype_does_not_hold_is_refused(value: float, dtype: str) -> None:
+    with pytest.raises(TransformFailed, match="do not fit") as caught:
+        apply(np.full((4, 5), value), {"cast": dtype})
+    assert dtype in caught.value.found
+
+
 def test_without_steps_the_result_is_float32() -> None:
     got = apply(picture())
     assert got.dtype == np.float32

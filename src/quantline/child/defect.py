@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -21,11 +22,13 @@ class Defect:
         kind: ``memory`` or ``space`` where the machine ran out of it, else ``defect``.
         said: The exception's type and message.
         place: Where it was raised, and from where in Quantline: files, lines and functions.
+        trace: Its traceback.
     """
 
     kind: Literal["memory", "space", "defect"]
     said: str
     place: str
+    trace: str = ""
 
 
 def judged(error: Exception) -> QuantlineError | Defect:
@@ -41,7 +44,8 @@ def judged(error: Exception) -> QuantlineError | Defect:
                 return Defect(kind, first_line(cause), place_of(cause))
     if isinstance(error, QuantlineError):
         return error
-    return Defect("defect", first_line(error), place_of(error))
+    trace = "".join(traceback.format_exception(error))
+    return Defect("defect", first_line(error), place_of(error), trace)
 
 
 def _machine(error: BaseException) -> Literal["memory", "space"] | None:

@@ -11,13 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quantline.errors import ChildCrashed, InternalError, OutOfMemory, QuantlineError
+from quantline.errors import (
+    ChildCrashed,
+    InternalError,
+    OutOfMemory,
+    QuantlineError,
+    last_lines,
+)
 from quantline.temporary import unusable
 
 if TYPE_CHECKING:
     from quantline.child.defect import Defect
 
-_LAST_LINES = 5
 # What libraries say of themselves, such as "I0000 00:00:1.2 3 port.cc:153] oneDNN is on".
 _CHATTER = re.compile(r"[IW]\d{4} |INFO: |WARNING: All log messages before")
 # With which a child ends that cannot write its answer.
@@ -81,14 +86,15 @@ def without_answer(
     what = _sentence_start(what)
     where = f" at stage '{stage}'" if stage else ""
     peak = f"peak memory {end.peak_bytes / 2**30:.2f} GiB"
-    said = [line for line in stderr.splitlines() if line.strip() and not _CHATTER.match(line)]
-    last = f"; its last words: {' / '.join(said[-_LAST_LINES:])}" if said else ""
+    said = "\n".join(line for line in stderr.splitlines() if not _CHATTER.match(line)).strip()
+    last = f"; its last words: {last_lines(said)}" if said else ""
     if end.beyond == "memory":
         return OutOfMemory(
             f"{what} took too much memory and was ended",
             found=f"{peak}{where}{last}",
             expected=f"at most {memory_gib:g} GiB",
             remedy="Use a smaller model or fewer samples, or raise 'limits.memory_gib'",
+            details=said,
         )
     if end.beyond:
         seconds, parameter = (load_s, "limits.load_s") if end.beyond == "load" else timeout
@@ -100,6 +106,7 @@ def without_answer(
             remedy="The file may be damaged: save or copy it again, or use a smaller model" + more
             if end.beyond == "load"
             else "Use a smaller model or fewer samples" + more,
+            details=said,
         )
     if end.status == NO_SPACE_STATUS:
         return unusable(OSError("its child process could not write its answer"))
@@ -111,6 +118,7 @@ def without_answer(
             expected="a result",
             remedy="If nobody ended it by hand, free memory or run on a machine with more of it; "
             "nothing of this run was kept from the crash",
+            details=said,
         )
     cause = f"exit status {end.status}"
     if end.status < 0:
@@ -121,6 +129,7 @@ def without_answer(
         expected="a result",
         remedy="Native code of a library crashed: try another version of the model or of the "
         "library; nothing of this run was kept from the crash",
+        details=said,
     )
 
 
@@ -144,6 +153,7 @@ def error_of(what: str, found: QuantlineError | Defect) -> QuantlineError:
         expected="a result, or an error that says what is wrong with the input",
         remedy="Report this as a defect of Quantline, with this message and the versions of its "
         "packages",
+        details=found.trace,
     )
 
 

@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from quantline.child.announce import LOADING, STAGES
 from quantline.child.ends import End, error_of, peak_so_far, without_answer
+from quantline.details import kept
 from quantline.progress import waiting
 from quantline.temporary import temporary_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from quantline.errors import QuantlineError
 
 T = TypeVar("T")
 _LONGEST_PAUSE_S = 0.05
@@ -88,14 +91,20 @@ def run_in_child(
             end = _run([str(call), str(answer)], stderr.fileno(), stages, limits)
         if not answer.exists():
             said = errors.read_text(errors="replace")
-            raise without_answer(what, end, _last_line(stages), said, (timeout_s, limit), load_s,
-                                 memory_gib)  # fmt: skip
+            raise _final(without_answer(what, end, _last_line(stages), said, (timeout_s, limit),
+                                        load_s, memory_gib))  # fmt: skip
         is_result, value, notes = pickle.loads(answer.read_bytes())  # noqa: S301 - our own child's
     for note in notes:
         logger.info("%s: %s", what, note)
     if is_result:
         return value  # type: ignore[no-any-return]
-    raise error_of(what, value)
+    raise _final(error_of(what, value))
+
+
+def _final(error: QuantlineError) -> QuantlineError:
+    """Return an error with its details in a file, unless this is a child itself."""
+    # A child's temporary folder ends with it: its own parent writes the file.
+    return error if STAGES in os.environ else kept(error)
 
 
 def _additional_path() -> list[str]:

@@ -35,8 +35,13 @@ _SPOKEN: tuple[tuple[str, str], ...] = (
     (r"set '(conversion|model)\.", r"give '\1."),
     (r"'model\.signature' to one of them, such as '", "'--signature' one of them, such as '"),
     (r"'model\.signature'", "'--signature'"),
+    (r"'conversion\.keep_float: \[\]'", "no '--keep-float'"),
+    (r"'conversion\.keep_float: \[(.*?)\]'", r"'--keep-float' \1"),
+    (r"'conversion\.keep_float'", "'--keep-float'"),
+    (r"'conversion\.keep_float\.\d+'", "'--keep-float'"),
+    (r"'conversion\.pinned'", "'--pin'"),
     (r"'conversion\.ranges\.method: minmax' and 'conversion\.bias_correction: false'",
-     "'--method minmax'"),
+     "'--method minmax' without '--bias-correction'"),
     (r"'conversion\.ranges\.(\w+): (\w+)'", r"'--\1 \2'"),
     (r", or raise '(calibration|conversion)\.timeout_s'", ""),
     (r"'conversion\.(\w+): (\w+)'", r"'--\1 \2'"),
@@ -139,8 +144,8 @@ def as_option(error: QuantlineError) -> QuantlineError:
     remedy = spoken(error.remedy)
     if isinstance(error, InputMismatch) and "'dataset." in error.remedy:
         remedy = "Bring the samples to this shape, as for training, and write the file again"
-    found = spoken(error.found)
-    return type(error)(error.what, found=found, expected=error.expected, remedy=remedy)
+    what, found = spoken(error.what), spoken(error.found)
+    return type(error)(what, found=found, expected=error.expected, remedy=remedy)
 
 
 def warn(findings: Sequence[Finding]) -> None:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from quantline.edgetpu.scoring.score import ModelScore, Score
 
 _HEADINGS = (
-    "operators", "right", "unknown", "subgraphs", "parameter bytes", "true", "error", "runtime",
-    "model",
+    "operators", "right", "unknown", "subgraphs", "parameter bytes", "true", "error", "streamed",
+    "true", "runtime", "model",
 )  # fmt: skip
 
 _DID = {
@@ -62,18 +62,24 @@ def edgetpu_score(folder: str, runtime_version: int | None) -> Result:
 
 
 def _row(found: ModelScore) -> tuple[str, ...]:
-    true, error = found.truth.parameter_bytes, found.parameter_error
+    error = found.parameter_error
     return (
         f"{found.operators:,}",
         f"{found.right:,}",
         f"{found.unknown:,}",
         f"{found.subgraphs}/{found.truth.subgraphs}",
-        f"{found.parameter_bytes:,}",
-        "" if true is None else f"{true:,}",
+        _bytes(found.memory.parameter_bytes, "unknown"),
+        _bytes(found.truth.parameter_bytes),
         "" if error is None else f"{error:+.2%}",
+        _bytes(found.memory.streamed_bytes, "unknown"),
+        _bytes(found.truth.streamed_bytes),
         str(found.runtime_version),
         found.model,
     )
+
+
+def _bytes(count: int | None, otherwise: str = "") -> str:
+    return otherwise if count is None else f"{count:,}"
 
 
 def _misses(found: ModelScore) -> Iterator[str]:
@@ -108,11 +114,24 @@ def _totals(found: Score) -> list[tuple[str, str]]:
             f"{totals['operators_unknown']:,} unknown ({totals['unknown_share']:.1%})",
         ),
     ]
+    unknown = totals["parameter_unknown"]
     if totals["parameter_models"]:
         rows.append((
             "parameter bytes",
             f"off by {totals['parameter_error_median']:.2%} in the median, "
-            f"{totals['parameter_error_p90']:.2%} at the 90th percentile, over "
-            f"{totals['parameter_models']} models above 100 KB",
+            f"{totals['parameter_error_p90']:.2%} at the 90th percentile, "
+            f"{totals['parameter_error_worst']:.2%} at worst, over "
+            f"{totals['parameter_models']} models above 100 KB; {unknown} more unknown",
         ))  # fmt: skip
+    rows += [
+        (
+            "bounds",
+            f"hold the true parameter bytes in {totals['parameter_bounds_right']} of "
+            f"{totals['parameter_bounds_models']} models",
+        ),
+        (
+            "streamed",
+            f"right within 1% in {totals['streamed_right']} of {totals['streamed_models']} models",
+        ),
+    ]
     return [*rows, ("evidence", "predicted from X.tflite; the truth is parsed from compiled files")]

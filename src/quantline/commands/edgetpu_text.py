@@ -5,9 +5,11 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
+from quantline.commands.edgetpu_rules_text import few_seen, known
 from quantline.commands.table import pairs, size
-from quantline.edgetpu import Evidence, Provenance, Target, can_detect, detect
+from quantline.edgetpu import Evidence, Target, can_detect, detect
 from quantline.edgetpu.cost.memory import Fit
+from quantline.edgetpu.cost.rules import COUNTED, FEW
 from quantline.errors import first_few
 
 if TYPE_CHECKING:
@@ -24,12 +26,6 @@ _LEFT = {
     Evidence.PREDICTED: "Not on the Edge TPU",
     # The file says which they are, and not why.
     Evidence.PARSED: "Not on the Edge TPU, by the rules because",
-}
-_KNOWN = {
-    Provenance.DOCUMENTED: "documented",
-    Provenance.PARSED: "seen in compiled models",
-    Provenance.REPORTED: "reported by a user",
-    Provenance.MEMORY: "not confirmed",
 }
 
 
@@ -56,6 +52,7 @@ def evaluation_text(model: str, size_bytes: int, found: Evaluation) -> str:
         pairs([(name, folded(text, 12)) for name, text in rows]),
         *listed(_LEFT[found.evidence], _alike(operators, Target.CPU)),
         *listed("Unknown, and counted as on the CPU", _alike(operators, Target.UNKNOWN)),
+        *listed(f"By rules seen in fewer than {FEW} of {COUNTED} compiled models", few_seen(found)),
         *listed("To have more on it, the worst obstacle first", map(_advice, found.suggestions)),
         *listed("Not foreseen", found.not_predicted if mapped else ()),
     ]
@@ -126,13 +123,20 @@ def _subgraphs(count: int) -> str:
 
 
 def _memory(memory: Memory) -> str:
-    if not memory.parameter_bytes:
+    least, most = size(memory.parameter_bytes_low), size(memory.parameter_bytes_high)
+    if not memory.parameter_bytes_high:
         return "none on the Edge TPU"
+    if memory.parameter_bytes is None:
+        return f"unknown: {least} to {most} ({memory.evidence})"
     whole = size(memory.parameter_bytes)
+    if least != most:
+        whole += f" ({least} to {most})"
     if memory.verdict is Fit.FITS:
         left = memory.remaining_bytes
         room = "" if left is None else f", with room for about {size(left)} more"
-        return f"{whole} fit the chip's memory{room} ({memory.evidence})"
+        again = memory.streamed_bytes
+        sent = f", but for {size(again)} of constants sent anew for each inference" if again else ""
+        return f"{whole} fit the chip's memory{sent}{room} ({memory.evidence})"
     least, most = size(memory.streamed_least_bytes), size(memory.streamed_most_bytes)
     streamed = f"{most}" if least == most else f"{least} to {most}"
     verb = "may or may not" if memory.verdict is Fit.UNDECIDED else "do not"
@@ -180,7 +184,7 @@ def _alike(operators: Iterable[OperatorVerdict], target: Target) -> list[str]:
     groups: dict[tuple[str, str], dict[str, list[int]]] = {}
     for each in operators:
         if each.target is target:
-            why = (str(each.status), f"{each.rule} ({_KNOWN[each.provenance]})")
+            why = (str(each.status), f"{each.rule} ({known(each)})")
             groups.setdefault(why, {}).setdefault(each.type, []).append(each.index)
     return [
         "\n".join([first_few([_some(kind, at) for kind, at in kinds.items()], _SHOWN), *why])

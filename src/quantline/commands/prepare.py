@@ -21,11 +21,13 @@ from quantline.quantization.interface import choose_signature
 from quantline.quantization.load_original import fix_batch, load_original
 from quantline.quantization.parity import inputs_of
 from quantline.ranges import record_apart
-from quantline.sampling import UNRECORDABLE, lint
+from quantline.sampling import UNRECORDABLE, lint_together
 from quantline.tflite import read
 from quantline.unforeseen import say
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from quantline.commands.options import Reading
     from quantline.errors import Finding
     from quantline.ranges import RangeSet
@@ -79,10 +81,13 @@ class Prepared:
             else ""
         )
         rows = [("model", f"{about['source']['path']} ({about['source']['format']}{checked})")]
+        rows += [("import", sentence) for sentence in about["rebuilt"]]
         if self.samples is not None:
-            ends = [f"[{values.min():.4g}, {values.max():.4g}]"
-                    for values in self.samples.arrays.values()]  # fmt: skip
-            rows.append(("samples", f"{self.samples.count}, values in {' and '.join(ends)}"))
+            arrays = self.samples.arrays
+            ends = [f"{f'{name} in ' if len(arrays) > 1 else ''}[{values.min():.4g}, "
+                    f"{values.max():.4g}]" for name, values in arrays.items()]  # fmt: skip
+            said = f"values in {ends[0]}" if len(ends) == 1 else ", ".join(ends)
+            rows.append(("samples", f"{self.samples.count}, {said}"))
         return rows
 
 
@@ -118,8 +123,10 @@ def prepare(path: str, data: str | None, reading: Reading, *, lenient: bool) -> 
         # What no model can run on must be told before one is run on it to compare.
         broken = [
             each
-            for values in samples.arrays.values()
-            for each in lint(values, expected_shape=values.shape[1:])
+            for each in lint_together(
+                samples.arrays,
+                {name: (values.shape[1:], "float32") for name, values in samples.arrays.items()},
+            )
             if each.name in UNRECORDABLE and each.severity == "error"
         ]
         if broken:
@@ -132,12 +139,8 @@ def prepare(path: str, data: str | None, reading: Reading, *, lenient: bool) -> 
         return Prepared(model, imported, None)
     tensors = inputs_of(read(imported.content))
     samples = samples.named(list(tensors))
-    findings = tuple(
-        each
-        for name, tensor in tensors.items()
-        for each in lint(
-            samples.arrays[name], expected_shape=tensor.shape[1:], expected_dtype=tensor.dtype
-        )
+    findings = lint_together(
+        samples.arrays, {name: (each.shape[1:], each.dtype) for name, each in tensors.items()}
     )
     errors = {each.name for each in findings if each.severity == "error"}
     if errors & UNRECORDABLE:
@@ -158,6 +161,7 @@ def _inputs(
             return None  # the import takes a single array as it is, or says what is wrong
         found: Inputs = run_in_child(
             inputs_of_original, kind, model, limits,
+            {} if archive is None else {name: shape[1:] for name, shape in archive.shapes.items()},
             what=f"reading the inputs of '{path}'", timeout_s=_TIMEOUT_S, load_s=limits.load_s,
             memory_gib=limits.memory_gib, confined=True,
         )  # fmt: skip
@@ -174,13 +178,28 @@ def _inputs(
     return {name: (each.shape[1:], each.dtype) for name, each in tensors.items()}
 
 
-def inputs_of_original(kind: str, model: recipe.Model, limits: recipe.Limits) -> Inputs:
-    """Load a Keras model or a SavedModel, in a child process, and return its inputs."""
+def inputs_of_original(
+    kind: str,
+    model: recipe.Model,
+    limits: recipe.Limits,
+    shapes: Mapping[str, tuple[int, ...]],
+) -> Inputs:
+    """Load a Keras model or a SavedModel, in a child process, and return its inputs.
+
+    Args:
+        kind: ``keras`` or ``saved_model``.
+        model: The file or folder, and how it is read.
+        limits: How large a Keras file's description of its layers may be.
+        shapes: The shapes of samples without the batch, by input; they settle unknown sizes.
+    """
     tf, original = load_original(
         kind, model.path, model.signature, allow_lambda=model.allow_lambda,
         allow_unsafe=model.allow_unsafe, limits=limits,
     )  # fmt: skip
-    specs = {name: fix_batch(tf, model.path, name, spec) for name, spec in original.specs.items()}
+    specs = {
+        name: fix_batch(tf, model.path, name, spec, shapes.get(name))
+        for name, spec in original.specs.items()
+    }
     return {name: (tuple(spec.shape[1:]), spec.dtype.name) for name, spec in specs.items()}
 
 

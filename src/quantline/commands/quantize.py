@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from quantline import recipe
 from quantline.commands.command import Command, Result, held_warnings, output_option
+from quantline.commands.conversion_options import conversion_options
 from quantline.commands.options import SAMPLES, lint_option, model_options
 from quantline.commands.outputs import check_outputs, write_together
 from quantline.commands.table import pairs, size
@@ -20,42 +20,19 @@ from quantline.files import canonical_json
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from quantline import recipe
     from quantline.commands.options import Reading
     from quantline.commands.prepare import Prepared
     from quantline.contract import Report
     from quantline.ranges import RangeSet
     from quantline.tflite import Graph
 
-_PERCENTILE = click.FloatRange(50, 100, min_open=True)
-_IO_TYPES = click.Choice(get_args(recipe.IoType))
-_BACKENDS = click.Choice(get_args(recipe.Conversion.model_fields["backend"].annotation))
-
 
 @click.command("quantize", cls=Command)
 @click.argument("model")
-@click.option(
-    "--calibration", metavar="DATA.npz", help=SAMPLES,
-)  # fmt: skip
+@click.option("--calibration", metavar="DATA.npz", help=SAMPLES)
 @click.option("--ranges", metavar="FILE", help="Ranges that 'quantline record' wrote, instead.")
-@click.option(
-    "--scheme", type=click.Choice(get_args(recipe.SchemeName)), default="int8", show_default=True,
-    help="What becomes an integer, or a half, and how wide.",
-)  # fmt: skip
-@click.option(
-    "--method", type=click.Choice([*get_args(recipe.Method), "auto"]), default="minmax",
-    show_default=True,
-    help="How a range is chosen from what was recorded of a tensor; 'auto' tries all, and bias "
-    "correction, on samples that it holds back.",
-)  # fmt: skip
-@click.option(
-    "--percentile", type=_PERCENTILE, default=99.99, show_default=True,
-    help="For the method 'percentile': the share of values below a range's upper end.",
-)  # fmt: skip
-@click.option("--backend", type=_BACKENDS, default="tensorflow", show_default=True,
-              help="Who quantizes.")  # fmt: skip
-@click.option("--input-type", type=_IO_TYPES, help="Of the model's inputs; by default the "
-              "scheme's own: int8, int16 or float32.")  # fmt: skip
-@click.option("--output-type", type=_IO_TYPES, help="Likewise, of its outputs.")
+@conversion_options
 @model_options
 @lint_option
 @output_option("The .tflite file to write; the recipe goes to a .json file beside it, and golden "
@@ -64,12 +41,7 @@ def quantize(
     model: str,
     calibration: str | None,
     ranges: str | None,
-    scheme: str,
-    method: str,
-    percentile: float,
-    backend: str,
-    input_type: str | None,
-    output_type: str | None,
+    conversion: recipe.Conversion,
     reading: Reading,
     lint: str,
     out: str,
@@ -89,8 +61,11 @@ def quantize(
     from quantline.contract import enforce, examine, explained, golden
     from quantline.contract.preflight import enforce_foretold, preflight
     from quantline.quantization import quantize as convert
-    from quantline.quantization.schemes import SCHEMES
+    from quantline.quantization.schemes import SCHEMES, with_types
     from quantline.tflite import read
+
+    conversion = with_types(conversion)
+    scheme = conversion.scheme
 
     target, beside = Path(out), Path(out).with_suffix(".json")
     vectors = target.with_suffix(".golden.npz")
@@ -104,27 +79,21 @@ def quantize(
             remedy="Give '--calibration samples.npz', or '--ranges ranges.json' from 'quantline "
             "record'; the schemes float16 and dynamic_range need neither",
         )
-    if kind.integer and method == "auto" and calibration is None:
+    searches = conversion.ranges.method == "auto" or conversion.bias_correction
+    if kind.integer and searches and calibration is None:
+        what = "The method 'auto'" if conversion.ranges.method == "auto" else "Bias correction"
         raise TooFewExamples(
-            "The method 'auto' needs samples to try the others on",
+            f"{what} needs samples to judge by",
             found="recorded ranges only",
             expected="the samples that the ranges were recorded from; about 100 suffice",
-            remedy="Give '--calibration samples.npz', or another method",
+            remedy="Give '--calibration samples.npz', or '--method minmax' without "
+            "'--bias-correction'",
         )
-    conversion = recipe.Conversion.model_validate(
-        {
-            "scheme": scheme,
-            "backend": backend,
-            "ranges": {"method": method, "percentile": percentile},
-            "input_type": input_type or kind.io_types[0],
-            "output_type": output_type or kind.io_types[0],
-        }
-    )
     recorded = _load(ranges) if ranges is not None and kind.integer else None
     prepared = _prepare(model, calibration, reading, lint)
     original = read(prepared.model.content)
     if kind.integer and not kind.allows_float:
-        enforce_foretold(preflight(original, scheme, backend))
+        enforce_foretold(preflight(original, scheme, conversion.backend))
     if kind.integer:
         recorded = _recorded(recorded, prepared, ranges)
     samples = [] if prepared.samples is None else list(prepared.samples.each())
@@ -216,6 +185,8 @@ def _table(
     report: Report,
     written: list[str],
 ) -> str:
+    from quantline.commands.search_text import search_rows
+
     before, after = len(prepared.model.content), told["size_bytes"]
     change = (
         f"{before / after:.2f}x smaller" if after <= before else f"{after / before:.2f}x larger"
@@ -237,15 +208,7 @@ def _table(
         detail = "" if told["percentile"] is None else f" {told['percentile']:g}"
         rows.append(("ranges", f"{told['method']}{detail}, from {told['samples']} samples"))
     if told.get("search"):
-        best = told["search"]["trials"][0]
-        rows.append(
-            (
-                "found",
-                f"by the least output error, {best['output_error']:.2%}, on "
-                f"{told['search']['judged_on']} samples held back"
-                f"{'; with bias correction' if best['bias_correction'] else ''}",
-            )
-        )
+        rows += search_rows(told["search"])
     rows += [
         ("size", f"{size(before)} -> {size(after)}, {change}"),
         ("left in float", f"{left.total()} of {report.operators} operators: {kinds}"

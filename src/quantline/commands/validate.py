@@ -13,6 +13,7 @@ from quantline import recipe
 from quantline.commands.command import Command, Result
 from quantline.commands.model_file import read_model
 from quantline.commands.table import pairs, size
+from quantline.contract.finding import Specification
 from quantline.errors import ResultMissing, first_few
 from quantline.files import sha256
 from quantline.unforeseen import say
@@ -35,6 +36,12 @@ if TYPE_CHECKING:
     help="What it was to be quantized by; under a scheme that allows float, what is float breaks "
     "nothing. By default what the recipe says, or int8.",
 )  # fmt: skip
+@click.option(
+    "--specification", type=click.Choice(get_args(Specification)), default="int8",
+    show_default=True,
+    help="The quantization specification that is to hold: that of int8 (and 16x8), the former one "
+    "of uint8 models, or none.",
+)  # fmt: skip
 @click.option("--float-input", is_flag=True, help="Its inputs are float32 by intent.")
 @click.option("--float-output", is_flag=True, help="Its outputs are float32 by intent.")
 def validate(
@@ -42,6 +49,7 @@ def validate(
     target: str | None,
     golden: str | None,
     scheme: str | None,
+    specification: Specification,
     float_input: bool,
     float_output: bool,
 ) -> Result:
@@ -54,6 +62,7 @@ def validate(
     \b
         quantline validate model_int8.tflite --target edgetpu
         quantline validate model_int8.tflite --golden model_int8.golden.npz --json
+        quantline validate mobilenet_v1_1.0_224_quant.tflite --specification uint8
 
     Exit status: 0 if it holds; 1 if a finding breaks what it is held to; 2 if it cannot be read.
     """  # noqa: D301 - click's mark for lines that stay as they are
@@ -70,6 +79,7 @@ def validate(
         float_input=float_input or made.get("input_type") == "float32",
         float_output=float_output or made.get("output_type") == "float32",
         promise=promise,
+        specification=specification,
     )
     if chosen is not None:
         report = hold(report, graph, chosen, len(content))

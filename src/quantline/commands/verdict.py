@@ -26,11 +26,18 @@ def verdicts(report: Report) -> list[tuple[str, str]]:
     """Return what holds and what does not, a name and its value each."""
     rows = [
         ("integer-only", _integers(report)),
-        ("specification", _kept(report, "specification")),
+        ("specification", _specification(report)),
     ]
     if report.target is not None:
         rows.append((f"target {report.target}", _kept(report, "target")))
     return rows
+
+
+def _specification(report: Report) -> str:
+    if report.held_to == "none":
+        return "not held to any"
+    former = " (the former one, of uint8)" if report.held_to == "uint8" else ""
+    return f"{_kept(report, 'specification')}{former}"
 
 
 def _integers(report: Report) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
-from quantline.contract.conformance import parameters
-from quantline.contract.rules import broken
+from quantline.contract.effect import LEAST_STEPS, misread_steps
+from quantline.contract.rules import broken, parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ _BODIES: dict[str, tuple[tuple[str, int, bool], ...]] = {
     "CALL": (("subgraph", 0, True),),
     "STABLEHLO_COMPOSITE": (("decompositionSubgraphIndex", 0, True),),
 }
+_QUANTIZED = ("int8", "int16", "uint8")  # of others a scale says nothing that kernels use
 CONTROL_FLOW = frozenset({*_BODIES, "CALL_ONCE"})
 
 
@@ -49,11 +51,22 @@ def _compare(
         if index < 0 or number < 0:
             continue
         given, taken = subgraph.tensors[index], body.tensors[number]
-        if _meaning(given) != _meaning(taken):
+        steps = _steps(given, taken)
+        if not steps < LEAST_STEPS:
             expected = f"{_meaning(taken)}, as tensor {number} of subgraph {body.index} has"
             yield broken(
-                "call.same_scale", subgraph, operator, given, _meaning(given), expected=expected
-            )
+                "call.same_scale", subgraph, operator, given, _meaning(given),
+                expected=expected, effect_steps=steps,
+            )  # fmt: skip
+
+
+def _steps(given: Tensor, taken: Tensor) -> float:
+    """Return by how many steps a value is off inside; infinite where it is no number there."""
+    if given.dtype != taken.dtype:
+        return inf
+    if given.quantization == taken.quantization or given.dtype not in _QUANTIZED:
+        return 0.0
+    return inf if taken.quantization is None else misread_steps(given, taken.quantization)
 
 
 def _meaning(tensor: Tensor) -> str:

@@ -5,23 +5,42 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from quantline.contract.conformance import not_conforming, on_uint8
+from quantline.contract.conformance import not_conforming, on_family
 from quantline.contract.control_flow import miscalled
 from quantline.contract.finding import Report, in_order
 from quantline.contract.integer_only import interface, not_integer
 from quantline.contract.notes import worth_knowing
 from quantline.contract.rules import broken
+from quantline.contract.telling import counted
 from quantline.quantization.schemes import SCHEMES
 from quantline.tflite.graph import is_integer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from quantline.contract.finding import Finding, Specification
+    from quantline.contract.specification import Family
     from quantline.tflite import Graph
+
+# Which activations each specification is about, and the rule that those of the other break.
+_FAMILIES: dict[Specification, tuple[Family, ...]] = {
+    "int8": ("int8", "int16"),
+    "uint8": ("uint8",),
+    "none": (),
+}
+_OTHERS: dict[Specification, tuple[str, tuple[Family, ...]]] = {
+    "int8": ("model.uint8", ("uint8",)),
+    "uint8": ("model.int8", ("int8", "int16")),
+}
 
 
 def examine(
-    graph: Graph, *, float_input: bool = False, float_output: bool = False, promise: str = "int8"
+    graph: Graph,
+    *,
+    float_input: bool = False,
+    float_output: bool = False,
+    promise: str = "int8",
+    specification: Specification = "int8",
 ) -> Report:
     """Hold every operator and every tensor of a model to the rules.
 
@@ -32,6 +51,7 @@ def examine(
         float_output: Likewise for the DEQUANTIZE operators that write the outputs.
         promise: The scheme that the model was, or should have been, quantized by. Under one that
             allows float, what is float is a note.
+        specification: The specification that it is held to.
     """
     scheme = SCHEMES[promise]
     edges = interface(graph.main, float_input=float_input, float_output=float_output)
@@ -41,21 +61,15 @@ def examine(
         for each in not_integer(subgraph, set() if subgraph.index else edges)
     ]
     findings = [replace(each, severity="note") if scheme.allows_float else each for each in floats]
-    uint8 = [
-        (subgraph, operator) for subgraph in graph.subgraphs for operator in on_uint8(subgraph)
-    ]
-    if uint8:
-        found = f"the former scheme: {len(uint8)} operators on uint8 activations"
-        findings.append(broken("model.uint8", uint8[0][0], None, None, found))
+    findings += _against(graph, specification)
     for subgraph in graph.subgraphs:
-        findings += not_conforming(subgraph)
         findings += worth_knowing(subgraph)
-    findings += miscalled(graph)
     tensors = [tensor for subgraph in graph.subgraphs for tensor in subgraph.tensors]
     main = graph.main
     return Report(
         integer_only=not floats,
         specification=all(each.severity != "specification" for each in findings),
+        held_to=specification,
         target=None,
         holds_target=None,
         operators=sum(len(subgraph.operators) for subgraph in graph.subgraphs),
@@ -66,6 +80,20 @@ def examine(
         output_types=tuple(main.tensors[index].dtype for index in main.outputs),
         findings=in_order(findings),
     )
+
+
+def _against(graph: Graph, specification: Specification) -> Iterator[Finding]:
+    """Find what breaks a specification; operators of the other are named once for the model."""
+    if specification == "none":
+        return
+    rule, families = _OTHERS[specification]
+    others = [each for subgraph in graph.subgraphs for each in on_family(subgraph, families)]
+    if others:
+        found = f"{counted(len(others), 'operator')} on {rule.removeprefix('model.')} activations"
+        yield broken(rule, graph.main, None, None, found)
+    for subgraph in graph.subgraphs:
+        yield from not_conforming(subgraph, _FAMILIES[specification])
+    yield from miscalled(graph)
 
 
 def examine_made(graph: Graph, made: Mapping[str, Any]) -> Report:

@@ -12,6 +12,9 @@ from quantline.results.checks import CheckReport
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+Specification = Literal["int8", "uint8", "none"]
+"""What a model is held to: TensorFlow Lite's 8-bit quantization specification, the former one of
+uint8, or none."""
 Severity = Literal["integer_only", "specification", "target", "note"]
 """``integer_only``: breaks the promise that a model is integer-only. ``specification``: breaks
 TensorFlow Lite's 8-bit quantization specification. ``target``: breaks the contract of the target
@@ -34,6 +37,8 @@ class Finding:
         found: What was found.
         expected: What the rule demands instead.
         remedy: What to do about it, as a sentence; None where nothing general can be said.
+        effect_steps: By how many steps of its scale what the operator gives is off, computed from
+            the stored values; None where the rule has no such computation.
     """
 
     rule: str
@@ -47,6 +52,7 @@ class Finding:
     found: str
     expected: str
     remedy: str | None = None
+    effect_steps: float | None = None
 
     @property
     def breaks_integer_only(self) -> bool:
@@ -60,7 +66,8 @@ class Report:
 
     Attributes:
         integer_only: Whether every tensor is an integer, a declared float interface apart.
-        specification: Whether the model keeps the quantization specification.
+        specification: Whether the model keeps the quantization specification that it was held to.
+        held_to: That specification.
         target: The target's name; None if none was asked for.
         holds_target: Whether the model keeps the target's contract; None without a target.
         operators: The number of operators in all subgraphs.
@@ -75,6 +82,7 @@ class Report:
 
     integer_only: bool
     specification: bool
+    held_to: Specification
     target: str | None
     holds_target: bool | None
     operators: int

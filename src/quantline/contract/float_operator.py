@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
+from quantline.contract.conformance import on_family
 from quantline.contract.control_flow import CONTROL_FLOW
-from quantline.contract.specification import SPECIFICATION
+from quantline.contract.specification import SPECIFICATION, Family
 from quantline.errors import first_few
 from quantline.tflite.graph import is_integer
 
@@ -21,6 +22,7 @@ class Neighbours:
     def __init__(self, subgraph: Subgraph) -> None:
         self.writer: dict[int, str] = {}
         self.readers: dict[int, list[str]] = {}
+        self._is_partly_integer = bool(on_family(subgraph, get_args(Family)))
         for operator in subgraph.operators:
             self.writer.update(dict.fromkeys(operator.outputs, operator.type))
             for index in operator.inputs:
@@ -55,14 +57,15 @@ class Neighbours:
             found = f"has integer weights but computes on {dtype} activations"
         elif operator.type not in SPECIFICATION:
             found = f"computes in {dtype}: the converter has no integer form for it"
-        elif self._is_simulated(operator, inputs):
-            rule = "integer.simulated"
+        elif self._is_between(operator, inputs):
+            # Where others compute with integers, it is one that a converter left in float.
+            rule = rule if self._is_partly_integer else "integer.simulated"
             found = f"computes in {dtype} between DEQUANTIZE and QUANTIZE, and has an integer form"
         else:
             found = f"computes in {dtype}, and has an integer form"
         return rule, found
 
-    def _is_simulated(self, operator: Operator, inputs: Sequence[Tensor]) -> bool:
+    def _is_between(self, operator: Operator, inputs: Sequence[Tensor]) -> bool:
         """Whether its values were integers just before, and are again just after."""
         sources = {
             self.writer.get(each.index)

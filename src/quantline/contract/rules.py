@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from quantline.contract.finding import Finding, Severity
@@ -10,7 +11,7 @@ from quantline.contract.layer_name import layer_of
 from quantline.contract.specification import WRITTEN
 
 if TYPE_CHECKING:
-    from quantline.tflite import Operator, Subgraph, Tensor
+    from quantline.tflite import Operator, Quantization, Subgraph, Tensor
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,18 @@ RULES: dict[str, Rule] = {
         "specification",
         "int8 activations and symmetric weights",
         WRITTEN,
-        remedy="Convert the original model again, with TensorFlow 2",
+        remedy="Hold it to the former specification with '--specification uint8', or convert the "
+        "original model again, with TensorFlow 2",
+    ),
+    "model.int8": Rule(
+        "specification",
+        "uint8 activations, where the former specification was asked for",
+        "TensorFlow 1's quantization-aware training",
+        remedy="Hold it to the specification of int8, which is the default",
     ),
     "tensor.scale": Rule(
         "specification",
-        "positive, finite scales",
+        "positive, finite scales, or 0 for stored zeros",
         "real = scale * (q - zero)",
         remedy="Check the values of this tensor in the float model; all zero, or not finite?",
     ),
@@ -104,7 +112,8 @@ RULES: dict[str, Rule] = {
     ),
     "activation.same_scale": Rule(
         "specification",
-        "one scale and zero point for all inputs and outputs of an operator that copies integers",
+        "one scale and zero point for all inputs and outputs of an operator that copies integers, "
+        "so far that none is off by half a step",
         f"{WRITTEN}; operator_property.cc; {_KERNELS}",
     ),
     "activation.int16": Rule(
@@ -115,7 +124,12 @@ RULES: dict[str, Rule] = {
     ),
     # Of weights.
     "weights.type": Rule("specification", "int8 weights", WRITTEN),
-    "weights.range": Rule("specification", "weights in [-127, 127]", WRITTEN),
+    "weights.range": Rule(
+        "specification",
+        "weights in [-127, 127], or -128 once in an output channel",
+        f"{WRITTEN}; arithmetic: two products of -128 and -128 overflow the int16 in which kernels "
+        "for Arm sum two",
+    ),
     "weights.zero_point": Rule("specification", "zero points of 0 for weights", WRITTEN),
     "weights.axis": Rule(
         "specification", "one scale for weights, or one for each of their outputs", WRITTEN
@@ -126,8 +140,9 @@ RULES: dict[str, Rule] = {
     ),
     "bias.scale": Rule(
         "specification",
-        "a bias scale equal to input scale times weight scale, to float32's precision",
-        WRITTEN,
+        "a bias scale equal to input scale times weight scale, so far that no output is off by "
+        "half a step",
+        f"{WRITTEN}; kernel_util.cc",
     ),
     "bias.zero_point": Rule("specification", "zero points of 0 for a bias", WRITTEN),
     # Across subgraphs.
@@ -192,6 +207,7 @@ def broken(
     severity: Severity | None = None,
     expected: str | None = None,
     remedy: str | None = None,
+    effect_steps: float | None = None,
 ) -> Finding:
     """Return the finding that a rule is broken at a place in the model.
 
@@ -204,6 +220,7 @@ def broken(
         severity: What it breaks here, where that is not what the rule says.
         expected: What is demanded here; the rule's meaning by default.
         remedy: What to do about it; what the rule says by default.
+        effect_steps: By how many steps what the operator gives is off; None where not computed.
     """
     return Finding(
         rule=rule,
@@ -217,4 +234,15 @@ def broken(
         found=found,
         expected=expected or RULES[rule].meaning,
         remedy=remedy or (RULES[rule].remedy if rule in RULES else None),
+        # JSON has no infinity: a tensor whose reader has no usable scale.
+        effect_steps=effect_steps if effect_steps is not None and isfinite(effect_steps) else None,
     )
+
+
+def parameters(quantization: Quantization | None) -> str:
+    """Return scale and zero point as text; of per-axis ones, their number."""
+    if quantization is None:
+        return "no scale"
+    if len(quantization.scales) > 1:
+        return f"{len(quantization.scales)} scales along dimension {quantization.axis}"
+    return f"scale {quantization.scales[0]:.9g}, zero point {quantization.zero_points[0]}"

@@ -16,6 +16,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+Family = Literal["int8", "int16", "uint8"]
+"""The dtype of an operator's activations. ``uint8`` is the former specification, of TensorFlow 1's
+quantization-aware training: one asymmetric scale for weights too."""
+
 WRITTEN = "the 8-bit quantization specification"
 PROPERTY = "operator_property.cc"
 MEASURED = "measured with TensorFlow 2.21's converter"
@@ -37,6 +41,7 @@ class TensorSpecification:
         fixed: Its scale and zero point, in this order, where int8 activations leave no choice.
         fixed_int16: Likewise, of int16 activations.
         power_of_two: Whether its scale is a power of two.
+        uint8: Its dtypes where the operator's activations are uint8.
     """
 
     role: Literal["activation", "weights", "bias"]
@@ -49,6 +54,17 @@ class TensorSpecification:
     fixed: tuple[float, int] | None = None
     fixed_int16: tuple[float, int] | None = None
     power_of_two: bool = False
+    uint8: tuple[str, ...] = ("uint8",)
+
+    def dtypes(self, family: Family) -> tuple[str, ...]:
+        """Return its dtypes where the operator's activations are of this family."""
+        return {"int8": self.int8, "int16": self.int16, "uint8": self.uint8}[family]
+
+    def fixed_in(self, family: Family) -> tuple[float, int] | None:
+        """Return the scale and zero point that leave no choice in this family."""
+        if family == "uint8" and self.fixed is not None:
+            return self.fixed[0], self.fixed[1] + 128
+        return self.fixed_int16 if family == "int16" else self.fixed
 
 
 @dataclass(frozen=True)
@@ -76,9 +92,8 @@ class OperatorSpecification:
 
 
 ACTIVATION = TensorSpecification("activation", int8=("int8",), int16=("int16",))
-_ANY = replace(
-    ACTIVATION, int8=("int8", "uint8", "int16", "int32"), int16=("int8", "uint8", "int16", "int32")
-)
+_WIDTHS = ("int8", "uint8", "int16", "int32")
+_ANY = replace(ACTIVATION, int8=_WIDTHS, int16=_WIDTHS, uint8=_WIDTHS)
 
 
 def _fixed(
@@ -87,14 +102,17 @@ def _fixed(
     return replace(ACTIVATION, fixed=(scale, zero_point), fixed_int16=int16)
 
 
-def _weights(axis: int | None, *int16: str) -> TensorSpecification:
-    return TensorSpecification("weights", ("int8",), ("int8", *int16), -127, axis, symmetric=True)
+def _weights(axis: int | None, *narrow: str, int16: tuple[str, ...] = ()) -> TensorSpecification:
+    return TensorSpecification(
+        "weights", ("int8", *narrow), ("int8", *narrow, *int16), -127, axis, symmetric=True
+    )
 
 
 def _bias(*product: int, axis: int | None = 0) -> TensorSpecification:
     return TensorSpecification(
-        "bias", ("int32",), ("int32", "int64"), axis=axis, symmetric=True, product=product
-    )
+        "bias", ("int32",), ("int32", "int64"), axis=axis, symmetric=True, product=product,
+        uint8=("int32",),
+    )  # fmt: skip
 
 
 _UNIT = (1 / 32768, 0)
@@ -117,12 +135,15 @@ _LSTM = OperatorSpecification(
 
 SPECIFICATION: dict[str, OperatorSpecification] = {
     # One kernel multiplies weights; its bias is added to the products as they are.
-    "CONV_2D": OperatorSpecification((ACTIVATION, _weights(0), _bias(0, 1)), _OUT),
-    "DEPTHWISE_CONV_2D": OperatorSpecification((ACTIVATION, _weights(3), _bias(0, 1)), _OUT),
+    # They unpack weights of four bits too (measured with LiteRT 2.3).
+    "CONV_2D": OperatorSpecification((ACTIVATION, _weights(0, "int4"), _bias(0, 1)), _OUT),
+    "DEPTHWISE_CONV_2D": OperatorSpecification(
+        (ACTIVATION, _weights(3, "int4"), _bias(0, 1)), _OUT
+    ),
     # The specification knows one scale only; the converter and the kernels have one an output.
     # A table that is also gathered from becomes int16 with its rows, and the kernel takes it.
     "FULLY_CONNECTED": OperatorSpecification(
-        (ACTIVATION, _weights(0, "int16"), _bias(0, 1)), _OUT
+        (ACTIVATION, _weights(0, "int4", int16=("int16",)), _bias(0, 1)), _OUT
     ),
     "TRANSPOSE_CONV": OperatorSpecification(
         (None, _weights(0), ACTIVATION, _bias(2, 1)), _OUT, source=PROPERTY
@@ -215,3 +236,11 @@ SPECIFICATION: dict[str, OperatorSpecification] = {
     "ARG_MIN": OperatorSpecification((ACTIVATION, None), (None,), has_int16=False, source=MEASURED),
     "SHAPE": OperatorSpecification(_IN, (None,)),
 }  # fmt: skip
+
+# Their kernels refuse any other scale than the fixed one; those of SOFTMAX and TANH do not.
+EXACT = frozenset({"LOGISTIC", "LOG_SOFTMAX", "L2_NORMALIZATION"})
+# They compute with plain int16 where no operand has a scale (measured with LiteRT 2.3). Kernels
+# that copy or compare integers do so with any dtype.
+PLAIN_INT16 = frozenset({"ABS", "ADD", "EQUAL", "MUL", "NOT_EQUAL"})
+# Its uint8 kernel rescales each input (concatenation.cc).
+RESCALED_UINT8 = frozenset({"CONCATENATION"})

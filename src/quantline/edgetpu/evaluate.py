@@ -11,6 +11,7 @@ from quantline.edgetpu.compiled.read import read_compiled
 from quantline.edgetpu.cost.latency import latency_of_compiled, predict_latency
 from quantline.edgetpu.cost.memory import memory_of_compiled, predict_memory
 from quantline.edgetpu.cost.remainder import measure_remainder, not_measured
+from quantline.edgetpu.cost.rules import Sum, total
 from quantline.edgetpu.cost.work import macs, share_of_macs
 from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME
 from quantline.edgetpu.mapping.verdict import predict
@@ -24,13 +25,14 @@ if TYPE_CHECKING:
     from quantline.edgetpu.cost.latency import Band
     from quantline.edgetpu.cost.memory import Memory
     from quantline.edgetpu.cost.remainder import Remainder
+    from quantline.edgetpu.cost.rules import Part
     from quantline.edgetpu.mapping.report import Report
     from quantline.tflite.graph import Graph
 
 NOT_PREDICTED = (
     "whether the compiler refuses the model for large activations, or ends in an internal error",
     "what a search for a smaller part to compile ('--search_delegate') would find",
-    "small parameters, up to 28 KB, that the compiler now and then streams though there is room",
+    "small layers that the compiler now and then streams though there is room",
     "how the chip slows down when it gets hot, and what a slow host or USB 2 adds",
     "the outputs to the last step: on the chip they may differ from the CPU's by some",
 )
@@ -47,6 +49,8 @@ class Evaluation:
         remainder: How long the CPU takes for the rest.
         macs: Multiply-accumulates by operator index; None where they are inside a compiled group.
         parameter_bytes: Bytes on the chip by operator index, for what runs there.
+        parameter_parts: By which rules they are predicted, by operator index; none where they are
+            parsed.
         mapped_share_macs: Multiply-accumulates on the chip over all, from 0 to 1; None where they
             are inside a compiled group.
         suggestions: What to change so that more runs on the chip, the worst obstacle first.
@@ -61,7 +65,8 @@ class Evaluation:
     band: Band | None
     remainder: Remainder
     macs: dict[int, int | None]
-    parameter_bytes: dict[int, int]
+    parameter_bytes: dict[int, Sum]
+    parameter_parts: dict[int, list[Part]]
     mapped_share_macs: float | None
     suggestions: tuple[Suggestion, ...]
     evidence: Evidence
@@ -76,7 +81,7 @@ class Evaluation:
                 **each.to_dict(),
                 "evidence": str(self.evidence),
                 "macs": self.macs[each.index],
-                "parameter_bytes": self.parameter_bytes.get(each.index),
+                **self._parameters(each.index),
             }
             for each in self.report.operators
         ]
@@ -89,6 +94,15 @@ class Evaluation:
             "not_predicted": list(self.not_predicted),
             "operators": operators,
             "suggestions": [each.to_dict() for each in self.suggestions],
+        }
+
+    def _parameters(self, index: int) -> dict[str, Any]:
+        size, parts = self.parameter_bytes.get(index), self.parameter_parts.get(index, ())
+        return {
+            "parameter_bytes": size.bytes if size else None,
+            "parameter_bytes_high": size.high if size else None,
+            "parameter_bytes_low": size.low if size else None,
+            "parameter_rules": [each.to_dict() for each in parts],
         }
 
     def latency_ms(self) -> dict[str, Any]:
@@ -168,7 +182,7 @@ def _predicted(
     main = graph.main
     mapped = {each.index for each in report.operators if each.target is Target.EDGETPU}
     live = {each.index for each in report.operators if each.target is not Target.DEAD}
-    memory, sizes = predict_memory(main, mapped, report.runtime_version)
+    memory, parts = predict_memory(main, mapped, report.runtime_version)
     share = share_of_macs(
         [main.operators[index] for index in mapped],
         [main.operators[index] for index in live],
@@ -180,7 +194,8 @@ def _predicted(
         band=predict_latency(main, mapped, memory, report.subgraphs),
         remainder=remainder,
         macs={each.index: macs(each, main.tensors) for each in main.operators},
-        parameter_bytes=sizes,
+        parameter_bytes={index: total(each) for index, each in parts.items()},
+        parameter_parts=parts,
         mapped_share_macs=share,
         suggestions=suggest(graph, report.runtime_version, multiple_subgraphs),
         evidence=Evidence.PREDICTED,
@@ -209,9 +224,10 @@ def _of_compiled(report: Report, compiled: Compiled, remainder: Remainder) -> Ev
         remainder=remainder,
         macs={each.index: None for each in report.operators},
         parameter_bytes={
-            index: package.cached_bytes + package.streamed_bytes
+            index: Sum.of(package.cached_bytes + package.streamed_bytes)
             for index, package in programs.items()
         },
+        parameter_parts={},
         mapped_share_macs=None,
         suggestions=(),
         evidence=Evidence.PARSED,

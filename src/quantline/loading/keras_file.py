@@ -1,12 +1,13 @@
 """Loading a Keras file: nothing that it holds runs before it was read and judged.
 
 Files of Keras 3 load with Keras 3. So do files of Keras 2 where Keras 3 takes them; the others
-load with tf-keras, which is an optional package.
+load with tf-keras, which is an optional package, and so do those with an LSTM where it is there.
 """
 
 from __future__ import annotations
 
 import warnings
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import (
@@ -17,6 +18,7 @@ from quantline.errors import (
     first_few,
     first_line,
 )
+from quantline.loading.keras_allowed import mappings
 from quantline.loading.keras_archive import KerasFile, read_archive, read_h5
 from quantline.loading.keras_judge import refused
 
@@ -47,6 +49,9 @@ def load_keras(
     import keras
 
     file = read_keras(path, limits)
+    if file.is_keras2 and find_spec("tf_keras") is not None and _has_lstm(file.config):
+        # Its LSTM becomes one fused operator, that of Keras 3 a loop.
+        return _load_keras2(path, file, "", allow_lambda=allow_lambda), "tf-keras"
     code = [] if allow_lambda else _judged(path, file, keras)
     if code:
         if not file.is_keras2:
@@ -85,6 +90,10 @@ def read_keras(path: str, limits: recipe.Limits | None = None) -> KerasFile:
         raise
     except Exception as error:  # a damaged zip or HDF5 file leads to any error
         raise _unreadable(path, 3, error) from error
+
+
+def _has_lstm(config: Any) -> bool:
+    return any(part.get("class_name") == "LSTM" for part, _ in mappings(config))
 
 
 def _judged(path: str, file: KerasFile, library: Any) -> list[str]:

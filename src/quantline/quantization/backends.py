@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from quantline.child import run_in_child
 from quantline.errors import BackendUnavailable
 from quantline.quantization import litert_backend, public_path, weights_only
 from quantline.quantization.keep_float import Kept, keep
 from quantline.quantization.schemes import unsupported
+from quantline.quantization.shared_scale import Choice, widened
 from quantline.quantization.steady import steady_addresses
+from quantline.tflite import read
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from quantline import recipe
     from quantline.quantization.public_path import PublicPath
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Bounds = dict[int, tuple[float, float]]
+_ROUNDS = 3  # a wider range may come to share its scale with one more
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Made:
 def make(
     model: bytes,
     graph: Graph,
-    choices: Sequence[Bounds],
+    choices: Sequence[Choice],
     conversion: recipe.Conversion,
     public: PublicPath | None = None,
 ) -> Made:
@@ -53,7 +56,7 @@ def make(
     Args:
         model: The float ``.tflite`` file's bytes.
         graph: The same, read.
-        choices: (min, max) by tensor index; a single empty one where a scheme needs none.
+        choices: Ranges; a single one without any where a scheme needs none.
         conversion: Scheme, back end, input and output types.
         public: Where TensorFlow's public converter can start from, should its private calls be
             gone.
@@ -98,25 +101,45 @@ def make(
 def quantize_each(
     backend: str,
     model: bytes,
-    choices: Sequence[Bounds],
+    choices: Sequence[Choice],
     scheme: str,
     input_type: str,
     output_type: str,
     kept: Kept,
 ) -> list[bytes]:
     """Quantize with each choice of ranges; this runs in the child process."""
-    quantize = import_module(f"quantline.quantization.{backend}_backend").quantize
+    engine = import_module(f"quantline.quantization.{backend}_backend").quantize
     # Of the back ends, one alone can be told what to keep.
     keyword = {"kept": kept} if kept != Kept() else {}
-    return [
-        quantize(model, bounds, scheme, input_type, output_type, **keyword) for bounds in choices
-    ]
+    made: dict[tuple[Any, ...], bytes] = {}
+
+    def quantize(bounds: Bounds) -> bytes:
+        key = tuple(sorted(bounds.items()))
+        if key not in made:
+            made[key] = engine(model, bounds, scheme, input_type, output_type, **keyword)
+        return made[key]
+
+    before = read(model)
+    return [_quantized(before, choice, quantize) for choice in choices]
+
+
+def _quantized(before: Graph, choice: Choice, quantize: Callable[[Bounds], bytes]) -> bytes:
+    """Quantize with one choice of ranges, wider ones where sharing a scale would clip them."""
+    bounds = choice.bounds
+    content = quantize(bounds)
+    for _ in range(_ROUNDS if choice.widens else 0):
+        wider = widened(before, read(content), replace(choice, bounds=bounds))
+        if wider == bounds:
+            break
+        bounds = wider
+        content = quantize(bounds)
+    return content
 
 
 def _in_child(
     backend: str,
     model: bytes,
-    choices: Sequence[Bounds],
+    choices: Sequence[Choice],
     conversion: recipe.Conversion,
     kept: Kept,
 ) -> list[bytes]:

@@ -20,8 +20,6 @@ from quantline.tflite.graph import parse
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ai_edge_litert import schema_py_generated as schema
-
     from quantline.ranges import Values
     from quantline.tflite import Graph, Operator, Tensor
 
@@ -132,10 +130,12 @@ def _bias(graph: Graph, operator: Operator) -> Tensor | None:
 def _replace(model: Any, tensor: Tensor, values: np.ndarray) -> None:
     """Give a tensor other values, in a buffer of its own: equal constants may share one."""
     stored = model.subgraphs[0].tensors[tensor.index]
-    buffer: schema.BufferT = type(model.buffers[0])()
-    buffer.data = np.frombuffer(values.tobytes(), np.uint8)
-    model.buffers.append(buffer)
-    stored.buffer = len(model.buffers) - 1
+    users = [each for subgraph in model.subgraphs for each in subgraph.tensors
+             if each.buffer == stored.buffer]  # fmt: skip
+    if len(users) > 1:
+        model.buffers.append(type(model.buffers[0])())
+        stored.buffer = len(model.buffers) - 1
+    model.buffers[stored.buffer].data = np.frombuffer(values.tobytes(), np.uint8)
 
 
 def _mean_output(operator: Operator, mean: np.ndarray, weights: np.ndarray) -> np.ndarray:

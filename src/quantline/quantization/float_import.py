@@ -92,6 +92,7 @@ def import_float(
     if kind == "tflite":
         content = with_static_batch(_read_float_tflite(path, model.signature))
         expected, loader = None, "ai-edge-litert"
+        rebuilt: tuple[str, ...] = ()
     else:
         converted = run_in_child(
             run_and_convert,
@@ -109,6 +110,7 @@ def import_float(
             confined=True,
         )
         content, expected, loader = converted.content, converted.outputs, converted.loader
+        rebuilt = converted.rebuilt
     graph = read(content, f"'{path}'")
     given = check_samples(samples, _input_shapes(graph, path), str(path))
     packages = {"tensorflow", "keras", "ai-edge-litert", loader}
@@ -122,6 +124,7 @@ def import_float(
         "inputs": _ports(inputs_of(graph)),
         "outputs": _ports(outputs_of(graph)),
         "loaded_with": loader,
+        "rebuilt": list(rebuilt),
         "parity": compare(content, given, expected, parity.tolerance, str(path), limits.memory_gib),
         "versions": {name: version(name) for name in sorted(packages)},
     }

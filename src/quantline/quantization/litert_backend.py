@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from quantline.errors import ConversionFailed, PackageMissing, first_few
+from quantline.errors import ConversionFailed, PackageMissing, excerpt
 from quantline.quantization.flatbuffer import with_unique_names
 from quantline.tflite import read
 
@@ -107,12 +107,12 @@ def quantize(
                 enable_progress_report=False,
             )
     except Exception as error:  # it raises ValueError, RuntimeError and KeyError of its own
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise ConversionFailed(
             "litert-quantizer cannot quantize the float model",
-            found=first_few(lines, 3) or type(error).__name__,
+            found=excerpt(str(error)) or type(error).__name__,
             expected="a model that litert-quantizer takes",
             remedy="Set 'conversion.backend: tensorflow'",
+            details=str(error),
         ) from error
     return bytes(made.quantized_model)
 

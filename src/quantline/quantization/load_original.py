@@ -14,7 +14,13 @@ from quantline.errors import (
     first_few,
     first_line,
 )
-from quantline.loading import load_keras, parsed_saved_model, refused_operators
+from quantline.loading import (
+    load_keras,
+    parsed_saved_model,
+    refused_operators,
+    rename_layers,
+    unroll,
+)
 from quantline.quantization.interface import choose_signature
 from quantline.quiet import tensorflow
 
@@ -35,12 +41,14 @@ class Original:
         call: Takes tensors by input name, returns tensors by output name.
         specs: Each input's ``tf.TensorSpec``, by name.
         loader: The distribution that loaded it.
+        unrolled: Names of recurrent layers that are written out step by step.
     """
 
     key: str
     call: Callable[..., dict[str, Any]]
     specs: dict[str, Any]
     loader: str
+    unrolled: tuple[str, ...] = ()
 
 
 def load_original(
@@ -51,6 +59,7 @@ def load_original(
     allow_lambda: bool,
     allow_unsafe: bool = False,
     limits: recipe.Limits | None = None,
+    fused: bool = True,
 ) -> tuple[Any, Original]:
     """Load a Keras model or a SavedModel; this runs in a child process.
 
@@ -61,6 +70,7 @@ def load_original(
         allow_lambda: Whether a Keras file may hold or name code.
         allow_unsafe: Whether a SavedModel may do more than compute.
         limits: How large a Keras file's description of its layers may be.
+        fused: Whether LSTMs of Keras 2 become one operator each, where they can.
 
     Returns:
         The module ``tensorflow``, and the model.
@@ -72,14 +82,22 @@ def load_original(
     tf = tensorflow()
     stage(LOADING)
     if kind == "keras":
-        original = _keras_original(tf, path, signature, allow_lambda=allow_lambda, limits=limits)
+        original = _keras_original(
+            tf, path, signature, allow_lambda=allow_lambda, limits=limits, fused=fused
+        )
     else:
         original = _saved_model_original(tf, path, signature, allow_unsafe=allow_unsafe)
     return tf, original
 
 
 def _keras_original(
-    tf: Any, path: str, signature: str | None, *, allow_lambda: bool, limits: recipe.Limits | None
+    tf: Any,
+    path: str,
+    signature: str | None,
+    *,
+    allow_lambda: bool,
+    limits: recipe.Limits | None,
+    fused: bool,
 ) -> Original:
     """Load a Keras model as a function of its named inputs."""
     key = choose_signature([SERVING], signature, path)
@@ -92,6 +110,8 @@ def _keras_original(
             expected="a functional model, or a Sequential one that begins with keras.Input(shape)",
             remedy="Export it as a SavedModel with model.export('folder')",
         )
+    rename_layers(model)
+    unrolled = unroll(model, fused=fused)
     names = [tensor.name for tensor in tensors]
     structure = getattr(model, "input", None)
 
@@ -110,7 +130,7 @@ def _keras_original(
         tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype, name=tensor.name)
         for tensor in tensors
     }
-    return Original(key, call, specs, loader)
+    return Original(key, call, specs, loader, tuple(unrolled))
 
 
 def _saved_model_original(
@@ -152,23 +172,49 @@ def _refuse_unsafe(path: str) -> None:
         )
 
 
-def fix_batch(tf: Any, path: str, name: str, spec: Any) -> Any:
-    """Return an input's ``tf.TensorSpec`` with a batch of 1, all other sizes known."""
+def fix_batch(
+    tf: Any, path: str, name: str, spec: Any, sample: tuple[int, ...] | None = None
+) -> Any:
+    """Return an input's ``tf.TensorSpec`` with a batch of 1, all other sizes known.
+
+    Args:
+        tf: The module ``tensorflow``.
+        path: What to call the model.
+        name: What to call the input.
+        spec: What the original says of it.
+        sample: The shape of a sample, without the batch, which settles sizes that are not known;
+            None without samples.
+
+    Raises:
+        ModelUnsupported: It holds no real numbers, or its sizes are not known, or its batch is
+            another.
+    """
     plain = isinstance(spec, tf.TensorSpec)
     if not plain or not (spec.dtype.is_floating or spec.dtype.is_integer or spec.dtype.is_bool):
+        kind = spec.dtype.name if plain else type(spec).__name__
         raise ModelUnsupported(
             f"The input '{name}' of '{path}' does not hold real numbers",
-            found=f"{spec.dtype.name if plain else type(spec).__name__}",
+            found=kind,
             expected="a dense tensor of a float, integer or boolean type",
-            remedy="Export a signature that takes the model's numbers, after all preparation",
+            remedy="Look up texts in the program that calls the model, and export the model from "
+            "behind its text processing, so that it takes their numbers"
+            if kind == "string"
+            else "Export a signature that takes the model's numbers, after all preparation",
         )
     shape = spec.shape.as_list() if spec.shape.rank is not None else None
+    if sample is not None and (shape is None or len(shape) == len(sample) + 1):
+        # A sample of other known sizes is refused afterwards, with both shapes.
+        known = shape or [None] * (len(sample) + 1)
+        shape = [known[0], *(given if size is None else size
+                             for size, given in zip(known[1:], sample, strict=True))]  # fmt: skip
     if not shape or None in shape[1:] or shape[0] not in (None, 1):
         raise ModelUnsupported(
             f"The input '{name}' of '{path}' has sizes that are not known, or a fixed batch other "
             "than 1",
             found=f"{shape}, where None is unknown",
-            expected="only the batch may be unknown",
-            remedy="Export the model with a fixed input size and a batch of 1 or None",
+            expected="only the batch may be unknown; other sizes are those of the samples, where "
+            "there are any",
+            remedy="Export the model with a fixed input size and a batch of 1 or None, or give "
+            "samples of as many dimensions",
         )
     return tf.TensorSpec([1, *shape[1:]], spec.dtype, name=spec.name)

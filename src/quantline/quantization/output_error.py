@@ -9,7 +9,7 @@ import numpy as np
 from quantline.tflite import Runtime, read, with_outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from quantline.ranges import Values
     from quantline.tflite import Graph
@@ -45,15 +45,20 @@ def run(model: bytes, tensors: Sequence[int], samples: Sequence[Values]) -> list
         tensors: Tensors of its main subgraph.
         samples: One tuple of arrays with a batch of 1 a sample, in the order of the inputs.
     """
+    return [np.stack(each) for each in zip(*run_each(model, tensors, samples), strict=True)]
+
+
+def run_each(
+    model: bytes, tensors: Sequence[int], samples: Sequence[Values]
+) -> Iterator[list[np.ndarray]]:
+    """Run as :func:`run` does, and give one sample's values at a time."""
     runtime = Runtime(with_outputs(model, tensors))
-    rows: list[list[np.ndarray]] = []
     for sample in samples:
         pairs = zip(runtime.inputs, sample, strict=True)
         runtime.set(*(port.quantize(value) for port, value in pairs))
         runtime.invoke()
         pairs = zip(runtime.outputs, runtime.get(), strict=True)
-        rows.append([port.dequantize(value) for port, value in pairs])
-    return [np.stack(each) for each in zip(*rows, strict=True)]
+        yield [port.dequantize(value) for port, value in pairs]
 
 
 def relative_error(expected: Sequence[np.ndarray], got: Sequence[np.ndarray]) -> float:

@@ -58,6 +58,12 @@ def pin(graph: Graph, bounds: Bounds, conversion: recipe.Conversion) -> Bounds:
     return pinned
 
 
+def pinned_tensors(graph: Graph, conversion: recipe.Conversion) -> frozenset[int]:
+    """Return the tensors whose range pins fix: the pinned ones and those of one scale with them."""
+    names = _names(graph)
+    return frozenset().union(*(_same_scale(graph, names[name])[0] for name in conversion.pinned))
+
+
 def _check_fit(
     name: str,
     tensor: Tensor,

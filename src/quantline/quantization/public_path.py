@@ -85,10 +85,13 @@ def quantize(start: PublicPath, scheme: str, input_type: str, output_type: str) 
         QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
     source = start.source
+    first = start.samples[0]
+    named = first if isinstance(first, Mapping) else {"": first}
     with frozen(
         start.kind,
         source.path,
         source.signature,
+        {name: np.shape(value) for name, value in named.items()},
         allow_lambda=source.allow_lambda,
         allow_unsafe=source.allow_unsafe,
     ) as model:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from quantline.errors import RangesMismatch, TooFewExamples, first_few
+from quantline.errors import PinDoesNotFit, RangesMismatch, TooFewExamples, first_few
 from quantline.files import sha256
-from quantline.quantization.backends import Bounds, make
+from quantline.quantization.backends import make
 from quantline.quantization.bias_correction import correct_biases, mean_inputs
 from quantline.quantization.flatbuffer import float_operators
-from quantline.quantization.pinning import pin, settle
+from quantline.quantization.pinning import pin, pinned_tensors, settle
 from quantline.quantization.public_path import public_path
 from quantline.quantization.schemes import SCHEMES, unsupported, with_types
-from quantline.quantization.search import search
+from quantline.quantization.search import WIDEST, Way, confirm, search, way_of
+from quantline.quantization.shared_scale import Choice, clipped
+from quantline.quantization.trained_ranges import as_trained, trained_ranges
 from quantline.ranges import Feed, choose, record
+from quantline.ranges.choose import given
 from quantline.tflite import Runtime, read
 
 if TYPE_CHECKING:
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
     from quantline import recipe
     from quantline.quantization.search import Search
+    from quantline.quantization.shared_scale import Clipped
     from quantline.ranges import RangeSet, Sample, Values
     from quantline.tflite import Graph
 
@@ -81,7 +86,7 @@ def quantize(
         return _from_ranges(
             model, graph, _checked(model, graph, ranges, conversion), conversion, samples, source
         )
-    made = make(model, graph, [{}], conversion)
+    made = make(model, graph, [Choice()], conversion)
     if left and conversion.scheme != "float16":
         _tell_left(conversion.scheme, left)
     about = _about(model, made.contents[0], made.backend, made.quantizer, left, conversion)
@@ -96,29 +101,36 @@ def _from_ranges(
     samples: Sequence[Sample],
     source: recipe.Model | None,
 ) -> Quantized:
-    chosen, found = conversion.ranges, None
-    correct = False
+    chosen = conversion.ranges
     values: list[Values] = []
+    found: Search | None = None
     if chosen.method == "auto" or conversion.bias_correction:
         values, found = _search(model, graph, conversion, samples)
-        best = found.best
-        update = {"method": best.method, "percentile": best.percentile or chosen.percentile}
-        chosen, correct = chosen.model_copy(update=update), best.bias_correction
-    bounds = pin(graph, choose(ranges, chosen), conversion)
-    made = make(model, graph, [bounds], conversion, public_path(source, conversion, samples, graph))
-    content, layers = made.contents[0], 0
-    if correct:
+    ways = [way_of(chosen)] if found is None else list(dict.fromkeys((found.best, found.baseline)))
+    choices = _choices(graph, ranges, conversion, ways)
+    public = public_path(source, conversion, samples, graph)
+    made = make(model, graph, [choice for _, choice in choices], conversion, public)
+    (way, choice), content, layers = choices[0], made.contents[0], 0
+    if way.bias_correction:
         content, layers = correct_biases(model, content, mean_inputs(model, values))
+    if found is not None and len(made.contents) > 1:
+        baseline = made.contents[1]
+        if not confirm(model, baseline, content, values):
+            found, content, layers, (way, choice) = found.overrule(), baseline, 0, choices[1]
     content = settle(content, graph, conversion)
+    beyond = clipped(graph, read(content), choice.bounds, choice.given)
+    if way.shared == WIDEST:
+        _warn_of_clipped([each for each in beyond if each.is_used])
     left = float_operators(read(content))
     if left:
         _tell_left(conversion.scheme, left)
     about = _about(model, content, made.backend, made.quantizer, left, conversion)
     about |= {
-        "method": chosen.method,
-        "percentile": chosen.percentile if chosen.method == "percentile" else None,
+        "method": way.method,
+        "percentile": way.percentile,
         "overrides": [each.model_dump(exclude_none=True) for each in chosen.overrides],
         "corrected_layers": layers,
+        "clipped": [asdict(each) for each in beyond],
         "search": None if found is None else found.to_dict(),
         "keep_float": conversion.keep_float,
         "pinned": {name: each.model_dump() for name, each in conversion.pinned.items()},
@@ -142,15 +154,46 @@ def _search(
         )
     values = list(Feed(graph, Runtime(model, 1).inputs).prepare(samples))
 
-    def fit(bounds: Bounds) -> Bounds:
-        return pin(graph, bounds, conversion)
+    def choice(fitted: RangeSet, way: Way) -> Choice:
+        return _choice(graph, fitted, conversion, way)
 
-    def trial(choices: Sequence[Bounds]) -> Sequence[bytes]:
+    def trial(choices: Sequence[Choice]) -> Sequence[bytes]:
         return make(model, graph, choices, conversion).contents
 
     # Every second sample: what comes sorted, by class for instance, is split alike.
     fitted = record(model, [samples[at] for at in range(0, len(samples), 2)])
-    return values, search(model, fitted, conversion, values[::2], values[1::2], fit, trial)
+    return values, search(model, fitted, conversion, values[::2], values[1::2], choice, trial)
+
+
+def _choice(graph: Graph, ranges: RangeSet, conversion: recipe.Conversion, way: Way) -> Choice:
+    """Return the ranges of one way to make the model, pins and overrides among them."""
+    update = {"method": way.method, "percentile": way.percentile or conversion.ranges.percentile}
+    chosen = conversion.ranges.model_copy(update=update)
+    bounds = pin(graph, as_trained(graph, choose(ranges, chosen)), conversion)
+    fixed = given(ranges, chosen) | pinned_tensors(graph, conversion) | {*trained_ranges(graph)}
+    return Choice(bounds, fixed, widens=way.shared == WIDEST)
+
+
+def _choices(
+    graph: Graph, ranges: RangeSet, conversion: recipe.Conversion, ways: Sequence[Way]
+) -> list[tuple[Way, Choice]]:
+    """Return the ranges of the way taken, and of the one to compare it with, if that fits pins."""
+    first, *others = ways
+    choices = [(first, _choice(graph, ranges, conversion, first))]
+    with suppress(PinDoesNotFit):
+        choices += [(way, _choice(graph, ranges, conversion, way)) for way in others]
+    return choices
+
+
+def _warn_of_clipped(beyond: Sequence[Clipped]) -> None:
+    if beyond:
+        worst = max(beyond, key=lambda each: each.steps)
+        logger.warning(
+            "%s of %s tensors %s cut: the worst is '%s', whose values reach from %.6g to %.6g and "
+            "whose scale from %.6g to %.6g.", "The range" if len(beyond) == 1 else "The ranges",
+            len(beyond), "is" if len(beyond) == 1 else "are", worst.name, *worst.range,
+            *worst.reach,
+        )  # fmt: skip
 
 
 def _tell_left(scheme: str, left: list[str]) -> None:

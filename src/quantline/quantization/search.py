@@ -1,21 +1,21 @@
-"""``method: auto``: ranges and bias correction by the least output error, without labels."""
+"""``method: auto``: ranges and bias correction that lose less than ``minmax``, without labels."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from quantline.errors import PinDoesNotFit, TooFewExamples
+from quantline.errors import PinDoesNotFit
 from quantline.quantization.bias_correction import correct_biases, mean_inputs
-from quantline.quantization.output_error import relative_error, run, telling_outputs
-from quantline.ranges import RangeSet, choose
-from quantline.tflite import read
+from quantline.quantization.judging import CLASSES, EQUAL, VALUES, Judge, Losses
+from quantline.quantization.paired import compare, standard_errors_needed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from quantline import recipe
-    from quantline.ranges import Values
+    from quantline.quantization.shared_scale import Choice
+    from quantline.ranges import RangeSet, Values
 
 _CANDIDATES: tuple[dict[str, Any], ...] = (
     {"method": "minmax"},
@@ -26,51 +26,99 @@ _CANDIDATES: tuple[dict[str, Any], ...] = (
     {"method": "mse"},
     {"method": "entropy"},
 )
-_FEWEST = 8
+FEWEST = 16
+"""The fewest samples of which half can judge: fewer differences do not show their own error."""
 
-Bounds = dict[int, tuple[float, float]]
+WIDEST, CONVERTER = "widest", "converter"
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to make a model.
+
+    Attributes:
+        method: How ranges are chosen.
+        percentile: For the method ``percentile``, which; else None.
+        shared: Where tensors have to share a scale that clips some: ``widest``, the union of their
+            ranges, or ``converter``, what the quantizer makes of it.
+        bias_correction: Whether biases are corrected.
+    """
+
+    method: str
+    percentile: float | None = None
+    shared: str = WIDEST
+    bias_correction: bool = False
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One way that was tried.
+    """One way that was tried, on samples that neither the ranges nor the correction had seen.
 
     Attributes:
-        method: How ranges were chosen.
-        percentile: For the method ``percentile``, which; else None.
-        bias_correction: Whether biases were corrected.
-        output_error: The relative error of the outputs, or logits, against float, on calibration
-            samples that neither the ranges nor the correction had seen; measured.
+        way: What was tried.
+        divergence: Of outputs that are or may be classes, the mean Kullback-Leibler divergence of
+            the softmax from float to quantized, in nats; measured; None without any.
+        noise: Of outputs judged as values, the mean share of noise in their channels; likewise.
+        unequal: Of integer outputs, the share that differs; likewise.
+        agreement: The share of samples with float's largest class; likewise.
+        improvement: By what share less is lost than with the baseline.
+        standard_error: Of the improvement.
+        gain: The same sample by sample: see :class:`quantline.quantization.paired.Comparison`.
+        gain_error: The standard error of the gain.
+        is_better: Whether less is lost than with the baseline, and than in the same way without
+            bias correction, or with the baseline's ranges, by more than the noise, and neither an
+            output nor the agreement falls.
     """
 
-    method: str
-    percentile: float | None
-    bias_correction: bool
-    output_error: float
+    way: Way
+    divergence: float | None
+    noise: float | None
+    unequal: float | None
+    agreement: float | None
+    improvement: float
+    standard_error: float
+    gain: float
+    gain_error: float
+    is_better: bool
 
 
 @dataclass(frozen=True)
 class Search:
-    """What was tried, and what was best.
+    """What was tried, and what was taken.
 
     Attributes:
-        trials: Every trial, the best first.
+        trials: Every trial: the one taken, then the others, those that lose least first.
+        baseline: What every trial was compared with, and what stays if none is better.
         fitted_on: How many samples ranges and means came from.
         judged_on: How many other samples the outputs were compared on.
+        needed: How many standard errors of its own a gain has to have; None without trials.
+        overruled: A way that was better on the samples held back, but whose model from the ranges
+            of all samples was not, so that the baseline stays.
     """
 
     trials: tuple[Trial, ...]
+    baseline: Way
     fitted_on: int
     judged_on: int
+    needed: float | None
+    overruled: Way | None = None
 
     @property
-    def best(self) -> Trial:
-        """The trial with the least output error; of equal ones, the first tried."""
-        return self.trials[0]
+    def best(self) -> Way:
+        """The way taken."""
+        return self.trials[0].way if self.trials else self.baseline
+
+    def overrule(self) -> Search:
+        """Return the search with its baseline taken in place of the way that was better."""
+        first = [each for each in self.trials if each.way == self.baseline]
+        others = [each for each in self.trials if each.way != self.baseline]
+        return replace(self, trials=(*first, *others), overruled=self.best)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        return {"evidence": "measured", **asdict(self)}
+        trials = [asdict(each) for each in self.trials]
+        flat = [{**each.pop("way"), **each} for each in trials]
+        return {"evidence": "measured", **asdict(self), "trials": flat}
 
 
 def search(
@@ -79,10 +127,15 @@ def search(
     conversion: recipe.Conversion,
     fit: Sequence[Values],
     held_back: Sequence[Values],
-    pin: Callable[[Bounds], Bounds],
-    make: Callable[[Sequence[Bounds]], Sequence[bytes]],
+    choice: Callable[[RangeSet, Way], Choice],
+    make: Callable[[Sequence[Choice]], Sequence[bytes]],
 ) -> Search:
-    """Try the methods that the conversion leaves open, each with and without bias correction.
+    """Try the ways that the conversion leaves open, and take the best that is better than none.
+
+    What is compared with is the first way: ``minmax``, or the method that is given, without bias
+    correction. Among many ways the luckiest looks good on few samples: a gain counts where it
+    exceeds its own standard error by a factor that grows with the number of comparisons, so that
+    with a chance of 95 % none of the ways that count as better gains nothing on other samples.
 
     Args:
         model: The float ``.tflite`` file's bytes.
@@ -91,46 +144,112 @@ def search(
             tried where it is set, and with ``auto`` always.
         fit: Samples for the means.
         held_back: Other samples, to compare outputs on.
-        pin: Puts pinned inputs and outputs into chosen ranges; ranges that do not fit are not tried
-            where others do.
+        choice: Gives the ranges of a way; those that do not fit pinned inputs and outputs are not
+            tried where others do.
         make: Quantizes the model with each of several choices of ranges.
 
     Raises:
-        TooFewExamples: There are too few samples to hold any back.
         PinDoesNotFit: No chosen range fits the pins.
     """
-    if min(len(fit), len(held_back)) < _FEWEST // 2:
-        raise TooFewExamples(
-            "There are too few calibration samples to hold some back",
-            found=f"{len(fit) + len(held_back)}",
-            expected=f"at least {_FEWEST}; about 100 suffice",
-            remedy="Give more samples, or set 'conversion.ranges.method: minmax' and "
-            "'conversion.bias_correction: false'",
-        )
+    ways = _ways(conversion)
+    if len(fit) + len(held_back) < FEWEST:
+        return Search((), ways[0], len(fit), len(held_back), None)
+    made = _made(fitted, ways, choice, make)
+    baseline = next(iter(made))
+    judge = Judge(model, made[baseline], held_back)
+    means = mean_inputs(model, fit)
+    losses: dict[Way, Losses] = {}
+    for way, content in made.items():
+        losses[way] = judge.losses(content)
+        corrected, layers = correct_biases(model, content, means)
+        if layers:
+            losses[replace(way, bias_correction=True)] = judge.losses(corrected)
+    rivals = {way: _rivals(way, baseline) & losses.keys() for way in losses}
+    needed = standard_errors_needed(len(held_back), sum(map(len, rivals.values())) or 1)
+    trials = [_trial(losses, way, baseline, rivals[way], needed) for way in losses]
+    best = max((each for each in trials if each.is_better), key=_improvement, default=trials[0])
+    others = sorted((each for each in trials if each != best), key=_improvement, reverse=True)
+    return Search((best, *others), baseline, len(fit), len(held_back), needed)
+
+
+def confirm(model: bytes, baseline: bytes, best: bytes, samples: Sequence[Values]) -> bool:
+    """Return whether a model from the ranges of all samples is no worse than the baseline's.
+
+    It is the model that is delivered, where the search compared models made from half of the
+    samples. That all of them have set the ranges favours ``minmax``, which cuts none of them.
+    """
+    judge = Judge(model, baseline, samples)
+    return compare(judge.losses(baseline), judge.losses(best)).is_no_worse
+
+
+def _ways(conversion: recipe.Conversion) -> list[Way]:
     chosen = conversion.ranges
-    candidates = (
-        [chosen.model_copy(update=each) for each in _CANDIDATES]
-        if chosen.method == "auto"
-        else [chosen]
-    )
-    fitting, refused = [], None
-    for candidate in candidates:
+    if chosen.method == "auto":
+        return [Way(**each) for each in _CANDIDATES]
+    return [way_of(chosen)]
+
+
+def way_of(chosen: recipe.Ranges) -> Way:
+    """Return the way that a method which is given is, without bias correction."""
+    return Way(chosen.method, chosen.percentile if chosen.method == "percentile" else None)
+
+
+def _made(
+    fitted: RangeSet,
+    ways: Sequence[Way],
+    choice: Callable[[RangeSet, Way], Choice],
+    make: Callable[[Sequence[Choice]], Sequence[bytes]],
+) -> dict[Way, bytes]:
+    """Make a model in each way that fits the pins, and without widening where that differs."""
+    choices: dict[Way, Choice] = {}
+    refused = None
+    for way in ways:
         try:
-            fitting.append((candidate, pin(choose(fitted, candidate))))
+            choices[way] = choice(fitted, way)
         except PinDoesNotFit as misfit:
             refused = misfit
-    if refused is not None and not fitting:
+    if refused is not None and not choices:
         raise refused
-    made = make([bounds for _, bounds in fitting])
-    expected = run(model, telling_outputs(read(model)), held_back)
-    means = mean_inputs(model, fit)
-    trials = []
-    for (candidate, _), content in zip(fitting, made, strict=True):
-        corrected, _ = correct_biases(model, content, means)
-        for is_corrected, each in ((False, content), (True, corrected)):
-            got = run(each, telling_outputs(read(each)), held_back)
-            percentile = candidate.percentile if candidate.method == "percentile" else None
-            error = relative_error(expected, got)
-            trials.append(Trial(candidate.method, percentile, is_corrected, error))
-    trials.sort(key=lambda each: each.output_error)
-    return Search(tuple(trials), len(fit), len(held_back))
+    if len(ways) > 1:
+        choices |= {replace(way, shared=CONVERTER): replace(each, widens=False)
+                    for way, each in choices.items()}  # fmt: skip
+    made = dict(zip(choices, make(list(choices.values())), strict=True))
+    return {way: content for way, content in made.items()
+            if way.shared == WIDEST or content != made[replace(way, shared=WIDEST)]}  # fmt: skip
+
+
+def _rivals(way: Way, baseline: Way) -> set[Way]:
+    """Return what a way has to be better than: the baseline, and itself without any one part.
+
+    Else a range that does harm would ride on the gain of a bias correction.
+    """
+    parts: list[dict[str, Any]] = [
+        {"bias_correction": False},
+        {"method": baseline.method, "percentile": baseline.percentile},
+        {"shared": baseline.shared},
+    ]
+    return {baseline, *(replace(way, **each) for each in parts)} - {way}
+
+
+def _trial(
+    losses: dict[Way, Losses], way: Way, baseline: Way, rivals: set[Way], needed: float
+) -> Trial:
+    found = losses[way]
+    against = compare(losses[baseline], found)
+    return Trial(
+        way=way,
+        divergence=found.mean(CLASSES),
+        noise=found.mean(VALUES),
+        unequal=found.mean(EQUAL),
+        agreement=found.mean_agreement,
+        improvement=against.improvement,
+        standard_error=against.standard_error,
+        gain=against.gain,
+        gain_error=against.gain_error,
+        is_better=bool(rivals)
+        and all(compare(losses[each], found).is_better(needed) for each in rivals),
+    )
+
+
+def _improvement(trial: Trial) -> float:
+    return trial.improvement

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantline.errors import BackendUnavailable, ConversionFailed, first_few
+from quantline.errors import BackendUnavailable, ConversionFailed, excerpt
 from quantline.quantization.flatbuffer import float_operators, with_own_buffers
 from quantline.quantization.keep_float import Kept
 from quantline.quiet import tensorflow
@@ -70,12 +70,12 @@ def quantize(
             remedy="Install TensorFlow 2.21, or use the back end 'litert'",
         ) from error
     except Exception as error:  # the bindings raise plain RuntimeError and ConverterError
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise ConversionFailed(
             f"TensorFlow cannot quantize the float model to '{scheme}'",
-            found=first_few(lines, 3) or type(error).__name__,
+            found=excerpt(str(error)) or type(error).__name__,
             expected="a model that TensorFlow's quantizer takes",
             remedy="Check the operators of the float model, or choose another scheme",
+            details=str(error),
         ) from error
 
 
@@ -137,7 +137,9 @@ def _hidden(model: bytes, bounds: Mapping[int, tuple[float, float]]) -> dict[int
     }
 
 
-def freeze(concrete: Any, specs: Mapping[str, Any]) -> Any:
+def freeze(
+    concrete: Any, specs: Mapping[str, Any], rewrite: Callable[[Any], bool] = lambda graph: False
+) -> Any:
     """Turn a function's variables into constants.
 
     Saved with its variables, a function may come out of TensorFlow 2.21's converter with weights
@@ -145,7 +147,8 @@ def freeze(concrete: Any, specs: Mapping[str, Any]) -> Any:
 
     Args:
         concrete: A concrete function of named inputs that returns a dict of tensors.
-        specs: Each input's ``tf.TensorSpec``, by name.
+        specs: Each input's ``tf.TensorSpec``, by name, after the rewrite.
+        rewrite: Changes the frozen ``GraphDef`` where it has to, and returns True if it did.
 
     Returns:
         A concrete function with the same named inputs and outputs.
@@ -159,6 +162,13 @@ def freeze(concrete: Any, specs: Mapping[str, Any]) -> Any:
         return concrete
 
     frozen = convert_variables_to_constants_v2(concrete)
+    graph = frozen.graph.as_graph_def()
+    if rewrite(graph):
+        wrapped = tf.compat.v1.wrap_function(
+            lambda: tf.graph_util.import_graph_def(graph, name=""), []
+        )
+        ports = (frozen.inputs, frozen.outputs)
+        frozen = wrapped.prune(*([each.name for each in tensors] for tensors in ports))
     # TensorFlow flattens keyword arguments and dicts in the order of their sorted keys.
     names, keys = sorted(specs), sorted(concrete.structured_outputs)
 

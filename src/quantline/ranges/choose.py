@@ -54,6 +54,15 @@ def choose(ranges: RangeSet, chosen: recipe.Ranges) -> dict[int, Bounds]:
     }
 
 
+def given(ranges: RangeSet, chosen: recipe.Ranges) -> frozenset[int]:
+    """Return the tensors whose range an override gives, whatever was recorded."""
+    found: set[int] = set()
+    for override in chosen.overrides:
+        fitting = {each.index for each in ranges.tensors if _fits(override.tensor, each.name)}
+        found = found - fitting if override.min is None else found | fitting
+    return frozenset(found)
+
+
 def bounds(tensor: TensorRange, method: str, percentile: float = 99.99) -> Bounds:
     """Choose one tensor's range.
 

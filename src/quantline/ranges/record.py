@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantline.errors import ModelUnsupported, NotRecordable, TooFewExamples
+from quantline.errors import ModelUnsupported, NotRecordable, TooFewExamples, first_few
 from quantline.files import sha256
+from quantline.ranges.cell_states import LSTM, CellObserver, cells_of, output_states
 from quantline.ranges.feed import Feed, Sample, Values
 from quantline.ranges.observer import Observer
 from quantline.ranges.probe import probe
@@ -23,6 +24,7 @@ from quantline.tflite import Graph, Runtime, Tensor, read, with_outputs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from quantline.ranges.cell_states import Cell
     from quantline.ranges.probe import Probed
 
 # Subgraphs of their own run while the main one waits; their tensors cannot become its outputs.
@@ -74,14 +76,18 @@ def record(
         tensors = _activations(graph)
         cores = threads or os.cpu_count() or 1
         workers = min(cores, _MOST_WORKERS)
+        cells = cells_of(graph)
         probed = probe(model, tensors, sketch_values, _floored(graph))
         complete = cache(partial(probe, model, tensors, sketch_values))
         whole = partial(with_outputs, model, [tensor.index for tensor in tensors])
+        sequences = with_outputs(model, [each.operator.inputs[0] for each in cells])
         recorders = [
-            _Recorder(probed, complete, whole, tensors, cores // workers) for _ in range(workers)
+            _Recorder(probed, complete, whole, tensors, cores // workers, cells, sequences)
+            for _ in range(workers)
         ]
     feed = Feed(graph, recorders[0].runtime.inputs)
-    found = _run(recorders, feed, samples, _batch_size(tensors))
+    found = _run(recorders, feed, samples, 1 if cells else _batch_size(tensors))
+    found = sorted([*found, *output_states(graph, found)], key=lambda each: each.index)
     versions = {name: version(name) for name in ("ai-edge-litert", "numpy", "quantline")}
     hashes = () if samples_sha256 is None else (samples_sha256,)
     return RangeSet(tuple(found), feed.count, digest.result(), hashes, versions)
@@ -97,8 +103,12 @@ class _Recorder:
         whole: Callable[[], bytes],
         tensors: list[Tensor],
         threads: int,
+        cells: list[Cell],
+        sequences: bytes,
     ) -> None:
         self.observer = Observer(tensors, probed.widths)
+        self.cells = CellObserver(cells) if cells else None
+        self._sequences = Runtime(sequences, threads) if cells else None
         self._probed, self._complete = probed, complete
         self._whole, self._threads = whole, threads
         self.runtime = Runtime(probed.content, threads)
@@ -125,6 +135,11 @@ class _Recorder:
         for at in np.flatnonzero(~np.isfinite(sums).all(axis=0)).tolist():
             both[..., at] = self._look_closely(batch[at])
         self.observer.see(both, picked)
+        if self.cells is not None and self._sequences is not None:
+            for sample in batch:
+                self._sequences.set(*sample)
+                self._sequences.invoke()
+                self.cells.see(self._sequences.get())
 
     def can_batch(self, batch: list[Values]) -> bool:
         """Whether these samples as one batch give what each alone gives, to the last bit."""
@@ -206,7 +221,10 @@ def _run(
                 done.result()
         for done in running:
             done.result()
-    seen = [recorder.observer.result() for recorder in recorders]
+    seen = [
+        [*each.observer.result(), *(each.cells.result() if each.cells is not None else [])]
+        for each in recorders
+    ]
     merged = seen[0]
     for other in seen[1:]:
         merged = [a.merge(b) for a, b in zip(merged, other, strict=True)]
@@ -248,14 +266,14 @@ def _activations(graph: Graph) -> list[Tensor]:
             remedy="Export the model without loops and conditions, for instance with unrolled "
             "RNNs, and with its variables frozen",
         )
-    if any(tensor.is_variable for tensor in main.tensors):
-        variables = {tensor.index for tensor in main.tensors if tensor.is_variable}
-        stateful = [each.type for each in main.operators if variables & set(each.inputs)]
+    variables = {tensor.index for tensor in main.tensors if tensor.is_variable}
+    stateful = [each.type for each in main.operators if variables & set(each.inputs)]
+    if set(stateful) - {LSTM}:
         raise NotRecordable(
             "The ranges of a model that keeps state cannot be recorded",
-            found=f"{', '.join(sorted(set(stateful))) or 'variable tensors'}",
-            expected="a model whose outputs depend on its inputs alone",
-            remedy="Export recurrent layers with 'unroll=True'",
+            found=first_few(sorted(set(stateful) - {LSTM})),
+            expected="a model whose outputs depend on its inputs alone, or fused LSTMs",
+            remedy="Write its recurrent layers out step by step (unroll=True) in the original",
         )
     written = [index for operator in main.operators for index in operator.outputs]
     indices = sorted({*main.inputs, *written})

@@ -94,6 +94,8 @@ def _edgetpu(
         "mapped_share_macs": report["mapped_share_macs"],
         "subgraphs": report["subgraphs"],
         "parameter_bytes": memory["parameter_bytes"],
+        "parameter_bytes_low": memory["parameter_bytes_low"],
+        "parameter_bytes_high": memory["parameter_bytes_high"],
         "cached_bytes": memory["cached_bytes"],
         "streamed_bytes": memory["streamed_bytes"],
         "memory": memory["verdict"],

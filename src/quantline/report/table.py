@@ -85,12 +85,17 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
     return rows + _edgetpu(edge)
 
 
+def _parameters(edge: dict[str, Any]) -> str:
+    if edge["parameter_bytes"] is None:
+        bounds = (edge["parameter_bytes_low"], edge["parameter_bytes_high"])
+        return "unknown, {} to {}".format(*map(size_text, bounds))
+    return f"{size_text(edge['cached_bytes'])} cached, {size_text(edge['streamed_bytes'])} streamed"
+
+
 def _edgetpu(edge: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
     unknown = f", {edge['unknown_operators']} unknown" if edge["unknown_operators"] else ""
     mapped = f"{edge['mapped_operators']} of {edge['operators']} operators{unknown}"
-    memory = (
-        f"{size_text(edge['cached_bytes'])} cached, {size_text(edge['streamed_bytes'])} streamed"
-    )
+    memory = _parameters(edge)
     rows = [
         ("Edge TPU", "", mapped, f"runtime {edge['runtime_version']}", edge["evidence"]),
         ("  parameters", "", memory, edge["memory"], edge["memory_evidence"]),

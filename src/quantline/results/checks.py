@@ -21,6 +21,7 @@ class Finding(Part):
     found: str
     expected: str
     remedy: str | None = None
+    effect_steps: float | None = None
 
 
 class Preflight(Part):
@@ -43,6 +44,7 @@ class Verdict(Part):
     evidence: str
     integer_only: bool
     specification: bool
+    held_to: Literal["int8", "uint8", "none"] = "int8"
     target: Target | None
     operators: Count
     float_operators: Count
@@ -58,6 +60,7 @@ class CheckReport(Part):
 
     integer_only: bool
     specification: bool
+    held_to: Literal["int8", "uint8", "none"] = "int8"
     target: Target | None
     operators: Count
     tensors: Count

@@ -11,11 +11,16 @@ from quantline.results.scores import Scores
 
 
 class Memory(Part):
-    """The parameters on the chip, bytes: :class:`quantline.edgetpu.cost.memory.Memory`."""
+    """The parameters on the chip, bytes: :class:`quantline.edgetpu.cost.memory.Memory`.
 
-    parameter_bytes: Count
-    cached_bytes: Count
-    streamed_bytes: Count
+    The first, the fourth and the fifth are null where the bounds are too far apart.
+    """
+
+    parameter_bytes: Count | None
+    parameter_bytes_low: Count
+    parameter_bytes_high: Count
+    cached_bytes: Count | None
+    streamed_bytes: Count | None
     verdict: str
     evidence: str
 

@@ -57,7 +57,7 @@ class Manifest(Part):
 
 
 class LintFinding(Part):
-    """One thing that the lint found: :class:`quantline.errors.Finding`."""
+    """One thing that was noticed, as by the lint: :class:`quantline.errors.Finding`."""
 
     name: str
     severity: Literal["error", "warning", "note"]

@@ -68,9 +68,56 @@ class FloatImport(Part):
     inputs: dict[str, Port]
     outputs: dict[str, Port]
     loaded_with: str
+    rebuilt: Many[str] = Field(default=[])  # what is computed in another way than by the original
     parity: dict[str, Any]  # how far it is from the original
     versions: dict[str, str]
     training: Training | None = None  # of a model that the project trained
+
+
+class SearchedWay(Part):
+    """A way that ``auto`` or bias correction tried: :class:`quantline.quantization.search.Way`."""
+
+    method: str
+    percentile: float | None
+    shared: Literal["widest", "converter"]
+    bias_correction: bool
+
+
+class SearchTrial(SearchedWay):
+    """What trying it gave: :class:`quantline.quantization.search.Trial`."""
+
+    divergence: float | None  # in nats
+    noise: Share | None
+    unequal: Share | None
+    agreement: Share | None
+    improvement: float  # over the baseline, as a share of its loss
+    standard_error: float
+    gain: float  # sample by sample, from -1 to 1
+    gain_error: float
+    is_better: bool
+
+
+class Searched(Part):
+    """Everything that was tried: :class:`quantline.quantization.search.Search`."""
+
+    evidence: Literal["measured"]
+    trials: Many[SearchTrial]  # the one taken first
+    baseline: SearchedWay
+    fitted_on: Count
+    judged_on: Count
+    needed: float | None
+    overruled: SearchedWay | None
+
+
+class ClippedTensor(Part):
+    """A tensor whose scale does not reach its range."""
+
+    index: Index
+    name: str
+    range: Many[Real]  # of its values: min and max
+    reach: Many[Real]  # of its scale
+    steps: float
+    is_used: bool
 
 
 class Recipe(Part):
@@ -91,6 +138,8 @@ class Recipe(Part):
     size_bytes: Count
     versions: dict[str, str]
     keep_float: Many[Annotated[str, AfterValidator(_is_pattern)]] = Field(default=[])
+    search: Searched | None = None
+    clipped: Many[ClippedTensor] = Field(default=[])
 
 
 class ComparedRecipe(Part):

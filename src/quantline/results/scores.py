@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
+from quantline.results.examples import LintFinding
 from quantline.results.fields import (
     Count,
     Many,
@@ -55,6 +56,7 @@ class Metrics(Scores):
 
     size_bytes: Count = Field(gt=0)
     evidence: str
+    findings: Many[LintFinding] = Field(default_factory=list)  # such as a model at chance level
 
 
 class ComparedMetrics(Metrics):

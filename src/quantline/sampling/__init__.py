@@ -1,7 +1,7 @@
 """Where examples come from and how they become model input."""
 
 from quantline.sampling.distribution import Distribution
-from quantline.sampling.lint import UNRECORDABLE, lint
+from quantline.sampling.lint import UNRECORDABLE, lint, lint_together
 from quantline.sampling.manifest import CalibrationSet, draw, refuse_other_shape, stream, to_input
 from quantline.sampling.preview import preview, stored_dtype
 from quantline.sampling.promise import Bounds, promised_bounds
@@ -19,6 +19,7 @@ __all__ = [
     "build_transform",
     "draw",
     "lint",
+    "lint_together",
     "open_source",
     "preview",
     "promised_bounds",

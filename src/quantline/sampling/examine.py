@@ -30,9 +30,8 @@ class Facts:
         other_shapes: Those of another shape than the input, with their shape.
         nan: Those with NaN.
         inf: Those with infinite values, or too large for float32.
-        constant: Those with one value everywhere.
-        zeros: How many of those hold only zeros.
-        repeats: Those that repeat an earlier one, with its position.
+        constant: Those with one value everywhere, with that value.
+        digests: The hash of each example's content; empty for those that cannot be looked into.
         outside: Those with values outside the promised bounds.
         min: The smallest finite value.
         max: The largest.
@@ -45,9 +44,8 @@ class Facts:
     other_shapes: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
     nan: list[int] = field(default_factory=list)
     inf: list[int] = field(default_factory=list)
-    constant: list[int] = field(default_factory=list)
-    zeros: int = 0
-    repeats: list[tuple[int, int]] = field(default_factory=list)
+    constant: dict[int, float] = field(default_factory=dict)
+    digests: list[bytes] = field(default_factory=list)
     outside: list[int] = field(default_factory=list)
     min: float = np.inf
     max: float = -np.inf
@@ -63,9 +61,10 @@ def examine(
         shape: The input's shape without the batch.
         promised: The bounds that values should keep.
     """
-    facts, first_of = Facts(), dict[bytes, int]()
+    facts = Facts()
     for position, sample in enumerate(samples):
         facts.count += 1
+        facts.digests.append(b"")
         try:
             value = np.asarray(sample)
         except ValueError:  # lists of different lengths
@@ -78,9 +77,7 @@ def examine(
         if not (_fits(value.shape, shape) or _fits(value.shape, (1, *shape))):
             facts.other_shapes.append((position, value.shape))
             continue
-        first = first_of.setdefault(hashlib.sha256(value.tobytes()).digest(), position)
-        if first != position:
-            facts.repeats.append((position, first))
+        facts.digests[position] = hashlib.sha256(value.tobytes()).digest()
         _look_into(facts, position, value, promised)
     return facts
 
@@ -102,8 +99,7 @@ def _look_into(facts: Facts, position: int, value: np.ndarray, promised: Bounds 
         return
     low, high = value.min(), value.max()
     if low == high:
-        facts.constant.append(position)
-        facts.zeros += int(low == 0)
+        facts.constant[position] = float(low)
     facts.min, facts.max = min(facts.min, float(low)), max(facts.max, float(high))
     if promised is not None:
         margin = _TOLERANCE * float(np.max(promised.high - promised.low))

@@ -29,6 +29,9 @@ class ImageUnreadable(ValueError):
 def decode(stored: bytes, mode: Literal["RGB", "L"]) -> np.ndarray:
     """Decode an image; of an animation, its first frame.
 
+    Pillow scales colours of 16 bits to 8 by their depth; of grey values it would cut off what is
+    above 255, so those are refused.
+
     Args:
         stored: The file's bytes.
         mode: ``RGB``, or ``L`` for grey.
@@ -37,7 +40,7 @@ def decode(stored: bytes, mode: Literal["RGB", "L"]) -> np.ndarray:
         array of shape (height, width, 3) or (height, width, 1), uint8.
 
     Raises:
-        ImageUnreadable: It is no image, damaged, too large, or has more than 8 bits a channel.
+        ImageUnreadable: It is no image, damaged, too large, or grey with more than 8 bits.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -45,7 +48,9 @@ def decode(stored: bytes, mode: Literal["RGB", "L"]) -> np.ndarray:
         with warnings.catch_warnings(), _quiet(stored):
             warnings.simplefilter("ignore")  # of what is looked at below, or of odd metadata
             with Image.open(io.BytesIO(stored), formats=_known()) as image:
-                _check(image.mode, *image.size)
+                # A 16-bit PGM is opened as if it had 32.
+                _check("I;16" if image.format == "PPM" and image.mode == "I" else image.mode,
+                       *image.size)  # fmt: skip
                 value = np.asarray(image.convert(mode))
     except ImageUnreadable:
         raise

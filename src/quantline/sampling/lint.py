@@ -10,7 +10,7 @@ empty               error           there is no example
 wrong_dtype         error, warning  not real numbers; integers for a float input (a warning)
 wrong_shape         error           examples do not have the model's input shape
 nan, inf            error           examples hold NaN, or values that float32 does not
-constant_samples    error, warning  all, or some, examples hold one value everywhere
+constant_samples    error to note   all, or some, examples hold one value everywhere; one input does
 duplicates          error to note   all examples are the same; more than 5 % are repeated; any
 outside_transform   error           values that the declared transform cannot give
 distribution_shift  error, warning  the scale is not that of the evaluation set
@@ -19,12 +19,15 @@ unscaled_pixels     warning         nor that, and all values are whole numbers f
 missing_classes     warning, note   no example is of some classes of the evaluation set
 ==================  ==============  ============================================================
 
-Inputs of integers or of a single value, such as masks and lengths, may well be the same in every
-example: there ``duplicates`` is at most a warning, and constant examples and scale do not count.
+An example of a model of several inputs is all of them together: ids, masks and controls that repeat
+or are constant are normal where the other inputs vary. Inputs of integers or of a single value may
+well be the same in every example: there ``duplicates`` is at most a warning, and constant examples
+and scale do not count.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,13 +35,13 @@ import numpy as np
 from quantline.errors import Finding, first_few
 from quantline.sampling.distribution import Distribution, compare
 from quantline.sampling.examine import Facts, examine, values_per_example
+from quantline.sampling.together import Input, alike, share
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from quantline.sampling.promise import Bounds
 
-DUPLICATES_WARNING = 0.05
 # Errors that nobody can choose to ignore: no range can be recorded from such examples.
 UNRECORDABLE = frozenset({"empty", "wrong_dtype", "wrong_shape", "nan", "inf"})
 
@@ -86,12 +89,51 @@ def lint(
     findings = list(_form(facts, names, expected_shape, expected_dtype))
     if facts.not_numbers or facts.other_shapes:
         return tuple(findings)
-    is_signal = expected_dtype.startswith("float") and values_per_example(expected_shape) > 1
-    findings += _content(facts, names, promised, strict=is_signal)
-    if is_signal and facts.min <= facts.max:
+    one = _input("", facts, expected_shape, expected_dtype)
+    findings += [*_content(facts, names, promised), *alike([one], names)]
+    if one.is_signal and facts.min <= facts.max:
         findings += _scale(samples, facts, evaluation)
     findings += _classes(labels, evaluation_labels)
     return tuple(findings)
+
+
+def lint_together(
+    samples: Mapping[str, np.ndarray], inputs: Mapping[str, tuple[Sequence[int | None], str]]
+) -> tuple[Finding, ...]:
+    """Look for mistakes in the calibration examples of a model of one or several inputs.
+
+    Args:
+        samples: array of shape (n_examples, ...) for each input, by name; as many for one as for
+            another.
+        inputs: Each input's shape without the batch, and its dtype, by name.
+
+    Returns:
+        The findings, each with the name of its input, or of all inputs together.
+    """
+    findings, judged = [], []
+    for name, values in samples.items():
+        if not len(values):
+            return (_EMPTY,)
+        shape, dtype = inputs[name]
+        facts = examine(values, shape)
+        positions = [str(each) for each in range(facts.count)]
+        found = list(_form(facts, positions, shape, dtype))
+        if not (facts.not_numbers or facts.other_shapes):
+            one = _input(name, facts, shape, dtype)
+            judged.append(one)
+            found += _content(facts, positions, None)
+            if one.is_signal and facts.min <= facts.max:
+                found += _scale(values, facts, None)
+        place = f"input '{name}': " if name else ""
+        findings += [replace(each, found=f"{place}{each.found}") for each in found]
+    if len(judged) == len(samples):
+        findings += alike(judged, [str(each) for each in range(judged[0].facts.count)])
+    return tuple(findings)
+
+
+def _input(name: str, facts: Facts, shape: Sequence[int | None], dtype: str) -> Input:
+    has_many = values_per_example(shape) > 1
+    return Input(name, facts, has_many=has_many, is_signal=has_many and dtype.startswith("float"))
 
 
 def _form(
@@ -102,8 +144,7 @@ def _form(
         yield Finding(
             "wrong_dtype",
             "error",
-            found=f"{_share([at for at, _ in facts.not_numbers], facts, names)} of "
-            f"{first_few(kinds, 3)}",
+            found=f"{share([at for at, _ in facts.not_numbers], names)} of {first_few(kinds, 3)}",
             expected=f"real numbers that fit {dtype}",
             remedy=f"Store the examples as {dtype}",
         )
@@ -112,7 +153,7 @@ def _form(
         yield Finding(
             "wrong_shape",
             "error",
-            found=f"{_share([at for at, _ in facts.other_shapes], facts, names)} of shape "
+            found=f"{share([at for at, _ in facts.other_shapes], names)} of shape "
             f"{first_few(shapes, 3)}",
             expected=_shape_text(shape),
             remedy="Bring the examples to the model's input shape, as 'dataset.transform' does",
@@ -132,56 +173,32 @@ def _form(
         yield Finding(
             "wrong_dtype",
             "error",
-            found=f"{_share(facts.fractional, facts, names)} with fractions",
+            found=f"{share(facts.fractional, names)} with fractions",
             expected=f"whole numbers: the model takes {dtype}",
             remedy="Give the values that the model takes, without scaling",
         )
 
 
-def _content(
-    facts: Facts, names: Sequence[str], promised: Bounds | None, *, strict: bool
-) -> Iterator[Finding]:
+def _content(facts: Facts, names: Sequence[str], promised: Bounds | None) -> Iterator[Finding]:
     for name, positions, value in (("nan", facts.nan, "NaN"), ("inf", facts.inf, "infinity")):
         if positions:
             yield Finding(
                 name,
                 "error",
-                found=f"{_share(positions, facts, names)} with {value}",
+                found=f"{share(positions, names)} with {value}",
                 expected="finite numbers that float32 holds",
                 remedy="Remove these examples, or correct what prepares them",
             )
-    if strict and facts.constant:
-        yield Finding(
-            "constant_samples",
-            "error" if len(facts.constant) == facts.count else "warning",
-            found=f"{_share(facts.constant, facts, names)} with one value everywhere, "
-            f"{facts.zeros} of them all zeros",
-            expected="examples as the model meets them",
-            remedy="Remove them, or correct what prepares them",
-        )
-    if facts.repeats:
-        share = len(facts.repeats) / facts.count
-        is_single = len(facts.repeats) == facts.count - 1
-        pairs = [f"{names[at]} (as {names[first]})" for at, first in facts.repeats]
-        yield Finding(
-            "duplicates",
-            "error" if is_single and strict and facts.count > 2
-            else "warning" if share > DUPLICATES_WARNING
-            else "note",
-            found=f"{len(facts.repeats)} of {facts.count} examples repeat an earlier one: "
-            f"{first_few(pairs, 5)}",
-            expected=f"different examples, at most {100 * DUPLICATES_WARNING:g} % repeated",
-            remedy="Remove the copies; they add nothing to the ranges",
-        )  # fmt: skip
     if promised is not None and facts.outside:
         yield Finding(
             "outside_transform",
             "error",
-            found=f"{_share(facts.outside, facts, names)} with values that 'dataset.transform' "
+            found=f"{share(facts.outside, names)} with values that 'dataset.transform' "
             f"cannot give; all values lie in [{facts.min:.6g}, {facts.max:.6g}]",
             expected=f"values in [{np.min(promised.low):.6g}, {np.max(promised.high):.6g}], which "
-            "the transform makes of [0, 255]",
-            remedy="Run the 'sampling' pipeline again, so that the set is what the transform gives",
+            f"the transform makes of [0, {promised.most}]",
+            remedy="If the images have 16 bits, write the transform for [0, 65535]; else run the "
+            "'sampling' pipeline again, so that the set is what the transform gives",
         )
 
 
@@ -235,12 +252,6 @@ def _classes(
         if is_possible
         else f"Draw at least {classes} examples for one of each class",
     )
-
-
-def _share(positions: Sequence[int], facts: Facts, names: Sequence[str]) -> str:
-    """Say how many examples, and which."""
-    which = first_few([names[at] for at in positions], 5)
-    return f"{len(positions)} of {facts.count} examples ({which})"
 
 
 def _shape_text(shape: Sequence[int | None]) -> str:

@@ -9,6 +9,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+# Models are trained on values of a few units: [0, 1], [-1, 1], or some deviations from the mean.
+_USUAL, _UNUSUAL = 10.0, 100.0
 # Filters without negative weights: a mean of values lies between them.
 _AVERAGES = {"nearest", "box", "bilinear", "hamming"}
 
@@ -19,10 +21,12 @@ class Bounds(NamedTuple):
     Attributes:
         low: The smallest value possible; a scalar, or array of shape (channels,).
         high: The largest value possible; likewise.
+        most: The largest stored value that they are followed from; the smallest is 0.
     """
 
     low: np.ndarray
     high: np.ndarray
+    most: int = 255
 
 
 class _Known(NamedTuple):
@@ -33,19 +37,38 @@ class _Known(NamedTuple):
 def promised_bounds(
     spec: Sequence[Mapping[str, Any]] | str, dtype: np.dtype[Any] | str = "uint8"
 ) -> Bounds | None:
-    """Follow [0, 255] through the steps of a transform.
+    """Follow the values of stored images, [0, 255] or [0, 65535], through a transform.
+
+    Of images of 16 bits the bounds are those of 8 where the transform is plainly written for 8:
+    where it makes numbers of the usual size of [0, 255], and much larger ones of [0, 65535].
 
     Args:
         spec: ``dataset.transform``, known to be buildable.
         dtype: The dtype of the stored examples.
 
     Returns:
-        None where nothing is promised: the examples are not uint8, the transform is a function,
-        or a step may leave its input's bounds, as a bicubic filter on float values does.
+        None where nothing is promised: the examples are not uint8 or uint16, the transform is a
+        function, or a step may leave its input's bounds, as a bicubic filter on float values does.
     """
-    if isinstance(spec, str) or np.dtype(dtype) != np.uint8:
+    if isinstance(spec, str) or np.dtype(dtype) not in (np.uint8, np.uint16):
         return None
-    known: _Known | None = _Known(Bounds(np.float64(0), np.float64(255)), is_bytes=True)  # type: ignore[arg-type]
+    of_bytes = _follow(spec, 255)
+    if np.dtype(dtype) == np.uint8:
+        return of_bytes
+    of_words = _follow(spec, 65535)
+    if of_bytes is not None and _largest(of_bytes) <= _USUAL < _UNUSUAL < _largest(of_words):
+        return of_bytes
+    return of_words
+
+
+def _largest(bounds: Bounds | None) -> float:
+    """Return the largest size of a value within bounds; infinite where there are none."""
+    return np.inf if bounds is None else float(np.max(np.abs([bounds.low, bounds.high])))
+
+
+def _follow(spec: Sequence[Mapping[str, Any]], most: int) -> Bounds | None:
+    start = Bounds(np.asarray(0.0), np.asarray(float(most)), most)
+    known: _Known | None = _Known(start, is_bytes=most == 255)
     for step in spec:
         ((name, arguments),) = step.items()
         if known is None or name not in _STEPS:
@@ -69,27 +92,30 @@ def _keep(known: _Known, *_: Any, **__: Any) -> _Known:
 
 
 def _rescale(known: _Known, scale: float = 1.0, offset: float = 0.0) -> _Known:
-    ends = [np.asarray(end * scale + offset) for end in known.bounds]
-    return _Known(Bounds(np.minimum(*ends), np.maximum(*ends)), is_bytes=False)
+    low, high, most = known.bounds
+    ends = [np.asarray(end * scale + offset) for end in (low, high)]
+    return _Known(Bounds(np.minimum(*ends), np.maximum(*ends), most), is_bytes=False)
 
 
 def _normalize(
     known: _Known, mean: float | Sequence[float], std: float | Sequence[float]
 ) -> _Known | None:
-    low, high = ((end - np.asarray(mean)) / np.asarray(std) for end in known.bounds)
-    return _Known(Bounds(low, high), is_bytes=False) if np.ndim(low) < 2 else None
+    low, high = ((end - np.asarray(mean)) / np.asarray(std) for end in known.bounds[:2])
+    bounds = Bounds(low, high, known.bounds.most)
+    return _Known(bounds, is_bytes=False) if np.ndim(low) < 2 else None
 
 
 def _channel_order(known: _Known, order: str) -> _Known:
-    low, high = known.bounds
+    low, high, most = known.bounds
     if order != "bgr" or not np.ndim(low):
         return known
-    return known._replace(bounds=Bounds(low[::-1], high[::-1]))
+    return known._replace(bounds=Bounds(low[::-1], high[::-1], most))
 
 
 def _expand_dims(known: _Known, axis: int) -> _Known:
     del axis  # wherever it goes, the last axis may no longer be that of the channels
-    return known._replace(bounds=Bounds(np.min(known.bounds.low), np.max(known.bounds.high)))
+    low, high, most = known.bounds
+    return known._replace(bounds=Bounds(np.min(low), np.max(high), most))
 
 
 def _cast(known: _Known, dtype: str) -> _Known | None:
@@ -99,10 +125,10 @@ def _cast(known: _Known, dtype: str) -> _Known | None:
     if target.kind not in "iu":
         return None
     limits = np.iinfo(target)
-    low, high = (np.trunc(end) for end in known.bounds)
+    low, high = (np.trunc(end) for end in known.bounds[:2])
     if np.min(low) < limits.min or np.max(high) > limits.max:
-        return None  # values wrap around
-    return _Known(Bounds(low, high), is_bytes=target == np.uint8)
+        return None  # the step refuses such values
+    return _Known(Bounds(low, high, known.bounds.most), is_bytes=target == np.uint8)
 
 
 _STEPS: dict[str, Callable[..., _Known | None]] = {

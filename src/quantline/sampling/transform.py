@@ -215,7 +215,16 @@ def _expand_dims(step: Any) -> Step:
 
 def _cast(step: Any) -> Step:
     target = np.dtype(step.dtype)
-    return lambda value: value.astype(target)
+    if target.kind not in "iu":
+        return lambda value: value.astype(target)
+    limits = np.iinfo(target)
+
+    def cast(value: np.ndarray) -> np.ndarray:
+        if value.size and not (limits.min <= value.min() and value.max() <= limits.max):
+            raise ValueError(f"values from {value.min()} to {value.max()} do not fit {target}")
+        return value.astype(target)
+
+    return cast
 
 
 _BUILD: dict[str, Callable[[Any], Step]] = {

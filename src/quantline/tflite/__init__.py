@@ -1,6 +1,13 @@
 """What a ``.tflite`` file is: a graph to read, to edit, and to run."""
 
-from quantline.tflite.edit import with_outputs, with_ranges, with_signature, with_static_batch
+from quantline.tflite.edit import (
+    with_outputs,
+    with_port_names,
+    with_ranges,
+    with_signature,
+    with_simulated_shapes,
+    with_static_batch,
+)
 from quantline.tflite.graph import Graph, Operator, Quantization, Signature, Subgraph, Tensor, read
 from quantline.tflite.runtime import Runtime
 
@@ -14,7 +21,9 @@ __all__ = [
     "Tensor",
     "read",
     "with_outputs",
+    "with_port_names",
     "with_ranges",
     "with_signature",
+    "with_simulated_shapes",
     "with_static_batch",
 ]

@@ -195,14 +195,15 @@ def _quantization(tensor: Any) -> None:
             "as many of both",
             "quantization",
         )
-    if axis < 0 or (shape and axis >= len(shape)):
+    # The first texts of the specification have the scales of a depthwise bias along dimension 3.
+    if axis < 0 or (len(shape) > 1 and axis >= len(shape)):
         raise Damage(
             f"{axis} for a tensor of {len(shape)} dimensions",
             "one of its dimensions",
             "quantization",
             "quantized_dimension",
         )
-    if scales != 1 and shape and scales != shape[axis]:
+    if scales != 1 and shape and scales != shape[axis if len(shape) > 1 else 0]:
         raise Damage(
             f"{scales:,} scales along dimension {axis} of {shape}",
             "one, or one for each index along it",

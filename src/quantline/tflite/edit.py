@@ -118,6 +118,41 @@ def with_signature(model: bytes, key: str) -> bytes:
     return pack(edited, len(model))
 
 
+def with_simulated_shapes(model: bytes) -> bytes:
+    """Return the model with the shapes of what QUANTIZE and DEQUANTIZE write: of what they read.
+
+    TensorFlow's converter leaves them out where it moved a simulated quantization of weights, and
+    the runtime refuses such a model.
+    """
+    edited = parse(model)
+    kinds = (schema.BuiltinOperator.QUANTIZE, schema.BuiltinOperator.DEQUANTIZE)
+    for subgraph in edited.subgraphs:
+        for operator in subgraph.operators or ():
+            if edited.operatorCodes[operator.opcodeIndex].builtinCode in kinds:
+                given = subgraph.tensors[operator.inputs[0]]
+                written = subgraph.tensors[operator.outputs[0]]
+                if given.hasRank and not written.hasRank:
+                    written.shape, written.hasRank = given.shape, True
+                    written.shapeSignature = given.shapeSignature
+    return pack(edited, len(model))
+
+
+def with_port_names(model: bytes, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> bytes:
+    """Return the model with other names of inputs and outputs in its signatures.
+
+    Args:
+        model: A ``.tflite`` file's bytes.
+        inputs: New names by those that are there; what is missing keeps its name.
+        outputs: Likewise.
+    """
+    edited = parse(model)
+    for signature in edited.signatureDefs or ():
+        for ports, names in ((signature.inputs, inputs), (signature.outputs, outputs)):
+            for port in ports:
+                port.name = names.get(text(port.name), text(port.name))
+    return pack(edited, len(model))
+
+
 def _calls(subgraph: Any) -> list[tuple[Any, str, list[int]]]:
     """Return which options of operators, such as IF and WHILE, name which other subgraphs."""
     return [

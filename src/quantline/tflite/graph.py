@@ -260,12 +260,12 @@ def _tensor(index: int, tensor: Any, constants: Sequence[np.ndarray | None]) -> 
         shape=(constant is None and _numbers(tensor.shapeSignature)) or _numbers(tensor.shape),
         constant=constant,
         is_variable=bool(tensor.isVariable),
-        quantization=_quantization(tensor.quantization),
+        quantization=_quantization(tensor.quantization, tensor.shape),
         is_sparse=tensor.sparsity is not None,
     )
 
 
-def _quantization(quantization: Any) -> Quantization | None:
+def _quantization(quantization: Any, shape: Any) -> Quantization | None:
     if quantization is None or quantization.scale is None or len(quantization.scale) == 0:
         return None
     zero_points = quantization.zeroPoint
@@ -273,7 +273,8 @@ def _quantization(quantization: Any) -> Quantization | None:
     return Quantization(
         scales=scales,
         zero_points=(0,) * len(scales) if zero_points is None else tuple(zero_points.tolist()),
-        axis=quantization.quantizedDimension,
+        # One dimension can only be meant itself, whichever of the weights' is named.
+        axis=quantization.quantizedDimension if len(_numbers(shape)) > 1 else 0,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Literal
 
-from quantline.errors import ModelUnsupported
+from quantline.errors import ModelUnsupported, excerpt
 from quantline.quiet import stderr_turned_away
 from quantline.tflite.port import Port
 
@@ -69,9 +69,10 @@ class Runtime:
                 remedy = "It was compiled for the Edge TPU: on the CPU, run what it was made from"
             raise ModelUnsupported(
                 "The LiteRT runtime cannot load the model",
-                found=str(error).strip() or type(error).__name__,
+                found=excerpt(str(error)) or type(error).__name__,
                 expected="a model of builtin operators that LiteRT knows",
                 remedy=remedy,
+                details=str(error),
             ) from error
         self._read_ports()
 
@@ -85,7 +86,8 @@ class Runtime:
         self._interpreter.reset_all_variables()
 
     def invoke(self) -> None:
-        """Run the model once."""
+        """Run the model once, with what it keeps between runs set back to its beginning."""
+        self._interpreter.reset_all_variables()
         self._interpreter.invoke()
 
     def get(self) -> list[np.ndarray]:

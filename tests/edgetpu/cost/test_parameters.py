@@ -5,76 +5,115 @@ The models whose compiled files tell more lie beside the repository and are not 
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from benchmarks.yolov5 import yolov5n
 from tests.edgetpu import pairs
 
-from quantline.edgetpu.cost.parameters import parameter_bytes
+from quantline.edgetpu.cost.parameters import parameter_bytes, parameter_parts
+from quantline.edgetpu.cost.rules import FEW, RULES
+
+
+def sizes(model, *outputs, runtime_version=14):
+    """Bytes, and their bounds, of all operators of a model."""
+    main = model.graph(*outputs).main
+    found = parameter_bytes(main, range(len(main.operators)), runtime_version)
+    return [found[index] for index in range(len(main.operators))]
 
 
 def only(model, *outputs, runtime_version=14):
-    main = model.graph(*outputs).main
-    sizes = parameter_bytes(main, range(len(main.operators)), runtime_version)
-    return sizes[len(main.operators) - 1]
+    """Bytes of the last operator."""
+    return sizes(model, *outputs, runtime_version=runtime_version)[-1].bytes
 
 
-@pairs.needed
-def test_the_compilers_own_sums_to_the_byte():
-    exact, errors = 0, []
-    for record in pairs.truth():
-        main = pairs.graph(record["model"]).main
-        sizes = parameter_bytes(main, record["edgetpu"], max(record["min_runtime"]))
+@pairs.all_needed
+@pytest.mark.parametrize("folder", pairs.FOLDERS, ids=lambda each: each.name)
+def test_the_compilers_own_sums(folder):
+    """To the byte, but for a YOLO with two transpositions; all within the bounds, none unknown."""
+    for record in pairs.truth(folder):
+        main = pairs.graph(record["model"], folder).main
+        found = parameter_bytes(main, record["edgetpu"], max(record["min_runtime"]))
         compiled = record["on_chip_cached_parameter_bytes"] + record["streamed_parameter_bytes"]
-        assert sorted(sizes) == record["edgetpu"]
-        exact += sum(sizes.values()) == compiled
-        if compiled > 100_000:
-            errors.append(abs(sum(sizes.values()) / compiled - 1))
-    assert exact >= 0.9 * len(pairs.truth())
-    assert np.median(errors) < 0.001
-    assert np.percentile(errors, 90) < 0.01
+        assert sorted(found) == record["edgetpu"]
+        assert sum(each.bytes for each in found.values()) == pytest.approx(
+            compiled, rel=0.006 if "yolo" in record["model"] else 0
+        )
+        low, high = (sum(getattr(each, end) for each in found.values()) for end in ("low", "high"))
+        assert low <= compiled <= high
 
 
-def test_a_map_becomes_a_vector_by_a_matrix(model):
-    """In a published log, what a RESHAPE of 180x27 to a vector is streamed with: 23.40 MiB."""
-    computed = model.unary("RELU", model.tensor(1, 180, 1, 27))
-    vector = model.unary("RESHAPE", computed, (1, 4860))
-    assert f"{only(model, vector) / 2**20:.2f}" == "23.40"
-    assert only(model, vector, runtime_version=12) == 0
-
-
-def test_a_fully_connected_layer_on_a_map_needs_the_matrix_too(model):
-    computed = model.unary("RELU", model.tensor(1, 3, 3, 8))
-    result = model.tensor(1, 10)
-    model.add("FULLY_CONNECTED", [computed, model.weights(10, 72), -1], [result])
-    assert only(model, result, runtime_version=12) == 16 * (72 + 4)
-    assert only(model, result) == 16 * (72 + 4) + 128 * (72 + 4)
-
-
-def test_an_input_is_flattened_by_the_host(model):
-    image = model.unary("QUANTIZE", model.tensor(1, 8, 8, 4, dtype="uint8"), (1, 8, 8, 4))
-    assert only(model, model.unary("RESHAPE", image, (1, 256))) == 0
-
-
-def test_a_pixel_needs_no_flattening(model):
-    pixel = model.unary("RELU", model.tensor(1, 1, 1, 256))
-    assert only(model, model.unary("RESHAPE", pixel, (1, 256))) == 0
-
-
-def convolution(model, outputs, height, width, inputs, scales=(0.5,)):
-    weights = model.weights(outputs, height, width, inputs, scales=scales)
-    bias = model.tensor(outputs, dtype="int32", values=0)
+def convolution(model, outputs, height, width, inputs, scales=(0.5,), bias=1, kind="CONV_2D"):
+    shape = (outputs, height, width, inputs) if kind == "CONV_2D" else (1, height, width, outputs)
+    weights = model.weights(*shape, scales=scales)
+    biases = model.tensor(outputs, dtype="int32", values=bias)
     result = model.tensor(1, 8, 8, outputs)
-    model.add("CONV_2D", [model.tensor(1, 8, 8, inputs), weights, bias], [result])
-    return only(model, result)
+    model.add(kind, [model.tensor(1, 8, 8, inputs), weights, biases], [result])
+    return result
 
 
-def test_outputs_of_different_scales_cost_a_word_each(model):
-    # As in the 3x3 convolutions of 100 channels that were compiled with a scale for each.
+@pytest.mark.parametrize(("outputs", "rows"), [(1, 4), (8, 16), (24, 32), (64, 64), (72, 128)])
+def test_outputs_are_filled_up_to_blocks(model, outputs, rows):
+    result = convolution(model, outputs, 3, 3, 16)
+    assert only(model, result) == -(-rows * (9 * 16 + 4) // 64) * 64
+
+
+def test_outputs_of_different_scales_cost_a_scale_and_a_zero_point_each(model):
+    # As in PoseNet and YAMNet with a scale for each channel; a mean of them has one.
     single = convolution(model, 100, 3, 3, 100)
     several = convolution(model, 100, 3, 3, 100, scales=tuple(range(1, 101)))
     equal = convolution(model, 100, 3, 3, 100, scales=(0.5,) * 100)
-    assert (single, several, equal) == (128 * 904, 128 * 908, 128 * 904)
+    found = [each.bytes for each in sizes(model, single, several, equal)]
+    assert found == [128 * 904, 128 * 912, 128 * 904]
+
+
+@pytest.mark.parametrize(
+    ("kind", "runtime_version", "kept"),
+    [
+        ("CONV_2D", 14, False),
+        ("CONV_2D", 12, True),
+        ("DEPTHWISE_CONV_2D", 14, True),
+        ("DEPTHWISE_CONV_2D", 12, True),
+    ],
+)
+def test_biases_of_zero_are_left_out_or_kept(model, kind, runtime_version, kept):
+    def size(bias):
+        result = convolution(model, 16, 3, 3, 16, bias=bias, kind=kind)
+        return only(model, result, runtime_version=runtime_version)
+
+    assert size(1) - size(0) == (0 if kept else 16 * 4)
+
+
+def test_a_layer_without_biases_has_none(model):
+    result = model.tensor(1, 10)
+    model.add("FULLY_CONNECTED", [model.tensor(1, 9504), model.weights(10, 9504), -1], [result])
+    assert only(model, result) == 16 * 9504  # what the compiler streams of a network's last layer
+
+
+def test_a_channel_s_weight_takes_a_diagonal(model):
+    # The largest depthwise convolution of a compiled face detector: its biases are zero, and kept.
+    result = convolution(model, 42, 3, 3, 42, range(1, 43), bias=0, kind="DEPTHWISE_CONV_2D")
+    assert only(model, result, runtime_version=12) == 2112
+
+
+def test_few_outputs_give_an_interval(model):
+    (one, two) = sizes(model, convolution(model, 1, 1, 1, 64), convolution(model, 2, 1, 1, 64))
+    assert one.low == one.high
+    assert (two.low, two.high - two.low) == (two.bytes, (16 - 4) * (64 + 4))
+
+
+@pytest.mark.parametrize(("multiplier", "far"), [(1, False), (2, True)])
+def test_a_multiplier_of_channels_was_not_seen(model, multiplier, far):
+    result = convolution(model, 64 * multiplier, 5, 5, 64, kind="DEPTHWISE_CONV_2D")
+    (found,) = sizes(model, result)
+    assert found.is_known is not far
+
+
+def test_transposed_convolutions_were_not_seen(model):
+    source, result = model.tensor(1, 8, 8, 64), model.tensor(1, 16, 16, 64)
+    weights = model.weights(64, 2, 2, 64)
+    model.add("TRANSPOSE_CONV", [model.integers(1, 16, 16, 64), weights, source], [result],
+              strideH=2, strideW=2)  # fmt: skip
+    (found,) = sizes(model, result)
+    assert (found.bytes, found.is_known) == (64 * 4 * 64, False)
 
 
 def test_a_published_log_of_a_network_with_a_scale_for_each_channel():
@@ -82,21 +121,82 @@ def test_a_published_log_of_a_network_with_a_scale_for_each_channel():
     main = yolov5n(480, 640).main
     chosen = range(len(main.operators))
     assert sum(each.type == "CONV_2D" for each in main.operators) == 60
-    assert f"{sum(parameter_bytes(main, chosen, 14).values()) / 2**20:.2f}" == "1.82"
+    found = sum(each.bytes for each in parameter_bytes(main, chosen, 14).values())
+    assert found / 2**20 == pytest.approx(1.82, rel=0.02)
 
 
-@pytest.mark.parametrize(("outputs", "rows"), [(1, 4), (8, 16), (24, 32), (64, 64), (72, 128)])
-def test_outputs_are_filled_up_to_blocks(model, outputs, rows):
-    assert convolution(model, outputs, 3, 3, 16) == -(-rows * (9 * 16 + 4) // 64) * 64
+def test_a_published_log_of_units_of_different_scales(model):
+    """MNIST's 784 pixels to 10 classes by TensorFlow 2.18: 49.75 KiB (tensorflow issue 73946)."""
+    image = model.unary("QUANTIZE", model.tensor(1, 28, 28, dtype="uint8"), (1, 28, 28))
+    vector = model.unary("RESHAPE", image, (1, 784))
+    weights = model.weights(10, 784, scales=tuple(range(1, 11)))
+    result = model.tensor(1, 10)
+    bias = model.tensor(10, dtype="int32", values=1)
+    model.add("FULLY_CONNECTED", [vector, weights, bias], [result])
+    found = sizes(model, model.unary("QUANTIZE", result))
+    assert sum(each.bytes for each in found) / 2**10 == 49.75
+    assert sum(each.low for each in found) == 16 * (784 + 12)
 
 
-def test_constants_of_element_wise_operators_count(model):
-    source = model.tensor(1, 4, 4, 50)
-    result = model.tensor(1, 4, 4, 50)
-    model.add("MUL", [source, model.weights(50)], [result])
-    assert only(model, result) == 64
+def weather(model, image, pooled):
+    """A published network of 27 features over time: a bottleneck, and three paths from it."""
+    vector = model.unary("RESHAPE", pooled, (1, model.tensors[pooled].shape[1] * 27))
+
+    def dense(source, units):
+        inputs = model.tensors[source].shape[1]
+        weights = model.weights(units, inputs, scales=tuple(range(1, units + 1)))
+        result = model.tensor(1, units)
+        bias = model.tensor(units, dtype="int32", values=1)
+        model.add("FULLY_CONNECTED", [source, weights, bias], [result])
+        return result
+
+    def pair(kind, first, second, width):
+        result = model.tensor(1, width)
+        model.add(kind, [first, second], [result], axis=1)
+        return result
+
+    x = dense(vector, 64)
+    deep = dense(x, 128)
+    deep = dense(pair("ADD", dense(deep, 64), dense(deep, 64), 64), 32)
+    cross = dense(x, 16)
+    cross = dense(pair("CONCATENATION", cross, pair("MUL", cross, cross, 16), 32), 32)
+    joined = pair("CONCATENATION", pair("CONCATENATION", dense(x, 16), deep, 48), cross, 80)
+    return sizes(model, *(dense(joined, 1) for _ in range(3)))
+
+
+def test_a_published_log_of_a_map_of_27_channels_that_becomes_a_vector(model):
+    """Pooled before: 796.25 KiB. Of the input itself: 363.50 KiB, and 23.40 MiB for the matrix."""
+    image = model.tensor(1, 30, 27)
+    pooled = sum(each.bytes for each in weather(model, image, model.unary("RELU", image)))
+    assert pooled / 2**10 == pytest.approx(796.25, rel=0.02)
+
+
+def test_a_published_log_of_an_input_of_27_channels_that_becomes_a_vector(model):
+    image = model.tensor(1, 180, 27)
+    matrix, *layers = [each.bytes for each in weather(model, image, image)]
+    assert f"{matrix / 2**20:.2f}" == "23.40"
+    assert sum(layers) / 2**10 == pytest.approx(363.5, rel=0.04)
 
 
 def test_only_what_was_chosen_is_counted(model):
     last = model.unary("RELU", model.tensor(1, 8))
     assert parameter_bytes(model.graph(last).main, [], 14) == {}
+
+
+@pairs.all_needed
+def test_a_rule_seen_in_few_models_widens_what_it_says():
+    widened, taken = set(), set()
+    for folder in pairs.FOLDERS:
+        for record in pairs.truth(folder):
+            main = pairs.graph(record["model"], folder).main
+            parts = parameter_parts(main, record["edgetpu"], max(record["min_runtime"]))
+            for part in (part for each in parts.values() for part in each):
+                taken.add(part.rule)
+                if part.low < part.high:
+                    assert part.rule.seen_in_models < FEW, part
+                    widened.add(part.rule)
+    few = {each for each in taken if each.seen_in_models < FEW}
+    # The one exception can be read in a compiled file: its input has the later shape.
+    assert few - widened == {RULES["the host sends one channel"]}
+    assert len(few) >= 8
+    assert len(taken) >= 20

@@ -81,6 +81,22 @@ def test_convolutions_are_dilated_alike_in_x_and_y(model, kind, dilation, runtim
 
 
 @pytest.mark.parametrize(
+    ("taps", "dilation", "target"),
+    [
+        ((3, 1), (2, 1), Target.EDGETPU),  # a network over time
+        ((1, 3), (1, 4), Target.EDGETPU),
+        ((3, 1), (1, 4), Target.EDGETPU),  # what is dilated has one tap
+        ((3, 2), (2, 1), Target.CPU),
+    ],
+)
+def test_a_dimension_of_one_tap_is_not_dilated(model, taps, dilation, target):
+    output = model.tensor(1, 8, 8, 4)
+    inputs = [model.tensor(1, 8, 8, 3), model.weights(4, *taps, 3), model.integers(0, 0, 0, 0)]
+    model.add("CONV_2D", inputs, [output], dilationHFactor=dilation[0], dilationWFactor=dilation[1])
+    assert only(model, output).target is target
+
+
+@pytest.mark.parametrize(
     ("rows", "weights_format", "target"),
     [(1, 0, Target.EDGETPU), (2, 0, Target.CPU), (1, 1, Target.CPU)],
 )
@@ -149,12 +165,20 @@ def test_split_leaves_the_batch_alone(model, axis, target):
     assert only(model, *outputs).target is target
 
 
+def test_split_into_one_splits_nothing(model):
+    """YAMNet's first operator: the axis is the batch, and there is one output."""
+    source, output = model.tensor(1, 96, 64, 1), model.tensor(1, 96, 64, 1)
+    model.add("SPLIT", [model.integers(0), source], [output], numSplits=1)
+    verdict = only(model, output)
+    assert (verdict.target, verdict.seen_in_models) == (Target.EDGETPU, 1)
+
+
 @pytest.mark.parametrize(
     ("amounts", "runtime_version", "target"),
     [
         ([(0, 0), (1, 1), (1, 1), (0, 0)], 10, Target.EDGETPU),
         ([(0, 0), (1, 1), (1, 1), (0, 5)], 14, Target.EDGETPU),
-        ([(0, 0), (1, 1), (1, 1), (0, 5)], 12, Target.CPU),
+        ([(0, 0), (1, 1), (1, 1), (0, 5)], 12, Target.EDGETPU),  # a face detector of 2020
         ([(0, 1), (0, 0), (0, 0), (0, 0)], 14, Target.CPU),
     ],
 )

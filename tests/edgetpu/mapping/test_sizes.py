@@ -44,6 +44,7 @@ def test_resize(model, kind, source, result, target):
     [
         ((1, 64, 128, 3), (1, 2), Target.EDGETPU),
         ((1, 256, 128, 3), (1, 2), Target.CPU),
+        ((1, 112, 112, 3), (1, 2), Target.UNKNOWN),
         ((1, 256, 128, 4), (3,), Target.EDGETPU),
     ],
 )

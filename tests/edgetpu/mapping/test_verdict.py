@@ -100,6 +100,13 @@ def test_a_compiled_model_is_told_as_it_is(model):
     assert (report.mapped_operators, report.subgraphs) == (1, 1)
 
 
+def test_how_often_a_rule_was_seen_is_said_of_what_the_operator_decides(model):
+    count = {each.status: each.seen_in_models for each in predict(broken_chain(model)).operators}
+    assert count[Status.ONE_SUBGRAPH] is None  # the graph decides
+    pooled = model.unary("MAX_POOL_2D", model.tensor(1, 8, 8, 4), (1, 4, 4, 4))
+    assert predict(model.graph(pooled)).operators[-1].seen_in_models >= 5
+
+
 def test_the_report_as_data(model):
     data = predict(broken_chain(model)).to_dict()
     assert json.loads(json.dumps(data)) == data
@@ -123,6 +130,7 @@ def test_the_report_as_data(model):
         "name": "t1",
         "provenance": "documented",
         "rule": "no limitation",
+        "seen_in_models": 0,
         "status": "Mapped to Edge TPU",
         "target": "edgetpu",
         "type": "RELU",

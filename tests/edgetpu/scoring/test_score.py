@@ -9,10 +9,11 @@ import pytest
 from tests.edgetpu import pairs, programs
 from tests.edgetpu.compiling import compiled, file
 
+from quantline.edgetpu.cost.memory import Fit, Memory
 from quantline.edgetpu.mapping.report import OperatorVerdict
 from quantline.edgetpu.scoring.score import Miss, ModelScore, Score, score
 from quantline.edgetpu.scoring.truth import Truth
-from quantline.edgetpu.vocabulary import Provenance, Status, Target
+from quantline.edgetpu.vocabulary import Evidence, Provenance, Status, Target
 from quantline.errors import NothingToScore, ParameterError
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ def chain(model: Any, *kinds: str) -> Any:
     return model.graph(output)
 
 
-# A block of 64 outputs: 64 weights and a bias of 4 bytes each; see docs on the parameter layout.
-DENSE_BYTES = 64 * (64 + 4)
+# A block of 64 outputs, of 64 weights each; see docs on the parameter layout.
+DENSE_BYTES = 64 * 64
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def test_operators_and_subgraphs_are_counted(folder: Path) -> None:
 
 def test_bytes_are_compared(folder: Path) -> None:
     found = by_name(score(folder))
-    assert found["both_ends"].parameter_bytes == DENSE_BYTES
+    assert found["both_ends"].memory.parameter_bytes == DENSE_BYTES
     assert found["both_ends"].parameter_error == 0
     assert found["all"].parameter_error == -1  # 0 predicted
     assert found["as_predicted"].parameter_error is None  # there are none
@@ -120,6 +121,12 @@ def test_totals_are_over_all_models(folder: Path) -> None:
         "parameter_models": 0,
         "parameter_error_median": None,
         "parameter_error_p90": None,
+        "parameter_error_worst": None,
+        "parameter_unknown": 0,
+        "parameter_bounds_models": 3,
+        "parameter_bounds_right": 2,
+        "streamed_models": 3,
+        "streamed_right": 3,
     }
     first = told["models"][0]
     assert (first["model"], first["truth"], first["exact"]) == (
@@ -128,11 +135,22 @@ def test_totals_are_over_all_models(folder: Path) -> None:
         False,
     )
     assert first["subgraphs"] == {"predicted": 1, "true": 1}
-    assert first["parameter_bytes"] == {"error": -1.0, "predicted": 0, "true": 2 * DENSE_BYTES}
+    assert first["parameter_bytes"] == {
+        "error": -1.0, "high": 0, "low": 0, "predicted": 0, "true": 2 * DENSE_BYTES,
+    }  # fmt: skip
+    assert first["streamed_bytes"] == {"predicted": 0, "true": 0}
     assert first["misses"][0]["type"] == "FLOOR"
     assert first["misses"][0]["actual"] == "edgetpu"
     assert told["evidence"] == {"predicted": "predicted", "truth": "parsed"}
     assert told["unscored"][0]["model"] == "damaged.tflite"
+
+
+def memory(predicted: int | None, low: int, high: int) -> Memory:
+    """Parameters, of which nothing is streamed."""
+    streamed = None if predicted is None else 0
+    return Memory(
+        predicted, low, high, predicted, streamed, 0, 0, None, Fit.FITS, Evidence.PREDICTED, ""
+    )
 
 
 def scored(true: int | None, predicted: int, *targets: Target) -> ModelScore:
@@ -141,9 +159,10 @@ def scored(true: int | None, predicted: int, *targets: Target) -> ModelScore:
         OperatorVerdict(at, "ADD", "", each, Status.UNSEEN, "a rule", Provenance.PARSED)
         for at, each in enumerate(targets)
     ]
-    truth = Truth("x", (Target.CPU,) * len(targets), 0, true, None)
+    truth = Truth("x", (Target.CPU,) * len(targets), 0, true, None, None)
     misses = tuple(Miss(each, Target.CPU) for each in verdicts if each.target is not Target.CPU)
-    return ModelScore("x", truth, 14, False, len(targets), misses, 0, predicted)
+    size = memory(predicted, predicted, predicted)
+    return ModelScore("x", truth, 14, False, len(targets), misses, 0, size)
 
 
 def test_errors_are_those_of_models_above_100_kb() -> None:
@@ -153,6 +172,22 @@ def test_errors_are_those_of_models_above_100_kb() -> None:
     assert found.totals()["parameter_error_median"] == pytest.approx(0.01)
     # The 90th percentile of three lies eight tenths of the way from the second to the third.
     assert found.totals()["parameter_error_p90"] == pytest.approx(0.01 + 0.8 * 0.19)
+
+
+def test_what_is_unknown_has_no_error_and_is_counted() -> None:
+    truths = [Truth("x", (), 0, size, 0, None) for size in (200_000, 200_000, 50_000)]
+    sizes = [memory(None, 100_000, 300_000), memory(200_000, 190_000, 199_000), memory(None, 0, 1)]
+    found = Score(
+        tuple(
+            ModelScore("x", truth, 14, False, 0, (), 0, size)
+            for truth, size in zip(truths, sizes, strict=True)
+        ),
+        (),
+    )
+    totals = found.totals()
+    assert (totals["parameter_models"], totals["parameter_unknown"]) == (1, 1)
+    assert (totals["parameter_error_worst"], totals["parameter_bounds_right"]) == (0.0, 1)
+    assert (totals["streamed_models"], totals["streamed_right"]) == (1, 1)
 
 
 def test_an_unknown_operator_is_neither_right_nor_left_out() -> None:
@@ -169,16 +204,24 @@ def test_where_nothing_can_be_scored_all_is_told(folder: Path) -> None:
     assert "all.tflite: there is no 'all_edgetpu.tflite' beside it" in caught.value.found
 
 
-@pairs.needed
-@pytest.mark.parametrize("runtime_version", [None, 14], ids=["its own runtime", "the newest"])
-def test_almost_all_of_other_people_s_models_are_exact(runtime_version: int | None) -> None:
-    found = score(pairs.PAIRS, runtime_version)
+@pairs.all_needed
+@pytest.mark.parametrize("folder", pairs.FOLDERS, ids=lambda each: each.name)
+def test_almost_all_of_other_people_s_models_are_exact(folder: Path) -> None:
+    found = score(folder)
     assert found.unscored == ()
     totals = found.totals()
-    assert totals["models"] == len(pairs.truth())
+    assert totals["models"] == len(pairs.truth(folder))
     missed = [each.model for each in found.models if not each.is_exact]
     assert len(missed) <= totals["models"] // 40, missed
     assert totals["unknown_share"] <= 0.02
-    assert totals["parameter_models"] >= 20
+    assert totals["parameter_models"] >= 14
+    assert totals["parameter_unknown"] <= 1
     assert totals["parameter_error_median"] <= 0.01
     assert totals["parameter_error_p90"] <= 0.06
+    assert totals["parameter_error_worst"] <= 0.3
+    assert totals["parameter_bounds_right"] == totals["models"]
+
+
+@pairs.needed
+def test_the_newest_runtime_maps_no_less() -> None:
+    assert score(pairs.PAIRS, 14).totals()["models_exact"] == len(pairs.truth())

@@ -53,12 +53,12 @@ def test_a_compiled_file_tells_all(tmp_path: Path, chain: Graph) -> None:
     result = compiled(chain, {0}, {2}, program=program)
     (tmp_path / "a_edgetpu.tflite").write_bytes(file(result))
     sides = (Target.EDGETPU, Target.CPU, Target.EDGETPU)
-    assert read_only(tmp_path) == Truth("a_edgetpu.tflite", sides, 2, 240, 13)
+    assert read_only(tmp_path) == Truth("a_edgetpu.tflite", sides, 2, 240, 40, 13)
 
 
 def test_a_record_stands_for_it(tmp_path: Path, chain: Graph) -> None:
     sides = (Target.EDGETPU, Target.CPU, Target.EDGETPU)
-    assert read_only(recorded(tmp_path, chain)) == Truth("truth.json", sides, 2, 72, 13)
+    assert read_only(recorded(tmp_path, chain)) == Truth("truth.json", sides, 2, 72, 8, 13)
     found = read_only(recorded(tmp_path, chain, streamed_parameter_bytes=None, min_runtime=[]))
     assert (found.parameter_bytes, found.runtime_version) == (None, None)
 

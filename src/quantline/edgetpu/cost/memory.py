@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantline.edgetpu.cost.kernel import kernel
-from quantline.edgetpu.cost.parameters import LONG_VECTOR, parameter_bytes
+from quantline.edgetpu.cost.parameters import parameter_parts
+from quantline.edgetpu.cost.rules import total
 from quantline.edgetpu.tensors import activations, elements
 from quantline.edgetpu.vocabulary import Evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable
 
     from quantline.edgetpu.compiled.read import Compiled
+    from quantline.edgetpu.cost.rules import Part, Sum
     from quantline.tflite.graph import Subgraph
 
 MIB = 1 << 20
@@ -34,6 +36,12 @@ _ACTIVATIONS = (0.0, 4.0 * MIB, 10.0 * MIB)
 _CAPACITY = (7.85 * MIB, 7.0 * MIB, 1.7 * MIB)
 _CAPACITY_LOW = (5.8 * MIB, 5.8 * MIB, 1.0 * MIB)
 _CAPACITY_HIGH = int(7.9 * MIB)
+
+# Weights on a vector of so many values are streamed though there is room: seen from 9,504 on, and
+# not up to 5,904. The limit between them is taken to be a power of 2.
+_LONG_VECTOR, _LONG_CACHED, _LONG_STREAMED = 8192, 5904, 9504
+# Constants of element-wise operators are streamed too, in the one compiled model that has them.
+_STREAMED_RULE = "a constant for each channel"
 
 
 class Fit(StrEnum):
@@ -49,20 +57,25 @@ class Memory:
     """The parameters of the operators on the Edge TPU, bytes.
 
     Attributes:
-        parameter_bytes: All of them, in the compiler's layout.
-        cached_bytes: Those that stay in the chip's memory.
-        streamed_bytes: Those that the host sends at each inference.
+        parameter_bytes: All of them, in the compiler's layout; None where the bounds are so far
+            from what is predicted that it is not known.
+        parameter_bytes_low: At the least.
+        parameter_bytes_high: At the most.
+        cached_bytes: Those that stay in the chip's memory; None where it is not known.
+        streamed_bytes: Those that the host sends at each inference; None where it is not known.
         streamed_least_bytes: As many if there is as much room for the cached ones as there may be.
         streamed_most_bytes: As many if there is as little.
         remaining_bytes: Room for more of them in the chip's memory; None where that is not known.
-        verdict: Whether all stay in the chip's memory.
+        verdict: Whether all weights stay in the chip's memory.
         evidence: How it is known.
         basis: What it rests on, as a sentence.
     """
 
-    parameter_bytes: int
-    cached_bytes: int
-    streamed_bytes: int
+    parameter_bytes: int | None
+    parameter_bytes_low: int
+    parameter_bytes_high: int
+    cached_bytes: int | None
+    streamed_bytes: int | None
     streamed_least_bytes: int
     streamed_most_bytes: int
     remaining_bytes: int | None
@@ -80,12 +93,11 @@ class Memory:
 
 def predict_memory(
     subgraph: Subgraph, chosen: Collection[int], runtime_version: int
-) -> tuple[Memory, dict[int, int]]:
+) -> tuple[Memory, dict[int, list[Part]]]:
     """Predict which parameters are cached and which are streamed.
 
-    Layers are cached in their order as long as they fit. Of compiled models of more than 100 KB the
-    sum was right within 0.6 %; what fits depends on the compiler's placing of activations, which
-    is not foreseen: hence a verdict with room for doubt.
+    Layers are cached in their order as long as they fit. What fits depends on the compiler's
+    placing of activations, which is not foreseen: hence a verdict with room for doubt.
 
     Args:
         subgraph: The main subgraph of the model before compilation.
@@ -93,30 +105,41 @@ def predict_memory(
         runtime_version: The Edge TPU runtime that they are compiled for.
 
     Returns:
-        The whole, and the bytes of each operator chosen by its index.
+        The whole, and the parts of each operator chosen by its index.
     """
-    sizes = parameter_bytes(subgraph, chosen, runtime_version)
+    parts = parameter_parts(subgraph, chosen, runtime_version)
+    whole = total(part for each in parts.values() for part in each)
     largest = _largest_activations(subgraph, chosen)
     capacity = int(np.interp(largest, _ACTIVATIONS, _CAPACITY))
-    too_long = _on_long_vectors(subgraph, chosen)
-    cacheable = [size for index, size in sizes.items() if index not in too_long]
     low = int(np.interp(largest, _ACTIVATIONS, _CAPACITY_LOW))
-    total = sum(sizes.values())
-    cached = _cached(cacheable, capacity)
+    vectors = _vectors(subgraph, chosen)
+    likely, surely, possibly = (
+        {index for index, length in vectors.items() if length >= limit}
+        for limit in (_LONG_VECTOR, _LONG_STREAMED, _LONG_CACHED + 1)
+    )
+    weights = {
+        index: total(part for part in each if part.rule.name != _STREAMED_RULE)
+        for index, each in parts.items()
+    }
+    cached = _cached((each.bytes for at, each in weights.items() if at not in likely), capacity)
+    most = _cached((each.high for at, each in weights.items() if at not in possibly), low)
+    least = sum(total(each).low for at, each in parts.items() if at not in surely)
     memory = Memory(
-        parameter_bytes=total,
-        cached_bytes=cached,
-        streamed_bytes=total - cached,
-        streamed_least_bytes=total - min(sum(cacheable), _CAPACITY_HIGH),
-        streamed_most_bytes=total - _cached(cacheable, low),
-        remaining_bytes=capacity - cached,
-        verdict=_verdict(sizes, too_long, low),
+        parameter_bytes=whole.bytes if whole.is_known else None,
+        parameter_bytes_low=whole.low,
+        parameter_bytes_high=whole.high,
+        cached_bytes=cached if whole.is_known else None,
+        streamed_bytes=whole.bytes - cached if whole.is_known else None,
+        streamed_least_bytes=whole.low - min(least, _CAPACITY_HIGH),
+        streamed_most_bytes=whole.high - most,
+        remaining_bytes=capacity - cached if whole.is_known else None,
+        verdict=_verdict(whole, surely, possibly, low),
         evidence=Evidence.PREDICTED,
         basis=f"The compiler's layout of weights; room for {low / MIB:.1f} to "
         f"{_CAPACITY_HIGH / MIB:.1f} MiB of parameters beside activations of up to "
         f"{largest / MIB:.1f} MiB in one operator, as it was in published models.",
     )
-    return memory, sizes
+    return memory, parts
 
 
 def memory_of_compiled(compiled: Compiled) -> Memory:
@@ -128,6 +151,8 @@ def memory_of_compiled(compiled: Compiled) -> Memory:
     streamed = compiled.streamed_bytes
     return Memory(
         parameter_bytes=compiled.parameter_bytes,
+        parameter_bytes_low=compiled.parameter_bytes,
+        parameter_bytes_high=compiled.parameter_bytes,
         cached_bytes=compiled.cached_bytes,
         streamed_bytes=streamed,
         streamed_least_bytes=streamed,
@@ -147,11 +172,10 @@ def _cached(sizes: Iterable[int], capacity: int) -> int:
     return cached
 
 
-def _verdict(sizes: Mapping[int, int], too_long: Collection[int], low: int) -> Fit:
-    total = sum(sizes.values())
-    if too_long or total > _CAPACITY_HIGH:
+def _verdict(whole: Sum, surely: Collection[int], possibly: Collection[int], low: int) -> Fit:
+    if surely or whole.low > _CAPACITY_HIGH:
         return Fit.DOES_NOT_FIT
-    return Fit.FITS if total <= low else Fit.UNDECIDED
+    return Fit.FITS if whole.high <= low and not possibly else Fit.UNDECIDED
 
 
 def _largest_activations(subgraph: Subgraph, chosen: Collection[int]) -> int:
@@ -166,7 +190,8 @@ def _largest_activations(subgraph: Subgraph, chosen: Collection[int]) -> int:
     )
 
 
-def _on_long_vectors(subgraph: Subgraph, chosen: Collection[int]) -> set[int]:
+def _vectors(subgraph: Subgraph, chosen: Collection[int]) -> dict[int, int]:
+    """Return the length of the vector that each fully connected layer multiplies."""
     layers = [each for each in subgraph.operators if each.type == "FULLY_CONNECTED"]
     found = {each.index: kernel(each, subgraph.tensors) for each in layers if each.index in chosen}
-    return {index for index, each in found.items() if each and each.inputs >= LONG_VECTOR}
+    return {index: each.inputs for index, each in found.items() if each}

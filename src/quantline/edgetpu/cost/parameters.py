@@ -1,49 +1,31 @@
 """How many bytes an operator's parameters take on the Edge TPU, in the compiler's layout.
 
-Weights lie in blocks of 4 inputs by 4 outputs, in front of them a 32-bit bias for each output,
-and where outputs differ in scale another 32 bits for that. Inputs are filled up to blocks of 4; up
-to 64 outputs to blocks of 16, more to blocks of 64. Each operator's parameters are filled up to 64
-bytes.
-
-The layout was read from the parameters in compiled files, where the biases of the original model,
-found again, tell where each layer begins. It gives the size of every fully quantized convolutional
-network at hand to the byte.
+Each number is a sum of parts, each by a rule of :mod:`quantline.edgetpu.cost.rules` and with its
+bounds: a rule that was seen in few models widens them.
 """
 
 from __future__ import annotations
 
-from math import prod
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from quantline.edgetpu.cost.kernel import kernel
-from quantline.edgetpu.cost.work import LSTM_WEIGHTS
-from quantline.edgetpu.tensors import at, elements, extent, given
+from quantline.edgetpu.cost.rearrangements import rearrangement
+from quantline.edgetpu.cost.reshapes import RESHAPES, spread_outputs
+from quantline.edgetpu.cost.rules import exactly, total
+from quantline.edgetpu.cost.weights import lstm, weights
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection
 
-    from quantline.edgetpu.cost.kernel import Kernel
-    from quantline.tflite.graph import Operator, Subgraph, Tensor
-
-# Vectors of this length and more are handled in another way: weights on them are streamed (seen
-# with 16,384 and 94,400 inputs; on 5,904 they were cached).
-LONG_VECTOR = 16_384
-
-# From this runtime version on, a map becomes a vector by a product with an identity matrix.
-_FLATTENED_SINCE = 13
-
-_ALIGNMENT = 64  # bytes, of each operator's parameters
-_BLOCK = 4  # inputs, and outputs, of the smallest block of weights
-_WORD = 4  # bytes of a bias, and of a scale
-_ELEMENTWISE = frozenset({"ADD", "MAXIMUM", "MINIMUM", "MUL", "PRELU", "SQUARED_DIFFERENCE", "SUB"})
-# A SOFTMAX of 1,001 values to int8 adds 48 KiB, one to uint8 nothing.
-_SOFTMAX_BYTES = 48  # a value
+    from quantline.edgetpu.cost.rules import Part, Sum
+    from quantline.tflite.graph import Operator, Subgraph
 
 
-def parameter_bytes(
+def parameter_parts(
     subgraph: Subgraph, chosen: Collection[int], runtime_version: int
-) -> dict[int, int]:
-    """Return the bytes of parameters of each operator that is compiled for the Edge TPU.
+) -> dict[int, list[Part]]:
+    """Return the parts of the parameters of each operator that is compiled for the Edge TPU.
 
     Args:
         subgraph: The main subgraph of the model before compilation.
@@ -51,118 +33,78 @@ def parameter_bytes(
         runtime_version: The Edge TPU runtime that they are compiled for.
 
     Returns:
-        Bytes by operator index, for the operators chosen.
+        Parts by operator index, for the operators chosen.
     """
-    straight = _straight_from_input(subgraph)
-    flattens = runtime_version >= _FLATTENED_SINCE
+    host = _from_host(subgraph)
+    spread = _spread(subgraph, chosen)
     found = {}
     for operator in subgraph.operators:
-        if operator.index in chosen:
-            size = _own(operator, subgraph.tensors)
-            if flattens and not straight.intersection(operator.inputs):
-                size += _flattening(operator, subgraph.tensors)
-            found[operator.index] = size
+        if operator.index not in chosen:
+            continue
+        if operator.index in spread.values():
+            # The convolution before does it.
+            found[operator.index] = [exactly("outputs spread for a RESHAPE", 0)]
+        else:
+            reader = spread.get(operator.index)
+            after = None if reader is None else subgraph.operators[reader]
+            reads_host = bool(host.intersection(operator.inputs))
+            found[operator.index] = _parts(operator, subgraph, runtime_version, reads_host, after)
     return found
 
 
-def _straight_from_input(subgraph: Subgraph) -> set[int]:
+def parameter_bytes(
+    subgraph: Subgraph, chosen: Collection[int], runtime_version: int
+) -> dict[int, Sum]:
+    """Return the bytes of parameters of each operator that is compiled, with their bounds.
+
+    Args:
+        subgraph: As for :func:`parameter_parts`.
+        chosen: As there.
+        runtime_version: As there.
+    """
+    parts = parameter_parts(subgraph, chosen, runtime_version)
+    return {index: total(each) for index, each in parts.items()}
+
+
+def _parts(
+    operator: Operator,
+    subgraph: Subgraph,
+    runtime_version: int,
+    reads_host: bool,
+    after: Operator | None,
+) -> list[Part]:
+    tensors = subgraph.tensors
+    found = kernel(operator, tensors)
+    if found is not None:
+        outputs = spread_outputs(after, tensors) if after else None
+        return weights(operator, found, tensors, runtime_version, outputs or found.outputs)
+    if operator.type in ("LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM"):
+        return lstm(operator, tensors)
+    return rearrangement(operator, tensors, runtime_version, reads_host)
+
+
+def _spread(subgraph: Subgraph, chosen: Collection[int]) -> dict[int, int]:
+    """Return the RESHAPE for which each convolution spreads its outputs, by their indices."""
+    readers: dict[int, list[Operator]] = defaultdict(list)
+    for operator in subgraph.operators:
+        for index in operator.inputs:
+            readers[index].append(operator)
+    found = {}
+    for operator in subgraph.operators:
+        if operator.type == "CONV_2D" and operator.index in chosen:
+            (result,) = operator.outputs
+            reading = [] if result in subgraph.outputs else readers[result]
+            if len(reading) == 1 and reading[0].index in chosen:
+                if spread_outputs(reading[0], subgraph.tensors):
+                    found[operator.index] = reading[0].index
+    return found
+
+
+def _from_host(subgraph: Subgraph) -> set[int]:
     # The host sends an input in any order that the program wants: no need to rearrange it.
     found = set(subgraph.inputs)
     for operator in subgraph.operators:
-        if operator.type == "QUANTIZE" and found.intersection(operator.inputs):
+        kept = operator.type == "QUANTIZE" or operator.type in RESHAPES
+        if kept and found.intersection(operator.inputs):
             found.update(operator.outputs)
     return found
-
-
-def _own(operator: Operator, tensors: Sequence[Tensor]) -> int:
-    found = kernel(operator, tensors)
-    if found is not None:
-        return _weights(operator, found)
-    if operator.type in ("LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM"):
-        return _lstm(operator, tensors)
-    if operator.type == "SOFTMAX":
-        return _softmax(tensors[operator.outputs[0]])
-    if operator.type in _ELEMENTWISE:
-        operands = given(operator.inputs, tensors)
-        return sum(_aligned(elements(each)) for each in operands if each.constant is not None)
-    return 0
-
-
-def _flattening(operator: Operator, tensors: Sequence[Tensor]) -> int:
-    """Return the bytes of the identity matrix that makes a map a vector.
-
-    A RESHAPE does it, or a FULLY_CONNECTED that reads a map. Seen in the parameters of a compiled
-    model (a map of 3x3x1), and equal to the last digit to what the compiler printed for one of
-    180x27: 23.40 MiB.
-    """
-    found = kernel(operator, tensors) if operator.type == "FULLY_CONNECTED" else None
-    if found is None and operator.type != "RESHAPE":
-        return 0
-    source, result = tensors[operator.inputs[0]], tensors[operator.outputs[0]]
-    count = elements(source)
-    length = found.inputs if found else extent(result)[-1] if result.shape else 1
-    if _pixels(source) == 1 or length != count or count >= LONG_VECTOR:
-        return 0
-    return _matrix(_blocks_of_inputs(source), count)
-
-
-def _weights(operator: Operator, found: Kernel) -> int:
-    words = _words(found.weights)
-    if operator.type == "FULLY_CONNECTED":
-        # On a map, every pixel's channels are filled up by themselves.
-        whole = elements(found.source) == found.inputs
-        inputs = _blocks_of_inputs(found.source) if whole else _up(found.inputs, _BLOCK)
-        return _matrix(inputs, found.outputs, words)
-    taps = found.height * found.width
-    channels = extent(found.source)[-1]
-    if operator.type == "DEPTHWISE_CONV_2D" and not channels == 1 < found.outputs:
-        # A channel's weight takes a diagonal of a block of 4 by 4, the rest of it is zeros.
-        return _aligned((taps + words) * _WORD * _up(found.outputs, _BLOCK))
-    # Seen for a single output; 8 take a block of 16.
-    block = _BLOCK if found.outputs <= _BLOCK else 0
-    return _matrix(taps * _up(found.inputs, _BLOCK), found.outputs, words, block)
-
-
-def _lstm(operator: Operator, tensors: Sequence[Tensor]) -> int:
-    weights = [at(operator, position, tensors) for position in LSTM_WEIGHTS]
-    return sum(
-        _matrix(_up(each.shape[-1], _BLOCK), each.shape[0], _words(each))
-        for each in weights
-        if each is not None and each.constant is not None and len(each.shape) > 1
-    )
-
-
-def _softmax(result: Tensor) -> int:
-    values = extent(result)[-1] if result.shape else 1
-    if result.dtype != "int8" or values >= LONG_VECTOR:
-        return 0
-    return _SOFTMAX_BYTES * _up(values, 64)
-
-
-def _matrix(inputs: int, outputs: int, words: int = 1, block: int = 0) -> int:
-    """Return the bytes of weights and biases, inputs being filled up already."""
-    rows = _up(outputs, block or (64 if outputs > 64 else 16))
-    return _aligned((inputs + words * _WORD) * rows)
-
-
-def _words(weights: Tensor) -> int:
-    # A single scale given once for each output is a single scale.
-    scales = weights.quantization.scales if weights.quantization else ()
-    return 2 if len(set(scales)) > 1 else 1
-
-
-def _pixels(tensor: Tensor) -> int:
-    return prod(extent(tensor)[1:-1]) if len(tensor.shape) > 2 else 1
-
-
-def _blocks_of_inputs(source: Tensor) -> int:
-    shape = extent(source)
-    return prod(shape[:-1]) * _up(shape[-1], _BLOCK) if shape else _BLOCK
-
-
-def _up(count: int, block: int) -> int:
-    return -(-count // block) * block
-
-
-def _aligned(size: int) -> int:
-    return _up(size, _ALIGNMENT)

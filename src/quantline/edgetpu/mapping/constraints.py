@@ -46,12 +46,16 @@ def concatenation(
 def same_dilation(
     operator: Operator, tensors: Sequence[Tensor], runtime_version: int
 ) -> Reason | None:
-    """The same dilation in x and y.
+    """The same dilation in x and y, where the kernel extends in both.
 
-    The table once excluded dilated DEPTHWISE_CONV_2D below runtime 13; a compiled DeepLab v3 that
-    asks for runtime 12 has it mapped.
+    Along a dimension of one tap nothing is dilated: a compiled network over time, of kernels of 3x1
+    dilated by 2x1 and 4x1, has them mapped. The table once excluded dilated DEPTHWISE_CONV_2D below
+    runtime 13; a compiled DeepLab v3 that asks for runtime 12 has it mapped.
     """
-    if operator.options.get("dilationWFactor", 1) != operator.options.get("dilationHFactor", 1):
+    weights = at(operator, 1, tensors)
+    taps = extent(weights)[1:3] if weights is not None else ()
+    dilations = [operator.options.get(f"dilation{each}Factor", 1) for each in "HW"]
+    if dilations[0] != dilations[1] and 1 not in taps:
         return _limit("the same dilation in x and y")
     return None
 
@@ -111,7 +115,12 @@ def pack(operator: Operator, tensors: Sequence[Tensor], runtime_version: int) ->
 
 
 def split(operator: Operator, tensors: Sequence[Tensor], runtime_version: int) -> Reason | None:
-    """No splitting in the batch dimension; its axis is the first input."""
+    """No splitting in the batch dimension; its axis is the first input.
+
+    With a single output there is nothing to split: a compiled YAMNet has such a one mapped.
+    """
+    if len(operator.outputs) == 1:
+        return None
     rank = len(tensors[operator.inputs[1]].shape)
     if _has_batch(rank, axes(at(operator, 0, tensors), rank)):
         return _limit("no splitting in the batch dimension", Provenance.MEMORY)
@@ -119,12 +128,15 @@ def split(operator: Operator, tensors: Sequence[Tensor], runtime_version: int) -
 
 
 def pad(operator: Operator, tensors: Sequence[Tensor], runtime_version: int) -> Reason | None:
-    """No padding in the batch dimension; up to runtime 12, in x and y only."""
+    """No padding in the batch dimension.
+
+    Up to runtime 12 the table names x and y only. A compiled face detector that asks for runtime 12
+    has eleven paddings of channels mapped, as products with identity matrices, which its parameters
+    hold; so nothing in them depends on the runtime.
+    """
     amounts = integers(at(operator, 1, tensors)) or ()
     rank = len(amounts) // 2
     padded = {axis for axis in range(rank) if any(amounts[2 * axis : 2 * axis + 2])}
-    if runtime_version <= NARROW_RUNTIME and not padded <= {rank - 3, rank - 2}:
-        return _limit("padding in x and y only, up to runtime 12")
     if _has_batch(rank, padded):
         return _limit("no padding in the batch dimension")
     return None

@@ -21,6 +21,8 @@ class OperatorVerdict:
         status: What is said of it, in the compiler's own wording where there is one.
         rule: The rule that decided.
         provenance: How that rule is known.
+        seen_in_models: In how many independent compiled models it was seen to hold; None where the
+            graph decides, and not the operator.
     """
 
     index: int
@@ -30,6 +32,7 @@ class OperatorVerdict:
     status: Status
     rule: str
     provenance: Provenance
+    seen_in_models: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain data."""
@@ -38,6 +41,7 @@ class OperatorVerdict:
             "name": self.name,
             "provenance": str(self.provenance),
             "rule": self.rule,
+            "seen_in_models": self.seen_in_models,
             "status": str(self.status),
             "target": str(self.target),
             "type": self.type,

@@ -38,9 +38,10 @@ NEAREST_LEFT = 1024
 ENLARGED_MAPPED = 2.0
 BILINEAR_ENLARGED_LEFT = 513 / 33
 
-# Values that a MEAN makes one of: a map of 256 x 128 was left on the CPU, one of 64 x 128 mapped
-# (issue 461). The former is the first count beyond 15 bits, which is taken for the reason.
-MEAN_LEFT = 2**15
+# Values that a MEAN makes one of: a map of 64 x 128 was mapped, one of 256 x 128 left on the CPU
+# (issue 461).
+MEAN_MAPPED = 64 * 128
+MEAN_LEFT = 256 * 128
 
 
 def resize(left: int, enlarged_left: float = math.inf) -> Constraint:
@@ -96,9 +97,12 @@ def tile(operator: Operator, tensors: Sequence[Tensor], runtime_version: int) ->
 
 
 def reduction(shape: Sequence[int], reduced: Sequence[int]) -> Reason | None:
-    """The rule of a MEAN: fewer than 32,768 values of a shape become one along the reduced axes."""
-    if math.prod(shape[axis] for axis in set(reduced)) >= MEAN_LEFT:
+    """The rule of a MEAN: up to 8,192 values of a shape become one along the reduced axes."""
+    values = math.prod(shape[axis] for axis in set(reduced))
+    if values >= MEAN_LEFT:
         return _left(f"means of {MEAN_LEFT:,} values were left on the CPU", Provenance.REPORTED)
+    if values > MEAN_MAPPED:
+        return _unseen(f"seen mapped: means of up to {MEAN_MAPPED:,} values", Provenance.REPORTED)
     return None
 
 
@@ -106,5 +110,5 @@ def _left(rule: str, provenance: Provenance = Provenance.PARSED) -> Reason:
     return Reason(Status.UNSPECIFIED, rule, provenance)
 
 
-def _unseen(rule: str) -> Reason:
-    return Reason(Status.UNSEEN, rule, Provenance.PARSED, Target.UNKNOWN)
+def _unseen(rule: str, provenance: Provenance = Provenance.PARSED) -> Reason:
+    return Reason(Status.UNSEEN, rule, provenance, Target.UNKNOWN)

@@ -9,6 +9,7 @@ from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME, OLDEST_RUNTIME, 
 from quantline.edgetpu.mapping.partition import live_operators
 from quantline.edgetpu.mapping.report import OperatorVerdict, Report
 from quantline.edgetpu.mapping.requirements import is_compiled
+from quantline.edgetpu.mapping.seen import is_documented, kind, seen_in_models
 from quantline.edgetpu.vocabulary import Provenance, Reason, Status, Target
 from quantline.errors import ParameterError
 
@@ -82,7 +83,7 @@ def predict(
             reason = _COMPILED
         else:
             reason = _explain(operator, reasons[operator.index], chosen, blamed)
-        verdicts.append(_verdict(operator, subgraph, reason))
+        verdicts.append(_verdict(operator, subgraph, reason, runtime_version))
     return Report(
         operators=tuple(verdicts),
         subgraphs=chosen.subgraphs,
@@ -124,7 +125,11 @@ def _explain(
     )
 
 
-def _verdict(operator: Operator, subgraph: Subgraph, reason: Reason) -> OperatorVerdict:
+def _verdict(
+    operator: Operator, subgraph: Subgraph, reason: Reason, runtime_version: int
+) -> OperatorVerdict:
+    special = kind(operator, subgraph.tensors, reason.target)
+    documented = reason.status is not Status.MAPPED or is_documented(special, runtime_version)
     return OperatorVerdict(
         index=operator.index,
         type=operator.type,
@@ -132,5 +137,6 @@ def _verdict(operator: Operator, subgraph: Subgraph, reason: Reason) -> Operator
         target=reason.target,
         status=reason.status,
         rule=reason.rule,
-        provenance=reason.provenance,
+        provenance=reason.provenance if documented else Provenance.PARSED,
+        seen_in_models=seen_in_models(special, reason.status),
     )

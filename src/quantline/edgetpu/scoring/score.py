@@ -17,11 +17,14 @@ from quantline.errors import ParameterError, QuantlineError, first_line
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from quantline.edgetpu.cost.memory import Memory
     from quantline.edgetpu.mapping.report import OperatorVerdict
     from quantline.edgetpu.scoring.truth import Case, Truth
 
 SMALL_BYTES = 100_000
 """Parameters up to here do not count for the error: of few bytes a small part is much."""
+
+_CLOSE = 0.01
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class ModelScore:
         operators: How many operators it has, dead ones included.
         misses: Those that were predicted wrongly or as ``unknown``.
         subgraphs: How many Edge TPU subgraphs were predicted.
-        parameter_bytes: The parameters that were predicted, in the compiler's layout.
+        memory: The parameters that were predicted, in the compiler's layout.
     """
 
     model: str
@@ -59,7 +62,7 @@ class ModelScore:
     operators: int
     misses: tuple[Miss, ...]
     subgraphs: int
-    parameter_bytes: int
+    memory: Memory
 
     @property
     def right(self) -> int:
@@ -79,9 +82,30 @@ class ModelScore:
     @property
     def parameter_error(self) -> float | None:
         """Predicted over true parameter bytes, minus 1; None where there are none to compare."""
-        if not self.truth.parameter_bytes:
+        if not self.truth.parameter_bytes or self.memory.parameter_bytes is None:
             return None
-        return self.parameter_bytes / self.truth.parameter_bytes - 1
+        return self.memory.parameter_bytes / self.truth.parameter_bytes - 1
+
+    @property
+    def is_large(self) -> bool:
+        """Return whether its parameters count for the error: more than ``SMALL_BYTES``."""
+        return (self.truth.parameter_bytes or 0) > SMALL_BYTES
+
+    @property
+    def is_within(self) -> bool | None:
+        """Return whether the true parameter bytes lie within the bounds; None where not known."""
+        true = self.truth.parameter_bytes
+        if true is None:
+            return None
+        return self.memory.parameter_bytes_low <= true <= self.memory.parameter_bytes_high
+
+    @property
+    def streams_right(self) -> bool | None:
+        """Return whether the streamed bytes are as predicted, within 1 %; None where not known."""
+        true, predicted = self.truth.streamed_bytes, self.memory.streamed_bytes
+        if true is None or predicted is None:
+            return None
+        return abs(predicted - true) <= _CLOSE * true
 
 
 @dataclass(frozen=True)
@@ -106,11 +130,14 @@ class Score:
 
     @property
     def parameter_errors(self) -> tuple[float, ...]:
-        """How far the parameter bytes are off, without sign, of models above 100 KB."""
+        """How far the parameter bytes are off, without sign, of models above 100 KB.
+
+        Of those where they are predicted: an ``unknown`` has no error.
+        """
         return tuple(
             abs(each.parameter_error)
             for each in self.models
-            if each.parameter_error is not None and (each.truth.parameter_bytes or 0) > SMALL_BYTES
+            if each.parameter_error is not None and each.is_large
         )
 
     def totals(self) -> dict[str, Any]:
@@ -118,6 +145,8 @@ class Score:
         operators = sum(each.operators for each in self.models)
         unknown = sum(each.unknown for each in self.models)
         errors = self.parameter_errors
+        within = [each.is_within for each in self.models if each.is_within is not None]
+        streams = [each.streams_right for each in self.models if each.streams_right is not None]
         return {
             "models": len(self.models),
             "models_exact": sum(each.is_exact for each in self.models),
@@ -128,6 +157,14 @@ class Score:
             "parameter_models": len(errors),
             "parameter_error_median": float(np.median(errors)) if errors else None,
             "parameter_error_p90": float(np.percentile(errors, 90)) if errors else None,
+            "parameter_error_worst": max(errors, default=None),
+            "parameter_unknown": sum(
+                each.is_large and each.memory.parameter_bytes is None for each in self.models
+            ),
+            "parameter_bounds_models": len(within),
+            "parameter_bounds_right": sum(within),
+            "streamed_models": len(streams),
+            "streamed_right": sum(streams),
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -192,7 +229,7 @@ def _score(case: Case, runtime_version: int | None) -> ModelScore:
             if predicted.target is not actual
         ),
         subgraphs=report.subgraphs,
-        parameter_bytes=memory.parameter_bytes,
+        memory=memory,
     )
 
 
@@ -215,10 +252,16 @@ def _model(found: ModelScore) -> dict[str, Any]:
         "operators": found.operators,
         "parameter_bytes": {
             "error": found.parameter_error,
-            "predicted": found.parameter_bytes,
+            "high": found.memory.parameter_bytes_high,
+            "low": found.memory.parameter_bytes_low,
+            "predicted": found.memory.parameter_bytes,
             "true": found.truth.parameter_bytes,
         },
         "right": found.right,
+        "streamed_bytes": {
+            "predicted": found.memory.streamed_bytes,
+            "true": found.truth.streamed_bytes,
+        },
         "runtime_version": found.runtime_version,
         "subgraphs": {"predicted": found.subgraphs, "true": found.truth.subgraphs},
         "truth": found.truth.source,

@@ -55,6 +55,7 @@ class Truth:
         targets: Where each operator went, in the operators' order.
         subgraphs: How many Edge TPU operators it made.
         parameter_bytes: Parameters of all of them, cached and streamed; None where not told.
+        streamed_bytes: Those that are streamed; None where not told.
         runtime_version: The Edge TPU runtime that they ask for; None where there are none.
     """
 
@@ -62,6 +63,7 @@ class Truth:
     targets: tuple[Target, ...]
     subgraphs: int
     parameter_bytes: int | None
+    streamed_bytes: int | None
     runtime_version: int | None
 
 
@@ -118,6 +120,7 @@ def read_case(case: Case) -> tuple[Graph, Truth]:
         targets=_targets(found.edgetpu, found.cpu, found.dead),
         subgraphs=len(found.subgraphs),
         parameter_bytes=programs.parameter_bytes,
+        streamed_bytes=programs.streamed_bytes,
         runtime_version=programs.min_runtime_version,
     )
     return graph, truth
@@ -142,6 +145,7 @@ def _recorded(record: Mapping[str, Any], operators: int) -> Truth:
         targets=_targets(edgetpu, cpu, dead),
         subgraphs=_whole_number(record, "edgetpu_subgraphs"),
         parameter_bytes=sum(sizes) if len(sizes) == 2 else None,
+        streamed_bytes=sizes[1] if len(sizes) == 2 else None,
         runtime_version=max(versions, default=None),
     )
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from quantline import recipe
 from quantline.evaluation import evaluate, measure
+from quantline.evaluation.chance import no_better_than_chance
 from quantline.evaluation.predict import check_labels
 from quantline.quantization import import_float
 from quantline.sampling import stream
@@ -13,6 +16,8 @@ from quantline.sampling import stream
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+
+logger = logging.getLogger(__name__)
 
 
 def import_model(
@@ -38,8 +43,13 @@ def predict_float(
     float_model: bytes, dataset: dict[str, Any], manifest: dict[str, Any]
 ) -> tuple[pa.Table, dict[str, Any]]:
     """Predict the evaluation set with the float model and score the predictions."""
-    samples = stream(recipe.check(recipe.Dataset, dataset), manifest, "evaluation")
-    return evaluate(float_model, samples)
+    data = recipe.check(recipe.Dataset, dataset)
+    predictions, scores = evaluate(float_model, stream(data, manifest, "evaluation"))
+    finding = no_better_than_chance(predictions, scores["classes"], data.transform)
+    if finding is not None:
+        logger.warning("%s", finding)
+        scores["findings"] = [asdict(finding)]
+    return predictions, scores
 
 
 def time_float(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
+from quantline.errors import Finding
 from quantline.release.gate import gate_text
 from quantline.report import draw_summary, print_results, summarize, summary_table
 
@@ -32,5 +34,10 @@ def write_summary(
         float_metrics, int8_metrics, comparison, latency, integer_only, edgetpu, gate
     )
     # The table is worth more than rich's 80 columns.
-    print_results(summary_table(summary, manifest), gate_text(gate), width=100)
+    names = [each.name for each in fields(Finding)]
+    noticed = [
+        f"warning: {Finding(**{name: each[name] for name in names})}"
+        for each in float_metrics.get("findings", ())
+    ]
+    print_results(summary_table(summary, manifest), *noticed, gate_text(gate), width=100)
     return summary, draw_summary(summary)

@@ -43,8 +43,8 @@ def enforce_contract(
             logger.warning(
                 "%s: %s has %s instead of %s", each.rule, each.type, each.found, each.expected
             )
-    kept = ("evidence", "integer_only", "specification", "target", "operators", "float_operators",
-            "tensors", "integer_tensors", "input_types", "output_types",
+    kept = ("evidence", "integer_only", "specification", "held_to", "target", "operators",
+            "float_operators", "tensors", "integer_tensors", "input_types", "output_types",
             "findings_by_severity")  # fmt: skip
     return {
         **{key: validation_report[key] for key in kept},

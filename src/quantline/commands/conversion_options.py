@@ -1,0 +1,187 @@
+"""Options for everything that the parameters of a conversion can say, checked like these."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from quantline import recipe
+from quantline.errors import ParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_PERCENTILE = click.FloatRange(50, 100, min_open=True)
+_IO_TYPES = click.Choice(get_args(recipe.IoType))
+_BACKENDS = click.Choice(get_args(recipe.Conversion.model_fields["backend"].annotation))
+_OVERRIDE = "TENSOR=METHOD, TENSOR=percentile,99.9 or TENSOR=MIN,MAX"
+_PIN = "NAME=SCALE,ZERO_POINT, such as image=0.0078125,0"
+
+
+def conversion_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of a conversion, and give the command one as ``conversion``.
+
+    Raises:
+        ParameterError: A value is none that the conversion takes.
+    """
+
+    @click.option(
+        "--scheme", type=click.Choice(get_args(recipe.SchemeName)), default="int8",
+        show_default=True, help="What becomes an integer, or a half, and how wide.",
+    )  # fmt: skip
+    @click.option(
+        "--method", type=click.Choice([*get_args(recipe.Method), "auto"]), default="minmax",
+        show_default=True,
+        help="How a range is chosen from what was recorded of a tensor; 'auto' tries all, and bias "
+        "correction, on samples that it holds back.",
+    )  # fmt: skip
+    @click.option(
+        "--percentile", type=_PERCENTILE, default=99.99, show_default=True,
+        help="For the method 'percentile': the share of values below a range's upper end.",
+    )  # fmt: skip
+    @click.option(
+        "--override", "overrides", multiple=True, metavar="TENSOR=RANGE",
+        help=f"The range of some tensors, by name or regular expression: {_OVERRIDE}. May be "
+        "given several times; of several that fit, the last holds.",
+    )  # fmt: skip
+    @click.option(
+        "--bias-correction", is_flag=True,
+        help="Correct biases for what rounding the weights adds, where samples that are held back "
+        "show less error.",
+    )  # fmt: skip
+    @click.option(
+        "--pin", "pins", multiple=True, metavar="NAME=SCALE,ZERO_POINT",
+        help="An input or output that keeps this scale and zero point. May be given several times.",
+    )  # fmt: skip
+    @click.option(
+        "--keep-float", multiple=True, metavar="OPERATORS",
+        help="With int8_float_fallback: operators that stay float, by type such as SOFTMAX, or by "
+        "the name, or a regular expression for it, of what they write. May be given several times.",
+    )  # fmt: skip
+    @click.option("--backend", type=_BACKENDS, default="tensorflow", show_default=True,
+                  help="Who quantizes.")  # fmt: skip
+    @click.option("--input-type", type=_IO_TYPES, help="Of the model's inputs; by default the "
+                  "scheme's own: int8, int16 or float32.")  # fmt: skip
+    @click.option("--output-type", type=_IO_TYPES, help="Likewise, of its outputs.")
+    @functools.wraps(function)
+    def with_conversion(
+        *,
+        scheme: str,
+        method: str,
+        percentile: float,
+        overrides: Sequence[str],
+        bias_correction: bool,
+        pins: Sequence[str],
+        keep_float: Sequence[str],
+        backend: str,
+        input_type: str | None,
+        output_type: str | None,
+        **others: Any,
+    ) -> Any:
+        _check_use(
+            scheme, {"--override": overrides, "--bias-correction": bias_correction, "--pin": pins}
+        )
+        conversion = recipe.check(
+            recipe.Conversion,
+            {
+                "scheme": scheme,
+                "backend": backend,
+                "ranges": {
+                    "method": method,
+                    "percentile": percentile,
+                    "overrides": [_override(each) for each in overrides],
+                },
+                "bias_correction": bias_correction,
+                "pinned": _pinned(pins),
+                "keep_float": list(keep_float),
+                "input_type": input_type,
+                "output_type": output_type,
+            },
+        )
+        return function(conversion=conversion, **others)
+
+    return with_conversion
+
+
+def _check_use(scheme: str, given: dict[str, Any]) -> None:
+    """Refuse options about ranges and biases for a scheme that computes with floats."""
+    from quantline.quantization.schemes import SCHEMES
+
+    idle = [option for option, value in given.items() if value]
+    if idle and not SCHEMES[scheme].integer:
+        raise ParameterError(
+            f"The scheme '{scheme}' leaves activations and biases in float",
+            found=f"{', '.join(idle)}",
+            expected="none of these options, which are about integer activations and biases",
+            remedy=f"Leave out {', '.join(idle)}, or choose an integer scheme such as int8",
+        )
+
+
+def _override(given: str) -> dict[str, Any]:
+    tensor, value = _split("--override", given, _OVERRIDE)
+    first, _, second = value.partition(",")
+    method = first.strip()
+    if method in get_args(recipe.Method):
+        if not second:
+            values: dict[str, Any] = {"method": method}
+        elif method == "percentile":
+            values = {"method": method, "percentile": _number("--override", given, second)}
+        else:
+            raise _unreadable("--override", given, f"'{second}' after '{method}'", _OVERRIDE)
+    else:
+        low, high = (_number("--override", given, each, _OVERRIDE) for each in (first, second))
+        values = {"min": low, "max": high}
+    return _checked("--override", given, recipe.Override, {"tensor": tensor, **values})
+
+
+def _pinned(pins: Sequence[str]) -> dict[str, Any]:
+    pinned: dict[str, Any] = {}
+    for given in pins:
+        name, value = _split("--pin", given, _PIN)
+        if name in pinned:
+            raise _unreadable("--pin", given, f"'{name}' pinned twice", "one pin a name")
+        scale, _, zero = value.partition(",")
+        try:
+            zero_point = int(zero) if zero else 0
+        except ValueError:
+            raise _unreadable("--pin", given, f"'{zero}'", "a whole zero point") from None
+        values = {"scale": _number("--pin", given, scale, _PIN), "zero_point": zero_point}
+        pinned[name] = _checked("--pin", given, recipe.Pin, values)
+    return pinned
+
+
+def _split(option: str, given: str, expected: str) -> tuple[str, str]:
+    """Return what stands before and after the last '=': names may have one, values do not."""
+    name, sign, value = given.rpartition("=")
+    if not (name and sign and value):
+        raise _unreadable(option, given, "no name and value with '=' between them", expected)
+    return name, value
+
+
+def _number(option: str, given: str, text: str, expected: str = "a number") -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise _unreadable(option, given, f"'{text}'", expected) from None
+
+
+def _checked(
+    option: str, given: str, block: type[recipe.Override | recipe.Pin], values: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the values, if they make a block; its message then names the option."""
+    try:
+        recipe.check(block, values, option)
+    except ParameterError as error:
+        raise _unreadable(option, given, error.found, error.expected) from error
+    return values
+
+
+def _unreadable(option: str, given: str, found: str, expected: str) -> ParameterError:
+    return ParameterError(
+        f"'{option} {given}' has a bad value",
+        found=found,
+        expected=expected,
+        remedy=f"Correct it; 'quantline quantize --help' shows how '{option}' is written",
+    )

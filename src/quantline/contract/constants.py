@@ -1,0 +1,178 @@
+"""Holding weights and biases to the specification."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from quantline.contract.effect import LEAST_STEPS, bias_steps
+from quantline.contract.rules import broken, parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from quantline.contract.finding import Finding
+    from quantline.contract.specification import Family, TensorSpecification
+    from quantline.tflite import Operator, Subgraph, Tensor
+
+# Kernels with one scale for weights refuse a bias scale that is off by more of the output's scale
+# (GetQuantizedConvolutionMultipler in kernel_util.cc).
+_REFUSED = 0.02
+# The step in which an LSTM's gates are summed: int16 with three bits before the point (lstm.cc).
+_GATE = 2.0**-12
+
+
+def judge_weights(
+    subgraph: Subgraph,
+    operator: Operator,
+    said: TensorSpecification,
+    tensor: Tensor,
+    family: Family | None,
+) -> Iterator[Finding]:
+    """Find what breaks the specification in an operator's weights.
+
+    Args:
+        subgraph: The subgraph.
+        operator: The operator.
+        said: What the specification says of them.
+        tensor: The weights.
+        family: That of the activations; None where these are floats.
+    """
+    if tensor.dtype.startswith("float"):
+        return
+    # Models of 2018 with float activations call their int8 weights uint8, and kernels take them.
+    allowed = (*said.int8, "uint8") if family is None else said.dtypes(family)
+    if tensor.dtype not in allowed:
+        found, expected = f"{tensor.dtype} weights", " or ".join(allowed)
+        yield broken("weights.type", subgraph, operator, tensor, found, expected=expected)
+    elif tensor.dtype == "int8" and said.low is not None and not tensor.is_sparse:
+        yield from _lowest(subgraph, operator, said, tensor)
+    quantization = tensor.quantization
+    if quantization is None:
+        yield broken("weights.axis", subgraph, operator, tensor, "no scale")
+        return
+    if family != "uint8" and any(quantization.zero_points):
+        wrong = next(point for point in quantization.zero_points if point)
+        yield broken("weights.zero_point", subgraph, operator, tensor, f"a zero point of {wrong}")
+    axis, count = quantization.axis, len(quantization.scales)
+    if count == 1:
+        return
+    if said.axis is None or family == "uint8":
+        expected = "one scale"
+    elif axis != said.axis or tensor.shape[axis] != count:
+        expected = f"one scale, or one for each index along dimension {said.axis}"
+    else:
+        return
+    found = parameters(quantization)
+    yield broken("weights.axis", subgraph, operator, tensor, found, expected=expected)
+
+
+def _lowest(
+    subgraph: Subgraph, operator: Operator, said: TensorSpecification, tensor: Tensor
+) -> Iterator[Finding]:
+    """Find channels in which two products with -128 may be summed: 2 * 128 * 128 is no int16."""
+    axis = said.axis or 0
+    others = tuple(each for each in range(len(tensor.shape)) if each != axis)
+    counts = np.count_nonzero(tensor.values() < (said.low or 0), axis=others)
+    most = int(np.argmax(counts)) if counts.size else 0
+    if counts.size and counts[most] > 1:
+        found = f"{counts.sum()} weights of -128, {counts[most]} of them in channel {most}"
+        yield broken("weights.range", subgraph, operator, tensor, found)
+
+
+def judge_bias(
+    subgraph: Subgraph,
+    operator: Operator,
+    said: TensorSpecification,
+    tensor: Tensor,
+    family: Family,
+) -> Iterator[Finding]:
+    """Find what breaks the specification in an operator's bias, and changes an output.
+
+    Args:
+        subgraph: The subgraph.
+        operator: The operator.
+        said: What the specification says of it.
+        tensor: The bias.
+        family: That of the activations.
+    """
+    allowed = said.dtypes(family)
+    if tensor.dtype not in allowed:
+        found, expected = tensor.dtype, " or ".join(allowed)
+        yield broken("bias.type", subgraph, operator, tensor, found, expected=expected)
+        return
+    if tensor.quantization is None:
+        return  # kernels do not read its scale, and use the product
+    if any(tensor.quantization.zero_points):
+        wrong = next(point for point in tensor.quantization.zero_points if point)
+        yield broken("bias.zero_point", subgraph, operator, tensor, f"a zero point of {wrong}")
+    is_lstm = operator.type == "UNIDIRECTIONAL_SEQUENCE_LSTM"
+    if is_lstm and max(operator.inputs[20:24], default=-1) >= 0:
+        return  # layer normalization: the bias has the scale of its coefficients
+    products = _products(subgraph, operator, said, tensor)
+    output = subgraph.tensors[operator.outputs[0]].quantization
+    if products is None or output is None or not output.scales[0] > 0:
+        return  # said of the input, the weights or the output
+    checks = operator.type == "FULLY_CONNECTED" or family == "uint8"
+    step = _GATE if is_lstm else output.scales[0]
+    yield from _off(subgraph, operator, tensor, products, step, checks=checks)
+
+
+def _off(
+    subgraph: Subgraph,
+    operator: Operator,
+    tensor: Tensor,
+    products: np.ndarray,
+    step: float,
+    *,
+    checks: bool,
+) -> Iterator[Finding]:
+    """Find a bias whose scale makes a difference.
+
+    Args:
+        subgraph: The subgraph.
+        operator: The operator.
+        tensor: The bias.
+        products: What its scales have to be, float64, shape (1,) or (channels,).
+        step: The output's scale.
+        checks: Whether the operator's kernel looks at the scale, where there is only one.
+    """
+    scales = np.asarray(tensor.quantization.scales if tensor.quantization else ())
+    if products.size not in (1, scales.size) and scales.size != 1:
+        found = f"{scales.size} scales for {products.size} of the weights"
+        yield broken("bias.scale", subgraph, operator, tensor, found)
+        return
+    if tensor.constant is None or tensor.is_sparse:
+        return
+    off = bias_steps(tensor, scales, products, step)
+    worst, apart = int(np.argmax(off)), float(np.abs(scales - products).max()) / step
+    steps = float(off[worst])
+    channels = np.count_nonzero(off >= LEAST_STEPS)
+    where = f" in {channels} of {off.size} channels" if off.size > 1 else ""
+    if channels:
+        effect = f"the output is off by up to {steps:.3g} steps{where}"
+    elif checks and scales.size == products.size == 1 and apart > _REFUSED:
+        effect = f"off by {apart:.1%} of the output's scale, which kernels refuse"
+    else:
+        return
+    found = f"scale {scales[worst % scales.size]:.9g}{f' in channel {worst}' if where else ''}"
+    yield broken(
+        "bias.scale", subgraph, operator, tensor, f"{found}: {effect}",
+        expected=f"input scale times weight scale, {products[worst % products.size]:.9g}",
+        effect_steps=steps,
+    )  # fmt: skip
+
+
+def _products(
+    subgraph: Subgraph, operator: Operator, said: TensorSpecification, bias: Tensor
+) -> np.ndarray | None:
+    """Return what a bias's scales have to be, float64, shape (1,) or (channels,), where known."""
+    indices = [operator.inputs[position] for position in said.product]
+    factors = [subgraph.tensors[index].quantization for index in indices if index >= 0]
+    lengths = {1, *(len(each.scales) for each in factors if each)}
+    if len(factors) < len(indices) or None in factors or len(lengths) > 2:
+        return None
+    products = np.prod(np.broadcast_arrays(*(each.scales for each in factors if each)), axis=0)
+    is_usable = np.all((products > 0) & np.isfinite(products))
+    return products if len(products) in (1, bias.size) and is_usable else None

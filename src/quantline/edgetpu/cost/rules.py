@@ -1,0 +1,225 @@
+"""The rules by which parameter bytes are predicted: their mechanism, and where it was seen.
+
+``seen_in_models`` counts independent models in which a rule's bytes were found as predicted:
+files that went through the compiler, and models whose layers and printed sizes users published.
+Files of one family, such as the same network for several sizes, count as one.
+``python -m benchmarks.edgetpu_rules FOLDER ...`` counts them again. A rule seen in fewer than
+``FEW`` gives an interval, as wide as the other ways in which the compiler might do the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+COUNTED = 25
+"""Independent models of which the compiler's result was at hand, published sizes aside."""
+
+FEW = 3
+"""A rule seen in fewer independent models than this widens its answer."""
+
+FAR = 0.3
+"""The share of the prediction by which its bounds may lie off before it is ``unknown``."""
+
+NEAR = 4096
+"""Bytes by which they may lie off all the same: of few bytes a small part is much."""
+
+UNSEEN = "an operator not seen"
+"""No rule, but the want of one."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How some parameters come about.
+
+    Attributes:
+        name: A short name of it.
+        mechanism: What the compiler does, and so why the bytes are what they are.
+        seen_in_models: In how many independent models it was seen.
+    """
+
+    name: str
+    mechanism: str
+    seen_in_models: int
+
+
+_MECHANISMS = {
+    "convolution weights": (
+        "blocks of 4 inputs by 4 outputs, up to 64 outputs filled up to 16, more to 64"
+    ),
+    "depthwise weights": "a channel's weight takes a diagonal of a block of 4 by 4",
+    "fully connected weights": "a matrix in the blocks of a convolution",
+    "biases": "32 bits for each output, left out where no bias is given",
+    "biases of zero": (
+        "from runtime 13 on, a convolution or matrix does without biases that are all zero"
+    ),
+    "biases of zero kept": (
+        "depthwise convolutions, and all layers up to runtime 12, keep biases of zero"
+    ),
+    "a scale for each channel": (
+        "where outputs differ in scale, 32 bits for it and 32 for the weights' zero point"
+    ),
+    "units of different scales": (
+        "a fully connected layer whose units differ in scale has them filled up to 64"
+    ),
+    "a single output": "a convolution to one output takes a block of 4 outputs, not of 16",
+    "few outputs": "a convolution to 2, 3 or 4 outputs may take a block of 4 outputs, or one of 16",
+    "one channel to many": "a depthwise convolution of one channel is stored as a convolution",
+    "several outputs a channel": (
+        "a depthwise convolution of a multiplier above 1 may need more than a diagonal"
+    ),
+    "weights on a map": "a matrix that reads a map has the channels of every pixel filled up to 4",
+    "transposed convolution": "the phases of the stride may be stored singly, their taps filled up",
+    "LSTM weights": "a matrix for each gate; what else the gates need was never seen alone",
+    "blocks stay whole": (
+        "channels in multiples of 4 are stored in whole blocks, which a RESHAPE only renames"
+    ),
+    "the host sends one channel": (
+        "an input of one channel, or to one, that is reshaped first is sent by the host as it is "
+        "after that: the compiled program's input has the later shape"
+    ),
+    "pixels packed in groups": (
+        "channels that fill no block of 4 are packed by a matrix over as many pixels of a row as "
+        "give a multiple of 16 values"
+    ),
+    "pixels packed at once": (
+        "where a row has no such groups, one matrix packs all pixels that become a vector"
+    ),
+    "outputs spread for a RESHAPE": (
+        "a convolution before a RESHAPE to fewer channels puts its outputs into blocks of 4"
+    ),
+    "channels split by a RESHAPE": (
+        "fewer channels than before, behind no convolution, may need a matrix"
+    ),
+    "channels added by PAD": "padding in the channels is a product with an identity matrix",
+    "whole blocks joined": "a CONCATENATION of multiples of 16 channels only places them",
+    "parts of blocks joined": (
+        "a CONCATENATION of channels that fill no block of 4 is a product with a matrix; of "
+        "multiples of 4 it may be one"
+    ),
+    "channels cut or reordered": (
+        "cutting, packing or transposing channels may be a product with a matrix"
+    ),
+    "masked softmax": (
+        "from runtime 13 on, a SOFTMAX of values that do not fill blocks of 4 masks the rest of "
+        "the last: 3 words a value, 4 values to 64 bytes; of whole blocks it needs none"
+    ),
+    "a constant for each channel": (
+        "a constant of an element-wise operator is stored as 32-bit words, 4 to 64 bytes"
+    ),
+    "a constant map": "a constant of a map's size is stored in bytes, or as a word for each value",
+    "no parameters": "the operator computes with activations only",
+    UNSEEN: "it may be a product with a matrix of its channels",
+}
+
+_SEEN_IN_MODELS = {
+    "a constant for each channel": 1,
+    "a scale for each channel": 10,
+    "a single output": 7,
+    "biases": 12,
+    "biases of zero": 4,
+    "biases of zero kept": 7,
+    "blocks stay whole": 7,
+    "channels added by PAD": 1,
+    "channels cut or reordered": 1,
+    "convolution weights": 15,
+    "depthwise weights": 8,
+    "fully connected weights": 9,
+    "masked softmax": 4,
+    "no parameters": 22,
+    "one channel to many": 2,
+    "outputs spread for a RESHAPE": 1,
+    "parts of blocks joined": 2,
+    "pixels packed at once": 2,
+    "pixels packed in groups": 1,
+    "the host sends one channel": 2,
+    "weights on a map": 1,
+    "whole blocks joined": 3,
+}
+
+# Models that users published layer by layer, with the bytes that the compiler printed: of an image
+# of 28x28 and 10 units (github.com/tensorflow/tensorflow issue 73946, version 16.0), and of weather
+# over 180 and 30 steps of 27 features (version 14.1).
+PUBLISHED = {"pixels packed at once": 1, "units of different scales": 2}
+
+RULES = {
+    name: Rule(name, mechanism, _SEEN_IN_MODELS.get(name, 0) + PUBLISHED.get(name, 0))
+    for name, mechanism in _MECHANISMS.items()
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """Bytes that an operator's parameters take by one rule.
+
+    Attributes:
+        rule: The rule.
+        bytes: As predicted.
+        low: At the least.
+        high: At the most.
+    """
+
+    rule: Rule
+    bytes: int
+    low: int
+    high: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the part as plain data, ready for JSON."""
+        return {
+            "bytes": self.bytes,
+            "high": self.high,
+            "low": self.low,
+            "mechanism": self.rule.mechanism,
+            "rule": self.rule.name,
+            "seen_in_models": self.rule.seen_in_models,
+        }
+
+
+def exactly(rule: str, size: int) -> Part:
+    """Return bytes that a rule gives to the byte."""
+    return Part(RULES[rule], size, size, size)
+
+
+def between(rule: str, size: int, *others: int) -> Part:
+    """Return bytes by a rule that may not apply, and those of the other ways to do the same."""
+    return Part(RULES[rule], size, min(size, *others), max(size, *others))
+
+
+@dataclass(frozen=True)
+class Sum:
+    """Bytes of parameters, of one operator or of several.
+
+    Attributes:
+        bytes: As predicted.
+        low: At the least.
+        high: At the most.
+    """
+
+    bytes: int
+    low: int
+    high: int
+
+    @classmethod
+    def of(cls, size: int) -> Sum:
+        """Return bytes that are known to the byte."""
+        return cls(size, size, size)
+
+    @property
+    def is_known(self) -> bool:
+        """Return whether the bounds lie within ``FAR`` of the prediction, or within ``NEAR``."""
+        most = max(self.bytes - self.low, self.high - self.bytes)
+        return most <= max(self.bytes * FAR, NEAR)
+
+
+def total(parts: Iterable[Part]) -> Sum:
+    """Return the sum of parts, and of their bounds."""
+    listed = list(parts)
+    return Sum(
+        sum(each.bytes for each in listed),
+        sum(each.low for each in listed),
+        sum(each.high for each in listed),
+    )

@@ -1,0 +1,163 @@
+"""The bytes of weights, with the words of each output: biases, scales, zero points.
+
+The layout was read from the parameters in compiled files, where the scales and biases of the
+original model, found again, show where each layer begins: scales, biases, zero points of the
+weights, then the weights.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quantline.edgetpu.cost.blocks import (
+    BLOCK,
+    MANY,
+    WORD,
+    aligned,
+    channels,
+    filled,
+    matrix,
+    pixels,
+    stored_values,
+    up,
+)
+from quantline.edgetpu.cost.rules import between, exactly
+from quantline.edgetpu.cost.work import LSTM_WEIGHTS
+from quantline.edgetpu.tensors import at, elements
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from quantline.edgetpu.cost.kernel import Kernel
+    from quantline.edgetpu.cost.rules import Part
+    from quantline.tflite.graph import Operator, Tensor
+
+# Up to this runtime version a layer keeps biases that are all zero.
+_KEEPS_ZEROS = 12
+_BIAS = {"TRANSPOSE_CONV": 3}
+# An LSTM of one compiled file took five times the weights' bytes.
+_LSTM_AT_MOST = 5
+
+
+def weights(
+    operator: Operator, found: Kernel, tensors: Sequence[Tensor], runtime_version: int, outputs: int
+) -> list[Part]:
+    """Return the parts of a layer with weights.
+
+    Args:
+        operator: The operator.
+        found: Its weights.
+        tensors: All tensors of its subgraph.
+        runtime_version: The Edge TPU runtime that it is compiled for.
+        outputs: What its outputs are spread to; ``found.outputs`` where they are not.
+    """
+    if operator.type == "DEPTHWISE_CONV_2D" and not _is_convolution(found):
+        return _depthwise(operator, found, tensors, runtime_version)
+    dense = operator.type == "FULLY_CONNECTED"
+    inputs, parts = _inputs(operator, found, runtime_version)
+    small = not dense and found.outputs <= BLOCK
+    rows = BLOCK if small and outputs == found.outputs else filled(outputs)
+    words = _words(operator, found, tensors, runtime_version, rows)
+    size = _rest(rows * inputs, words)
+    kind = "fully connected weights" if dense else "convolution weights"
+    if operator.type == "TRANSPOSE_CONV":
+        parts.append(between("transposed convolution", size, size * _phases(operator, found)))
+    elif _is_convolution(found) and operator.type == "DEPTHWISE_CONV_2D":
+        diagonal = inputs // BLOCK * WORD * up(found.outputs, BLOCK)
+        parts.append(between("one channel to many", size, diagonal))
+    elif outputs != found.outputs:
+        own = matrix(inputs, found.outputs, 0)
+        parts.append(exactly(kind, own))
+        parts.append(between("outputs spread for a RESHAPE", size - own, 0))
+    elif rows == BLOCK and found.outputs > 1:
+        each = inputs + sum(part.bytes for part in words) // rows
+        parts.append(between("few outputs", size, size + (filled(found.outputs) - rows) * each))
+    else:
+        parts.append(exactly("a single output" if rows == BLOCK else kind, size))
+        if dense and _differ(found.weights) and up(rows, MANY) > rows:
+            each = inputs + sum(part.bytes for part in words) // rows
+            more = (up(rows, MANY) - rows) * each
+            parts.append(between("units of different scales", more, 0))
+    return parts + words
+
+
+def lstm(operator: Operator, tensors: Sequence[Tensor]) -> list[Part]:
+    """Return the parts of an LSTM: its matrices, and room for what was not understood."""
+    found = [at(operator, position, tensors) for position in LSTM_WEIGHTS]
+    size = sum(
+        matrix(up(each.shape[-1], BLOCK), each.shape[0])
+        for each in found
+        if each is not None and each.constant is not None and len(each.shape) > 1
+    )
+    return [between("LSTM weights", size, size * _LSTM_AT_MOST)]
+
+
+def _inputs(operator: Operator, found: Kernel, runtime_version: int) -> tuple[int, list[Part]]:
+    """Return how many numbers each output is summed from as stored, and what that costs besides."""
+    if operator.type != "FULLY_CONNECTED":
+        return found.height * found.width * up(found.inputs, BLOCK), []
+    source = found.source
+    packed = up(found.inputs, BLOCK)
+    if elements(source) != found.inputs or pixels(source) == 1:
+        return packed, []
+    rows = filled(found.outputs)
+    extra = (stored_values(source) - packed) * rows
+    if not extra:
+        return packed, []
+    # Up to there nothing was packed by a matrix.
+    packing = matrix(stored_values(source), found.inputs) if runtime_version > _KEEPS_ZEROS else 0
+    return packed, [between("weights on a map", extra, 0, packing)]
+
+
+def _depthwise(
+    operator: Operator, found: Kernel, tensors: Sequence[Tensor], runtime_version: int
+) -> list[Part]:
+    rows = up(found.outputs, BLOCK)
+    words = _words(operator, found, tensors, runtime_version, rows)
+    size = _rest(rows * found.height * found.width * WORD, words)
+    if found.outputs == channels(found.source):
+        return [exactly("depthwise weights", size), *words]
+    return [between("several outputs a channel", size, BLOCK * size), *words]
+
+
+def _words(
+    operator: Operator,
+    found: Kernel,
+    tensors: Sequence[Tensor],
+    runtime_version: int,
+    rows: int,
+) -> list[Part]:
+    parts = []
+    bias = at(operator, _BIAS.get(operator.type, 2), tensors)
+    if bias is not None:
+        if bias.constant is None or bias.constant.any():
+            parts.append(exactly("biases", rows * WORD))
+        elif operator.type == "DEPTHWISE_CONV_2D" or runtime_version <= _KEEPS_ZEROS:
+            parts.append(exactly("biases of zero kept", rows * WORD))
+        else:
+            parts.append(exactly("biases of zero", 0))
+    if _differ(found.weights):
+        parts.append(exactly("a scale for each channel", 2 * rows * WORD))
+    return parts
+
+
+def _differ(weights: Tensor) -> bool:
+    """Return whether outputs differ in scale; one scale given for each of them is a single one."""
+    return weights.quantization is not None and len(set(weights.quantization.scales)) > 1
+
+
+def _rest(size: int, words: Sequence[Part]) -> int:
+    """Return what the weights take of an operator's bytes, the filling up of all included."""
+    beside = sum(each.bytes for each in words)
+    return aligned(size + beside) - beside
+
+
+def _is_convolution(found: Kernel) -> bool:
+    return channels(found.source) == 1 < found.outputs
+
+
+def _phases(operator: Operator, found: Kernel) -> int:
+    """Return by how much a transposed convolution may grow: its taps, and what was never seen."""
+    down, across = operator.options.get("strideH", 1), operator.options.get("strideW", 1)
+    taps = up(found.height, down) * up(found.width, across)
+    return max(-(-taps // (found.height * found.width)), 2)

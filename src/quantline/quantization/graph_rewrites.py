@@ -1,0 +1,119 @@
+"""Rewrites of a frozen graph, for what TensorFlow Lite has no operators for.
+
+Each takes a ``GraphDef`` whose variables are constants, changes it where it finds its pattern, and
+leaves what the graph computes as it is, rounding excepted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from quantline.quiet import tensorflow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_EXTREMES = {"ArgMax", "ArgMin"}
+_FORWARDING = {"Identity", "Cast", "StopGradient", "Snapshot"}
+
+
+def narrow_types(graph: Any) -> list[str]:
+    """Return the 16-bit float types that a graph computes in: ``float16``, ``bfloat16``."""
+    narrow = _narrow()
+    found = {value.type for attributes in _attributes(graph) for value in attributes.values()}
+    return sorted(narrow[each].name for each in found & set(narrow))
+
+
+def widen(graph: Any) -> None:
+    """Make a graph compute in float32 where it computes in float16 or bfloat16.
+
+    Every value of a narrow type is one of float32 too, so constants keep theirs; what the operators
+    no longer round is the only difference. TensorFlow Lite has no kernels for the narrow types.
+
+    Args:
+        graph: A ``GraphDef``; it is changed.
+    """
+    tf = tensorflow()
+    narrow, wide = _narrow(), tf.float32.as_datatype_enum
+    for attributes in _attributes(graph):
+        for value in attributes.values():
+            if value.type in narrow:
+                value.type = wide
+            if value.tensor.dtype in narrow:
+                values = tf.make_ndarray(value.tensor).astype(np.float32)
+                value.tensor.CopyFrom(tf.make_tensor_proto(values, tf.float32))
+            for at, each in enumerate(value.list.type):
+                if each in narrow:
+                    value.list.type[at] = wide
+    for function in graph.library.function:
+        for argument in (*function.signature.input_arg, *function.signature.output_arg):
+            if argument.type in narrow:
+                argument.type = wide
+
+
+def drop_negative_zeros(graph: Any) -> int:
+    """Take out what Keras 3 puts before an argmax or argmin to order -0.0 below 0.0.
+
+    Keras replaces -0.0 by the smallest negative number, and finds it by its sign bit: with a
+    BitwiseAnd, which TensorFlow Lite does not have. Of equal values the first is taken without it,
+    as in numpy.
+
+    Args:
+        graph: A ``GraphDef``; it is changed.
+
+    Returns:
+        How many it took out.
+    """
+    count = 0
+    for nodes in (graph.node, *(function.node_def for function in graph.library.function)):
+        named = {node.name: node for node in nodes}
+        for node in nodes:
+            if node.op not in _EXTREMES:
+                continue
+            select = _source(named, node.input[0])
+            if select is not None and select.op == "SelectV2" and _tests_sign(named, select):
+                node.input[0] = select.input[2]
+                count += 1
+    return count
+
+
+def _tests_sign(named: dict[str, Any], select: Any) -> bool:
+    """Return True for a selection of constants where a value is zero with its sign bit set."""
+    both = _source(named, select.input[0])
+    constant = _source(named, select.input[1])
+    if both is None or constant is None or (both.op, constant.op) != ("LogicalAnd", "Const"):
+        return False
+    tests = {each.op: each for each in (_source(named, name) for name in both.input) if each}
+    if set(tests) != {"Equal", "Less"}:
+        return False
+    bits = _source(named, tests["Less"].input[0])
+    return bits is not None and bits.op == "BitwiseAnd"
+
+
+def _source(named: dict[str, Any], tensor: str) -> Any:
+    """Return the node that computes a tensor, past those that hand it on; None if unknown."""
+    node = named.get(_node_of(tensor))
+    while node is not None and node.op in _FORWARDING:
+        node = named.get(_node_of(node.input[0]))
+    return node
+
+
+def _node_of(tensor: str) -> str:
+    return tensor.removeprefix("^").partition(":")[0]
+
+
+def _attributes(graph: Any) -> Iterator[Any]:
+    """Yield the attributes of every node, and of every function, in a graph."""
+    for node in graph.node:
+        yield node.attr
+    for function in graph.library.function:
+        yield function.attr
+        for node in function.node_def:
+            yield node.attr
+
+
+def _narrow() -> dict[int, Any]:
+    tf = tensorflow()
+    return {each.as_datatype_enum: each for each in (tf.float16, tf.bfloat16)}

@@ -1,0 +1,58 @@
+"""The operators that TensorFlow Lite lacks, read from what its converter says."""
+
+from __future__ import annotations
+
+import re
+
+from quantline.errors import ConversionFailed, excerpt, first_few
+
+_LISTS = re.compile(r"^(?:TF Select|Custom) ops: (.+)$", re.MULTILINE)
+_PLACE = re.compile(r'fused\["(?P<operator>\w+):", "(?P<place>[^"@]+)@')
+# Operators that exist for texts alone.
+_TEXT = re.compile(
+    r"String|Regex|AsString|Substr|Unicode|Token|Sparse(?:To)?Fill|LookupTable|Vocab"
+)
+
+
+def refusal(path: str, to: str, error: Exception) -> ConversionFailed:
+    """Return the error of a conversion that TensorFlow refused.
+
+    Args:
+        path: What to call the model.
+        to: What it was to become.
+        error: What the converter raised: ``ConverterError``, or what MLIR raises.
+    """
+    said = str(error)
+    lacking = list(
+        dict.fromkeys(name for found in _LISTS.findall(said) for name in found.split(", "))
+    )
+    if not lacking:
+        return ConversionFailed(
+            f"TensorFlow cannot convert '{path}' {to}",
+            found=excerpt(said, lambda line: "op" in line.lower()) or type(error).__name__,
+            expected="a model of TensorFlow Lite's builtin operators",
+            remedy="Replace the operators it names with ones that TensorFlow Lite has",
+            details=said,
+        )
+    places = {each["operator"]: each["place"] for each in reversed(list(_PLACE.finditer(said)))}
+    named = [
+        f"{name} in '{places[name]}'" if places.get(name, name) != name else name
+        for name in lacking
+    ]
+    remedy = (
+        "Write these parts of the model with operators that TensorFlow Lite has, or end the "
+        "exported model before them and compute them in the program that calls it"
+    )
+    if any(_TEXT.search(name) for name in lacking):
+        remedy = (
+            "Texts stay outside of an integer model: export the model from behind its text "
+            "processing, so that it takes numbers, and look these up in the program that calls it"
+        )
+    return ConversionFailed(
+        f"'{path}' has operators that TensorFlow Lite lacks",
+        found=first_few(named, 6),
+        expected="TensorFlow Lite's builtin operators; Flex (SELECT_TF_OPS) and custom ones have "
+        "no integer kernels, and neither an Edge TPU nor LiteRT alone runs them",
+        remedy=remedy,
+        details=said,
+    )

@@ -1,0 +1,179 @@
+"""Tensors that the specification gives one scale get one that clips nothing that is used.
+
+An operator that moves or compares integers as they are (a pooling, a reshaping, a concatenation)
+has one scale on both sides. Of a convolution and an AVERAGE_POOL_2D before a CONCATENATION
+TensorFlow's quantizer takes the concatenation's range for all, and averaging had made that
+narrower: what the convolution gives beyond it is clipped before it is averaged. Such tensors get
+the union of their ranges here, and the model is made once more. Where all that reads the clipped
+values picks some of them, as a MAXIMUM does, those beyond the range of what was picked are never
+used, and stay clipped.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from quantline.quantization.bias_correction import before_edges
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from quantline.tflite import Graph, Tensor
+
+# The specification's operators of one scale (contract/specification.py; a test compares the two).
+SAME_SCALE = frozenset({
+    "AVERAGE_POOL_2D", "BATCH_TO_SPACE_ND", "BROADCAST_TO", "CONCATENATION", "DEPTH_TO_SPACE",
+    "EXPAND_DIMS", "GATHER", "GATHER_ND", "MAXIMUM", "MAX_POOL_2D", "MINIMUM", "MIRROR_PAD",
+    "ONE_HOT", "PACK", "PAD", "PADV2", "REDUCE_MAX", "REDUCE_MIN", "RESHAPE", "RESIZE_BILINEAR",
+    "RESIZE_NEAREST_NEIGHBOR", "REVERSE_SEQUENCE", "REVERSE_V2", "SCATTER_ND", "SELECT",
+    "SELECT_V2", "SLICE", "SPACE_TO_BATCH_ND", "SPACE_TO_DEPTH", "SPLIT", "SPLIT_V", "SQUEEZE",
+    "STRIDED_SLICE", "TILE", "TOPK_V2", "TRANSPOSE", "UNPACK",
+})  # fmt: skip
+_AVERAGING = {"AVERAGE_POOL_2D", "RESIZE_BILINEAR"}
+# Their output's scale is the specification's, whatever the range.
+_FIXED = {"SOFTMAX", "LOG_SOFTMAX", "LOGISTIC", "TANH", "L2_NORMALIZATION"}
+_LIMITS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
+# Zero is moved onto a step, which moves both ends by up to half of one.
+_ROUNDING_STEPS = 1.001
+
+Bounds = dict[int, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One choice of ranges to quantize with.
+
+    Attributes:
+        bounds: (min, max) by tensor index.
+        given: Tensors whose range was given, and stays what it is.
+        widens: Whether tensors of one scale get the union of their ranges where that of some is
+            clipped; else the quantizer's own choice stands.
+    """
+
+    bounds: Bounds = field(default_factory=dict)
+    given: frozenset[int] = frozenset()
+    widens: bool = True
+
+
+@dataclass(frozen=True)
+class Clipped:
+    """A tensor whose scale does not reach its range.
+
+    Attributes:
+        index: Its number in the float model.
+        name: Its name.
+        range: Its (min, max); measured.
+        reach: The (min, max) that its integers stand for; parsed.
+        steps: By how many steps of its scale the range is beyond, at the worse end.
+        is_used: Whether what is beyond enters a result: it is averaged or computed with, or is an
+            output. Otherwise operators of one scale pick among the values, and never these.
+    """
+
+    index: int
+    name: str
+    range: tuple[float, float]
+    reach: tuple[float, float]
+    steps: float
+    is_used: bool
+
+
+def clipped(before: Graph, after: Graph, bounds: Bounds, given: frozenset[int]) -> list[Clipped]:
+    """Return the tensors whose scale in the quantized model does not reach their range.
+
+    Those whose scale the specification fixes are not among them; nor are tensors that the
+    quantized model does not have under the same name.
+
+    Args:
+        before: The float model.
+        after: The quantized model.
+        bounds: Their ranges, by tensor index of the float model.
+        given: Tensors to leave out.
+    """
+    fixed = {index for each in before.main.operators if each.type in _FIXED
+             for index in each.outputs}  # fmt: skip
+    found = []
+    for index, tensor in counterparts(before, after).items():
+        if index not in bounds or index in given or index in fixed:
+            continue
+        reach, step = _reach(tensor)
+        low, high = bounds[index]
+        steps = max(reach[0] - low, high - reach[1]) / step
+        if steps > _ROUNDING_STEPS:
+            name = before.main.tensors[index].name
+            found.append(Clipped(index, name, (low, high), reach, steps, _is_used(before, index)))
+    return found
+
+
+def widened(before: Graph, after: Graph, choice: Choice) -> Bounds:
+    """Return ranges of which tensors that share a scale have the union, where one is clipped.
+
+    Args:
+        before: The float model.
+        after: What was made of it with this choice.
+        choice: The ranges.
+
+    Returns:
+        The choice's own ranges where nothing is clipped.
+    """
+    bounds = dict(choice.bounds)
+    scales = {index: tensor.quantization
+              for index, tensor in counterparts(before, after).items()}  # fmt: skip
+    for each in clipped(before, after, choice.bounds, choice.given):
+        if not each.is_used:
+            continue
+        group = _group(before, each.index, scales)
+        if group & choice.given:
+            continue
+        union = (
+            min(choice.bounds[index][0] for index in group),
+            max(choice.bounds[index][1] for index in group),
+        )
+        bounds |= dict.fromkeys(group, union)
+    return bounds
+
+
+def counterparts(before: Graph, after: Graph) -> dict[int, Tensor]:
+    """Return the float model's activations in the quantized one, by index in the float model."""
+    renamed = before_edges(before, after)
+    names = Counter(each.name for each in before.main.tensors)
+    by_name = {each.name: each for each in after.main.tensors}
+    by_name |= {name: after.main.tensors[index] for index, name in renamed.items()}
+    activations = (each for each in before.main.tensors
+                   if each.constant is None and each.dtype == "float32")  # fmt: skip
+    pairs = ((each.index, by_name.get(each.name)) for each in activations if names[each.name] == 1)
+    return {
+        index: tensor
+        for index, tensor in pairs
+        if tensor is not None
+        and tensor.dtype in _LIMITS
+        and tensor.quantization is not None
+        and len(tensor.quantization.scales) == 1
+    }
+
+
+def _reach(tensor: Tensor) -> tuple[tuple[float, float], float]:
+    assert tensor.quantization is not None  # noqa: S101 - as 'counterparts' gives them
+    (step,), (zero,) = tensor.quantization.scales, tensor.quantization.zero_points
+    low, high = (step * (limit - zero) for limit in _LIMITS[tensor.dtype])
+    return (low, high), step
+
+
+def _is_used(graph: Graph, index: int) -> bool:
+    readers = {each.type for each in graph.main.operators if index in each.inputs}
+    return index in graph.main.outputs or not readers <= SAME_SCALE - _AVERAGING
+
+
+def _group(graph: Graph, index: int, scales: Mapping[int, object]) -> set[int]:
+    """Return the tensors that have one scale with this one, over operators that demand it."""
+    found, new = {index}, [index]
+    for each in new:  # grows while it is walked
+        for operator in graph.main.operators:
+            ports = {*operator.inputs, *operator.outputs}
+            if operator.type in SAME_SCALE and each in ports:
+                joined = {other for other in ports - found
+                          if other in scales and scales[other] == scales[index]}  # fmt: skip
+                found |= joined
+                new += sorted(joined)
+    return found

@@ -1,0 +1,64 @@
+"""The ranges that a model was trained with: those of its simulated quantization."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from quantline.tflite import Graph, Operator, Tensor
+
+Range = tuple[float, float]
+_LIMITS = {"uint8": (0, 255), "int8": (-128, 127)}
+
+
+def trained_ranges(graph: Graph) -> dict[int, Range]:
+    """Return the ranges of activations that training fixed: (min, max) by tensor index.
+
+    TensorFlow's converter makes a QUANTIZE and a DEQUANTIZE of each operator that simulates
+    quantization, such as ``FakeQuantWithMinMaxVars``. What one reads and the other writes has the
+    scale and the zero point between them; another range would be quantized twice.
+
+    Args:
+        graph: A float model.
+    """
+    weights, found = _weights(graph), {}
+    for real, stored in _simulated(graph):
+        limits, quantization = _LIMITS.get(stored.dtype), stored.quantization
+        if limits and quantization and real.index not in weights:
+            scale, zero = float(quantization.scales[0]), int(quantization.zero_points[0])
+            found[real.index] = ((limits[0] - zero) * scale, (limits[1] - zero) * scale)
+    return found
+
+
+def as_trained(graph: Graph, bounds: Mapping[int, Range]) -> dict[int, Range]:
+    """Return chosen ranges with those of the training in place of others.
+
+    Simulated weights have none: a range would replace the scales of their channels by one.
+
+    Args:
+        graph: A float model.
+        bounds: (min, max) by tensor index.
+    """
+    ranges = {**bounds, **trained_ranges(graph)}
+    return {index: each for index, each in ranges.items() if index not in _weights(graph)}
+
+
+def _weights(graph: Graph) -> set[int]:
+    """Return the tensors that are weights with a simulated quantization, by index."""
+    pairs = list(_simulated(graph))
+    stored = {each.index for real, each in pairs if real.constant is not None}
+    return {real.index for real, each in pairs if each.index in stored}
+
+
+def _simulated(graph: Graph) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield what is float, and what is stored of it, around each simulation of quantization."""
+    tensors, operators = graph.main.tensors, graph.main.operators
+    makers = {each.outputs[0]: each for each in operators if each.type == "QUANTIZE"}
+    for operator in operators:
+        if operator.type == "DEQUANTIZE" and operator.inputs[0] in makers:
+            maker: Operator = makers[operator.inputs[0]]
+            stored = tensors[operator.inputs[0]]
+            yield tensors[maker.inputs[0]], stored
+            yield tensors[operator.outputs[0]], stored

@@ -1,0 +1,108 @@
+"""What the inputs of an example say together: whether examples are copies, or hold nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from quantline.errors import Finding, first_few
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from quantline.sampling.examine import Facts
+
+DUPLICATES_WARNING = 0.05
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input of a model, and what was seen of its examples.
+
+    Attributes:
+        name: Its name; empty where it need not be named.
+        facts: What was seen.
+        has_many: Whether an example has more than one value.
+        is_signal: Whether these are real numbers as well.
+    """
+
+    name: str
+    facts: Facts
+    has_many: bool
+    is_signal: bool
+
+
+def alike(inputs: Sequence[Input], names: Sequence[str]) -> Iterator[Finding]:
+    """Find examples that are constant, and those that repeat an earlier one, in all inputs.
+
+    Args:
+        inputs: The model's inputs, of as many examples each.
+        names: The examples' names, for messages.
+    """
+    yield from _constant(inputs, names)
+    yield from _repeated(inputs, names)
+
+
+def _constant(inputs: Sequence[Input], names: Sequence[str]) -> Iterator[Finding]:
+    """An input of a single value is constant by its nature, and says nothing of an example."""
+    told = [each for each in inputs if each.has_many]
+    if not any(each.is_signal for each in told):
+        return
+    constant = [at for at in range(len(names)) if all(at in each.facts.constant for each in told)]
+    if constant:
+        zeros = sum(all(each.facts.constant[at] == 0 for each in told) for at in constant)
+        yield Finding(
+            "constant_samples",
+            "error" if len(constant) == len(names) else "warning",
+            found=f"{_of(told)}{share(constant, names)} with one value everywhere, "
+            f"{zeros} of them all zeros",
+            expected="examples as the model meets them",
+            remedy="Remove them, or correct what prepares them",
+        )
+    for each in told if len(constant) < len(names) else ():
+        values = set(each.facts.constant.values())
+        if each.is_signal and len(each.facts.constant) == len(names) and len(values) == 1:
+            yield Finding(
+                "constant_samples",
+                "note",
+                found=f"{_of([each])}{values.pop():g} everywhere, in all {len(names)} examples",
+                expected="each value that the model meets there, such as a mask that masks",
+                remedy="Leave a mask or a control that is always so; else correct what prepares it",
+            )
+
+
+def _repeated(inputs: Sequence[Input], names: Sequence[str]) -> Iterator[Finding]:
+    first_of: dict[tuple[bytes, ...], int] = {}
+    repeats = []
+    for at, digests in enumerate(zip(*(each.facts.digests for each in inputs), strict=True)):
+        first = first_of.setdefault(digests, at)
+        if first != at:
+            repeats.append((at, first))
+    if not repeats:
+        return
+    is_single = len(repeats) == len(names) - 1
+    strict = any(each.is_signal for each in inputs)
+    pairs = [f"{names[at]} (as {names[first]})" for at, first in repeats]
+    yield Finding(
+        "duplicates",
+        "error" if is_single and strict and len(names) > 2
+        else "warning" if len(repeats) > DUPLICATES_WARNING * len(names)
+        else "note",
+        found=f"{_of(inputs)}{len(repeats)} of {len(names)} examples repeat an earlier one: "
+        f"{first_few(pairs, 5)}",
+        expected=f"different examples, at most {100 * DUPLICATES_WARNING:g} % repeated",
+        remedy="Remove the copies; they add nothing to the ranges",
+    )  # fmt: skip
+
+
+def _of(inputs: Sequence[Input]) -> str:
+    names = [f"'{each.name}'" for each in inputs if each.name]
+    if not names:
+        return ""
+    return f"input {names[0]}: " if len(names) == 1 else f"inputs {first_few(names, 5)} together: "
+
+
+def share(positions: Sequence[int], names: Sequence[str]) -> str:
+    """Say how many of all examples, and which."""
+    which = first_few([names[at] for at in positions], 5)
+    return f"{len(positions)} of {len(names)} examples ({which})"
