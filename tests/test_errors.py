@@ -12,6 +12,7 @@ from quantline.errors import (
     NotCompilable,
     NothingMapped,
     NotIntegerOnly,
+    OutputLost,
     QuantlineError,
     RunInProgress,
     TargetNotKept,
@@ -91,6 +92,7 @@ def test_only_a_failed_check_of_a_model_has_exit_status_1() -> None:
         GoldenBroken,
         NotCompilable,
         NotIntegerOnly,
+        OutputLost,
         NothingMapped,
         TargetNotKept,
     }

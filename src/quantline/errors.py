@@ -387,6 +387,12 @@ class NotIntegerOnly(QuantlineError):
     exit_status = 1
 
 
+class OutputLost(QuantlineError):
+    """An output of a quantized model is constant, or saturated, where the float model's varies."""
+
+    exit_status = 1
+
+
 def suggest(name: str, known: Sequence[str], *, limit: int = 3) -> str:
     """Return the close matches of ``name`` among ``known`` as a sentence, or an empty string."""
     close = get_close_matches(name, known, n=limit, cutoff=0.6)

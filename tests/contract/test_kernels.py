@@ -9,11 +9,11 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from tests.conftest import public_quantize
 
-from quantline.contract.apart import with_operators_apart
 from quantline.contract.kernels import KERNELS, compare_kernels, difference, is_repeatable
 from quantline.errors import InputMismatch, ModelUnsupported
 from quantline.tflite import Runtime, read
 from quantline.tflite.edit import pack
+from quantline.tflite.given import with_tensors_given
 from quantline.tflite.graph import Quantization, Tensor, parse
 
 RESOLVERS = {
@@ -68,7 +68,7 @@ def test_an_operator_alone_differs_by_a_step_at_most(
     model = request.getfixturevalue(name).int8_tflite
     main = read(model).main
     given = [each.outputs[0] for each in main.operators]
-    apart = with_operators_apart(model, given, given)
+    apart = with_tensors_given(model, given, given)
     runtimes = {kernels: Runtime(apart, 1, kernels) for kernels in KERNELS}
     rng = np.random.default_rng(5)
     for _ in range(4):

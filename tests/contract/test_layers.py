@@ -12,12 +12,11 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from tests.conftest import calibrated, public_convert, public_quantize
 from tests.quantization.architectures import architecture
 
-from quantline.contract import layers
 from quantline.contract.layers import LayerError, compare_layers
-from quantline.contract.link import layer_outputs, link
 from quantline.contract.noise import sqnr_db
 from quantline.errors import InputMismatch, ModelsUnrelated
-from quantline.quantization import litert_backend
+from quantline.quantization import effects, litert_backend
+from quantline.quantization.link import layer_outputs, link
 from quantline.tflite import Runtime, read
 from quantline.tflite.edit import pack
 from quantline.tflite.graph import parse
@@ -228,7 +227,7 @@ def test_a_few_layers_at_a_time_give_the_same(
     arguments = (depthwise.float_tflite, depthwise.int8_tflite, list(depthwise.samples[:4]))
     whole = compare_layers(*arguments)
     for room in (1, 12000):
-        monkeypatch.setattr(layers, "_AT_ONCE_BYTES", room)
+        monkeypatch.setattr(effects, "_AT_ONCE_BYTES", room)
         assert compare_layers(*arguments) == whole
 
 

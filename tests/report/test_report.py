@@ -21,6 +21,17 @@ MANIFEST = {
 }
 
 
+FIGURES = {"relative_error": 0.08, "sqnr_db": 21.5,
+           "worst_channel": {"channel": 7, "sqnr_db": 14.25}}  # fmt: skip
+MEASURED = {
+    "evidence": "measured", "samples": 32, "outputs": [
+        {"name": "exact", "before": None, "relative_error": 0.0, "sqnr_db": None,
+         "worst_channel": None},
+        {"name": "classes", "before": {"operator": "SOFTMAX", **FIGURES}, "sqnr_db": 5.0},
+    ],
+}  # fmt: skip
+
+
 def summary(
     compilation: Any = None, run: Any = None, memory: Any = None, **scores: float
 ) -> dict[str, Any]:
@@ -46,6 +57,7 @@ def summary(
          "run": run or {"ran": False}},
         {"verdict": "refused", "champion": "version 3", "rules": [
             {"outcome": each} for each in ("failed", "passed", "passed", "skipped")]},
+        {"measured": MEASURED},
     )  # fmt: skip
 
 
@@ -65,12 +77,14 @@ def test_scores_of_other_examples_are_not_summed_up() -> None:
         (SCORES, SCORES, {"agreement": 1.0}),
     ):
         with pytest.raises(ResultMissing, match="not of the same examples"):
-            summarize(float_metrics, int8_metrics, comparison, {}, {}, {}, {})
+            summarize(float_metrics, int8_metrics, comparison, {}, {}, {}, {}, {})
 
 
 def test_the_summary_joins_scores_and_times() -> None:
     got = summary(**SCORES)
-    assert set(got) == {"float", "int8", "comparison", "integer_only", "edgetpu", "gate"}
+    assert set(got) == {"float", "int8", "comparison", "outputs", "integer_only", "edgetpu", "gate"}
+    assert got["outputs"]["sqnr_db"] == 21.5
+    assert got["outputs"]["worst_channel_sqnr_db"] == 14.25
     assert got["gate"] == {"verdict": "refused", "passed": False, "rules": 4, "failed": 1,
                            "undecided": 0, "skipped": 1, "champion": "version 3"}  # fmt: skip
     assert got["float"]["latency_ms_p50"] == 1.1
@@ -84,7 +98,8 @@ def test_the_table_shows_each_figure_with_its_evidence() -> None:
     for words in ("clothes: 1,234 examples of 'test', calibrated on 3 of 'train'",
                   "92.55 ± 0.53 %", "-0.06 ± 0.15 points", "2.6x smaller",
                   "no: 3 operators float", "31 of 34 tensors", "target cpu", "kept",
-                  "9 of 12 operators, 1 unknown", "measured", "parsed", "predicted"):  # fmt: skip
+                  "9 of 12 operators, 1 unknown", "21.5 dB, before SOFTMAX",
+                  "channel 7: 14.2 dB", "measured", "parsed", "predicted"):  # fmt: skip
         assert words in text
 
 

@@ -168,7 +168,7 @@ def held_warnings() -> Iterator[None]:
         logger.removeHandler(handler)
         logger.propagate = propagates
     for text in handler.texts:
-        say(f"warning: {spoken(text)}", sys.stderr)
+        say(spoken(text), sys.stderr)
 
 
 class _Held(logging.Handler):
@@ -177,21 +177,26 @@ class _Held(logging.Handler):
         self.texts: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.texts.append(record.getMessage())
+        kind = "Error" if record.levelno >= logging.ERROR else "warning"
+        self.texts.append(f"{kind}: {record.getMessage()}")
 
 
 def spoken(text: str) -> str:
     """Return a text that names options where the library names parameters of the pipeline."""
     for pattern, spoken in _SPOKEN:
         text = re.sub(pattern, spoken, text)
-    return re.sub(r"'--(\w+)_(type|s|gib)\b", r"'--\1-\2", text)
+    return re.sub(r"'--(\w+)_(type|s|gib|outputs|float)\b", r"'--\1-\2", text)
+
+
+def error_values(error: QuantlineError) -> dict[str, str]:
+    """Return an error as plain JSON values."""
+    parts = ("what", "found", "expected", "remedy")
+    return {"kind": type(error).__name__, **{name: getattr(error, name) for name in parts}}
 
 
 def _stop(ctx: click.Context, error: QuantlineError, *, as_json: bool) -> NoReturn:
     if as_json:
-        parts = ("what", "found", "expected", "remedy")
-        told = {"kind": type(error).__name__, **{name: getattr(error, name) for name in parts}}
-        _tell(told, error.exit_status)
+        _tell(error_values(error), error.exit_status)
     say(f"Error: {error}", sys.stderr)
     ctx.exit(error.exit_status)
 

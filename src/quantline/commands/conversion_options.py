@@ -65,6 +65,11 @@ def conversion_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--input-type", type=_IO_TYPES, help="Of the model's inputs; by default the "
                   "scheme's own: int8, int16 or float32.")  # fmt: skip
     @click.option("--output-type", type=_IO_TYPES, help="Likewise, of its outputs.")
+    @click.option(
+        "--lost-outputs", type=click.Choice(["error", "warn"]), default="error", show_default=True,
+        help="Whether an output that is constant, where the float model's varies, ends the command "
+        "with 1. The files are written either way.",
+    )  # fmt: skip
     @functools.wraps(function)
     def with_conversion(
         *,
@@ -78,6 +83,7 @@ def conversion_options(function: Callable[..., Any]) -> Callable[..., Any]:
         backend: str,
         input_type: str | None,
         output_type: str | None,
+        lost_outputs: str,
         **others: Any,
     ) -> Any:
         _check_use(
@@ -98,6 +104,7 @@ def conversion_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 "keep_float": list(keep_float),
                 "input_type": input_type,
                 "output_type": output_type,
+                "lost_outputs": lost_outputs,
             },
         )
         return function(conversion=conversion, **others)

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from quantline.commands.command import Command, Result, held_warnings, output_option
+from quantline.commands.command import (
+    Command,
+    Result,
+    as_option,
+    error_values,
+    held_warnings,
+    output_option,
+)
 from quantline.commands.conversion_options import conversion_options
 from quantline.commands.options import SAMPLES, lint_option, model_options
 from quantline.commands.outputs import check_outputs, write_together
@@ -58,9 +65,11 @@ def quantize(
         quantline quantize model.keras --scheme float16 -o model_f16.tflite
         quantline quantize float.tflite --ranges ranges.json --method mse -o int8.tflite
     """  # noqa: D301 - click's mark for lines that stay as they are
+    from quantline.commands.verdict import findings_text
     from quantline.contract import enforce, examine, explained, golden
     from quantline.contract.preflight import enforce_foretold, preflight
     from quantline.quantization import quantize as convert
+    from quantline.quantization.output_check import lost_outputs
     from quantline.quantization.schemes import SCHEMES, with_types
     from quantline.tflite import read
 
@@ -116,8 +125,12 @@ def quantize(
     }
     write_together(contents, force=force)
     written = [str(path) for path in contents]
+    lost = lost_outputs(told["measured"])
+    text = _table(prepared, told, graph, report, written)
+    if report.findings:
+        text += f"\n\n{findings_text(report.findings)}"
     return Result(
-        _table(prepared, told, graph, report, written),
+        text,
         {
             "written": written,
             "recipe": told,
@@ -125,7 +138,9 @@ def quantize(
             "inputs": _ports(graph, inputs=True),
             "outputs": _ports(graph, inputs=False),
             "findings": [asdict(each) for each in prepared.findings],
+            "failed": None if lost is None else error_values(as_option(lost)),
         },
+        exit_status=1 if lost is not None and conversion.lost_outputs == "error" else 0,
     )
 
 
@@ -186,6 +201,7 @@ def _table(
     written: list[str],
 ) -> str:
     from quantline.commands.search_text import search_rows
+    from quantline.quantization.output_text import lines
 
     before, after = len(prepared.model.content), told["size_bytes"]
     change = (
@@ -209,6 +225,7 @@ def _table(
         rows.append(("ranges", f"{told['method']}{detail}, from {told['samples']} samples"))
     if told.get("search"):
         rows += search_rows(told["search"])
+    rows += [("outputs", text) for text in lines(told["measured"])]
     rows += [
         ("size", f"{size(before)} -> {size(after)}, {change}"),
         ("left in float", f"{left.total()} of {report.operators} operators: {kinds}"

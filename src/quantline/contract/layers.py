@@ -10,24 +10,21 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from quantline.contract.apart import with_operators_apart
-from quantline.contract.layer_name import layer_of
-from quantline.contract.link import link
 from quantline.contract.noise import Noise, sqnr_db
 from quantline.errors import ModelsUnrelated, first_few
+from quantline.quantization.effects import batches, read_by, run_real
+from quantline.quantization.layer_name import layer_of
+from quantline.quantization.link import link
 from quantline.ranges import Feed
 from quantline.tflite import Runtime, read, with_outputs
+from quantline.tflite.given import with_tensors_given
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    import numpy as np
-
-    from quantline.contract.link import Link
+    from quantline.quantization.link import Link
     from quantline.ranges import Sample
     from quantline.tflite import Graph
-
-_AT_ONCE_BYTES = 1 << 28  # of float activations that are held at a time
 
 
 @dataclass(frozen=True)
@@ -108,7 +105,7 @@ def compare_layers(
         )
     found = [
         error
-        for some in _batches(links)
+        for some in batches(links)
         for error in _measure(float_model, quantized, after, links, some, samples)
     ]
     return tuple(sorted(found, key=lambda each: each.sqnr_db))
@@ -123,21 +120,23 @@ def _measure(
     samples: Sequence[Sample],
 ) -> list[LayerError]:
     """Run the float model, the quantized one, and its operators apart, and compare some layers."""
-    fed = _read_by(some, links, after)
+    fed = read_by(some, links, after)
     seen = list({each.before.index: each for each in (*some, *fed)}.values())
     original = Runtime(with_outputs(float_model, [each.before.index for each in seen]))
     outputs = [each.after.index for each in some]
     whole = Runtime(with_outputs(quantized, outputs))
-    apart = with_operators_apart(quantized, [each.after.index for each in fed], outputs)
+    apart = with_tensors_given(quantized, [each.after.index for each in fed], outputs)
     alone = Runtime(apart)
     sums = [Noise(port) for port in whole.outputs]
     for values in Feed(read(float_model), original.inputs).prepare(samples):
-        real = dict(zip((each.before.index for each in seen), _run(original, values), strict=True))
+        real = dict(
+            zip((each.before.index for each in seen), run_real(original, values), strict=True)
+        )
         rows = zip(
             sums,
             (real[each.before.index] for each in some),
-            _run(whole, values),
-            _run(alone, (*values, *(real[each.before.index] for each in fed))),
+            run_real(whole, values),
+            run_real(alone, (*values, *(real[each.before.index] for each in fed))),
             strict=True,
         )
         for total, *row in rows:
@@ -168,31 +167,6 @@ def _error(each: Link, sums: Noise) -> LayerError:
     )
 
 
-def _run(runtime: Runtime, values: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Run a model on real values, quantizing at the edges; return its outputs' real values."""
-    runtime.reset()
-    pairs = zip(runtime.inputs, values, strict=True)
-    runtime.set(*(port.quantize(value) for port, value in pairs))
-    runtime.invoke()
-    pairs = zip(runtime.outputs, runtime.get(), strict=True)
-    return [port.dequantize(value) for port, value in pairs]
-
-
-def _read_by(some: Sequence[Link], links: Sequence[Link], after: Graph) -> list[Link]:
-    """Return the linked tensors that layers read, be it through operators that are not linked."""
-    linked = {each.after.index: each for each in links}
-    makers = {index: each for each in after.main.operators for index in each.outputs}
-    found: dict[int, Link] = {}
-    waiting = [each.operator for each in some]
-    for operator in waiting:  # grows while it is walked
-        for index in operator.inputs:
-            if index in linked:
-                found[index] = linked[index]
-            elif index in makers:
-                waiting.append(makers[index])
-    return [found[index] for index in sorted(found)]
-
-
 def _shapes(graph: Graph) -> list[list[tuple[int, ...]]]:
     main = graph.main
     return [[main.tensors[index].shape for index in each] for each in (main.inputs, main.outputs)]
@@ -202,18 +176,3 @@ def _first_layers(graph: Graph) -> str:
     given = [index for each in graph.main.operators for index in each.outputs]
     names = (graph.main.tensors[index].name for index in given[:2])
     return first_few([repr(name.split(";")[0]) for name in names]) or "none"
-
-
-def _batches(links: Sequence[Link]) -> Iterator[list[Link]]:
-    """Split layers into runs of neighbours whose float outputs are together not too large."""
-    some: list[Link] = []
-    room = _AT_ONCE_BYTES
-    for each in links:
-        size = each.before.size * 4
-        if some and size > room:
-            yield some
-            some, room = [], _AT_ONCE_BYTES
-        some.append(each)
-        room -= size
-    if some:
-        yield some

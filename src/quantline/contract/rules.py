@@ -7,8 +7,8 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from quantline.contract.finding import Finding, Severity
-from quantline.contract.layer_name import layer_of
 from quantline.contract.specification import WRITTEN
+from quantline.quantization.layer_name import layer_of
 
 if TYPE_CHECKING:
     from quantline.tflite import Operator, Quantization, Subgraph, Tensor

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _FLOAT_ANYWAY = {"float16", "dynamic_range"}
 # Told to leave these in float, TensorFlow 2.21 moves the DEQUANTIZE from their input, which is the
 # larger tensor, to their output. Measured: see tests/quantization/test_keep_float.py.
-_MADE_INTEGER_AGAIN = {"AVERAGE_POOL_2D", "GATHER", "GATHER_ND", "MAX_POOL_2D", "REDUCE_MAX",
+MADE_INTEGER_AGAIN = {"AVERAGE_POOL_2D", "GATHER", "GATHER_ND", "MAX_POOL_2D", "REDUCE_MAX",
                        "REDUCE_MIN", "SLICE", "STRIDED_SLICE"}  # fmt: skip
 
 
@@ -99,12 +99,12 @@ def _check(conversion: recipe.Conversion) -> None:
 
 
 def _check_kept(entry: str, kind: str) -> None:
-    if kind in _MADE_INTEGER_AGAIN:
+    if kind in MADE_INTEGER_AGAIN:
         raise ParameterError(
             f"'{entry}' in 'conversion.keep_float' fits {kind}, which TensorFlow does not leave in "
             "float",
             found=f"{kind}, which makes a tensor smaller: TensorFlow lets it work on the integers",
-            expected=f"operators other than {', '.join(sorted(_MADE_INTEGER_AGAIN))}",
+            expected=f"operators other than {', '.join(sorted(MADE_INTEGER_AGAIN))}",
             remedy="Name the operator that computes its input instead",
         )
 

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from quantline.tflite import Graph
 
 # Their output scale is fixed by the specification, and coarse: what they are given tells more.
-_SQUASHING = {"SOFTMAX", "LOG_SOFTMAX", "LOGISTIC", "TANH"}
+# The widths of their outputs, of 256 steps, and the steepest that they are.
+_SQUASHING = {
+    "SOFTMAX": (1.0, 0.25), "LOG_SOFTMAX": (16.0, 1.0), "LOGISTIC": (1.0, 0.25), "TANH": (2.0, 1.0),
+}  # fmt: skip
 _EDGES = {"QUANTIZE", "DEQUANTIZE"}
 
 
@@ -35,6 +38,23 @@ def telling_outputs(graph: Graph) -> list[int]:
         return maker.inputs[0] if maker is not None and maker.type in _SQUASHING else index
 
     return [telling(index) for index in main.outputs]
+
+
+def fixed_step(graph: Graph, index: int) -> float:
+    """Return the int8 step that the specification fixes for a tensor, or the change that is one.
+
+    Behind a squashing function it is the step of its scale; before one, where the tensor is one of
+    :func:`telling_outputs`, the least change that may move its output by a step. Elsewhere it is 0.
+    """
+    main = graph.main
+    makers = {index: operator for operator in main.operators for index in operator.outputs}
+    if index in makers and makers[index].type in _SQUASHING:
+        return _SQUASHING[makers[index].type][0] / 256
+    for output, before in zip(main.outputs, telling_outputs(graph), strict=True):
+        if before == index and output != index and makers[output].type in _SQUASHING:
+            width, slope = _SQUASHING[makers[output].type]
+            return width / 256 / slope
+    return 0.0
 
 
 def run(model: bytes, tensors: Sequence[int], samples: Sequence[Values]) -> list[np.ndarray]:

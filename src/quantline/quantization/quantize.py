@@ -13,6 +13,9 @@ from quantline.files import sha256
 from quantline.quantization.backends import make
 from quantline.quantization.bias_correction import correct_biases, mean_inputs
 from quantline.quantization.flatbuffer import float_operators
+from quantline.quantization.measured_outputs import measure_outputs
+from quantline.quantization.output_check import lost_outputs
+from quantline.quantization.output_text import failures, remedies
 from quantline.quantization.pinning import pin, pinned_tensors, settle
 from quantline.quantization.public_path import public_path
 from quantline.quantization.schemes import SCHEMES, unsupported, with_types
@@ -61,8 +64,9 @@ def quantize(
         model: A float ``.tflite`` file's bytes.
         ranges: What was recorded from it; None for schemes whose activations stay float.
         conversion: Scheme, back end, ranges, pins, input and output types.
-        samples: Calibration samples, as :func:`quantline.ranges.record` takes them; for the method
-            ``auto`` and for bias correction. A half fits, the other judges.
+        samples: Calibration samples, as :func:`quantline.ranges.record` takes them. Outputs are
+            compared on some of them. For the method ``auto`` and for bias correction, a half fits,
+            the other judges.
         source: What the float model was imported from. Should this TensorFlow lack the private
             calls that take ranges, its public converter makes the model from it and the samples.
 
@@ -76,8 +80,31 @@ def quantize(
         PackageMissing: The back end's package is not installed.
         BackendUnavailable: This TensorFlow lacks the private calls and nothing can stand in.
         ConversionFailed: The back end refuses the model.
-        ChildCrashed: The back end died in native code, or took too long.
+        ModelUnsupported: What was made does not run on XNNPACK or on the built-in kernels.
+        ChildCrashed: The back end, or a kernel that ran what was made, died in native code, or took
+            too long.
     """
+    made = _convert(model, ranges, conversion, samples, source)
+    measured = measure_outputs(model, made.content, samples)
+    noisy = failures(measured, "noisy")
+    if noisy:
+        advice = ". ".join(remedies(measured, "noisy"))
+        said = f"{first_few(noisy, 3)}. {advice}"
+        logger.warning("On %d calibration samples %s.", measured["samples"], said)
+    lost = lost_outputs(measured)
+    if lost is not None:
+        level = logging.ERROR if conversion.lost_outputs == "error" else logging.WARNING
+        logger.log(level, "%s", lost)
+    return Quantized(made.content, {**made.recipe, "measured": measured})
+
+
+def _convert(
+    model: bytes,
+    ranges: RangeSet | None,
+    conversion: recipe.Conversion,
+    samples: Sequence[Sample],
+    source: recipe.Model | None,
+) -> Quantized:
     graph = read(model)
     conversion = with_types(conversion)
     scheme = SCHEMES[conversion.scheme]

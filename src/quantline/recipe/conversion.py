@@ -124,6 +124,8 @@ class Conversion(Block):
             regular expressions that fit the whole of such names; these operators stay float.
         input_type: The dtype of the converted model's inputs; the scheme's own if None.
         output_type: The dtype of the converted model's outputs; likewise.
+        lost_outputs: Whether an output that is constant in the converted model, and not in the
+            float model, stops the run, or is a warning.
         timeout_s: After how many seconds the child process is ended.
     """
 
@@ -135,6 +137,7 @@ class Conversion(Block):
     keep_float: list[str] = []
     input_type: IoType | None = None
     output_type: IoType | None = None
+    lost_outputs: Literal["error", "warn"] = "error"
     timeout_s: Positive = 1800
 
     @field_validator("keep_float")

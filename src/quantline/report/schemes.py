@@ -34,7 +34,7 @@ def schemes_table(compared: dict[str, Any], manifest: dict[str, Any]) -> Table:
         box=box.SIMPLE_HEAD,
     )
     headings = ("scheme", "top-1, %", "change, points", "as float, %", "size", "smaller", "CPU, ms",
-                "as fast", "float operators")  # fmt: skip
+                "as fast", "float operators", "outputs, dB")  # fmt: skip
     for heading in headings:
         table.add_column(heading, overflow="fold")
     for scheme, values in compared.items():
@@ -56,4 +56,13 @@ def _row(scheme: str, values: dict[str, Any]) -> tuple[str, ...]:
     latency = f"{float(format(values['latency_ms_p50'], '.2g')):g}"  # two digits, no exponent
     floats = f"{values['float_operators']} of {values['operators']}"
     size = size_text(values["size_bytes"])
-    return scheme, top1, change, same, size, smaller, latency, faster, floats
+    noise = "" if is_float else _outputs(values["recipe"]["measured"])
+    return scheme, top1, change, same, size, smaller, latency, faster, floats, noise
+
+
+def _outputs(measured: dict[str, Any]) -> str:
+    """Return the signal to quantization noise of the worst output, or before its SOFTMAX."""
+    compared = [each["before"] or each for each in measured["outputs"] or ()]
+    ratios = [each["sqnr_db"] for each in compared if each["sqnr_db"] is not None]
+    lost = any(each["verdict"] == "lost" for each in measured["outputs"] or ())
+    return ("lost" if lost else f"{min(ratios):.1f}") if ratios else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from quantline.errors import ResultMissing
@@ -15,6 +16,7 @@ def summarize(
     integer_only: dict[str, Any],
     edgetpu: dict[str, dict[str, Any]],
     gate: dict[str, Any],
+    recipe: dict[str, Any],
 ) -> dict[str, Any]:
     """Put the stages' results together.
 
@@ -27,11 +29,12 @@ def summarize(
         edgetpu: For the Edge TPU the ``report``, the ``latency``, the ``compilation`` and the
             ``run``.
         gate: The verdict.
+        recipe: How the int8 model was made, with what was measured of its outputs.
 
     Returns:
-        The keys ``float``, ``int8``, ``comparison``, ``integer_only``, ``edgetpu`` and ``gate``;
-        each value says by ``evidence`` whether it was measured, read, parsed or predicted, and
-        ``edgetpu`` by ``memory_evidence`` and ``latency_evidence`` too.
+        The keys ``float``, ``int8``, ``comparison``, ``outputs``, ``integer_only``, ``edgetpu`` and
+        ``gate``; each value says by ``evidence`` whether it was measured, read, parsed or
+        predicted, and ``edgetpu`` by ``memory_evidence`` and ``latency_evidence`` too.
 
     Raises:
         ResultMissing: The scores are of other examples than each other.
@@ -44,6 +47,7 @@ def summarize(
         "float": {**float_metrics, **latency["float"]},
         "int8": {**int8_metrics, **{key: times[key] for key in times if key not in speed}},
         "comparison": {**compared, **speed},
+        "outputs": _outputs(recipe.get("measured")),
         "integer_only": integer_only,
         "edgetpu": _edgetpu(**edgetpu),
         "gate": {
@@ -56,6 +60,27 @@ def summarize(
                 for outcome in ("failed", "undecided", "skipped")
             },
         },
+    }
+
+
+def _outputs(measured: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the figures of the output that is furthest from the float model's."""
+    if measured is None or not measured["outputs"]:
+        return None
+    compared = [each["before"] or each for each in measured["outputs"]]
+    names = [each["name"] for each in measured["outputs"]]
+    ratios = [math.inf if each["sqnr_db"] is None else each["sqnr_db"] for each in compared]
+    at = ratios.index(min(ratios))
+    worst = compared[at]["worst_channel"] or {}
+    return {
+        "evidence": measured["evidence"],
+        "samples": measured["samples"],
+        "output": names[at],
+        "before": compared[at].get("operator"),
+        "relative_error": compared[at]["relative_error"],
+        "sqnr_db": compared[at]["sqnr_db"],
+        "worst_channel": worst.get("channel"),
+        "worst_channel_sqnr_db": worst.get("sqnr_db"),
     }
 
 

@@ -74,6 +74,8 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
             "measured",
         )
     )
+    if summary["outputs"] is not None:
+        rows.append(("outputs", "", *_outputs(summary["outputs"]), "measured"))
     verdict = "yes" if proof["integer_only"] else f"no: {proof['float_operators']} operators float"
     if proof["integer_only"] and proof["interface_operators"]:
         verdict = "inside; float input or output as asked"
@@ -83,6 +85,16 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
         kept = "kept" if proof["target"]["holds"] else "broken"
         rows.append((f"target {proof['target']['name']}", "", kept, "", proof["evidence"]))
     return rows + _edgetpu(edge)
+
+
+def _outputs(found: dict[str, Any]) -> tuple[str, str]:
+    """Return the distance of the worst output and of its worst channel."""
+    if found["sqnr_db"] is None:
+        return "as float", ""
+    before = "" if found["before"] is None else f", before {found['before']}"
+    worst = found["worst_channel_sqnr_db"]
+    channel = "" if worst is None else f"channel {found['worst_channel']}: {worst:.1f} dB"
+    return f"{found['sqnr_db']:.1f} dB{before}", channel
 
 
 def _parameters(edge: dict[str, Any]) -> str:

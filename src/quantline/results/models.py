@@ -8,7 +8,17 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from quantline.recipe import IoType, SchemeName
-from quantline.results.fields import Count, Hash, Index, Many, Part, Share, Some, Whole
+from quantline.results.fields import (
+    Count,
+    Hash,
+    Index,
+    Many,
+    Part,
+    Share,
+    Some,
+    Whole,
+)
+from quantline.results.outputs import MeasuredOutputs
 
 _LARGEST = 2.0**128 - 2.0**104  # of float32
 _SUM_DIGITS = 400  # numerator and denominator of an exact sum of float32 values have 150 at most
@@ -138,6 +148,7 @@ class Recipe(Part):
     size_bytes: Count
     versions: dict[str, str]
     keep_float: Many[Annotated[str, AfterValidator(_is_pattern)]] = Field(default=[])
+    measured: MeasuredOutputs | None = None  # older recipes have none
     search: Searched | None = None
     clipped: Many[ClippedTensor] = Field(default=[])
 

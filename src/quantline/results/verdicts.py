@@ -86,6 +86,7 @@ class Summary(Part):
     first: dict[str, Any] = Field(alias="float")
     int8: dict[str, Any]
     comparison: dict[str, Any]
+    outputs: dict[str, Any] | None = None  # older summaries have none
     integer_only: IntegerOnly
     edgetpu: dict[str, Any]
     gate: GateSummary

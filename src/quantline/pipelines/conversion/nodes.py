@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from quantline import recipe
+from quantline import recipe as parameters
 from quantline.contract import golden
 from quantline.quantization import quantize, source_of
+from quantline.quantization.output_check import enforce_outputs
 from quantline.ranges import RangeSet
 
 if TYPE_CHECKING:
@@ -25,11 +26,17 @@ def convert(
     made = quantize(
         float_model,
         RangeSet.from_dict(ranges),
-        recipe.check(recipe.Conversion, conversion),
+        parameters.check(parameters.Conversion, conversion),
         list(calibration_set["x"]),
-        source_of(float_import, recipe.check(recipe.Model, model)),
+        source_of(float_import, parameters.check(parameters.Model, model)),
     )
     return made.content, made.recipe
+
+
+def check_outputs(recipe: dict[str, Any], conversion: dict[str, Any]) -> None:
+    """Stop where an output is lost; the model and its recipe are kept."""
+    if parameters.check(parameters.Conversion, conversion).lost_outputs == "error":
+        enforce_outputs(recipe["measured"])
 
 
 def make_golden(int8_model: bytes, calibration_set: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node, pipeline
 
-from quantline.pipelines.conversion.nodes import convert, make_golden
+from quantline.pipelines.conversion.nodes import check_outputs, convert, make_golden
 
 
 def create_pipeline() -> Pipeline:
@@ -24,6 +24,7 @@ def create_pipeline() -> Pipeline:
                 ["int8_model", "recipe"],
                 name="convert",
             ),
+            node(check_outputs, ["recipe", "params:conversion"], None, name="check_outputs"),
             node(
                 make_golden,
                 ["int8_model", "calibration_set"],

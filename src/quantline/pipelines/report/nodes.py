@@ -21,6 +21,7 @@ def write_summary(
     edgetpu_compilation: dict[str, Any],
     edgetpu_run: dict[str, Any],
     gate: dict[str, Any],
+    recipe: dict[str, Any],
     manifest: dict[str, Any],
 ) -> tuple[dict[str, Any], bytes]:
     """Put the results together, print them as a table and draw them."""
@@ -31,7 +32,7 @@ def write_summary(
         "run": edgetpu_run,
     }
     summary = summarize(
-        float_metrics, int8_metrics, comparison, latency, integer_only, edgetpu, gate
+        float_metrics, int8_metrics, comparison, latency, integer_only, edgetpu, gate, recipe
     )
     # The table is worth more than rich's 80 columns.
     names = [each.name for each in fields(Finding)]

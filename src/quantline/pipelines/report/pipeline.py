@@ -24,6 +24,7 @@ def create_pipeline() -> Pipeline:
                     "edgetpu_compilation",
                     "edgetpu_run",
                     "gate",
+                    "recipe",
                     "manifest",
                 ],
                 ["summary", "summary_plot"],

@@ -1,0 +1,147 @@
+"""The cause of a lost or noisy output: which layer's error makes it, and what that layer does.
+
+The layer is found by measurement, see :mod:`.effects`: its error alone, in a model that is float
+elsewhere, does to the output what was seen. What it does is then read from the graph around it and
+from the ranges of the tensors there, whatever lies between, such as a RESHAPE.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from quantline.quantization.causes_of_function import rounding, steep_function
+from quantline.quantization.causes_of_range import channels, join, offset, outliers
+from quantline.quantization.effects import Target, effects
+from quantline.quantization.layer_name import layer_of
+from quantline.quantization.output_noise import rounded
+from quantline.quantization.surroundings import Found, Surroundings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from quantline.quantization.effects import Effect
+    from quantline.quantization.output_loss import Loss
+    from quantline.quantization.output_noise import OutputNoise
+    from quantline.quantization.output_parts import Parts
+    from quantline.ranges import Values
+    from quantline.tflite import Graph
+
+SAMPLES = 8
+"""On how many samples a cause is looked for."""
+_ENOUGH = 0.5  # of what was lost, which one layer's error has to account for
+_NEAR = 0.8  # of the largest effect: the first layer that has it is the cause
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why an output is lost or noisy.
+
+    Attributes:
+        kind: ``join``, ``mask``, ``constant``, ``channels``, ``steep``, ``rounding`` or
+            ``outliers``; ``layer`` where one layer is at fault and nothing more is known, ``many``
+            where none is.
+        operator: The type of the operator that is named.
+        tensor: Its output's index in the float model.
+        name: That tensor's name.
+        layer: The layer of the original model that the name tells of; None where it tells of none.
+        share: How much of the loss that layer's error alone makes, from 0 to 1; measured.
+        found: What is wrong there, as the rest of a sentence.
+        remedy: What to do about it, as sentences.
+    """
+
+    kind: str
+    operator: str
+    tensor: int
+    name: str
+    layer: str | None
+    share: float
+    found: str
+    remedy: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self)
+
+
+def diagnose(
+    float_model: bytes,
+    quantized: bytes,
+    graphs: tuple[Graph, Graph],
+    target: tuple[int, Parts, OutputNoise, Loss],
+    samples: Sequence[Values],
+) -> Cause | None:
+    """Find the cause of what is lost of a tensor.
+
+    Args:
+        float_model: The float ``.tflite`` file's bytes.
+        quantized: What was made of it.
+        graphs: Both as graphs.
+        target: The tensor of the float model, where its values come from, its noise and its loss.
+        samples: As the float model takes them.
+
+    Returns:
+        The cause; None where the two models have no layer in common.
+    """
+    before, after = graphs
+    index, parts, noise, loss = target
+    places = np.unique(np.linspace(0, len(samples) - 1, SAMPLES).round().astype(int))
+    some = [samples[each] for each in places]
+    measured = effects(float_model, quantized, before, after, [Target(index, parts)], some)
+    if not measured:
+        return None
+    shares = [_share(each, noise, loss) for each in measured]
+    largest = max(shares)
+    at = next(place for place, share in enumerate(shares) if share >= _NEAR * largest)
+    ranges = {each.tensor: (each.low, each.high) for each in measured}
+    look = Surroundings(float_model, before, after, ranges, some)
+    suspect = measured[at].tensor
+    kind, named, found, remedy = _explain(look, suspect, largest)
+    tensor = before.main.tensors[named]
+    maker = look.by.get(named)
+    return Cause(
+        kind,
+        "INPUT" if maker is None else maker.type,
+        named,
+        tensor.name,
+        layer_of(tensor.name),
+        rounded(shares[at]),
+        found,
+        remedy,
+    )
+
+
+def _share(effect: Effect, noise: OutputNoise, loss: Loss) -> float:
+    """Return how much of the noise in what is lost, or noisy, one layer's error makes."""
+    groups, whole = effect.groups[0], noise.groups
+    bad = loss.bad(noise)
+    per_value = whole.noise[bad] / np.maximum(whole.count[bad], 1)
+    own = groups.noise[bad] / np.maximum(groups.count[bad], 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = np.where(per_value > 0, np.minimum(own / per_value, 1), 0)
+    return float(shares.mean()) if shares.size else 0.0
+
+
+def _explain(look: Surroundings, suspect: int, share: float) -> Found:
+    if share < _ENOUGH:
+        found = (
+            f"no single layer makes half of it; the largest part, {share:.0%}, comes from "
+            f"{look.name(suspect)}"
+        )
+        return "many", suspect, found, _GENERAL
+    rules: tuple[Callable[[Surroundings, int], Found | None], ...] = (
+        join, offset, steep_function, rounding, channels, outliers,
+    )  # fmt: skip
+    for rule in rules:
+        explained = rule(look, suspect)
+        if explained is not None:
+            return explained
+    return "layer", suspect, "its own quantization makes it, and why is not known", _GENERAL
+
+
+_GENERAL = (
+    "Try 'conversion.ranges.method: auto' or 'conversion.scheme: int16x8', or leave that layer in "
+    "float: 'conversion.scheme: int8_float_fallback' with 'conversion.keep_float'"
+)

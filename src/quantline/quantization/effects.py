@@ -1,0 +1,205 @@
+"""How far each layer's own quantization error moves the outputs of a model.
+
+One layer at a time: the float model is run on, from a layer's output, with the values that the
+quantized layer gives for the float model's inputs to it, and everything else stays float. What the
+outputs are then off by is that layer's doing alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from quantline.quantization.link import link
+from quantline.quantization.output_noise import Groups, OutputNoise
+from quantline.tflite import Runtime, with_outputs
+from quantline.tflite.given import with_tensors_given
+from quantline.tflite.port import Port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from quantline.quantization.link import Link
+    from quantline.quantization.output_parts import Parts
+    from quantline.ranges import Values
+    from quantline.tflite import Graph
+
+_AT_ONCE_BYTES = 1 << 28  # of float activations that are held at a time
+_REAL = Port(0, "", (), np.dtype(np.float32), 0.0, 0)
+# A tensor of the float model, and for each sample its values in float and of its layer alone.
+_Own = tuple[int, list[tuple[np.ndarray, np.ndarray]]]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A tensor whose error is of interest.
+
+    Attributes:
+        tensor: Its index in the float model's main subgraph.
+        parts: Where its values come from.
+    """
+
+    tensor: int
+    parts: Parts
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What one layer's error does to the targets.
+
+    Attributes:
+        tensor: The layer's output, or an input of the model: its index in the float model.
+        groups: The noise at each target, by its parts and channels.
+        low: The least float value of the layer's output.
+        high: The largest.
+    """
+
+    tensor: int
+    groups: tuple[Groups, ...]
+    low: float
+    high: float
+
+
+def effects(
+    float_model: bytes,
+    quantized: bytes,
+    before: Graph,
+    after: Graph,
+    targets: Sequence[Target],
+    samples: Sequence[Values],
+) -> list[Effect]:
+    """Measure the effect of every layer that both models have, and of each quantized input.
+
+    Args:
+        float_model: The float ``.tflite`` file's bytes.
+        quantized: What was made of it.
+        before: The float model as a graph.
+        after: The quantized one.
+        targets: What is looked at; tensors of the float model.
+        samples: As the float model takes them; a few will do.
+    """
+    links = link(before, after)
+    original = Runtime(with_outputs(float_model, [each.tensor for each in targets]))
+    expected = [run_real(original, values) for values in samples]
+    some_at_once = batches(links, 2 * max(len(samples), 1))
+    each_own = chain(
+        _inputs(quantized, before, samples),
+        *(
+            _own_values(float_model, quantized, after, links, some, samples)
+            for some in some_at_once
+        ),
+    )
+    return [_run_on(float_model, *own, targets, samples, expected) for own in each_own]
+
+
+def _own_values(
+    float_model: bytes,
+    quantized: bytes,
+    after: Graph,
+    links: Sequence[Link],
+    some: Sequence[Link],
+    samples: Sequence[Values],
+) -> Iterator[_Own]:
+    """Yield layers' outputs, with their values in float and of the quantized layer alone."""
+    fed = read_by(some, links, after)
+    seen = list({each.before.index: each for each in (*some, *fed)}.values())
+    original = Runtime(with_outputs(float_model, [each.before.index for each in seen]))
+    outputs = [each.after.index for each in some]
+    alone = Runtime(with_tensors_given(quantized, [each.after.index for each in fed], outputs))
+    rows: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in some]
+    for values in samples:
+        real = dict(
+            zip((each.before.index for each in seen), run_real(original, values), strict=True)
+        )
+        own = run_real(alone, (*values, *(real[each.before.index] for each in fed)))
+        for row, each, value in zip(rows, some, own, strict=True):
+            row.append((real[each.before.index], value))
+    for each, row in zip(some, rows, strict=True):
+        yield each.before.index, row
+
+
+def _inputs(quantized: bytes, before: Graph, samples: Sequence[Values]) -> Iterator[_Own]:
+    """Yield the quantized inputs, with their values as integers can hold them."""
+    ports = Runtime(quantized).inputs
+    for at, (index, port) in enumerate(zip(before.main.inputs, ports, strict=True)):
+        if port.scale:
+            yield (
+                index,
+                [(each[at], port.dequantize(port.quantize(each[at]))) for each in samples],
+            )
+
+
+def _run_on(
+    float_model: bytes,
+    index: int,
+    rows: Sequence[tuple[np.ndarray, np.ndarray]],
+    targets: Sequence[Target],
+    samples: Sequence[Values],
+    expected: Sequence[Sequence[np.ndarray]],
+) -> Effect:
+    """Run the float model on from one tensor, on the values that its quantized layer gives."""
+    behind = [each.tensor for each in targets if each.tensor != index]
+    runtime = Runtime(with_tensors_given(float_model, [index], behind)) if behind else None
+    sums = [
+        OutputNoise(_REAL, value.shape, target.parts.places, is_vector=True)
+        for value, target in zip(expected[0], targets, strict=True)
+    ]
+    for values, (_, own), wanted in zip(samples, rows, expected, strict=True):
+        found = iter([] if runtime is None else run_real(runtime, (*values, own)))
+        for each, target, want in zip(sums, targets, wanted, strict=True):
+            each.add(want, own if target.tensor == index else next(found))
+    return Effect(
+        index,
+        tuple(each.groups for each in sums),
+        min(float(real.min(initial=np.inf)) for real, _ in rows),
+        max(float(real.max(initial=-np.inf)) for real, _ in rows),
+    )
+
+
+def run_real(runtime: Runtime, values: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Run a model on real values, quantizing at the edges; return its outputs' real values."""
+    runtime.reset()
+    pairs = zip(runtime.inputs, values, strict=True)
+    runtime.set(*(port.quantize(value) for port, value in pairs))
+    runtime.invoke()
+    pairs = zip(runtime.outputs, runtime.get(), strict=True)
+    return [port.dequantize(value) for port, value in pairs]
+
+
+def read_by(some: Sequence[Link], links: Sequence[Link], after: Graph) -> list[Link]:
+    """Return the linked tensors that layers read, be it through operators that are not linked."""
+    linked = {each.after.index: each for each in links}
+    makers = {index: each for each in after.main.operators for index in each.outputs}
+    found: dict[int, Link] = {}
+    waiting = [each.operator for each in some]
+    for operator in waiting:  # grows while it is walked
+        for index in operator.inputs:
+            if index in linked:
+                found[index] = linked[index]
+            elif index in makers:
+                waiting.append(makers[index])
+    return [found[index] for index in sorted(found)]
+
+
+def batches(links: Sequence[Link], copies: int = 1) -> Iterator[list[Link]]:
+    """Split layers into runs of neighbours whose float outputs are together not too large.
+
+    Args:
+        links: The layers.
+        copies: How many times an output is kept.
+    """
+    some: list[Link] = []
+    most = _AT_ONCE_BYTES // copies
+    room = most
+    for each in links:
+        size = each.before.size * 4
+        if some and size > room:
+            yield some
+            some, room = [], most
+        some.append(each)
+        room -= size
+    if some:
+        yield some

@@ -1,0 +1,113 @@
+"""What an output is joined of: which value of it comes from which tensor.
+
+Joins, reshapes, slices and the like move values without changing them. Behind any number of them,
+each value of an output is one value of a tensor that an operator has computed. Which, is found by
+running the model on marks in place of these tensors' values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from quantline.quantization.output_noise import NOWHERE
+from quantline.tflite import Runtime
+from quantline.tflite.given import with_tensors_given
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from quantline.ranges import Values
+    from quantline.tflite import Graph, Operator
+
+MOVES = {
+    "BATCH_TO_SPACE_ND", "BROADCAST_TO", "CONCATENATION", "DEPTH_TO_SPACE", "EXPAND_DIMS", "GATHER",
+    "GATHER_ND", "MIRROR_PAD", "PACK", "PAD", "PADV2", "RESHAPE", "RESIZE_NEAREST_NEIGHBOR",
+    "REVERSE_V2", "SLICE", "SPACE_TO_BATCH_ND", "SPACE_TO_DEPTH", "SPLIT", "SPLIT_V", "SQUEEZE",
+    "STRIDED_SLICE", "TILE", "TRANSPOSE", "UNPACK",
+}  # fmt: skip
+"""Operators whose outputs hold values of their inputs, unchanged."""
+_JOINS = {"CONCATENATION", "PACK"}
+_DATA = {"SPLIT": (1,)}  # which operands hold the values; elsewhere the first
+# Exact in float32, none that a model is likely to hold, and 0 once it is cast to an index.
+_MARK = -1.0 / 1024
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Where the values of a tensor come from.
+
+    Attributes:
+        sources: Tensors that operators have computed, or inputs of the model.
+        places: array of the tensor's shape, int: the position in ``sources`` that each value comes
+            from; -1 for a constant, such as what is padded with.
+    """
+
+    sources: tuple[int, ...]
+    places: np.ndarray
+
+
+def moved(operator: Operator) -> tuple[int, ...]:
+    """Return the tensors whose values an operator moves; none if it computes something."""
+    if operator.type not in MOVES:
+        return ()
+    if operator.type in _JOINS:
+        return operator.inputs
+    return tuple(operator.inputs[at] for at in _DATA.get(operator.type, (0,)))
+
+
+def makers(graph: Graph) -> dict[int, Operator]:
+    """Return the operator of the main subgraph that gives each tensor."""
+    return {index: each for each in graph.main.operators for index in each.outputs}
+
+
+def sources_of(graph: Graph, index: int, by: Mapping[int, Operator]) -> list[int]:
+    """Return the tensors that a tensor's values come from, unchanged; constants are left out.
+
+    Args:
+        graph: The model.
+        index: A tensor of its main subgraph.
+        by: What :func:`makers` gave.
+    """
+    waiting, found = [index], []
+    for each in waiting:  # grows while it is walked
+        behind = moved(by[each]) if each in by else ()
+        if behind:
+            waiting += [one for one in behind if one not in waiting]
+        elif graph.main.tensors[each].constant is None:
+            found.append(each)
+    return found
+
+
+def parts_of(
+    model: bytes, graph: Graph, tensors: Sequence[int], sample: Values
+) -> dict[int, Parts]:
+    """Return where the values of some tensors come from.
+
+    Args:
+        model: A float ``.tflite`` file's bytes.
+        graph: The same as a graph.
+        tensors: Tensors of its main subgraph.
+        sample: One sample as the model takes it: sizes may depend on it.
+    """
+    by = makers(graph)
+    found: dict[int, Parts] = {}
+    for index in tensors:
+        sources = sources_of(graph, index, by)
+        if len(sources) < 2 or any(graph.main.tensors[each].dtype != "float32" for each in sources):
+            found[index] = Parts(tuple(sources), np.zeros((), int))
+            continue
+        runtime = Runtime(with_tensors_given(model, sources, [index]))
+        marks = [
+            np.full(port.shape, (place + 1) * _MARK, np.float32)
+            for place, port in enumerate(runtime.inputs[len(sample) :])
+        ]
+        runtime.set(*sample, *marks)
+        runtime.invoke()
+        places = np.rint(runtime.get()[0] / _MARK).astype(int) - 1
+        known = (places >= 0) & (places < len(sources))
+        exact = runtime.get()[0] == ((places + 1) * _MARK).astype(np.float32)
+        found[index] = Parts(tuple(sources), np.where(known & exact, places, NOWHERE))
+    return found

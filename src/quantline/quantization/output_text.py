@@ -1,0 +1,143 @@
+"""What was measured of a model's outputs, as text for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from quantline.errors import first_few
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SHOWN = 5
+
+
+def lines(measured: Mapping[str, Any]) -> list[str]:
+    """Return a line for each of the first outputs, or one that says why there are none.
+
+    Args:
+        measured: What :func:`quantline.quantization.measured_outputs.measure_outputs` gave.
+    """
+    outputs = measured["outputs"]
+    if outputs is None:
+        return [measured["reason"]]
+    found = [line(each) for each in outputs[:_SHOWN]]
+    if len(outputs) > _SHOWN:
+        found.append(f"and {len(outputs) - _SHOWN} more, in the recipe")
+    found[-1] += f"; measured on {_counted(measured['samples'], 'sample')}, XNNPACK"
+    return found
+
+
+def line(output: Mapping[str, Any]) -> str:
+    """Return the figures of one output."""
+    text = f"{_heading(output)}'{output['name']}': {_error(output)}"
+    before = output["before"]
+    if before is not None:
+        text += f", before {before['operator']} {_error(before)}"
+    shown = output if before is None else before
+    worst = shown["worst_channel"]
+    if shown["channels"] > 1 and worst is not None:
+        text += f"; worst of {shown['channels']} channels: {worst['channel']}, {_error(worst)}"
+    return text
+
+
+def _heading(output: Mapping[str, Any]) -> str:
+    verdict = output["verdict"]
+    return "" if verdict is None else f"{verdict.upper()}: "
+
+
+def _error(figures: Mapping[str, Any]) -> str:
+    if figures["rms_error"] is None:
+        return "no value"
+    if not figures["largest_error"]:
+        return "exact"
+    relative, ratio = figures["relative_error"], figures["sqnr_db"]
+    if relative is None:
+        return f"error {figures['rms_error']:.3g} where float is 0"
+    return f"error {_percent(relative)} ({ratio:.1f} dB)"
+
+
+def _percent(share: float) -> str:
+    return f"{share:.2%}" if share < 0.1 else f"{share:.0%}"
+
+
+def failures(measured: Mapping[str, Any], verdict: str) -> list[str]:
+    """Return a sentence for each output with a verdict: what of it is lost, or how noisy it is.
+
+    Args:
+        measured: What :func:`quantline.quantization.measured_outputs.measure_outputs` gave.
+        verdict: ``lost`` or ``noisy``.
+    """
+    return [
+        f"the output '{each['name']}' {describe_loss(each)}{_because(each['cause'])}"
+        for each in measured["outputs"] or ()
+        if each["verdict"] == verdict
+    ]
+
+
+def remedies(measured: Mapping[str, Any], verdict: str) -> list[str]:
+    """Return what to do about the outputs with a verdict, each remedy once."""
+    causes = [each["cause"] for each in measured["outputs"] or () if each["verdict"] == verdict]
+    return list(dict.fromkeys(each["remedy"] for each in causes if each is not None))
+
+
+def _because(cause: Mapping[str, Any] | None) -> str:
+    if cause is None:
+        return ", and the two models have no layer in common to find the cause by"
+    if cause["kind"] == "many":
+        return f"; {cause['found']}"
+    return f"; measured, {cause['share']:.0%} of that comes of one place: {cause['found']}"
+
+
+def describe_loss(output: Mapping[str, Any]) -> str:
+    """Return what of an output is lost, as the rest of a sentence."""
+    before = output["before"]
+    verdicts = [each["loss"]["verdict"] for each in (output, before) if each is not None]
+    if output["verdict"] == "noisy" or verdicts[0] != "lost":
+        shown = output if before is None else before
+    else:
+        shown = output
+    where = f" before its {shown['operator']}" if shown is not output else ""
+    loss = shown["loss"]
+    if output["verdict"] == "noisy":
+        return _noise(shown, where)
+    if loss["not_finite"]:
+        return f"holds values{where} that are not finite, where the float model's are"
+    if loss["constant"]:
+        return f"is constant{where} in the quantized model, where the float model's varies"
+    parts = [f"'{each.split(';')[0]}'" for each in loss["lost_parts"]]
+    if parts:
+        return (
+            f"is constant{where} in what comes from {first_few(parts, 3)}, where the float model's "
+            "varies"
+        )
+    kinds = [
+        f"{loss[f'{kind}_channels']} {kind}"
+        for kind in ("constant", "saturated")
+        if loss[f"{kind}_channels"]
+    ]
+    numbers = first_few([str(each) for each in loss["first_lost"]], 5)
+    return (
+        f"has {' and '.join(kinds)} of {loss['varying_channels']} channels{where} that vary in the "
+        f"float model: {numbers}"
+    )
+
+
+def _noise(shown: Mapping[str, Any], where: str) -> str:
+    loss, share = shown["loss"], shown["error_to_variation"]
+    parts = [f"'{each.split(';')[0]}'" for each in loss["noisy_parts"]]
+    if share is not None and share > 0.5:
+        return f"is off{where} by {share:.0%} of what it varies by"
+    if parts:
+        return (
+            f"is off{where}, in what comes from {first_few(parts, 3)}, by more than half of "
+            "what that varies by"
+        )
+    return (
+        f"is off{where} by more than half of what it varies by in {loss['noisy_channels']} of "
+        f"{loss['varying_channels']} channels"
+    )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

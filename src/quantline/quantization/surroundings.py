@@ -1,0 +1,106 @@
+"""What can be asked about a float model around one of its layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from quantline.quantization.effects import run_real
+from quantline.quantization.layer_name import layer_of
+from quantline.quantization.output_parts import MOVES, makers
+from quantline.tflite import Runtime, with_outputs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from quantline.ranges import Values
+    from quantline.tflite import Graph, Operator
+
+LINEAR = {
+    "FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "BATCH_MATMUL", "SUM", "MEAN", "SQUARE",
+    "SQUARED_DIFFERENCE", "AVERAGE_POOL_2D",
+}  # fmt: skip
+"""Operators that sum, and those that are sums of squares."""
+BETWEEN = MOVES | {"ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "NEG", "ABS", "RELU", "RELU6"}
+"""Operators that leave values as they are but for a shift, a factor or a limit."""
+
+Found = tuple[str, int, str, str]
+"""A cause: its kind, the tensor that is named, what was found and what to do about it."""
+
+
+class Surroundings:
+    """What can be asked about the float model around a layer.
+
+    Attributes:
+        graph: The float model.
+        by: The operator that gives each tensor.
+        readers: The operators that read each tensor.
+    """
+
+    def __init__(
+        self,
+        model: bytes,
+        graph: Graph,
+        after: Graph,
+        ranges: dict[int, tuple[float, float]],
+        samples: Sequence[Values],
+    ) -> None:
+        self.graph, self.by = graph, makers(graph)
+        self._model, self._ranges, self._samples = model, ranges, samples
+        self.readers: dict[int, list[Operator]] = {}
+        for operator in graph.main.operators:
+            for index in operator.inputs:
+                self.readers.setdefault(index, []).append(operator)
+        self.is_int16 = any(tensor.dtype == "int16" for tensor in after.main.tensors)
+
+    def name(self, index: int) -> str:
+        """Return how to call a tensor: by its layer, where its name tells of one."""
+        name = self.graph.main.tensors[index].name
+        return f"'{layer_of(name) or name.split(';')[0]}'"
+
+    def range(self, index: int) -> tuple[float, float]:
+        """Return the least and the largest value of a tensor, a constant or not."""
+        tensor = self.graph.main.tensors[index]
+        if index not in self._ranges:
+            values = (
+                [self.values(index)] if tensor.constant is None else [np.asarray(tensor.values())]
+            )
+            self._ranges[index] = (
+                min(float(each.min(initial=np.inf)) for each in values),
+                max(float(each.max(initial=-np.inf)) for each in values),
+            )
+        return self._ranges[index]
+
+    def width(self, index: int) -> float:
+        """Return how wide a tensor's range is, with the zero that it has to hold."""
+        low, high = self.range(index)
+        return max(high, 0.0) - min(low, 0.0)
+
+    def values(self, index: int) -> np.ndarray:
+        """Return a tensor's values over the samples, of shape (n_samples, ...)."""
+        at = self.graph.main.inputs.index(index) if index in self.graph.main.inputs else None
+        if at is not None:
+            return np.stack([each[at] for each in self._samples])
+        runtime = Runtime(with_outputs(self._model, [index]))
+        return np.stack([run_real(runtime, each)[0] for each in self._samples])
+
+    def is_float(self, index: int) -> bool:
+        """Return True for a tensor of floats that is there."""
+        return index >= 0 and self.graph.main.tensors[index].dtype == "float32"
+
+    def ahead(self, index: int, wanted: set[str], through: set[str]) -> Operator | None:
+        """Return the first operator of these types that a tensor reaches through others."""
+        waiting = [index]
+        for each in waiting:  # grows while it is walked
+            for operator in self.readers.get(each, ()):
+                if operator.type in wanted and _takes(operator, each):
+                    return operator
+                if operator.type in through:
+                    waiting += [one for one in operator.outputs if one not in waiting]
+        return None
+
+
+def _takes(operator: Operator, index: int) -> bool:
+    """Return True unless a division only takes the tensor as what it divides."""
+    return operator.type != "DIV" or operator.inputs[1] == index
