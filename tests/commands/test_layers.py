@@ -29,13 +29,16 @@ def test_the_table_is_what_the_library_found(pair: Any, plain: Any) -> None:
     title, _, headings, *rows = done.out.splitlines()
     assert title.startswith(f"{len(expected)} of {len(expected)} layers compared on 16 samples")
     assert headings.split() == [
-        "in", "all", "own", "saturated", "float", "min", "float", "max", "int", "min", "int",
-        "max", "type", "tensor",
+        "effect", "in", "all", "worst", "own", "constant", "saturated", "float", "min", "float",
+        "max", "int", "min", "int", "max", "type", "tensor",
     ]  # fmt: skip
     for row, each in zip(rows, expected, strict=True):
         cells = row.split()
-        assert cells[0] == f"{each.sqnr_db:.1f}"
-        assert cells[1] == f"{each.own_sqnr_db:.1f}"
+        assert each.effect is not None
+        assert cells[0] == f"{each.effect:.2%}"
+        assert cells[1] == f"{each.sqnr_db:.1f}"
+        assert cells[2] == f"{each.worst_channel_sqnr_db:.1f}"
+        assert cells[3] == f"{each.own_sqnr_db:.1f}"
         assert cells[-2:] == [each.type, each.name]
 
 
@@ -60,7 +63,8 @@ def test_the_worst_by_either_measure(pair: Any, by: str, key: str) -> None:
 def test_a_model_and_itself_are_exact(pair: Any, plain: Any) -> None:
     (pair.folder / "int8.tflite").write_bytes(plain.float_tflite)
     rows = pair.give(*GIVE).out.splitlines()[3:]
-    assert {tuple(row.split()[:3]) for row in rows} == {("exact", "exact", "0")}
+    cells = {tuple(row.split()[:6]) for row in rows}
+    assert cells == {("0.00%", "exact", "exact", "exact", "0", "0")}
     as_json = pair.give(*GIVE, "--json").json["layers"]
     assert {each["sqnr_db"] for each in as_json} == {None}
 

@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from tests.conftest import calibrated, public_convert, public_quantize
+from tests.graphs import convert, normal
 from tests.quantization.architectures import architecture
 
 from quantline.contract.layers import LayerError, compare_layers
 from quantline.contract.noise import sqnr_db
 from quantline.errors import InputMismatch, ModelsUnrelated
-from quantline.quantization import effects, litert_backend
+from quantline.quantization import effects, litert_backend, tensorflow_backend
 from quantline.quantization.link import layer_outputs, link
+from quantline.ranges import record
 from quantline.tflite import Runtime, read
 from quantline.tflite.edit import pack
 from quantline.tflite.graph import parse
@@ -89,8 +91,9 @@ def test_the_models_output_is_measured_as_it_comes_out(
 
 
 def test_the_worst_comes_first(plain_errors: tuple[LayerError, ...]) -> None:
-    ratios = [each.sqnr_db for each in plain_errors]
-    assert ratios == sorted(ratios)
+    sizes = [each.effect for each in plain_errors]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] > 0
 
 
 def test_a_layer_alone_is_given_the_float_models_values(
@@ -266,3 +269,63 @@ RATIOS = {
 @pytest.mark.parametrize(("signal", "noise", "expected"), RATIOS.values(), ids=RATIOS)
 def test_the_ratio(signal: float, noise: float, expected: float) -> None:
     assert sqnr_db(signal, noise) == pytest.approx(expected)
+
+
+def test_a_model_of_any_batch_is_compared_like_one_of_a_single_sample(plain: Any) -> None:
+    any_batch = public_convert(plain.saved_model_any_batch)
+    quantized = public_quantize(plain.saved_model_any_batch, plain.samples)
+    assert read(any_batch).main.tensors[read(any_batch).main.inputs[0]].shape[0] == -1
+    errors = compare_layers(any_batch, quantized, list(plain.samples[:4]))
+    assert len(errors) == len(layer_outputs(read(plain.float_tflite)))
+    assert min(each.sqnr_db for each in errors) > 15
+
+
+def test_a_join_shows_the_channels_that_it_lost(tf: Any) -> None:
+    """Its ratio alone is that of a sound layer."""
+    first, second = normal(16, 4, scale=100.0), normal(16, 8, seed=1, scale=0.25)
+
+    def join(x: Any) -> Any:
+        return tf.concat([tf.nn.relu(x @ first), tf.sigmoid(x @ second)], -1)
+
+    model, samples = convert(join, (1, 16)), list(normal(20, 1, 16))
+    ranges = record(model, samples)
+    bounds = {each.index: (each.min, each.max) for each in ranges.tensors}
+    quantized = tensorflow_backend.quantize(model, bounds, "int8", "int8", "int8")
+    errors = compare_layers(model, quantized, samples)
+    (joined,) = (each for each in errors if each.type == "CONCATENATION")
+    assert joined.sqnr_db > 40
+    assert (joined.channels, joined.constant_channels) == (12, 8)
+    assert joined.worst_channel in range(4, 12)
+    assert joined.worst_channel_sqnr_db == pytest.approx(0, abs=1)
+    assert joined == errors[0]
+
+
+def test_the_effect_is_what_the_outputs_are_off_by_in_a_model_that_is_float_elsewhere(
+    tf: Any,
+) -> None:
+    """Two layers in numpy: the first one's own error, and the second one in float."""
+    first, second = normal(16, 8, scale=0.5), normal(8, 4, seed=1)
+
+    def two(x: Any) -> Any:
+        return tf.nn.relu(x @ first) @ second
+
+    model, samples = convert(two, (1, 16)), normal(8, 1, 16)
+    bounds = {each.index: (each.min, each.max) for each in record(model, samples).tensors}
+    quantized = tensorflow_backend.quantize(model, bounds, "int8", "int8", "int8")
+    errors = compare_layers(model, quantized, list(samples))
+    (hidden,) = (each for each in errors if each.channels == 8)
+    tensors = read(quantized).main.tensors
+
+    def rounded(values: np.ndarray, index: int) -> np.ndarray:
+        quantization = tensors[index].quantization
+        scale, zero_point = quantization.scales[0], quantization.zero_points[0]
+        whole = np.clip(np.round(values / scale) + zero_point, -128, 127)
+        return np.asarray((whole - zero_point) * scale)
+
+    source, weights = read(quantized).main.operators[0].inputs[:2]
+    x = samples[:, 0]
+    own = rounded(x, source) @ tensors[weights].real_values().T
+    own = rounded(np.maximum(own, 0), hidden.tensor)
+    expected = np.maximum(x @ first, 0) @ second
+    shares = np.square(own @ second - expected).mean(0) / expected.var(0)
+    assert hidden.effect == pytest.approx(np.sqrt(shares.mean()), rel=0.05)

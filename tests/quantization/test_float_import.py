@@ -10,7 +10,6 @@ from tests.conftest import public_convert
 
 from quantline import recipe
 from quantline.errors import (
-    ImportMismatch,
     InputMismatch,
     ModelAlreadyQuantized,
     ModelNotFound,
@@ -131,13 +130,16 @@ def test_files_that_are_no_model(tmp_path: Path) -> None:
         imported(tmp_path, samples)
 
 
-def test_a_model_whose_outputs_cannot_be_compared(keras: Any, plain: Any, tmp_path: Path) -> None:
+def test_nan_of_the_original_is_agreement_and_its_first_operator_is_named(
+    keras: Any, plain: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "model.keras"
     inputs = keras.Input((10, 10, 3))
     roots = keras.ops.sqrt(keras.layers.Flatten()(inputs))  # NaN for the negative samples
     keras.Model(inputs, keras.layers.Dense(2)(roots)).save(path)
-    with pytest.raises(ImportMismatch, match="disagree"):
-        imported(path, plain.samples)
+    parity = imported(path, plain.samples).about["parity"]
+    assert parity["not_finite"] == [0, 1, 2, 3]
+    assert "4 of 4 samples (0, 1, 2, 3); first in operator 0 SQRT" in caplog.text
 
 
 def test_a_model_with_gradients_of_its_own(keras: Any, tmp_path: Path) -> None:

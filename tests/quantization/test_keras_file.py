@@ -195,13 +195,6 @@ def test_a_damaged_h5_file(plain: Trained, tmp_path: Path, keep: int) -> None:
         convert(path)
 
 
-def test_hdf5_under_another_suffix(plain: Trained, tmp_path: Path) -> None:
-    path = save(plain.keras, tmp_path / "m.h5").rename(tmp_path / "m.keras")
-    with pytest.raises(ModelUnreadable, match="HDF5") as caught:
-        convert(path)
-    assert "'.h5'" in caught.value.remedy
-
-
 @SUFFIXES
 @pytest.mark.parametrize("generation", [2, 3])
 def test_a_layer_that_keras_does_not_know(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -123,3 +124,48 @@ def test_texts_belong_outside(tmp_path: Path, tf: Any) -> None:
     with pytest.raises(ModelUnsupported, match="real numbers") as caught:
         run_and_convert("saved_model", str(tmp_path), None, SEQUENCES[:, 0])
     assert "text" in caught.value.remedy
+
+
+def test_an_hdf5_file_under_the_suffix_of_keras_3(tmp_path: Path, keras: Any) -> None:
+    model = keras.Sequential([keras.Input((4,), name="x"), keras.layers.Dense(3)])
+    with warnings.catch_warnings(action="ignore"):  # Keras calls the format legacy
+        model.save(tmp_path / "m.h5")
+    path = (tmp_path / "m.h5").rename(tmp_path / "m.keras")
+    converted = run_and_convert("keras", str(path), None, SEQUENCES[:, 0])
+    expected = np.asarray(model(SEQUENCES[:, 0]))
+    assert _difference(converted.content, "x", SEQUENCES[:, 0], expected) < 1e-5
+
+
+def test_variables_that_a_layer_assigns_are_named(tmp_path: Path, keras: Any) -> None:
+    sequence = keras.Input(batch_shape=(1, 5, 4), name="sequence")
+    gru = keras.layers.GRU(3, stateful=True, name="keeper")
+    keras.Model(sequence, keras.layers.Dense(2)(gru(sequence))).save(tmp_path / "m.keras")
+    with pytest.raises(ModelUnsupported, match="assigns variables") as caught:
+        run_and_convert("keras", str(tmp_path / "m.keras"), None, SEQUENCES)
+    assert "keeper" in caught.value.found
+    assert "return_state" in caught.value.remedy
+
+
+def test_variables_that_a_saved_model_assigns_are_named(tmp_path: Path, tf: Any) -> None:
+    module = tf.Module()
+    module.level = tf.Variable(tf.zeros(4), name="level")
+    module.weight = tf.Variable(tf.ones(4), name="weight")
+
+    def smooth(x: Any) -> dict[str, Any]:
+        return {"y": module.level.assign(0.5 * module.level + module.weight * x[0])}
+
+    spec = tf.TensorSpec((1, 4), tf.float32, name="x")
+    signature = tf.function(smooth).get_concrete_function(x=spec)
+    tf.saved_model.save(module, str(tmp_path), signatures=signature)
+    with pytest.raises(ModelUnsupported, match="assigns variables") as caught:
+        run_and_convert("saved_model", str(tmp_path), None, SEQUENCES[:, 0])
+    assert "'level'" in caught.value.found
+    assert "weight" not in caught.value.found
+
+
+def test_a_table_is_no_computation(tmp_path: Path, keras: Any) -> None:
+    table = keras.layers.IntegerLookup(vocabulary=[3, 5], output_mode="one_hot")
+    integers = keras.Input((1,), name="x", dtype="int32")
+    keras.Model(integers, keras.layers.Dense(2)(table(integers))).save(tmp_path / "m.keras")
+    with pytest.raises(ModelUnsupported, match="table"):
+        run_and_convert("keras", str(tmp_path / "m.keras"), None, np.full((2, 1), 3, np.int32))

@@ -29,6 +29,7 @@ _SPOKEN: tuple[tuple[str, str], ...] = (
     (r"Set 'model\.path'", "Check the path"),
     (r"(?i:set) 'model\.allow_lambda' to true", "add '--allow-lambda'"),
     (r"(?i:set) 'model\.allow_unsafe' to true", "add '--allow-unsafe'"),
+    (r"'model\.custom_objects'", "'--custom-objects'"),
     (r"'limits\.(load_s|memory_gib)'", r"'--\1'"),
     (r"; if you trust it, raise 'limits\.\w+'", ""),
     (r"Set '(conversion|model)\.", r"Give '\1."),

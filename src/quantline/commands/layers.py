@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from quantline.contract.layers import LayerError
 
 _TIMEOUT_S = 1800
-_RATIOS = {"total": "sqnr_db", "own": "own_sqnr_db"}
+_RATIOS = {"effect": None, "total": "sqnr_db", "own": "own_sqnr_db"}
 
 
 @click.command("layers", cls=Command)
@@ -32,8 +32,9 @@ _RATIOS = {"total": "sqnr_db", "own": "own_sqnr_db"}
 )  # fmt: skip
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Show only the N worst.")
 @click.option(
-    "--by", type=click.Choice(list(_RATIOS)), default="total", show_default=True,
-    help="Worst by the error that arrives at a layer's output, or by what the layer adds itself.",
+    "--by", type=click.Choice(list(_RATIOS)), default="effect", show_default=True,
+    help="Worst by what the layer's own error alone does to the model's outputs, by the error that "
+    "arrives at its output, or by what it adds to that itself.",
 )  # fmt: skip
 @model_options
 def layers(
@@ -47,10 +48,11 @@ def layers(
     """Compare a float and a quantized model layer by layer, the worst first.
 
     FLOAT is a Keras file (.keras or .h5), a SavedModel folder or a float .tflite file; INT8 the
-    .tflite file that was made from it. For each layer: the signal to quantization noise ratio of
-    its output in dB, with the errors of all layers before it, and of the layer alone, given the
-    float model's values; the share of float values beyond what the integers can hold; and both
-    ranges.
+    .tflite file that was made from it. For each layer: what its own error alone does to the model's
+    outputs, or to what their SOFTMAX is given, as a share of what these vary by; the signal to
+    quantization noise ratio of its output in dB, with the errors of all layers before it, of its
+    worst channel, and of the layer alone, given the float model's values; how many channels became
+    constant; the share of float values beyond what the integers can hold; and both ranges.
 
     \b
         quantline layers model.keras model_int8.tflite --data samples.npz --top 10
@@ -79,7 +81,8 @@ def layers(
         what=f"the comparison with '{quantized}'", timeout_s=_TIMEOUT_S,
     )  # fmt: skip
     ratio = _RATIOS[by]
-    shown = sorted(errors, key=lambda each: getattr(each, ratio))[:top]
+    ranked = errors if ratio is None else sorted(errors, key=lambda each: getattr(each, ratio))
+    shown = ranked[:top]
     of = len(layer_outputs(read(original)))
     values = {
         "evidence": "measured",
@@ -91,23 +94,27 @@ def layers(
         "layers": [each.to_dict() for each in shown],
     }
     title = (
-        f"{len(errors)} of {of} layers compared on {prepared.samples.count} samples; signal to "
-        f"quantization noise in dB, in all and of the layer alone"
+        f"{len(errors)} of {of} layers compared on {prepared.samples.count} samples; effect of "
+        "the layer's own error on the outputs; signal to quantization noise in dB, in all, of the "
+        "worst channel and of the layer alone"
     )
     return Result(f"{title}\n\n{_table(shown)}", values)
 
 
 def _table(errors: Sequence[LayerError]) -> str:
-    headings = ["in all", "own", "saturated", "float min", "float max", "int min", "int max",
-                "type", "tensor"]  # fmt: skip
+    headings = ["effect", "in all", "worst", "own", "constant", "saturated", "float min",
+                "float max", "int min", "int max", "type", "tensor"]  # fmt: skip
     return table(headings, [_row(each) for each in errors])
 
 
 def _row(each: LayerError) -> list[str]:
     ends: list[Any] = [each.float_min, each.float_max, each.quantized_min, each.quantized_max]
+    ratios = (each.sqnr_db, each.worst_channel_sqnr_db, each.own_sqnr_db)
     return [
-        *("exact" if ratio == math.inf else f"{ratio:.1f}"
-          for ratio in (each.sqnr_db, each.own_sqnr_db)),
+        "-" if each.effect is None else f"{each.effect:.2%}",
+        *("-" if ratio is None else "exact" if ratio == math.inf else f"{ratio:.1f}"
+          for ratio in ratios),
+        f"{each.constant_channels}/{each.channels}" if each.constant_channels else "0",
         f"{100 * each.saturated_share:.2f}%" if each.saturated_share else "0",
         *("-" if end is None else f"{end:.4g}" for end in ends),
         each.type,

@@ -30,6 +30,7 @@ class Reading:
         signature: Which signature of a SavedModel or ``.tflite``.
         allow_lambda: Whether a Keras file may hold or name code.
         allow_unsafe: Whether a SavedModel may do more than compute.
+        custom_objects: The module with the user's own layers that a Keras file names.
         load_s: After how many seconds loading is ended.
         memory_gib: How much memory loading and running may take; 0 for no limit.
     """
@@ -37,6 +38,7 @@ class Reading:
     signature: str | None
     allow_lambda: bool
     allow_unsafe: bool
+    custom_objects: str | None
     load_s: int
     memory_gib: float
 
@@ -54,6 +56,11 @@ def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
         "--allow-unsafe",
         is_flag=True,
         help="Let a SavedModel use files, the network and Python: only where you trust it.",
+    )
+    @click.option(
+        "--custom-objects",
+        metavar="MODULE",
+        help="A .py file or module with layers of your own that a Keras file names; it is run.",
     )
     @click.option(
         "--load-s",
@@ -77,11 +84,12 @@ def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
         signature: str | None,
         allow_lambda: bool,
         allow_unsafe: bool,
+        custom_objects: str | None,
         load_s: int,
         memory_gib: float,
         **others: Any,
     ) -> Any:
-        reading = Reading(signature, allow_lambda, allow_unsafe, load_s, memory_gib)
+        reading = Reading(signature, allow_lambda, allow_unsafe, custom_objects, load_s, memory_gib)
         return function(reading=reading, **others)
 
     return with_reading

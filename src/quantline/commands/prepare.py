@@ -14,11 +14,12 @@ from quantline.child import run_in_child
 from quantline.commands.command import warn
 from quantline.commands.model_file import read_model
 from quantline.commands.samples import Archive, Samples, choose, open_archive
-from quantline.errors import CalibrationUnfit
+from quantline.errors import CalibrationUnfit, ModelUnsupported
+from quantline.loading import module_file
 from quantline.quantization import FloatModel, import_float
 from quantline.quantization.float_import import kind_of
 from quantline.quantization.interface import choose_signature
-from quantline.quantization.load_original import fix_batch, load_original
+from quantline.quantization.load_original import load_original, sizes_of
 from quantline.quantization.parity import inputs_of
 from quantline.ranges import record_apart
 from quantline.sampling import UNRECORDABLE, lint_together
@@ -26,8 +27,6 @@ from quantline.tflite import read
 from quantline.unforeseen import say
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from quantline.commands.options import Reading
     from quantline.errors import Finding
     from quantline.ranges import RangeSet
@@ -36,7 +35,7 @@ _RANDOM_SAMPLES = 4
 _TIMEOUT_S = 1800
 
 Inputs = dict[str, tuple[tuple[int, ...], str]]
-"""Each input's shape without the batch, and its dtype, by name."""
+"""Each input's whole shape, -1 for a size that is left open, and its dtype, by name."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +108,7 @@ def prepare(path: str, data: str | None, reading: Reading, *, lenient: bool) -> 
         signature=reading.signature,
         allow_lambda=reading.allow_lambda,
         allow_unsafe=reading.allow_unsafe,
+        custom_objects=reading.custom_objects,
     )
     limits = recipe.Limits(load_s=reading.load_s, memory_gib=reading.memory_gib or None)
     kind = kind_of(Path(path))  # what is no model is told before the data is read
@@ -116,8 +116,8 @@ def prepare(path: str, data: str | None, reading: Reading, *, lenient: bool) -> 
     inputs = _inputs(model, kind, archive, limits)
     samples = None
     if archive is not None:
-        shapes = None if inputs is None else {name: shape for name, (shape, _) in inputs.items()}
-        samples = choose(archive, shapes)
+        rows = {name: shape[1:] for name, (shape, _) in (inputs or {}).items()}
+        samples = choose(archive, rows or None)
         if samples.ignored:
             say(f"not used: {', '.join(samples.ignored)} in '{data}'", sys.stderr)
         # What no model can run on must be told before one is run on it to compare.
@@ -140,7 +140,7 @@ def prepare(path: str, data: str | None, reading: Reading, *, lenient: bool) -> 
     tensors = inputs_of(read(imported.content))
     samples = samples.named(list(tensors))
     findings = lint_together(
-        samples.arrays, {name: (each.shape[1:], each.dtype) for name, each in tensors.items()}
+        samples.arrays, {name: (each.sample_shape, each.dtype) for name, each in tensors.items()}
     )
     errors = {each.name for each in findings if each.severity == "error"}
     if errors & UNRECORDABLE:
@@ -161,7 +161,7 @@ def _inputs(
             return None  # the import takes a single array as it is, or says what is wrong
         found: Inputs = run_in_child(
             inputs_of_original, kind, model, limits,
-            {} if archive is None else {name: shape[1:] for name, shape in archive.shapes.items()},
+            module_file(model.custom_objects) if model.custom_objects else None,
             what=f"reading the inputs of '{path}'", timeout_s=_TIMEOUT_S, load_s=limits.load_s,
             memory_gib=limits.memory_gib, confined=True,
         )  # fmt: skip
@@ -175,14 +175,11 @@ def _inputs(
         chosen = graph.signatures[keys.index(key)]
         owner = graph.subgraphs[chosen.subgraph]
         tensors = {name: owner.tensors[index] for name, index in chosen.inputs.items()}
-    return {name: (each.shape[1:], each.dtype) for name, each in tensors.items()}
+    return {name: (each.shape, each.dtype) for name, each in tensors.items()}
 
 
 def inputs_of_original(
-    kind: str,
-    model: recipe.Model,
-    limits: recipe.Limits,
-    shapes: Mapping[str, tuple[int, ...]],
+    kind: str, model: recipe.Model, limits: recipe.Limits, custom: str | None
 ) -> Inputs:
     """Load a Keras model or a SavedModel, in a child process, and return its inputs.
 
@@ -190,17 +187,13 @@ def inputs_of_original(
         kind: ``keras`` or ``saved_model``.
         model: The file or folder, and how it is read.
         limits: How large a Keras file's description of its layers may be.
-        shapes: The shapes of samples without the batch, by input; they settle unknown sizes.
+        custom: The file of the module with the user's own layers.
     """
-    tf, original = load_original(
+    _, original = load_original(
         kind, model.path, model.signature, allow_lambda=model.allow_lambda,
-        allow_unsafe=model.allow_unsafe, limits=limits,
+        allow_unsafe=model.allow_unsafe, limits=limits, custom=custom,
     )  # fmt: skip
-    specs = {
-        name: fix_batch(tf, model.path, name, spec, shapes.get(name))
-        for name, spec in original.specs.items()
-    }
-    return {name: (tuple(spec.shape[1:]), spec.dtype.name) for name, spec in specs.items()}
+    return {name: (sizes_of(spec, None), spec.dtype.name) for name, spec in original.specs.items()}
 
 
 def _for_parity(samples: Samples | None, inputs: Inputs | None) -> Any:
@@ -211,8 +204,20 @@ def _for_parity(samples: Samples | None, inputs: Inputs | None) -> Any:
     assert inputs is not None  # noqa: S101 - they are asked for where there is no data
     rng = np.random.default_rng(0)
     return {
-        name: rng.uniform(0, 1, (_RANDOM_SAMPLES, *np.abs(shape))).astype(
+        name: rng.uniform(0, 1, (_RANDOM_SAMPLES, *_sizes(name, shape))).astype(
             np.float32 if dtype.startswith(("float", "bfloat")) else np.int32
         )
         for name, (shape, dtype) in inputs.items()
     }
+
+
+def _sizes(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of one random sample of an input: a batch of 1 where that is open."""
+    if any(size < 0 for size in shape[1:]):
+        raise ModelUnsupported(
+            f"The input '{name}' of the model has sizes that are not known",
+            found=f"{shape}, where -1 is unknown",
+            expected="known sizes, or samples, whose shape then holds",
+            remedy="Give '--calibration samples.npz' with samples of the size that is wanted",
+        )
+    return shape[1:] if shape[:1] in ((1,), (-1,)) else shape

@@ -210,7 +210,9 @@ def _table(
     left = Counter(
         each.type
         for each in report.findings
-        if each.breaks_integer_only and each.type not in {"QUANTIZE", "DEQUANTIZE"}
+        if each.breaks_integer_only
+        and each.operator is not None  # else it is a tensor alone
+        and each.type not in {"QUANTIZE", "DEQUANTIZE"}
     )
     kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(left.items()))
     dtypes = Counter(tensor.dtype for each in graph.subgraphs for tensor in each.tensors)

@@ -1,7 +1,9 @@
 """Float against quantized, layer by layer: where the error is, and where it comes from.
 
-The measure is the signal to quantization noise ratio of :mod:`.noise`. Samples are streamed, and
-layers taken a few at a time where their outputs are large, so that memory does not grow with them.
+The measure is the signal to quantization noise ratio of :mod:`.noise`, and the rank that of a
+layer's effect on the model's outputs, see :mod:`quantline.quantization.effects`. Samples are
+streamed, and layers taken a few at a time where their outputs are large, so that memory does not
+grow with them.
 """
 
 from __future__ import annotations
@@ -10,13 +12,17 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from quantline.contract.noise import Noise, sqnr_db
 from quantline.errors import ModelsUnrelated, first_few
-from quantline.quantization.effects import batches, read_by, run_real
+from quantline.quantization.effects import Target, batches, effects, read_by, run_real
 from quantline.quantization.layer_name import layer_of
 from quantline.quantization.link import link
+from quantline.quantization.output_error import telling_outputs
+from quantline.quantization.output_parts import parts_of
 from quantline.ranges import Feed
-from quantline.tflite import Runtime, read, with_outputs
+from quantline.tflite import Runtime, read, with_outputs, with_static_batch
 from quantline.tflite.given import with_tensors_given
 
 if TYPE_CHECKING:
@@ -25,6 +31,9 @@ if TYPE_CHECKING:
     from quantline.quantization.link import Link
     from quantline.ranges import Sample
     from quantline.tflite import Graph
+
+
+_EFFECT_SAMPLES, _EFFECT_RUNS = 8, 200  # the model is run on from each layer on each sample
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,14 @@ class LayerError:
             is that of all layers up to here.
         own_sqnr_db: The same where the layer is given the float model's values, quantized, as its
             input: what it adds itself.
+        effect: How far the layer's own error alone moves the model's outputs, or what their SOFTMAX
+            is given, as a share of what these vary by: the root of the mean square over their
+            channels. It is measured on a few of the samples; None for outputs that do not vary.
+        channels: How many channels it has: places on the last axis.
+        worst_channel: The channel with the most noise beside its signal; None without a signal.
+        worst_channel_sqnr_db: The ratio of that channel.
+        constant_channels: How many channels are one value in the quantized model, and vary in the
+            float model.
         signal_rms: The root of the mean square of the float output.
         error_rms: The root of the mean square of the error.
         saturated_share: The share of float values that lie beyond the quantized range by more
@@ -62,6 +79,11 @@ class LayerError:
     dtype: str
     sqnr_db: float
     own_sqnr_db: float
+    effect: float | None
+    channels: int
+    worst_channel: int | None
+    worst_channel_sqnr_db: float | None
+    constant_channels: int
     signal_rms: float
     error_rms: float
     saturated_share: float
@@ -81,7 +103,7 @@ class LayerError:
 def compare_layers(
     float_model: bytes, quantized: bytes, samples: Sequence[Sample]
 ) -> tuple[LayerError, ...]:
-    """Compare the output of every layer that both models have, the worst first.
+    """Compare the output of every layer that both models have, the one of most effect first.
 
     Args:
         float_model: The float ``.tflite`` file's bytes, known to be readable.
@@ -92,7 +114,8 @@ def compare_layers(
         ModelsUnrelated: The two models have no layer in common, or other inputs or outputs.
         InputMismatch: The samples do not fit the float model's inputs.
     """
-    before, after = read(float_model, "the float model"), read(quantized, "the quantized model")
+    float_model, before = _with_batch(float_model, "the float model")
+    quantized, after = _with_batch(quantized, "the quantized model")
     links = link(before, after) if _shapes(before) == _shapes(after) else ()
     if not links:
         raise ModelsUnrelated(
@@ -103,12 +126,42 @@ def compare_layers(
             remedy="Give the very file that the quantized model was made from: layers are linked "
             "by the names of their tensors, which another converter may choose otherwise",
         )
+    effect = _effects(float_model, quantized, (before, after), len(links), samples)
     found = [
         error
         for some in batches(links)
-        for error in _measure(float_model, quantized, after, links, some, samples)
+        for error in _measure(float_model, quantized, after, links, some, samples, effect)
     ]
-    return tuple(sorted(found, key=lambda each: each.sqnr_db))
+    return tuple(sorted(found, key=lambda each: (-(each.effect or 0.0), each.sqnr_db)))
+
+
+def _with_batch(model: bytes, name: str) -> tuple[bytes, Graph]:
+    """Return a model, and its graph, with a batch of 1 where it takes any."""
+    graph = read(model, name)
+    if all(each.is_static for each in graph.main.tensors):
+        return model, graph
+    fixed = with_static_batch(model)
+    return fixed, read(fixed, name)
+
+
+def _effects(
+    float_model: bytes,
+    quantized: bytes,
+    graphs: tuple[Graph, Graph],
+    layers: int,
+    samples: Sequence[Sample],
+) -> dict[int, float | None]:
+    """Return the effect of every layer, by its output's index in the float model."""
+    before, after = graphs
+    count = min(max(_EFFECT_RUNS // layers, 1), _EFFECT_SAMPLES, len(samples))
+    places = np.unique(np.linspace(0, len(samples) - 1, count).round().astype(int))
+    feed = Feed(before, Runtime(float_model).inputs)
+    some = list(feed.prepare(samples[place] for place in places))
+    outputs = list(dict.fromkeys(telling_outputs(before)))
+    parts = parts_of(float_model, before, outputs, some[0])
+    targets = [Target(each, parts[each]) for each in outputs]
+    measured = effects(float_model, quantized, before, after, targets, some)
+    return {each.tensor: each.size for each in measured}
 
 
 def _measure(
@@ -118,6 +171,7 @@ def _measure(
     links: Sequence[Link],
     some: Sequence[Link],
     samples: Sequence[Sample],
+    effect: dict[int, float | None],
 ) -> list[LayerError]:
     """Run the float model, the quantized one, and its operators apart, and compare some layers."""
     fed = read_by(some, links, after)
@@ -141,10 +195,15 @@ def _measure(
         )
         for total, *row in rows:
             total.add(*row)
-    return [_error(*pair) for pair in zip(some, sums, strict=True)]
+    return [
+        _error(each, noise, effect.get(each.before.index))
+        for each, noise in zip(some, sums, strict=True)
+    ]
 
 
-def _error(each: Link, sums: Noise) -> LayerError:
+def _error(each: Link, sums: Noise, effect: float | None) -> LayerError:
+    channels = sums.channels
+    worst = channels.worst
     low, high = sums.ends or (None, None)
     count = max(sums.count, 1)  # a layer may give no value at all
     return LayerError(
@@ -157,6 +216,13 @@ def _error(each: Link, sums: Noise) -> LayerError:
         dtype=each.after.dtype,
         sqnr_db=sqnr_db(sums.signal, sums.noise),
         own_sqnr_db=sqnr_db(sums.signal, sums.own_noise),
+        effect=effect,
+        channels=len(channels.signal),
+        worst_channel=worst,
+        worst_channel_sqnr_db=None
+        if worst is None
+        else sqnr_db(float(channels.signal[worst]), float(channels.noise[worst])),
+        constant_channels=channels.constant,
         signal_rms=math.sqrt(sums.signal / count),
         error_rms=math.sqrt(sums.noise / count),
         saturated_share=sums.beyond / count,

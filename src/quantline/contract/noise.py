@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from quantline.quantization.output_noise import STEPS
+
 if TYPE_CHECKING:
     from quantline.tflite.port import Port
 
@@ -37,6 +39,7 @@ class Noise:
         signal: The sum of squares of the float values.
         noise: The sum of squares of what the quantized model's values differ by.
         own_noise: Likewise of the values of the layer alone.
+        channels: The same sums for each channel, a place on the last axis.
         low: The least float value.
         high: The largest.
         ends: The least and the largest number that the integers can hold; None for floats.
@@ -51,6 +54,7 @@ class Noise:
         self.count = self.beyond = 0
         self.signal = self.noise = self.own_noise = 0.0
         self.low, self.high = math.inf, -math.inf
+        self.channels = Channels(port.shape[-1] if port.shape else 1)
         self.ends: tuple[float, float] | None = None
         if port.scale:
             limits = np.iinfo(port.dtype)
@@ -71,12 +75,69 @@ class Noise:
         with np.errstate(invalid="ignore"):  # infinity minus itself
             self.noise += _power(real - whole)
             self.own_noise += _power(real - alone)
+        self.channels.add(real, whole)
         self.low = min(self.low, float(real.min(initial=math.inf)))
         self.high = max(self.high, float(real.max(initial=-math.inf)))
         if self.ends is not None:
             low, high = self.ends
             beyond = (real < low - self._half) | (real > high + self._half)
             self.beyond += int(np.count_nonzero(beyond))
+
+
+class Channels:
+    """What is summed of each channel of one layer's output: arrays of shape (n_channels,).
+
+    Attributes:
+        signal: The sums of squares of the float values.
+        noise: The sums of squares of what the quantized model's values differ by.
+        low: The least float values.
+        high: The largest.
+        got_low: The least values of the quantized model.
+        got_high: The largest.
+    """
+
+    def __init__(self, count: int) -> None:
+        """Begin with nothing.
+
+        Args:
+            count: How many channels there are.
+        """
+        self.signal, self.noise = np.zeros(count), np.zeros(count)
+        self.low, self.got_low = np.full(count, np.inf), np.full(count, np.inf)
+        self.high, self.got_high = np.full(count, -np.inf), np.full(count, -np.inf)
+
+    def add(self, real: np.ndarray, whole: np.ndarray) -> None:
+        """Add one sample: float32 arrays of one shape."""
+        if not real.size:
+            return
+        want, got = (each.reshape(-1, len(self.signal)) for each in (real, whole))
+        self.signal += np.einsum("ij,ij->j", want, want, dtype=np.float64)
+        with np.errstate(invalid="ignore"):  # infinity minus itself
+            error = got - want
+        self.noise += np.einsum("ij,ij->j", error, error, dtype=np.float64)
+        self.low, self.high = np.minimum(self.low, want.min(0)), np.maximum(self.high, want.max(0))
+        self.got_low = np.minimum(self.got_low, got.min(0))
+        self.got_high = np.maximum(self.got_high, got.max(0))
+
+    @property
+    def worst(self) -> int | None:
+        """The channel with the most noise beside its signal; None where none has a signal."""
+        heard = self.signal > 0
+        if not heard.any():
+            return None
+        ratios = np.divide(self.noise, self.signal, out=np.full(len(heard), -1.0), where=heard)
+        return int(np.argmax(ratios))
+
+    @property
+    def constant(self) -> int:
+        """How many are one value in the quantized model that vary in the float model.
+
+        To vary is to be worth 16 of 256 steps, as in :mod:`quantline.quantization.output_loss`.
+        """
+        width = self.high - self.low
+        own = (np.maximum(self.high, 0) - np.minimum(self.low, 0)) / 255
+        varies = (width > 0) & (width >= STEPS * own)
+        return int(np.count_nonzero(varies & (self.got_low == self.got_high)))
 
 
 def _power(values: np.ndarray) -> float:

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from types import ModuleType
 
 # Of what a Keras library exports, these name spaces hold what a model is built of.
@@ -95,16 +95,21 @@ class Allowed:
 
     Args:
         library: The module ``keras`` or ``tf_keras``.
+        own: Names of classes and functions of a module that the user gave.
     """
 
-    def __init__(self, library: ModuleType) -> None:
-        self._library = library
+    def __init__(self, library: ModuleType, own: Collection[str] = ()) -> None:
+        self._library, self._own = library, frozenset(own)
         self._name = library.__name__
 
     @property
     def is_keras3(self) -> bool:
         """True for Keras 3."""
         return self._name == "keras"
+
+    def is_own_name(self, name: object) -> bool:
+        """Return True for a class or function that the user gave."""
+        return isinstance(name, str) and name in self._own
 
     def is_class(self, name: str, module: str | None) -> bool:
         """Return True if a class may be built, which a file names with or without its module."""

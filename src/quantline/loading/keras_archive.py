@@ -47,13 +47,6 @@ def read_archive(path: str, limits: recipe.Limits) -> KerasFile:
         Exception: Whatever a damaged archive leads to.
     """
     with open(path, "rb") as stream:
-        if stream.read(4) == b"\x89HDF":
-            raise ModelUnreadable(
-                f"'{path}' cannot be loaded as a Keras 3 model",
-                found="an HDF5 file, as Keras before 2.12 wrote under this suffix",
-                expected="a zip archive",
-                remedy="Rename the file so that it ends in '.h5'",
-            )
         size = stream.seek(0, 2)
     with zipfile.ZipFile(path) as archive:
         _check_members(path, archive, size, limits)
@@ -63,6 +56,12 @@ def read_archive(path: str, limits: recipe.Limits) -> KerasFile:
             with temporary_folder() as folder:
                 _refuse_links(path, folder / archive.extract(_WEIGHTS, folder))
     return found
+
+
+def is_hdf5(path: str) -> bool:
+    """Return True for an HDF5 file, which Keras before 2.12 wrote under any suffix."""
+    with open(path, "rb") as stream:
+        return stream.read(4) == b"\x89HDF"
 
 
 def read_h5(path: str, limits: recipe.Limits) -> KerasFile:

@@ -7,7 +7,9 @@ load with tf-keras, which is an optional package, and so do those with an LSTM w
 from __future__ import annotations
 
 import warnings
+from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import (
@@ -18,18 +20,26 @@ from quantline.errors import (
     first_few,
     first_line,
 )
+from quantline.loading.custom_objects import custom_objects
 from quantline.loading.keras_allowed import mappings
-from quantline.loading.keras_archive import KerasFile, read_archive, read_h5
+from quantline.loading.keras_archive import KerasFile, is_hdf5, read_archive, read_h5
 from quantline.loading.keras_judge import refused
+from quantline.temporary import temporary_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from quantline import recipe
 
 H5_SUFFIXES = frozenset({".h5", ".hdf5"})
 
 
 def load_keras(
-    path: str, *, allow_lambda: bool, limits: recipe.Limits | None = None
+    path: str,
+    *,
+    allow_lambda: bool,
+    limits: recipe.Limits | None = None,
+    custom: str | None = None,
 ) -> tuple[Any, str]:
     """Load a Keras model, uncompiled.
 
@@ -37,6 +47,7 @@ def load_keras(
         path: A ``.keras`` or ``.h5`` file.
         allow_lambda: Whether the file may hold or name code.
         limits: How large the file's description of its layers may be.
+        custom: The file of the module with the user's own layers, which is imported.
 
     Returns:
         The model, and the distribution that loaded it: ``keras`` or ``tf-keras``.
@@ -51,15 +62,19 @@ def load_keras(
     file = read_keras(path, limits)
     if file.is_keras2 and find_spec("tf_keras") is not None and _has_lstm(file.config):
         # Its LSTM becomes one fused operator, that of Keras 3 a loop.
-        return _load_keras2(path, file, "", allow_lambda=allow_lambda), "tf-keras"
-    code = [] if allow_lambda else _judged(path, file, keras)
+        return _load_keras2(path, file, "", allow_lambda, custom), "tf-keras"
+    own = {} if custom is None else custom_objects(custom, keras)
+    code = [] if allow_lambda else _judged(path, file, keras, own)
     if code:
         if not file.is_keras2:
             _refuse(path, code)
-        return _load_keras2(path, file, code[0], allow_lambda=False), "tf-keras"
+        return _load_keras2(path, file, code[0], False, custom), "tf-keras"
     try:
-        with warnings.catch_warnings(action="ignore"):  # of how other people wrote their layers
-            model = keras.models.load_model(path, compile=False, safe_mode=not allow_lambda)
+        # Of how other people wrote their layers, there may be warnings.
+        with warnings.catch_warnings(action="ignore"), _by_its_format(path) as readable:
+            model = keras.models.load_model(
+                readable, custom_objects=own, compile=False, safe_mode=not allow_lambda
+            )
         return model, "keras"
     except Exception as error:  # Keras raises whatever a foreign file leads to
         if not allow_lambda and "safe_mode=False" in str(error):
@@ -67,7 +82,7 @@ def load_keras(
         if not file.is_keras2:
             raise _unreadable(path, 3, error) from error
         why = _innermost(error)
-        return _load_keras2(path, file, why, allow_lambda=allow_lambda), "tf-keras"
+        return _load_keras2(path, file, why, allow_lambda, custom), "tf-keras"
 
 
 def read_keras(path: str, limits: recipe.Limits | None = None) -> KerasFile:
@@ -85,7 +100,7 @@ def read_keras(path: str, limits: recipe.Limits | None = None) -> KerasFile:
 
     limits = limits or recipe.Limits()
     try:
-        return read_archive(path, limits) if path.endswith(".keras") else read_h5(path, limits)
+        return read_h5(path, limits) if _is_h5(path) else read_archive(path, limits)
     except QuantlineError:
         raise
     except Exception as error:  # a damaged zip or HDF5 file leads to any error
@@ -96,14 +111,32 @@ def _has_lstm(config: Any) -> bool:
     return any(part.get("class_name") == "LSTM" for part, _ in mappings(config))
 
 
-def _judged(path: str, file: KerasFile, library: Any) -> list[str]:
+def _is_h5(path: str) -> bool:
+    return not path.endswith(".keras") or is_hdf5(path)
+
+
+@contextmanager
+def _by_its_format(path: str) -> Iterator[str]:
+    """Give a path whose suffix is that of the file's format: Keras goes by the suffix alone."""
+    if not (path.endswith(".keras") and is_hdf5(path)):
+        yield path
+        return
+    with temporary_folder() as folder:
+        link = folder / "model.h5"
+        link.symlink_to(Path(path).resolve())
+        yield str(link)
+
+
+def _judged(path: str, file: KerasFile, library: Any, own: dict[str, Any]) -> list[str]:
     try:
-        return refused(file.config, library)
+        return refused(file.config, library, own)
     except Exception as error:  # a configuration of any shape leads to any error
         raise _unreadable(path, 3, error) from error
 
 
-def _load_keras2(path: str, file: KerasFile, why: str, *, allow_lambda: bool) -> Any:
+def _load_keras2(
+    path: str, file: KerasFile, why: str, allow_lambda: bool, custom: str | None
+) -> Any:
     try:
         import tf_keras
         from tf_keras.src.saving.serialization_lib import SafeModeScope
@@ -114,12 +147,19 @@ def _load_keras2(path: str, file: KerasFile, why: str, *, allow_lambda: bool) ->
             expected="the package tf-keras, which loads models of Keras 2",
             remedy="Run: pip install 'quantline[keras2]'",
         ) from error
+    own = {} if custom is None else custom_objects(custom, tf_keras)
     if not allow_lambda:
-        _refuse(path, _judged(path, file, tf_keras))
+        _refuse(path, _judged(path, file, tf_keras, own))
     try:
         # load_model's own safe mode is for .keras files only.
-        with SafeModeScope(safe_mode=not allow_lambda), warnings.catch_warnings(action="ignore"):
-            return tf_keras.models.load_model(path, compile=False, safe_mode=not allow_lambda)
+        with (
+            SafeModeScope(safe_mode=not allow_lambda),
+            warnings.catch_warnings(action="ignore"),
+            _by_its_format(path) as readable,
+        ):
+            return tf_keras.models.load_model(
+                readable, custom_objects=own, compile=False, safe_mode=not allow_lambda
+            )
     except Exception as error:
         raise _unreadable(path, 2, error) from error
 
@@ -130,8 +170,10 @@ def _refuse(path: str, code: list[str]) -> None:
             f"'{path}' holds or names code that a model which is not trusted must not run",
             found=first_few(code, 3),
             expected="layers of Keras and functions that only compute",
-            remedy="If you trust the file, set 'model.allow_lambda' to true; else replace these "
-            "layers, or have the model exported as a SavedModel with model.export('folder')",
+            remedy="If a class or function is your own, name its module with "
+            "'model.custom_objects'. If you trust the file, set 'model.allow_lambda' to true; "
+            "else replace these layers, or have the model exported as a SavedModel with "
+            "model.export('folder')",
         )
 
 
@@ -146,6 +188,7 @@ def _unreadable(path: str, generation: int, error: Exception) -> ModelUnreadable
         f"'{path}' cannot be loaded as a Keras {generation} model",
         found=_innermost(error),
         expected="a whole .keras or .h5 file, of layers that Keras knows",
-        remedy="Save it again with model.save('name.keras'), or export a SavedModel with "
-        "model.export('folder')",
+        remedy="Save it again with model.save('name.keras'), export a SavedModel with "
+        "model.export('folder'), or name the module of classes of your own with "
+        "'model.custom_objects'",
     )

@@ -16,24 +16,26 @@ from quantline.loading.saved_model_operators import is_harmless
 from quantline.quiet import tensorflow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from types import ModuleType
 
 # Of tf-keras' Lambda layer: how its function and what goes with it are stored.
 _FUNCTION_TYPES = ("function_type", "output_shape_type", "mask_type")
 
 
-def refused(config: Any, library: ModuleType) -> list[str]:
+def refused(config: Any, library: ModuleType, own: Collection[str] = ()) -> list[str]:
     """Return what a configuration holds or names beyond layers and functions that compute.
 
     Args:
         config: The configuration of a model, as JSON values.
         library: The module ``keras`` or ``tf_keras``, which is to load it.
+        own: Names of classes and functions of a module that the user gave: Keras takes these
+            before it looks anywhere else.
     """
     if isinstance(config, dict):
         # The loss and the optimizer of the whole model are not built: it is loaded uncompiled.
         config = {key: value for key, value in config.items() if key != "compile_config"}
-    allowed = Allowed(library)
+    allowed = Allowed(library, own)
     found = (
         reason for part, layer in mappings(config) for reason in _refused(part, layer, allowed)
     )
@@ -60,7 +62,12 @@ def _refused(part: dict[str, Any], layer: str, allowed: Allowed) -> Iterator[str
             yield f"the layer '{layer}', which reads its vocabulary from the file '{part[key]}'"
     for key, value in part.items():
         is_name = isinstance(value, str) and key.endswith("activation")
-        if is_name and not allowed.is_function(value, None) and not allowed.is_class(value, None):
+        if (
+            is_name
+            and not allowed.is_own_name(value)
+            and not allowed.is_function(value, None)
+            and not allowed.is_class(value, None)
+        ):
             yield f"the function '{value}' in the layer '{layer}'"
 
 
@@ -86,12 +93,16 @@ def _class(part: dict[str, Any], name: str, layer: str, allowed: Allowed) -> Ite
     named = f"{module}.{name}" if module else name
     where = "" if layer in {"", name} else f" in the layer '{layer}'"
     known = module is None or isinstance(module, str)
+    if allowed.is_own_name(registered or name):
+        return
     if not (known and allowed.is_class(name, module) and registered in {None, "", name}):
         yield f"the class '{named}'{where}"
 
 
 def _function(part: dict[str, Any], layer: str, allowed: Allowed) -> Iterator[str]:
     module, name, registered = part.get("module"), part.get("config"), part.get("registered_name")
+    if allowed.is_own_name(name):
+        return
     if not (
         isinstance(name, str)
         and (module is None or isinstance(module, str))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from quantline.tflite import Graph
 
 _AT_ONCE_BYTES = 1 << 28  # of float activations that are held at a time
+_NOTHING = 1e-10  # of the squares: float32's own rounding
 _REAL = Port(0, "", (), np.dtype(np.float32), 0.0, 0)
 # A tensor of the float model, and for each sample its values in float and of its layer alone.
 _Own = tuple[int, list[tuple[np.ndarray, np.ndarray]]]
@@ -61,6 +62,16 @@ class Effect:
     groups: tuple[Groups, ...]
     low: float
     high: float
+
+    @property
+    def size(self) -> float | None:
+        """The noise beside the variance: the root of the mean over channels; None without any."""
+        shares = [
+            each.noise[varies] / each.variance[varies]
+            for each in self.groups
+            if (varies := each.variance > _NOTHING * each.signal).any()
+        ]
+        return float(np.sqrt(np.concatenate(shares).mean())) if shares else None
 
 
 def effects(

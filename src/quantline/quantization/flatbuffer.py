@@ -9,6 +9,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from quantline.tflite.edit import pack
 from quantline.tflite.graph import parse
+from quantline.tflite.rewire import renumbered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -177,11 +178,11 @@ class Editor:
     def pack(self) -> bytes:
         """Return the edited model's bytes, without buffers and operator codes that nothing uses."""
         operators = [each for subgraph in self.subgraphs for each in subgraph.operators or ()]
-        self._model.operatorCodes = _renumber(self._codes, operators, "opcodeIndex")
+        self._model.operatorCodes = renumbered(self._codes, operators, "opcodeIndex")
         tensors = [each for subgraph in self.subgraphs for each in subgraph.tensors or ()]
         users = [*tensors, *(self._model.metadata or ())]
         # Buffer 0 stays: it is the one that stands for no data.
-        self._model.buffers = _renumber(self._model.buffers, users, "buffer", always=1)
+        self._model.buffers = renumbered(self._model.buffers, users, "buffer", always=1)
         return pack(self._model, self._size)
 
     def _holds_data(self, tensor: Any) -> bool:
@@ -205,15 +206,6 @@ _NAMES = {number: name for name, number in vars(schema.BuiltinOperator).items() 
 def _number(code: Any) -> int:
     # Files from before operator 127 hold the type in the deprecated field only.
     return int(max(code.builtinCode, code.deprecatedBuiltinCode))
-
-
-def _renumber(items: list[Any], users: list[Any], field: str, always: int = 0) -> list[Any]:
-    """Keep the first items and those that users name by index; correct the users' indices."""
-    used = sorted({*range(always), *(getattr(each, field) for each in users)})
-    place = {old: new for new, old in enumerate(used)}
-    for each in users:
-        setattr(each, field, place[getattr(each, field)])
-    return [items[index] for index in used]
 
 
 def _list(values: Any) -> list[int]:

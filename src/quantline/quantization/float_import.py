@@ -1,7 +1,8 @@
-"""Float import: any trained model becomes a float ``.tflite`` with a fixed batch of 1."""
+"""Float import: any trained model becomes a float ``.tflite`` whose sizes are all known."""
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,25 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 from quantline import recipe
 from quantline.child import run_in_child
-from quantline.errors import (
-    ModelAlreadyQuantized,
-    ModelNotFound,
-    ModelUnreadable,
-    ModelUnsupported,
-    first_few,
-)
+from quantline.errors import ModelNotFound, ModelUnreadable, first_few
 from quantline.files import sha256, sha256_of_path
-from quantline.loading import H5_SUFFIXES
-from quantline.quantization.interface import check_samples, choose_signature
+from quantline.loading import H5_SUFFIXES, module_file
+from quantline.quantization.interface import check_samples
 from quantline.quantization.originals import run_and_convert
 from quantline.quantization.parity import compare, inputs_of, outputs_of
-from quantline.reading import Unreadable, check_regular, read_file
-from quantline.tflite import Graph, Tensor, read, with_signature, with_static_batch
+from quantline.quantization.tflite_import import import_tflite
+from quantline.reading import Unreadable, check_regular
+from quantline.tflite import Tensor, read
 
 if TYPE_CHECKING:
     import numpy as np
 
 TIMEOUT_S = 1800
+logger = logging.getLogger(__name__)
 _KINDS = "a .keras or .h5 file, a SavedModel folder or a .tflite file"
 
 
@@ -39,7 +36,7 @@ class FloatModel:
 
     Attributes:
         content: The float ``.tflite`` file's bytes.
-        about: Plain JSON values: source, hashes, signature, parity, versions.
+        about: Plain JSON values: source, hashes, signature, what was rebuilt, parity, versions.
     """
 
     content: bytes
@@ -60,7 +57,9 @@ def import_float(
     Args:
         model: The file or folder, and which signature of it.
         samples: array of shape (n_examples, ...), model input without the batch dimension; for a
-            model of several inputs, such an array for each, by the input's name.
+            model of several inputs, such an array for each, by the input's name. Their shape is
+            that of an input which leaves sizes open; where it has as many dimensions as the input,
+            it is the whole input, and else the batch is 1.
         parity: On how many samples the two are compared, and how much they may differ.
         limits: What loading and running the model may cost; the defaults of ``recipe.Limits`` if
             None.
@@ -70,7 +69,7 @@ def import_float(
         ModelUnreadable: It is not a model.
         ModelUnsupported: It has unknown sizes, several signatures of which none was chosen, or
             several inputs where the samples are one array.
-        ModelAlreadyQuantized: A ``.tflite`` holds quantized or float16 tensors.
+        ModelAlreadyQuantized: A ``.tflite`` holds quantized tensors.
         CodeNotAllowed: A Keras file holds or names code, and ``allow_lambda`` is not set; or a
             SavedModel does more than compute, and ``allow_unsafe`` is not set.
         PackageMissing: A file of Keras 2 needs tf-keras, which is not installed.
@@ -90,9 +89,7 @@ def import_float(
     else:
         samples = samples[: parity.examples]
     if kind == "tflite":
-        content = with_static_batch(_read_float_tflite(path, model.signature))
-        expected, loader = None, "ai-edge-litert"
-        rebuilt: tuple[str, ...] = ()
+        converted = import_tflite(path, model.signature, samples, limits, TIMEOUT_S)
     else:
         converted = run_in_child(
             run_and_convert,
@@ -103,16 +100,20 @@ def import_float(
             model.allow_lambda,
             model.allow_unsafe,
             limits,
+            True,
+            module_file(model.custom_objects) if model.custom_objects else None,
             what=f"the float import of '{path}'",
             timeout_s=TIMEOUT_S,
             load_s=limits.load_s,
             memory_gib=limits.memory_gib,
             confined=True,
         )
-        content, expected, loader = converted.content, converted.outputs, converted.loader
-        rebuilt = converted.rebuilt
+    content, loader = converted.content, converted.loader
+    for sentence in converted.rebuilt:
+        logger.info("'%s': %s.", path, sentence)
     graph = read(content, f"'{path}'")
-    given = check_samples(samples, _input_shapes(graph, path), str(path))
+    taken = {name: tensor.shape for name, tensor in inputs_of(graph).items()}
+    given = check_samples(samples, taken, str(path))
     packages = {"tensorflow", "keras", "ai-edge-litert", loader}
     about: dict[str, Any] = {
         "name": model.name,
@@ -124,8 +125,10 @@ def import_float(
         "inputs": _ports(inputs_of(graph)),
         "outputs": _ports(outputs_of(graph)),
         "loaded_with": loader,
-        "rebuilt": list(rebuilt),
-        "parity": compare(content, given, expected, parity.tolerance, str(path), limits.memory_gib),
+        "rebuilt": list(converted.rebuilt),
+        "parity": compare(
+            content, given, converted.outputs, parity.tolerance, str(path), limits.memory_gib
+        ),
         "versions": {name: version(name) for name in sorted(packages)},
     }
     return FloatModel(content, about)
@@ -180,68 +183,21 @@ def kind_of(path: Path) -> str:
         return path.suffix[1:]
     if path.suffix in H5_SUFFIXES:
         return "keras"
+    remedy = "Save the model with Keras 3: model.save('name.keras')"
+    if path.name == "saved_model.pb":
+        remedy = f"Set 'model.path' to its folder, '{path.parent}'"
+    elif path.suffix in {".pb", ".pbtxt"}:
+        remedy = (
+            "A frozen graph does not say which tensors are its inputs and outputs: import it with "
+            "tf.graph_util.import_graph_def in a tf.compat.v1.Session, and write a SavedModel with "
+            "tf.compat.v1.saved_model.simple_save(session, folder, inputs={...}, outputs={...})"
+        )
     raise ModelUnreadable(
         f"'{path}' is not a model that can be read",
         found=f"a file that ends in '{path.suffix}'",
         expected=_KINDS,
-        remedy="Save the model with Keras 3: model.save('name.keras')",
+        remedy=remedy,
     )
-
-
-def _read_float_tflite(path: Path, signature: str | None) -> bytes:
-    content = read_file(path)
-    graph = read(content, f"'{path}'")
-    if graph.signatures or signature is not None:
-        keys = [each.key for each in graph.signatures]
-        key = choose_signature(keys, signature, str(path))
-        if len(keys) > 1 or graph.signatures[0].subgraph:
-            content = with_signature(content, key)
-            graph = read(content)
-    _refuse_unset_variables(graph, path)
-    quantized = [
-        f"'{tensor.name}' ({tensor.dtype})"
-        for subgraph in graph.subgraphs
-        for tensor in subgraph.tensors
-        # Float16 weights have no scale, but their DEQUANTIZE outputs would pass for activations.
-        if tensor.quantization is not None or tensor.dtype == "float16"
-    ]
-    if quantized:
-        raise ModelAlreadyQuantized(
-            f"'{path}' is already quantized",
-            found=f"{len(quantized)} quantized tensors: {first_few(quantized, 3)}",
-            expected="a float model",
-            remedy="Set 'model.path' to the float model it was made from",
-        )
-    return content
-
-
-def _refuse_unset_variables(graph: Graph, path: Path) -> None:
-    """Refuse a model that reads weights which it does not hold.
-
-    TensorFlow 2.21's converter writes such models when a SavedModel has several signatures or its
-    variables are not frozen; the runtime reads whatever is in memory.
-    """
-    read_from: set[str] = set()
-    assigned: set[str] = set()
-    for subgraph in graph.subgraphs:
-        variables = {}
-        for operator in subgraph.operators:
-            if operator.type == "VAR_HANDLE":
-                names = (operator.options[key] or b"" for key in ("container", "sharedName"))
-                variables[operator.outputs[0]] = b"/".join(names).decode("utf-8", "replace")
-            elif operator.type in {"READ_VARIABLE", "ASSIGN_VARIABLE"}:
-                handle = variables.get(operator.inputs[0])
-                if handle is not None:
-                    (assigned if operator.type == "ASSIGN_VARIABLE" else read_from).add(handle)
-    unset = [name.removeprefix("/") for name in sorted(read_from - assigned)]
-    if unset:
-        raise ModelUnreadable(
-            f"'{path}' reads weights that it does not hold",
-            found=f"{len(unset)} variables that nothing assigns: {first_few(unset, 3)}",
-            expected="weights stored as constants",
-            remedy="TensorFlow's converter lost them: set 'model.path' to the SavedModel or Keras "
-            "file that it was made from",
-        )
 
 
 def _ports(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -249,19 +205,3 @@ def _ports(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
         name: {"dtype": tensor.dtype, "shape": list(tensor.shape)}
         for name, tensor in tensors.items()
     }
-
-
-def _input_shapes(graph: Graph, path: Path) -> dict[str, tuple[int, ...]]:
-    """Return each input's shape without the batch dimension, which must be 1."""
-    taken = {}
-    for name, tensor in inputs_of(graph).items():
-        if not tensor.is_static or tensor.shape[:1] != (1,):
-            raise ModelUnsupported(
-                f"The input '{name}' of '{path}' has sizes that are not known, or a batch other "
-                "than 1",
-                found=f"{tensor.shape}, where -1 is unknown",
-                expected="a batch of 1 and known sizes",
-                remedy="Export the model with a fixed input size",
-            )
-        taken[name] = tensor.shape[1:]
-    return taken

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from quantline.errors import InputMismatch, ModelUnsupported, first_few, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import numpy as np
 
 
 def choose_signature(
@@ -62,7 +63,7 @@ def check_samples(
     Args:
         samples: array of shape (n_examples, ...) for a model of one input; else such an array for
             each input, by name.
-        taken: Each input's shape without the batch dimension, by name.
+        taken: Each input's whole shape, by name; -1 is a size that the model leaves open.
         path: What to call the model.
 
     Returns:
@@ -72,7 +73,10 @@ def check_samples(
         ModelUnsupported: One array was given, and the model takes several.
         InputMismatch: Inputs are missing or unknown, or of other shapes or counts.
     """
-    inputs = ", ".join(f"'{name}' {shape}" for name, shape in taken.items())
+    inputs = ", ".join(
+        f"'{name}' {shape[1:] if shape[:1] in ((1,), (-1,)) else shape}"
+        for name, shape in taken.items()
+    )
     if not isinstance(samples, Mapping):
         if len(taken) != 1:
             raise ModelUnsupported(
@@ -99,9 +103,60 @@ def check_samples(
             remedy="Give each example once for every input",
         )
     for name, shape in taken.items():
-        label = path if len(taken) == 1 else f"{path}: {name}"
-        check_input(samples[name].shape[1:], shape, label)
+        whole_shape(shape, samples[name].shape[1:], path if len(taken) == 1 else f"{path}: {name}")
     return {name: samples[name] for name in taken}
+
+
+def whole_shape(taken: tuple[int, ...], given: tuple[int, ...], model: str) -> tuple[int, ...]:
+    """Return the shape, with its batch, that a model's input has for examples of a shape.
+
+    An example of as many dimensions as the input is all that the input takes at once; one of a
+    dimension fewer is given alone, as a batch of 1, whatever batch the model was exported with.
+
+    Args:
+        taken: The input's whole shape; -1 is a size that the model leaves open.
+        given: The shape of one example.
+        model: What to call the model.
+
+    Raises:
+        InputMismatch: The examples do not fit.
+    """
+    is_whole = len(given) == len(taken) and taken[:1] in ((-1,), given[:1])
+    whole = given if is_whole else (1, *given)
+    if len(whole) == len(taken) and all(
+        size in (-1, found) for size, found in zip(taken[1:], whole[1:], strict=True)
+    ):
+        return whole
+    is_batch = taken[:1] in ((1,), (-1,)) or len(given) != len(taken)
+    raise _mismatch(given, taken[1:] if is_batch else taken, model)
+
+
+def is_row(values: np.ndarray, shape: tuple[int, ...]) -> bool:
+    """Return True if an example of an array is one row of a batch of several.
+
+    Args:
+        values: array of shape (n_examples, ...).
+        shape: The input's whole shape.
+    """
+    return bool(shape) and shape[0] > 1 and prod(values.shape[1:]) * shape[0] == prod(shape)
+
+
+def batch_of(values: np.ndarray, index: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Return an example as an input of a shape takes it, with those that follow in its batch.
+
+    Args:
+        values: array of shape (n_examples, ...).
+        index: Which example.
+        shape: The input's whole shape.
+    """
+    count = shape[0] if is_row(values, shape) else 1
+    rows = [values[(index + row) % len(values)] for row in range(count)]
+    return np.stack(rows).reshape(shape)
+
+
+def first_of(output: np.ndarray, batch: int) -> np.ndarray:
+    """Return the first row of an output of a batch of examples that were given one each."""
+    return output[:1] if batch > 1 and output.shape[:1] == (batch,) else output
 
 
 def check_input(given: tuple[int, ...], taken: tuple[int, ...], model: str) -> None:
@@ -115,13 +170,18 @@ def check_input(given: tuple[int, ...], taken: tuple[int, ...], model: str) -> N
     Raises:
         InputMismatch: With the transform that would make them fit.
     """
-    if given == taken:
-        return
-    raise InputMismatch(
+    if given != taken:
+        raise _mismatch(given, taken, model)
+
+
+def _mismatch(given: tuple[int, ...], taken: tuple[int, ...], model: str) -> InputMismatch:
+    return InputMismatch(
         f"The examples do not have the shape that '{model}' takes",
         found=f"{given} after the transform",
         expected=f"{taken}",
-        remedy=_fitting_transform(given, taken),
+        remedy="Give examples of such a shape, where -1 is any size"
+        if any(size < 0 for size in taken)
+        else _fitting_transform(given, taken),
     )
 
 

@@ -21,7 +21,7 @@ from quantline.loading import (
     rename_layers,
     unroll,
 )
-from quantline.quantization.interface import choose_signature
+from quantline.quantization.interface import choose_signature, whole_shape
 from quantline.quiet import tensorflow
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def load_original(
     allow_unsafe: bool = False,
     limits: recipe.Limits | None = None,
     fused: bool = True,
+    custom: str | None = None,
 ) -> tuple[Any, Original]:
     """Load a Keras model or a SavedModel; this runs in a child process.
 
@@ -71,6 +72,7 @@ def load_original(
         allow_unsafe: Whether a SavedModel may do more than compute.
         limits: How large a Keras file's description of its layers may be.
         fused: Whether LSTMs of Keras 2 become one operator each, where they can.
+        custom: The file of the module with the user's own layers.
 
     Returns:
         The module ``tensorflow``, and the model.
@@ -83,7 +85,13 @@ def load_original(
     stage(LOADING)
     if kind == "keras":
         original = _keras_original(
-            tf, path, signature, allow_lambda=allow_lambda, limits=limits, fused=fused
+            tf,
+            path,
+            signature,
+            allow_lambda=allow_lambda,
+            limits=limits,
+            fused=fused,
+            custom=custom,
         )
     else:
         original = _saved_model_original(tf, path, signature, allow_unsafe=allow_unsafe)
@@ -98,10 +106,11 @@ def _keras_original(
     allow_lambda: bool,
     limits: recipe.Limits | None,
     fused: bool,
+    custom: str | None,
 ) -> Original:
     """Load a Keras model as a function of its named inputs."""
     key = choose_signature([SERVING], signature, path)
-    model, loader = load_keras(path, allow_lambda=allow_lambda, limits=limits)
+    model, loader = load_keras(path, allow_lambda=allow_lambda, limits=limits, custom=custom)
     tensors = getattr(model, "inputs", None)
     if not tensors:
         raise ModelUnsupported(
@@ -175,19 +184,19 @@ def _refuse_unsafe(path: str) -> None:
 def fix_batch(
     tf: Any, path: str, name: str, spec: Any, sample: tuple[int, ...] | None = None
 ) -> Any:
-    """Return an input's ``tf.TensorSpec`` with a batch of 1, all other sizes known.
+    """Return an input's ``tf.TensorSpec`` with all sizes known.
 
     Args:
         tf: The module ``tensorflow``.
         path: What to call the model.
         name: What to call the input.
         spec: What the original says of it.
-        sample: The shape of a sample, without the batch, which settles sizes that are not known;
-            None without samples.
+        sample: The shape of a sample, which decides sizes that are open; a batch that is fixed
+            stays. None without samples: an open batch is 1.
 
     Raises:
-        ModelUnsupported: It holds no real numbers, or its sizes are not known, or its batch is
-            another.
+        ModelUnsupported: It holds no real numbers, or its sizes are not known.
+        InputMismatch: The sample does not fit.
     """
     plain = isinstance(spec, tf.TensorSpec)
     if not plain or not (spec.dtype.is_floating or spec.dtype.is_integer or spec.dtype.is_bool):
@@ -201,20 +210,29 @@ def fix_batch(
             if kind == "string"
             else "Export a signature that takes the model's numbers, after all preparation",
         )
-    shape = spec.shape.as_list() if spec.shape.rank is not None else None
-    if sample is not None and (shape is None or len(shape) == len(sample) + 1):
-        # A sample of other known sizes is refused afterwards, with both shapes.
-        known = shape or [None] * (len(sample) + 1)
-        shape = [known[0], *(given if size is None else size
-                             for size, given in zip(known[1:], sample, strict=True))]  # fmt: skip
-    if not shape or None in shape[1:] or shape[0] not in (None, 1):
+    taken = sizes_of(spec, sample)
+    if sample is not None:
+        whole = whole_shape(taken, sample, f"{path}: {name}")
+        whole = (taken[0], *whole[1:]) if whole[:1] == (1,) and taken[0] > 1 else whole
+    else:
+        whole = (1, *taken[1:]) if taken[:1] == (-1,) else taken
+    if any(size < 0 for size in whole):
         raise ModelUnsupported(
-            f"The input '{name}' of '{path}' has sizes that are not known, or a fixed batch other "
-            "than 1",
-            found=f"{shape}, where None is unknown",
-            expected="only the batch may be unknown; other sizes are those of the samples, where "
-            "there are any",
-            remedy="Export the model with a fixed input size and a batch of 1 or None, or give "
-            "samples of as many dimensions",
+            f"The input '{name}' of '{path}' has sizes that are not known",
+            found=f"{taken}, where -1 is unknown",
+            expected="known sizes, or samples, whose shape then holds",
+            remedy="Give samples of the size that is wanted, or export the model with a fixed one",
         )
-    return tf.TensorSpec([1, *shape[1:]], spec.dtype, name=spec.name)
+    return tf.TensorSpec(whole, spec.dtype, name=spec.name)
+
+
+def sizes_of(spec: Any, sample: tuple[int, ...] | None) -> tuple[int, ...]:
+    """Return the shape of a ``tf.TensorSpec`` with -1 for each size that it leaves open.
+
+    Args:
+        spec: What an input takes.
+        sample: The shape of a sample, which is that of a row where the spec has no rank.
+    """
+    if spec.shape.rank is None:
+        return (-1,) * (1 + len(sample or ()))
+    return tuple(-1 if size is None else size for size in spec.shape.as_list())

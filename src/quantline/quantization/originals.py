@@ -7,12 +7,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from quantline.child import stage
-from quantline.quantization.interface import check_samples
+from quantline.quantization.input_sizes import (
+    describe_shapes,
+    has_open_sizes,
+    resized,
+    with_integers,
+)
+from quantline.quantization.interface import (
+    batch_of,
+    check_samples,
+    first_of,
+    is_row,
+    whole_shape,
+)
 from quantline.quantization.lacking import refusal
-from quantline.quantization.load_original import fix_batch, load_original
+from quantline.quantization.load_original import fix_batch, load_original, sizes_of
 from quantline.quantization.rebuilt import unrolling, widening
 from quantline.quantization.trace import trace
 from quantline.quantization.trained_ranges import trained_ranges
@@ -22,6 +32,8 @@ from quantline.tflite import read, with_port_names, with_simulated_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import numpy as np
 
     from quantline import recipe
     from quantline.quantization.trace import Traced
@@ -33,13 +45,14 @@ class Converted:
 
     Attributes:
         content: The float ``.tflite`` file's bytes.
-        outputs: The original's outputs on each sample, by name, each of shape (1, ...).
+        outputs: The original's outputs on each sample, by name; None where the imported model is
+            the original.
         loader: The distribution that loaded the original.
         rebuilt: What is computed in another way than by the original, as sentences.
     """
 
     content: bytes
-    outputs: list[dict[str, np.ndarray]]
+    outputs: list[dict[str, np.ndarray]] | None
     loader: str
     rebuilt: tuple[str, ...] = ()
 
@@ -54,6 +67,8 @@ class Frozen:
         traced: What was saved.
         loader: The distribution that loaded it.
         unrolled: Names of recurrent layers that are written out step by step.
+        original_shapes: Each input's shape as the original has it, -1 for a size that it leaves
+            open, by name.
     """
 
     folder: str
@@ -61,6 +76,7 @@ class Frozen:
     traced: Traced
     loader: str
     unrolled: tuple[str, ...]
+    original_shapes: dict[str, tuple[int, ...]]
 
     @property
     def specs(self) -> dict[str, Any]:
@@ -77,6 +93,7 @@ def run_and_convert(
     allow_unsafe: bool = False,
     limits: recipe.Limits | None = None,
     fused: bool = True,
+    custom: str | None = None,
 ) -> Converted:
     """Convert a Keras model or a SavedModel to a float ``.tflite`` with a batch of 1.
 
@@ -89,21 +106,22 @@ def run_and_convert(
         allow_unsafe: Whether a SavedModel may do more than compute.
         limits: How large a Keras file's description of its layers may be.
         fused: Whether LSTMs of Keras 2 become one operator each, where they can.
+        custom: The file of the module with the user's own layers.
 
     Raises:
         QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
     with frozen(
         kind, path, signature, shapes_of(samples), allow_lambda=allow_lambda,
-        allow_unsafe=allow_unsafe, limits=limits, fused=fused,
+        allow_unsafe=allow_unsafe, limits=limits, fused=fused, custom=custom,
     ) as model:  # fmt: skip
         traced = model.traced
-        given = check_samples(
-            samples, {name: tuple(spec.shape[1:]) for name, spec in traced.specs.items()}, path
-        )
+        taken = {name: tuple(spec.shape) for name, spec in traced.specs.items()}
+        given = check_samples(samples, taken, path)
+        wanted = {name: whole_shape(taken[name], given[name].shape[1:], path) for name in taken}
         stage("running the original model")
         outputs = _run(traced.call, traced.specs, given)
-        rebuilt = []
+        rebuilt = list(describe_shapes(model.original_shapes, wanted))
         if traced.widened is not None:
             narrow, outputs = outputs, _run(traced.widened, traced.specs, given)
             rebuilt.append(widening(path, traced.narrow, narrow, outputs))
@@ -112,7 +130,12 @@ def run_and_convert(
     if fused and model.loader == "tf-keras" and len(read(content).subgraphs) > 1:
         # Masks and states that are used keep an LSTM from being fused: it would be a loop.
         return run_and_convert(kind, path, signature, samples, allow_lambda, allow_unsafe, limits,
-                               fused=False)  # fmt: skip
+                               fused=False, custom=custom)  # fmt: skip
+    if wanted != taken or has_open_sizes(read(content)):
+        stage("giving the model the sizes of the samples")
+        content = resized(content, wanted, given)
+    content, integers = with_integers(content)
+    rebuilt += integers
     trained = trained_ranges(read(content))
     if trained:
         rebuilt.append(
@@ -145,12 +168,20 @@ def _run(
 ) -> list[dict[str, np.ndarray]]:
     """Return a model's outputs on each sample, by name."""
     outputs = []
+    shapes = {name: tuple(spec.shape) for name, spec in specs.items()}
+    batches = [shape[0] for name, shape in shapes.items() if is_row(samples[name], shape)]
     for index in range(len(next(iter(samples.values())))):
         one = {
-            name: tensorflow().cast(samples[name][index][np.newaxis], spec.dtype)
+            name: tensorflow().cast(batch_of(samples[name], index, shapes[name]), spec.dtype)
             for name, spec in specs.items()
         }
-        outputs.append({name: value.numpy() for name, value in call(**one).items()})
+        found = call(**one)
+        outputs.append(
+            {
+                name: first_of(value.numpy(), max(batches, default=1))
+                for name, value in found.items()
+            }
+        )
     return outputs
 
 
@@ -165,6 +196,7 @@ def frozen(
     allow_unsafe: bool = False,
     limits: recipe.Limits | None = None,
     fused: bool = True,
+    custom: str | None = None,
 ) -> Iterator[Frozen]:
     """Load a Keras model or a SavedModel, and save one signature of it with a batch of 1.
 
@@ -178,19 +210,23 @@ def frozen(
         allow_unsafe: Whether a SavedModel may do more than compute.
         limits: How large a Keras file's description of its layers may be.
         fused: Whether LSTMs of Keras 2 become one operator each, where they can.
+        custom: The file of the module with the user's own layers.
 
     Raises:
         QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
     tf, original = load_original(
         kind, path, signature, allow_lambda=allow_lambda, allow_unsafe=allow_unsafe, limits=limits,
-        fused=fused,
+        fused=fused, custom=custom,
     )  # fmt: skip
     stage("preparing the model")
+    if len(original.specs) == 1 and "" in shapes:
+        shapes = dict.fromkeys(original.specs, shapes[""])
     specs = {
-        name: fix_batch(tf, path, name, spec, shapes.get(name, shapes.get("")))
+        name: fix_batch(tf, path, name, spec, shapes.get(name))
         for name, spec in original.specs.items()
     }
+    open_shapes = {name: sizes_of(spec, shapes.get(name)) for name, spec in original.specs.items()}
     traced = trace(tf, path, original, specs)
     with temporary_folder() as temporary:
         folder = str(temporary / "saved_model")
@@ -201,7 +237,7 @@ def frozen(
         tf.saved_model.save(
             module, folder, signatures={original.key: traced.served}, options=options
         )
-        yield Frozen(folder, original.key, traced, original.loader, original.unrolled)
+        yield Frozen(folder, original.key, traced, original.loader, original.unrolled, open_shapes)
 
 
 def convert(path: str, model: Frozen, to: str, **settings: Any) -> bytes:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from quantline.child import run_in_child, stage
 from quantline.errors import ImportMismatch, TooFewExamples
+from quantline.quantization.interface import batch_of, first_of, is_row
+from quantline.ranges.not_finite import first_not_finite
 from quantline.tflite import Graph, Runtime, Tensor, read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _TIMEOUT_S = 1800
+logger = logging.getLogger(__name__)
 
 
 def inputs_of(graph: Graph) -> dict[str, Tensor]:
@@ -58,7 +62,7 @@ def compare(
 
     Raises:
         TooFewExamples: There are no samples.
-        ImportMismatch: An output differs by more, or is not a number.
+        ImportMismatch: An output differs by more, or is not a number where the original's is one.
         ModelUnsupported: The runtime refuses the model.
         ChildCrashed: The runtime died.
     """
@@ -80,7 +84,7 @@ def compare(
     for name in expected[0]:
         pairs = [(got[name], want[name]) for got, want in zip(found, expected, strict=True)]
         # Unlike Python's maximum, numpy's is NaN where any of the values is.
-        largest = float(np.max([np.abs(want.astype(float)).max(initial=0) for _, want in pairs]))
+        largest = float(np.max([_largest(want) for _, want in pairs]))
         difference = float(np.max([_difference(got, want) for got, want in pairs]))
         outputs[name] = {"max_difference": difference, "max_output": largest}
         if not difference <= tolerance * max(largest, 1e-12):
@@ -92,8 +96,24 @@ def compare(
                 remedy="A layer behaves differently outside training or after export; check custom "
                 "layers, or raise 'baseline.parity.tolerance' if this difference is meant",
             )
+    not_finite = [
+        index
+        for index, each in enumerate(expected)
+        if not all(np.isfinite(value).all() for value in each.values())
+    ]
+    if not_finite:
+        first = run_in_child(
+            first_not_finite, content, _each(samples),
+            what=f"looking for the first NaN of '{path}'", timeout_s=_TIMEOUT_S,
+            memory_gib=memory_gib, confined=True,
+        )  # fmt: skip
+        logger.warning(
+            "The original and the imported model give NaN or infinite values, and the same ones, "
+            "on %s.", first or f"{len(not_finite)} of {len(expected)} samples",
+        )  # fmt: skip
     return {
         "examples": len(expected),
+        "not_finite": not_finite,
         "max_difference": max(each["max_difference"] for each in outputs.values()),
         "max_output": max(each["max_output"] for each in outputs.values()),
         "outputs": outputs,
@@ -101,31 +121,59 @@ def compare(
     }
 
 
-def run_imported(content: bytes, samples: Mapping[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
-    """Return the imported model's outputs on each sample, by name."""
+def _each(samples: Mapping[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
+    count = len(next(iter(samples.values())))
+    return [{name: values[at] for name, values in samples.items()} for at in range(count)]
+
+
+def run_imported(
+    content: bytes,
+    samples: Mapping[str, np.ndarray],
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+) -> list[dict[str, np.ndarray]]:
+    """Return a ``.tflite`` model's outputs on each sample, by name.
+
+    Args:
+        content: The file's bytes.
+        samples: array of shape (n_examples, ...) for each input, by name.
+        shapes: Each input's whole shape, by name; where it has a batch and the samples have none,
+            the outputs are those of the first of a batch of different samples. None for the sizes
+            that the file has.
+    """
     graph = read(content)
     stage("loading")
     runtime = Runtime(content)
-    stage("running")
     names = {tensor.index: name for name, tensor in inputs_of(graph).items()}
+    if shapes is not None:
+        runtime.resize(*(shapes[names[port.index]] for port in runtime.inputs))
+    stage("running")
     outputs = outputs_of(graph)
     results = []
     for index in range(len(next(iter(samples.values())))):
+        arrays = [(samples[names[port.index]], port) for port in runtime.inputs]
+        batch = max([port.shape[0] for each, port in arrays if is_row(each, port.shape)], default=1)
         runtime.set(
-            *(
-                port.quantize(samples[names[port.index]][index].reshape(port.shape))
-                for port in runtime.inputs
-            )
+            *(port.quantize(batch_of(values, index, port.shape)) for values, port in arrays)
         )
         runtime.invoke()
-        values = dict(zip((port.index for port in runtime.outputs), runtime.get(), strict=True))
-        results.append({name: values[tensor.index] for name, tensor in outputs.items()})
+        found = dict(zip((port.index for port in runtime.outputs), runtime.get(), strict=True))
+        results.append(
+            {name: first_of(found[tensor.index], batch) for name, tensor in outputs.items()}
+        )
     return results
 
 
 def _difference(got: np.ndarray, want: np.ndarray) -> float:
     if got.size != want.size:
         return float("inf")
-    with np.errstate(invalid="ignore"):  # of two infinities: NaN, which counts as a difference
-        apart = np.abs(got.reshape(want.shape).astype(np.float64) - want.astype(np.float64))
-    return float(apart.max(initial=0))
+    both = got.reshape(want.shape).astype(np.float64), want.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # of two infinities
+        apart = np.abs(both[0] - both[1])
+    # Where the original gives NaN or an infinite value, that is what is to be given.
+    same = (np.isnan(both[0]) & np.isnan(both[1])) | (both[0] == both[1])
+    return float(np.where(same, 0, apart).max(initial=0))
+
+
+def _largest(values: np.ndarray) -> float:
+    finite = np.abs(values.astype(float))[np.isfinite(values)]
+    return float(finite.max(initial=0))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantline.child import stage
+from quantline.loading import module_file
 from quantline.quantization.float_import import kind_of
 from quantline.quantization.originals import convert, frozen
 from quantline.quantization.parity import inputs_of
@@ -94,6 +95,7 @@ def quantize(start: PublicPath, scheme: str, input_type: str, output_type: str) 
         {name: np.shape(value) for name, value in named.items()},
         allow_lambda=source.allow_lambda,
         allow_unsafe=source.allow_unsafe,
+        custom=module_file(source.custom_objects) if source.custom_objects else None,
     ) as model:
         tf = tensorflow()
         sets = tf.lite.OpsSet

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from quantline.errors import ModelUnsupported, first_few
 from quantline.loading import plain_names
 from quantline.quantization.graph_rewrites import drop_negative_zeros, narrow_types, widen
+from quantline.quantization.kept_state import refuse_state
 from quantline.quantization.tensorflow_backend import freeze
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def trace(tf: Any, path: str, original: Original, specs: Mapping[str, Any]) -> T
         specs: Each input's ``tf.TensorSpec``, by name; all sizes are known.
 
     Raises:
-        ModelUnsupported: It has outputs that do not hold real numbers.
+        ModelUnsupported: It has outputs that do not hold real numbers, or keeps state.
     """
     inputs = plain_names(specs)
     own = {plain: name for name, plain in inputs.items()}
@@ -72,6 +73,7 @@ def trace(tf: Any, path: str, original: Original, specs: Mapping[str, Any]) -> T
     given = {inputs[name]: _named(tf, spec, inputs[name]) for name, spec in specs.items()}
     concrete = tf.function(renamed).get_concrete_function(**given)
     _check_outputs(path, outputs, concrete.structured_outputs)
+    refuse_state(path, concrete)
 
     def with_own_names(function: Any) -> Callable[..., dict[str, Any]]:
         def call(**values: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from quantline.child import run_in_child, stage
+from quantline.ranges.not_finite import refuse_not_finite
 from quantline.ranges.record import record
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ def record_apart(
         limit: The parameter that sets ``timeout_s``, for messages; None if none does.
 
     Raises:
+        SamplesNotFinite: NaN or infinite values were recorded; it names the samples and the first
+            operator that gives one.
         ChildCrashed: The runtime died, or took too long.
         QuantlineError: As :func:`quantline.ranges.record` lists them.
     """
@@ -51,10 +54,15 @@ def _record(
     model: bytes, samples: np.ndarray | Mapping[str, np.ndarray], samples_sha256: str | None
 ) -> RangeSet:
     stage("running the model")
-    each: Iterable[Sample]
-    if isinstance(samples, Mapping):
-        count = len(next(iter(samples.values())))
-        each = ({name: values[at] for name, values in samples.items()} for at in range(count))
-    else:
-        each = samples
-    return record(model, each, samples_sha256=samples_sha256)
+    ranges = record(model, _each(samples), samples_sha256=samples_sha256)
+    if not ranges.is_finite:
+        stage("looking for the first value that is not finite")
+        refuse_not_finite(model, _each(samples))
+    return ranges
+
+
+def _each(samples: np.ndarray | Mapping[str, np.ndarray]) -> Iterable[Sample]:
+    if not isinstance(samples, Mapping):
+        return samples
+    count = len(next(iter(samples.values())))
+    return ({name: values[at] for name, values in samples.items()} for at in range(count))

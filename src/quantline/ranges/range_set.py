@@ -179,7 +179,7 @@ class RangeSet:
         Raises:
             SamplesNotFinite: With the tensors and how many such values each had.
         """
-        broken = [each for each in self.tensors if each.nan or each.inf or each.min > each.max]
+        broken = self._broken()
         if broken:
             told = [f"{each.index} '{each.name}' ({each.nan} NaN, {each.inf} Inf of {each.count})"
                     for each in broken]  # fmt: skip
@@ -189,6 +189,14 @@ class RangeSet:
                 expected="finite activations",
                 remedy="Check the samples' scale in 'dataset.transform', and the model's weights",
             )
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether only finite values went into it."""
+        return not self._broken()
+
+    def _broken(self) -> list[TensorRange]:
+        return [each for each in self.tensors if each.nan or each.inf or each.min > each.max]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the set as plain JSON values."""

@@ -82,7 +82,8 @@ class Ranges(Block):
     """How ranges are chosen from what was recorded.
 
     Attributes:
-        method: The method for every tensor; ``auto`` picks it, and bias correction, on samples.
+        method: The method for every tensor; ``auto`` picks it, and bias correction, where samples
+            that are held back show it to be better than ``minmax``.
         percentile: For the method ``percentile``, the share of values below the upper end, in per
             cent; as many lie above the lower end.
         overrides: For single tensors; of several that fit, the last holds.
@@ -118,7 +119,7 @@ class Conversion(Block):
         backend: Who quantizes.
         ranges: How the ranges of activations are chosen.
         bias_correction: Whether biases are corrected for what rounding the weights adds, where
-            that lowers the output error on calibration samples that are held back.
+            calibration samples that are held back show less loss by more than the noise.
         pinned: Inputs and outputs, by name, that keep a given scale and zero point.
         keep_float: Operator types such as ``SOFTMAX``, names of tensors that operators write, or
             regular expressions that fit the whole of such names; these operators stay float.

@@ -21,12 +21,15 @@ class Model(Block):
         allow_lambda: Whether a Keras file may hold or name code, such as that of Lambda layers.
         allow_unsafe: Whether a SavedModel may hold operators that do more than compute: that use
             files, the network or Python.
+        custom_objects: The module with the user's own layers and functions that a Keras file
+            names: the path of a ``.py`` file, or a module's name. It is imported, and so runs.
     """
 
     path: str
     signature: str | None = None
     allow_lambda: bool = False
     allow_unsafe: bool = False
+    custom_objects: str | None = None
 
     @property
     def name(self) -> str:

@@ -38,11 +38,12 @@ def told(outcome: Mapping[str, Any]) -> str:
 def refusal(outcome: Mapping[str, Any]) -> CandidateRefused:
     """Return the error of a candidate that did not pass."""
     more = "more examples, " if outcome["verdict"] == "undecided" else ""
+    helps = "".join(f"{each}. " for each in outcome.get("advice", [])[:1])
     return CandidateRefused(
         f"The candidate is {outcome['verdict']}, and '{outcome['model']}' stays as it is",
         found=" ".join(outcome["why"]),
         expected="a candidate that keeps every rule of 'gate'",
-        remedy=f"Take {more}another model, or other rules in conf/base/parameters_gate.yml; "
+        remedy=f"{helps}Take {more}another model, or other rules in conf/base/parameters_gate.yml; "
         f"gate.json has every rule, and the MLflow run {outcome['run_id']} everything else",
     )
 

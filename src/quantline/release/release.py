@@ -58,6 +58,7 @@ def release(
         "model": name,
         "verdict": gate["verdict"],
         "why": gate["reasons"],
+        "advice": gate.get("advice", []),
         "run_id": recorded.run_id,
         "release_id": recorded.release_id,
     }

@@ -59,6 +59,7 @@ class Gate(Part):
     verdict: Decision
     reasons: Many[str]
     examples_needed: Count | None
+    advice: Many[str] = Field(default=[])  # what may help, beside more examples
     champion: str | None
     model: str  # the registered model that the candidate is for
     champion_version: Version | None
@@ -98,6 +99,7 @@ class Released(Part):
     outcome: Literal["promoted", "waiting", "superseded", "unchanged", "refused"]
     verdict: Decision
     why: Many[str]  # each rule that did not pass
+    advice: Many[str] = Field(default=[])  # what may help, beside more examples
     model: str
     version: Version | None  # null where none was registered
     run_id: str

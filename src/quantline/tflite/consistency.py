@@ -58,16 +58,39 @@ def stored(buffer: Any, model: bytes) -> np.ndarray | None:
     Raises:
         Damage: They are said to be where the file has already ended.
     """
-    if buffer.data is not None:
-        return np.asarray(buffer.data, np.uint8) if len(buffer.data) else None
-    if buffer.offset <= 1:
+    return _inside_or_behind(buffer.data, buffer.offset, buffer.size, model)
+
+
+def custom_options(operator: Any, model: bytes) -> np.ndarray | None:
+    """Return what a custom operator's options are, or None where it has none.
+
+    They too may lie elsewhere in the file (``Operator.large_custom_options_offset``).
+
+    Args:
+        operator: The schema's ``OperatorT``.
+        model: The file's bytes.
+
+    Returns:
+        array of shape (size_bytes,), uint8.
+
+    Raises:
+        Damage: They are said to be where the file has already ended.
+    """
+    offset, size = operator.largeCustomOptionsOffset, operator.largeCustomOptionsSize
+    return _inside_or_behind(operator.customOptions, offset, size, model)
+
+
+def _inside_or_behind(data: Any, offset: int, size: int, model: bytes) -> np.ndarray | None:
+    if data is not None:
+        return np.asarray(data, np.uint8) if len(data) else None
+    if offset <= 1:
         return None
-    if buffer.offset + buffer.size > len(model):
+    if offset + size > len(model):
         raise Damage(
-            f"{buffer.size:,} bytes at byte {buffer.offset:,} of {len(model):,}",
+            f"{size:,} bytes at byte {offset:,} of {len(model):,}",
             "bytes within the file",
         )
-    return np.frombuffer(model, np.uint8, buffer.size, buffer.offset) if buffer.size else None
+    return np.frombuffer(model, np.uint8, size, offset) if size else None
 
 
 def agree(model: Any, content: bytes) -> None:
@@ -90,7 +113,7 @@ def agree(model: Any, content: bytes) -> None:
     used = 0
     for place, subgraph in enumerate(model.subgraphs):
         with within(f"subgraphs[{place}]"):
-            used += _subgraph(model, subgraph, sizes)
+            used += _subgraph(model, subgraph, sizes, content)
     if used > _SHARING * len(content):
         raise Damage(
             f"tensors with {used:,} bytes of constants in all, in a file of {len(content):,}",
@@ -107,7 +130,7 @@ def agree(model: Any, content: bytes) -> None:
         _index([entry.buffer], len(sizes), f"metadata[{place}]", "buffer")
 
 
-def _subgraph(model: Any, subgraph: Any, sizes: list[int]) -> int:
+def _subgraph(model: Any, subgraph: Any, sizes: list[int], content: bytes) -> int:
     """Check a subgraph; return how many bytes of constants its tensors have."""
     tensors = subgraph.tensors or ()
     used = 0
@@ -123,6 +146,7 @@ def _subgraph(model: Any, subgraph: Any, sizes: list[int]) -> int:
         _index(_numbers(getattr(subgraph, field)), len(tensors), field)
     for place, operator in enumerate(subgraph.operators or ()):
         with within(f"operators[{place}]"):
+            custom_options(operator, content)
             _index([operator.opcodeIndex], len(model.operatorCodes or ()), "opcode_index")
             _operands(operator, model.operatorCodes[operator.opcodeIndex], len(tensors))
             _called(operator, len(model.subgraphs))

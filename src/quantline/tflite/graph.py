@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from quantline.tflite.consistency import DTYPES, stored
+from quantline.tflite.consistency import DTYPES, custom_options, stored
 from quantline.tflite.operands import OPERATORS, type_number
 from quantline.tflite.unpack import unpack
 
@@ -70,6 +70,11 @@ class Tensor:
     def is_static(self) -> bool:
         """Whether every dimension is known before the model runs."""
         return all(size >= 0 for size in self.shape)
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """The shape of one example of an input: without its batch, where that is 1 or unknown."""
+        return self.shape[1:] if self.shape[:1] in ((1,), (-1,)) else self.shape
 
     @property
     def size(self) -> int:
@@ -184,15 +189,28 @@ def read(model: bytes, name: str = "the model") -> Graph:
 
 
 def parse(model: bytes) -> Any:
-    """Return the schema's mutable object tree (``ModelT``) of a readable model, for editing."""
-    return schema.ModelT.InitFromPackedBuf(bytes(model), 0)
+    """Return the schema's mutable object tree (``ModelT``) of a readable model, for editing.
+
+    Constants and custom options that the file holds behind its tables are in the tree too: packed
+    anew, they would no longer be where the tables say.
+    """
+    content = bytes(model)
+    tree = schema.ModelT.InitFromPackedBuf(content, 0)
+    for buffer in tree.buffers or ():
+        buffer.data = stored(buffer, content)
+        buffer.offset = buffer.size = 0
+    for subgraph in tree.subgraphs:
+        for operator in subgraph.operators or ():
+            operator.customOptions = custom_options(operator, content)
+            operator.largeCustomOptionsOffset = operator.largeCustomOptionsSize = 0
+    return tree
 
 
 def _graph(model: Any, content: bytes) -> Graph:
     codes = [_operator_code(code) for code in model.operatorCodes or ()]
     constants = [stored(buffer, content) for buffer in model.buffers or ()]
     subgraphs = tuple(
-        _subgraph(index, subgraph, constants, codes)
+        _subgraph(index, subgraph, constants, codes, content)
         for index, subgraph in enumerate(model.subgraphs)
     )
     signatures = tuple(
@@ -219,6 +237,7 @@ def _subgraph(
     subgraph: Any,
     constants: Sequence[np.ndarray | None],
     codes: Sequence[tuple[str, bool, int]],
+    content: bytes,
 ) -> Subgraph:
     tensors = tuple(
         _tensor(number, tensor, constants) for number, tensor in enumerate(subgraph.tensors or ())
@@ -236,7 +255,7 @@ def _subgraph(
                 outputs=_numbers(operator.outputs),
                 options=_options(operator.builtinOptions) | _options(operator.builtinOptions2),
                 intermediates=_numbers(operator.intermediates),
-                custom_options=_bytes(operator.customOptions),
+                custom_options=_bytes(custom_options(operator, content)),
             )
         )
     return Subgraph(

@@ -40,6 +40,8 @@ class Runtime:
         threads: int | None = None,
         kernels: Kernels = "xnnpack",
         delegates: Sequence[Any] = (),
+        *,
+        keep_all: bool = False,
     ) -> None:
         """Load a model.
 
@@ -48,6 +50,8 @@ class Runtime:
             threads: CPU threads; all cores by default.
             kernels: Who computes.
             delegates: Loaded delegates, which take over what they can before the kernels do.
+            keep_all: Whether every tensor can be read after a run; not on ``xnnpack``, which has
+                no tensors between the operators that it takes.
 
         Raises:
             ModelUnsupported: The runtime refuses the model.
@@ -61,6 +65,7 @@ class Runtime:
                     num_threads=threads or os.cpu_count(),
                     experimental_op_resolver_type=OpResolverType[_RESOLVERS[kernels]],
                     experimental_delegates=list(delegates),
+                    experimental_preserve_all_tensors=keep_all,
                 )
                 self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
@@ -118,6 +123,18 @@ class Runtime:
                 remedy="Give samples of the shape that the model was exported with",
             ) from error
         self._read_ports()
+
+    def tensor(self, index: int) -> np.ndarray:
+        """Return a copy of any tensor, of a runtime that keeps all."""
+        value: np.ndarray = self._interpreter.get_tensor(index)
+        return value
+
+    def shapes(self) -> dict[int, tuple[int, ...]]:
+        """Return the shape that each tensor has by now, by its index."""
+        return {
+            each["index"]: tuple(int(size) for size in each["shape"])
+            for each in self._interpreter.get_tensor_details()
+        }
 
     def predict(self, real: np.ndarray) -> np.ndarray:
         """Run one real-valued input through to the first output, quantizing at the edges.

@@ -69,6 +69,41 @@ def test_undecided_is_a_verdict_and_does_not_pass(case: Case) -> None:
     assert f"{max(needed):,} more examples would decide" in gate_text(gate)
 
 
+UNSURE = frozenset(range(8))
+TRIED = {"trials": [{"method": "minmax"}, {"method": "mse"}]}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "about", "texts"),
+    [
+        (UNSURE, {"method": "minmax", "search": None}, ["auto", "bias_correction", "layers"]),
+        (UNSURE, {"method": "minmax", "search": {"trials": [{"method": "mse"}] * 2}},
+         ["auto", "layers"]),
+        (UNSURE, {"method": "minmax", "search": TRIED, "samples": 100},
+         ["more than the 100 calibration examples", "layers"]),
+        (UNSURE, {"method": None}, []),
+        (frozenset(), {"method": "minmax", "search": None}, []),
+    ],
+)  # fmt: skip
+def test_what_may_help_is_said_where_quantization_costs_accuracy(
+    case: Case, wrong: frozenset[int], about: dict[str, Any], texts: list[str]
+) -> None:
+    recipe_ = {**case.evidence().reports["recipe"], **about}
+    limits = {"int8_metrics.top1": {"min": 1.1}}
+    gate = replace(
+        case, wrong=wrong, reports={"recipe": recipe_}, rules={"absolute": limits}
+    ).judge()
+    assert gate["verdict"] == "refused"
+    assert len(gate["advice"]) == len(texts)
+    for advice, text in zip(gate["advice"], texts, strict=True):
+        assert text in advice
+        assert f"what may help: {advice}" in gate_text(gate)
+
+
+def test_a_candidate_that_passes_gets_no_advice(case: Case) -> None:
+    assert case.judge()["advice"] == []
+
+
 def test_refused_outweighs_undecided(case: Case) -> None:
     limits = {"int8_metrics.top1": {"min": 1.0}}
     gate = replace(case, wrong=frozenset(range(8)), rules={"absolute": limits}).judge()

@@ -43,7 +43,7 @@ def lint_calibration(
     evaluation = Distribution.of(preview(data, manifest))
     findings = lint(
         calibration_set["x"],
-        expected_shape=tensor.shape[1:],
+        expected_shape=tensor.sample_shape,
         expected_dtype=tensor.dtype,
         ids=[str(each) for each in calibration_set["ids"]],
         evaluation=evaluation,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from quantline.errors import RangesMismatch
 from quantline.ranges.drift import drift
 from quantline.release.gate.absolute import absolute
+from quantline.release.gate.advice import advise
 from quantline.release.gate.change import Compared, changes
 from quantline.release.gate.evidence import Metrics
 from quantline.release.gate.growth import SECTION, growth
@@ -33,8 +34,9 @@ def judge(evidence: Evidence, rules: recipe.Gate) -> dict[str, Any]:
 
     Returns:
         The content of ``gate.json``: ``verdict`` (``passed``, ``refused``, or ``undecided``, which
-        does not pass), ``reasons`` for it, ``rules`` with a row each, ``changes`` against the
-        float model and the champion (flipped examples, classes), and ``range_drift``.
+        does not pass), ``reasons`` for it, ``advice`` on what may help, ``rules`` with a row each,
+        ``changes`` against the float model and the champion (flipped examples, classes), and
+        ``range_drift``.
 
     Raises:
         ResultMissing: The predictions are not of the manifest's examples.
@@ -60,6 +62,7 @@ def judge(evidence: Evidence, rules: recipe.Gate) -> dict[str, Any]:
         rows += growth(champion, len(evidence.int8_model), rules.against_champion)
     return {
         **_verdict(rows),
+        "advice": advise(rows, beside_float, evidence.reports["recipe"]),
         "champion": None if champion is None else champion.name,
         "confidence": rules.confidence,
         "rules": [each.to_dict() for each in rows],

@@ -1,0 +1,61 @@
+"""What would help a candidate that does not pass, beside more examples to judge it by."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from quantline.release.gate.row import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from quantline.release.gate.change import Compared
+    from quantline.release.gate.row import Row
+
+_ACCURACY = ("top1", "top5", "loss", "confidence", "fallen_classes", "agreement")
+
+
+def advise(
+    rows: Sequence[Row], beside_float: Compared | None, recipe: Mapping[str, Any]
+) -> list[str]:
+    """Return what to try, where accuracy stands in the way and quantization has cost some.
+
+    Args:
+        rows: Every rule and what came of it.
+        beside_float: The candidate beside the float model; None where no example has a label.
+        recipe: How the candidate was quantized.
+    """
+    stands = [each.rule for each in rows if each.outcome in {Outcome.FAILED, Outcome.UNDECIDED}]
+    if beside_float is None or not any(_is_of_accuracy(each) for each in stands):
+        return []
+    lost, won = beside_float.pairs.lost().sum(), beside_float.pairs.won().sum()
+    has_ranges = recipe.get("method") is not None  # none has a scheme of float activations
+    if (lost <= won and beside_float.loss.value <= 0) or not has_ranges:
+        return []
+    search, advice = recipe.get("search"), []
+    # Only 'auto' tries other methods than the one that was given.
+    methods = {each["method"] for each in (search or {}).get("trials", ())}
+    if len(methods) <= 1:
+        advice.append(
+            "'conversion.ranges.method: auto' tries other ranges, and bias correction, and takes "
+            "what is better than 'minmax' by more than the noise"
+        )
+    if search is None:
+        advice.append(
+            "'conversion.bias_correction: true' corrects what rounding the weights adds, where "
+            "that helps"
+        )
+    elif len(methods) > 1:
+        advice.append(
+            f"more than the {recipe.get('samples')} calibration examples, with "
+            "'sampling.calibration.examples', let 'auto' see smaller gains"
+        )
+    advice.append(
+        "'quantline layers' shows in which layers the error arises; 'conversion.scheme: "
+        "int8_float_fallback' with 'conversion.keep_float' leaves them in float"
+    )
+    return advice
+
+
+def _is_of_accuracy(rule: str) -> bool:
+    return any(each in rule.rpartition(".")[2] for each in _ACCURACY)

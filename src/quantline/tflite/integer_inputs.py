@@ -1,0 +1,85 @@
+"""Float inputs that a model turns into integers at once become integer inputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ai_edge_litert import schema_py_generated as schema
+
+from quantline.tflite.edit import pack
+from quantline.tflite.graph import parse
+from quantline.tflite.operands import OPERATORS, type_number
+from quantline.tflite.rewire import bypass, prune
+
+_INTEGERS = {schema.TensorType.INT32: "int32", schema.TensorType.INT64: "int64"}
+# They move values and compute none, and have kernels for every integer type.
+_MOVES = {"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE", "STRIDED_SLICE", "SLICE"}
+
+
+def with_integer_inputs(model: bytes) -> tuple[bytes, dict[int, str]]:
+    """Return the model with integers where float inputs were only read to be cast to integers.
+
+    All that the model knows of such an input is its integers, so the two compute the same: CAST
+    rounds towards zero, as whoever converts a float sample to an integer does. Operators that move
+    values may lie between the input and the CAST.
+
+    Args:
+        model: A ``.tflite`` file's bytes.
+
+    Returns:
+        The model, and the new dtypes by the inputs' positions in the main subgraph.
+    """
+    tree = parse(model)
+    subgraph = tree.subgraphs[0]
+    readers: dict[int, list[Any]] = {}
+    for operator in subgraph.operators or ():
+        for index in dict.fromkeys(int(each) for each in operator.inputs):
+            readers.setdefault(index, []).append(operator)
+    outputs = {int(each) for each in subgraph.outputs}
+    changed: dict[int, str] = {}
+    for position, index in enumerate(int(each) for each in subgraph.inputs):
+        reached = _until_cast(tree, index, readers, outputs)
+        if subgraph.tensors[index].type != schema.TensorType.FLOAT32 or not reached:
+            continue
+        moved, casts = reached
+        types = {subgraph.tensors[int(cast.outputs[0])].type for cast in casts}
+        if len(types) != 1 or not types <= _INTEGERS.keys() or not casts:
+            continue
+        (integer,) = types
+        for tensor in (index, *moved):
+            subgraph.tensors[tensor].type = integer
+        if not any(int(cast.outputs[0]) in outputs for cast in casts):
+            sources = {int(cast.outputs[0]): int(cast.inputs[0]) for cast in casts}
+            bypass(tree, 0, sources, casts)
+        changed[position] = _INTEGERS[integer]
+    if not changed:
+        return model, {}
+    prune(tree)
+    return pack(tree, len(model)), changed
+
+
+def _until_cast(
+    tree: Any, index: int, readers: dict[int, list[Any]], outputs: set[int]
+) -> tuple[list[int], list[Any]] | None:
+    """Follow a tensor over operators that move values to those that cast it.
+
+    Returns:
+        The tensors between, and the CAST operators; None where something else reads a value.
+    """
+    moved: list[int] = []
+    casts: list[Any] = []
+    ahead = [index]
+    while ahead:
+        tensor = ahead.pop()
+        if tensor in outputs:
+            return None
+        for operator in readers.get(tensor, ()):
+            kind = OPERATORS.get(type_number(tree.operatorCodes[operator.opcodeIndex]), "")
+            if kind == "CAST":
+                casts.append(operator)
+            elif kind in _MOVES and int(operator.inputs[0]) == tensor:
+                moved.append(int(operator.outputs[0]))
+                ahead.append(moved[-1])
+            else:
+                return None
+    return moved, casts

@@ -1,0 +1,136 @@
+"""Half precision and sparse storage undone: every value of a float model as float32.
+
+Exporters store weights as float16 with a DEQUANTIZE behind each that widens them when the model
+runs, and pruned weights as a sparse tensor with a DENSIFY. Both are ways to store, and no part of
+what the model computes: float16 and bfloat16 values are exact in float32.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from quantline.tflite.edit import pack
+from quantline.tflite.graph import parse
+from quantline.tflite.operands import OPERATORS, type_number
+from quantline.tflite.rewire import bypass, prune
+from quantline.tflite.runtime import Runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_TYPES = schema.TensorType
+_HALF = {_TYPES.FLOAT16, _TYPES.BFLOAT16}
+_COPIES = {"DEQUANTIZE", "CAST", "DENSIFY"}
+
+
+def is_narrow(model: Any) -> bool:
+    """Return True if a model holds half precision or sparse tensors.
+
+    Args:
+        model: The schema's object tree (``ModelT``).
+    """
+    return any(
+        tensor.type in _HALF or tensor.sparsity is not None
+        for subgraph in model.subgraphs
+        for tensor in subgraph.tensors or ()
+    )
+
+
+def widened(model: bytes) -> bytes:
+    """Return the model with every float16, bfloat16 and sparse tensor as a dense float32 one.
+
+    The operators that widened and densified them are left out. Where a model computes with float16
+    and not only stores it, the result computes with float32: it is more exact than the file.
+
+    Args:
+        model: A ``.tflite`` file's bytes, without quantized tensors. This runs DENSIFY.
+    """
+    tree = parse(model)
+    for subgraph in tree.subgraphs:
+        for tensor in subgraph.tensors:
+            if tensor.sparsity is not None:
+                _store(tree, tensor, _dense(tree, tensor))
+                tensor.sparsity = None
+    widened: dict[tuple[int, int], int] = {}
+    for subgraph in tree.subgraphs:
+        for tensor in subgraph.tensors:
+            if tensor.type in _HALF:
+                data = tree.buffers[tensor.buffer].data
+                if data is not None and len(data):
+                    key = (tensor.buffer, tensor.type)
+                    if key not in widened:
+                        _store(tree, tensor, _as_float32(np.asarray(data), tensor.type))
+                        widened[key] = tensor.buffer
+                    tensor.buffer = widened[key]
+                tensor.type = _TYPES.FLOAT32
+    for number in range(len(tree.subgraphs)):
+        _leave_out_copies(tree, number)
+    prune(tree)
+    return pack(tree, 2 * len(model))
+
+
+def _leave_out_copies(tree: Any, number: int) -> None:
+    """Remove the operators whose output is their input, now that both are float32 and dense."""
+    subgraph = tree.subgraphs[number]
+    replaced, removed = {}, []
+    for operator in subgraph.operators or ():
+        kind = OPERATORS.get(type_number(tree.operatorCodes[operator.opcodeIndex]))
+        if kind not in _COPIES:
+            continue
+        source, target = int(operator.inputs[0]), int(operator.outputs[0])
+        types = {subgraph.tensors[index].type for index in (source, target)}
+        if kind == "CAST" and operator.builtinOptions is not None:
+            operator.builtinOptions.inDataType = subgraph.tensors[source].type
+            operator.builtinOptions.outDataType = subgraph.tensors[target].type
+        ports = {int(each) for each in subgraph.inputs}, {int(each) for each in subgraph.outputs}
+        if types == {_TYPES.FLOAT32} and not (source in ports[0] and target in ports[1]):
+            replaced[target] = source
+            removed.append(operator)
+    if removed:
+        bypass(tree, number, replaced, removed)
+
+
+def _as_float32(stored: np.ndarray, kind: int) -> np.ndarray:
+    if kind == _TYPES.FLOAT16:
+        return stored.view(np.float16).astype(np.float32)
+    return (stored.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+
+
+def _store(tree: Any, tensor: Any, values: np.ndarray) -> None:
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(values.tobytes(), np.uint8)
+    tree.buffers.append(buffer)
+    tensor.buffer = len(tree.buffers) - 1
+
+
+def _dense(tree: Any, tensor: Any) -> np.ndarray:
+    """Return a sparse constant's values in full, as the runtime's DENSIFY gives them."""
+    model = schema.ModelT()
+    model.version = tree.version
+    model.buffers = [schema.BufferT(), tree.buffers[tensor.buffer]]
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.DENSIFY
+    code.version = 1
+    model.operatorCodes = [code]
+    sparse, full = schema.TensorT(), schema.TensorT()
+    sparse.sparsity, sparse.buffer = tensor.sparsity, 1
+    for each, name in ((sparse, "sparse"), (full, "full")):
+        each.shape, each.type, each.name = tensor.shape, tensor.type, name
+    operator = schema.OperatorT()
+    operator.inputs, operator.outputs = _indices([0]), _indices([1])
+    operator.builtinOptionsType = schema.BuiltinOptions.DensifyOptions
+    operator.builtinOptions = schema.DensifyOptionsT()
+    subgraph = schema.SubGraphT()
+    subgraph.tensors, subgraph.operators = [sparse, full], [operator]
+    subgraph.inputs, subgraph.outputs = _indices([]), _indices([1])
+    model.subgraphs = [subgraph]
+    runtime = Runtime(pack(model, 1 << 16), 1, "builtin")
+    runtime.invoke()
+    return runtime.get()[0]
+
+
+def _indices(values: Sequence[int]) -> np.ndarray:
+    return np.asarray(values, np.int32)
