@@ -26,6 +26,7 @@ from quantline.quantization.originals import Converted
 from quantline.quantization.parity import inputs_of, run_imported
 from quantline.reading import read_file
 from quantline.tflite import Graph, read, with_signature, with_static_batch
+from quantline.tflite.finite import with_finite_constants
 from quantline.tflite.graph import parse
 from quantline.tflite.widen import is_narrow, widened
 
@@ -101,6 +102,8 @@ def adapt(content: bytes, samples: np.ndarray | Mapping[str, np.ndarray], path: 
         rebuilt += describe_shapes(taken, wanted)
     else:
         adapted = alone
+    adapted, bounded = with_finite_constants(adapted)
+    rebuilt += bounded
     outputs = None
     if rebuilt or is_resized:
         stage("running the file as it was")
