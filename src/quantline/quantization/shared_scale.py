@@ -6,9 +6,9 @@ TensorFlow's quantizer takes the concatenation's range for all, and averaging ha
 narrower: what the convolution gives beyond it is clipped before it is averaged. Such tensors get
 the union of their ranges here, and the model is made once more; so do the two sides of an operator
 to which the quantizer gave two scales, as it does to a REVERSE_V2 before a CONCATENATION: the
-kernel copies the integers, and they would be read with the other scale. Where all that reads the clipped
-values picks some of them, as a MAXIMUM does, those beyond the range of what was picked are never
-used, and stay clipped.
+kernel copies the integers, and they would be read with the other scale. Where all that reads the
+clipped values picks some of them, as a MAXIMUM does, those beyond the range of what was picked are
+never used, and stay clipped.
 """
 
 from __future__ import annotations
