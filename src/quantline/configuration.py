@@ -52,7 +52,7 @@ class ConfigLoader(OmegaConfigLoader):
 
 
 def inherits_transform(layers: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether the transform that stands at last was declared for another dataset.
+    """Return whether the transform that stands at last was declared for another dataset.
 
     Other examples of the same source, such as another folder of archives, keep the transform.
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
+import warnings
 import zipfile
 from typing import TYPE_CHECKING, Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -92,3 +95,19 @@ def test_a_module_that_cannot_be_imported(tmp_path: Path, keras: Any) -> None:
     (tmp_path / "quantline_test_broken.py").write_text("import quantline_test_missing")
     with pytest.raises(ModelUnsupported, match="quantline_test_missing"):
         custom_objects(str(tmp_path / "quantline_test_broken.py"), keras)
+
+
+def test_a_model_that_tf_mot_trained_needs_its_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keras2 = pytest.importorskip("tf_keras", reason="Keras 2 is not installed")
+    monkeypatch.setitem(sys.modules, "tensorflow_model_optimization", None)
+    model = keras2.Sequential([keras2.Input((2,)), keras2.layers.Dense(2)])
+    path = tmp_path / "m.h5"
+    with warnings.catch_warnings(action="ignore"):  # Keras 2 calls its own format legacy
+        model.save(path)
+    with h5py.File(path, "r+") as file:
+        config = file.attrs["model_config"]
+        file.attrs["model_config"] = config.replace('"Dense"', '"QuantizeWrapperV2"')
+    with pytest.raises(PackageMissing, match="tensorflow-model-optimization"):
+        load_keras(str(path), allow_lambda=False)

@@ -33,7 +33,10 @@ def test_a_full_run_writes_every_file_of_the_catalog(finished: Any) -> None:
 
 def test_the_summary_has_what_was_promised(finished: Any) -> None:
     summary = finished.json("08_reporting/summary.json")
-    assert set(summary) == {"float", "int8", "comparison", "integer_only", "edgetpu", "gate"}
+    assert set(summary) == {
+        "float", "int8", "comparison", "outputs", "integer_only", "edgetpu", "gate",
+    }  # fmt: skip
+    assert summary["outputs"]["sqnr_db"] > 15
     assert summary["gate"]["verdict"] == "passed"
     for model in ("float", "int8"):
         values = summary[model]

@@ -1,4 +1,4 @@
-"""The output error against numpy, and in which tensors it is measured."""
+"""The tensors in which outputs are compared, and their real values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.graphs import convert, convert_named, normal
 
 from quantline import recipe
 from quantline.quantization import tensorflow_backend
-from quantline.quantization.output_error import output_error, relative_error, run, telling_outputs
+from quantline.quantization.output_error import run, telling_outputs
 from quantline.quiet import tensorflow
 from quantline.ranges import choose, record
 from quantline.tflite import Runtime, read
@@ -29,26 +29,6 @@ def logits(x: Any) -> Any:
 def make(model: bytes, samples: Any, io_type: str) -> bytes:
     bounds = choose(record(model, samples), recipe.Ranges())
     return tensorflow_backend.quantize(model, bounds, "int8", io_type, io_type)
-
-
-@pytest.mark.parametrize("shape", [(9,), (4, 3), (5, 2, 2, 3)])
-def test_one_output_is_the_ratio_of_two_norms(shape: tuple[int, ...]) -> None:
-    want, have = normal(*shape), normal(*shape, seed=1)
-    expected = np.linalg.norm((have - want).ravel()) / np.linalg.norm(want.ravel())
-    assert relative_error([want], [have]) == pytest.approx(expected, rel=1e-5)
-    assert relative_error([want], [want]) == 0
-    assert relative_error([1e20 * want], [1e20 * have]) == pytest.approx(expected, rel=1e-5)
-
-
-def test_of_several_outputs_each_counts_alike_whatever_its_size() -> None:
-    wants = [normal(7, 3), 1000 * normal(7, 40, seed=2)]
-    haves = [wants[0] * np.float32(1.1), wants[1] * np.float32(0.7)]
-    assert relative_error(wants, haves) == pytest.approx(np.sqrt((0.01 + 0.09) / 2), rel=1e-4)
-
-
-def test_where_the_float_output_is_zero_the_error_is_absolute() -> None:
-    zeros = np.zeros((4, 3), np.float32)
-    assert relative_error([zeros], [zeros + np.float32(0.5)]) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("io_type", ["float", "int8", "uint8", "float32"])
@@ -70,14 +50,6 @@ def test_it_is_measured_behind_what_squashes(kind: str | None, io_type: str) -> 
     assert np.abs(got - expected).max() <= scale * np.ptp(expected)
 
 
-@pytest.mark.parametrize("io_type", ["int8", "uint8", "float32"])
-def test_a_model_that_only_squashes_is_measured_at_its_input(io_type: str) -> None:
-    model = convert(lambda x: tensorflow().sigmoid(x), (1, 8))
-    made = make(model, SAMPLES, io_type)
-    assert output_error(model, model, VALUES) == 0
-    assert 0 < output_error(model, made, VALUES) < 0.02
-
-
 def test_several_outputs_keep_their_places(tmp_path: Path) -> None:
     """Logits and their softmax are told by the same tensor, twice."""
 
@@ -96,11 +68,6 @@ def test_several_outputs_keep_their_places(tmp_path: Path) -> None:
     for name, want, have in zip(order, *pairs, strict=True):
         assert want.shape == have.shape == (6, 1, 3 if name == "features" else 5)
         assert np.abs(want - have).max() <= 0.03 * np.ptp(want)
-    shares = [
-        np.mean(np.square(b - a)) / np.mean(np.square(a)) for a, b in zip(*pairs, strict=True)
-    ]
-    expected = float(np.sqrt(np.mean(shares)))
-    assert output_error(model, made, VALUES) == pytest.approx(expected, rel=1e-4)
 
 
 def test_real_values_come_back_as_the_runtime_gives_them() -> None:

@@ -42,6 +42,14 @@ def picked(x: Any) -> Any:
     return _conv(tf.maximum(first, second), normal(3, 3, 8, 4))
 
 
+def reversed_part(x: Any) -> Any:
+    """Join values with others that were turned around, as both directions of a recurrent layer."""
+    tf = tensorflow()
+    turned = tf.reverse(_conv(x, normal(3, 3, 3, 4)), [1])
+    return _conv(tf.concat([turned, 3 * _conv(x, normal(3, 3, 3, 4, seed=1))], -1),
+                 normal(1, 1, 8, 4))  # fmt: skip
+
+
 def plain(x: Any) -> Any:
     """Average, and nothing else: the quantizer takes the wider range."""
     tf = tensorflow()
@@ -128,3 +136,16 @@ def test_auto_tries_both_and_takes_the_better() -> None:
               for each in found["trials"] if not each["bias_correction"]}  # fmt: skip
     assert found["baseline"]["shared"] == "widest"
     assert losses["minmax", None, "widest"] != losses["minmax", None, "converter"]
+
+
+def test_what_is_turned_around_is_read_with_its_own_scale() -> None:
+    result, ranges, stock = made(reversed_part)
+
+    def sides(content: bytes) -> set[Any]:
+        main = read(content).main
+        (turned,) = (operator for operator in main.operators if operator.type == "REVERSE_V2")
+        return {main.tensors[index].quantization for index in (turned.inputs[0], *turned.outputs)}
+
+    assert len(sides(stock)) == 2
+    assert len(sides(result.content)) == 1
+    assert max(beyond(result.content, ranges).values()) <= 1

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from flatbuffers import flexbuffers
 from tests.graphs import convert, normal
 from tests.tflite.behind import with_constants_behind
 
 from quantline import recipe
-from quantline.errors import ImportMismatch, InputMismatch
+from quantline.errors import ImportMismatch, InputMismatch, ModelUnsupported
 from quantline.quantization import import_float, tflite_import
 from quantline.quantization.tflite_import import adapt
 from quantline.quantization.weights_only import to_float16
@@ -213,6 +215,87 @@ def test_non_max_suppression_has_known_sizes_and_can_be_recorded() -> None:
     made = adapt(convert(call, (1, 8, 5)), samples, "m")
     assert all(tensor.is_static for tensor in read(made.content).main.tensors)
     assert len(record(made.content, samples).tensors) > 3
+
+
+def test_a_composite_becomes_what_it_stands_for(plain: bytes) -> None:
+    content = _composite(plain)
+    made = adapt(content, IMAGES, "m")
+    graph = read(made.content)
+    assert [each.type for each in graph.main.operators] == [
+        each.type for each in read(plain).main.operators
+    ]
+    assert len(graph.subgraphs) == 1
+    np.testing.assert_array_equal(outputs(made.content, IMAGES), outputs(plain, IMAGES))
+    assert made.rebuilt == ("1 STABLEHLO_COMPOSITE 'net' became builtin operators",)
+
+
+@pytest.mark.parametrize("padding", ["SAME", "VALID"])
+def test_the_transposed_convolution_of_mediapipe_becomes_the_builtin_one(padding: str) -> None:
+    import tensorflow as tf
+
+    size = {"SAME": 8, "VALID": 9}[padding]
+    kernel, bias = normal(3, 3, 2, 4), normal(2)
+
+    def call(x: Any) -> Any:
+        return tf.nn.conv2d_transpose(x, kernel, (1, size, size, 2), 2, padding) + bias
+
+    plain, x = convert(call, (1, 4, 4, 4)), normal(3, 4, 4, 4)
+    made = adapt(_as_mediapipe_has_it(plain, {"SAME": 1, "VALID": 2}[padding]), x, "m")
+    assert {each.type for each in read(made.content).main.operators} == {"TRANSPOSE_CONV"}
+    np.testing.assert_allclose(outputs(made.content, x), outputs(plain, x), atol=1e-5)
+    assert "1 Convolution2DTransposeBias" in made.rebuilt[0]
+
+
+def test_operators_that_the_runtime_lacks_are_named(custom_operator: bytes) -> None:
+    (kind,) = {each.type for each in read(custom_operator).main.operators if each.is_custom}
+    shape = read(custom_operator).main.tensors[0].shape
+    with pytest.raises(ModelUnsupported, match="LiteRT runtime does not have") as caught:
+        adapt(custom_operator, np.zeros((2, *shape[1:]), np.float32), "m")
+    assert kind in caught.value.found
+
+
+def _composite(plain: bytes) -> bytes:
+    """Return the model as the body of a composite, which is all that the main subgraph has."""
+    tree = parse(plain)
+    body = tree.subgraphs[0]
+    main = schema.SubGraphT()
+    main.tensors = [copy(body.tensors[int(each)]) for each in (*body.inputs, *body.outputs)]
+    main.inputs, main.outputs = np.asarray([0], np.int32), np.asarray([1], np.int32)
+    code = schema.OperatorCodeT()
+    code.builtinCode, code.deprecatedBuiltinCode = schema.BuiltinOperator.STABLEHLO_COMPOSITE, 127
+    code.version = 1
+    tree.operatorCodes.append(code)
+    operator = schema.OperatorT()
+    operator.opcodeIndex = len(tree.operatorCodes) - 1
+    operator.inputs, operator.outputs = main.inputs, main.outputs
+    options = schema.StableHLOCompositeOptionsT()
+    options.name, options.decompositionSubgraphIndex = "net", 1
+    options.compositeAttributes = np.frombuffer(flexbuffers.Dumps({}), np.uint8)
+    operator.builtinOptions2Type = schema.BuiltinOptions2.StableHLOCompositeOptions
+    operator.builtinOptions2 = options
+    main.operators = [operator]
+    tree.subgraphs = [main, body]
+    tree.signatureDefs = None
+    return pack(tree, len(plain))
+
+
+def _as_mediapipe_has_it(plain: bytes, padding: int) -> bytes:
+    """Return a model whose TRANSPOSE_CONV is MediaPipe's custom operator."""
+    tree = parse(plain)
+    main = tree.subgraphs[0]
+    place = next(at for at, each in enumerate(read(plain).main.operators)
+                 if each.type == "TRANSPOSE_CONV")  # fmt: skip
+    operator = main.operators[place]
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
+    code.customCode, code.version = "Convolution2DTransposeBias", 1
+    tree.operatorCodes.append(code)
+    _, weights, given, bias = (int(each) for each in operator.inputs)
+    operator.opcodeIndex = len(tree.operatorCodes) - 1
+    operator.inputs = np.asarray([given, weights, bias], np.int32)
+    operator.builtinOptions, operator.builtinOptionsType = None, 0
+    operator.customOptions = np.frombuffer(np.asarray([padding, 2, 2], "<i4").tobytes(), np.uint8)
+    return pack(tree, len(plain))
 
 
 def _sparse(full: np.ndarray) -> bytes:

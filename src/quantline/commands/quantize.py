@@ -127,8 +127,10 @@ def quantize(
     written = [str(path) for path in contents]
     lost = lost_outputs(told["measured"])
     text = _table(prepared, told, graph, report, written)
-    if report.findings:
-        text += f"\n\n{findings_text(report.findings)}"
+    # Of a scheme that is meant to compute in float, the table says enough about what is.
+    shown = [each for each in report.findings if kind.integer or not each.breaks_integer_only]
+    if shown:
+        text += f"\n\n{findings_text(shown)}"
     return Result(
         text,
         {

@@ -89,7 +89,7 @@ def _unusable_scales(subgraph: Subgraph) -> Iterator[Finding]:
 
 
 def _is_zero(tensor: Tensor, scales: np.ndarray, wrong: np.ndarray) -> bool:
-    """Whether the scales in question are 0 and all that they scale are stored zeros."""
+    """Return whether the scales in question are 0 and all that they scale are stored zeros."""
     if tensor.quantization is None or tensor.constant is None or tensor.is_sparse:
         return False
     if tensor.dtype not in ("int8", "int16", "int32", "int64") or scales[wrong].any():
@@ -131,7 +131,7 @@ def _family(places: Places) -> Family | None:
 
 
 def _is_plain(operator: Operator, places: Places, family: Family) -> bool:
-    """Whether an operator's integers stand for themselves: no scale, and a kernel for that."""
+    """Return whether integers stand for themselves: without a scale, for a kernel that can."""
     if any(tensor.quantization is not None for said, tensor in places if said.role == "activation"):
         return False
     return SPECIFICATION[operator.type].same_scale or (

@@ -146,14 +146,14 @@ def _off(
     if tensor.constant is None or tensor.is_sparse:
         return
     off = bias_steps(tensor, scales, products, step)
-    worst, apart = int(np.argmax(off)), float(np.abs(scales - products).max()) / step
+    worst, difference = int(np.argmax(off)), float(np.abs(scales - products).max()) / step
     steps = float(off[worst])
     channels = np.count_nonzero(off >= LEAST_STEPS)
     where = f" in {channels} of {off.size} channels" if off.size > 1 else ""
     if channels:
         effect = f"the output is off by up to {steps:.3g} steps{where}"
-    elif checks and scales.size == products.size == 1 and apart > _REFUSED:
-        effect = f"off by {apart:.1%} of the output's scale, which kernels refuse"
+    elif checks and scales.size == products.size == 1 and difference > _REFUSED:
+        effect = f"off by {difference:.1%} of the output's scale, which kernels refuse"
     else:
         return
     found = f"scale {scales[worst % scales.size]:.9g}{f' in channel {worst}' if where else ''}"

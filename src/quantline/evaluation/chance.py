@@ -1,4 +1,4 @@
-"""Whether a model is any better than chance on its evaluation set."""
+"""Models that are no better than chance on their evaluation set."""
 
 from __future__ import annotations
 

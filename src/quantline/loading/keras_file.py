@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
 
     from quantline import recipe
 
+# The layers of TF-MOT's quantization aware training.
+_SIMULATING = frozenset({"QuantizeLayer", "QuantizeWrapper", "QuantizeWrapperV2"})
+_TF_MOT = "tensorflow_model_optimization.python.core.quantization.keras.quantize"
+# What tf-keras loads better, or alone.
+_BETTER = frozenset({"LSTM"}) | _SIMULATING
 H5_SUFFIXES = frozenset({".h5", ".hdf5"})
 
 
@@ -60,8 +66,8 @@ def load_keras(
     import keras
 
     file = read_keras(path, limits)
-    if file.is_keras2 and find_spec("tf_keras") is not None and _has_lstm(file.config):
-        # Its LSTM becomes one fused operator, that of Keras 3 a loop.
+    if file.is_keras2 and find_spec("tf_keras") is not None and _has(file.config, _BETTER):
+        # An LSTM of Keras 2 becomes one fused operator, one of Keras 3 a loop.
         return _load_keras2(path, file, "", allow_lambda, custom), "tf-keras"
     own = {} if custom is None else custom_objects(custom, keras)
     code = [] if allow_lambda else _judged(path, file, keras, own)
@@ -107,8 +113,33 @@ def read_keras(path: str, limits: recipe.Limits | None = None) -> KerasFile:
         raise _unreadable(path, 3, error) from error
 
 
-def _has_lstm(config: Any) -> bool:
-    return any(part.get("class_name") == "LSTM" for part, _ in mappings(config))
+def _has(config: Any, names: frozenset[str]) -> bool:
+    return any(part.get("class_name") in names for part, _ in mappings(config))
+
+
+def _simulating(path: str, file: KerasFile) -> dict[str, Any]:
+    """Return TF-MOT's own classes by their names, for a model that it trained.
+
+    Raises:
+        PackageMissing: The model has such layers, and the package is not installed.
+    """
+    if not _has(file.config, _SIMULATING):
+        return {}
+    try:
+        quantize = import_module(_TF_MOT)
+    except ImportError as error:
+        raise PackageMissing(
+            f"'{path}' needs tensorflow-model-optimization, which is not installed",
+            found="layers of its quantization aware training",
+            expected="the package that defines them",
+            remedy="Run: pip install tensorflow-model-optimization; or have the model exported as "
+            "a SavedModel, which needs no package",
+        ) from error
+    return {
+        name: each
+        for objects in quantize.quantize_scope().custom_objects
+        for name, each in objects.items()
+    }
 
 
 def _is_h5(path: str) -> bool:
@@ -148,6 +179,7 @@ def _load_keras2(
             remedy="Run: pip install 'quantline[keras2]'",
         ) from error
     own = {} if custom is None else custom_objects(custom, tf_keras)
+    own |= _simulating(path, file)
     if not allow_lambda:
         _refuse(path, _judged(path, file, tf_keras, own))
     try:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 SAMPLES = 8
 """On how many samples a cause is looked for."""
 _ENOUGH = 0.5  # of what was lost, which one layer's error has to account for
+_SOME = 0.25  # likewise, where a rule explains that error
 _NEAR = 0.8  # of the largest effect: the first layer that has it is the cause
 
 
@@ -125,19 +126,19 @@ def _share(effect: Effect, noise: OutputNoise, loss: Loss) -> float:
 
 
 def _explain(look: Surroundings, suspect: int, share: float) -> Found:
+    rules: tuple[Callable[[Surroundings, int], Found | None], ...] = (
+        join, offset, steep_function, rounding, channels, outliers,
+    )  # fmt: skip
+    for rule in rules if share >= _SOME else ():
+        explained = rule(look, suspect)
+        if explained is not None:
+            return explained
     if share < _ENOUGH:
         found = (
             f"no single layer makes half of it; the largest part, {share:.0%}, comes from "
             f"{look.name(suspect)}"
         )
         return "many", suspect, found, _GENERAL
-    rules: tuple[Callable[[Surroundings, int], Found | None], ...] = (
-        join, offset, steep_function, rounding, channels, outliers,
-    )  # fmt: skip
-    for rule in rules:
-        explained = rule(look, suspect)
-        if explained is not None:
-            return explained
     return "layer", suspect, "its own quantization makes it, and why is not known", _GENERAL
 
 

@@ -21,6 +21,7 @@ from quantline.quantization.parity import compare, inputs_of, outputs_of
 from quantline.quantization.tflite_import import import_tflite
 from quantline.reading import Unreadable, check_regular
 from quantline.tflite import Tensor, read
+from quantline.tflite.finite import with_finite_constants
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,8 +109,10 @@ def import_float(
             memory_gib=limits.memory_gib,
             confined=True,
         )
-    content, loader = converted.content, converted.loader
-    for sentence in converted.rebuilt:
+    loader = converted.loader
+    content, bounded = with_finite_constants(converted.content)
+    rebuilt = [*converted.rebuilt, *bounded]
+    for sentence in rebuilt:
         logger.info("'%s': %s.", path, sentence)
     graph = read(content, f"'{path}'")
     taken = {name: tensor.shape for name, tensor in inputs_of(graph).items()}
@@ -125,7 +128,7 @@ def import_float(
         "inputs": _ports(inputs_of(graph)),
         "outputs": _ports(outputs_of(graph)),
         "loaded_with": loader,
-        "rebuilt": list(converted.rebuilt),
+        "rebuilt": rebuilt,
         "parity": compare(
             content, given, converted.outputs, parity.tolerance, str(path), limits.memory_gib
         ),

@@ -6,17 +6,20 @@ leaves what the graph computes as it is, rounding excepted.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from quantline.quantization.graph_nodes import node_of, source
+from quantline.quantization.one_hots import count_by_one_hots, gather_one_hots
 from quantline.quiet import tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _EXTREMES = {"ArgMax", "ArgMin"}
-_FORWARDING = {"Identity", "Cast", "StopGradient", "Snapshot"}
+_SHAPING = {"Identity", "Reshape", "Squeeze", "ExpandDims"}
 
 
 def narrow_types(graph: Any) -> list[str]:
@@ -72,36 +75,62 @@ def drop_negative_zeros(graph: Any) -> int:
         for node in nodes:
             if node.op not in _EXTREMES:
                 continue
-            select = _source(named, node.input[0])
+            select = source(named, node.input[0])
             if select is not None and select.op == "SelectV2" and _tests_sign(named, select):
                 node.input[0] = select.input[2]
                 count += 1
     return count
 
 
+def keep_integers(graph: Any) -> int:
+    """Let integers be integers that are cast to float, reshaped, and cast to integers again.
+
+    Keras casts what a preprocessing layer takes to the layer's own type. Both give the same up to
+    2**24, beyond which float32 has no room for every integer.
+
+    Args:
+        graph: A ``GraphDef``; it is changed.
+
+    Returns:
+        How many it found.
+    """
+    tf, count = tensorflow(), 0
+    named = {node.name: node for node in graph.node}
+    readers = Counter(node_of(each) for node in graph.node for each in node.input)
+    for node in graph.node:
+        if node.op != "Cast" or not tf.as_dtype(node.attr["DstT"].type).is_integer:
+            continue
+        kind, first, shaping = node.attr["DstT"].type, named.get(node_of(node.input[0])), []
+        while first is not None and first.op in _SHAPING:
+            shaping.append(first)
+            first = named.get(node_of(first.input[0]))
+        if (
+            first is None
+            or first.op != "Cast"
+            or any(readers[each.name] > 1 for each in (first, *shaping))
+            or not tf.as_dtype(first.attr["SrcT"].type).is_integer
+            or first.attr["DstT"].type != tf.float32.as_datatype_enum
+        ):
+            continue
+        first.attr["DstT"].type = kind
+        for each in shaping:
+            each.attr["T"].type = kind
+        node.attr["SrcT"].type = kind
+        count += 1
+    return count
+
+
 def _tests_sign(named: dict[str, Any], select: Any) -> bool:
     """Return True for a selection of constants where a value is zero with its sign bit set."""
-    both = _source(named, select.input[0])
-    constant = _source(named, select.input[1])
+    both = source(named, select.input[0])
+    constant = source(named, select.input[1])
     if both is None or constant is None or (both.op, constant.op) != ("LogicalAnd", "Const"):
         return False
-    tests = {each.op: each for each in (_source(named, name) for name in both.input) if each}
+    tests = {each.op: each for each in (source(named, name) for name in both.input) if each}
     if set(tests) != {"Equal", "Less"}:
         return False
-    bits = _source(named, tests["Less"].input[0])
+    bits = source(named, tests["Less"].input[0])
     return bits is not None and bits.op == "BitwiseAnd"
-
-
-def _source(named: dict[str, Any], tensor: str) -> Any:
-    """Return the node that computes a tensor, past those that hand it on; None if unknown."""
-    node = named.get(_node_of(tensor))
-    while node is not None and node.op in _FORWARDING:
-        node = named.get(_node_of(node.input[0]))
-    return node
-
-
-def _node_of(tensor: str) -> str:
-    return tensor.removeprefix("^").partition(":")[0]
 
 
 def _attributes(graph: Any) -> Iterator[Any]:
@@ -117,3 +146,7 @@ def _attributes(graph: Any) -> Iterator[Any]:
 def _narrow() -> dict[int, Any]:
     tf = tensorflow()
     return {each.as_datatype_enum: each for each in (tf.float16, tf.bfloat16)}
+
+
+# Each takes a graph, changes it, and returns how often.
+REWRITES = (drop_negative_zeros, keep_integers, count_by_one_hots, gather_one_hots)

@@ -26,6 +26,15 @@ def refusal(path: str, to: str, error: Exception) -> ConversionFailed:
     lacking = list(
         dict.fromkeys(name for found in _LISTS.findall(said) for name in found.split(", "))
     )
+    if "TensorList" in said or "tf.While" in said:
+        return ConversionFailed(
+            f"'{path}' steps through a sequence in a loop",
+            found="a loop over a list of tensors, such as a recurrent layer of Keras 3 exports",
+            expected="steps that are written out, or a fused LSTM: no integer kernel runs a loop",
+            remedy="Give the Keras file that it was exported from, whose recurrent layers are "
+            "then written out step by step, or export it again with their 'unroll' set to True",
+            details=said,
+        )
     if not lacking:
         return ConversionFailed(
             f"TensorFlow cannot convert '{path}' {to}",

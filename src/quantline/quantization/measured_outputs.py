@@ -68,7 +68,7 @@ def measure_outputs(
         "ran_on": list(_ALL_KERNELS),
         "samples": len(chosen),
         "outputs": found if chosen else None,
-        "reason": None if chosen else "not measured: there were ranges only, and no samples",
+        "reason": None if chosen else "not measured: no samples were given",
     }
 
 
@@ -169,10 +169,16 @@ def _described(
 ) -> tuple[list[dict[str, Any]], dict[int, tuple[OutputNoise, Loss]]]:
     """Return what is told of each output, and what of each tensor was judged."""
     names = {tensor.index: name for name, tensor in outputs_of(before).items()}
+    squashed = set(before.main.outputs) - set(telling_outputs(before))
     found, judged = {}, {}
     for (first, _), (port, noise) in zip(pairs, sums, strict=True):
         shift = constant_offset(before, first)
-        loss = loss_of(noise, _steps(before, first, parts[first]), is_shifted=shift is not None)
+        loss = loss_of(
+            noise,
+            _steps(before, first, parts[first]),
+            is_shifted=shift is not None,
+            is_squashed=first in squashed,
+        )
         judged[first] = (noise, loss)
         found[first] = {
             "dtype": port.dtype.name,

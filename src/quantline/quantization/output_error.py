@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantline.tflite import Runtime, read, with_outputs
+from quantline.tflite import Runtime, with_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -79,26 +79,3 @@ def run_each(
         runtime.invoke()
         pairs = zip(runtime.outputs, runtime.get(), strict=True)
         yield [port.dequantize(value) for port, value in pairs]
-
-
-def relative_error(expected: Sequence[np.ndarray], got: Sequence[np.ndarray]) -> float:
-    """Return the root of the mean squared error over the root of the mean square, all outputs.
-
-    Args:
-        expected: The float model's outputs, each of shape (n_samples, ...).
-        got: The quantized model's, alike.
-    """
-    shares = []
-    for want, have in zip(expected, got, strict=True):
-        power = float(np.mean(np.square(want, dtype=np.float64)))
-        noise = float(np.mean(np.square(have.astype(np.float64) - want)))
-        shares.append(noise / power if power else noise)
-    return float(np.sqrt(np.mean(shares)))
-
-
-def output_error(float_model: bytes, quantized: bytes, samples: Sequence[Values]) -> float:
-    """Return the relative error of a quantized model's outputs, or logits, on samples."""
-    pairs = [
-        run(model, telling_outputs(read(model)), samples) for model in (float_model, quantized)
-    ]
-    return relative_error(*pairs)

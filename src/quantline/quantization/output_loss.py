@@ -45,7 +45,7 @@ class Loss:
         is_constant: Whether the whole output is one value a channel.
         is_broken: Whether values are no longer finite.
         is_noisy: Whether the output as a whole has more noise than a quarter of its variance.
-        lost_parts: The parts that are constant, by their position.
+        lost_parts: The parts that are constant, or as far off as their mean would be, by position.
         noisy_parts: The parts with such noise.
         offset: array of shape (n_channels,), bool: which channels have such noise, and do not vary
             only since they are far from zero.
@@ -118,13 +118,20 @@ class Loss:
         }
 
 
-def loss_of(noise: OutputNoise, steps: Sequence[float], *, is_shifted: bool = False) -> Loss:
+def loss_of(
+    noise: OutputNoise,
+    steps: Sequence[float],
+    *,
+    is_shifted: bool = False,
+    is_squashed: bool = False,
+) -> Loss:
     """Judge what was summed of an output.
 
     Args:
         noise: The sums.
         steps: The step of the scale that the specification fixes for each part; 0 for others.
         is_shifted: Whether the model adds a constant last.
+        is_squashed: Whether what a squashing function is given says more about noise.
     """
     groups = noise.groups
     fixed = np.array([*steps, 0.0])[noise.parts]  # the last is for what comes from nowhere
@@ -144,9 +151,11 @@ def loss_of(noise: OutputNoise, steps: Sequence[float], *, is_shifted: bool = Fa
         whole = groups.together(np.where(own, 0, -1))
         if not _varies(whole, fixed[own][:1])[0]:
             continue
-        if (varies & own).any() and still[own].all():
+        share, most = groups.noise[own].sum(), groups.variance[own].sum()
+        is_still = (varies & own).any() and still[own].all()
+        if is_still or (share >= most and not is_squashed):
             lost_parts.append(part)
-        elif groups.noise[own].sum() > _NOISY * groups.variance[own].sum():
+        elif share > _NOISY * most:
             noisy_parts.append(part)
     width, size = groups.high - groups.low, np.maximum(np.abs(groups.high), np.abs(groups.low))
     moves = width > _STILL * size

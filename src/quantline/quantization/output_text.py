@@ -108,8 +108,8 @@ def describe_loss(output: Mapping[str, Any]) -> str:
     parts = [f"'{each.split(';')[0]}'" for each in loss["lost_parts"]]
     if parts:
         return (
-            f"is constant{where} in what comes from {first_few(parts, 3)}, where the float model's "
-            "varies"
+            f"is constant{where}, or as far off as a constant would be, in what comes from "
+            f"{first_few(parts, 3)}, where the float model's varies"
         )
     kinds = [
         f"{loss[f'{kind}_channels']} {kind}"

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from quantline.errors import PinDoesNotFit, RangesMismatch, TooFewExamples, first_few
+from quantline.errors import RangesMismatch, first_few
 from quantline.files import sha256
 from quantline.quantization.backends import make
 from quantline.quantization.bias_correction import correct_biases, mean_inputs
+from quantline.quantization.choices import choices_of, search_halves
 from quantline.quantization.flatbuffer import float_operators
 from quantline.quantization.measured_outputs import measure_outputs
 from quantline.quantization.output_check import lost_outputs
 from quantline.quantization.output_text import failures, remedies
-from quantline.quantization.pinning import pin, pinned_tensors, settle
+from quantline.quantization.pinning import settle
 from quantline.quantization.public_path import public_path
 from quantline.quantization.schemes import SCHEMES, unsupported, with_types
-from quantline.quantization.search import WIDEST, Way, confirm, search, way_of
+from quantline.quantization.search import WIDEST, confirm, way_of
 from quantline.quantization.shared_scale import Choice, clipped
-from quantline.quantization.trained_ranges import as_trained, trained_ranges
-from quantline.ranges import Feed, choose, record
-from quantline.ranges.choose import given
-from quantline.tflite import Runtime, read
+from quantline.tflite import read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,9 +129,9 @@ def _from_ranges(
     values: list[Values] = []
     found: Search | None = None
     if chosen.method == "auto" or conversion.bias_correction:
-        values, found = _search(model, graph, conversion, samples)
+        values, found = search_halves(model, graph, conversion, samples)
     ways = [way_of(chosen)] if found is None else list(dict.fromkeys((found.best, found.baseline)))
-    choices = _choices(graph, ranges, conversion, ways)
+    choices = choices_of(graph, ranges, conversion, ways)
     public = public_path(source, conversion, samples, graph)
     made = make(model, graph, [choice for _, choice in choices], conversion, public)
     (way, choice), content, layers = choices[0], made.contents[0], 0
@@ -165,51 +162,6 @@ def _from_ranges(
         "samples_sha256": list(ranges.samples_sha256),
     }
     return Quantized(content, about)
-
-
-def _search(
-    model: bytes, graph: Graph, conversion: recipe.Conversion, samples: Sequence[Sample]
-) -> tuple[list[Values], Search]:
-    """Return the samples as the model takes them, and what trying on halves of them gave."""
-    if not len(samples):
-        raise TooFewExamples(
-            "The method 'auto' and bias correction need calibration samples",
-            found="none",
-            expected="the samples that the ranges were recorded from; about 100 suffice",
-            remedy="Give them, or set 'conversion.ranges.method: minmax' and "
-            "'conversion.bias_correction: false'",
-        )
-    values = list(Feed(graph, Runtime(model, 1).inputs).prepare(samples))
-
-    def choice(fitted: RangeSet, way: Way) -> Choice:
-        return _choice(graph, fitted, conversion, way)
-
-    def trial(choices: Sequence[Choice]) -> Sequence[bytes]:
-        return make(model, graph, choices, conversion).contents
-
-    # Every second sample: what comes sorted, by class for instance, is split alike.
-    fitted = record(model, [samples[at] for at in range(0, len(samples), 2)])
-    return values, search(model, fitted, conversion, values[::2], values[1::2], choice, trial)
-
-
-def _choice(graph: Graph, ranges: RangeSet, conversion: recipe.Conversion, way: Way) -> Choice:
-    """Return the ranges of one way to make the model, pins and overrides among them."""
-    update = {"method": way.method, "percentile": way.percentile or conversion.ranges.percentile}
-    chosen = conversion.ranges.model_copy(update=update)
-    bounds = pin(graph, as_trained(graph, choose(ranges, chosen)), conversion)
-    fixed = given(ranges, chosen) | pinned_tensors(graph, conversion) | {*trained_ranges(graph)}
-    return Choice(bounds, fixed, widens=way.shared == WIDEST)
-
-
-def _choices(
-    graph: Graph, ranges: RangeSet, conversion: recipe.Conversion, ways: Sequence[Way]
-) -> list[tuple[Way, Choice]]:
-    """Return the ranges of the way taken, and of the one to compare it with, if that fits pins."""
-    first, *others = ways
-    choices = [(first, _choice(graph, ranges, conversion, first))]
-    with suppress(PinDoesNotFit):
-        choices += [(way, _choice(graph, ranges, conversion, way)) for way in others]
-    return choices
 
 
 def _warn_of_clipped(beyond: Sequence[Clipped]) -> None:

@@ -4,9 +4,11 @@ An operator that moves or compares integers as they are (a pooling, a reshaping,
 has one scale on both sides. Of a convolution and an AVERAGE_POOL_2D before a CONCATENATION
 TensorFlow's quantizer takes the concatenation's range for all, and averaging had made that
 narrower: what the convolution gives beyond it is clipped before it is averaged. Such tensors get
-the union of their ranges here, and the model is made once more. Where all that reads the clipped
-values picks some of them, as a MAXIMUM does, those beyond the range of what was picked are never
-used, and stay clipped.
+the union of their ranges here, and the model is made once more; so do the two sides of an operator
+to which the quantizer gave two scales, as it does to a REVERSE_V2 before a CONCATENATION: the
+kernel copies the integers, and they would be read with the other scale. Where all that reads the
+clipped values picks some of them, as a MAXIMUM does, those beyond the range of what was picked are
+never used, and stay clipped.
 """
 
 from __future__ import annotations
@@ -107,7 +109,7 @@ def clipped(before: Graph, after: Graph, bounds: Bounds, given: frozenset[int]) 
 
 
 def widened(before: Graph, after: Graph, choice: Choice) -> Bounds:
-    """Return ranges of which tensors that share a scale have the union, where one is clipped.
+    """Return ranges of which tensors of one scale have the union, where one is clipped or misread.
 
     Args:
         before: The float model.
@@ -115,16 +117,19 @@ def widened(before: Graph, after: Graph, choice: Choice) -> Bounds:
         choice: The ranges.
 
     Returns:
-        The choice's own ranges where nothing is clipped.
+        The choice's own ranges where nothing is clipped or misread.
     """
     bounds = dict(choice.bounds)
-    scales = {index: tensor.quantization
-              for index, tensor in counterparts(before, after).items()}  # fmt: skip
-    for each in clipped(before, after, choice.bounds, choice.given):
-        if not each.is_used:
-            continue
-        group = _group(before, each.index, scales)
-        if group & choice.given:
+    known = counterparts(before, after)
+    scales = {index: tensor.quantization for index, tensor in known.items()}
+    found = clipped(before, after, choice.bounds, choice.given)
+    groups = [_group(before, tensor.index, scales) for tensor in found if tensor.is_used]
+    groups += [
+        set().union(*(_group(before, index, scales) for index in sides))
+        for sides in _misread(after, {tensor.index: index for index, tensor in known.items()})
+    ]
+    for group in groups:
+        if group & choice.given or not group <= choice.bounds.keys():
             continue
         union = (
             min(choice.bounds[index][0] for index in group),
@@ -163,6 +168,23 @@ def _reach(tensor: Tensor) -> tuple[tuple[float, float], float]:
 def _is_used(graph: Graph, index: int) -> bool:
     readers = {each.type for each in graph.main.operators if index in each.inputs}
     return index in graph.main.outputs or not readers <= SAME_SCALE - _AVERAGING
+
+
+def _misread(after: Graph, sources: Mapping[int, int]) -> list[set[int]]:
+    """Return the sides of operators of one scale that have several, by index in the float model.
+
+    Args:
+        after: The quantized model.
+        sources: The float model's tensors, by index in the quantized one.
+    """
+    tensors = after.main.tensors
+    found = []
+    for operator in after.main.operators:
+        if operator.type in SAME_SCALE:
+            sides = {index for index in (*operator.inputs, *operator.outputs) if index in sources}
+            if len({tensors[index].quantization for index in sides}) > 1:
+                found.append({sources[index] for index in sides})
+    return found
 
 
 def _group(graph: Graph, index: int, scales: Mapping[int, object]) -> set[int]:

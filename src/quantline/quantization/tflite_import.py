@@ -13,6 +13,7 @@ from quantline.child import run_in_child, stage
 from quantline.errors import (
     ModelAlreadyQuantized,
     ModelUnreadable,
+    ModelUnsupported,
     first_few,
 )
 from quantline.quantization.input_sizes import (
@@ -25,7 +26,9 @@ from quantline.quantization.interface import check_samples, choose_signature, wh
 from quantline.quantization.originals import Converted
 from quantline.quantization.parity import inputs_of, run_imported
 from quantline.reading import read_file
-from quantline.tflite import Graph, read, with_signature, with_static_batch
+from quantline.tflite import Graph, Runtime, read, with_signature, with_static_batch
+from quantline.tflite.composites import decomposed
+from quantline.tflite.finite import with_finite_constants
 from quantline.tflite.graph import parse
 from quantline.tflite.widen import is_narrow, widened
 
@@ -84,6 +87,11 @@ def adapt(content: bytes, samples: np.ndarray | Mapping[str, np.ndarray], path: 
         stage("widening the weights")
         rebuilt.append(_describe_widening(read(content)))
         adapted = widened(adapted)
+    _refuse_what_cannot_run(content, path)
+    adapted, replaced = decomposed(adapted)
+    rebuilt += [
+        f"{count} {name} became builtin operators" for name, count in Counter(replaced).items()
+    ]
     adapted, integers = with_integers(adapted)
     rebuilt += integers
     graph = read(adapted)
@@ -101,6 +109,8 @@ def adapt(content: bytes, samples: np.ndarray | Mapping[str, np.ndarray], path: 
         rebuilt += describe_shapes(taken, wanted)
     else:
         adapted = alone
+    adapted, bounded = with_finite_constants(adapted)
+    rebuilt += bounded
     outputs = None
     if rebuilt or is_resized:
         stage("running the file as it was")
@@ -110,6 +120,47 @@ def adapt(content: bytes, samples: np.ndarray | Mapping[str, np.ndarray], path: 
         }
         outputs = run_imported(content, given, fixed)
     return Converted(adapted, outputs, _LOADER, tuple(rebuilt))
+
+
+def _refuse_what_cannot_run(content: bytes, path: str) -> None:
+    """Refuse operators that the runtime does not know, and texts, by their names.
+
+    Raises:
+        ModelUnsupported: There are such.
+    """
+    main = read(content).main
+    texts = [
+        operator.type
+        for operator in main.operators
+        if any(main.tensors[index].dtype == "string"
+               for index in (*operator.inputs, *operator.outputs) if index >= 0)
+    ]  # fmt: skip
+    if texts or any(main.tensors[index].dtype == "string" for index in main.inputs):
+        raise ModelUnsupported(
+            f"'{path}' computes with texts",
+            found=f"string tensors at {first_few(sorted(set(texts))) or 'the inputs'}",
+            expected="a model of numbers",
+            remedy="Look up texts in the program that calls the model, and export the model from "
+            "behind its text processing, so that it takes their numbers",
+        )
+    custom = Counter(operator.type for operator in main.operators if operator.is_custom)
+    if not custom:
+        return
+    try:
+        Runtime(content, 1)
+    except ModelUnsupported as error:
+        flex = any(name.startswith("Flex") for name in custom)
+        raise ModelUnsupported(
+            f"'{path}' has operators that the LiteRT runtime does not have",
+            found=", ".join(f"{count} {name}" for name, count in custom.items())
+            + (" (TensorFlow's own, run by the Flex delegate)" if flex else " (custom)"),
+            expected="a model of builtin operators",
+            remedy="Export the model without SELECT_TF_OPS: replace these operators with ones that "
+            "TensorFlow Lite has, or end the model before them and compute the rest in the program"
+            if flex
+            else "End the model before them and compute the rest in the program that calls it, or "
+            "write them with builtin operators",
+        ) from error
 
 
 def _describe_widening(graph: Graph) -> str:

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from quantline.errors import ModelUnsupported, first_few
 from quantline.loading import plain_names
-from quantline.quantization.graph_rewrites import drop_negative_zeros, narrow_types, widen
+from quantline.quantization.graph_rewrites import (
+    REWRITES,
+    narrow_types,
+    widen,
+)
 from quantline.quantization.kept_state import refuse_state
 from quantline.quantization.tensorflow_backend import freeze
 
@@ -92,7 +96,7 @@ def trace(tf: Any, path: str, original: Original, specs: Mapping[str, Any]) -> T
     def rewrite(frozen: Any) -> bool:
         if narrow:
             widen(frozen)
-        return bool(drop_negative_zeros(frozen) or narrow)
+        return any([*(change(frozen) for change in REWRITES), narrow])
 
     wide = {name: _widened(tf, spec) for name, spec in given.items()}
     served = freeze(concrete, wide, rewrite)

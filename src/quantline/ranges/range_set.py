@@ -8,18 +8,22 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from quantline.errors import RangesMismatch, SamplesNotFinite, first_few
 from quantline.files import canonical_json, write_atomic
 from quantline.ranges.sketch import Sketch, bin_of, merged
 from quantline.results import Origin, check_plain, check_schema, parse_json, read_bytes
 from quantline.results.models import StoredRanges
 from quantline.results.parse import MOST_BYTES
+from quantline.tflite.finite import HUGE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
 _WRITERS = "what the 'calibration' pipeline or 'quantline record' writes"
+_VANISHING = 1e-6  # as a share of the largest value; 16 bits have steps of 3e-5
 _LARGEST_SUM = 2**53 * Fraction(2) ** 128  # of as many samples as are counted exactly
 
 
@@ -132,6 +136,16 @@ class TensorRange:
             raise ValueError("sums of extremes that no float32 values have")
 
 
+def _holds_huge_values(tensor: TensorRange) -> bool:
+    """Return whether values near the largest float stand beside others that vanish next to them."""
+    largest = max(-tensor.min, tensor.max)
+    if largest < HUGE:
+        return False
+    sizes = np.abs(np.stack(tensor.sketch.edges())).max(axis=0)
+    # The bin of zero ends at the smallest numbers of all.
+    return bool(((sizes > 1 / HUGE) & (sizes < largest * _VANISHING)).any())
+
+
 @dataclass(frozen=True)
 class RangeSet:
     """What was recorded, from which model and which samples.
@@ -174,7 +188,7 @@ class RangeSet:
         )
 
     def check_finite(self) -> None:
-        """Refuse ranges that NaN or infinite values went into.
+        """Refuse ranges that NaN, infinite values or values near the largest float went into.
 
         Raises:
             SamplesNotFinite: With the tensors and how many such values each had.
@@ -188,6 +202,17 @@ class RangeSet:
                 found=f"{len(broken)} tensors: {first_few(told, 3)}",
                 expected="finite activations",
                 remedy="Check the samples' scale in 'dataset.transform', and the model's weights",
+            )
+        huge = [f"{each.index} '{each.name}' [{each.min:g}, {each.max:g}]"
+                for each in self.tensors if _holds_huge_values(each)]  # fmt: skip
+        if huge:
+            raise SamplesNotFinite(
+                "The model gives values near the largest float on the calibration set",
+                found=f"{len(huge)} tensors: {first_few(huge, 3)}",
+                expected=f"activations below {HUGE:g}: beside larger ones its other values are the "
+                "same integer",
+                remedy="Look for what gives the first of them, such as a mask of -3.4e38, and give "
+                "it the order of the other values, such as -30 where a softmax reads it",
             )
 
     @property

@@ -20,6 +20,7 @@ from quantline.ranges.observer import Observer
 from quantline.ranges.probe import probe
 from quantline.ranges.range_set import RangeSet, TensorRange
 from quantline.tflite import Graph, Runtime, Tensor, read, with_outputs
+from quantline.tflite.finite import HUGE, is_huge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 _CONTROL_FLOW = {"IF", "WHILE", "CALL", "CALL_ONCE", "STABLEHLO_COMPOSITE", "STABLEHLO_WHILE"}
 _RESOURCES = {"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE",
               "HASHTABLE", "HASHTABLE_FIND", "HASHTABLE_IMPORT", "HASHTABLE_SIZE"}  # fmt: skip
+# A huge constant of theirs is among the values that they give.
+_TAKERS = {"ADD", "CONCATENATION", "MAXIMUM", "MINIMUM", "ONE_HOT", "PACK", "PADV2", "SELECT",
+           "SELECT_V2", "SUB"}  # fmt: skip
 _RECTIFIERS = {"RELU", "RELU6", "RELU_0_TO_1"}
 _RELU, _RELU6 = 1, 3  # schema.fbs, ActivationFunctionType
 _MOST_WORKERS = 8
@@ -275,6 +279,7 @@ def _activations(graph: Graph) -> list[Tensor]:
             expected="a model whose outputs depend on its inputs alone, or fused LSTMs",
             remedy="Write its recurrent layers out step by step (unroll=True) in the original",
         )
+    _refuse_huge(graph)
     written = [index for operator in main.operators for index in operator.outputs]
     indices = sorted({*main.inputs, *written})
     found = [main.tensors[index] for index in indices if main.tensors[index].dtype == "float32"]
@@ -295,3 +300,25 @@ def _activations(graph: Graph) -> list[Tensor]:
             remedy="Export the model with a fixed input size",
         )
     return found
+
+
+def _refuse_huge(graph: Graph) -> None:
+    """Refuse constants beside which every other value of a range would be the same integer."""
+    tensors = graph.main.tensors
+    huge = [
+        f"operator {operator.index} {operator.type} reads '{tensors[index].name}' of "
+        f"{max(tensors[index].values().flat, key=abs):g}"
+        for operator in graph.main.operators
+        if operator.type in _TAKERS
+        for index in operator.inputs
+        if index >= 0 and is_huge(tensors[index])
+    ]
+    if huge:
+        raise NotRecordable(
+            "The model holds constants that are infinite or near the largest float",
+            found=first_few(huge, 3),
+            expected=f"constants below {HUGE:g}, or ones that can be replaced without a change of "
+            "the model: a padding that only a maximum is taken of, a bound that is never reached",
+            remedy="Write a constant of the order of the other values, such as the least of them "
+            "for a padding, or -30 in a mask that a softmax reads",
+        )

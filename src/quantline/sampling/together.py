@@ -1,4 +1,4 @@
-"""What the inputs of an example say together: whether examples are copies, or hold nothing."""
+"""The inputs of an example together: copies of whole examples, and those that hold nothing."""
 
 from __future__ import annotations
 
@@ -44,22 +44,22 @@ def alike(inputs: Sequence[Input], names: Sequence[str]) -> Iterator[Finding]:
 
 
 def _constant(inputs: Sequence[Input], names: Sequence[str]) -> Iterator[Finding]:
-    """An input of a single value is constant by its nature, and says nothing of an example."""
-    told = [each for each in inputs if each.has_many]
-    if not any(each.is_signal for each in told):
+    """Find constant examples; an input of a single value is constant by its nature, and no sign."""
+    judged = [each for each in inputs if each.has_many]
+    if not any(each.is_signal for each in judged):
         return
-    constant = [at for at in range(len(names)) if all(at in each.facts.constant for each in told)]
+    constant = [at for at in range(len(names)) if all(at in each.facts.constant for each in judged)]
     if constant:
-        zeros = sum(all(each.facts.constant[at] == 0 for each in told) for at in constant)
+        zeros = sum(all(each.facts.constant[at] == 0 for each in judged) for at in constant)
         yield Finding(
             "constant_samples",
             "error" if len(constant) == len(names) else "warning",
-            found=f"{_of(told)}{share(constant, names)} with one value everywhere, "
+            found=f"{_of(judged)}{share(constant, names)} with one value everywhere, "
             f"{zeros} of them all zeros",
             expected="examples as the model meets them",
             remedy="Remove them, or correct what prepares them",
         )
-    for each in told if len(constant) < len(names) else ():
+    for each in judged if len(constant) < len(names) else ():
         values = set(each.facts.constant.values())
         if each.is_signal and len(each.facts.constant) == len(names) and len(values) == 1:
             yield Finding(

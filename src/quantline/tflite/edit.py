@@ -98,16 +98,7 @@ def with_signature(model: bytes, key: str) -> bytes:
     """
     edited = parse(model)
     kept = {text(each.signatureKey): each for each in edited.signatureDefs or ()}[key]
-    order = [kept.subgraphIndex]
-    for index in order:  # grows while it is walked
-        for _, _, called in _calls(edited.subgraphs[index]):
-            order += [each for each in dict.fromkeys(called) if each not in order]
-    edited.subgraphs = [edited.subgraphs[index] for index in order]
-    for subgraph in edited.subgraphs:
-        for options, field, called in _calls(subgraph):
-            numbers = [order.index(each) for each in called]
-            single = isinstance(getattr(options, field), int)
-            setattr(options, field, numbers[0] if single else np.asarray(numbers, np.int32))
+    keep_reached(edited, kept.subgraphIndex)
     kept.subgraphIndex = 0
     edited.signatureDefs = [kept]
     used = {tensor.buffer for subgraph in edited.subgraphs for tensor in subgraph.tensors}
@@ -151,6 +142,25 @@ def with_port_names(model: bytes, inputs: Mapping[str, str], outputs: Mapping[st
             for port in ports:
                 port.name = names.get(text(port.name), text(port.name))
     return pack(edited, len(model))
+
+
+def keep_reached(model: Any, first: int) -> None:
+    """Make a subgraph the main one, and drop those that it does not reach through control flow.
+
+    Args:
+        model: The schema's mutable object tree; its signatures are left as they are.
+        first: The subgraph's index.
+    """
+    order = [first]
+    for index in order:  # grows while it is walked
+        for _, _, called in _calls(model.subgraphs[index]):
+            order += [each for each in dict.fromkeys(called) if each not in order]
+    model.subgraphs = [model.subgraphs[index] for index in order]
+    for subgraph in model.subgraphs:
+        for options, field, called in _calls(subgraph):
+            numbers = [order.index(each) for each in called]
+            single = isinstance(getattr(options, field), int)
+            setattr(options, field, numbers[0] if single else np.asarray(numbers, np.int32))
 
 
 def _calls(subgraph: Any) -> list[tuple[Any, str, list[int]]]:

@@ -20,6 +20,10 @@ _OTHERS = (
         "If it is a Keras 3 model, name it .keras; if it is an archive, unpack the model first",
     ),
     (b"\x89HDF", "an HDF5 file", "If it is a Keras model, name it .h5"),
+    (b"\x1f\x8b", "a gzip file", "Unpack it first"),
+    (b"version https://git-lfs", "a pointer of Git LFS", "Fetch the file itself: git lfs pull"),
+    (b"<", "a page of HTML or XML", "Download the file itself, and not the page that shows it"),
+    (b"{", "a JSON file", "Give the model itself, and not a description of it"),
 )
 
 
