@@ -156,19 +156,19 @@ def run(content: bytes, samples: Mapping[str, np.ndarray]) -> Outputs:
     rows = []
     first = True
     for sample in single(samples):
-        given = by_name(sample, [names[each["index"]] for each in details])
+        given = by_name(sample, [names[detail["index"]] for detail in details])
         if first:  # a file may leave its batch open
-            for each in details:
-                shape = given[names[each["index"]]].shape
-                if tuple(each["shape"]) != shape and np.prod(each["shape"]) != np.prod(shape):
-                    interpreter.resize_tensor_input(each["index"], shape)
+            for detail in details:
+                shape = given[names[detail["index"]]].shape
+                if tuple(detail["shape"]) != shape and np.prod(detail["shape"]) != np.prod(shape):
+                    interpreter.resize_tensor_input(detail["index"], shape)
             interpreter.allocate_tensors()
             first = False
-        for each in interpreter.get_input_details():
-            value = to_stored(given[names[each["index"]]], each)
-            interpreter.set_tensor(each["index"], value.reshape(each["shape"]))
+        for detail in interpreter.get_input_details():
+            value = to_stored(given[names[detail["index"]]], detail)
+            interpreter.set_tensor(detail["index"], value.reshape(detail["shape"]))
         interpreter.invoke()
-        kinds = {each["index"]: each for each in interpreter.get_output_details()}
+        kinds = {detail["index"]: detail for detail in interpreter.get_output_details()}
         got = {name: interpreter.get_tensor(index) for index, name in outputs}
         rows.append({name: to_real(got[name], kinds[index]) for index, name in outputs})
     return stacked(rows)
@@ -360,7 +360,7 @@ def main() -> None:
         rows.append(measured(arguments.folder, path, data, arguments.before))
         show(rows[-1:], markdown=arguments.markdown)
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
-    arguments.json.write_text(json.dumps([asdict(each) for each in rows], indent=1) + "\n")
+    arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
 
 
 if __name__ == "__main__":

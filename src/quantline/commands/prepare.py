@@ -140,7 +140,8 @@ def prepare(path: str, data: str | None, reading: Reading, *, lenient: bool) -> 
     tensors = inputs_of(read(imported.content))
     samples = samples.named(list(tensors))
     findings = lint_together(
-        samples.arrays, {name: (each.sample_shape, each.dtype) for name, each in tensors.items()}
+        samples.arrays,
+        {name: (tensor.sample_shape, tensor.dtype) for name, tensor in tensors.items()},
     )
     errors = {each.name for each in findings if each.severity == "error"}
     if errors & UNRECORDABLE:
@@ -175,7 +176,7 @@ def _inputs(
         chosen = graph.signatures[keys.index(key)]
         owner = graph.subgraphs[chosen.subgraph]
         tensors = {name: owner.tensors[index] for name, index in chosen.inputs.items()}
-    return {name: (each.shape, each.dtype) for name, each in tensors.items()}
+    return {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
 
 
 def inputs_of_original(

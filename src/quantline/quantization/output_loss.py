@@ -113,8 +113,8 @@ class Loss:
             "first_lost": np.flatnonzero(self.gone).tolist()[:_SHOWN],
             "constant": self.is_constant,
             "not_finite": self.is_broken,
-            "lost_parts": [sources[each] for each in self.lost_parts],
-            "noisy_parts": [sources[each] for each in self.noisy_parts],
+            "lost_parts": [sources[part] for part in self.lost_parts],
+            "noisy_parts": [sources[part] for part in self.noisy_parts],
         }
 
 

@@ -60,7 +60,7 @@ def moved(operator: Operator) -> tuple[int, ...]:
 
 def makers(graph: Graph) -> dict[int, Operator]:
     """Return the operator of the main subgraph that gives each tensor."""
-    return {index: each for each in graph.main.operators for index in each.outputs}
+    return {index: operator for operator in graph.main.operators for index in operator.outputs}
 
 
 def sources_of(graph: Graph, index: int, by: Mapping[int, Operator]) -> list[int]:
@@ -96,7 +96,9 @@ def parts_of(
     found: dict[int, Parts] = {}
     for index in tensors:
         sources = sources_of(graph, index, by)
-        if len(sources) < 2 or any(graph.main.tensors[each].dtype != "float32" for each in sources):
+        if len(sources) < 2 or any(
+            graph.main.tensors[source].dtype != "float32" for source in sources
+        ):
             found[index] = Parts(tuple(sources), np.zeros((), int))
             continue
         runtime = Runtime(with_tensors_given(model, sources, [index]))
