@@ -17,7 +17,7 @@ from quantline.quantization.diagnosis import diagnose
 from quantline.quantization.output_error import fixed_step, telling_outputs
 from quantline.quantization.output_loss import Loss, loss_of
 from quantline.quantization.output_noise import Groups, OutputNoise, figures, rounded
-from quantline.quantization.output_parts import parts_of
+from quantline.quantization.output_parts import parts_of, picked
 from quantline.quantization.parity import outputs_of
 from quantline.ranges import Feed
 from quantline.tflite import Runtime, read, with_outputs
@@ -170,6 +170,7 @@ def _described(
     """Return what is told of each output, and what of each tensor was judged."""
     names = {tensor.index: name for name, tensor in outputs_of(before).items()}
     squashed = set(before.main.outputs) - set(telling_outputs(before))
+    exchanged = picked(before)
     found, judged = {}, {}
     for (first, _), (port, noise) in zip(pairs, sums, strict=True):
         shift = constant_offset(before, first)
@@ -178,6 +179,7 @@ def _described(
             _steps(before, first, parts[first]),
             is_shifted=shift is not None,
             is_squashed=first in squashed,
+            is_picked=first in exchanged,
         )
         judged[first] = (noise, loss)
         found[first] = {
