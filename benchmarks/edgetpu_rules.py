@@ -31,9 +31,9 @@ def left_out(models: Sequence[Observed]) -> list[tuple[str, float, tuple[str, ..
     The error is without sign, and of what the other rules predict; of models above 100 KB.
     """
     found = []
-    for name in sorted({each.family for each in models}):
-        known = rules_seen(each for each in models if each.family != name)
-        for model in (each for each in models if each.family == name):
+    for name in sorted({model.family for model in models}):
+        known = rules_seen(model for model in models if model.family != name)
+        for model in (model for model in models if model.family == name):
             if (model.true_bytes or 0) > SMALL_BYTES:
                 rest = [part for part in model.parts if part.rule.name in known]
                 error = abs(total(rest).bytes / model.true_bytes - 1)
@@ -45,7 +45,7 @@ def left_out(models: Sequence[Observed]) -> list[tuple[str, float, tuple[str, ..
 def main() -> None:
     """Print the counts, and how each family fares without its own rules."""
     models = observe(Path(each) for each in sys.argv[1:])
-    print(f"{len(models)} models, {len({each.family for each in models})} families\n")
+    print(f"{len(models)} models, {len({model.family for model in models})} families\n")
     for heading, counts in (("rules", rules_seen(models)), ("operators", kinds_seen(models))):
         print(f"{heading}, by families in which they were seen:")
         for name, count in counts.items():

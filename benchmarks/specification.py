@@ -52,9 +52,9 @@ def _table(path: Path, specification: Specification) -> str:
     if not _is_quantized(graph):
         return "not quantized"
     found = [
-        each
-        for each in examine(graph, specification=specification).findings
-        if each.severity == "specification"
+        finding
+        for finding in examine(graph, specification=specification).findings
+        if finding.severity == "specification"
     ]
     loads = _loads(content) if found else ""
     for each in found:

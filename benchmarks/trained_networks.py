@@ -179,11 +179,11 @@ def _placed(images: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     canvas = rng.uniform(0, 0.2, (len(images), _CANVAS, _CANVAS, 1)).astype(np.float32)
     boxes = np.zeros((len(images), 4), np.float32)
-    for each, image, box in zip(canvas, images, boxes, strict=True):
+    for drawn, image, box in zip(canvas, images, boxes, strict=True):
         part = image if rng.random() < 0.5 else image[::2, ::2]
         side = len(part)
         top, left = rng.integers(0, _CANVAS - side, 2, endpoint=True)
-        each[top : top + side, left : left + side] += part
+        drawn[top : top + side, left : left + side] += part
         box[:] = top, left, top + side, left + side
     return canvas, boxes
 

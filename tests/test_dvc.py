@@ -33,7 +33,16 @@ PIPELINES["compare"] = compare.create_scheme(SCHEMES[-1])
 # A path that a parameter names is an input too.
 PARAMETER_PATHS = {"dataset": "${dataset.data_dir}", "model": "${model.path}"}
 # They say what happens, and what came from what; they do not change what comes out.
-PLUMBING = {"errors", "lineage", "progress", "quiet", "redaction", "temporary", "unforeseen"}
+PLUMBING = {
+    "details",
+    "errors",
+    "lineage",
+    "progress",
+    "quiet",
+    "redaction",
+    "temporary",
+    "unforeseen",
+}
 
 stages = pytest.mark.parametrize("stage", PIPELINES)
 

@@ -97,7 +97,7 @@ def conversion_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 "ranges": {
                     "method": method,
                     "percentile": percentile,
-                    "overrides": [_override(each) for each in overrides],
+                    "overrides": [_override(override) for override in overrides],
                 },
                 "bias_correction": bias_correction,
                 "pinned": _pinned(pins),

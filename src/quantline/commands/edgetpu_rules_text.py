@@ -40,9 +40,11 @@ def few_seen(found: Evaluation) -> Iterator[str]:
     if found.evidence is Evidence.PARSED:
         return
     alike: dict[tuple[str, str, int], list[int]] = defaultdict(list)
-    for each in found.report.operators:
-        if each.target is Target.EDGETPU and (each.seen_in_models or 0) < FEW:
-            alike[each.type, _KNOWN[each.provenance], each.seen_in_models or 0].append(each.index)
+    for operator in found.report.operators:
+        if operator.target is Target.EDGETPU and (operator.seen_in_models or 0) < FEW:
+            alike[operator.type, _KNOWN[operator.provenance], operator.seen_in_models or 0].append(
+                operator.index
+            )
     for (kind, provenance, count), indices in alike.items():
         yield f"{first_few(indices)} {kind}: mapped ({provenance}, in {count} of them)"
     by_rule: dict[Rule, list[tuple[int, Part]]] = defaultdict(list)

@@ -143,16 +143,14 @@ def prepare(path: str, data: str | None, reading: Reading, *, lenient: bool) -> 
             imported.about["parity"]["note"] = "on random inputs: no samples were given"
         return Prepared(model, imported, None)
     tensors = inputs_of(read(imported.content))
-    lacking = {
-        name: each
-        for name, each in imported.about.get("states", {}).items()
-        if each["samples"] == "computed"
-    }
+    states_made = imported.about.get("states", {})
+    lacking = {name for name, state in states_made.items() if state["samples"] == "computed"}
     samples = samples.named([name for name in tensors if name not in lacking])
     if lacking:
         samples = replace(samples, arrays={**samples.arrays, **_computed(model, samples, limits)})
     findings = lint_together(
-        samples.arrays, {name: (each.sample_shape, each.dtype) for name, each in tensors.items()}
+        samples.arrays,
+        {name: (tensor.sample_shape, tensor.dtype) for name, tensor in tensors.items()},
     )
     errors = {each.name for each in findings if each.severity == "error"}
     if errors & UNRECORDABLE:
@@ -205,7 +203,7 @@ def _inputs(
         chosen = graph.signatures[keys.index(key)]
         owner = graph.subgraphs[chosen.subgraph]
         tensors = {name: owner.tensors[index] for name, index in chosen.inputs.items()}
-    return {name: (each.shape, each.dtype) for name, each in tensors.items()}, {}
+    return {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}, {}
 
 
 def inputs_of_original(

@@ -128,7 +128,9 @@ def quantize(
     lost = lost_outputs(told["measured"])
     text = _table(prepared, told, graph, report, written)
     # Of a scheme that is meant to compute in float, the table says enough about what is.
-    shown = [each for each in report.findings if kind.integer or not each.breaks_integer_only]
+    shown = [
+        finding for finding in report.findings if kind.integer or not finding.breaks_integer_only
+    ]
     if shown:
         text += f"\n\n{findings_text(shown)}"
     return Result(

@@ -43,7 +43,7 @@ def search_rows(search: Mapping[str, Any]) -> list[tuple[str, str]]:
                               f"where {needed:.2f} is more than noise"))  # fmt: skip
     labels = ["runner-up", *["tried"] * len(others)]
     return rows + [
-        (label, _describe(each, baseline)) for label, each in zip(labels, others, strict=False)
+        (label, _describe(other, baseline)) for label, other in zip(labels, others, strict=False)
     ]
 
 

@@ -77,8 +77,8 @@ def _unusable_scales(subgraph: Subgraph) -> Iterator[Finding]:
         tensors = (
             [tensor for _, tensor in _places(subgraph, operator, known)]
             if known is not None
-            else [subgraph.tensors[each] for each in (*operator.inputs, *operator.outputs)
-                  if each >= 0]
+            else [subgraph.tensors[index] for index in (*operator.inputs, *operator.outputs)
+                  if index >= 0]
         )  # fmt: skip
         for tensor in tensors:
             scales = np.asarray(tensor.quantization.scales if tensor.quantization else ())

@@ -73,7 +73,7 @@ def _lowest(
 ) -> Iterator[Finding]:
     """Find channels in which two products with -128 may be summed: 2 * 128 * 128 is no int16."""
     axis = said.axis or 0
-    others = tuple(each for each in range(len(tensor.shape)) if each != axis)
+    others = tuple(number for number in range(len(tensor.shape)) if number != axis)
     counts = np.count_nonzero(tensor.values() < (said.low or 0), axis=others)
     most = int(np.argmax(counts)) if counts.size else 0
     if counts.size and counts[most] > 1:
@@ -170,9 +170,11 @@ def _products(
     """Return what a bias's scales have to be, float64, shape (1,) or (channels,), where known."""
     indices = [operator.inputs[position] for position in said.product]
     factors = [subgraph.tensors[index].quantization for index in indices if index >= 0]
-    lengths = {1, *(len(each.scales) for each in factors if each)}
+    lengths = {1, *(len(factor.scales) for factor in factors if factor)}
     if len(factors) < len(indices) or None in factors or len(lengths) > 2:
         return None
-    products = np.prod(np.broadcast_arrays(*(each.scales for each in factors if each)), axis=0)
+    products = np.prod(
+        np.broadcast_arrays(*(factor.scales for factor in factors if factor)), axis=0
+    )
     is_usable = np.all((products > 0) & np.isfinite(products))
     return products if len(products) in (1, bias.size) and is_usable else None

@@ -41,8 +41,8 @@ def misread_steps(tensor: Tensor, reader: Quantization) -> float:
         return np.inf
     ratio = own.scales[0] / reader.scales[0]
     return max(
-        abs(ratio * (each - own.zero_points[0]) - (each - reader.zero_points[0]))
-        for each in extremes(tensor)
+        abs(ratio * (extreme - own.zero_points[0]) - (extreme - reader.zero_points[0]))
+        for extreme in extremes(tensor)
     )
 
 

@@ -77,7 +77,7 @@ def enforce(report: Report) -> None:
     offenders = [each for each in report.findings if each.breaks_integer_only]
     many = "operators that are not integer"
     said = counted(report.float_operators, "operator that is not integer", many)
-    if tensors := sum(each.operator is None for each in offenders):
+    if tensors := sum(offender.operator is None for offender in offenders):
         said += f" and {counted(tensors, 'such tensor')} that no operator touches"
     raise NotIntegerOnly(
         "The converted model is not integer-only, though TensorFlow converted it without an error",

@@ -138,7 +138,7 @@ def compare_layers(
 def _with_batch(model: bytes, name: str) -> tuple[bytes, Graph]:
     """Return a model, and its graph, with a batch of 1 where it takes any."""
     graph = read(model, name)
-    if all(each.is_static for each in graph.main.tensors):
+    if all(tensor.is_static for tensor in graph.main.tensors):
         return model, graph
     fixed = with_static_batch(model)
     return fixed, read(fixed, name)
@@ -159,7 +159,7 @@ def _effects(
     some = list(feed.prepare(samples[place] for place in places))
     outputs = list(dict.fromkeys(telling_outputs(before)))
     parts = parts_of(float_model, before, outputs, some[0])
-    targets = [Target(each, parts[each]) for each in outputs]
+    targets = [Target(index, parts[index]) for index in outputs]
     measured = effects(float_model, quantized, before, after, targets, some)
     return {each.tensor: each.size for each in measured}
 

@@ -102,7 +102,7 @@ class Evaluation:
             "parameter_bytes": size.bytes if size else None,
             "parameter_bytes_high": size.high if size else None,
             "parameter_bytes_low": size.low if size else None,
-            "parameter_rules": [each.to_dict() for each in parts],
+            "parameter_rules": [part.to_dict() for part in parts],
         }
 
     def latency_ms(self) -> dict[str, Any]:
@@ -194,7 +194,7 @@ def _predicted(
         band=predict_latency(main, mapped, memory, report.subgraphs),
         remainder=remainder,
         macs={each.index: macs(each, main.tensors) for each in main.operators},
-        parameter_bytes={index: total(each) for index, each in parts.items()},
+        parameter_bytes={index: total(part) for index, part in parts.items()},
         parameter_parts=parts,
         mapped_share_macs=share,
         suggestions=suggest(graph, report.runtime_version, multiple_subgraphs),

@@ -43,7 +43,9 @@ def no_better_than_chance(
     ((most, count),) = label_counts.most_common(1)
     chance = max(count / total, 1 / classes)
     accuracy = wilson(right, total)
-    independent = sum(label_counts[each] * answer_counts[each] for each in label_counts) / total**2
+    independent = (
+        sum(label_counts[count] * answer_counts[count] for count in label_counts) / total**2
+    )
     kappa = (accuracy.value - independent) / (1 - independent) if independent < 1 else 1.0
     if accuracy.low > chance or kappa >= _SLIGHT:
         return None

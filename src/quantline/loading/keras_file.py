@@ -136,9 +136,9 @@ def _simulating(path: str, file: KerasFile) -> dict[str, Any]:
             "a SavedModel, which needs no package",
         ) from error
     return {
-        name: each
+        name: entry
         for objects in quantize.quantize_scope().custom_objects
-        for name, each in objects.items()
+        for name, entry in objects.items()
     }
 
 

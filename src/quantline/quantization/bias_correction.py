@@ -130,8 +130,8 @@ def _bias(graph: Graph, operator: Operator) -> Tensor | None:
 def _replace(model: Any, tensor: Tensor, values: np.ndarray) -> None:
     """Give a tensor other values, in a buffer of its own: equal constants may share one."""
     stored = model.subgraphs[0].tensors[tensor.index]
-    users = [each for subgraph in model.subgraphs for each in subgraph.tensors
-             if each.buffer == stored.buffer]  # fmt: skip
+    users = [tensor for subgraph in model.subgraphs for tensor in subgraph.tensors
+             if tensor.buffer == stored.buffer]  # fmt: skip
     if len(users) > 1:
         model.buffers.append(type(model.buffers[0])())
         stored.buffer = len(model.buffers) - 1

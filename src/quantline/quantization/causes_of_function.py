@@ -92,7 +92,7 @@ def _left_in_float(look: Surroundings, last: Operator) -> str:
             if operator.type in BETWEEN and operator.index not in kept:
                 kept[operator.index] = operator
                 waiting += operator.outputs
-    others = {each.type for each in look.graph.main.operators if each.index not in kept}
+    others = {operator.type for operator in look.graph.main.operators if operator.index not in kept}
     some = [each for each in kept.values() if each.type not in MADE_INTEGER_AGAIN]
     types = sorted({each.type for each in some} - others)
     names = [

@@ -44,7 +44,7 @@ def join(look: Surroundings, suspect: int) -> Found | None:
         joins += [at] if at is not None and at.type in _JOINS else []
     waiting = [suspect]
     if maker is not None and maker.type in LINEAR:
-        waiting += [each for each in maker.inputs[:1] if look.is_float(each)]
+        waiting += [index for index in maker.inputs[:1] if look.is_float(index)]
     for each in waiting:  # grows while it is walked
         operator = look.by.get(each)
         if operator is not None and moved(operator):
@@ -65,9 +65,9 @@ def constant_offset(graph: Graph, index: int) -> int | None:
         if maker is None or maker.type not in {"ADD", "SUB", *_BIASED}:
             continue
         operands = maker.inputs[2:3] if maker.type in _BIASED else maker.inputs
-        for each in operands:
-            if each >= 0 and graph.main.tensors[each].constant is not None:
-                return each
+        for operand in operands:
+            if operand >= 0 and graph.main.tensors[operand].constant is not None:
+                return operand
     return None
 
 
@@ -177,8 +177,8 @@ def _apart(look: Surroundings, join: Operator) -> Found | None:
     if join.type in ("CONCATENATION", "PACK"):
         inputs = sources_of(look.graph, output, look.by) + _constants(look, output)
     else:
-        inputs = [each for each in operands if look.is_float(each)]
-    widths = {each: look.width(each) for each in inputs}
+        inputs = [operand for operand in operands if look.is_float(operand)]
+    widths = {index: look.width(index) for index in inputs}
     widths = {each: width for each, width in widths.items() if np.isfinite(width) and width > 0}
     if len(widths) < 2:
         return None

@@ -89,7 +89,7 @@ def diagnose(
     before, after = graphs
     index, parts, noise, loss = target
     places = np.unique(np.linspace(0, len(samples) - 1, SAMPLES).round().astype(int))
-    some = [samples[each] for each in places]
+    some = [samples[place] for place in places]
     measured = effects(float_model, quantized, before, after, [Target(index, parts)], some)
     if not measured:
         return None

@@ -67,9 +67,9 @@ class Effect:
     def size(self) -> float | None:
         """The noise beside the variance: the root of the mean over channels; None without any."""
         shares = [
-            each.noise[varies] / each.variance[varies]
-            for each in self.groups
-            if (varies := each.variance > _NOTHING * each.signal).any()
+            group.noise[varies] / group.variance[varies]
+            for group in self.groups
+            if (varies := group.variance > _NOTHING * group.signal).any()
         ]
         return float(np.sqrt(np.concatenate(shares).mean())) if shares else None
 
@@ -93,7 +93,7 @@ def effects(
         samples: As the float model takes them; a few will do.
     """
     links = link(before, after)
-    original = Runtime(with_outputs(float_model, [each.tensor for each in targets]))
+    original = Runtime(with_outputs(float_model, [target.tensor for target in targets]))
     expected = [run_real(original, values) for values in samples]
     some_at_once = batches(links, 2 * max(len(samples), 1))
     each_own = chain(
@@ -139,7 +139,7 @@ def _inputs(quantized: bytes, before: Graph, samples: Sequence[Values]) -> Itera
         if port.scale:
             yield (
                 index,
-                [(each[at], port.dequantize(port.quantize(each[at]))) for each in samples],
+                [(sample[at], port.dequantize(port.quantize(sample[at]))) for sample in samples],
             )
 
 
@@ -152,7 +152,7 @@ def _run_on(
     expected: Sequence[Sequence[np.ndarray]],
 ) -> Effect:
     """Run the float model on from one tensor, on the values that its quantized layer gives."""
-    behind = [each.tensor for each in targets if each.tensor != index]
+    behind = [target.tensor for target in targets if target.tensor != index]
     runtime = Runtime(with_tensors_given(float_model, [index], behind)) if behind else None
     sums = [
         OutputNoise(_REAL, value.shape, target.parts.places, is_vector=True)
@@ -160,11 +160,11 @@ def _run_on(
     ]
     for values, (_, own), wanted in zip(samples, rows, expected, strict=True):
         found = iter([] if runtime is None else run_real(runtime, (*values, own)))
-        for each, target, want in zip(sums, targets, wanted, strict=True):
-            each.add(want, own if target.tensor == index else next(found))
+        for total, target, want in zip(sums, targets, wanted, strict=True):
+            total.add(want, own if target.tensor == index else next(found))
     return Effect(
         index,
-        tuple(each.groups for each in sums),
+        tuple(total.groups for total in sums),
         min(float(real.min(initial=np.inf)) for real, _ in rows),
         max(float(real.max(initial=-np.inf)) for real, _ in rows),
     )
@@ -183,7 +183,7 @@ def run_real(runtime: Runtime, values: Sequence[np.ndarray]) -> list[np.ndarray]
 def read_by(some: Sequence[Link], links: Sequence[Link], after: Graph) -> list[Link]:
     """Return the linked tensors that layers read, be it through operators that are not linked."""
     linked = {each.after.index: each for each in links}
-    makers = {index: each for each in after.main.operators for index in each.outputs}
+    makers = {index: operator for operator in after.main.operators for index in operator.outputs}
     found: dict[int, Link] = {}
     waiting = [each.operator for each in some]
     for operator in waiting:  # grows while it is walked

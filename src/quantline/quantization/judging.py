@@ -49,7 +49,7 @@ class Losses:
 
     def mean(self, kind: str) -> float | None:
         """Return the mean loss of the outputs that are judged in this way; None without any."""
-        found = [float(each[kind].mean()) for each in self.outputs if kind in each]
+        found = [float(output[kind].mean()) for output in self.outputs if kind in output]
         return float(np.mean(found)) if found else None
 
     @property
@@ -118,7 +118,7 @@ class Judge:
                     row["agreement"] = float(np.mean(want.argmax(-1) == have.argmax(-1)))
                 rows[output].append(row)
         columns = [{key: np.array([row[key] for row in each]) for key in each[0]} for each in rows]
-        agreement = tuple(each.pop("agreement") for each in columns if "agreement" in each)
+        agreement = tuple(column.pop("agreement") for column in columns if "agreement" in column)
         return Losses(tuple(columns), agreement)
 
 
@@ -133,7 +133,7 @@ def _pair(before: Graph, after: Graph, at: int) -> tuple[_Place, _Place]:
 
 
 def _place(graph: Graph, output: int) -> _Place:
-    makers = {index: each for each in graph.main.operators for index in each.outputs}
+    makers = {index: operator for operator in graph.main.operators for index in operator.outputs}
     index = output
     while index in makers and makers[index].type in _EDGES | _SHAPING:
         index = makers[index].inputs[0]

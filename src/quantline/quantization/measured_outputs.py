@@ -17,7 +17,7 @@ from quantline.quantization.diagnosis import diagnose
 from quantline.quantization.output_error import fixed_step, telling_outputs
 from quantline.quantization.output_loss import Loss, loss_of
 from quantline.quantization.output_noise import Groups, OutputNoise, figures, rounded
-from quantline.quantization.output_parts import parts_of
+from quantline.quantization.output_parts import parts_of, picked
 from quantline.quantization.parity import outputs_of
 from quantline.ranges import Feed
 from quantline.tflite import Runtime, read, with_outputs
@@ -129,7 +129,7 @@ def _run_once(quantized: bytes, kernels: Kernels, values: Sequence[Values]) -> N
 def _compared(graph: Graph) -> list[int]:
     """Return the outputs, and what squashing functions among their operators are given."""
     main = graph.main
-    before = [each for each in telling_outputs(graph) if each not in main.outputs]
+    before = [index for index in telling_outputs(graph) if index not in main.outputs]
     return [*main.outputs, *dict.fromkeys(before)]
 
 
@@ -156,8 +156,8 @@ def _sums(
                 OutputNoise(port, real.shape, parts[first].places, is_vector=real.dtype.kind == "f")
                 for port, real, (first, _) in zip(whole.outputs, rows[0], pairs, strict=True)
             ]
-        for each, real, stored in zip(sums, *rows, strict=True):
-            each.add(real, stored)
+        for total, real, stored in zip(sums, *rows, strict=True):
+            total.add(real, stored)
     return list(zip(whole.outputs, sums, strict=True))
 
 
@@ -170,6 +170,7 @@ def _described(
     """Return what is told of each output, and what of each tensor was judged."""
     names = {tensor.index: name for name, tensor in outputs_of(before).items()}
     squashed = set(before.main.outputs) - set(telling_outputs(before))
+    exchanged = picked(before)
     found, judged = {}, {}
     for (first, _), (port, noise) in zip(pairs, sums, strict=True):
         shift = constant_offset(before, first)
@@ -178,6 +179,7 @@ def _described(
             _steps(before, first, parts[first]),
             is_shifted=shift is not None,
             is_squashed=first in squashed,
+            is_picked=first in exchanged,
         )
         judged[first] = (noise, loss)
         found[first] = {
@@ -185,9 +187,11 @@ def _described(
             "channels": noise.channels,
             **_figures(noise, port.scale),
             "worst_channel": _worst(noise, port.scale, loss),
-            "loss": loss.to_dict([before.main.tensors[each].name for each in parts[first].sources]),
+            "loss": loss.to_dict(
+                [before.main.tensors[source].name for source in parts[first].sources]
+            ),
         }
-    by = {index: each for each in before.main.operators for index in each.outputs}
+    by = {index: operator for operator in before.main.operators for index in operator.outputs}
     described = []
     for index, logit in zip(before.main.outputs, telling_outputs(before), strict=True):
         own, behind = found[index], found.get(logit) if logit != index else None
@@ -217,7 +221,7 @@ def _verdict(own: dict[str, Any], before: dict[str, Any] | None) -> str | None:
 def _steps(graph: Graph, index: int, parts: Parts) -> list[float]:
     """Return the step that is fixed for each part of a tensor; 0 where none is."""
     whole = fixed_step(graph, index)
-    return [whole or fixed_step(graph, each) for each in parts.sources]
+    return [whole or fixed_step(graph, source) for source in parts.sources]
 
 
 def _figures(noise: OutputNoise, scale: float) -> dict[str, Any]:
@@ -258,4 +262,4 @@ def _stored(ports: Sequence[Port], values: Sequence[np.ndarray]) -> list[np.ndar
 
 
 def _shapes(graph: Graph, tensors: Sequence[int]) -> list[tuple[int, ...]]:
-    return [graph.main.tensors[each].shape for each in tensors]
+    return [graph.main.tensors[tensor].shape for tensor in tensors]

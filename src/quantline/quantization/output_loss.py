@@ -113,8 +113,8 @@ class Loss:
             "first_lost": np.flatnonzero(self.gone).tolist()[:_SHOWN],
             "constant": self.is_constant,
             "not_finite": self.is_broken,
-            "lost_parts": [sources[each] for each in self.lost_parts],
-            "noisy_parts": [sources[each] for each in self.noisy_parts],
+            "lost_parts": [sources[part] for part in self.lost_parts],
+            "noisy_parts": [sources[part] for part in self.noisy_parts],
         }
 
 
@@ -124,6 +124,7 @@ def loss_of(
     *,
     is_shifted: bool = False,
     is_squashed: bool = False,
+    is_picked: bool = False,
 ) -> Loss:
     """Judge what was summed of an output.
 
@@ -132,13 +133,15 @@ def loss_of(
         steps: The step of the scale that the specification fixes for each part; 0 for others.
         is_shifted: Whether the model adds a constant last.
         is_squashed: Whether what a squashing function is given says more about noise.
+        is_picked: Whether values may have changed places: noise then says nothing.
     """
     groups = noise.groups
     fixed = np.array([*steps, 0.0])[noise.parts]  # the last is for what comes from nowhere
     varies = _varies(groups, fixed)
     still = groups.got_low == groups.got_high
     at_end = groups.at_end > _SATURATED * np.maximum(groups.count, 1)
-    noisy = groups.noise > _NOISY * groups.variance
+    noise_of = np.where(is_picked, 0.0, groups.noise)
+    noisy = noise_of > _NOISY * groups.variance
 
     def channels(chosen: np.ndarray) -> np.ndarray:
         found = np.zeros(noise.channels, bool)
@@ -151,7 +154,7 @@ def loss_of(
         whole = groups.together(np.where(own, 0, -1))
         if not _varies(whole, fixed[own][:1])[0]:
             continue
-        share, most = groups.noise[own].sum(), groups.variance[own].sum()
+        share, most = noise_of[own].sum(), groups.variance[own].sum()
         is_still = (varies & own).any() and still[own].all()
         if is_still or (share >= most and not is_squashed):
             lost_parts.append(part)
@@ -166,7 +169,7 @@ def loss_of(
         noisy=channels(varies & noisy),
         is_constant=bool(still.all() and (moves & (fixed == 0) | varies).any()),
         is_broken=bool(groups.broken.any()),
-        is_noisy=bool(varies.any() and groups.noise.sum() > _NOISY * groups.variance.sum()),
+        is_noisy=bool(varies.any() and noise_of.sum() > _NOISY * groups.variance.sum()),
         lost_parts=tuple(lost_parts),
         noisy_parts=tuple(noisy_parts),
         offset=channels(~varies & (width > _FAINT * size) & noisy & (fixed == 0)),

@@ -29,6 +29,11 @@ MOVES = {
     "STRIDED_SLICE", "TILE", "TRANSPOSE", "UNPACK",
 }  # fmt: skip
 """Operators whose outputs hold values of their inputs, unchanged."""
+PICKS = {
+    "ARG_MAX", "ARG_MIN", "NON_MAX_SUPPRESSION_V4", "NON_MAX_SUPPRESSION_V5",
+    "TFLite_Detection_PostProcess", "TOPK_V2", "UNIQUE", "WHERE",
+}  # fmt: skip
+"""Operators that pick or rank: of two values that are nearly equal, a step decides."""
 _JOINS = {"CONCATENATION", "PACK"}
 _DATA = {"SPLIT": (1,)}  # which operands hold the values; elsewhere the first
 # Exact in float32, none that a model is likely to hold, and 0 once it is cast to an index.
@@ -60,7 +65,20 @@ def moved(operator: Operator) -> tuple[int, ...]:
 
 def makers(graph: Graph) -> dict[int, Operator]:
     """Return the operator of the main subgraph that gives each tensor."""
-    return {index: each for each in graph.main.operators for index in each.outputs}
+    return {index: operator for operator in graph.main.operators for index in operator.outputs}
+
+
+def picked(graph: Graph) -> set[int]:
+    """Return the tensors that come after an operator that picks or ranks.
+
+    A small error makes such an operator exchange values that are nearly equal, which shows as a
+    large one at both places.
+    """
+    found: set[int] = set()
+    for operator in graph.main.operators:
+        if operator.type in PICKS or found & set(operator.inputs):
+            found |= set(operator.outputs)
+    return found
 
 
 def sources_of(graph: Graph, index: int, by: Mapping[int, Operator]) -> list[int]:
@@ -96,7 +114,9 @@ def parts_of(
     found: dict[int, Parts] = {}
     for index in tensors:
         sources = sources_of(graph, index, by)
-        if len(sources) < 2 or any(graph.main.tensors[each].dtype != "float32" for each in sources):
+        if len(sources) < 2 or any(
+            graph.main.tensors[source].dtype != "float32" for source in sources
+        ):
             found[index] = Parts(tuple(sources), np.zeros((), int))
             continue
         runtime = Runtime(with_tensors_given(model, sources, [index]))

@@ -21,7 +21,7 @@ def lines(measured: Mapping[str, Any]) -> list[str]:
     outputs = measured["outputs"]
     if outputs is None:
         return [measured["reason"]]
-    found = [line(each) for each in outputs[:_SHOWN]]
+    found = [line(output) for output in outputs[:_SHOWN]]
     if len(outputs) > _SHOWN:
         found.append(f"and {len(outputs) - _SHOWN} more, in the recipe")
     found[-1] += f"; measured on {_counted(measured['samples'], 'sample')}, XNNPACK"
@@ -78,7 +78,7 @@ def failures(measured: Mapping[str, Any], verdict: str) -> list[str]:
 def remedies(measured: Mapping[str, Any], verdict: str) -> list[str]:
     """Return what to do about the outputs with a verdict, each remedy once."""
     causes = [each["cause"] for each in measured["outputs"] or () if each["verdict"] == verdict]
-    return list(dict.fromkeys(each["remedy"] for each in causes if each is not None))
+    return list(dict.fromkeys(cause["remedy"] for cause in causes if cause is not None))
 
 
 def _because(cause: Mapping[str, Any] | None) -> str:
@@ -86,7 +86,7 @@ def _because(cause: Mapping[str, Any] | None) -> str:
         return ", and the two models have no layer in common to find the cause by"
     if cause["kind"] == "many":
         return f"; {cause['found']}"
-    return f"; measured, {cause['share']:.0%} of that comes of one place: {cause['found']}"
+    return f". {cause['share']:.0%} of that error comes from one place (measured): {cause['found']}"
 
 
 def describe_loss(output: Mapping[str, Any]) -> str:
@@ -127,15 +127,15 @@ def _noise(shown: Mapping[str, Any], where: str) -> str:
     loss, share = shown["loss"], shown["error_to_variation"]
     parts = [f"'{each.split(';')[0]}'" for each in loss["noisy_parts"]]
     if share is not None and share > 0.5:
-        return f"is off{where} by {share:.0%} of what it varies by"
+        return f"has an error{where} of {share:.0%} of its standard deviation"
     if parts:
         return (
-            f"is off{where}, in what comes from {first_few(parts, 3)}, by more than half of "
-            "what that varies by"
+            f"has an error{where} of more than half of the standard deviation in what comes from "
+            f"{first_few(parts, 3)}"
         )
     return (
-        f"is off{where} by more than half of what it varies by in {loss['noisy_channels']} of "
-        f"{loss['varying_channels']} channels"
+        f"has an error{where} of more than half of the standard deviation in "
+        f"{loss['noisy_channels']} of {loss['varying_channels']} channels"
     )
 
 

@@ -91,8 +91,8 @@ def compare(rival: Losses, model: Losses) -> Comparison:
         gain=float(gain.mean()),
         gain_error=_standard_error(gain),
         is_worse=is_worse,
-        lost=float(sum(np.maximum(each, 0).sum() for each in falls)),
-        won=float(sum(np.maximum(-each, 0).sum() for each in falls)),
+        lost=float(sum(np.maximum(fall, 0).sum() for fall in falls)),
+        won=float(sum(np.maximum(-fall, 0).sum() for fall in falls)),
     )
 
 

@@ -110,14 +110,14 @@ class Search:
 
     def overrule(self) -> Search:
         """Return the search with its baseline taken in place of the way that was better."""
-        first = [each for each in self.trials if each.way == self.baseline]
-        others = [each for each in self.trials if each.way != self.baseline]
+        first = [trial for trial in self.trials if trial.way == self.baseline]
+        others = [trial for trial in self.trials if trial.way != self.baseline]
         return replace(self, trials=(*first, *others), overruled=self.best)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        trials = [asdict(each) for each in self.trials]
-        flat = [{**each.pop("way"), **each} for each in trials]
+        trials = [asdict(trial) for trial in self.trials]
+        flat = [{**trial.pop("way"), **trial} for trial in trials]
         return {"evidence": "measured", **asdict(self), "trials": flat}
 
 
@@ -167,8 +167,8 @@ def search(
     rivals = {way: _rivals(way, baseline) & losses.keys() for way in losses}
     needed = standard_errors_needed(len(held_back), sum(map(len, rivals.values())) or 1)
     trials = [_trial(losses, way, baseline, rivals[way], needed) for way in losses]
-    best = max((each for each in trials if each.is_better), key=_improvement, default=trials[0])
-    others = sorted((each for each in trials if each != best), key=_improvement, reverse=True)
+    best = max((trial for trial in trials if trial.is_better), key=_improvement, default=trials[0])
+    others = sorted((trial for trial in trials if trial != best), key=_improvement, reverse=True)
     return Search((best, *others), baseline, len(fit), len(held_back), needed)
 
 
@@ -185,7 +185,7 @@ def confirm(model: bytes, baseline: bytes, best: bytes, samples: Sequence[Values
 def _ways(conversion: recipe.Conversion) -> list[Way]:
     chosen = conversion.ranges
     if chosen.method == "auto":
-        return [Way(**each) for each in _CANDIDATES]
+        return [Way(**candidate) for candidate in _CANDIDATES]
     return [way_of(chosen)]
 
 
@@ -211,8 +211,8 @@ def _made(
     if refused is not None and not choices:
         raise refused
     if len(ways) > 1:
-        choices |= {replace(way, shared=CONVERTER): replace(each, widens=False)
-                    for way, each in choices.items()}  # fmt: skip
+        choices |= {replace(way, shared=CONVERTER): replace(choice, widens=False)
+                    for way, choice in choices.items()}  # fmt: skip
     made = dict(zip(choices, make(list(choices.values())), strict=True))
     return {way: content for way, content in made.items()
             if way.shared == WIDEST or content != made[replace(way, shared=WIDEST)]}  # fmt: skip
@@ -228,7 +228,7 @@ def _rivals(way: Way, baseline: Way) -> set[Way]:
         {"method": baseline.method, "percentile": baseline.percentile},
         {"shared": baseline.shared},
     ]
-    return {baseline, *(replace(way, **each) for each in parts)} - {way}
+    return {baseline, *(replace(way, **part) for part in parts)} - {way}
 
 
 def _trial(
@@ -247,7 +247,7 @@ def _trial(
         gain=against.gain,
         gain_error=against.gain_error,
         is_better=bool(rivals)
-        and all(compare(losses[each], found).is_better(needed) for each in rivals),
+        and all(compare(losses[rival], found).is_better(needed) for rival in rivals),
     )
 
 

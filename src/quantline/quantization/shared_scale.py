@@ -5,10 +5,10 @@ has one scale on both sides. Of a convolution and an AVERAGE_POOL_2D before a CO
 TensorFlow's quantizer takes the concatenation's range for all, and averaging had made that
 narrower: what the convolution gives beyond it is clipped before it is averaged. Such tensors get
 the union of their ranges here, and the model is made once more; so do the two sides of an operator
-to which the quantizer gave two scales, as it does to a REVERSE_V2 before a CONCATENATION: the kernel
-copies the integers, and they would be read with the other scale. Where all that reads the clipped
-values picks some of them, as a MAXIMUM does, those beyond the range of what was picked are never
-used, and stay clipped.
+to which the quantizer gave two scales, as it does to a REVERSE_V2 before a CONCATENATION: the
+kernel copies the integers, and they would be read with the other scale. Where all that reads the
+clipped values picks some of them, as a MAXIMUM does, those beyond the range of what was picked are
+never used, and stay clipped.
 """
 
 from __future__ import annotations
@@ -93,8 +93,8 @@ def clipped(before: Graph, after: Graph, bounds: Bounds, given: frozenset[int]) 
         bounds: Their ranges, by tensor index of the float model.
         given: Tensors to leave out.
     """
-    fixed = {index for each in before.main.operators if each.type in _FIXED
-             for index in each.outputs}  # fmt: skip
+    fixed = {index for operator in before.main.operators if operator.type in _FIXED
+             for index in operator.outputs}  # fmt: skip
     found = []
     for index, tensor in counterparts(before, after).items():
         if index not in bounds or index in given or index in fixed:
@@ -142,12 +142,16 @@ def widened(before: Graph, after: Graph, choice: Choice) -> Bounds:
 def counterparts(before: Graph, after: Graph) -> dict[int, Tensor]:
     """Return the float model's activations in the quantized one, by index in the float model."""
     renamed = before_edges(before, after)
-    names = Counter(each.name for each in before.main.tensors)
-    by_name = {each.name: each for each in after.main.tensors}
+    names = Counter(tensor.name for tensor in before.main.tensors)
+    by_name = {tensor.name: tensor for tensor in after.main.tensors}
     by_name |= {name: after.main.tensors[index] for index, name in renamed.items()}
-    activations = (each for each in before.main.tensors
-                   if each.constant is None and each.dtype == "float32")  # fmt: skip
-    pairs = ((each.index, by_name.get(each.name)) for each in activations if names[each.name] == 1)
+    activations = (tensor for tensor in before.main.tensors
+                   if tensor.constant is None and tensor.dtype == "float32")  # fmt: skip
+    pairs = (
+        (activation.index, by_name.get(activation.name))
+        for activation in activations
+        if names[activation.name] == 1
+    )
     return {
         index: tensor
         for index, tensor in pairs
@@ -166,7 +170,7 @@ def _reach(tensor: Tensor) -> tuple[tuple[float, float], float]:
 
 
 def _is_used(graph: Graph, index: int) -> bool:
-    readers = {each.type for each in graph.main.operators if index in each.inputs}
+    readers = {operator.type for operator in graph.main.operators if index in operator.inputs}
     return index in graph.main.outputs or not readers <= SAME_SCALE - _AVERAGING
 
 

@@ -70,8 +70,8 @@ def find_states(
             outputs.update(call(**dict(zip(specs, values, strict=True))))
 
     try:
-        tf.function(record).get_concrete_function(*(_batch_of_one(tf, each)
-                                                    for each in specs.values()))  # fmt: skip
+        tf.function(record).get_concrete_function(*(_batch_of_one(tf, spec)
+                                                    for spec in specs.values()))  # fmt: skip
     except Exception:  # a user's layer raises anything; the import meets it again
         return {}
     if any(_RANDOM in variable.path for variable in assigned.values()):
@@ -159,7 +159,7 @@ def run_through(
                  for name, value in {**inputs, **state}.items()}  # fmt: skip
         outputs = call(**given)
         state = {name: outputs[next_of(name)].numpy() for name in state}
-    return {name: np.stack([each[name] for each in found]) for name in state}
+    return {name: np.stack([values[name] for values in found]) for name in state}
 
 
 def describe_states(
@@ -173,7 +173,7 @@ def describe_states(
     """
     if not states:
         return ()
-    values = np.unique(np.concatenate([each.initial.ravel() for each in states.values()]))
+    values = np.unique(np.concatenate([state.initial.ravel() for state in states.values()]))
     begin = f"{values[0]:g}" if len(values) == 1 else "'states' of the import, in the recipe"
     ports = first_few([f"'{name}'" for name in states], 4)
     sentence = (

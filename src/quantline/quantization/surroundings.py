@@ -67,8 +67,8 @@ class Surroundings:
                 [self.values(index)] if tensor.constant is None else [np.asarray(tensor.values())]
             )
             self._ranges[index] = (
-                min(float(each.min(initial=np.inf)) for each in values),
-                max(float(each.max(initial=-np.inf)) for each in values),
+                min(float(value.min(initial=np.inf)) for value in values),
+                max(float(value.max(initial=-np.inf)) for value in values),
             )
         return self._ranges[index]
 
@@ -81,9 +81,9 @@ class Surroundings:
         """Return a tensor's values over the samples, of shape (n_samples, ...)."""
         at = self.graph.main.inputs.index(index) if index in self.graph.main.inputs else None
         if at is not None:
-            return np.stack([each[at] for each in self._samples])
+            return np.stack([sample[at] for sample in self._samples])
         runtime = Runtime(with_outputs(self._model, [index]))
-        return np.stack([run_real(runtime, each)[0] for each in self._samples])
+        return np.stack([run_real(runtime, sample)[0] for sample in self._samples])
 
     def is_float(self, index: int) -> bool:
         """Return True for a tensor of floats that is there."""

@@ -168,7 +168,7 @@ def freeze(
             lambda: tf.graph_util.import_graph_def(graph, name=""), []
         )
         ports = (frozen.inputs, frozen.outputs)
-        frozen = wrapped.prune(*([each.name for each in tensors] for tensors in ports))
+        frozen = wrapped.prune(*([tensor.name for tensor in tensors] for tensors in ports))
     # TensorFlow flattens keyword arguments and dicts in the order of their sorted keys.
     names, keys = sorted(specs), sorted(concrete.structured_outputs)
 

@@ -176,7 +176,7 @@ def _read(path: Path, signature: str | None) -> bytes:
     content = read_file(path)
     graph = read(content, f"'{path}'")
     if graph.signatures or signature is not None:
-        keys = [each.key for each in graph.signatures]
+        keys = [signature.key for signature in graph.signatures]
         key = choose_signature(keys, signature, str(path))
         if len(keys) > 1 or graph.signatures[0].subgraph:
             content = with_signature(content, key)

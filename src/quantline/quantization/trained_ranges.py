@@ -55,7 +55,9 @@ def _weights(graph: Graph) -> set[int]:
 def _simulated(graph: Graph) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield what is float, and what is stored of it, around each simulation of quantization."""
     tensors, operators = graph.main.tensors, graph.main.operators
-    makers = {each.outputs[0]: each for each in operators if each.type == "QUANTIZE"}
+    makers = {
+        operator.outputs[0]: operator for operator in operators if operator.type == "QUANTIZE"
+    }
     for operator in operators:
         if operator.type == "DEQUANTIZE" and operator.inputs[0] in makers:
             maker: Operator = makers[operator.inputs[0]]

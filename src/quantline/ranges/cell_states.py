@@ -101,12 +101,12 @@ class CellObserver:
             cell.run(sequence.reshape(cell.steps, -1))
             for cell, sequence in zip(self._cells, sequences, strict=True)
         ]
-        finite = [each[np.isfinite(each)] for each in states]
+        finite = [state[np.isfinite(state)] for state in states]
         extremes = [
             [[each.min(initial=np.inf)] for each in finite],
             [[each.max(initial=-np.inf)] for each in finite],
         ]
-        values = np.concatenate([each.ravel() for each in states])
+        values = np.concatenate([state.ravel() for state in states])
         self._observer.see(np.asarray(extremes, np.float32), values[np.newaxis])
 
     def result(self) -> list[TensorRange]:
@@ -120,7 +120,7 @@ def cells_of(graph: Graph) -> list[Cell]:
     Raises:
         NotRecordable: One has parts whose ranges no tensor of the model stands for.
     """
-    return [_cell(graph, each) for each in graph.main.operators if each.type == LSTM]
+    return [_cell(graph, operator) for operator in graph.main.operators if operator.type == LSTM]
 
 
 def output_states(graph: Graph, found: Sequence[TensorRange]) -> list[TensorRange]:
@@ -144,7 +144,7 @@ def _cell(graph: Graph, operator: Operator) -> Cell:
     inputs = [*operator.inputs, *[-1] * (_NORMS[1] - len(operator.inputs))]
 
     def weights(places: tuple[int, int]) -> list[np.ndarray | None]:
-        return [None if each < 0 else tensors[each].values() for each in inputs[slice(*places)]]
+        return [None if index < 0 else tensors[index].values() for index in inputs[slice(*places)]]
 
     more = {"a projection": inputs[_PROJECTION] >= 0,
             "layer normalization": max(inputs[slice(*_NORMS)]) >= 0,

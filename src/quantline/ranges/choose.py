@@ -58,7 +58,7 @@ def given(ranges: RangeSet, chosen: recipe.Ranges) -> frozenset[int]:
     """Return the tensors whose range an override gives, whatever was recorded."""
     found: set[int] = set()
     for override in chosen.overrides:
-        fitting = {each.index for each in ranges.tensors if _fits(override.tensor, each.name)}
+        fitting = {tensor.index for tensor in ranges.tensors if _fits(override.tensor, tensor.name)}
         found = found - fitting if override.min is None else found | fitting
     return frozenset(found)
 

@@ -105,8 +105,8 @@ def _first_of(main: Subgraph, runtime: Runtime) -> tuple[str, int, str, float, f
     for operator in main.operators:
         for index in operator.outputs:
             if main.tensors[index].dtype == "float32" and not _is_finite(runtime.tensor(index)):
-                read = [runtime.tensor(each).ravel() for each in operator.inputs
-                        if each >= 0 and main.tensors[each].dtype == "float32"]  # fmt: skip
+                read = [runtime.tensor(index).ravel() for index in operator.inputs
+                        if index >= 0 and main.tensors[index].dtype == "float32"]  # fmt: skip
                 values = np.concatenate([each[np.isfinite(each)] for each in read] or [[]])
                 lowest = float(values.min(initial=np.inf))
                 return (operator.type, operator.index, main.tensors[index].name, lowest,

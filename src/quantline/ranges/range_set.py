@@ -203,8 +203,8 @@ class RangeSet:
                 expected="finite activations",
                 remedy="Check the samples' scale in 'dataset.transform', and the model's weights",
             )
-        huge = [f"{each.index} '{each.name}' [{each.min:g}, {each.max:g}]"
-                for each in self.tensors if _holds_huge_values(each)]  # fmt: skip
+        huge = [f"{tensor.index} '{tensor.name}' [{tensor.min:g}, {tensor.max:g}]"
+                for tensor in self.tensors if _holds_huge_values(tensor)]  # fmt: skip
         if huge:
             raise SamplesNotFinite(
                 "The model gives values near the largest float on the calibration set",
@@ -221,7 +221,9 @@ class RangeSet:
         return not self._broken()
 
     def _broken(self) -> list[TensorRange]:
-        return [each for each in self.tensors if each.nan or each.inf or each.min > each.max]
+        return [
+            tensor for tensor in self.tensors if tensor.nan or tensor.inf or tensor.min > tensor.max
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the set as plain JSON values."""

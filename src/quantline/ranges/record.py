@@ -84,7 +84,7 @@ def record(
         probed = probe(model, tensors, sketch_values, _floored(graph))
         complete = cache(partial(probe, model, tensors, sketch_values))
         whole = partial(with_outputs, model, [tensor.index for tensor in tensors])
-        sequences = with_outputs(model, [each.operator.inputs[0] for each in cells])
+        sequences = with_outputs(model, [cell.operator.inputs[0] for cell in cells])
         recorders = [
             _Recorder(probed, complete, whole, tensors, cores // workers, cells, sequences)
             for _ in range(workers)
@@ -226,8 +226,11 @@ def _run(
         for done in running:
             done.result()
     seen = [
-        [*each.observer.result(), *(each.cells.result() if each.cells is not None else [])]
-        for each in recorders
+        [
+            *recorder.observer.result(),
+            *(recorder.cells.result() if recorder.cells is not None else []),
+        ]
+        for recorder in recorders
     ]
     merged = seen[0]
     for other in seen[1:]:
@@ -271,7 +274,7 @@ def _activations(graph: Graph) -> list[Tensor]:
             "RNNs, and with its variables frozen",
         )
     variables = {tensor.index for tensor in main.tensors if tensor.is_variable}
-    stateful = [each.type for each in main.operators if variables & set(each.inputs)]
+    stateful = [operator.type for operator in main.operators if variables & set(operator.inputs)]
     if set(stateful) - {LSTM}:
         raise NotRecordable(
             "The ranges of a model that keeps state cannot be recorded",

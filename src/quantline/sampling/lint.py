@@ -116,7 +116,7 @@ def lint_together(
             return (_EMPTY,)
         shape, dtype = inputs[name]
         facts = examine(values, shape)
-        positions = [str(each) for each in range(facts.count)]
+        positions = [str(number) for number in range(facts.count)]
         found = list(_form(facts, positions, shape, dtype))
         if not (facts.not_numbers or facts.other_shapes):
             one = _input(name, facts, shape, dtype)
@@ -127,7 +127,7 @@ def lint_together(
         place = f"input '{name}': " if name else ""
         findings += [replace(each, found=f"{place}{each.found}") for each in found]
     if len(judged) == len(samples):
-        findings += alike(judged, [str(each) for each in range(judged[0].facts.count)])
+        findings += alike(judged, [str(number) for number in range(judged[0].facts.count)])
     return tuple(findings)
 
 

@@ -45,7 +45,7 @@ def alike(inputs: Sequence[Input], names: Sequence[str]) -> Iterator[Finding]:
 
 def _constant(inputs: Sequence[Input], names: Sequence[str]) -> Iterator[Finding]:
     """Find constant examples; an input of a single value is constant by its nature, and no sign."""
-    judged = [each for each in inputs if each.has_many]
+    judged = [given for given in inputs if given.has_many]
     if not any(each.is_signal for each in judged):
         return
     constant = [at for at in range(len(names)) if all(at in each.facts.constant for each in judged)]
@@ -74,14 +74,14 @@ def _constant(inputs: Sequence[Input], names: Sequence[str]) -> Iterator[Finding
 def _repeated(inputs: Sequence[Input], names: Sequence[str]) -> Iterator[Finding]:
     first_of: dict[tuple[bytes, ...], int] = {}
     repeats = []
-    for at, digests in enumerate(zip(*(each.facts.digests for each in inputs), strict=True)):
+    for at, digests in enumerate(zip(*(given.facts.digests for given in inputs), strict=True)):
         first = first_of.setdefault(digests, at)
         if first != at:
             repeats.append((at, first))
     if not repeats:
         return
     is_single = len(repeats) == len(names) - 1
-    strict = any(each.is_signal for each in inputs)
+    strict = any(given.is_signal for given in inputs)
     pairs = [f"{names[at]} (as {names[first]})" for at, first in repeats]
     yield Finding(
         "duplicates",
@@ -96,7 +96,7 @@ def _repeated(inputs: Sequence[Input], names: Sequence[str]) -> Iterator[Finding
 
 
 def _of(inputs: Sequence[Input]) -> str:
-    names = [f"'{each.name}'" for each in inputs if each.name]
+    names = [f"'{given.name}'" for given in inputs if given.name]
     if not names:
         return ""
     return f"input {names[0]}: " if len(names) == 1 else f"inputs {first_few(names, 5)} together: "

@@ -116,7 +116,7 @@ def _kind(tree: Any, operator: Any) -> str:
 
 
 def _list(values: Any) -> list[int]:
-    return [int(each) for each in values]
+    return [int(value) for value in values]
 
 
 def _array(values: list[int]) -> np.ndarray:

@@ -154,7 +154,7 @@ def keep_reached(model: Any, first: int) -> None:
     order = [first]
     for index in order:  # grows while it is walked
         for _, _, called in _calls(model.subgraphs[index]):
-            order += [each for each in dict.fromkeys(called) if each not in order]
+            order += [number for number in dict.fromkeys(called) if number not in order]
     model.subgraphs = [model.subgraphs[index] for index in order]
     for subgraph in model.subgraphs:
         for options, field, called in _calls(subgraph):

@@ -73,11 +73,13 @@ def _limit(subgraph: Subgraph, operator: Operator) -> Change | None:
     sign = _LIMITS.get(operator.type)
     if sign is None or len(operator.inputs) != 2:
         return None
-    tensors = [subgraph.tensors[each] for each in operator.inputs]
-    bounds = [each for each in tensors if is_huge(each) and (sign * each.values() >= HUGE).all()]
+    tensors = [subgraph.tensors[index] for index in operator.inputs]
+    bounds = [
+        tensor for tensor in tensors if is_huge(tensor) and (sign * tensor.values() >= HUGE).all()
+    ]
     if len(bounds) != 1:
         return None
-    (kept,) = (each for each in tensors if each is not bounds[0])
+    (kept,) = (tensor for tensor in tensors if tensor is not bounds[0])
     output = subgraph.tensors[operator.outputs[0]]
     if kept.shape != output.shape or kept.dtype != output.dtype:
         return None  # it broadcasts too
@@ -94,28 +96,28 @@ def _padding(subgraph: Subgraph, operator: Operator) -> Change | None:
     """Find a padding that loses every comparison."""
     if operator.type != "PADV2" or operator.outputs[0] in subgraph.outputs:
         return None
-    taken, sizes, value = (subgraph.tensors[each] for each in operator.inputs)
+    taken, sizes, value = (subgraph.tensors[index] for index in operator.inputs)
     padded = subgraph.tensors[operator.outputs[0]]
     if not (is_huge(value) and (value.values() <= -HUGE).all() and sizes.constant is not None):
         return None
     pads = sizes.values().astype(int)
-    readers = [each for each in subgraph.operators if padded.index in each.inputs]
+    readers = [operator for operator in subgraph.operators if padded.index in operator.inputs]
     is_known = taken.is_static and padded.is_static and pads.shape == (len(padded.shape), 2)
     if not (is_known and readers and len(taken.shape) == len(padded.shape)):
         return None
 
     def windows() -> Iterator[tuple[range, int, int]]:
         for axis in np.flatnonzero(pads.any(axis=1)).tolist():
-            for each in readers:
-                for window in _windows(subgraph, each, axis, padded.shape[axis]):
+            for reader in readers:
+                for window in _windows(subgraph, reader, axis, padded.shape[axis]):
                     yield window, int(pads[axis, 0]), taken.shape[axis]
 
-    if not all(_meets_values(*each) for each in windows()):
+    if not all(_meets_values(*window) for window in windows()):
         return None
     if _is_not_negative(subgraph, taken.index):
         kind, number = "PAD with 0", schema.BuiltinOperator.PAD
         options: Any = (schema.BuiltinOptions.PadOptions, schema.PadOptionsT())
-    elif (pads.T <= taken.shape).all() and all(_meets_images(*each) for each in windows()):
+    elif (pads.T <= taken.shape).all() and all(_meets_images(*window) for window in windows()):
         kind, number = "MIRROR_PAD", schema.BuiltinOperator.MIRROR_PAD
         mirror = schema.MirrorPadOptionsT()
         mirror.mode = schema.MirrorPadMode.SYMMETRIC
@@ -133,7 +135,7 @@ def _padding(subgraph: Subgraph, operator: Operator) -> Change | None:
         place.inputs = np.asarray([taken.index, sizes.index], np.int32)
         place.builtinOptionsType, place.builtinOptions = options
 
-    readers_text = " and ".join(sorted({each.type for each in readers}))
+    readers_text = " and ".join(sorted({reader.type for reader in readers}))
     padding = f"the padding {value.values().flat[0]:g} of '{padded.name}'"
     return f"{padding} became {kind}: {readers_text} looks for a maximum", edit
 
@@ -153,7 +155,7 @@ def _windows(subgraph: Subgraph, reader: Operator, axis: int, size: int) -> Iter
     ahead, count = 0, size
     if reader.type == "MAX_POOL_2D" and axis in (1, 2):
         names = ("filterHeight", "strideH") if axis == 1 else ("filterWidth", "strideW")
-        width, stride = (max(int(reader.options[each]), 1) for each in names)
+        width, stride = (max(int(reader.options[name]), 1) for name in names)
         count = (size - width) // stride + 1
         if reader.options["padding"] == schema.Padding.SAME:
             # The runtime's own padding, of which it takes no value (padding.h).
@@ -178,12 +180,12 @@ def _meets_images(window: range, before: int, size: int) -> bool:
     end = before + size
     images = [2 * before - 1 - at for at in window if at < before]
     images += [2 * end - 1 - at for at in window if at >= end]
-    return all(each in window for each in images)
+    return all(image in window for image in images)
 
 
 def _is_not_negative(subgraph: Subgraph, index: int) -> bool:
     """Return whether a tensor holds no value below 0, as far as what gives it tells."""
-    givers = {output: each for each in subgraph.operators for output in each.outputs}
+    givers = {output: operator for operator in subgraph.operators for output in operator.outputs}
     waiting = [index]
     for at in waiting:  # grows while it is walked
         tensor, giver = subgraph.tensors[at], givers.get(at)
@@ -193,9 +195,9 @@ def _is_not_negative(subgraph: Subgraph, index: int) -> bool:
         elif giver is None:
             return False
         elif giver.type in _COPIES:
-            floats = [each for each in giver.inputs
-                      if each >= 0 and subgraph.tensors[each].dtype == "float32"]  # fmt: skip
-            waiting += [each for each in floats if each not in waiting]
+            floats = [index for index in giver.inputs
+                      if index >= 0 and subgraph.tensors[index].dtype == "float32"]  # fmt: skip
+            waiting += [index for index in floats if index not in waiting]
         elif giver.type not in _NOT_NEGATIVE and giver.options.get(
             "fusedActivationFunction"
         ) not in (schema.ActivationFunctionType.RELU, schema.ActivationFunctionType.RELU6):

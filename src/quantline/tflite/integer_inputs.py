@@ -33,11 +33,11 @@ def with_integer_inputs(model: bytes) -> tuple[bytes, dict[int, str]]:
     subgraph = tree.subgraphs[0]
     readers: dict[int, list[Any]] = {}
     for operator in subgraph.operators or ():
-        for index in dict.fromkeys(int(each) for each in operator.inputs):
+        for index in dict.fromkeys(int(index) for index in operator.inputs):
             readers.setdefault(index, []).append(operator)
-    outputs = {int(each) for each in subgraph.outputs}
+    outputs = {int(index) for index in subgraph.outputs}
     changed: dict[int, str] = {}
-    for position, index in enumerate(int(each) for each in subgraph.inputs):
+    for position, index in enumerate(int(index) for index in subgraph.inputs):
         reached = _until_cast(tree, index, readers, outputs)
         if subgraph.tensors[index].type != schema.TensorType.FLOAT32 or not reached:
             continue

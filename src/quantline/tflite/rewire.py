@@ -21,7 +21,7 @@ def bypass(model: Any, number: int, replaced: Mapping[int, int], removed: Iterab
     """
     subgraph = model.subgraphs[number]
     gone = {id(each) for each in removed}
-    subgraph.operators = [each for each in subgraph.operators if id(each) not in gone]
+    subgraph.operators = [operator for operator in subgraph.operators if id(operator) not in gone]
 
     def instead(index: int) -> int:
         while index in replaced:
@@ -52,7 +52,7 @@ def prune(model: Any) -> None:
         ]
         operators = subgraph.operators or ()
         lists = [(subgraph, "inputs"), (subgraph, "outputs")]
-        lists += [(each, field) for each in operators
+        lists += [(operator, field) for operator in operators
                   for field in ("inputs", "outputs", "intermediates")]  # fmt: skip
         named = {entry.tensorIndex for entry in entries}
         named |= {int(index) for owner, field in lists for index in _numbers(owner, field)}
@@ -66,7 +66,7 @@ def prune(model: Any) -> None:
         subgraph.tensors = [subgraph.tensors[index] for index in used]
     operators = [each for subgraph in model.subgraphs for each in subgraph.operators or ()]
     model.operatorCodes = renumbered(list(model.operatorCodes or ()), operators, "opcodeIndex")
-    tensors = [each for subgraph in model.subgraphs for each in subgraph.tensors]
+    tensors = [tensor for subgraph in model.subgraphs for tensor in subgraph.tensors]
     users = [*tensors, *(model.metadata or ())]
     # Buffer 0 stays: it is the one that stands for no data.
     model.buffers = renumbered(model.buffers, users, "buffer", always=1)
@@ -82,10 +82,10 @@ def renumbered(items: list[Any], users: list[Any], field: str, always: int = 0) 
         field: The field.
         always: How many of the first items stay in any case.
     """
-    used = sorted({*range(always), *(getattr(each, field) for each in users)})
+    used = sorted({*range(always), *(getattr(user, field) for user in users)})
     place = {old: new for new, old in enumerate(used)}
-    for each in users:
-        setattr(each, field, place[getattr(each, field)])
+    for user in users:
+        setattr(user, field, place[getattr(user, field)])
     return [items[index] for index in used]
 
 

@@ -132,8 +132,8 @@ class Runtime:
     def shapes(self) -> dict[int, tuple[int, ...]]:
         """Return the shape that each tensor has by now, by its index."""
         return {
-            each["index"]: tuple(int(size) for size in each["shape"])
-            for each in self._interpreter.get_tensor_details()
+            detail["index"]: tuple(int(size) for size in detail["shape"])
+            for detail in self._interpreter.get_tensor_details()
         }
 
     def predict(self, real: np.ndarray) -> np.ndarray:

@@ -151,7 +151,7 @@ def _fold(tree: Any, graph: Subgraph, known: set[int], runtime: Runtime) -> None
     ]
     outputs = {index for operator in gone for index in operator.outputs}
     dropped = {operator.index for operator in gone}
-    kept = [each for each in graph.operators if each.index not in dropped]
+    kept = [operator for operator in graph.operators if operator.index not in dropped]
     for index in outputs & {index for operator in kept for index in operator.inputs}:
         _set(tree, main.tensors[index], runtime.tensor(index))
     main.operators = [main.operators[operator.index] for operator in kept]

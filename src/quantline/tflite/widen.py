@@ -85,7 +85,10 @@ def _leave_out_copies(tree: Any, number: int) -> None:
         if kind == "CAST" and operator.builtinOptions is not None:
             operator.builtinOptions.inDataType = subgraph.tensors[source].type
             operator.builtinOptions.outDataType = subgraph.tensors[target].type
-        ports = {int(each) for each in subgraph.inputs}, {int(each) for each in subgraph.outputs}
+        ports = (
+            {int(index) for index in subgraph.inputs},
+            {int(index) for index in subgraph.outputs},
+        )
         if types == {_TYPES.FLOAT32} and not (source in ports[0] and target in ports[1]):
             replaced[target] = source
             removed.append(operator)

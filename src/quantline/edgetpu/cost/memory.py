@@ -121,9 +121,9 @@ def predict_memory(
         index: total(part for part in each if part.rule.name != _STREAMED_RULE)
         for index, each in parts.items()
     }
-    cached = _cached((each.bytes for at, each in weights.items() if at not in likely), capacity)
-    most = _cached((each.high for at, each in weights.items() if at not in possibly), low)
-    least = sum(total(each).low for at, each in parts.items() if at not in surely)
+    cached = _cached((weight.bytes for at, weight in weights.items() if at not in likely), capacity)
+    most = _cached((weight.high for at, weight in weights.items() if at not in possibly), low)
+    least = sum(total(part).low for at, part in parts.items() if at not in surely)
     memory = Memory(
         parameter_bytes=whole.bytes if whole.is_known else None,
         parameter_bytes_low=whole.low,

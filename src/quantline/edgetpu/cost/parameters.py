@@ -63,7 +63,7 @@ def parameter_bytes(
         runtime_version: As there.
     """
     parts = parameter_parts(subgraph, chosen, runtime_version)
-    return {index: total(each) for index, each in parts.items()}
+    return {index: total(part) for index, part in parts.items()}
 
 
 def _parts(

@@ -92,10 +92,10 @@ def _concatenation(operator: Operator, tensors: Sequence[Tensor]) -> Part:
         return exactly("no parameters", 0)
     joined = [channels(each) for each in given(operator.inputs, tensors)]
     starts = list(accumulate(joined))[:-1]
-    if not any(each % _PLACED for each in starts):
+    if not any(start % _PLACED for start in starts):
         return exactly("whole blocks joined", 0)
     product = matrix(sum(up(each, BLOCK) for each in joined), sum(joined))
-    is_broken = any(each % BLOCK for each in starts)
+    is_broken = any(start % BLOCK for start in starts)
     return between("parts of blocks joined", product if is_broken else 0, 0, product)
 
 
@@ -104,10 +104,10 @@ def _cut(operator: Operator, tensors: Sequence[Tensor]) -> Part:
     source = tensors[operator.inputs[1 if operator.type == "SPLIT" else 0]]
     if len(results) == 1 and results[0].shape == source.shape:
         return exactly("no parameters", 0)
-    same = {channels(each) for each in results} == {channels(source)}
+    same = {channels(result) for result in results} == {channels(source)}
     if same and operator.type not in ("PACK", "TRANSPOSE"):
         return exactly("no parameters", 0)
-    width = sum(channels(each) for each in results)
+    width = sum(channels(result) for result in results)
     return between("channels cut or reordered", 0, _identity(channels(source), width))
 
 
@@ -115,9 +115,9 @@ def _constants(operator: Operator, tensors: Sequence[Tensor]) -> list[Part]:
     constants = [each for each in given(operator.inputs, tensors) if each.constant is not None]
     last = channels(tensors[operator.outputs[0]])
     parts = []
-    for each in constants:
-        words, stored = spread(elements(each)), aligned(elements(each))
-        if elements(each) in (1, last):
+    for constant in constants:
+        words, stored = spread(elements(constant)), aligned(elements(constant))
+        if elements(constant) in (1, last):
             parts.append(between("a constant for each channel", words, stored))
         else:
             parts.append(between("a constant map", stored, words))

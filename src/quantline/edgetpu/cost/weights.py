@@ -148,7 +148,7 @@ def _differ(weights: Tensor) -> bool:
 
 def _rest(size: int, words: Sequence[Part]) -> int:
     """Return what the weights take of an operator's bytes, the filling up of all included."""
-    beside = sum(each.bytes for each in words)
+    beside = sum(word.bytes for word in words)
     return aligned(size + beside) - beside
 
 

@@ -145,8 +145,8 @@ class Score:
         operators = sum(each.operators for each in self.models)
         unknown = sum(each.unknown for each in self.models)
         errors = self.parameter_errors
-        within = [each.is_within for each in self.models if each.is_within is not None]
-        streams = [each.streams_right for each in self.models if each.streams_right is not None]
+        within = [model.is_within for model in self.models if model.is_within is not None]
+        streams = [model.streams_right for model in self.models if model.streams_right is not None]
         return {
             "models": len(self.models),
             "models_exact": sum(each.is_exact for each in self.models),
@@ -159,7 +159,7 @@ class Score:
             "parameter_error_p90": float(np.percentile(errors, 90)) if errors else None,
             "parameter_error_worst": max(errors, default=None),
             "parameter_unknown": sum(
-                each.is_large and each.memory.parameter_bytes is None for each in self.models
+                model.is_large and model.memory.parameter_bytes is None for model in self.models
             ),
             "parameter_bounds_models": len(within),
             "parameter_bounds_right": sum(within),

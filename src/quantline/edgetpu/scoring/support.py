@@ -80,19 +80,20 @@ def observe(folders: Iterable[Path]) -> list[Observed]:
         for case in cases(folder):
             graph, truth = read_case(case)
             version = truth.runtime_version or NEWEST_RUNTIME
-            chosen = {at for at, each in enumerate(truth.targets) if each is Target.EDGETPU}
+            chosen = {at for at, target in enumerate(truth.targets) if target is Target.EDGETPU}
             parts = parameter_parts(graph.main, chosen, version)
             report = predict(graph, version, truth.subgraphs > 1)
+            main = graph.main
             found.append(
                 Observed(
                     family=family(case.model.stem),
                     parts=tuple(part for each in parts.values() for part in each),
                     true_bytes=truth.parameter_bytes,
                     kinds=frozenset(
-                        f"{kind(graph.main.operators[each.index], graph.main.tensors, actual)}: "
-                        f"{each.status.name}"
-                        for each, actual in zip(report.operators, truth.targets, strict=True)
-                        if each.target is actual and each.seen_in_models is not None
+                        f"{kind(main.operators[operator.index], main.tensors, actual)}: "
+                        f"{operator.status.name}"
+                        for operator, actual in zip(report.operators, truth.targets, strict=True)
+                        if operator.target is actual and operator.seen_in_models is not None
                     ),
                 )
             )

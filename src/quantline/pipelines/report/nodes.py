@@ -35,7 +35,7 @@ def write_summary(
         float_metrics, int8_metrics, comparison, latency, integer_only, edgetpu, gate, recipe
     )
     # The table is worth more than rich's 80 columns.
-    names = [each.name for each in fields(Finding)]
+    names = [field.name for field in fields(Finding)]
     noticed = [
         f"warning: {Finding(**{name: each[name] for name in names})}"
         for each in float_metrics.get("findings", ())

@@ -25,8 +25,8 @@ def advise(
         beside_float: The candidate beside the float model; None where no example has a label.
         recipe: How the candidate was quantized.
     """
-    stands = [each.rule for each in rows if each.outcome in {Outcome.FAILED, Outcome.UNDECIDED}]
-    if beside_float is None or not any(_is_of_accuracy(each) for each in stands):
+    stands = [row.rule for row in rows if row.outcome in {Outcome.FAILED, Outcome.UNDECIDED}]
+    if beside_float is None or not any(_is_of_accuracy(rule) for rule in stands):
         return []
     lost, won = beside_float.pairs.lost().sum(), beside_float.pairs.won().sum()
     has_ranges = recipe.get("method") is not None  # none has a scheme of float activations
