@@ -17,12 +17,12 @@ from quantline.commands.samples import Archive, Samples, choose, open_archive
 from quantline.errors import CalibrationUnfit, ModelUnsupported
 from quantline.loading import module_file
 from quantline.quantization import FloatModel, import_float
+from quantline.quantization.compute_states import compute_states
 from quantline.quantization.float_import import kind_of
 from quantline.quantization.interface import choose_signature
 from quantline.quantization.load_original import load_original, sizes_of
-from quantline.quantization.originals import compute_states
-from quantline.quantization.parity import inputs_of
-from quantline.ranges import record_apart
+from quantline.quantization.parity import inputs_of, outputs_of
+from quantline.ranges import joined, record_apart
 from quantline.sampling import UNRECORDABLE, lint_together
 from quantline.tflite import read
 from quantline.unforeseen import say
@@ -58,17 +58,24 @@ class Prepared:
     def record(self) -> RangeSet:
         """Record the model's ranges over the samples, of which there are some.
 
+        A state and its next value get one range, so that the caller can hand integers on.
+
         Raises:
             QuantlineError: As :func:`quantline.ranges.record_apart` lists them.
         """
         assert self.samples is not None  # noqa: S101 - the caller sees to it
-        return record_apart(
+        ranges = record_apart(
             self.model.content,
             self.samples.arrays,
             name=f"'{self.model.about['source']['path']}'",
             samples_sha256=self.samples.sha256,
             timeout_s=_TIMEOUT_S,
         )
+        states = self.model.about.get("states", {})
+        graph = read(self.model.content)
+        taken, given = inputs_of(graph), outputs_of(graph)
+        pairs = {taken[name].index: given[state["next"]].index for name, state in states.items()}
+        return joined(ranges, pairs)
 
     def describe(self) -> list[tuple[str, str]]:
         """Return rows for people: the model and the data."""
@@ -143,8 +150,11 @@ def prepare(path: str, data: str | None, reading: Reading, *, lenient: bool) -> 
             imported.about["parity"]["note"] = "on random inputs: no samples were given"
         return Prepared(model, imported, None)
     tensors = inputs_of(read(imported.content))
-    states_made = imported.about.get("states", {})
-    lacking = {name for name, state in states_made.items() if state["samples"] == "computed"}
+    lacking = {
+        name
+        for name, state in imported.about.get("states", {}).items()
+        if state["samples"] == "computed"
+    }
     samples = samples.named([name for name in tensors if name not in lacking])
     if lacking:
         samples = replace(samples, arrays={**samples.arrays, **_computed(model, samples, limits)})
@@ -166,7 +176,7 @@ def _computed(
 ) -> dict[str, np.ndarray]:
     """Return the states that the original comes to over all samples, of which none was given."""
     found: dict[str, np.ndarray] = run_in_child(
-        compute_states, "keras", model.path, samples.arrays, model.allow_lambda, limits,
+        compute_states, model.path, samples.arrays, model.allow_lambda, limits,
         module_file(model.custom_objects) if model.custom_objects else None,
         what=f"running '{model.path}' over the samples in order", timeout_s=_TIMEOUT_S,
         load_s=limits.load_s, memory_gib=limits.memory_gib, confined=True,

@@ -25,7 +25,7 @@ from quantline.quantization.interface import (
 from quantline.quantization.lacking import refusal
 from quantline.quantization.load_original import fix_batch, load_original, sizes_of
 from quantline.quantization.rebuilt import unrolling, widening
-from quantline.quantization.state_ports import describe_states, run_through
+from quantline.quantization.state_ports import computed_states, describe_states
 from quantline.quantization.trace import trace
 from quantline.quantization.trained_ranges import trained_ranges
 from quantline.quiet import tensorflow
@@ -126,10 +126,10 @@ def run_and_convert(
     ) as model:  # fmt: skip
         traced = model.traced
         taken = {name: tuple(spec.shape) for name, spec in traced.specs.items()}
-        computed = _computed_states(model, samples, path)
+        stage("running the original model")
+        computed = computed_states(traced.call, traced.specs, model.states, samples, path)
         given = check_samples(with_arrays(samples, computed, taken), taken, path)
         wanted = {name: whole_shape(taken[name], given[name].shape[1:], path) for name in taken}
-        stage("running the original model")
         outputs = _run(traced.call, traced.specs, given)
         rebuilt = list(describe_shapes(model.original_shapes, wanted))
         rebuilt += describe_states(model.states, computed)
@@ -162,50 +162,6 @@ def run_and_convert(
     if model.unrolled:
         rebuilt.append(unrolling(model.unrolled, content))
     return Converted(content, outputs, model.loader, tuple(rebuilt), initial, computed)
-
-
-def compute_states(
-    kind: str,
-    path: str,
-    samples: np.ndarray | Mapping[str, np.ndarray],
-    allow_lambda: bool = False,
-    limits: recipe.Limits | None = None,
-    custom: str | None = None,
-) -> dict[str, np.ndarray]:
-    """Return samples of a model's state: those it comes to over the samples in order.
-
-    Args:
-        kind: ``keras``: no other model has states.
-        path: The file.
-        samples: array of shape (n_examples, ...), model input; or one for each input, by name.
-        allow_lambda: Whether a Keras file may hold or name code.
-        limits: How large a Keras file's description of its layers may be.
-        custom: The file of the module with the user's own layers.
-
-    Returns:
-        array of shape (n_examples, ...) for each state, by the name of its input.
-
-    Raises:
-        QuantlineError: As :func:`quantline.quantization.import_float` lists them.
-    """
-    with frozen(
-        kind, path, None, shapes_of(samples), allow_lambda=allow_lambda, limits=limits,
-        custom=custom,
-    ) as model:  # fmt: skip
-        return _computed_states(model, samples, path)
-
-
-def _computed_states(
-    model: Frozen, samples: np.ndarray | Mapping[str, np.ndarray], path: str
-) -> dict[str, np.ndarray]:
-    """Return samples of a model's states by name; none if samples of a state are given."""
-    specs, states = model.specs, model.states
-    if not states or (isinstance(samples, Mapping) and states.keys() & samples.keys()):
-        return {}
-    own = {name: tuple(spec.shape) for name, spec in specs.items() if name not in states}
-    stage("running the original model")
-    initial = {name: state.initial for name, state in states.items()}
-    return run_through(model.traced.call, specs, initial, check_samples(samples, own, path))
 
 
 def shapes_of(samples: np.ndarray | Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:

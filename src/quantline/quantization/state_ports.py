@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +10,11 @@ import numpy as np
 
 from quantline.errors import first_few
 from quantline.loading.names import plain
-from quantline.quantization.interface import batch_of, is_row
+from quantline.quantization.interface import batch_of, check_samples, is_row
 from quantline.quiet import tensorflow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 _NEXT = "_next"
 _RANDOM = "seed_generator"
@@ -123,6 +124,36 @@ def with_states(
         return {**outputs, **following}
 
     return whole
+
+
+def computed_states(
+    call: Callable[..., dict[str, Any]],
+    specs: Mapping[str, Any],
+    states: Mapping[str, State],
+    samples: np.ndarray | Mapping[str, np.ndarray],
+    path: str,
+) -> dict[str, np.ndarray]:
+    """Return samples of a model's states; none if samples of a state are given.
+
+    Args:
+        call: Takes and returns tensors by name, states and their next values among them.
+        specs: Each input's ``tf.TensorSpec``, by name.
+        states: The states, by the names of their inputs.
+        samples: array of shape (n_examples, ...), model input; or one for each input, by name.
+        path: What to call the model.
+
+    Returns:
+        array of shape (n_examples, ...) for each state, by the name of its input.
+
+    Raises:
+        InputMismatch: The samples do not fit the other inputs.
+        ModelUnsupported: There is one array, and several other inputs.
+    """
+    if not states or (isinstance(samples, Mapping) and states.keys() & samples.keys()):
+        return {}
+    own = {name: tuple(spec.shape) for name, spec in specs.items() if name not in states}
+    initial = {name: state.initial for name, state in states.items()}
+    return run_through(call, specs, initial, check_samples(samples, own, path))
 
 
 def run_through(

@@ -4,6 +4,7 @@ from quantline.ranges.apart import record_apart
 from quantline.ranges.choose import choose
 from quantline.ranges.drift import Drift, drift
 from quantline.ranges.feed import Feed, Sample, Values
+from quantline.ranges.joined import joined
 from quantline.ranges.range_set import RangeSet, TensorRange
 from quantline.ranges.record import record
 
@@ -16,6 +17,7 @@ __all__ = [
     "Values",
     "choose",
     "drift",
+    "joined",
     "record",
     "record_apart",
 ]
