@@ -136,16 +136,6 @@ def test_an_hdf5_file_under_the_suffix_of_keras_3(tmp_path: Path, keras: Any) ->
     assert _difference(converted.content, "x", SEQUENCES[:, 0], expected) < 1e-5
 
 
-def test_variables_that_a_layer_assigns_are_named(tmp_path: Path, keras: Any) -> None:
-    sequence = keras.Input(batch_shape=(1, 5, 4), name="sequence")
-    gru = keras.layers.GRU(3, stateful=True, name="keeper")
-    keras.Model(sequence, keras.layers.Dense(2)(gru(sequence))).save(tmp_path / "m.keras")
-    with pytest.raises(ModelUnsupported, match="assigns variables") as caught:
-        run_and_convert("keras", str(tmp_path / "m.keras"), None, SEQUENCES)
-    assert "keeper" in caught.value.found
-    assert "return_state" in caught.value.remedy
-
-
 def test_variables_that_a_saved_model_assigns_are_named(tmp_path: Path, tf: Any) -> None:
     module = tf.Module()
     module.level = tf.Variable(tf.zeros(4), name="level")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from quantline.quantization import FloatModel, import_float
 from quantline.quantization.float_import import kind_of
 from quantline.quantization.interface import choose_signature
 from quantline.quantization.load_original import load_original, sizes_of
+from quantline.quantization.originals import compute_states
 from quantline.quantization.parity import inputs_of
 from quantline.ranges import record_apart
 from quantline.sampling import UNRECORDABLE, lint_together
@@ -113,11 +114,15 @@ def prepare(path: str, data: str | None, reading: Reading, *, lenient: bool) -> 
     limits = recipe.Limits(load_s=reading.load_s, memory_gib=reading.memory_gib or None)
     kind = kind_of(Path(path))  # what is no model is told before the data is read
     archive = None if data is None else open_archive(data)
-    inputs = _inputs(model, kind, archive, limits)
+    inputs, states = _inputs(model, kind, archive, limits)
     samples = None
     if archive is not None:
         rows = {name: shape[1:] for name, (shape, _) in (inputs or {}).items()}
-        samples = choose(archive, rows or None)
+        of_states = {name: shape for name, (shape, _) in states.items()}
+        samples = choose(archive, rows or None, of_states)
+        for name, stored in samples.fitted.items():
+            say(f"'{stored}' in '{data}' is taken as the input '{name}', which is the only one of "
+                "this shape", sys.stderr)  # fmt: skip
         if samples.ignored:
             say(f"not used: {', '.join(samples.ignored)} in '{data}'", sys.stderr)
         # What no model can run on must be told before one is run on it to compare.
@@ -138,7 +143,11 @@ def prepare(path: str, data: str | None, reading: Reading, *, lenient: bool) -> 
             imported.about["parity"]["note"] = "on random inputs: no samples were given"
         return Prepared(model, imported, None)
     tensors = inputs_of(read(imported.content))
-    samples = samples.named(list(tensors))
+    states_made = imported.about.get("states", {})
+    lacking = {name for name, state in states_made.items() if state["samples"] == "computed"}
+    samples = samples.named([name for name in tensors if name not in lacking])
+    if lacking:
+        samples = replace(samples, arrays={**samples.arrays, **_computed(model, samples, limits)})
     findings = lint_together(
         samples.arrays,
         {name: (tensor.sample_shape, tensor.dtype) for name, tensor in tensors.items()},
@@ -152,15 +161,33 @@ def prepare(path: str, data: str | None, reading: Reading, *, lenient: bool) -> 
     return Prepared(model, imported, samples, findings)
 
 
+def _computed(
+    model: recipe.Model, samples: Samples, limits: recipe.Limits
+) -> dict[str, np.ndarray]:
+    """Return the states that the original comes to over all samples, of which none was given."""
+    found: dict[str, np.ndarray] = run_in_child(
+        compute_states, "keras", model.path, samples.arrays, model.allow_lambda, limits,
+        module_file(model.custom_objects) if model.custom_objects else None,
+        what=f"running '{model.path}' over the samples in order", timeout_s=_TIMEOUT_S,
+        load_s=limits.load_s, memory_gib=limits.memory_gib, confined=True,
+    )  # fmt: skip
+    return found
+
+
 def _inputs(
     model: recipe.Model, kind: str, archive: Archive | None, limits: recipe.Limits
-) -> Inputs | None:
-    """Return the model's inputs where they are needed before it is imported, or cheap to know."""
+) -> tuple[Inputs | None, Inputs]:
+    """Return the model's inputs where they are needed before it is imported, or cheap to know.
+
+    Returns:
+        The inputs that samples are needed of, None where they are not known; and those that stand
+        for variables which the model assigns.
+    """
     path = Path(model.path)
     if kind != "tflite":
         if archive is not None and len(archive.shapes) == 1:
-            return None  # the import takes a single array as it is, or says what is wrong
-        found: Inputs = run_in_child(
+            return None, {}  # the import takes a single array as it is, or says what is wrong
+        found: tuple[Inputs, Inputs] = run_in_child(
             inputs_of_original, kind, model, limits,
             module_file(model.custom_objects) if model.custom_objects else None,
             what=f"reading the inputs of '{path}'", timeout_s=_TIMEOUT_S, load_s=limits.load_s,
@@ -176,13 +203,13 @@ def _inputs(
         chosen = graph.signatures[keys.index(key)]
         owner = graph.subgraphs[chosen.subgraph]
         tensors = {name: owner.tensors[index] for name, index in chosen.inputs.items()}
-    return {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
+    return {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}, {}
 
 
 def inputs_of_original(
     kind: str, model: recipe.Model, limits: recipe.Limits, custom: str | None
-) -> Inputs:
-    """Load a Keras model or a SavedModel, in a child process, and return its inputs.
+) -> tuple[Inputs, Inputs]:
+    """Load a Keras model or a SavedModel, in a child process, and return its inputs and states.
 
     Args:
         kind: ``keras`` or ``saved_model``.
@@ -194,7 +221,9 @@ def inputs_of_original(
         kind, model.path, model.signature, allow_lambda=model.allow_lambda,
         allow_unsafe=model.allow_unsafe, limits=limits, custom=custom,
     )  # fmt: skip
-    return {name: (sizes_of(spec, None), spec.dtype.name) for name, spec in original.specs.items()}
+    found = {name: (sizes_of(spec, None), spec.dtype.name) for name, spec in original.specs.items()}
+    states = {name: found.pop(name) for name in original.states}
+    return found, states
 
 
 def _for_parity(samples: Samples | None, inputs: Inputs | None) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,10 +52,12 @@ class Samples:
         arrays: array of shape (n_samples, ...) for each input, by name; the only one's name may
             be :data:`SINGLE`.
         ignored: The names of the file's other arrays.
+        fitted: The array by the input that it was taken for because of its shape alone.
     """
 
     arrays: dict[str, np.ndarray]
     ignored: tuple[str, ...] = ()
+    fitted: dict[str, str] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
@@ -81,7 +83,7 @@ class Samples:
         """Return the samples with the model's own name for a single input."""
         if len(inputs) != 1 or len(self.arrays) != 1:
             return self
-        return Samples({inputs[0]: next(iter(self.arrays.values()))}, self.ignored)
+        return replace(self, arrays={inputs[0]: next(iter(self.arrays.values()))})
 
 
 def open_archive(path: str) -> Archive:
@@ -110,24 +112,44 @@ def open_archive(path: str) -> Archive:
     return Archive(file, shapes)
 
 
-def choose(archive: Archive, inputs: Mapping[str, tuple[int, ...]] | None) -> Samples:
+def choose(
+    archive: Archive,
+    inputs: Mapping[str, tuple[int, ...]] | None,
+    states: Mapping[str, tuple[int, ...]] | None = None,
+) -> Samples:
     """Read the arrays that are the model's inputs.
 
     An array belongs to the input of its name. For a model of one input the file's only array
-    does, whatever its name, or else the array ``x``, as the sampling stage writes it.
+    does, whatever its name, or else the array ``x``, as the sampling stage writes it. Arrays of
+    other names belong to the model's states where there are as many, and one shape fits each.
 
     Args:
         archive: The file.
         inputs: Each input's shape without the batch, by name; None where they are not known and
             the file has one array.
+        states: The whole shape of each input that stands for a variable, by name; the file need
+            not have samples of these.
 
     Raises:
         InputMismatch: No array is named as an input, or they differ in length.
         DatasetNotFound: The file is damaged, or an array holds objects.
     """
     chosen: dict[str, str] = {}
+    whole, states = archive, states or {}
+    fitted = _fitted(archive, inputs or {}, states)
+    of_states = {name: fitted.get(name, name) for name in states}
+    if states and set(of_states.values()) <= archive.shapes.keys():
+        archive = replace(
+            archive,
+            shapes={name: shape for name, shape in archive.shapes.items()
+                    if name not in of_states.values()},
+        )  # fmt: skip
+    else:
+        of_states = {}
     if inputs is None or (len(inputs) == 1 and len(archive.shapes) == 1):
-        chosen = {name: name for name in archive.shapes}
+        # A single array gets the input's name later.
+        names = (inputs or {}) if of_states else archive.shapes
+        chosen = dict(zip(names, archive.shapes, strict=True))
     elif inputs.keys() <= archive.shapes.keys():
         chosen = {name: name for name in inputs}
     elif len(inputs) == 1 and _CONVENTIONAL in archive.shapes:
@@ -136,9 +158,11 @@ def choose(archive: Archive, inputs: Mapping[str, tuple[int, ...]] | None) -> Sa
         raise InputMismatch(
             f"The arrays in '{archive.path}' are not named as the model's inputs",
             found=_listed(archive.shapes),
-            expected=f"an array for each input, samples first: {_listed(inputs)}",
+            expected=f"an array for each input, samples first: {_listed(inputs)}"
+            + (f"; and, if there are any, of the state: {_listed(states)}" if states else ""),
             remedy=_WRITE,
         )
+    archive, chosen = whole, {**chosen, **of_states}
     arrays = {name: archive.read(stored) for name, stored in chosen.items()}
     for name, values in arrays.items():
         shape = None if inputs is None else inputs.get(name)
@@ -166,7 +190,29 @@ def choose(archive: Archive, inputs: Mapping[str, tuple[int, ...]] | None) -> Sa
             remedy="Give each sample once for every input",
         )
     ignored = tuple(name for name in archive.shapes if name not in chosen.values())
-    return Samples(arrays, ignored)
+    return Samples(arrays, ignored, fitted if of_states else {})
+
+
+def _fitted(
+    archive: Archive, inputs: Mapping[str, object], states: Mapping[str, tuple[int, ...]]
+) -> dict[str, str]:
+    """Return the array that fits each state, where only one way of giving them out does.
+
+    Arrays that are named as an input or a state are left aside; of a model of one input, an array
+    of any name may be that input's.
+    """
+    left = [name for name in archive.shapes if name not in inputs and name not in states]
+    spare = len(inputs) == 1 and not inputs.keys() & archive.shapes.keys()
+    if states.keys() & archive.shapes.keys() or len(left) != len(states) + spare:
+        return {}
+    fitting = {
+        state: [name for name in left if archive.shapes[name][1:] in (shape, shape[1:])]
+        for state, shape in states.items()
+    }
+    if any(len(names) != 1 for names in fitting.values()):
+        return {}
+    found = {state: names[0] for state, names in fitting.items()}
+    return found if len(set(found.values())) == len(states) else {}
 
 
 @contextmanager

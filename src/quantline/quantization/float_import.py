@@ -15,9 +15,10 @@ from quantline.child import run_in_child
 from quantline.errors import ModelNotFound, ModelUnreadable, first_few
 from quantline.files import sha256, sha256_of_path
 from quantline.loading import H5_SUFFIXES, module_file
-from quantline.quantization.interface import check_samples
+from quantline.quantization.interface import check_samples, with_arrays
 from quantline.quantization.originals import run_and_convert
 from quantline.quantization.parity import compare, inputs_of, outputs_of
+from quantline.quantization.state_ports import next_of
 from quantline.quantization.tflite_import import import_tflite
 from quantline.reading import Unreadable, check_regular
 from quantline.tflite import Tensor, read
@@ -53,7 +54,9 @@ def import_float(
     """Import a trained float model and compare the result with the original.
 
     The imported model has one signature, with the names of the original's inputs and outputs; those
-    of a Keras model are the ones that ``model.export()`` gives it.
+    of a Keras model are the ones that ``model.export()`` gives it. Variables that a Keras 3 model
+    assigns become inputs and outputs; without samples of these inputs, the states are taken that
+    the original comes to over the other samples in order.
 
     Args:
         model: The file or folder, and which signature of it.
@@ -116,7 +119,7 @@ def import_float(
         logger.info("'%s': %s.", path, sentence)
     graph = read(content, f"'{path}'")
     taken = {name: tensor.shape for name, tensor in inputs_of(graph).items()}
-    given = check_samples(samples, taken, str(path))
+    given = check_samples(with_arrays(samples, converted.computed, taken), taken, str(path))
     packages = {"tensorflow", "keras", "ai-edge-litert", loader}
     about: dict[str, Any] = {
         "name": model.name,
@@ -134,6 +137,12 @@ def import_float(
         ),
         "versions": {name: version(name) for name in sorted(packages)},
     }
+    if converted.states:
+        about["states"] = {
+            name: {"next": next_of(name), "initial": values.tolist(),
+                   "samples": "computed" if converted.computed else "given"}
+            for name, values in converted.states.items()
+        }  # fmt: skip
     return FloatModel(content, about)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from quantline.errors import InputMismatch, ModelUnsupported, first_few, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 
 def choose_signature(
@@ -105,6 +105,24 @@ def check_samples(
     for name, shape in taken.items():
         whole_shape(shape, samples[name].shape[1:], path if len(taken) == 1 else f"{path}: {name}")
     return {name: samples[name] for name in taken}
+
+
+def with_arrays(
+    samples: np.ndarray | Mapping[str, np.ndarray],
+    more: Mapping[str, np.ndarray],
+    inputs: Iterable[str],
+) -> np.ndarray | dict[str, np.ndarray]:
+    """Return samples with those of further inputs; a single array is that of the other input.
+
+    Args:
+        samples: array of shape (n_examples, ...); or one for each input, by name.
+        more: Such an array for each further input, by name.
+        inputs: The names of all inputs.
+    """
+    if isinstance(samples, Mapping):
+        return {**samples, **more}
+    own = [name for name in inputs if name not in more]
+    return {own[0]: samples, **more} if more and len(own) == 1 else samples
 
 
 def whole_shape(taken: tuple[int, ...], given: tuple[int, ...], model: str) -> tuple[int, ...]:

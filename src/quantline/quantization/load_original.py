@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from quantline.child import LOADING, stage
@@ -22,12 +22,14 @@ from quantline.loading import (
     unroll,
 )
 from quantline.quantization.interface import choose_signature, whole_shape
+from quantline.quantization.state_ports import find_states, with_states
 from quantline.quiet import tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from quantline import recipe
+    from quantline.quantization.state_ports import State
 
 SERVING = "serving_default"
 
@@ -42,6 +44,8 @@ class Original:
         specs: Each input's ``tf.TensorSpec``, by name.
         loader: The distribution that loaded it.
         unrolled: Names of recurrent layers that are written out step by step.
+        states: What it assigns, by the names of the inputs that stand for it, which are among
+            ``specs``.
     """
 
     key: str
@@ -49,6 +53,7 @@ class Original:
     specs: dict[str, Any]
     loader: str
     unrolled: tuple[str, ...] = ()
+    states: Mapping[str, State] = field(default_factory=dict)
 
 
 def load_original(
@@ -120,7 +125,6 @@ def _keras_original(
             remedy="Export it as a SavedModel with model.export('folder')",
         )
     rename_layers(model)
-    unrolled = unroll(model, fused=fused)
     names = [tensor.name for tensor in tensors]
     structure = getattr(model, "input", None)
 
@@ -139,7 +143,12 @@ def _keras_original(
         tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype, name=tensor.name)
         for tensor in tensors
     }
-    return Original(key, call, specs, loader, tuple(unrolled))
+    states = find_states(tf, model, call, specs) if loader == "keras" else {}
+    for name, state in states.items():
+        specs[name] = tf.TensorSpec(state.initial.shape, state.initial.dtype, name=name)
+    unrolled = unroll(model, fused=fused)
+    return Original(key, with_states(call, states) if states else call, specs, loader,
+                    tuple(unrolled), states)  # fmt: skip
 
 
 def _saved_model_original(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from quantline.child import stage
@@ -20,10 +20,12 @@ from quantline.quantization.interface import (
     first_of,
     is_row,
     whole_shape,
+    with_arrays,
 )
 from quantline.quantization.lacking import refusal
 from quantline.quantization.load_original import fix_batch, load_original, sizes_of
 from quantline.quantization.rebuilt import unrolling, widening
+from quantline.quantization.state_ports import describe_states, run_through
 from quantline.quantization.trace import trace
 from quantline.quantization.trained_ranges import trained_ranges
 from quantline.quiet import tensorflow
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from quantline import recipe
+    from quantline.quantization.state_ports import State
     from quantline.quantization.trace import Traced
 
 
@@ -49,12 +52,16 @@ class Converted:
             the original.
         loader: The distribution that loaded the original.
         rebuilt: What is computed in another way than by the original, as sentences.
+        states: The initial value of each variable that became an input, by the input's name.
+        computed: Samples of these inputs where none were given, by name.
     """
 
     content: bytes
     outputs: list[dict[str, np.ndarray]] | None
     loader: str
     rebuilt: tuple[str, ...] = ()
+    states: Mapping[str, np.ndarray] = field(default_factory=dict)
+    computed: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,7 @@ class Frozen:
         unrolled: Names of recurrent layers that are written out step by step.
         original_shapes: Each input's shape as the original has it, -1 for a size that it leaves
             open, by name.
+        states: Variables that became inputs, by the inputs' names.
     """
 
     folder: str
@@ -77,6 +85,7 @@ class Frozen:
     loader: str
     unrolled: tuple[str, ...]
     original_shapes: dict[str, tuple[int, ...]]
+    states: Mapping[str, State]
 
     @property
     def specs(self) -> dict[str, Any]:
@@ -117,11 +126,14 @@ def run_and_convert(
     ) as model:  # fmt: skip
         traced = model.traced
         taken = {name: tuple(spec.shape) for name, spec in traced.specs.items()}
-        given = check_samples(samples, taken, path)
+        computed = _computed_states(model, samples, path)
+        given = check_samples(with_arrays(samples, computed, taken), taken, path)
         wanted = {name: whole_shape(taken[name], given[name].shape[1:], path) for name in taken}
         stage("running the original model")
         outputs = _run(traced.call, traced.specs, given)
         rebuilt = list(describe_shapes(model.original_shapes, wanted))
+        rebuilt += describe_states(model.states, computed)
+        initial = {name: state.initial for name, state in model.states.items()}
         if traced.widened is not None:
             narrow, outputs = outputs, _run(traced.widened, traced.specs, given)
             rebuilt.append(widening(path, traced.narrow, narrow, outputs))
@@ -149,7 +161,51 @@ def run_and_convert(
         )
     if model.unrolled:
         rebuilt.append(unrolling(model.unrolled, content))
-    return Converted(content, outputs, model.loader, tuple(rebuilt))
+    return Converted(content, outputs, model.loader, tuple(rebuilt), initial, computed)
+
+
+def compute_states(
+    kind: str,
+    path: str,
+    samples: np.ndarray | Mapping[str, np.ndarray],
+    allow_lambda: bool = False,
+    limits: recipe.Limits | None = None,
+    custom: str | None = None,
+) -> dict[str, np.ndarray]:
+    """Return samples of a model's state: those it comes to over the samples in order.
+
+    Args:
+        kind: ``keras``: no other model has states.
+        path: The file.
+        samples: array of shape (n_examples, ...), model input; or one for each input, by name.
+        allow_lambda: Whether a Keras file may hold or name code.
+        limits: How large a Keras file's description of its layers may be.
+        custom: The file of the module with the user's own layers.
+
+    Returns:
+        array of shape (n_examples, ...) for each state, by the name of its input.
+
+    Raises:
+        QuantlineError: As :func:`quantline.quantization.import_float` lists them.
+    """
+    with frozen(
+        kind, path, None, shapes_of(samples), allow_lambda=allow_lambda, limits=limits,
+        custom=custom,
+    ) as model:  # fmt: skip
+        return _computed_states(model, samples, path)
+
+
+def _computed_states(
+    model: Frozen, samples: np.ndarray | Mapping[str, np.ndarray], path: str
+) -> dict[str, np.ndarray]:
+    """Return samples of a model's states by name; none if samples of a state are given."""
+    specs, states = model.specs, model.states
+    if not states or (isinstance(samples, Mapping) and states.keys() & samples.keys()):
+        return {}
+    own = {name: tuple(spec.shape) for name, spec in specs.items() if name not in states}
+    stage("running the original model")
+    initial = {name: state.initial for name, state in states.items()}
+    return run_through(model.traced.call, specs, initial, check_samples(samples, own, path))
 
 
 def shapes_of(samples: np.ndarray | Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
@@ -220,8 +276,9 @@ def frozen(
         fused=fused, custom=custom,
     )  # fmt: skip
     stage("preparing the model")
-    if len(original.specs) == 1 and "" in shapes:
-        shapes = dict.fromkeys(original.specs, shapes[""])
+    own = [name for name in original.specs if name not in original.states]
+    if len(own) == 1 and "" in shapes:
+        shapes = dict.fromkeys(own, shapes[""])
     specs = {
         name: fix_batch(tf, path, name, spec, shapes.get(name))
         for name, spec in original.specs.items()
@@ -237,7 +294,8 @@ def frozen(
         tf.saved_model.save(
             module, folder, signatures={original.key: traced.served}, options=options
         )
-        yield Frozen(folder, original.key, traced, original.loader, original.unrolled, open_shapes)
+        yield Frozen(folder, original.key, traced, original.loader, original.unrolled,
+                     open_shapes, original.states)  # fmt: skip
 
 
 def convert(path: str, model: Frozen, to: str, **settings: Any) -> bytes:

@@ -66,6 +66,14 @@ class ImportedFrom(Part):
     sha256: Hash
 
 
+class ImportedState(Part):
+    """A variable that became an input and an output."""
+
+    next: str  # the output
+    initial: Any  # numbers, nested as the variable's axes are
+    samples: Literal["given", "computed"]
+
+
 class FloatImport(Part):
     """``float_import.json``."""
 
@@ -80,6 +88,7 @@ class FloatImport(Part):
     loaded_with: str
     rebuilt: Many[str] = Field(default=[])  # what is computed in another way than by the original
     parity: dict[str, Any]  # how far it is from the original
+    states: dict[str, ImportedState] = Field(default={})  # by the input's name
     versions: dict[str, str]
     training: Training | None = None  # of a model that the project trained
 
