@@ -11,7 +11,7 @@ from tests.graphs import convert, convert_named, normal
 
 from quantline import recipe
 from quantline.quantization import tensorflow_backend
-from quantline.quantization.judging import Judge
+from quantline.quantization.judging import Judge, Losses
 from quantline.quiet import tensorflow
 from quantline.ranges import choose, record
 from quantline.tflite import Runtime, read
@@ -117,3 +117,22 @@ def test_several_outputs_each_of_its_own_kind(tmp_path: Path) -> None:
     assert len(losses.agreement) == 1
     assert losses.mean("classes") is not None
     assert losses.mean("equal") is None
+
+
+@pytest.mark.parametrize(
+    ("outputs", "is_little"),
+    [
+        ([{"classes": 0.0009}], True),
+        ([{"classes": 0.0011}], False),
+        ([{"classes": 0.0001}, {"classes": 0.01}], False),
+        ([{"classes": 0.0001, "values": 0.0}], False),
+        ([{"values": 0.0}], False),
+    ],
+)
+def test_only_small_divergences_of_classes_leave_too_little_to_gain(
+    outputs: list[dict[str, float]], is_little: bool
+) -> None:
+    losses = Losses(
+        tuple({kind: np.full(4, loss) for kind, loss in output.items()} for output in outputs), ()
+    )
+    assert losses.is_little is is_little

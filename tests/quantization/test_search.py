@@ -145,12 +145,12 @@ def test_every_trial_is_what_it_is_made_over_again(
 
 @pytest.fixture(scope="module")
 def clipping() -> tuple[bytes, np.ndarray]:
-    """A model to which what is above 6 counts as 6, and samples of which a few are 300."""
+    """A model to which what is above 6 counts as 6, and samples of which a few are 3000."""
     model = convert(lambda x: network(0.1 * tensorflow().nn.relu6(x)), (1, 8, 8, 3))
     rng = np.random.default_rng(6)
     samples = rng.uniform(0, 6, (96, 8, 8, 3)).astype(np.float32)
-    samples[rng.random(samples.shape) < 0.0005] = 300
-    assert (samples == 300).any()
+    samples[rng.random(samples.shape) < 0.0005] = 3000
+    assert (samples == 3000).any()
     return model, samples
 
 
@@ -290,3 +290,14 @@ def test_models_of_several_inputs_and_outputs(tmp_path: Path) -> None:
     assert len(made.recipe["search"]["trials"]) == 2 * len(WAYS)
     assert 0 < made.recipe["search"]["trials"][0]["noise"] < 0.01
     assert made.recipe["method"] in {name for name, _ in WAYS}
+
+
+@pytest.mark.usefixtures("_here")
+def test_where_too_little_is_lost_minmax_stays(clipping: tuple[bytes, np.ndarray]) -> None:
+    model, samples = clipping
+    mild = np.where(samples == 3000, np.float32(300), samples)
+    made = auto(model, mild)
+    found = made.recipe["search"]
+    assert found["little_to_gain"]
+    assert any(trial["is_better"] for trial in found["trials"])
+    assert made.content == quantize(model, record(model, mild), recipe.Conversion()).content

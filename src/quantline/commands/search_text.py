@@ -34,6 +34,9 @@ def search_rows(search: Mapping[str, Any]) -> list[tuple[str, str]]:
     if search["overruled"] is not None:
         rows.append(("found", f"{baseline} stays: {_name(search['overruled'])} was better, but not "
                               "with the ranges of all samples"))  # fmt: skip
+    elif search["little_to_gain"]:
+        rows.append(("found", f"{baseline} stays: its divergence, {best['divergence']:.2g} nats, "
+                              "is too small for a gain to show in decisions"))  # fmt: skip
     elif not best["is_better"]:
         rows.append(("found", f"{baseline} stays: nothing was better by more than the noise, "
                               f"{search['needed']:.2g} standard errors"))  # fmt: skip

@@ -31,6 +31,9 @@ _SQUASHING = {"LOGISTIC", "TANH"}
 _RANK_OF_LOGITS = 2
 _ROUNDING = 1e-12  # of a divergence, from logits in float32
 _LOST = 1e9  # the loss of what is not a number
+# A divergence in nats. Half of it is the square of the most by which the probability of any set of
+# classes can differ (Pinsker's inequality): on average 2 points, of which decisions show a part.
+_LITTLE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,14 @@ class Losses:
         """Return the mean loss of the outputs that are judged in this way; None without any."""
         found = [float(output[kind].mean()) for output in self.outputs if kind in output]
         return float(np.mean(found)) if found else None
+
+    @property
+    def is_little(self) -> bool:
+        """Whether all outputs are classes, and lose too little for a gain to show in decisions."""
+        return all(
+            set(output) == {CLASSES} and float(output[CLASSES].mean()) < _LITTLE
+            for output in self.outputs
+        )
 
     @property
     def mean_agreement(self) -> float | None:

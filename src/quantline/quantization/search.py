@@ -94,6 +94,8 @@ class Search:
         needed: How many standard errors of its own a gain has to have; None without trials.
         overruled: A way that was better on the samples held back, but whose model from the ranges
             of all samples was not, so that the baseline stays.
+        little_to_gain: Whether the baseline stays since it loses too little for any gain to show in
+            decisions: see :attr:`quantline.quantization.judging.Losses.is_little`.
     """
 
     trials: tuple[Trial, ...]
@@ -102,6 +104,7 @@ class Search:
     judged_on: int
     needed: float | None
     overruled: Way | None = None
+    little_to_gain: bool = False
 
     @property
     def best(self) -> Way:
@@ -167,9 +170,13 @@ def search(
     rivals = {way: _rivals(way, baseline) & losses.keys() for way in losses}
     needed = standard_errors_needed(len(held_back), sum(map(len, rivals.values())) or 1)
     trials = [_trial(losses, way, baseline, rivals[way], needed) for way in losses]
-    best = max((trial for trial in trials if trial.is_better), key=_improvement, default=trials[0])
+    little = losses[baseline].is_little
+    better = (trial for trial in trials if trial.is_better and not little)
+    best = max(better, key=_improvement, default=trials[0])
     others = sorted((trial for trial in trials if trial != best), key=_improvement, reverse=True)
-    return Search((best, *others), baseline, len(fit), len(held_back), needed)
+    return Search(
+        (best, *others), baseline, len(fit), len(held_back), needed, little_to_gain=little
+    )
 
 
 def confirm(model: bytes, baseline: bytes, best: bytes, samples: Sequence[Values]) -> bool:

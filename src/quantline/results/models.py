@@ -126,6 +126,7 @@ class Searched(Part):
     judged_on: Count
     needed: float | None
     overruled: SearchedWay | None
+    little_to_gain: bool
 
 
 class ClippedTensor(Part):
