@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from quantline import recipe
+from quantline.contract import golden
 from quantline.errors import InputMismatch, ModelUnsupported
 from quantline.loading.custom_objects import custom_objects
 from quantline.quantization import import_float
@@ -161,3 +162,18 @@ def test_a_layer_of_the_users_own_that_assigns_a_buffer(tmp_path: Path, keras: A
         run_and_convert("keras", path, None, STEPS, custom=module)
     assert "seed_generator" in caught.value.found
     assert "random" in caught.value.remedy
+
+
+def test_a_state_that_is_an_output_too_has_two_names(tmp_path: Path, keras: Any) -> None:
+    sequence = keras.Input(batch_shape=(1, 2, 3), name="sequence")
+    layer = keras.layers.GRU(4, stateful=True, name="keeper")
+    model = keras.Model(sequence, layer(sequence))
+    model.save(tmp_path / "m.keras")
+    converted = run_and_convert("keras", str(tmp_path / "m.keras"), None, STEPS)
+    assert {"output_0", "keeper_rnn_state_next"} == outputs_of(read(converted.content)).keys()
+    for vector in golden.make(converted.content, []).vectors:
+        assert vector.outputs.keys() == {"output_0", "keeper_rnn_state_next"}
+    expected, after = _streamed(model, STEPS, layer.states)
+    got, state = _handed_on(converted, STEPS)
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+    np.testing.assert_allclose(state["keeper_rnn_state"][0], after[-1][0], atol=1e-5)

@@ -215,9 +215,14 @@ def _extremes(ports: Sequence[Port], samples: Sequence[Values]) -> dict[str, Val
 
 
 def _named_outputs(graph: Graph) -> dict[str, Tensor]:
-    """Return the outputs in the model's own order, by the names that callers know them by."""
-    names = {tensor.index: name for name, tensor in outputs_of(graph).items()}
-    return {names[index]: graph.main.tensors[index] for index in graph.main.outputs}
+    """Return the outputs in the model's own order, by the names that callers know them by.
+
+    One tensor may be several outputs, of as many names.
+    """
+    names: dict[int, list[str]] = {}
+    for name, tensor in outputs_of(graph).items():
+        names.setdefault(tensor.index, []).append(name)
+    return {names[index].pop(0): graph.main.tensors[index] for index in graph.main.outputs}
 
 
 def _compare(
