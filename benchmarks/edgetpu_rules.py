@@ -44,7 +44,7 @@ def left_out(models: Sequence[Observed]) -> list[tuple[str, float, tuple[str, ..
 
 def main() -> None:
     """Print the counts, and how each family fares without its own rules."""
-    models = observe(Path(each) for each in sys.argv[1:])
+    models = observe(Path(folder) for folder in sys.argv[1:])
     print(f"{len(models)} models, {len({model.family for model in models})} families\n")
     for heading, counts in (("rules", rules_seen(models)), ("operators", kinds_seen(models))):
         print(f"{heading}, by families in which they were seen:")

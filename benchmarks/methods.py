@@ -120,13 +120,13 @@ def _summary(name: str, rows: list[dict[str, Any]]) -> str:
     for measure in [key for key in ("top1", "box_pixels") if key in rows[0]]:
         found = [row[measure] for row in rows]
         least = min(found, key=lambda each: each["better"])
-        means = {key: np.mean([each[key] for each in found])
+        means = {key: np.mean([score[key] for score in found])
                  for key in ("minmax_to_float", "auto_to_float", "better")}  # fmt: skip
         left = sum(row["method"] != "minmax" or row["corrected"] > 0 for row in rows)
         lines.append(
             f"| {name} | {measure} | {len(rows)} | {left} | {means['minmax_to_float']:+.2f} | "
             f"{means['auto_to_float']:+.2f} | {means['better']:+.2f} | {least['better']:+.2f} ± "
-            f"{_NOISE * least['standard_error']:.2f} | {sum(each['worse'] for each in found)} |"
+            f"{_NOISE * least['standard_error']:.2f} | {sum(score['worse'] for score in found)} |"
         )
     return "\n".join(lines)
 

@@ -36,7 +36,7 @@ def main() -> None:
     given = parser.parse_args()
     counts: Counter[str] = Counter()
     print("| file | finding | effect | LiteRT |\n| --- | --- | --- | --- |")
-    for path in sorted(each for folder in given.folders for each in folder.rglob("*.tflite")):
+    for path in sorted(file for folder in given.folders for file in folder.rglob("*.tflite")):
         counts[_table(path, given.specification)] += 1
     print("\n" + ", ".join(f"{name}: {count}" for name, count in sorted(counts.items())))
 

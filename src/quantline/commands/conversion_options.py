@@ -138,7 +138,7 @@ def _override(given: str) -> dict[str, Any]:
         else:
             raise _unreadable("--override", given, f"'{second}' after '{method}'", _OVERRIDE)
     else:
-        low, high = (_number("--override", given, each, _OVERRIDE) for each in (first, second))
+        low, high = (_number("--override", given, end, _OVERRIDE) for end in (first, second))
         values = {"min": low, "max": high}
     return _checked("--override", given, recipe.Override, {"tensor": tensor, **values})
 

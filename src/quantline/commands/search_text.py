@@ -1,4 +1,4 @@
-"""What ``--method auto`` and bias correction tried, as rows of a table."""
+"""Rows of a table that say what ``--method auto`` and bias correction tried."""
 
 from __future__ import annotations
 

@@ -45,10 +45,10 @@ def not_conforming(subgraph: Subgraph, families: Sequence[Family]) -> Iterator[F
         families: Those that are judged; operators on other activations are left aside.
     """
     seen: set[tuple[str, int | None]] = set()
-    for each in (*_unusable_scales(subgraph), *_operators(subgraph, families)):
-        if (each.rule, each.tensor) not in seen:
-            seen.add((each.rule, each.tensor))
-            yield each
+    for finding in (*_unusable_scales(subgraph), *_operators(subgraph, families)):
+        if (finding.rule, finding.tensor) not in seen:
+            seen.add((finding.rule, finding.tensor))
+            yield finding
 
 
 def on_family(subgraph: Subgraph, families: Sequence[Family]) -> list[Operator]:

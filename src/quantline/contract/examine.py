@@ -87,7 +87,9 @@ def _against(graph: Graph, specification: Specification) -> Iterator[Finding]:
     if specification == "none":
         return
     rule, families = _OTHERS[specification]
-    others = [each for subgraph in graph.subgraphs for each in on_family(subgraph, families)]
+    others = [
+        operator for subgraph in graph.subgraphs for operator in on_family(subgraph, families)
+    ]
     if others:
         found = f"{counted(len(others), 'operator')} on {rule.removeprefix('model.')} activations"
         yield broken(rule, graph.main, None, None, found)

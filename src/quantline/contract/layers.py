@@ -161,7 +161,7 @@ def _effects(
     parts = parts_of(float_model, before, outputs, some[0])
     targets = [Target(index, parts[index]) for index in outputs]
     measured = effects(float_model, quantized, before, after, targets, some)
-    return {each.tensor: each.size for each in measured}
+    return {target.tensor: target.size for target in measured}
 
 
 def _measure(
@@ -179,18 +179,18 @@ def _measure(
     original = Runtime(with_outputs(float_model, [each.before.index for each in seen]))
     outputs = [each.after.index for each in some]
     whole = Runtime(with_outputs(quantized, outputs))
-    apart = with_tensors_given(quantized, [each.after.index for each in fed], outputs)
+    apart = with_tensors_given(quantized, [pair.after.index for pair in fed], outputs)
     alone = Runtime(apart)
     sums = [Noise(port) for port in whole.outputs]
     for values in Feed(read(float_model), original.inputs).prepare(samples):
         real = dict(
-            zip((each.before.index for each in seen), run_real(original, values), strict=True)
+            zip((pair.before.index for pair in seen), run_real(original, values), strict=True)
         )
         rows = zip(
             sums,
             (real[each.before.index] for each in some),
             run_real(whole, values),
-            run_real(alone, (*values, *(real[each.before.index] for each in fed))),
+            run_real(alone, (*values, *(real[pair.before.index] for pair in fed))),
             strict=True,
         )
         for total, *row in rows:

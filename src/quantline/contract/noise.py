@@ -85,7 +85,7 @@ class Noise:
 
 
 class Channels:
-    """What is summed of each channel of one layer's output: arrays of shape (n_channels,).
+    """The sums over each channel of one layer's output: arrays of shape (n_channels,).
 
     Attributes:
         signal: The sums of squares of the float values.
@@ -110,7 +110,7 @@ class Channels:
         """Add one sample: float32 arrays of one shape."""
         if not real.size:
             return
-        want, got = (each.reshape(-1, len(self.signal)) for each in (real, whole))
+        want, got = (values.reshape(-1, len(self.signal)) for values in (real, whole))
         self.signal += np.einsum("ij,ij->j", want, want, dtype=np.float64)
         with np.errstate(invalid="ignore"):  # infinity minus itself
             error = got - want
@@ -130,7 +130,7 @@ class Channels:
 
     @property
     def constant(self) -> int:
-        """How many are one value in the quantized model that vary in the float model.
+        """The number of channels that vary in float and are one value in the quantized model.
 
         To vary is to be worth 16 of 256 steps, as in :mod:`quantline.quantization.output_loss`.
         """

@@ -81,24 +81,24 @@ def _left_in_float(look: Surroundings, last: Operator) -> str:
     """Return the settings that leave an operator, what leads to it and what moves it in float."""
     waiting = list(last.inputs)
     kept = {last.index: last}
-    for each in waiting:  # grows while it is walked
-        maker = look.by.get(each)
+    for index in waiting:  # grows while it is walked
+        maker = look.by.get(index)
         if maker is not None and maker.index not in kept:
             kept[maker.index] = maker
             waiting += maker.inputs
     waiting = list(last.outputs)
-    for each in waiting:  # likewise
-        for operator in look.readers.get(each, ()):
+    for index in waiting:  # likewise
+        for operator in look.readers.get(index, ()):
             if operator.type in BETWEEN and operator.index not in kept:
                 kept[operator.index] = operator
                 waiting += operator.outputs
     others = {operator.type for operator in look.graph.main.operators if operator.index not in kept}
-    some = [each for each in kept.values() if each.type not in MADE_INTEGER_AGAIN]
-    types = sorted({each.type for each in some} - others)
+    some = [operator for operator in kept.values() if operator.type not in MADE_INTEGER_AGAIN]
+    types = sorted({operator.type for operator in some} - others)
     names = [
-        re.escape(look.graph.main.tensors[each.outputs[0]].name)
-        for each in some
-        if each.type in others
+        re.escape(look.graph.main.tensors[operator.outputs[0]].name)
+        for operator in some
+        if operator.type in others
     ]
     listed = first_few([*types, *names], _MOST_KEPT)
     return f"'conversion.scheme: int8_float_fallback' with 'conversion.keep_float' for {listed}"

@@ -179,7 +179,7 @@ def _apart(look: Surroundings, join: Operator) -> Found | None:
     else:
         inputs = [operand for operand in operands if look.is_float(operand)]
     widths = {index: look.width(index) for index in inputs}
-    widths = {each: width for each, width in widths.items() if np.isfinite(width) and width > 0}
+    widths = {index: width for index, width in widths.items() if np.isfinite(width) and width > 0}
     if len(widths) < 2:
         return None
     large, small = (pick(widths, key=lambda each: widths[each]) for pick in (max, min))
@@ -187,7 +187,7 @@ def _apart(look: Surroundings, join: Operator) -> Found | None:
     if steps >= STEPS:
         return None
     constant = look.graph.main.tensors[large].constant is not None
-    ends = ["[{:.4g}, {:.4g}]".format(*look.range(each)) for each in (small, large)]
+    ends = ["[{:.4g}, {:.4g}]".format(*look.range(source)) for source in (small, large)]
     if _is_mask(look, large, widths[large] / widths[small], join):
         mask = "a constant" if constant else look.name(large)
         found = (

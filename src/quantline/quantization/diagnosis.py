@@ -38,7 +38,7 @@ _NEAR = 0.8  # of the largest effect: the first layer that has it is the cause
 
 @dataclass(frozen=True)
 class Cause:
-    """Why an output is lost or noisy.
+    """The cause of an output's loss or noise.
 
     Attributes:
         kind: ``join``, ``mask``, ``constant``, ``channels``, ``steep``, ``rounding`` or
@@ -93,10 +93,10 @@ def diagnose(
     measured = effects(float_model, quantized, before, after, [Target(index, parts)], some)
     if not measured:
         return None
-    shares = [_share(each, noise, loss) for each in measured]
+    shares = [_share(effect, noise, loss) for effect in measured]
     largest = max(shares)
     at = next(place for place, share in enumerate(shares) if share >= _NEAR * largest)
-    ranges = {each.tensor: (each.low, each.high) for each in measured}
+    ranges = {effect.tensor: (effect.low, effect.high) for effect in measured}
     look = Surroundings(float_model, before, after, ranges, some)
     suspect = measured[at].tensor
     kind, named, found, remedy = _explain(look, suspect, largest)

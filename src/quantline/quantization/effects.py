@@ -1,4 +1,4 @@
-"""How far each layer's own quantization error moves the outputs of a model.
+"""The effect of each layer's own quantization error on the outputs of a model.
 
 One layer at a time: the float model is run on, from a layer's output, with the values that the
 quantized layer gives for the float model's inputs to it, and everything else stays float. What the
@@ -49,7 +49,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Effect:
-    """What one layer's error does to the targets.
+    """The effect of one layer's error on the targets.
 
     Attributes:
         tensor: The layer's output, or an input of the model: its index in the float model.
@@ -116,16 +116,16 @@ def _own_values(
 ) -> Iterator[_Own]:
     """Yield layers' outputs, with their values in float and of the quantized layer alone."""
     fed = read_by(some, links, after)
-    seen = list({each.before.index: each for each in (*some, *fed)}.values())
-    original = Runtime(with_outputs(float_model, [each.before.index for each in seen]))
-    outputs = [each.after.index for each in some]
-    alone = Runtime(with_tensors_given(quantized, [each.after.index for each in fed], outputs))
+    seen = list({pair.before.index: pair for pair in (*some, *fed)}.values())
+    original = Runtime(with_outputs(float_model, [pair.before.index for pair in seen]))
+    outputs = [pair.after.index for pair in some]
+    alone = Runtime(with_tensors_given(quantized, [pair.after.index for pair in fed], outputs))
     rows: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in some]
     for values in samples:
         real = dict(
-            zip((each.before.index for each in seen), run_real(original, values), strict=True)
+            zip((pair.before.index for pair in seen), run_real(original, values), strict=True)
         )
-        own = run_real(alone, (*values, *(real[each.before.index] for each in fed)))
+        own = run_real(alone, (*values, *(real[pair.before.index] for pair in fed)))
         for row, each, value in zip(rows, some, own, strict=True):
             row.append((real[each.before.index], value))
     for each, row in zip(some, rows, strict=True):
@@ -182,10 +182,10 @@ def run_real(runtime: Runtime, values: Sequence[np.ndarray]) -> list[np.ndarray]
 
 def read_by(some: Sequence[Link], links: Sequence[Link], after: Graph) -> list[Link]:
     """Return the linked tensors that layers read, be it through operators that are not linked."""
-    linked = {each.after.index: each for each in links}
+    linked = {pair.after.index: pair for pair in links}
     makers = {index: operator for operator in after.main.operators for index in operator.outputs}
     found: dict[int, Link] = {}
-    waiting = [each.operator for each in some]
+    waiting = [pair.operator for pair in some]
     for operator in waiting:  # grows while it is walked
         for index in operator.inputs:
             if index in linked:
@@ -205,12 +205,12 @@ def batches(links: Sequence[Link], copies: int = 1) -> Iterator[list[Link]]:
     some: list[Link] = []
     most = _AT_ONCE_BYTES // copies
     room = most
-    for each in links:
-        size = each.before.size * 4
+    for pair in links:
+        size = pair.before.size * 4
         if some and size > room:
             yield some
             some, room = [], most
-        some.append(each)
+        some.append(pair)
         room -= size
     if some:
         yield some

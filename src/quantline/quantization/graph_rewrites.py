@@ -96,7 +96,7 @@ def keep_integers(graph: Any) -> int:
     """
     tf, count = tensorflow(), 0
     named = {node.name: node for node in graph.node}
-    readers = Counter(node_of(each) for node in graph.node for each in node.input)
+    readers = Counter(node_of(name) for node in graph.node for name in node.input)
     for node in graph.node:
         if node.op != "Cast" or not tf.as_dtype(node.attr["DstT"].type).is_integer:
             continue
@@ -107,14 +107,14 @@ def keep_integers(graph: Any) -> int:
         if (
             first is None
             or first.op != "Cast"
-            or any(readers[each.name] > 1 for each in (first, *shaping))
+            or any(readers[node.name] > 1 for node in (first, *shaping))
             or not tf.as_dtype(first.attr["SrcT"].type).is_integer
             or first.attr["DstT"].type != tf.float32.as_datatype_enum
         ):
             continue
         first.attr["DstT"].type = kind
-        for each in shaping:
-            each.attr["T"].type = kind
+        for shaper in shaping:
+            shaper.attr["T"].type = kind
         node.attr["SrcT"].type = kind
         count += 1
     return count
@@ -145,7 +145,7 @@ def _attributes(graph: Any) -> Iterator[Any]:
 
 def _narrow() -> dict[int, Any]:
     tf = tensorflow()
-    return {each.as_datatype_enum: each for each in (tf.float16, tf.bfloat16)}
+    return {dtype.as_datatype_enum: dtype for dtype in (tf.float16, tf.bfloat16)}
 
 
 # Each takes a graph, changes it, and returns how often.

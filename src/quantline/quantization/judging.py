@@ -1,4 +1,4 @@
-"""What a quantized model's outputs lose against the float model's on samples, without labels.
+"""The loss of a quantized model's outputs against the float model's on samples, without labels.
 
 Each output is judged by what it is. Behind a softmax there are classes: the loss is the
 Kullback-Leibler divergence of the softmax from float to quantized. Of an output of shape (1, n)
@@ -38,7 +38,7 @@ _LITTLE = 1e-3
 
 @dataclass(frozen=True)
 class Losses:
-    """What a quantized model loses on samples.
+    """The losses of a quantized model on samples.
 
     Attributes:
         outputs: An entry an output: what it loses by each way of judging it, arrays of shape
@@ -57,7 +57,7 @@ class Losses:
 
     @property
     def is_little(self) -> bool:
-        """Whether all outputs are classes, and lose too little for a gain to show in decisions."""
+        """True where outputs are classes and lose too little for a gain to show in decisions."""
         return all(
             set(output) == {CLASSES} and float(output[CLASSES].mean()) < _LITTLE
             for output in self.outputs
@@ -71,7 +71,7 @@ class Losses:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where an output is read: a tensor, and what squashes it afterwards."""
+    """The place at which an output is read: a tensor, and what squashes it afterwards."""
 
     tensor: int
     squashed_by: str | None
@@ -94,7 +94,7 @@ class Judge:
         self._before = [
             _pair(graph, other, at)[0] for at in range(len(graph.main.outputs))
         ]  # fmt: skip
-        ran = run(model, [each.tensor for each in self._before], samples)
+        ran = run(model, [place.tensor for place in self._before], samples)
         self._expected = [
             _squash(want, place) for want, place in zip(ran, self._before, strict=True)
         ]
@@ -115,7 +115,7 @@ class Judge:
         after = [_pair(self._graph, other, at)[1] for at in range(len(self._before))]
         rows: list[list[dict[str, float]]] = [[] for _ in after]
         for at, values in enumerate(
-            run_each(quantized, [each.tensor for each in after], self._samples)
+            run_each(quantized, [place.tensor for place in after], self._samples)
         ):
             for output, (value, place) in enumerate(zip(values, after, strict=True)):
                 want = self._expected[output][at]
@@ -128,7 +128,9 @@ class Judge:
                 if CLASSES in row:
                     row["agreement"] = float(np.mean(want.argmax(-1) == have.argmax(-1)))
                 rows[output].append(row)
-        columns = [{key: np.array([row[key] for row in each]) for key in each[0]} for each in rows]
+        columns = [
+            {key: np.array([row[key] for row in rows_of]) for key in rows_of[0]} for rows_of in rows
+        ]
         agreement = tuple(column.pop("agreement") for column in columns if "agreement" in column)
         return Losses(tuple(columns), agreement)
 

@@ -25,11 +25,13 @@ def refuse_state(path: str, concrete: Any) -> None:
         ModelUnsupported: It does; the variables and tables are named.
     """
     graph = concrete.graph.as_graph_def()
-    functions = {each.signature.name: each for each in graph.library.function}
+    functions = {function.signature.name: function for function in graph.library.function}
     captured = {inner.name.partition(":")[0]: outer for outer, inner in concrete.graph.captures}
     handles = _assigned(graph.node, set(captured), functions)
-    names = {id(each.handle): each.name for each in concrete.graph.variables}
-    assigned = sorted({names.get(id(captured[each]), each).partition(":")[0] for each in handles})
+    names = {id(variable.handle): variable.name for variable in concrete.graph.variables}
+    assigned = sorted(
+        {names.get(id(captured[handle]), handle).partition(":")[0] for handle in handles}
+    )
     if assigned:
         random = [name for name in assigned if "seed_generator" in name]
         raise ModelUnsupported(
@@ -42,7 +44,10 @@ def refuse_state(path: str, concrete: Any) -> None:
             else "Make the state an input and an output: a recurrent layer with stateful=False, "
             "return_state=True and 'initial_state' from an input, which its caller hands on",
         )
-    everything = [*graph.node, *(node for each in functions.values() for node in each.node_def)]
+    everything = [
+        *graph.node,
+        *(node for function in functions.values() for node in function.node_def),
+    ]
     tables = sorted({node.name for node in everything if _LOOKUP.fullmatch(node.op)})
     if tables:
         raise ModelUnsupported(
@@ -65,15 +70,15 @@ def _assigned(nodes: Iterable[Any], names: set[str], functions: dict[str, Any]) 
     found: set[str] = set()
     aliases = {name: name for name in names}
     for node in nodes:
-        given = [aliases.get(each.partition(":")[0]) for each in node.input]
+        given = [aliases.get(name.partition(":")[0]) for name in node.input]
         if node.op == "Identity" and given and given[0]:
             aliases[node.name] = given[0]
         if _ASSIGN.fullmatch(node.op) and given[0]:
             found.add(given[0])
         called = [functions.get(value.func.name) for value in node.attr.values()
                   if value.HasField("func")]  # fmt: skip
-        for function in (each for each in called if each is not None and any(given)):
-            arguments = [each.name for each in function.signature.input_arg]
+        for function in (one for one in called if one is not None and any(given)):
+            arguments = [argument.name for argument in function.signature.input_arg]
             # An If hands on all but its condition.
             handed = given[len(given) - len(arguments) :]
             inner = dict(zip(arguments, handed, strict=False))

@@ -43,7 +43,7 @@ def refusal(path: str, to: str, error: Exception) -> ConversionFailed:
             remedy="Replace the operators it names with ones that TensorFlow Lite has",
             details=said,
         )
-    places = {each["operator"]: each["place"] for each in reversed(list(_PLACE.finditer(said)))}
+    places = {match["operator"]: match["place"] for match in reversed(list(_PLACE.finditer(said)))}
     named = [
         f"{name} in '{places[name]}'" if places.get(name, name) != name else name
         for name in lacking

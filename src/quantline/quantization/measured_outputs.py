@@ -94,14 +94,14 @@ def measure_here(
     sums = _sums(float_model, quantized, pairs, parts, values)
     described, judged = _described(before, pairs, parts, sums)
     stage("looking for the cause of an output's loss")
-    for each in described:
-        if each["verdict"] is not None:
-            behind = each["before"]
-            shown = each if behind is None or each["loss"]["verdict"] == "lost" else behind
+    for output in described:
+        if output["verdict"] is not None:
+            behind = output["before"]
+            shown = output if behind is None or output["loss"]["verdict"] == "lost" else behind
             index = shown["float_tensor"]
             target = (index, parts[index], *judged[index])
             cause = diagnose(float_model, quantized, (before, after), target, values)
-            each["cause"] = None if cause is None else cause.to_dict()
+            output["cause"] = None if cause is None else cause.to_dict()
     return described
 
 

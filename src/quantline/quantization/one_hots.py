@@ -61,10 +61,10 @@ def gather_one_hots(graph: Any) -> int:
     whole, real = tf.int32.as_datatype_enum, tf.float32.as_datatype_enum
     named = {node.name: node for node in graph.node}
     for node in [node for node in graph.node if node.op == "OneHot"]:
-        depth, on, off = (constant_of(named, each) for each in node.input[1:])
+        depth, on, off = (constant_of(named, name) for name in node.input[1:])
         if (
             node.attr["T"].type != real or node.attr["axis"].i != -1
-            or any(each is None for each in (depth, on, off)) or not 0 < int(depth) <= _MOST_ROWS
+            or any(value is None for value in (depth, on, off)) or not 0 < int(depth) <= _MOST_ROWS
         ):  # fmt: skip
             continue
         table = np.full((int(depth) + 1, int(depth)), off, np.float32)
@@ -80,8 +80,8 @@ def gather_one_hots(graph: Any) -> int:
         chosen = graph.node.add(
             op="SelectV2", name=f"{node.name}/row", input=[below.name, last, above.name]
         )
-        for each in (below, above, chosen):
-            each.attr["T"].type = whole
+        for place in (below, above, chosen):
+            place.attr["T"].type = whole
         axis = _add_constant(graph, f"{node.name}/first", 0, whole)
         node.op = "GatherV2"
         node.input[:] = [rows, chosen.name, axis]

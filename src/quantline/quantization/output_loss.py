@@ -1,4 +1,4 @@
-"""What of an output is lost: constant, saturated or buried in noise where the float model's varies.
+"""Parts of outputs that are constant, saturated or noisy where the float model's vary.
 
 To vary means to be worth 16 of the 256 steps of int8. Behind a function whose scale the
 specification fixes, such as SOFTMAX, these are the steps of that scale: a class that stays below
@@ -35,7 +35,7 @@ _SHOWN = 20
 
 @dataclass(frozen=True)
 class Loss:
-    """What is lost of an output.
+    """The loss of an output.
 
     Attributes:
         varying: array of shape (n_channels,), bool: which channels vary in the float model.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from quantline.tflite.port import Port
 
 STEPS = 16
-"""What varies is worth this many of 256 steps, with a scale of its own: 4 of its 8 bits."""
+"""The steps, of 256 of a scale of its own, from which a channel varies: 4 of its 8 bits."""
 NOWHERE = -1
 """The part of a value that no tensor gives, such as what is padded with."""
 _LARGEST = 1e30
@@ -184,7 +184,7 @@ def figures(groups: Groups, scale: float) -> dict[str, Any]:
     """
     count = max(float(groups.count[0]), 1.0)
     signal, noise, variance = (
-        float(each[0]) for each in (groups.signal, groups.noise, groups.variance)
+        float(total[0]) for total in (groups.signal, groups.noise, groups.variance)
     )
     rms, largest = math.sqrt(noise / count), float(groups.largest[0])
     return {

@@ -1,4 +1,4 @@
-"""What an output is joined of: which value of it comes from which tensor.
+"""The tensors that an output is joined of, and the values that come from each.
 
 Joins, reshapes, slices and the like move values without changing them. Behind any number of them,
 each value of an output is one value of a tensor that an operator has computed. Which, is found by
@@ -42,7 +42,7 @@ _MARK = -1.0 / 1024
 
 @dataclass(frozen=True)
 class Parts:
-    """Where the values of a tensor come from.
+    """The tensors that the values of a tensor come from.
 
     Attributes:
         sources: Tensors that operators have computed, or inputs of the model.
@@ -90,12 +90,12 @@ def sources_of(graph: Graph, index: int, by: Mapping[int, Operator]) -> list[int
         by: What :func:`makers` gave.
     """
     waiting, found = [index], []
-    for each in waiting:  # grows while it is walked
-        behind = moved(by[each]) if each in by else ()
+    for source in waiting:  # grows while it is walked
+        behind = moved(by[source]) if source in by else ()
         if behind:
             waiting += [one for one in behind if one not in waiting]
-        elif graph.main.tensors[each].constant is None:
-            found.append(each)
+        elif graph.main.tensors[source].constant is None:
+            found.append(source)
     return found
 
 

@@ -1,4 +1,4 @@
-"""What was measured of a model's outputs, as text for people."""
+"""Text for people about what was measured of a model's outputs."""
 
 from __future__ import annotations
 
@@ -69,15 +69,17 @@ def failures(measured: Mapping[str, Any], verdict: str) -> list[str]:
         verdict: ``lost`` or ``noisy``.
     """
     return [
-        f"the output '{each['name']}' {describe_loss(each)}{_because(each['cause'])}"
-        for each in measured["outputs"] or ()
-        if each["verdict"] == verdict
+        f"the output '{output['name']}' {describe_loss(output)}{_because(output['cause'])}"
+        for output in measured["outputs"] or ()
+        if output["verdict"] == verdict
     ]
 
 
 def remedies(measured: Mapping[str, Any], verdict: str) -> list[str]:
     """Return what to do about the outputs with a verdict, each remedy once."""
-    causes = [each["cause"] for each in measured["outputs"] or () if each["verdict"] == verdict]
+    causes = [
+        output["cause"] for output in measured["outputs"] or () if output["verdict"] == verdict
+    ]
     return list(dict.fromkeys(cause["remedy"] for cause in causes if cause is not None))
 
 
@@ -92,7 +94,7 @@ def _because(cause: Mapping[str, Any] | None) -> str:
 def describe_loss(output: Mapping[str, Any]) -> str:
     """Return what of an output is lost, as the rest of a sentence."""
     before = output["before"]
-    verdicts = [each["loss"]["verdict"] for each in (output, before) if each is not None]
+    verdicts = [part["loss"]["verdict"] for part in (output, before) if part is not None]
     if output["verdict"] == "noisy" or verdicts[0] != "lost":
         shown = output if before is None else before
     else:
@@ -105,7 +107,7 @@ def describe_loss(output: Mapping[str, Any]) -> str:
         return f"holds values{where} that are not finite, where the float model's are"
     if loss["constant"]:
         return f"is constant{where} in the quantized model, where the float model's varies"
-    parts = [f"'{each.split(';')[0]}'" for each in loss["lost_parts"]]
+    parts = [f"'{name.split(';')[0]}'" for name in loss["lost_parts"]]
     if parts:
         return (
             f"is constant{where}, or as far off as a constant would be, in what comes from "
@@ -116,7 +118,7 @@ def describe_loss(output: Mapping[str, Any]) -> str:
         for kind in ("constant", "saturated")
         if loss[f"{kind}_channels"]
     ]
-    numbers = first_few([str(each) for each in loss["first_lost"]], 5)
+    numbers = first_few([str(number) for number in loss["first_lost"]], 5)
     return (
         f"has {' and '.join(kinds)} of {loss['varying_channels']} channels{where} that vary in the "
         f"float model: {numbers}"
@@ -125,7 +127,7 @@ def describe_loss(output: Mapping[str, Any]) -> str:
 
 def _noise(shown: Mapping[str, Any], where: str) -> str:
     loss, share = shown["loss"], shown["error_to_variation"]
-    parts = [f"'{each.split(';')[0]}'" for each in loss["noisy_parts"]]
+    parts = [f"'{name.split(';')[0]}'" for name in loss["noisy_parts"]]
     if share is not None and share > 0.5:
         return f"has an error{where} of {share:.0%} of its standard deviation"
     if parts:

@@ -1,4 +1,4 @@
-"""Whether one quantized model loses less than another on the same samples, beyond the noise."""
+"""Paired comparison of two quantized models' losses on the same samples."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Comparison:
 
     @property
     def is_guarded(self) -> bool:
-        """Whether no output is worse, and agreement no lower, by more than one standard error.
+        """True where no output is worse, and agreement no lower, by more than one standard error.
 
         Of samples on which only one of two models agrees, the difference of the two counts has a
         standard error of the root of their sum (McNemar 1947).
@@ -53,11 +53,11 @@ class Comparison:
 
     @property
     def is_no_worse(self) -> bool:
-        """Whether it loses less on average and on most samples, and nothing falls."""
+        """True where it loses less on average and on most samples, and nothing falls."""
         return self.is_guarded and self.improvement > 0 and self.gain > 0
 
     def is_better(self, needed: float) -> bool:
-        """Whether it loses less by more than the noise.
+        """Return whether it loses less by more than the noise.
 
         The gain has to be more than so many standard errors of its own, the improvement more than
         one, and nothing may fall.

@@ -144,7 +144,7 @@ def _from_ranges(
     content = settle(content, graph, conversion)
     beyond = clipped(graph, read(content), choice.bounds, choice.given)
     if way.shared == WIDEST:
-        _warn_of_clipped([each for each in beyond if each.is_used])
+        _warn_of_clipped([tensor for tensor in beyond if tensor.is_used])
     left = float_operators(read(content))
     if left:
         _tell_left(conversion.scheme, left)
@@ -154,7 +154,7 @@ def _from_ranges(
         "percentile": way.percentile,
         "overrides": [each.model_dump(exclude_none=True) for each in chosen.overrides],
         "corrected_layers": layers,
-        "clipped": [asdict(each) for each in beyond],
+        "clipped": [asdict(tensor) for tensor in beyond],
         "search": None if found is None else found.to_dict(),
         "keep_float": conversion.keep_float,
         "pinned": {name: each.model_dump() for name, each in conversion.pinned.items()},

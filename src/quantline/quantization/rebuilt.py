@@ -1,4 +1,4 @@
-"""What of an original is computed in another way after its import, in words and checked."""
+"""Descriptions and checks of what an import computes in another way than the original."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def widening(path: str, types: Sequence[str], narrow: Outputs, wide: Outputs) ->
     Raises:
         ImportMismatch: They differ by more than rounding explains.
     """
-    allowed = _MOST_SPACINGS * max(_SPACING[each] for each in types)
+    allowed = _MOST_SPACINGS * max(_SPACING[kind] for kind in types)
     worst = max(_difference(narrow, wide, name) for name in wide[0])
     if not worst <= allowed:
         raise ImportMismatch(
@@ -58,7 +58,9 @@ def unrolling(layers: Sequence[str], content: bytes) -> str:
         layers: Their names.
         content: The float ``.tflite`` file's bytes.
     """
-    weights = sum(0 if each.data is None else len(each.data) for each in parse(content).buffers)
+    weights = sum(
+        0 if buffer.data is None else len(buffer.data) for buffer in parse(content).buffers
+    )
     names = first_few([f"'{name}'" for name in layers], 3)
     return (
         f"{names} written out step by step, as no integer kernel runs a loop: "

@@ -84,7 +84,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Search:
-    """What was tried, and what was taken.
+    """The ways that were tried, and the one that was taken.
 
     Attributes:
         trials: Every trial: the one taken, then the others, those that lose least first.

@@ -194,10 +194,10 @@ def _misread(after: Graph, sources: Mapping[int, int]) -> list[set[int]]:
 def _group(graph: Graph, index: int, scales: Mapping[int, object]) -> set[int]:
     """Return the tensors that have one scale with this one, over operators that demand it."""
     found, new = {index}, [index]
-    for each in new:  # grows while it is walked
+    for member in new:  # grows while it is walked
         for operator in graph.main.operators:
             ports = {*operator.inputs, *operator.outputs}
-            if operator.type in SAME_SCALE and each in ports:
+            if operator.type in SAME_SCALE and member in ports:
                 joined = {other for other in ports - found
                           if other in scales and scales[other] == scales[index]}  # fmt: skip
                 found |= joined

@@ -1,4 +1,4 @@
-"""What can be asked about a float model around one of its layers."""
+"""Questions about a float model around one of its layers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Found = tuple[str, int, str, str]
 
 
 class Surroundings:
-    """What can be asked about the float model around a layer.
+    """Questions about the float model around a layer.
 
     Attributes:
         graph: The float model.

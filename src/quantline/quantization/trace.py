@@ -114,7 +114,7 @@ def _widened(tf: Any, spec: Any) -> Any:
 
 
 def _check_outputs(path: str, names: Mapping[str, str], outputs: Mapping[str, Any]) -> None:
-    kinds = {names[name]: getattr(each, "dtype", None) for name, each in outputs.items()}
+    kinds = {names[name]: getattr(index, "dtype", None) for name, index in outputs.items()}
     wrong = [
         f"'{name}' ({kind.name if kind is not None else 'no tensor'})"
         for name, kind in kinds.items()

@@ -103,8 +103,8 @@ class CellObserver:
         ]
         finite = [state[np.isfinite(state)] for state in states]
         extremes = [
-            [[each.min(initial=np.inf)] for each in finite],
-            [[each.max(initial=-np.inf)] for each in finite],
+            [[values.min(initial=np.inf)] for values in finite],
+            [[values.max(initial=-np.inf)] for values in finite],
         ]
         values = np.concatenate([state.ravel() for state in states])
         self._observer.see(np.asarray(extremes, np.float32), values[np.newaxis])
@@ -130,7 +130,7 @@ def output_states(graph: Graph, found: Sequence[TensorRange]) -> list[TensorRang
         graph: The float model.
         found: The ranges of its activations.
     """
-    ranges = {each.index: each for each in found}
+    ranges = {tensor.index: tensor for tensor in found}
     states = []
     for cell in cells_of(graph):
         state = graph.main.tensors[cell.operator.inputs[_OUTPUT_STATE]]

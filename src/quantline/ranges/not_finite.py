@@ -22,7 +22,7 @@ _MOST_SAMPLES = 256  # that are run with every tensor kept
 
 @dataclass(frozen=True)
 class NotFinite:
-    """Where a model first gives what is no finite number.
+    """The place at which a model first gives a value that is not finite.
 
     Attributes:
         samples: The positions of the samples on which it does.
@@ -107,7 +107,7 @@ def _first_of(main: Subgraph, runtime: Runtime) -> tuple[str, int, str, float, f
             if main.tensors[index].dtype == "float32" and not _is_finite(runtime.tensor(index)):
                 read = [runtime.tensor(index).ravel() for index in operator.inputs
                         if index >= 0 and main.tensors[index].dtype == "float32"]  # fmt: skip
-                values = np.concatenate([each[np.isfinite(each)] for each in read] or [[]])
+                values = np.concatenate([values[np.isfinite(values)] for values in read] or [[]])
                 lowest = float(values.min(initial=np.inf))
                 return (operator.type, operator.index, main.tensors[index].name, lowest,
                         float(values.max(initial=-np.inf)))  # fmt: skip

@@ -217,7 +217,7 @@ class RangeSet:
 
     @property
     def is_finite(self) -> bool:
-        """Whether only finite values went into it."""
+        """True where only finite values went into it."""
         return not self._broken()
 
     def _broken(self) -> list[TensorRange]:

@@ -38,7 +38,7 @@ def told(outcome: Mapping[str, Any]) -> str:
 def refusal(outcome: Mapping[str, Any]) -> CandidateRefused:
     """Return the error of a candidate that did not pass."""
     more = "more examples, " if outcome["verdict"] == "undecided" else ""
-    helps = "".join(f"{each}. " for each in outcome.get("advice", [])[:1])
+    helps = "".join(f"{advice}. " for advice in outcome.get("advice", [])[:1])
     return CandidateRefused(
         f"The candidate is {outcome['verdict']}, and '{outcome['model']}' stays as it is",
         found=" ".join(outcome["why"]),

@@ -62,7 +62,7 @@ def _row(scheme: str, values: dict[str, Any]) -> tuple[str, ...]:
 
 def _outputs(measured: dict[str, Any]) -> str:
     """Return the signal to quantization noise of the worst output, or before its SOFTMAX."""
-    compared = [each["before"] or each for each in measured["outputs"] or ()]
-    ratios = [each["sqnr_db"] for each in compared if each["sqnr_db"] is not None]
-    lost = any(each["verdict"] == "lost" for each in measured["outputs"] or ())
+    compared = [output["before"] or output for output in measured["outputs"] or ()]
+    ratios = [output["sqnr_db"] for output in compared if output["sqnr_db"] is not None]
+    lost = any(output["verdict"] == "lost" for output in measured["outputs"] or ())
     return ("lost" if lost else f"{min(ratios):.1f}") if ratios else ""

@@ -67,9 +67,9 @@ def _outputs(measured: dict[str, Any] | None) -> dict[str, Any] | None:
     """Return the figures of the output that is furthest from the float model's."""
     if measured is None or not measured["outputs"]:
         return None
-    compared = [each["before"] or each for each in measured["outputs"]]
-    names = [each["name"] for each in measured["outputs"]]
-    ratios = [math.inf if each["sqnr_db"] is None else each["sqnr_db"] for each in compared]
+    compared = [output["before"] or output for output in measured["outputs"]]
+    names = [output["name"] for output in measured["outputs"]]
+    ratios = [math.inf if output["sqnr_db"] is None else output["sqnr_db"] for output in compared]
     at = ratios.index(min(ratios))
     worst = compared[at]["worst_channel"] or {}
     return {

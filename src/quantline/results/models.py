@@ -103,7 +103,7 @@ class SearchedWay(Part):
 
 
 class SearchTrial(SearchedWay):
-    """What trying it gave: :class:`quantline.quantization.search.Trial`."""
+    """The result of trying it: :class:`quantline.quantization.search.Trial`."""
 
     divergence: float | None  # in nats
     noise: Share | None

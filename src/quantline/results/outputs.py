@@ -26,7 +26,7 @@ class ChannelFigures(Figures):
 
 
 class OutputLoss(Part):
-    """What is lost of an output: :class:`quantline.quantization.output_loss.Loss`."""
+    """The loss of an output: :class:`quantline.quantization.output_loss.Loss`."""
 
     verdict: Literal["lost", "noisy"] | None
     varying_channels: Count
@@ -57,7 +57,7 @@ class BeforeSquashing(MeasuredTensor):
 
 
 class Cause(Part):
-    """Why an output is lost or noisy: :class:`quantline.quantization.diagnosis.Cause`."""
+    """The cause of an output's loss or noise: :class:`quantline.quantization.diagnosis.Cause`."""
 
     kind: str
     operator: str

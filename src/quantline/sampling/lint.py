@@ -125,7 +125,7 @@ def lint_together(
             if one.is_signal and facts.min <= facts.max:
                 found += _scale(values, facts, None)
         place = f"input '{name}': " if name else ""
-        findings += [replace(each, found=f"{place}{each.found}") for each in found]
+        findings += [replace(finding, found=f"{place}{finding.found}") for finding in found]
     if len(judged) == len(samples):
         findings += alike(judged, [str(number) for number in range(judged[0].facts.count)])
     return tuple(findings)

@@ -46,11 +46,13 @@ def alike(inputs: Sequence[Input], names: Sequence[str]) -> Iterator[Finding]:
 def _constant(inputs: Sequence[Input], names: Sequence[str]) -> Iterator[Finding]:
     """Find constant examples; an input of a single value is constant by its nature, and no sign."""
     judged = [given for given in inputs if given.has_many]
-    if not any(each.is_signal for each in judged):
+    if not any(given.is_signal for given in judged):
         return
-    constant = [at for at in range(len(names)) if all(at in each.facts.constant for each in judged)]
+    constant = [
+        at for at in range(len(names)) if all(at in given.facts.constant for given in judged)
+    ]
     if constant:
-        zeros = sum(all(each.facts.constant[at] == 0 for each in judged) for at in constant)
+        zeros = sum(all(given.facts.constant[at] == 0 for given in judged) for at in constant)
         yield Finding(
             "constant_samples",
             "error" if len(constant) == len(names) else "warning",

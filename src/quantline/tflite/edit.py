@@ -158,7 +158,7 @@ def keep_reached(model: Any, first: int) -> None:
     model.subgraphs = [model.subgraphs[index] for index in order]
     for subgraph in model.subgraphs:
         for options, field, called in _calls(subgraph):
-            numbers = [order.index(each) for each in called]
+            numbers = [order.index(number) for number in called]
             single = isinstance(getattr(options, field), int)
             setattr(options, field, numbers[0] if single else np.asarray(numbers, np.int32))
 

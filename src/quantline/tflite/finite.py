@@ -164,7 +164,7 @@ def _windows(subgraph: Subgraph, reader: Operator, axis: int, size: int) -> Iter
     elif reader.type == "REDUCE_MAX":
         axes = subgraph.tensors[reader.inputs[1]]
         rank = len(subgraph.tensors[reader.inputs[0]].shape)
-        if axes.constant is not None and axis in {each % rank for each in axes.values().flat}:
+        if axes.constant is not None and axis in {number % rank for number in axes.values().flat}:
             width, count = size, 1
     for start in range(-ahead, count * stride - ahead, stride):
         yield range(max(start, 0), min(start + width, size))

@@ -20,7 +20,7 @@ def bypass(model: Any, number: int, replaced: Mapping[int, int], removed: Iterab
         removed: The operators (``OperatorT``).
     """
     subgraph = model.subgraphs[number]
-    gone = {id(each) for each in removed}
+    gone = {id(operator) for operator in removed}
     subgraph.operators = [operator for operator in subgraph.operators if id(operator) not in gone]
 
     def instead(index: int) -> int:

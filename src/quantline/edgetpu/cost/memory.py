@@ -194,4 +194,4 @@ def _vectors(subgraph: Subgraph, chosen: Collection[int]) -> dict[int, int]:
     """Return the length of the vector that each fully connected layer multiplies."""
     layers = [each for each in subgraph.operators if each.type == "FULLY_CONNECTED"]
     found = {each.index: kernel(each, subgraph.tensors) for each in layers if each.index in chosen}
-    return {index: each.inputs for index, each in found.items() if each}
+    return {index: operator.inputs for index, operator in found.items() if operator}

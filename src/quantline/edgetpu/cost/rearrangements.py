@@ -90,11 +90,11 @@ def _concatenation(operator: Operator, tensors: Sequence[Tensor]) -> Part:
     rank = len(tensors[operator.outputs[0]].shape)
     if not rank or operator.options.get("axis", 0) % rank != rank - 1:
         return exactly("no parameters", 0)
-    joined = [channels(each) for each in given(operator.inputs, tensors)]
+    joined = [channels(source) for source in given(operator.inputs, tensors)]
     starts = list(accumulate(joined))[:-1]
     if not any(start % _PLACED for start in starts):
         return exactly("whole blocks joined", 0)
-    product = matrix(sum(up(each, BLOCK) for each in joined), sum(joined))
+    product = matrix(sum(up(width, BLOCK) for width in joined), sum(joined))
     is_broken = any(start % BLOCK for start in starts)
     return between("parts of blocks joined", product if is_broken else 0, 0, product)
 
@@ -112,7 +112,9 @@ def _cut(operator: Operator, tensors: Sequence[Tensor]) -> Part:
 
 
 def _constants(operator: Operator, tensors: Sequence[Tensor]) -> list[Part]:
-    constants = [each for each in given(operator.inputs, tensors) if each.constant is not None]
+    constants = [
+        source for source in given(operator.inputs, tensors) if source.constant is not None
+    ]
     last = channels(tensors[operator.outputs[0]])
     parts = []
     for constant in constants:

@@ -33,7 +33,7 @@ UNSEEN = "an operator not seen"
 
 @dataclass(frozen=True)
 class Rule:
-    """How some parameters come about.
+    """A rule by which parameters come about.
 
     Attributes:
         name: A short name of it.
@@ -219,7 +219,7 @@ def total(parts: Iterable[Part]) -> Sum:
     """Return the sum of parts, and of their bounds."""
     listed = list(parts)
     return Sum(
-        sum(each.bytes for each in listed),
-        sum(each.low for each in listed),
-        sum(each.high for each in listed),
+        sum(part.bytes for part in listed),
+        sum(part.low for part in listed),
+        sum(part.high for part in listed),
     )

@@ -85,9 +85,9 @@ def lstm(operator: Operator, tensors: Sequence[Tensor]) -> list[Part]:
     """Return the parts of an LSTM: its matrices, and room for what was not understood."""
     found = [at(operator, position, tensors) for position in LSTM_WEIGHTS]
     size = sum(
-        matrix(up(each.shape[-1], BLOCK), each.shape[0])
-        for each in found
-        if each is not None and each.constant is not None and len(each.shape) > 1
+        matrix(up(part.shape[-1], BLOCK), part.shape[0])
+        for part in found
+        if part is not None and part.constant is not None and len(part.shape) > 1
     )
     return [between("LSTM weights", size, size * _LSTM_AT_MOST)]
 

@@ -54,7 +54,7 @@ def same_dilation(
     """
     weights = at(operator, 1, tensors)
     taps = extent(weights)[1:3] if weights is not None else ()
-    dilations = [operator.options.get(f"dilation{each}Factor", 1) for each in "HW"]
+    dilations = [operator.options.get(f"dilation{side}Factor", 1) for side in "HW"]
     if dilations[0] != dilations[1] and 1 not in taps:
         return _limit("the same dilation in x and y")
     return None

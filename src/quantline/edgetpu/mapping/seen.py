@@ -91,7 +91,7 @@ def kind(operator: Operator, tensors: Sequence[Tensor], target: Target) -> str:
 
 def _special(operator: Operator, tensors: Sequence[Tensor]) -> str:
     if operator.type in ("CONV_2D", "DEPTHWISE_CONV_2D"):
-        dilations = [operator.options.get(f"dilation{each}Factor", 1) for each in "HW"]
+        dilations = [operator.options.get(f"dilation{side}Factor", 1) for side in "HW"]
         return "dilated along one dimension" if dilations[0] != dilations[1] else ""
     if operator.type == "PAD":
         amounts = integers(at(operator, 1, tensors)) or ()
@@ -101,5 +101,5 @@ def _special(operator: Operator, tensors: Sequence[Tensor]) -> str:
     if operator.type == "MEAN":
         rank = len(extent(tensors[operator.inputs[0]]))
         reduced = integers(at(operator, 1, tensors)) or ()
-        return "over channels" if rank - 1 in {each % rank for each in reduced} else ""
+        return "over channels" if rank - 1 in {axis % rank for axis in reduced} else ""
     return ""

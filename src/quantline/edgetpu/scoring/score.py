@@ -130,7 +130,7 @@ class Score:
 
     @property
     def parameter_errors(self) -> tuple[float, ...]:
-        """How far the parameter bytes are off, without sign, of models above 100 KB.
+        """The errors of parameter bytes, without sign, of models above 100 KB.
 
         Of those where they are predicted: an ``unknown`` has no error.
         """

@@ -32,7 +32,7 @@ _CLOSE = 0.01
 
 @dataclass(frozen=True)
 class Observed:
-    """What one model shows.
+    """The evidence that one model gives.
 
     Attributes:
         family: What it is a member of.

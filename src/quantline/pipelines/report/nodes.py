@@ -37,8 +37,8 @@ def write_summary(
     # The table is worth more than rich's 80 columns.
     names = [field.name for field in fields(Finding)]
     noticed = [
-        f"warning: {Finding(**{name: each[name] for name in names})}"
-        for each in float_metrics.get("findings", ())
+        f"warning: {Finding(**{name: finding[name] for name in names})}"
+        for finding in float_metrics.get("findings", ())
     ]
     print_results(summary_table(summary, manifest), *noticed, gate_text(gate), width=100)
     return summary, draw_summary(summary)

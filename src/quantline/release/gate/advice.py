@@ -1,4 +1,4 @@
-"""What would help a candidate that does not pass, beside more examples to judge it by."""
+"""Advice for a candidate that does not pass, beside more examples to judge it by."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def advise(
         return []
     search, advice = recipe.get("search"), []
     # Only 'auto' tries other methods than the one that was given.
-    methods = {each["method"] for each in (search or {}).get("trials", ())}
+    methods = {trial["method"] for trial in (search or {}).get("trials", ())}
     if len(methods) <= 1:
         advice.append(
             "'conversion.ranges.method: auto' tries other ranges, and bias correction, and takes "
@@ -58,4 +58,4 @@ def advise(
 
 
 def _is_of_accuracy(rule: str) -> bool:
-    return any(each in rule.rpartition(".")[2] for each in _ACCURACY)
+    return any(name in rule.rpartition(".")[2] for name in _ACCURACY)

@@ -23,7 +23,7 @@ def gate_text(gate: Mapping[str, Any]) -> str:
     lines = [f"{gate['verdict']}: of {len(rows)} rules {counts}; {champion}"]
     if gate["examples_needed"] is not None:
         lines.append(f"{gate['examples_needed']:,} more examples would decide what is undecided")
-    lines += [f"what may help: {each}" for each in gate.get("advice", [])]
+    lines += [f"what may help: {advice}" for advice in gate.get("advice", [])]
     first, second = (max(len(row[key]) for row in rows) for key in ("outcome", "rule"))
     lines += [
         f"{row['outcome'].ljust(first)}  {row['rule'].ljust(second)}  {row['why']}" for row in rows
