@@ -74,7 +74,8 @@ def _lowest(
     """Find channels in which two products with -128 may be summed: 2 * 128 * 128 is no int16."""
     axis = said.axis or 0
     others = tuple(number for number in range(len(tensor.shape)) if number != axis)
-    counts = np.count_nonzero(tensor.values() < (said.low or 0), axis=others)
+    # Damaged weights may have too few dimensions: all of them are then one channel.
+    counts = np.atleast_1d(np.count_nonzero(tensor.values() < (said.low or 0), axis=others))
     most = int(np.argmax(counts)) if counts.size else 0
     if counts.size and counts[most] > 1:
         found = f"{counts.sum()} weights of -128, {counts[most]} of them in channel {most}"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 Specification = Literal["int8", "uint8", "none"]
-"""Specifications to judge a model by: TensorFlow Lite's 8-bit one, the former one of uint8, or none."""
+"""Specifications to judge by: TensorFlow Lite's 8-bit one, the former one of uint8, or none."""
 Severity = Literal["integer_only", "specification", "target", "note"]
 """``integer_only``: breaks the promise that a model is integer-only. ``specification``: breaks
 TensorFlow Lite's 8-bit quantization specification. ``target``: breaks the contract of the target

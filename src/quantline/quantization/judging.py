@@ -129,7 +129,7 @@ class Judge:
                     row["agreement"] = float(np.mean(want.argmax(-1) == have.argmax(-1)))
                 rows[output].append(row)
         columns = [
-            {key: np.array([row[key] for row in rows_of]) for key in rows_of[0]} for rows_of in rows
+            {key: np.array([row[key] for row in output]) for key in output[0]} for output in rows
         ]
         agreement = tuple(column.pop("agreement") for column in columns if "agreement" in column)
         return Losses(tuple(columns), agreement)

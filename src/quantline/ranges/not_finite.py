@@ -107,7 +107,7 @@ def _first_of(main: Subgraph, runtime: Runtime) -> tuple[str, int, str, float, f
             if main.tensors[index].dtype == "float32" and not _is_finite(runtime.tensor(index)):
                 read = [runtime.tensor(index).ravel() for index in operator.inputs
                         if index >= 0 and main.tensors[index].dtype == "float32"]  # fmt: skip
-                values = np.concatenate([values[np.isfinite(values)] for values in read] or [[]])
+                values = np.concatenate([one[np.isfinite(one)] for one in read] or [[]])
                 lowest = float(values.min(initial=np.inf))
                 return (operator.type, operator.index, main.tensors[index].name, lowest,
                         float(values.max(initial=-np.inf)))  # fmt: skip
