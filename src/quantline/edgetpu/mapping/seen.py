@@ -101,5 +101,5 @@ def _special(operator: Operator, tensors: Sequence[Tensor]) -> str:
     if operator.type == "MEAN":
         rank = len(extent(tensors[operator.inputs[0]]))
         reduced = integers(at(operator, 1, tensors)) or ()
-        return "over channels" if rank - 1 in {axis % rank for axis in reduced} else ""
+        return "over channels" if rank and rank - 1 in {axis % rank for axis in reduced} else ""
     return ""
