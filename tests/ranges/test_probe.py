@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from ai_edge_litert.schema_py_generated import BuiltinOperator
 from tests.conftest import PROJECT
 from tests.graphs import convert, convert_named, normal
 
@@ -17,6 +18,8 @@ from quantline.ranges import RangeSet, record
 from quantline.ranges.record import _MOST_BATCH, SKETCH_VALUES
 from quantline.ranges.sketch import RELATIVE_WIDTH
 from quantline.tflite import Runtime, read, with_outputs
+from quantline.tflite.edit import pack
+from quantline.tflite.graph import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -325,9 +328,14 @@ class TestRefused:
         from tests.quantization.architectures import architecture
 
         model = architecture("fused_lstm")
+        edited = parse(model.float_tflite)
+        codes = [code for code in edited.operatorCodes
+                 if code.builtinCode == BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM]  # fmt: skip
+        (code,) = codes
+        code.builtinCode = code.deprecatedBuiltinCode = BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_RNN
         with pytest.raises(NotRecordable, match="keeps state") as caught:
-            record(model.float_tflite, model.samples)
-        assert caught.value.found == "UNIDIRECTIONAL_SEQUENCE_LSTM"
+            record(pack(edited, len(model.float_tflite)), model.samples)
+        assert caught.value.found == "UNIDIRECTIONAL_SEQUENCE_RNN"
         assert "unroll=True" in caught.value.remedy
 
     def test_sizes_that_only_running_tells(self) -> None:
