@@ -211,7 +211,7 @@ MISTAKES: dict[str, Any] = {
     "a folder": (None, ["."], ["'.' cannot be read", "a folder"]),
     "a device": (None, ["/dev/zero"], ["Found: a device"]),
     "a zip": (None, ["samples.npz"], ["is a zip file", "'quantline quantize' makes one"]),
-    "text": (None, ["ranges.json"], ["is not a .tflite file"]),
+    "text": (None, ["ranges.json"], ["is a JSON file, not a .tflite file"]),
     "empty": (spoil(lambda _: b""), ["int8.tflite"], ["is empty", "0 bytes"]),
     "cut off": (spoil(lambda model: model[:-4000]), ["int8.tflite"], ["is a damaged .tflite"]),
     "a claim of 2 GB": (spoil(lambda model: model[:8] + b"\xff\xff\xff\x7f" * 30), ["int8.tflite"],
