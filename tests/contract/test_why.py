@@ -15,7 +15,13 @@ from quantline import recipe
 from quantline.contract import examine
 from quantline.contract.rewrites import REWRITES
 from quantline.contract.why import explained, why
-from quantline.quantization import backends, litert_backend, quantize, tensorflow_backend
+from quantline.quantization import (
+    backends,
+    litert_backend,
+    measured_outputs,
+    quantize,
+    tensorflow_backend,
+)
 from quantline.quantization.keep_float import Kept
 from quantline.tflite import read
 
@@ -29,6 +35,8 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def _without_child(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backends, "run_in_child", here)
+    # Reasons are given of files, be there kernels that run them or not.
+    monkeypatch.setattr(measured_outputs, "run_in_child", lambda *_, **__: [])
 
 
 def converted(model: Small, **settings: Any) -> tuple[Graph, Graph, dict[str, Any]]:
