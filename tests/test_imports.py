@@ -12,7 +12,7 @@ import quantline
 
 # One line a package of the lower floor; 'release' and all above it may know Kedro and MLflow.
 LOWER = (
-    "child", "contract", "edgetpu", "errors", "evaluation", "files", "lineage", "loading",
+    "child", "contract", "details", "edgetpu", "errors", "evaluation", "files", "lineage", "loading",
     "progress", "quantization", "quiet", "ranges", "reading", "recipe", "redaction", "report",
     "results", "run_lock", "sampling", "temporary", "tflite", "training", "unforeseen",
 )  # fmt: skip

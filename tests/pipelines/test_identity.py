@@ -16,7 +16,10 @@ from quantline.run_lock import RunLock
 if TYPE_CHECKING:
     from pathlib import Path
 
-POOR = "conversion.ranges.method=percentile,conversion.ranges.percentile=60.0"
+POOR = (
+    "conversion.ranges.method=percentile,conversion.ranges.percentile=60.0,"
+    "conversion.lost_outputs=warn"
+)
 
 
 def edit(path: Path, **values: Any) -> None:
