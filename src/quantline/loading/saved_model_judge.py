@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from quantline.errors import first_few
 from quantline.loading.saved_model_operators import (
     FROM_TEXT_FILE,
     PRINT,
@@ -56,14 +57,19 @@ class _Judge:
             for asset in self._meta.asset_file_def
             if not self._is_inside(asset.filename)
         ]
-        for node in self._meta.graph_def.node:
-            found += self._judge(node, _MAIN)
+        found += self._refused_in(self._meta.graph_def.node, _MAIN)
         for function in self._meta.graph_def.library.function:
-            for node in function.node_def:
-                found += self._judge(node, function.signature.name)
+            found += self._refused_in(function.node_def, function.signature.name)
         return found
 
-    def _judge(self, node: Any, function: str) -> Iterator[str]:
+    def _refused_in(self, nodes: Iterable[Any], function: str) -> Iterator[str]:
+        """Yield one text, if any: all refused operators of a function, or of the main graph."""
+        operators = dict.fromkeys(node.op for node in nodes if not self._is_fine(node, function))
+        if operators:
+            place = f"the function {function!r}" if function else "the main graph"
+            yield f"{first_few(list(operators))} in {place}"
+
+    def _is_fine(self, node: Any, function: str) -> bool:
         fine = is_harmless(node.op)
         if node.op == PRINT:
             fine = node.attr["output_stream"].s in PRINT_TARGETS or not node.attr["output_stream"].s
@@ -72,8 +78,7 @@ class _Judge:
         elif node.op in SAVING | RESTORING:
             places = self._run_or_restoring if node.op in SAVING else self._run
             fine = (function or node.name) not in places[bool(function)]
-        if not fine:
-            yield f"{node.op} in {f'the function {function!r}' if function else 'the main graph'}"
+        return fine
 
     @cached_property
     def _run(self) -> tuple[set[str], set[str]]:
