@@ -106,10 +106,10 @@ def measure(path: Path, count: int, rounds: int) -> dict[str, object]:
         "record / plain inference": base / np.array(seconds["inference"]),
     }
     print(f"{path.stem}, {count} samples, {rounds} rounds")
-    for name, each in ratios.items():
-        low, middle, high = np.percentile(each, (0, 50, 100))
+    for name, value in ratios.items():
+        low, middle, high = np.percentile(value, (0, 50, 100))
         print(f"  {name:28}{middle:6.2f}x  [{low:.2f}, {high:.2f}]", flush=True)
-    return {"seconds": seconds, "ratios": {name: each.tolist() for name, each in ratios.items()}}
+    return {"seconds": seconds, "ratios": {name: value.tolist() for name, value in ratios.items()}}
 
 
 def main() -> None:

@@ -58,7 +58,7 @@ class Chain:
     def checked(self) -> list[str]:
         """Return the names of all results whose entry names a schema, also of unread ones."""
         names = {name for node in self.nodes for name in (*node.inputs, *node.outputs)}
-        return sorted(each for each in names if getattr(self.catalog[each], "schema", None))
+        return sorted(name for name in names if getattr(self.catalog[name], "schema", None))
 
     def readers(self, name: str, *, slow: bool = True) -> list[Any]:
         """Return the nodes that read a result, without the slow ones if so asked."""
@@ -91,7 +91,9 @@ class Chain:
             paragraph(error.__cause__)
             return "refused"
         for node in nodes:
-            inputs = {each: self.values[each] for each in node.inputs} | {name: value}
+            inputs = {model_input: self.values[model_input] for model_input in node.inputs} | {
+                name: value
+            }
             try:
                 with contextlib.redirect_stdout(io.StringIO()):
                     outputs = node.run(inputs)

@@ -128,11 +128,11 @@ class Outcomes:
     def of(cls, examples: int, share_lost: float, share_won: float) -> Outcomes:
         """List what may come of shares."""
         grid = np.meshgrid(_likely(examples, share_lost), _likely(examples, share_won))
-        lost, won = (each.ravel() for each in grid)
+        lost, won = (item.ravel() for item in grid)
         possible = lost + won <= examples
         lost, won = lost[possible], won[possible]
         same = examples - lost - won
-        logarithm = gammaln(examples + 1) - sum(gammaln(each + 1) for each in (lost, won, same))
+        logarithm = gammaln(examples + 1) - sum(gammaln(item + 1) for item in (lost, won, same))
         logarithm += xlogy(lost, share_lost) + xlogy(won, share_won)
         chance = np.exp(logarithm + xlogy(same, 1 - share_lost - share_won))
         if abs(chance.sum() - 1) > 1e-9:
@@ -156,8 +156,8 @@ def row(margin: float, examples: int, changed: float, draws: int) -> Row:
     worse = Outcomes.of(examples, *shares)
     equal = Outcomes.of(examples, changed / 2, changed / 2)
     methods = (tango(margin), wald(margin, 1), newcombe(margin))
-    sizes = [worse.how_often(each) for each in methods]
-    powers = [equal.how_often(each) for each in methods]
+    sizes = [worse.how_often(method) for method in methods]
+    powers = [equal.how_often(method) for method in methods]
     rng = np.random.default_rng(2012)
     lost, won, _ = rng.multinomial(examples, (*shares, 1 - sum(shares)), size=draws).T
     return Row(
@@ -179,9 +179,9 @@ HEADINGS = ("margin", "examples", "changed", "Tango", "simulated", "Bonett-Price
             "Wald", "Tango, equal", "Bonett-Price, equal", "Newcombe, equal")  # fmt: skip
 
 
-def cells(each: Row) -> list[str]:
+def cells(row: Row) -> list[str]:
     """Return a row as text: shares in per cent."""
-    margin, examples, changed, *shares = asdict(each).values()
+    margin, examples, changed, *shares = asdict(row).values()
     return [
         f"{margin:g}", f"{examples:,}", f"{100 * changed:g} %",
         *(f"{100 * share:.1f}" for share in shares),
@@ -205,19 +205,19 @@ def main() -> None:
     ]
     if options.markdown:
         print(f"| {' | '.join(HEADINGS)} |\n|{' ---: |' * len(HEADINGS)}")
-        print("\n".join(f"| {' | '.join(cells(each))} |" for each in rows))
+        print("\n".join(f"| {' | '.join(cells(other))} |" for other in rows))
     else:
         lines = [list(HEADINGS), *map(cells, rows)]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         for line in lines:
             print("  ".join(text.rjust(width) for text, width in zip(line, widths, strict=True)))
     for name in ("tango", "bonett_price", "newcombe", "wald"):
-        values = [getattr(each, name) for each in rows]
+        values = [getattr(other, name) for other in rows]
         above = sum(value > 0.055 for value in values)
         print(f"{name}: at most {100 * max(values):.1f} %, above 5.5 % in {above} of {len(rows)}")
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps([asdict(each) for each in rows], indent=1) + "\n")
+        options.json.write_text(json.dumps([asdict(other) for other in rows], indent=1) + "\n")
 
 
 if __name__ == "__main__":

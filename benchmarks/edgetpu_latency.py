@@ -65,9 +65,9 @@ def main() -> None:
     inside = 0
     for name, (network, published) in PUBLISHED.items():
         memory, band = predict(network())
-        holds = all(band.low <= each <= band.high for each in published)
+        holds = all(band.low <= item <= band.high for item in published)
         inside += holds
-        numbers = ", ".join(f"{each:g}" for each in published)
+        numbers = ", ".join(f"{item:g}" for item in published)
         mark = "" if holds else "   outside"
         print(
             f"{name:24} {memory.parameter_bytes / 2**20:6.2f} {band.low:7.2f} ... {band.high:6.2f}"

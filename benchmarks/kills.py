@@ -127,12 +127,12 @@ def state(folder: Path, reference: str) -> Counter[str]:
     experiment = client.get_experiment_by_name("quantline").experiment_id
     runs = client.search_runs([experiment], max_results=1000)
     found: Counter[str] = Counter()
-    found["open runs"] = sum(each.info.status in {"RUNNING", "SCHEDULED"} for each in runs)
+    found["open runs"] = sum(other.info.status in {"RUNNING", "SCHEDULED"} for other in runs)
     logged = client.search_logged_models([experiment], max_results=1000)
-    found["unready models"] = sum(str(each.status) != "READY" for each in logged)
+    found["unready models"] = sum(str(item.status) != "READY" for item in logged)
     registered = client.search_registered_models()
-    found["locks"] = sum(".lock" in each.name for each in registered)
-    champions = [each for each in registered if "champion" in each.aliases]
+    found["locks"] = sum(".lock" in item.name for item in registered)
+    champions = [item for item in registered if "champion" in item.aliases]
     found["champions missing"] = int(len(champions) != 1)
     found["other bytes"] = int(model(folder) != reference)
     found["partial files"] = len(list((folder / "data").rglob(".*.partial")))

@@ -73,23 +73,23 @@ def measure(name: str) -> Row:
     if isinstance(ours, bytes):
         told = {"scheme": "int8", "backend": "tensorflow"}
         report = explained(examine(read(ours)), before, read(ours), told)
-        left = [each for each in report.findings if each.rule == "integer.operator"
-                and each.type not in {"QUANTIZE", "DEQUANTIZE"}]  # fmt: skip
-        says = "; ".join(dict.fromkeys(each.found for each in left))
-        remedy = "; ".join(dict.fromkeys(each.remedy or "" for each in left))
-        named = {each.type for each in left}
+        left = [finding for finding in report.findings if finding.rule == "integer.operator"
+                and finding.type not in {"QUANTIZE", "DEQUANTIZE"}]  # fmt: skip
+        says = "; ".join(dict.fromkeys(failure.found for failure in left))
+        remedy = "; ".join(dict.fromkeys(finding.remedy or "" for finding in left))
+        named = {operator.type for operator in left}
     said = preflight(before, "int8", "tensorflow")
-    notes = [each for each in said if each.rule.startswith("foretold.")]
+    notes = [finding for finding in said if finding.rule.startswith("foretold.")]
     return Row(
         model=name,
         operator=MODELS[name][0],
-        float_operators=[each.type for each in before.main.operators],
+        float_operators=[operator.type for operator in before.main.operators],
         stock=verdict(content),
         stock_runs=isinstance(content, bytes) and runs(content, model.samples[0]),
         quantline={key: verdict(value) for key, value in found.items()},
-        says=says or "; ".join(each.found for each in notes),
-        remedy=remedy or "; ".join(each.remedy or "" for each in notes),
-        foretold={each.type for each in said if each.rule == "integer.foretold"} == named,
+        says=says or "; ".join(note.found for note in notes),
+        remedy=remedy or "; ".join(note.remedy or "" for note in notes),
+        foretold={finding.type for finding in said if finding.rule == "integer.foretold"} == named,
     )
 
 
@@ -100,7 +100,7 @@ def stock(model: Any) -> bytes | str:
     with stderr_turned_away():
         converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: ([each] for each in model.samples)
+        converter.representative_dataset = lambda: ([sample] for sample in model.samples)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = tf.int8
         try:
@@ -126,8 +126,8 @@ def verdict(made: bytes | str) -> str:
     """Say in a word or two what was made."""
     if isinstance(made, str):
         return f"error: {' '.join(made.split())[:120]}"
-    left = [each.type for each in examine(read(made)).findings if each.breaks_integer_only]
-    kinds = dict.fromkeys(each for each in left if each not in {"QUANTIZE", "DEQUANTIZE"})
+    left = [finding.type for finding in examine(read(made)).findings if finding.breaks_integer_only]
+    kinds = dict.fromkeys(item for item in left if item not in {"QUANTIZE", "DEQUANTIZE"})
     return f"float: {', '.join(kinds)}" if left else "integer"
 
 

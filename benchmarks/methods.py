@@ -119,7 +119,7 @@ def _summary(name: str, rows: list[dict[str, Any]]) -> str:
     lines = []
     for measure in [key for key in ("top1", "box_pixels") if key in rows[0]]:
         found = [row[measure] for row in rows]
-        least = min(found, key=lambda each: each["better"])
+        least = min(found, key=lambda item: item["better"])
         means = {key: np.mean([score[key] for score in found])
                  for key in ("minmax_to_float", "auto_to_float", "better")}  # fmt: skip
         left = sum(row["method"] != "minmax" or row["corrected"] > 0 for row in rows)

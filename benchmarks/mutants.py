@@ -55,7 +55,7 @@ def places(model: bytes) -> Places:
         schema.ModelT.InitFromPackedBuf(model, 0)
     finally:
         encode.Get, encode.GetVectorAsNumpy = get, get_vector
-    return Places(*(np.array(sorted(each)) for each in (seen[4], seen[2], seen[1], values)))
+    return Places(*(np.array(sorted(item)) for item in (seen[4], seen[2], seen[1], values)))
 
 
 def mutant(model: bytes, known: Places, seed: int) -> bytes:

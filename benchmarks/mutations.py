@@ -124,21 +124,23 @@ def try_seeds(model: Path, first: int, last: int, to_run: int) -> list[dict[str,
 
 def summary(model: Path, results: list[dict[str, Any]]) -> dict[str, Any]:
     """Return what became of one model's mutants."""
-    outcomes = Counter(each["outcome"] for each in results)
+    outcomes = Counter(result["outcome"] for result in results)
     return {
         "model": model.name,
         "mutations": len(results),
         "read": sum(count for name, count in outcomes.items() if name.startswith("read")),
         "refused": sum(count for name, count in outcomes.items() if name.startswith("refused")),
         "failed": sorted(
-            (each["seed"], each["outcome"]) for each in results if "FAILED" in each["outcome"]
+            (result["seed"], result["outcome"])
+            for result in results
+            if "FAILED" in result["outcome"]
         ),
         "outcomes": dict(outcomes.most_common()),
-        "worst_ms": max(each["ms"] for each in results),
-        "worst_mib": max(each["mib"] for each in results),
-        "runtime": dict(Counter(each["runtime"] for each in results if "runtime" in each)),
+        "worst_ms": max(result["ms"] for result in results),
+        "worst_mib": max(result["mib"] for result in results),
+        "runtime": dict(Counter(result["runtime"] for result in results if "runtime" in result)),
         "crashed_runtime": [
-            each["seed"] for each in results if each.get("runtime", "").startswith("SIG")
+            result["seed"] for result in results if result.get("runtime", "").startswith("SIG")
         ],
     }
 
@@ -152,7 +154,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=Path("build/benchmark_mutations.json"))
     arguments = parser.parse_args()
 
-    models = arguments.models or [each for each in MODELS if each.exists()][:5]
+    models = arguments.models or [model for model in MODELS if model.exists()][:5]
     each_model = -(-arguments.mutations // len(models))
     to_run = -(-arguments.run // len(models) // WORKERS)
     print(f"{'model':40} {'mutants':>8} {'read':>6} {'refused':>8} {'failed':>6} "
@@ -164,7 +166,7 @@ def main() -> None:
                 pool.submit(try_seeds, model.resolve(), first, each_model, to_run)
                 for first in range(WORKERS)
             ]
-            one = summary(model, [each for part in parts for each in part.result()])
+            one = summary(model, [item for part in parts for item in part.result()])
         found.append(one)
         reasons.update(one["outcomes"])
         print(f"{model.name[:40]:40} {one['mutations']:>8,} {one['read']:>6,} {one['refused']:>8,} "

@@ -65,7 +65,7 @@ class Network:
 
     def concat(self, *parts: int) -> int:
         """Add a CONCATENATION of channels."""
-        channels = sum(self.shape(each)[3] for each in parts)
+        channels = sum(self.shape(part)[3] for part in parts)
         return self._add("CONCATENATION", list(parts), (*self.shape(parts[0])[:3], channels))
 
     def enlarge(self, x: int) -> int:

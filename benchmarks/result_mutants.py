@@ -163,8 +163,8 @@ def parquet_mutants(content: bytes) -> list[Callable[[], bytes]]:
             lambda name=name: _parquet(table.drop_columns([name])),
             lambda at=at, name=name: _parquet(table.append_column(name, table.column(at))),
             lambda at=at: _parquet(table.rename_columns(
-                [f"{each}x" if place == at else each
-                 for place, each in enumerate(table.column_names)])),
+                [f"{value}x" if place == at else value
+                 for place, value in enumerate(table.column_names)])),
             lambda name=name: _parquet(table.sort_by([(name, "descending")])),
         ]  # fmt: skip
     found += [

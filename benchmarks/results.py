@@ -32,9 +32,9 @@ PICTURE_EVERY = 20  # it takes longer than all else of the report
 
 def line(name: str, counts: Counter[str]) -> str:
     """Return one row of the table."""
-    columns = (counts.total(), *(counts[each] for each in ("refused", "read", "by a node",
+    columns = (counts.total(), *(counts[index] for index in ("refused", "read", "by a node",
                                                            "failed")))  # fmt: skip
-    return f"{name:30} {' '.join(f'{each:>9,}' for each in columns)}"
+    return f"{name:30} {' '.join(f'{column:>9,}' for column in columns)}"
 
 
 def _undrawn(_: dict[str, Any]) -> bytes:

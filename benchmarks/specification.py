@@ -57,10 +57,12 @@ def _table(path: Path, specification: Specification) -> str:
         if finding.severity == "specification"
     ]
     loads = _loads(content) if found else ""
-    for each in found:
-        steps = "not computed" if each.effect_steps is None else f"{each.effect_steps:.3g} steps"
-        place = f"{each.type}, tensor {each.tensor}"
-        print(f"| {path.name} | {each.rule}: {place}: {each.found} | {steps} | {loads} |")
+    for finding in found:
+        steps = (
+            "not computed" if finding.effect_steps is None else f"{finding.effect_steps:.3g} steps"
+        )
+        place = f"{finding.type}, tensor {finding.tensor}"
+        print(f"| {path.name} | {finding.rule}: {place}: {finding.found} | {steps} | {loads} |")
     return "with findings" if found else "without findings"
 
 

@@ -154,7 +154,7 @@ def detector(folder: Path) -> Trained:
     keras.utils.set_random_seed(7)
     x, y, pool, _, shown, labels = _images()
     (x, places), (pool, _), (shown, boxes) = (
-        _placed(each, seed) for seed, each in enumerate((x, pool, shown))
+        _placed(value, seed) for seed, value in enumerate((x, pool, shown))
     )
     given = keras.Input((_CANVAS, _CANVAS, 1), name="image")
     features = given
@@ -201,7 +201,7 @@ def mobilenet_v1(folder: Path) -> Trained:
     for path in sorted((IMAGENET / "calibration").iterdir()):
         image = Image.open(path)
         scale = 256 / min(image.size)
-        size = tuple(round(each * scale) for each in image.size)
+        size = tuple(round(item * scale) for item in image.size)
         pool.append(middle(image.resize(size, Image.Resampling.BILINEAR)))
     with (IMAGENET / "labels.csv").open() as file:
         rows = list(csv.DictReader(file))

@@ -30,7 +30,7 @@ def yolov5n(height: int, width: int, classes: int = 80) -> Graph:
     first = block(net.concat(net.enlarge(x), small), 64, shortcut=False)
     second = block(net.concat(net.conv(first, 64, 3, 2), x), 128, shortcut=False)
     third = block(net.concat(net.conv(second, 128, 3, 2), large), 256, shortcut=False)
-    return net.graph(*(net.conv(each, 3 * (classes + 5)) for each in (first, second, third)))
+    return net.graph(*(net.conv(item, 3 * (classes + 5)) for item in (first, second, third)))
 
 
 def _block(net: Network, x: int, outputs: int, repeats: int = 1, shortcut: bool = True) -> int:

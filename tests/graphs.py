@@ -20,7 +20,7 @@ Shapes = dict[str, tuple[int | None, ...]]
 def convert(function: Callable[..., Any], *specs: Any) -> bytes:
     """Convert a function of tensors; it may use constants, but no variables."""
     tf = tensorflow()
-    given = [each if isinstance(each, tf.TensorSpec) else tf.TensorSpec(each) for each in specs]
+    given = [spec if isinstance(spec, tf.TensorSpec) else tf.TensorSpec(spec) for spec in specs]
     concrete = tf.function(function).get_concrete_function(*given)
     with stderr_turned_away():
         return bytes(tf.lite.TFLiteConverter.from_concrete_functions([concrete]).convert())

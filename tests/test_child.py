@@ -268,7 +268,7 @@ def test_an_interrupted_parent_ends_its_child(helper, tmp_path: Path) -> None:
     assert children
     parent.send_signal(signal.SIGTERM)
     assert parent.wait(30) != 0
-    assert not any(Path(f"/proc/{each}").exists() for each in children)
+    assert not any(Path(f"/proc/{item}").exists() for item in children)
     assert not list(tmp_path.glob("quantline-*"))
 
 

@@ -25,7 +25,7 @@ SCHEMES = compare.NAMES
 # is 'training': the model at 'model.path' is an input, the embedded one as well as one's own.
 UNSTAGED = {"__default__", "retrain", "release", "training"}
 UNSTAGED_FILES = {"release", "trained_model", "training_report"}
-PIPELINES = {name: each for name, each in register_pipelines().items() if name not in UNSTAGED}
+PIPELINES = {name: value for name, value in register_pipelines().items() if name not in UNSTAGED}
 # No file: what the registry's stage is told of the project.
 PROJECT_ITSELF = "project"
 # The stage of the matrix is one scheme's; any stands for all.
@@ -65,7 +65,7 @@ def paths(datasets: set[str], scheme: str | None = None) -> set[str]:
 
 def written(stage: str) -> set[str]:
     given = DVC["stages"][stage]
-    outs = [each for kind in ("outs", "metrics", "plots") for each in given.get(kind, [])]
+    outs = [item for kind in ("outs", "metrics", "plots") for item in given.get(kind, [])]
     return keys(outs)
 
 
@@ -80,7 +80,7 @@ def parameters(pipeline: Pipeline) -> set[str]:
 
 
 def keys(entries: list[str | dict[str, Any]]) -> set[str]:
-    return {next(iter(each)) if isinstance(each, dict) else each for each in entries}
+    return {next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries}
 
 
 def test_there_is_one_stage_a_pipeline() -> None:
@@ -89,7 +89,7 @@ def test_there_is_one_stage_a_pipeline() -> None:
 
 def test_every_file_of_the_catalog_is_written_by_a_stage() -> None:
     written = set().union(*(pipeline.all_outputs() for pipeline in PIPELINES.values()))
-    assert set(CATALOG) == {pattern(each)[0] for each in written} | UNSTAGED_FILES
+    assert set(CATALOG) == {pattern(item)[0] for item in written} | UNSTAGED_FILES
 
 
 def test_no_result_of_a_run_is_committed() -> None:
@@ -97,9 +97,9 @@ def test_no_result_of_a_run_is_committed() -> None:
         ["git", "ls-files", "data"], cwd=PROJECT, capture_output=True, text=True, check=True
     ).stdout.splitlines()
     embedded = "data/06_models/fashion_mnist.keras"
-    inputs = [each for each in committed if each.startswith("data/01_raw/")]
-    assert {each for each in committed if not each.endswith(".gitkeep")} == {embedded, *inputs}
-    results = {each["filepath"].format(scheme="int8") for each in CATALOG.values()}
+    inputs = [name for name in committed if name.startswith("data/01_raw/")]
+    assert {name for name in committed if not name.endswith(".gitkeep")} == {embedded, *inputs}
+    results = {dataset["filepath"].format(scheme="int8") for dataset in CATALOG.values()}
     ignored = subprocess.run(
         ["git", "check-ignore", "--no-index", *results],
         cwd=PROJECT, capture_output=True, text=True, check=True,
@@ -125,7 +125,7 @@ def test_a_stage_writes_what_its_pipeline_writes(stage: str) -> None:
 @stages
 def test_a_stage_depends_on_the_files_its_pipeline_reads(stage: str) -> None:
     pipeline = PIPELINES[stage]
-    files = {each for each in DVC["stages"][stage]["deps"] if not each.startswith("src/")}
+    files = {name for name in DVC["stages"][stage]["deps"] if not name.startswith("src/")}
     datasets = {name for name in pipeline.inputs() if not name.startswith("params:")}
     datasets.discard(PROJECT_ITSELF)
     named = {PARAMETER_PATHS[name] for name in parameters(pipeline) if name in PARAMETER_PATHS}
@@ -136,7 +136,7 @@ def test_a_stage_depends_on_the_files_its_pipeline_reads(stage: str) -> None:
 def test_a_stage_depends_on_the_parameters_its_pipeline_takes(stage: str) -> None:
     found = set()
     for file, names in (
-        pair for each in DVC["stages"][stage].get("params", []) for pair in each.items()
+        pair for item in DVC["stages"][stage].get("params", []) for pair in item.items()
     ):
         assert set(names) <= set(yaml.safe_load((PROJECT / file).read_text()))
         found |= set(names)
@@ -155,7 +155,7 @@ def test_a_stage_depends_on_the_code_its_nodes_import(stage: str) -> None:
         f"src/quantline/{part}" if (source / part).is_dir() else f"src/quantline/{part}.py"
         for part in parts
     }
-    code = {each for each in DVC["stages"][stage]["deps"] if each.startswith("src/")}
+    code = {name for name in DVC["stages"][stage]["deps"] if name.startswith("src/")}
     assert code == expected | {f"src/quantline/pipelines/{folder}"}
 
 
@@ -166,8 +166,8 @@ def test_the_lock_has_the_stage_as_it_stands(stage: str) -> None:
     for scheme in SCHEMES if in_matrix(stage) else (None,):
         lock = locks[stage if scheme is None else f"{stage}@{scheme}"]
         assert lock["cmd"] == given["cmd"].replace("${item.scheme}", str(scheme))
-        outs = {each.replace("${item.scheme}", str(scheme)) for each in written(stage)}
-        assert {each["path"] for each in lock["outs"]} == outs
+        outs = {item.replace("${item.scheme}", str(scheme)) for item in written(stage)}
+        assert {item["path"] for item in lock["outs"]} == outs
 
 
 def test_dvc_itself_reads_the_file(monkeypatch: pytest.MonkeyPatch) -> None:

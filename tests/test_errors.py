@@ -23,11 +23,11 @@ from quantline.errors import (
 
 EVERY_CLASS = sorted(
     (
-        each
-        for each in vars(errors).values()
-        if isinstance(each, type) and issubclass(each, QuantlineError)
+        var
+        for var in vars(errors).values()
+        if isinstance(var, type) and issubclass(var, QuantlineError)
     ),
-    key=lambda each: each.__name__,
+    key=lambda item: item.__name__,
 )
 
 

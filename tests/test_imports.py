@@ -39,15 +39,15 @@ def loaded_by(code: str) -> set[str]:
 def modules(*packages: str) -> list[str]:
     """Return the packages and every module below them."""
     found = []
-    for each in packages:
-        found.append(f"quantline.{each}")
-        folder = [f"{quantline.__path__[0]}/{each}"]
-        found += [name for _, name, _ in pkgutil.walk_packages(folder, f"quantline.{each}.")]
+    for package in packages:
+        found.append(f"quantline.{package}")
+        folder = [f"{quantline.__path__[0]}/{package}"]
+        found += [name for _, name, _ in pkgutil.walk_packages(folder, f"quantline.{package}.")]
     return found
 
 
 def test_every_part_is_on_a_floor() -> None:
-    parts = {each.name for each in pkgutil.iter_modules(quantline.__path__)}
+    parts = {module.name for module in pkgutil.iter_modules(quantline.__path__)}
     assert parts == {*LOWER, *UPPER}
 
 

@@ -37,7 +37,7 @@ def test_no_committed_text_names_a_machine_or_an_index() -> None:
         if path.is_relative_to(PROJECT / "data/01_raw") or path == Path(__file__):
             continue
         content = path.read_bytes()
-        if b"\0" not in content and any(each.search(content.decode()) for each in (index, folder)):
+        if b"\0" not in content and any(item.search(content.decode()) for item in (index, folder)):
             found.append(path.relative_to(PROJECT).as_posix())
     assert found == []
 

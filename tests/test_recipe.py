@@ -33,8 +33,8 @@ def put(values: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     changed = deepcopy(values)
     *parents, last = path.split(".")
     inner = changed
-    for each in parents:
-        inner = inner[each]
+    for parent in parents:
+        inner = inner[parent]
     inner[last] = value
     return changed
 
@@ -166,7 +166,7 @@ def test_a_bad_value_is_named_with_what_was_found(
 
 def test_allowed_values_are_listed(parameters: dict[str, Any]) -> None:
     expected = explained(put(parameters, "conversion.output_type", "int4")).expected
-    assert all(each in expected for each in ("float32", "int8", "uint8"))
+    assert all(name in expected for name in ("float32", "int8", "uint8"))
 
 
 @pytest.mark.parametrize("value", [5, [5], [{1: 2}]])
@@ -180,8 +180,8 @@ def test_a_missing_value_is_named(parameters: dict[str, Any], path: str) -> None
     changed = put(parameters, path, None)
     *parents, last = path.split(".")
     inner = changed
-    for each in parents:
-        inner = inner[each]
+    for parent in parents:
+        inner = inner[parent]
     del inner[last]
     error = explained(changed)
     assert error.what == f"Parameter '{path}' is missing"

@@ -193,8 +193,8 @@ def given_parameters() -> dict[str, str]:
     """Every file of the folder, by what it gives the script."""
     found = {}
     for path in SCHEDULES.iterdir():
-        for each in re.findall(r"retrain\.sh\"?,?\s+\"?([\w.]+)=", path.read_text()):
-            found[path.name] = each
+        for item in re.findall(r"retrain\.sh\"?,?\s+\"?([\w.]+)=", path.read_text()):
+            found[path.name] = item
     return found
 
 
@@ -207,8 +207,8 @@ def test_every_schedule_gives_a_dataset_version_that_is_a_parameter() -> None:
         )
     }  # fmt: skip
     block: Any = recipe.Dataset
-    for each in ("tfds", "version"):
-        block = block.model_fields[each].annotation
+    for name in ("tfds", "version"):
+        block = block.model_fields[name].annotation
     base = yaml.safe_load((PROJECT / "conf/base/parameters_sampling.yml").read_text())
     version = base["dataset"]["tfds"]["version"]
     for name in given_parameters():
@@ -226,14 +226,14 @@ def test_the_nights_of_the_docs_are_an_environment_that_holds() -> None:
 def overlaid(base: Any, over: Any) -> Any:
     if not (isinstance(base, dict) and isinstance(over, dict)):
         return over
-    return {**base, **{key: overlaid(base.get(key), each) for key, each in over.items()}}
+    return {**base, **{key: overlaid(base.get(key), value) for key, value in over.items()}}
 
 
 def test_the_crontab_has_one_line_that_a_shell_reads() -> None:
     (line,) = [
-        each
-        for each in (SCHEDULES / "crontab").read_text().splitlines()
-        if not each.startswith("#")
+        part
+        for part in (SCHEDULES / "crontab").read_text().splitlines()
+        if not part.startswith("#")
     ]
     assert line.startswith(f"{WHEN} ")
     command = line.removeprefix(WHEN)
@@ -290,7 +290,7 @@ def test_the_workflow_starts_at_night_and_by_hand(workflow: dict[Any, Any]) -> N
 
 def step(workflow: dict[Any, Any], name: str) -> str:
     """Return what a step of the job runs."""
-    (found,) = (each for each in workflow["jobs"]["retrain"]["steps"] if each.get("name") == name)
+    (found,) = (item for item in workflow["jobs"]["retrain"]["steps"] if item.get("name") == name)
     return str(found["run"])
 
 
@@ -343,7 +343,7 @@ def test_the_dag_has_one_task_that_skips_what_is_refused() -> None:
         node for node in ast.walk(tree)
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "BashOperator"
     )  # fmt: skip
-    arguments = {each.arg: ast.unparse(each.value) for each in task.keywords}
+    arguments = {keyword.arg: ast.unparse(keyword.value) for keyword in task.keywords}
     assert arguments["skip_on_exit_code"] == "REFUSED"
     assert "REFUSED = 1" in ast.unparse(tree)
     assert int(arguments["retries"]) > 0

@@ -163,7 +163,7 @@ def _check_environment(loader: Any) -> None:
     folder = Path(loader.conf_source)
     name = loader.env or loader.default_run_env
     if folder.is_dir() and not (folder / name).is_dir():
-        known = sorted(each.name for each in folder.iterdir() if each.is_dir())
+        known = sorted(path.name for path in folder.iterdir() if path.is_dir())
         raise ParameterError(
             f"There is no environment '{name}'",
             found=f"in '{folder}': {', '.join(known) or 'no folder'}",

@@ -178,13 +178,13 @@ class CalibrationUnfit(QuantlineError):
             findings: At least one of them an error.
             override: How to go on in spite of them, as a sentence.
         """
-        errors = [each for each in findings if each.severity == "error"]
+        errors = [finding for finding in findings if finding.severity == "error"]
         count = f"{len(errors)} errors" if len(errors) > 1 else "1 error"
-        remedies = dict.fromkeys(_sentence(each.remedy) for each in errors)
+        remedies = dict.fromkeys(_sentence(error.remedy) for error in errors)
         return cls(
             f"The calibration set is not fit to calibrate with ({count})",
-            found="; ".join(f"{each.name}: {each.found}" for each in errors),
-            expected="; ".join(dict.fromkeys(each.expected for each in errors)),
+            found="; ".join(f"{error.name}: {error.found}" for error in errors),
+            expected="; ".join(dict.fromkeys(error.expected for error in errors)),
             remedy=" ".join([*remedies, *([_sentence(override)] if override else [])]),
         )
 

@@ -38,7 +38,7 @@ _ENCODED = re.compile(r"(%3A%2F%2F)[^\s&]*%40", re.IGNORECASE)  # in a parameter
 _SPACE = re.compile(r"\s")
 _QUOTES = "'\"`"
 # Where a quoted address ends, and not a quote that its password holds.
-_CLOSED = {each: re.compile(rf"{each}(?=[\s,;:.)\]}}>]|$)") for each in _QUOTES}
+_CLOSED = {other: re.compile(rf"{other}(?=[\s,;:.)\]}}>]|$)") for other in _QUOTES}
 _HOST = re.compile(r"(?:localhost|[\w-]+(?:\.[\w-]+)+|\[[0-9a-fA-F:.]+\])$")
 # Of a dotted name with a number after it either may be meant, of these only a host and its port.
 _HOST_AND_PORT = re.compile(r"(?:localhost|\d+(?:\.\d+){3}|\[[0-9a-fA-F:.]+\]):\d+$")
@@ -138,7 +138,7 @@ def _addresses(text: str) -> Iterator[str]:
         yield text
         return
     yield text[: schemes[0].end()]
-    ends = [*(each.end() for each in schemes[1:]), len(text)]
+    ends = [*(scheme.end() for scheme in schemes[1:]), len(text)]
     for scheme, following in zip(schemes, ends, strict=True):
         part = text[scheme.end() : following]
         opened = text[scheme.start() - 1] if scheme.start() else ""
@@ -204,7 +204,7 @@ def _parts(address: str) -> Iterator[str]:
     user, colon, password = userinfo.partition(":")
     secret = password if colon else user
     yield from (userinfo, secret, unquote(secret), f"{secret}@{host}")
-    for place in (each.start() for each in re.finditer(r"[/@:?#]", secret)):
+    for place in (item.start() for item in re.finditer(r"[/@:?#]", secret)):
         begun, left = secret[:place], secret[place + 1 :]
         # The short ones are known by what stands beside them.
         yield from (begun, f"{user}:{begun}", left, f"{left}@{host}")

@@ -63,7 +63,7 @@ def test_files_are_written_together_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(OutputNotWritten):
         write_together({one: b"5", one / "three": b"6"}, force=True)
     assert one.read_bytes() == b"4"
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["one", "two"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
 
 
 def test_what_is_interrupted_while_it_is_written_leaves_nothing(
@@ -101,6 +101,6 @@ def test_tables() -> None:
     assert shortened("block_1/conv/Relu;block_1/norm", 100) == "block_1/conv/Relu;block_1/norm"
     assert shortened("block_1/conv/Relu;block_1/norm", 20) == "block_1/conv/Relu;…"
     assert shortened("block_1/conv/Relu", 10) == "blo…v/Relu"
-    assert [size(each) for each in (12, 2048, 95048, 3_500_000)] == [
+    assert [size(item) for item in (12, 2048, 95048, 3_500_000)] == [
         "12 bytes", "2 KiB", "92.8 KiB", "3.34 MiB"
     ]  # fmt: skip

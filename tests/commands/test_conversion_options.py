@@ -53,8 +53,8 @@ def test_what_is_kept_in_float(desk: Any) -> None:
         made_by(desk, "--scheme", "int8_float_fallback", "--keep-float", "MEAN", "--keep-float",
                 "CONV_2D")
     )  # fmt: skip
-    kept = {each.type for each in got.main.operators
-            if got.main.tensors[each.outputs[0]].dtype == "float32"}  # fmt: skip
+    kept = {operator.type for operator in got.main.operators
+            if got.main.tensors[operator.outputs[0]].dtype == "float32"}  # fmt: skip
     assert "CONV_2D" in kept
     assert "FULLY_CONNECTED" not in kept
 

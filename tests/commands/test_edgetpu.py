@@ -70,8 +70,8 @@ def desk(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """A folder with links to those files, and no compiler on PATH."""
     folder = tmp_path / "desk"
     folder.mkdir()
-    for each in files.iterdir():
-        (folder / each.name).symlink_to(each)
+    for path in files.iterdir():
+        (folder / path.name).symlink_to(path)
     monkeypatch.chdir(folder)
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     return Desk(folder)
@@ -136,10 +136,10 @@ def test_before_compilation(desk: Desk) -> None:
 def test_machines_are_told_all_of_it(desk: Desk) -> None:
     told = desk.give("edgetpu", "int8.tflite", "--json").json
     assert (told["evidence"], told["subgraphs"], told["runtime_version"]) == ("predicted", 1, 14)
-    assert [each["target"] for each in told["operators"]] == ["edgetpu", "edgetpu", "cpu", "cpu"]
-    for index, each in enumerate(told["operators"]):
-        assert each["index"] == index
-        assert {"type", "name", "status", "rule", "evidence"} <= each.keys()
+    assert [item["target"] for item in told["operators"]] == ["edgetpu", "edgetpu", "cpu", "cpu"]
+    for index, operator in enumerate(told["operators"]):
+        assert operator["index"] == index
+        assert {"type", "name", "status", "rule", "evidence"} <= operator.keys()
     memory = told["memory"]
     assert memory["parameter_bytes"] == memory["cached_bytes"] == CACHED
     assert (memory["streamed_bytes"], memory["verdict"]) == (0, "fits")
@@ -235,8 +235,8 @@ def test_as_compiled_with_multiple_subgraphs(desk: Desk) -> None:
 
 def test_for_an_older_runtime(desk: Desk) -> None:
     old, new = (
-        desk.give("edgetpu", "whole.tflite", "--runtime-version", each, "--json").json
-        for each in ("10", "14")
+        desk.give("edgetpu", "whole.tflite", "--runtime-version", name, "--json").json
+        for name in ("10", "14")
     )
     assert (old["runtime_version"], new["runtime_version"]) == (10, 14)
 

@@ -72,7 +72,7 @@ def test_machines_are_told_every_operator_that_missed(desk: Desk) -> None:
     found = desk.give("edgetpu-score", "pairs", "--json", "--runtime-version", "14").json
     odd: dict[str, Any] = found["models"][1]
     assert (odd["model"], odd["runtime_version"]) == ("odd.tflite", 14)
-    assert [each["index"] for each in odd["misses"]] == [1, 2, 3]
+    assert [operator["index"] for operator in odd["misses"]] == [1, 2, 3]
     assert odd["misses"][0]["rule"] == "the operator is not in the documented table"
     assert found["totals"]["models_exact"] == 1
     assert found["unscored"][0]["model"] == "damaged.tflite"

@@ -32,21 +32,21 @@ def test_the_table_is_what_the_library_found(pair: Any, plain: Any) -> None:
         "effect", "in", "all", "worst", "own", "constant", "saturated", "float", "min", "float",
         "max", "int", "min", "int", "max", "type", "tensor",
     ]  # fmt: skip
-    for row, each in zip(rows, expected, strict=True):
+    for row, layer in zip(rows, expected, strict=True):
         cells = row.split()
-        assert each.effect is not None
-        assert cells[0] == f"{each.effect:.2%}"
-        assert cells[1] == f"{each.sqnr_db:.1f}"
-        assert cells[2] == f"{each.worst_channel_sqnr_db:.1f}"
-        assert cells[3] == f"{each.own_sqnr_db:.1f}"
-        assert cells[-2:] == [each.type, each.name]
+        assert layer.effect is not None
+        assert cells[0] == f"{layer.effect:.2%}"
+        assert cells[1] == f"{layer.sqnr_db:.1f}"
+        assert cells[2] == f"{layer.worst_channel_sqnr_db:.1f}"
+        assert cells[3] == f"{layer.own_sqnr_db:.1f}"
+        assert cells[-2:] == [layer.type, layer.name]
 
 
 def test_json_has_the_same_and_more(pair: Any, plain: Any) -> None:
     done = pair.give(*GIVE, "--json")
     assert done.status == 0, done.err
     expected = compare_layers(plain.float_tflite, plain.int8_tflite, list(plain.samples))
-    assert done.json["layers"] == [each.to_dict() for each in expected]
+    assert done.json["layers"] == [item.to_dict() for item in expected]
     assert done.json["samples"] == 16
     assert done.json["compared_layers"] == done.json["float_layers"] == len(expected)
 
@@ -55,7 +55,7 @@ def test_json_has_the_same_and_more(pair: Any, plain: Any) -> None:
 def test_the_worst_by_either_measure(pair: Any, by: str, key: str) -> None:
     whole = pair.give(*GIVE, "--json").json["layers"]
     done = pair.give(*GIVE, "--top", "2", "--by", by, "--json")
-    ranked = sorted(whole, key=lambda each: each[key])
+    ranked = sorted(whole, key=lambda item: item[key])
     assert done.json["layers"] == ranked[:2]
     assert done.json["compared_layers"] == len(whole)
 
@@ -66,7 +66,7 @@ def test_a_model_and_itself_are_exact(pair: Any, plain: Any) -> None:
     cells = {tuple(row.split()[:6]) for row in rows}
     assert cells == {("0.00%", "exact", "exact", "exact", "0", "0")}
     as_json = pair.give(*GIVE, "--json").json["layers"]
-    assert {each["sqnr_db"] for each in as_json} == {None}
+    assert {layer["sqnr_db"] for layer in as_json} == {None}
 
 
 def test_a_keras_file_and_what_the_command_made_of_it(desk: Any, plain: Any) -> None:
@@ -76,7 +76,7 @@ def test_a_keras_file_and_what_the_command_made_of_it(desk: Any, plain: Any) -> 
     done = desk.give("layers", str(plain.file), "new.tflite", "--data", "samples.npz", "--json")
     assert done.status == 0, done.err
     assert done.json["compared_layers"] == done.json["float_layers"] > 0
-    assert all(math.isfinite(each["sqnr_db"]) for each in done.json["layers"])
+    assert all(math.isfinite(layer["sqnr_db"]) for layer in done.json["layers"])
     # The command kept golden vectors beside the model.
     golden = Golden.load(desk.folder / "new.golden.npz")
     assert check((desk.folder / "new.tflite").read_bytes(), golden) == ()

@@ -217,8 +217,8 @@ def test_arrays_of_different_lengths(desk: Any, two_inputs: Path) -> None:
     assert done.status == 2
     assert "'left' (4,), 'right' (4,)" in done.err
     rng = np.random.default_rng(0)
-    desk.save("two.npz", **{each: rng.normal(size=(9, 4)).astype("f4")
-                            for each in ("left", "right", "label")})  # fmt: skip
+    desk.save("two.npz", **{name: rng.normal(size=(9, 4)).astype("f4")
+                            for name in ("left", "right", "label")})  # fmt: skip
     done = desk.give(*give)
     assert done.status == 0, done.err
     assert "not used: label" in done.err

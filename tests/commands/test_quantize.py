@@ -123,7 +123,7 @@ def test_what_the_lint_finds_can_be_overruled(desk: Any) -> None:
     assert done.status == 0
     assert "warning: duplicates" in done.err
     assert done.json["samples"] == 5
-    assert "duplicates" in [each["name"] for each in done.json["findings"]]
+    assert "duplicates" in [entry["name"] for entry in done.json["findings"]]
 
 
 def test_a_keras_file_recorded_twice_gives_ranges_that_its_quantization_takes(
@@ -152,5 +152,5 @@ def test_a_single_array_needs_no_name(desk: Any, plain: Any) -> None:
                          "--force")  # fmt: skip
         assert done.status == 0, done.err
         found.append(RangeSet.load(desk.folder / "new.json"))
-    assert all(each == found[0] for each in found)
+    assert all(item == found[0] for item in found)
     assert found[0].tensors == RangeSet.from_dict(json.loads(expected)).tensors

@@ -57,18 +57,18 @@ def test_the_table_has_a_row_a_tensor(desk: Any) -> None:
 def test_json_tells_all_of_each_tensor(desk: Any) -> None:
     done = desk.give("ranges", "ranges.json", "--method", "percentile", "--percentile", "90",
                      "--json")  # fmt: skip
-    for each in done.json["tensors"]:
-        assert each["min"] <= each["p0_1"] <= each["p99_9"] <= each["max"]
-        assert each["min"] <= each["average_min"] <= each["average_max"] <= each["max"]
-        assert each["chosen_max"] <= each["max"]
-        assert 0 <= each["zero_share"] <= 1
-        assert each["nan"] == each["inf"] == 0
+    for item in done.json["tensors"]:
+        assert item["min"] <= item["p0_1"] <= item["p99_9"] <= item["max"]
+        assert item["min"] <= item["average_min"] <= item["average_max"] <= item["max"]
+        assert item["chosen_max"] <= item["max"]
+        assert 0 <= item["zero_share"] <= 1
+        assert item["nan"] == item["inf"] == 0
 
 
 def test_drift_is_shown_the_largest_first(desk: Any, plain: Any) -> None:
     shards(desk, plain)
     done = desk.give("ranges", "ranges.json", "--compare", "a.json", "--json")
-    worst = [max(abs(each["min_steps"]), abs(each["max_steps"])) for each in done.json["drift"]]
+    worst = [max(abs(item["min_steps"]), abs(item["max_steps"])) for item in done.json["drift"]]
     assert worst == sorted(worst, reverse=True)
     assert worst[0] > 0
     done = desk.give("ranges", "ranges.json", "--compare", "a.json")
@@ -80,7 +80,9 @@ def test_drift_is_shown_the_largest_first(desk: Any, plain: Any) -> None:
 def test_scale_and_zero_point_are_those_of_the_int8_model(desk: Any, plain: Any) -> None:
     recorded = RangeSet.load(desk.folder / "ranges.json")
     made = read(plain.int8_tflite)
-    by_name = {each.name: each.quantization for each in made.main.tensors if each.quantization}
+    by_name = {
+        tensor.name: tensor.quantization for tensor in made.main.tensors if tensor.quantization
+    }
     compared = 0
     for tensor in recorded.tensors:
         if tensor.name not in by_name or "Softmax" in tensor.name or "Partitioned" in tensor.name:
@@ -150,7 +152,7 @@ def test_start_up_loads_nothing_heavy(desk: Any, arguments: list[str]) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 0, done.stderr
-    loaded = {each.partition(".")[0] for each in done.stderr.split()}
+    loaded = {part.partition(".")[0] for part in done.stderr.split()}
     heavy = {"tensorflow", "keras", "mlflow", "kedro", "dvc", "matplotlib", "tensorflow_datasets"}
     assert not loaded & heavy
     assert "quantline" in done.stdout or "tensors" in done.stdout

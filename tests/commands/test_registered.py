@@ -77,7 +77,7 @@ def test_the_champion_its_lineage_and_the_challenger(desk: Desk, published: Regi
     assert rows["challenger"] == "version 3; 'quantline promote' approves it"
     assert [line.split()[0] for line in lineage.splitlines()] == ["version", "2", "1"]
     told = desk.give("champion", "--json").json
-    assert [each["version"] for each in told["lineage"]] == [2, 1]
+    assert [version["version"] for version in told["lineage"]] == [2, 1]
     assert told["champion"] == told["lineage"][0]
     assert told["champion"]["tags"]["quantline.compared_with"] == "1"
     assert told["champion"]["aliases"] == ["champion"]

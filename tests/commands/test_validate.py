@@ -77,9 +77,9 @@ def test_findings_stand_by_severity_and_type(made: Any, sine: Any) -> None:
     done = made.give(*GIVE, "--target", "edgetpu")
     assert done.status == 1
     _, *blocks = done.out.strip().split("\n\n")
-    assert [each.split(" (")[0] for each in blocks] == ["Not integer-only", "Against the target"]
+    assert [block.split(" (")[0] for block in blocks] == ["Not integer-only", "Against the target"]
     found = [line.split(",")[0] for line in blocks[0].splitlines()[1:] if " operator " in line]
-    assert [each.split()[-1] for each in found] == ["DEQUANTIZE", "QUANTIZE", "SIN"]
+    assert [name.split()[-1] for name in found] == ["DEQUANTIZE", "QUANTIZE", "SIN"]
     assert "SIN, which 'edgetpu' does not have" in blocks[1]
 
 

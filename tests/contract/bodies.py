@@ -223,7 +223,7 @@ MODELS: dict[str, tuple[str, Body]] = {
         "TRANSPOSE_CONV",
         lambda tf, x: tf.nn.conv2d_transpose(x, normal(3, 3, 6, 4), (1, 12, 12, 6), 2),
     ),
-    "unpack": ("UNPACK", lambda tf, x: sum(each * each for each in tf.unstack(x, axis=3))),
+    "unpack": ("UNPACK", lambda tf, x: sum(item * item for item in tf.unstack(x, axis=3))),
     "unsorted_segment_max": ("UNSORTED_SEGMENT_MAX", _segments("unsorted_segment_max")),
     "unsorted_segment_min": ("UNSORTED_SEGMENT_MIN", _segments("unsorted_segment_min")),
     "unsorted_segment_prod": ("UNSORTED_SEGMENT_PROD", _segments("unsorted_segment_prod")),

@@ -22,8 +22,10 @@ class Edit:
     def operator(self, kind: str) -> Any:
         """Return the last operator of this type."""
         number = getattr(schema.BuiltinOperator, kind)
-        codes = [each.builtinCode for each in self.model.operatorCodes]
-        return [each for each in self.main.operators if codes[each.opcodeIndex] == number][-1]
+        codes = [operatorcode.builtinCode for operatorcode in self.model.operatorCodes]
+        return [
+            operator for operator in self.main.operators if codes[operator.opcodeIndex] == number
+        ][-1]
 
     def input(self, kind: str, position: int = 0) -> Any:
         return self.main.tensors[self.operator(kind).inputs[position]]

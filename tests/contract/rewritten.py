@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 def _sum(terms: list[Any]) -> Any:
     total = terms[0]
-    for each in terms[1:]:
-        total = total + each
+    for term in terms[1:]:
+        total = total + term
     return total
 
 

@@ -43,7 +43,7 @@ class Small:
 
     def bounds(self) -> dict[int, tuple[float, float]]:
         """Return the recorded extremes by tensor index."""
-        return {each.index: (each.min, each.max) for each in self.ranges.tensors}
+        return {tensor.index: (tensor.min, tensor.max) for tensor in self.ranges.tensors}
 
 
 @cache

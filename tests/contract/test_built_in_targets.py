@@ -27,7 +27,7 @@ def test_a_built_in_target_says_what_it_is_from(name: str) -> None:
 
 
 def test_edgetpu_has_the_operators_of_the_documented_table() -> None:
-    assert load("edgetpu").operators == {name: each.version for name, each in TABLE.items()}
+    assert load("edgetpu").operators == {name: value.version for name, value in TABLE.items()}
 
 
 def loads(code: schema.OperatorCodeT) -> bool:

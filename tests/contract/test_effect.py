@@ -25,12 +25,18 @@ OPTIONS, OPERATORS, TYPES = schema.BuiltinOptions, schema.BuiltinOperator, schem
 
 def breaches(model: bytes, specification: Any = "int8") -> list[tuple[str, float | None]]:
     found = examine(read(model), specification=specification).findings
-    return [(each.rule, each.effect_steps) for each in found if each.severity == "specification"]
+    return [
+        (finding.rule, finding.effect_steps)
+        for finding in found
+        if finding.severity == "specification"
+    ]
 
 
 def scores(model: bytes, values: np.ndarray) -> np.ndarray:
     """Return the integers that FULLY_CONNECTED gives for some inputs."""
-    (dense,) = (each for each in read(model).main.operators if each.type == "FULLY_CONNECTED")
+    (dense,) = (
+        operator for operator in read(model).main.operators if operator.type == "FULLY_CONNECTED"
+    )
     runtime = Runtime(with_outputs(model, dense.outputs), 1, "builtin")
     given = []
     for value in values:
@@ -174,7 +180,7 @@ def test_the_scales_of_a_bias_may_lie_along_a_dimension_of_the_weights(depthwise
 
 
 def graph_index(graph: Any) -> int:
-    (operator,) = (each for each in graph.main.operators if each.type == "DEPTHWISE_CONV_2D")
+    (operator,) = (other for other in graph.main.operators if other.type == "DEPTHWISE_CONV_2D")
     return int(operator.inputs[2])
 
 
@@ -215,7 +221,7 @@ def test_what_breaks_the_former_specification(
 ) -> None:
     values = np.asarray(value, np.float32 if field == "scale" else np.int64)
     model = former(lambda tensors: setattr(tensors[tensor].quantization, field, values))
-    assert [each for each, _ in breaches(model, "uint8")] == [rule]
+    assert [other for other, _ in breaches(model, "uint8")] == [rule]
     assert breaches(model, "none") == []
 
 

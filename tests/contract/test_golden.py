@@ -61,7 +61,7 @@ def test_the_inputs_are_the_ends_zero_and_samples(plain: Any, golden: Golden) ->
     main = read(plain.int8_tflite).main
     stored = main.tensors[main.inputs[0]].quantization
     assert stored is not None
-    inputs = {each.source: each.inputs["image"] for each in golden.vectors}
+    inputs = {vector.source: vector.inputs["image"] for vector in golden.vectors}
     places = [0, 4, 8, 11, 15]  # of 16
     assert list(inputs) == ["lowest", "highest", "zero", *(f"sample {at}" for at in places)]
     for source, value in (("lowest", -128), ("highest", 127), ("zero", stored.zero_points[0])):
@@ -75,7 +75,7 @@ def test_what_is_equal_is_kept_once(plain: Any) -> None:
     """Where the range begins with zero, the lowest input is zero."""
     positive = np.abs(plain.samples)
     model = public_quantize(plain.saved_model, positive)
-    sources = [each.source for each in make(model, list(positive[[0, 0]])).vectors]
+    sources = [vector.source for vector in make(model, list(positive[[0, 0]])).vectors]
     assert sources == ["lowest", "highest", "sample 0"]
 
 
@@ -113,7 +113,9 @@ CONSTANTS = (
 def test_a_model_with_one_other_weight_is_found_out(
     plain: Any, golden: Golden, number: int
 ) -> None:
-    layers = [each for each in read(plain.int8_tflite).main.operators if len(each.inputs) == 3]
+    layers = [
+        operator for operator in read(plain.int8_tflite).main.operators if len(operator.inputs) == 3
+    ]
     index = layers[number // 2].inputs[1 + number % 2]
     edited = parse(plain.int8_tflite)
     buffer = edited.buffers[edited.subgraphs[0].tensors[index].buffer]
@@ -199,18 +201,18 @@ def test_a_vector_does_not_depend_on_those_before_it() -> None:
     """An LSTM keeps its state from one run to the next."""
     cells = architecture("fused_lstm")
     model = cells.public("int8")
-    assert any(each.is_variable for each in read(model).main.tensors)
+    assert any(tensor.is_variable for tensor in read(model).main.tensors)
     golden = make(model, cells.samples)
-    for each in golden.vectors:
-        assert check(model, replace(golden, vectors=(each, each))) == ()
+    for vector in golden.vectors:
+        assert check(model, replace(golden, vectors=(vector, vector))) == ()
 
 
 def test_indices_stay_among_those_that_samples_hold() -> None:
     """Beyond the table an EMBEDDING may read anything."""
     tokens = architecture("embedding")
     golden = make(tokens.public("int8"), tokens.samples)
-    seen = np.concatenate([each["tokens"].ravel() for each in tokens.samples])
-    given = np.concatenate([each.inputs["tokens"].ravel() for each in golden.vectors])
+    seen = np.concatenate([sample["tokens"].ravel() for sample in tokens.samples])
+    given = np.concatenate([vector.inputs["tokens"].ravel() for vector in golden.vectors])
     assert given.dtype == np.int32
     assert (given.min(), given.max()) == (seen.min(), seen.max())
 
@@ -225,10 +227,10 @@ def test_without_samples_inputs_are_random_and_the_same_each_time(model: str, pl
     golden = make(content, [])
     assert check(content, golden) == ()
     assert golden.to_bytes() == make(content, []).to_bytes()
-    drawn = [each for each in golden.vectors if each.source.startswith("random")]
+    drawn = [vector for vector in golden.vectors if vector.source.startswith("random")]
     assert len(drawn) == (5 if model != "tokens" else 0)  # zeros, which are there already
-    for each in drawn:
-        (value,) = each.inputs.values()
+    for operator in drawn:
+        (value,) = operator.inputs.values()
         assert value.std() > value.dtype.type(0.5)
 
 

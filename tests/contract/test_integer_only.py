@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 def floats(report: Report) -> list[Finding]:
-    return [each for each in report.findings if each.breaks_integer_only]
+    return [finding for finding in report.findings if finding.breaks_integer_only]
 
 
 def types(report: Report) -> list[str]:
-    return [each.type for each in floats(report)]
+    return [operator.type for operator in floats(report)]
 
 
 def test_an_integer_model_holds(depthwise: Any) -> None:
@@ -47,9 +47,9 @@ def test_what_tensorflow_silently_left_float_is_named(sine: Any) -> None:
         if "float32"
         in {graph.main.tensors[i].dtype for i in (*operator.inputs, *operator.outputs) if i >= 0}
     ]
-    assert [each.operator for each in floats(report)] == expected
+    assert [other.operator for other in floats(report)] == expected
     assert types(report) == ["DEQUANTIZE", "SIN", "QUANTIZE"]
-    assert {each.severity for each in floats(report)} == {"integer_only"}
+    assert {finding.severity for finding in floats(report)} == {"integer_only"}
     found = floats(report)[1]
     operator = graph.main.operators[expected[1]]
     assert found.tensor == operator.outputs[0]
@@ -61,18 +61,20 @@ def test_floats_that_the_scheme_allows_are_notes(sine: Any) -> None:
     report = examine(read(sine.int8_tflite), promise="int8_float_fallback")
     assert not report.integer_only
     assert report.float_operators == 3
-    assert {each.severity for each in floats(report)} == {"note"}
+    assert {finding.severity for finding in floats(report)} == {"note"}
 
 
 def test_a_float_model_and_a_dynamic_range_model(tf: Any, depthwise: Any) -> None:
     report = examine(read(depthwise.float_tflite))
     assert len(floats(report)) == report.float_operators == report.operators
     dynamic = read(public_convert(depthwise.saved_model, optimizations=[tf.lite.Optimize.DEFAULT]))
-    weights = {each.index for each in dynamic.main.tensors if each.dtype == "int8"}
-    hybrid = [each.index for each in dynamic.main.operators if weights & set(each.inputs)]
+    weights = {tensor.index for tensor in dynamic.main.tensors if tensor.dtype == "int8"}
+    hybrid = [
+        operator.index for operator in dynamic.main.operators if weights & set(operator.inputs)
+    ]
     report = examine(dynamic)
     assert not report.integer_only
-    found = [each.operator for each in floats(report) if "integer weights" in each.found]
+    found = [failure.operator for failure in floats(report) if "integer weights" in failure.found]
     assert found == hybrid
 
 
@@ -115,7 +117,7 @@ def test_other_subgraphs_are_checked(plain: Any, sine: Any) -> None:
     body = replace(read(sine.int8_tflite).main, index=1)
     graph = read(plain.int8_tflite)
     report = examine(replace(graph, subgraphs=(graph.main, body)))
-    assert {each.subgraph for each in floats(report)} == {1}
+    assert {other.subgraph for other in floats(report)} == {1}
 
 
 def test_a_report_comes_back_from_its_values(sine: Any) -> None:
@@ -150,7 +152,7 @@ def test_the_error_lists_all_by_type_and_the_first_twenty_in_full() -> None:
 
 def test_the_model_that_fails_still_runs_in_float(sine: Any) -> None:
     """The reason the check is needed: nothing else tells."""
-    got = np.concatenate([Runtime(sine.int8_tflite).predict(each) for each in sine.samples])
+    got = np.concatenate([Runtime(sine.int8_tflite).predict(sample) for sample in sine.samples])
     assert np.abs(got - sine()).max() < 0.1
 
 
@@ -163,7 +165,7 @@ def test_simulated_quantization_that_was_left_in(tf: Any) -> None:
         return fake(tf.sin(hidden), -1, 1)
 
     report = examine(read(convert(model, (1, 6, 6, 3))))
-    rules = {each.type: each.rule for each in floats(report)}
+    rules = {finding.type: finding.rule for finding in floats(report)}
     assert rules == {
         "CONV_2D": "integer.simulated",
         "SIN": "integer.operator",  # it has no integer form
@@ -176,17 +178,19 @@ def test_one_operator_in_float_among_integers_is_no_simulation(residual: Any) ->
     """So a converter leaves an operator in float; the model was quantized after training."""
     graph = read(residual.int8_tflite)
     main = graph.main
-    (pool,) = (each for each in main.operators if each.type == "MAX_POOL_2D")
-    taken, given = (replace(main.tensors[each], index=len(main.tensors) + place, dtype="float32")
-                    for place, each in enumerate((pool.inputs[0], pool.outputs[0])))  # fmt: skip
+    (pool,) = (operator for operator in main.operators if operator.type == "MAX_POOL_2D")
+    taken, given = (replace(main.tensors[value], index=len(main.tensors) + place, dtype="float32")
+                    for place, value in enumerate((pool.inputs[0], pool.outputs[0])))  # fmt: skip
     around = [
         replace(pool, type="DEQUANTIZE", outputs=(taken.index,)),
         replace(pool, inputs=(taken.index,), outputs=(given.index,)),
         replace(pool, type="QUANTIZE", inputs=(given.index,)),
     ]
-    others = [each for each in main.operators if each is not pool]
+    others = [operator for operator in main.operators if operator is not pool]
     main = replace(main, tensors=(*main.tensors, taken, given), operators=(*others, *around))
-    found = {each.type: each.rule for each in floats(examine(replace(graph, subgraphs=(main,))))}
+    found = {
+        finding.type: finding.rule for finding in floats(examine(replace(graph, subgraphs=(main,))))
+    }
     assert found == {
         "DEQUANTIZE": "integer.operator",
         "MAX_POOL_2D": "integer.operator",
@@ -199,7 +203,7 @@ def test_the_bodies_of_control_flow_are_checked(tf: Any) -> None:
         return tf.cond(tf.reduce_sum(image) > 0, lambda: tf.sin(image), lambda: tf.tanh(image))
 
     graph = read(convert(model, (1, 4)))
-    found = {(each.subgraph, each.type) for each in floats(examine(graph))}
+    found = {(operator.subgraph, operator.type) for operator in floats(examine(graph))}
     assert {kind for subgraph, kind in found if subgraph} == {"SIN", "TANH"}
     assert (0, "IF") in found
 

@@ -44,20 +44,20 @@ def test_differences_are_those_of_plain_interpreters(
     trained = request.getfixturevalue(name)
     report = compare_kernels(trained.int8_tflite, list(trained.samples))
     assert (report.samples, report.failed, report.repeatable) == (16, {}, True)
-    expected = {each: outputs(trained.int8_tflite, each, trained.samples) for each in KERNELS}
-    assert [(each.first, each.second) for each in report.comparisons] == [
+    expected = {kernel: outputs(trained.int8_tflite, kernel, trained.samples) for kernel in KERNELS}
+    assert [(comparison.first, comparison.second) for comparison in report.comparisons] == [
         ("xnnpack", "builtin"), ("xnnpack", "reference"), ("builtin", "reference"),
     ]  # fmt: skip
     graph = read(trained.int8_tflite)
     stored = graph.main.tensors[graph.main.outputs[0]].quantization
     assert stored is not None
-    for each in report.comparisons:
-        steps = np.abs(expected[each.first] - expected[each.second])
-        (found,) = each.outputs
+    for comparison in report.comparisons:
+        steps = np.abs(expected[comparison.first] - expected[comparison.second])
+        (found,) = comparison.outputs
         assert found.differing_share == np.mean(steps > 0)
         assert found.largest_steps == steps.max()
         assert found.largest == steps.max() * stored.scales[0]
-        assert each.exact == (steps.max() == 0)
+        assert comparison.exact == (steps.max() == 0)
 
 
 @pytest.mark.parametrize("name", ["plain", "depthwise", "residual"])
@@ -67,20 +67,20 @@ def test_an_operator_alone_differs_by_a_step_at_most(
     """What the sets make of the same input; all else is errors that add up."""
     model = request.getfixturevalue(name).int8_tflite
     main = read(model).main
-    given = [each.outputs[0] for each in main.operators]
+    given = [operator.outputs[0] for operator in main.operators]
     apart = with_tensors_given(model, given, given)
     runtimes = {kernels: Runtime(apart, 1, kernels) for kernels in KERNELS}
     rng = np.random.default_rng(5)
     for _ in range(4):
         values = [
-            rng.integers(-128, 128, each.shape).astype(np.int8)
-            for each in runtimes["builtin"].inputs
+            rng.integers(-128, 128, model_input.shape).astype(np.int8)
+            for model_input in runtimes["builtin"].inputs
         ]
         found = []
         for runtime in runtimes.values():
             runtime.set(*values)
             runtime.invoke()
-            found.append([each.astype(int) for each in runtime.get()])
+            found.append([item.astype(int) for item in runtime.get()])
         for first, second, third in zip(*found, strict=True):
             assert max(np.abs(first - second).max(), np.abs(second - third).max()) <= 1
 
@@ -101,7 +101,9 @@ def test_a_set_that_ends_its_process_is_told_and_the_others_are_compared(plain: 
     model = softmax_alone(plain.int8_tflite, scale=2.0**-26)
     report = compare_kernels(model, [np.zeros((1, 4), np.float32)])
     assert report.failed == {"reference": "signal SIGABRT"}
-    assert [(each.first, each.second) for each in report.comparisons] == [("xnnpack", "builtin")]
+    assert [(comparison.first, comparison.second) for comparison in report.comparisons] == [
+        ("xnnpack", "builtin")
+    ]
     assert report.to_dict()["failed"] == report.failed
     above = softmax_alone(plain.int8_tflite, scale=2.0**-25)
     assert compare_kernels(above, [np.zeros((1, 4), np.float32)]).failed == {}
@@ -122,9 +124,9 @@ def test_samples_must_fit(plain: Any) -> None:
 def test_a_float_model_has_no_steps(plain: Any) -> None:
     report = compare_kernels(plain.float_tflite, list(plain.samples[:2]))
     assert not report.repeatable
-    for each in report.comparisons:
-        assert each.outputs[0].largest_steps is None
-        assert each.outputs[0].largest < 1e-5
+    for comparison in report.comparisons:
+        assert comparison.outputs[0].largest_steps is None
+        assert comparison.outputs[0].largest < 1e-5
 
 
 def test_what_is_repeatable(plain: Any, sine: Any, custom_operator: bytes) -> None:

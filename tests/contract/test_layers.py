@@ -32,18 +32,18 @@ def activations(model: bytes, samples: np.ndarray) -> dict[str, np.ndarray]:
         experimental_preserve_all_tensors=True,
     )
     interpreter.allocate_tensors()
-    given = {index for each in read(model).main.operators for index in each.outputs}
-    details = [each for each in interpreter.get_tensor_details() if each["index"] in given]
+    given = {index for operator in read(model).main.operators for index in operator.outputs}
+    details = [detail for detail in interpreter.get_tensor_details() if detail["index"] in given]
     taken = interpreter.get_input_details()[0]
     rows: dict[str, list[np.ndarray]] = {}
     for sample in samples:
         interpreter.set_tensor(taken["index"], stored(taken, sample[np.newaxis]))
         interpreter.invoke()
-        for each in details:
-            scale, zero_point = each["quantization"]
-            value = interpreter.get_tensor(each["index"]).astype(np.float64)
-            rows.setdefault(each["name"], []).append((value - zero_point) * (scale or 1))
-    return {name: np.stack(each) for name, each in rows.items()}
+        for detail in details:
+            scale, zero_point = detail["quantization"]
+            value = interpreter.get_tensor(detail["index"]).astype(np.float64)
+            rows.setdefault(detail["name"], []).append((value - zero_point) * (scale or 1))
+    return {name: np.stack(other) for name, other in rows.items()}
 
 
 def stored(detail: Any, real: np.ndarray) -> np.ndarray:
@@ -61,37 +61,37 @@ def plain_errors(plain: Any) -> tuple[LayerError, ...]:
 def test_the_figures_are_numpys(plain: Any, plain_errors: tuple[LayerError, ...]) -> None:
     real = activations(plain.float_tflite, plain.samples)
     got = activations(plain.int8_tflite, plain.samples)
-    assert {each.name for each in plain_errors} == real.keys() == got.keys()
-    tensors = {each.name: each for each in read(plain.int8_tflite).main.tensors}
-    for each in plain_errors:
-        x, y = real[each.name], got[each.name]
+    assert {error.name for error in plain_errors} == real.keys() == got.keys()
+    tensors = {tensor.name: tensor for tensor in read(plain.int8_tflite).main.tensors}
+    for error in plain_errors:
+        x, y = real[error.name], got[error.name]
         expected = 10 * math.log10(np.sum(x**2) / np.sum((x - y) ** 2))
         # XNNPACK, which they are measured on, rounds otherwise than the built-in kernels.
-        assert each.sqnr_db == pytest.approx(expected, abs=0.6)
-        assert each.signal_rms == pytest.approx(np.sqrt(np.mean(x**2)), rel=1e-4)
-        assert each.error_rms == pytest.approx(np.sqrt(np.mean((x - y) ** 2)), rel=0.07)
-        assert (each.float_min, each.float_max) == pytest.approx((x.min(), x.max()), abs=1e-5)
-        quantization = tensors[each.name].quantization
+        assert error.sqnr_db == pytest.approx(expected, abs=0.6)
+        assert error.signal_rms == pytest.approx(np.sqrt(np.mean(x**2)), rel=1e-4)
+        assert error.error_rms == pytest.approx(np.sqrt(np.mean((x - y) ** 2)), rel=0.07)
+        assert (error.float_min, error.float_max) == pytest.approx((x.min(), x.max()), abs=1e-5)
+        quantization = tensors[error.name].quantization
         scale, zero_point = quantization.scales[0], quantization.zero_points[0]
         ends = ((-128 - zero_point) * scale, (127 - zero_point) * scale)
-        assert (each.quantized_min, each.quantized_max) == pytest.approx(ends, rel=1e-6)
+        assert (error.quantized_min, error.quantized_max) == pytest.approx(ends, rel=1e-6)
 
 
 def test_the_models_output_is_measured_as_it_comes_out(
     plain: Any, plain_errors: tuple[LayerError, ...]
 ) -> None:
-    runtimes = [Runtime(each) for each in (plain.float_tflite, plain.int8_tflite)]
+    runtimes = [Runtime(item) for item in (plain.float_tflite, plain.int8_tflite)]
     x, y = (
-        np.stack([each.predict(sample) for sample in plain.samples]).astype(np.float64)
-        for each in runtimes
+        np.stack([runtime.predict(sample) for sample in plain.samples]).astype(np.float64)
+        for runtime in runtimes
     )
-    (error,) = (each for each in plain_errors if each.type == "SOFTMAX")
+    (error,) = (operator for operator in plain_errors if operator.type == "SOFTMAX")
     expected = 10 * math.log10(np.sum(x**2) / np.sum((x - y) ** 2))
     assert error.sqnr_db == pytest.approx(expected, abs=1e-3)
 
 
 def test_the_worst_comes_first(plain_errors: tuple[LayerError, ...]) -> None:
-    sizes = [each.effect for each in plain_errors]
+    sizes = [error.effect for error in plain_errors]
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[0] > 0
 
@@ -101,10 +101,10 @@ def test_a_layer_alone_is_given_the_float_models_values(
 ) -> None:
     """The dense layer in numpy: from float inputs, quantized, to float outputs."""
     main = read(plain.int8_tflite).main
-    (dense,) = (each for each in main.operators if each.type == "FULLY_CONNECTED")
+    (dense,) = (operator for operator in main.operators if operator.type == "FULLY_CONNECTED")
     source, weights, bias = (main.tensors[index] for index in dense.inputs)
     output = main.tensors[dense.outputs[0]]
-    (error,) = (each for each in plain_errors if each.tensor == output.index)
+    (error,) = (other for other in plain_errors if other.tensor == output.index)
     real = activations(plain.float_tflite, plain.samples)
     rows = real[source.name].reshape(len(plain.samples), -1)
 
@@ -120,14 +120,14 @@ def test_a_layer_alone_is_given_the_float_models_values(
 
 
 def test_the_first_layer_has_no_error_but_its_own(plain_errors: tuple[LayerError, ...]) -> None:
-    (first,) = (each for each in plain_errors if "/first_1/" in each.name)
+    (first,) = (error for error in plain_errors if "/first_1/" in error.name)
     assert first.own_sqnr_db == first.sqnr_db
 
 
 @pytest.mark.parametrize("number", range(4), ids=["conv", "depthwise", "pointwise", "dense"])
 def test_a_layer_that_was_harmed_is_the_worst_of_its_own(depthwise: Any, number: int) -> None:
     operators = read(depthwise.int8_tflite).main.operators
-    harmed = [each for each in operators if len(each.inputs) == 3][number]
+    harmed = [operator for operator in operators if len(operator.inputs) == 3][number]
     edited = parse(depthwise.int8_tflite)
     buffer = edited.buffers[edited.subgraphs[0].tensors[harmed.inputs[1]].buffer]
     weights = np.array(buffer.data).view(np.int8)
@@ -137,25 +137,25 @@ def test_a_layer_that_was_harmed_is_the_worst_of_its_own(depthwise: Any, number:
     samples = list(depthwise.samples)
     before = compare_layers(depthwise.float_tflite, depthwise.int8_tflite, samples)
     after = compare_layers(depthwise.float_tflite, worse, samples)
-    own = {each.tensor: each.own_sqnr_db for each in after}
+    own = {item.tensor: item.own_sqnr_db for item in after}
     assert min(own, key=own.__getitem__) == harmed.outputs[0]
-    for each in before:
-        if each.tensor != harmed.outputs[0]:
-            assert own[each.tensor] == each.own_sqnr_db
+    for item in before:
+        if item.tensor != harmed.outputs[0]:
+            assert own[item.tensor] == item.own_sqnr_db
 
 
 def test_saturation_is_what_the_float_model_has_beyond_the_range(plain: Any) -> None:
     narrow = public_quantize(plain.saved_model, plain.samples / 2)
     errors = compare_layers(plain.float_tflite, narrow, list(plain.samples))
     real = activations(plain.float_tflite, plain.samples)
-    assert max(each.saturated_share for each in errors) > 0.01
-    for each in errors:
-        assert each.quantized_min is not None
-        assert each.quantized_max is not None
-        half = (each.quantized_max - each.quantized_min) / 255 / 2
-        x = real[each.name]
-        expected = np.mean((x < each.quantized_min - half) | (x > each.quantized_max + half))
-        assert each.saturated_share == pytest.approx(expected, abs=1 / x.size)
+    assert max(error.saturated_share for error in errors) > 0.01
+    for error in errors:
+        assert error.quantized_min is not None
+        assert error.quantized_max is not None
+        half = (error.quantized_max - error.quantized_min) / 255 / 2
+        x = real[error.name]
+        expected = np.mean((x < error.quantized_min - half) | (x > error.quantized_max + half))
+        assert error.saturated_share == pytest.approx(expected, abs=1 / x.size)
 
 
 LINKED = {
@@ -188,9 +188,9 @@ def _default() -> Any:
 @pytest.mark.parametrize("quantized", LINKED.values(), ids=LINKED)
 def test_every_layer_is_linked_whatever_the_interface(depthwise: Any, quantized: Any) -> None:
     errors = compare_layers(depthwise.float_tflite, quantized(depthwise), list(depthwise.samples))
-    named = [each.name for each in layer_outputs(read(depthwise.float_tflite))]
-    assert sorted(each.name for each in errors) == sorted(named)
-    assert min(each.sqnr_db for each in errors) > 15
+    named = [output.name for output in layer_outputs(read(depthwise.float_tflite))]
+    assert sorted(error.name for error in errors) == sorted(named)
+    assert min(error.sqnr_db for error in errors) > 15
 
 
 @pytest.mark.parametrize("scheme", ["int8", "int16x8"])
@@ -201,12 +201,12 @@ def test_every_layer_is_linked_whatever_the_architecture(name: str, scheme: str)
     errors = compare_layers(built.float_tflite, built.public(scheme), built.samples)
     assert len(errors) == len(layer_outputs(read(built.float_tflite)))
     # A tensor that was linked to another one's counterpart would be all noise.
-    assert min(each.own_sqnr_db for each in errors) > 20
+    assert min(error.own_sqnr_db for error in errors) > 20
 
 
 def test_a_layer_that_stayed_float_is_compared_too(sine: Any) -> None:
     errors = compare_layers(sine.float_tflite, sine.int8_tflite, list(sine.samples))
-    (found,) = (each for each in errors if each.type == "SIN")
+    (found,) = (error for error in errors if error.type == "SIN")
     assert found.dtype == "float32"
     assert (found.quantized_min, found.quantized_max, found.saturated_share) == (None, None, 0)
     assert 20 < found.sqnr_db < found.own_sqnr_db + 20
@@ -214,12 +214,12 @@ def test_a_layer_that_stayed_float_is_compared_too(sine: Any) -> None:
 
 def test_names_that_are_not_a_layers_alone_are_left_out(plain: Any) -> None:
     before, after = read(plain.float_tflite), read(plain.int8_tflite)
-    first, second = (each.outputs[0] for each in before.main.operators[:2])
+    first, second = (operator.outputs[0] for operator in before.main.operators[:2])
     tensors = list(before.main.tensors)
     tensors[first] = replace(tensors[first], name=tensors[second].name)
     twice = replace(before, subgraphs=(replace(before.main, tensors=tuple(tensors)),))
-    left = {each.before.index for each in link(before, after)} - {
-        each.before.index for each in link(twice, after)
+    left = {item.before.index for item in link(before, after)} - {
+        item.before.index for item in link(twice, after)
     }
     assert left == {first, second}
 
@@ -236,7 +236,7 @@ def test_a_few_layers_at_a_time_give_the_same(
 
 def test_a_model_and_itself_have_no_noise(plain: Any) -> None:
     errors = compare_layers(plain.float_tflite, plain.float_tflite, list(plain.samples[:2]))
-    assert {each.sqnr_db for each in errors} == {math.inf}
+    assert {error.sqnr_db for error in errors} == {math.inf}
     assert errors[0].to_dict()["sqnr_db"] is None
 
 
@@ -277,7 +277,7 @@ def test_a_model_of_any_batch_is_compared_like_one_of_a_single_sample(plain: Any
     assert read(any_batch).main.tensors[read(any_batch).main.inputs[0]].shape[0] == -1
     errors = compare_layers(any_batch, quantized, list(plain.samples[:4]))
     assert len(errors) == len(layer_outputs(read(plain.float_tflite)))
-    assert min(each.sqnr_db for each in errors) > 15
+    assert min(error.sqnr_db for error in errors) > 15
 
 
 def test_a_join_shows_the_channels_that_it_lost(tf: Any) -> None:
@@ -289,10 +289,10 @@ def test_a_join_shows_the_channels_that_it_lost(tf: Any) -> None:
 
     model, samples = convert(join, (1, 16)), list(normal(20, 1, 16))
     ranges = record(model, samples)
-    bounds = {each.index: (each.min, each.max) for each in ranges.tensors}
+    bounds = {tensor.index: (tensor.min, tensor.max) for tensor in ranges.tensors}
     quantized = tensorflow_backend.quantize(model, bounds, "int8", "int8", "int8")
     errors = compare_layers(model, quantized, samples)
-    (joined,) = (each for each in errors if each.type == "CONCATENATION")
+    (joined,) = (error for error in errors if error.type == "CONCATENATION")
     assert joined.sqnr_db > 40
     assert (joined.channels, joined.constant_channels) == (12, 8)
     assert joined.worst_channel in range(4, 12)
@@ -310,10 +310,10 @@ def test_the_effect_is_what_the_outputs_are_off_by_in_a_model_that_is_float_else
         return tf.nn.relu(x @ first) @ second
 
     model, samples = convert(two, (1, 16)), normal(8, 1, 16)
-    bounds = {each.index: (each.min, each.max) for each in record(model, samples).tensors}
+    bounds = {tensor.index: (tensor.min, tensor.max) for tensor in record(model, samples).tensors}
     quantized = tensorflow_backend.quantize(model, bounds, "int8", "int8", "int8")
     errors = compare_layers(model, quantized, list(samples))
-    (hidden,) = (each for each in errors if each.channels == 8)
+    (hidden,) = (error for error in errors if error.channels == 8)
     tensors = read(quantized).main.tensors
 
     def rounded(values: np.ndarray, index: int) -> np.ndarray:

@@ -44,10 +44,10 @@ def short(said: TensorSpecification | None) -> str:
 
 
 def test_the_page_has_each_rule_and_each_operator_and_no_other() -> None:
-    rows = [each for each in PAGE.read_text().splitlines() if each.startswith("| ")]
-    rules = [each for each in rows if each.startswith("| `")]
+    rows = [part for part in PAGE.read_text().splitlines() if part.startswith("| ")]
+    rules = [row for row in rows if row.startswith("| `")]
     assert rules == [rule_row(name) for name in RULES]
-    operators = [each for each in rows if each.split()[1] in SPECIFICATION]
+    operators = [row for row in rows if row.split()[1] in SPECIFICATION]
     assert operators == [operator_row(name) for name in sorted(SPECIFICATION)]
 
 

@@ -36,7 +36,7 @@ ARCHITECTURES = ("conv", "residual", "concatenation", "squeeze_and_excite", "swi
 def foretold(content: bytes, scheme: str, backend: str) -> Counter[str]:
     """How many operators of each type are said to stay float."""
     found = preflight(read(content), scheme, backend)
-    return Counter(each.type for each in found if each.rule == "integer.foretold")
+    return Counter(finding.type for finding in found if finding.rule == "integer.foretold")
 
 
 def left(
@@ -49,12 +49,12 @@ def left(
     except ConversionFailed as error:
         return set(re.findall(r"for op: '(\w+)'", str(error.__cause__)))
     return Counter(
-        each.type
-        for each in made.operators
-        if each.type not in {"QUANTIZE", "DEQUANTIZE"}
-        and "float32" in {made.tensors[index].dtype for index in (*each.inputs, *each.outputs)
-                          if index >= 0}
-    )  # fmt: skip
+        operator.type
+        for operator in made.operators
+        if operator.type not in {"QUANTIZE", "DEQUANTIZE"}
+        and "float32"
+        in {made.tensors[index].dtype for index in operator.inputs + operator.outputs if index >= 0}
+    )
 
 
 def agree(said: Counter[str], done: Counter[str] | set[str]) -> bool:
@@ -84,7 +84,7 @@ def test_of_every_measured_operator_it_is_right(scheme: str, backend: str) -> No
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_of_an_architecture_it_is_right(name: str, scheme: str, backend: str) -> None:
     model = architecture(name)
-    bounds = {each.index: (each.min, each.max) for each in model.stock_ranges().tensors}
+    bounds = {tensor.index: (tensor.min, tensor.max) for tensor in model.stock_ranges().tensors}
     said = foretold(model.float_tflite, scheme, backend)
     done = left(model.float_tflite, bounds, scheme, backend)
     if done == set():  # refused for arithmetic on indices, before its types are looked at
@@ -94,7 +94,7 @@ def test_of_an_architecture_it_is_right(name: str, scheme: str, backend: str) ->
 
 
 def test_the_models_hold_every_operator_of_the_table() -> None:
-    types = {each.type for each in read(together().float_tflite).main.operators}
+    types = {operator.type for operator in read(together().float_tflite).main.operators}
     assert {kind for kind, _ in MODELS.values()} <= types
     assert [kind for kind in types if has_form(kind, "int8") is None] == []
 
@@ -130,7 +130,7 @@ def test_nothing_is_said_of_schemes_that_are_float_by_design() -> None:
 def test_what_becomes_an_integer_that_litert_cannot_run_is_told(name: str, scheme: str) -> None:
     model = small(name)
     found = preflight(read(model.float_tflite), scheme, "tensorflow")
-    assert [each.type for each in found] == [MODELS[name][0]]
+    assert [operator.type for operator in found] == [MODELS[name][0]]
     assert "LiteRT" in found[0].found
     assert found[0].remedy
     io_type = "int16" if scheme == "int16x8" else "int8"

@@ -59,7 +59,7 @@ def rewritten(example: str) -> Small:
 
 def outputs(content: bytes, samples: list[np.ndarray]) -> np.ndarray:
     runtime = Runtime(content, 1)
-    return np.concatenate([runtime.predict(each).ravel() for each in samples])
+    return np.concatenate([runtime.predict(sample).ravel() for sample in samples])
 
 
 def close(got: np.ndarray, wanted: np.ndarray, tolerance: float, *, share: float) -> bool:
@@ -68,15 +68,15 @@ def close(got: np.ndarray, wanted: np.ndarray, tolerance: float, *, share: float
 
 
 def test_every_rewrite_has_an_example() -> None:
-    assert {kind_of(each) for each in EXAMPLES} == set(REWRITES)
+    assert {kind_of(example) for example in EXAMPLES} == set(REWRITES)
 
 
 @pytest.mark.parametrize("example", sorted(EXAMPLES))
 def test_the_original_holds_the_operator_and_the_rewrite_does_not(example: str) -> None:
     assert kind_of(example) in {
-        each.type for each in read(original(example).float_tflite).main.operators
+        operator.type for operator in read(original(example).float_tflite).main.operators
     }
-    types = {each.type for each in read(rewritten(example).float_tflite).main.operators}
+    types = {operator.type for operator in read(rewritten(example).float_tflite).main.operators}
     assert kind_of(example) not in types
 
 
@@ -129,6 +129,6 @@ def test_what_is_clipped_is_so_in_integers_only_without_the_rewrite(kind: str) -
 
 def test_there_is_one_for_what_needs_one() -> None:
     assert rewrite("RELU", "int8", "tensorflow") is None
-    needed = [each for each in REWRITES if has_form(each, "int8") and has_form(each, "int16x8")]
+    needed = [other for other in REWRITES if has_form(other, "int8") and has_form(other, "int16x8")]
     # The first two clip; the others become integers that LiteRT cannot run.
     assert needed == ["MAXIMUM", "MINIMUM", "PADV2", "SCATTER_ND", "SQUARED_DIFFERENCE"]

@@ -34,7 +34,7 @@ def sound(tf: Any, plain: Any, depthwise: Any, residual: Any) -> Callable[[str],
             return public_convert(
                 plain.saved_model,
                 optimizations=[tf.lite.Optimize.DEFAULT],
-                representative_dataset=lambda: ([each[None]] for each in plain.samples),
+                representative_dataset=lambda: ([sample[None]] for sample in plain.samples),
                 supported_ops=[
                     tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
                 ],
@@ -51,9 +51,9 @@ def sound(tf: Any, plain: Any, depthwise: Any, residual: Any) -> Callable[[str],
 
 
 CASES = [
-    pytest.param(rule, each, id=f"{rule}-{number}")
+    pytest.param(rule, value, id=f"{rule}-{number}")
     for rule, breaks in BREAKS.items()
-    for number, each in enumerate(breaks)
+    for number, value in enumerate(breaks)
 ]
 
 
@@ -64,8 +64,8 @@ def test_a_broken_rule_is_caught_and_no_other(rule: str, broken: Break, sound: A
     edit = Edit(model)
     broken.edit(edit)
     report = examine(read(edit.bytes()), specification=broken.held_to)
-    assert {each.rule for each in report.findings} == {rule}
-    (severity,) = {each.severity for each in report.findings}
+    assert {other.rule for other in report.findings} == {rule}
+    (severity,) = {other.severity for other in report.findings}
     assert severity == RULES[rule].severity
     assert report.integer_only == (severity != "integer_only")
     assert report.specification == (severity != "specification")
@@ -86,7 +86,7 @@ def finding(sound: Any, rule: str, number: int = 0) -> Finding:
 def test_a_finding_names_its_place(sound: Any) -> None:
     found = finding(sound, "bias.scale")
     (operator,) = (
-        each for each in read(sound("plain")).main.operators if each.type == "FULLY_CONNECTED"
+        other for other in read(sound("plain")).main.operators if other.type == "FULLY_CONNECTED"
     )
     assert (found.subgraph, found.operator, found.type) == (0, operator.index, "FULLY_CONNECTED")
     assert found.tensor == operator.inputs[2]

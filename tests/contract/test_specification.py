@@ -41,7 +41,7 @@ def convert(body: Any, *, int16: bool) -> bytes:
     samples = [rng.uniform(-1, 1, (1, 6, 6, 3)).astype(np.float32) for _ in range(4)]
     converter = tf.lite.TFLiteConverter.from_concrete_functions([model.get_concrete_function()])
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ([each] for each in samples)
+    converter.representative_dataset = lambda: ([sample] for sample in samples)
     sets = tf.lite.OpsSet
     converter.target_spec.supported_ops = [
         sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
@@ -53,8 +53,8 @@ def convert(body: Any, *, int16: bool) -> bytes:
 
 
 def broken(report: Report) -> list[tuple[str, str, str]]:
-    return [(each.rule, each.type, each.found) for each in report.findings
-            if each.severity != "note"]  # fmt: skip
+    return [(finding.rule, finding.type, finding.found) for finding in report.findings
+            if finding.severity != "note"]  # fmt: skip
 
 
 def groups() -> list[Any]:
@@ -68,7 +68,7 @@ def groups() -> list[Any]:
     chosen = [names[:12], names[12:first], *([name] for name in names[first:])]
     with_int16 = [name for name in names if name not in NOT_INT16]
     return [
-        *(pytest.param(each, "int8", id=f"int8-{each[-1]}") for each in chosen),
+        *(pytest.param(item, "int8", id=f"int8-{item[-1]}") for item in chosen),
         pytest.param(with_int16, "int16", id="int16"),
     ]
 
@@ -81,17 +81,22 @@ def test_the_converter_keeps_the_table_in_every_operator(
 
     def model(hidden: Any) -> Any:
         # Products at the end, as in a whole model: what a float output reads may stay float.
-        flat = [tf.reshape(each(tf, hidden), (1, -1)) for each in functions]
-        return [tf.matmul(each, normal(each.shape[1], 3, scale=0.2)) for each in flat]
+        flat = [tf.reshape(function(tf, hidden), (1, -1)) for function in functions]
+        return [tf.matmul(tensor, normal(tensor.shape[1], 3, scale=0.2)) for tensor in flat]
 
     graph = read(convert(model, int16=dtype == "int16"))
     report = examine(graph, float_input=True, float_output=True)
     # The integers that ARG_MAX gives are cast for the product.
-    assert [each for each in broken(report) if each[1] not in {"CAST", "QUANTIZE"}] == []
+    assert [item for item in broken(report) if item[1] not in {"CAST", "QUANTIZE"}] == []
     seen = {
         operator.type
         for operator in graph.main.operators
-        if dtype in {graph.main.tensors[each].dtype for each in operator.inputs if each >= 0}
+        if dtype
+        in {
+            graph.main.tensors[model_input].dtype
+            for model_input in operator.inputs
+            if model_input >= 0
+        }
     }
     assert set(kinds) <= seen
 
@@ -106,7 +111,7 @@ def test_sound_models_of_many_architectures(name: str, scheme: str) -> None:
     if scheme == "int16x8" and name in NOT_16X8:
         pytest.skip(f"TensorFlow's 16x8 quantizer has no form for {NOT_16X8[name]}")
     report = examine(read(architecture(name).public(scheme)), promise=scheme)
-    assert [each[1] for each in broken(report)] == LEFT_FLOAT.get(name, [])
+    assert [item[1] for item in broken(report)] == LEFT_FLOAT.get(name, [])
     assert report.specification
 
 
@@ -123,7 +128,7 @@ def test_the_converter_breaks_one_hot_and_the_model_is_wrong(tf: Any) -> None:
     """One and zero have scales of their own, and the kernel copies their integers."""
     content = convert(lambda x: tf.one_hot(tf.argmax(x, -1), 8), int16=False)
     report = examine(read(content), float_output=True, float_input=True)
-    assert {each[:2] for each in broken(report)} == {("activation.same_scale", "ONE_HOT")}
+    assert {item[:2] for item in broken(report)} == {("activation.same_scale", "ONE_HOT")}
     got = Runtime(content).predict(np.ones((1, 6, 6, 3), np.float32))
     assert not np.isin(np.round(got, 2), [0, 1]).all()
 
@@ -133,8 +138,8 @@ def test_the_converter_gives_scales_of_zero_in_16x8_where_they_change_nothing(tf
     kernel[..., 1] = 0
     content = convert(lambda x: tf.nn.conv2d(x, kernel, 1, "SAME"), int16=True)
     graph = read(content)
-    scales = [each.quantization.scales for each in graph.main.tensors if each.quantization]
-    assert any(0.0 in each for each in scales)
+    scales = [tensor.quantization.scales for tensor in graph.main.tensors if tensor.quantization]
+    assert any(0.0 in scale for scale in scales)
     assert broken(examine(graph, float_input=True, float_output=True, promise="int16x8")) == []
     got = Runtime(content).predict(np.ones((1, 6, 6, 3), np.float32))
     assert not got[..., 1].any()
@@ -152,7 +157,7 @@ def test_real_models_by_others() -> None:
             and not operator.is_custom
             and main.tensors[operator.outputs[0]].dtype == "uint8"
             for operator in main.operators
-        ) or any(each.dtype == "uint8" and each.constant is not None for each in main.tensors)
+        ) or any(tensor.dtype == "uint8" and tensor.constant is not None for tensor in main.tensors)
         customs = sum(operator.is_custom for operator in main.operators)
         rules = [rule for rule, _, _ in broken(report)]
         assert rules == ["custom.unknown"] * customs + ["model.uint8"] * is_former, path.name
@@ -164,14 +169,14 @@ def test_the_converter_gives_one_copy_another_scale_and_the_model_is_wrong(tf: A
     def model(hidden: Any) -> Any:
         kinds = ("SELECT", "GREATER", "LESS", "ARG_MAX")
         flat = [tf.reshape(BODIES[kind](tf, hidden), (1, -1)) for kind in kinds]
-        return [tf.matmul(each, normal(each.shape[1], 3, scale=0.2)) for each in flat]
+        return [tf.matmul(tensor, normal(tensor.shape[1], 3, scale=0.2)) for tensor in flat]
 
     content = convert(model, int16=False)
     graph = read(content)
     found = [
-        each
-        for each in examine(graph, float_input=True, float_output=True).findings
-        if each.rule == "activation.same_scale" and each.type == "REVERSE_V2"
+        finding
+        for finding in examine(graph, float_input=True, float_output=True).findings
+        if finding.rule == "activation.same_scale" and finding.type == "REVERSE_V2"
     ]
     if not found:
         pytest.skip("TensorFlow visits operators by their addresses, and this time none lost")
@@ -181,6 +186,6 @@ def test_the_converter_gives_one_copy_another_scale_and_the_model_is_wrong(tf: A
     runtime.set(np.random.default_rng(1).uniform(-1, 1, (1, 6, 6, 3)).astype(np.float32))
     runtime.invoke()
     given, reversed_ = (
-        port.dequantize(each) for port, each in zip(runtime.outputs, runtime.get(), strict=True)
+        port.dequantize(value) for port, value in zip(runtime.outputs, runtime.get(), strict=True)
     )
     assert np.abs(given[:, ::-1] - reversed_).max() > 0.1 * np.abs(given).max()

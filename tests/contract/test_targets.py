@@ -40,7 +40,7 @@ def tight(model: bytes) -> dict[str, Any]:
     main = read(model).main
     return {
         "name": "tight",
-        "operators": {each.type: each.version for each in main.operators},
+        "operators": {operator.type: operator.version for operator in main.operators},
         "tensor_types": ["int8", "int32"],
         "input_types": ["int8"],
         "output_types": ["int8"],
@@ -93,10 +93,10 @@ def test_each_rule_is_broken_alone(rule: str, model: bytes, tight: dict[str, Any
     change, types, said = BROKEN[rule]
     report = held(model, Target(**{**tight, **change(tight)}))
     assert report.holds_target is False
-    assert {each.rule for each in report.findings} == {rule}
-    assert {each.severity for each in report.findings} == {"target"}
-    assert {each.type for each in report.findings} == types
-    assert all(said in each.found and each.expected for each in report.findings)
+    assert {finding.rule for finding in report.findings} == {rule}
+    assert {finding.severity for finding in report.findings} == {"target"}
+    assert {finding.type for finding in report.findings} == types
+    assert all(said in finding.found and finding.expected for finding in report.findings)
     assert (report.integer_only, report.specification) == (True, True)
     with pytest.raises(TargetNotKept, match="of the target 'tight'") as stopped:
         enforce_target(report)
@@ -114,7 +114,7 @@ def test_a_shape_that_is_not_static_is_one_beyond_the_batch(
     tensor.shapeSignature = shape
     changed = edit.bytes()
     report = held(changed, Target(**{**tight, "size_limit": len(changed)}))
-    assert [each.rule for each in report.findings] == ["target.static_shape"] * breaks
+    assert [finding.rule for finding in report.findings] == ["target.static_shape"] * breaks
     loose = Target(**{**tight, "size_limit": len(changed), "static_shapes": False})
     assert held(changed, loose).holds_target
 
@@ -134,15 +134,15 @@ def test_a_custom_operator_must_be_named_as_one(allowed: dict[str, int | None]) 
     with_operator(schema.BuiltinOperator.CUSTOM, [0], [3], "Mine")(made)
     made.operatorCodes[0].version = 2
     target = Target(name="t", operators={"FULLY_CONNECTED": None}, custom_operators=allowed)
-    found = [each.rule for each in held(pack(made, 1 << 12), target).findings
-             if each.severity == "target"]  # fmt: skip
+    found = [finding.rule for finding in held(pack(made, 1 << 12), target).findings
+             if finding.severity == "target"]  # fmt: skip
     expected = {(): ["target.operator"], (1,): ["target.version"]}
     assert found == expected.get(tuple(allowed.values()), [])
 
 
 def test_findings_keep_the_order_of_a_report(sine: Any) -> None:
     target = Target(name="t", operators={"CONV_2D": None})
-    severities = [each.severity for each in held(sine.int8_tflite, target).findings]
+    severities = [finding.severity for finding in held(sine.int8_tflite, target).findings]
     assert severities == sorted(severities, key=["integer_only", "target", "note"].index)
     assert {"integer_only", "target"} <= set(severities)
 
@@ -154,7 +154,10 @@ def test_a_target_of_ones_own_is_a_file(tmp_path: Path, model: bytes) -> None:
     assert target.name == "mcu"
     assert target.operators == {"CONV_2D": None, "MEAN": None, "FULLY_CONNECTED": None}
     report = held(model, target)
-    assert {each.rule for each in report.findings} == {"target.operator", "target.per_axis_dense"}
+    assert {finding.rule for finding in report.findings} == {
+        "target.operator",
+        "target.per_axis_dense",
+    }
 
 
 MISTAKES = {

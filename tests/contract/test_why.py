@@ -51,9 +51,9 @@ def reasons(before: Graph, after: Graph, told: dict[str, Any]) -> dict[str, Reas
     """The reason of each operator that is float, by type."""
     tensors = after.main.tensors
     return {
-        each.type: why(before, after, told, each)
-        for each in after.main.operators
-        if "float32" in {tensors[index].dtype for index in (*each.inputs, *each.outputs)}
+        operator.type: why(before, after, told, operator)
+        for operator in after.main.operators
+        if "float32" in {tensors[index].dtype for index in (*operator.inputs, *operator.outputs)}
     }
 
 
@@ -107,7 +107,7 @@ def test_no_range_of_it() -> None:
     model = small("add")
     before = read(model.float_tflite)
     bounds = model.bounds()
-    first = next(each for each in before.main.operators if each.type == "CONV_2D")
+    first = next(operator for operator in before.main.operators if operator.type == "CONV_2D")
     del bounds[first.outputs[0]]
     made = tensorflow_backend.quantize(
         model.float_tflite, bounds, "int8_float_fallback", "int8", "int8"
@@ -133,7 +133,7 @@ def test_float_by_design() -> None:
     before, after, told = converted(
         small("add"), scheme="float16", input_type="float32", output_type="float32"
     )
-    assert {each.kind for each in reasons(before, after, told).values()} == {"scheme"}
+    assert {reason.kind for reason in reasons(before, after, told).values()} == {"scheme"}
 
 
 @pytest.mark.parametrize(
@@ -153,20 +153,22 @@ def test_the_other_back_end(name: str, kind: str, remedy: str) -> None:
 @pytest.mark.parametrize("name", ["attention", "swish", "embedding"])
 def test_every_operator_of_an_architecture_is_explained(name: str, backend: str) -> None:
     model = architecture(name)
-    bounds = {each.index: (each.min, each.max) for each in model.stock_ranges().tensors}
+    bounds = {tensor.index: (tensor.min, tensor.max) for tensor in model.stock_ranges().tensors}
     make = {"tensorflow": tensorflow_backend, "litert": litert_backend}[backend].quantize
     content = make(model.float_tflite, bounds, "int8_float_fallback", "int8", "int8")
     told = {"scheme": "int8_float_fallback", "backend": backend}
     found = reasons(read(model.float_tflite), read(content), told)
-    assert {each.kind for each in found.values()} <= {"no_form", "neighbour", "variant"}
+    assert {item.kind for item in found.values()} <= {"no_form", "neighbour", "variant"}
 
 
 def test_a_report_with_reasons_in_place_of_guesses() -> None:
     before, after, told = converted(small("cumsum"))
     report = examine(after)
     full = explained(report, before, after, told)
-    assert [each.type for each in full.findings] == [each.type for each in report.findings]
-    (found,) = (each for each in full.findings if each.type == "CUMSUM")
+    assert [finding.type for finding in full.findings] == [
+        finding.type for finding in report.findings
+    ]
+    (found,) = (finding for finding in full.findings if finding.type == "CUMSUM")
     assert found.found == "CUMSUM has no int8 form in TensorFlow (measured with tensorflow 2.21.0)"
     assert found.remedy is not None
     assert "triangular" in found.remedy
@@ -177,4 +179,4 @@ def test_an_integer_model_needs_no_reasons() -> None:
     before, after, told = converted(small("conv_of_computed_weights"))
     report = examine(after)
     assert explained(report, before, after, told) == report
-    assert np.all([each.dtype != "float32" for each in after.main.tensors])
+    assert np.all([tensor.dtype != "float32" for tensor in after.main.tensors])

@@ -38,9 +38,9 @@ VALUES = [
     (NpzDataset, arrays),
     (ParquetDataset, table),
 ]
-kinds = pytest.mark.parametrize(("kind", "make"), VALUES, ids=lambda each: each.__name__)
+kinds = pytest.mark.parametrize(("kind", "make"), VALUES, ids=lambda item: item.__name__)
 # Any bytes are a BytesDataset's, so nothing can damage its file.
-structured = pytest.mark.parametrize(("kind", "make"), VALUES[1:], ids=lambda each: each.__name__)
+structured = pytest.mark.parametrize(("kind", "make"), VALUES[1:], ids=lambda item: item.__name__)
 
 
 def same(left: Any, right: Any) -> bool:
@@ -86,7 +86,7 @@ def test_an_archive_holds_no_time_of_its_making(tmp_path: Path) -> None:
     path = tmp_path / "result.npz"
     NpzDataset(filepath=str(path)).save(arrays())
     with zipfile.ZipFile(path) as archive:
-        assert {each.date_time for each in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert {item.date_time for item in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
 def test_an_archive_of_python_objects_is_not_loaded(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_disk_that_takes_no_more_leaves_the_old_result(
     assert isinstance(reason(error), OutputNotWritten)
     assert "File too large" in str(reason(error))
     assert path.read_bytes() == before
-    assert [each.name for each in tmp_path.iterdir()] == ["result"]
+    assert [other.name for other in tmp_path.iterdir()] == ["result"]
 
 
 def test_what_is_not_a_number_never_replaces_a_result(tmp_path: Path) -> None:

@@ -21,22 +21,22 @@ def compiled(graph: Graph, *groups: set[int], program: bytes = b"") -> Graph:
     """
     main = graph.main
     placed = {index: group for group in groups for index in group}
-    waiting = {each.index: each for each in live_operators(main)}
+    waiting = {operator.index: operator for operator in live_operators(main)}
     operators: list[Operator] = []
     made = set(main.inputs) | {e.index for e in main.tensors if e.constant is not None} | {-1}
     while waiting:
         for index in list(waiting):
             group = placed.get(index, {index})
-            members = [waiting[each] for each in sorted(group)] if index in waiting else []
-            inside = {output for each in members for output in each.outputs}
-            needed = {one for each in members for one in each.inputs} - inside
+            members = [waiting[index] for index in sorted(group)] if index in waiting else []
+            inside = {output for member in members for output in member.outputs}
+            needed = {one for member in members for one in member.inputs} - inside
             if not members or not needed <= made:
                 continue
-            for each in members:
-                del waiting[each.index]
+            for member in members:
+                del waiting[member.index]
             made |= inside
-            used = {one for each in live_operators(main) if each not in members
-                    for one in each.inputs} | set(main.outputs)  # fmt: skip
+            used = {one for operator in live_operators(main) if operator not in members
+                    for one in operator.inputs} | set(main.outputs)  # fmt: skip
             if index in placed:
                 ends = tuple(sorted(inside & used))
                 begins = tuple(e for e in sorted(needed) if main.tensors[e].constant is None)
@@ -46,12 +46,12 @@ def compiled(graph: Graph, *groups: set[int], program: bytes = b"") -> Graph:
                 )
             else:
                 operators += members
-    kept = {one for each in operators for one in (*each.inputs, *each.outputs)} - {-1}
+    kept = {one for operator in operators for one in (*operator.inputs, *operator.outputs)} - {-1}
     order = sorted(kept | set(main.inputs) | set(main.outputs), reverse=True)
     number = {old: new for new, old in enumerate(order)} | {-1: -1}
 
     def anew(indices: Any) -> tuple[int, ...]:
-        return tuple(number[each] for each in indices)
+        return tuple(number[index] for index in indices)
 
     return Graph(
         (
@@ -60,8 +60,13 @@ def compiled(graph: Graph, *groups: set[int], program: bytes = b"") -> Graph:
                 "main",
                 tuple(replace(main.tensors[old], index=new) for new, old in enumerate(order)),
                 tuple(
-                    replace(each, index=at, inputs=anew(each.inputs), outputs=anew(each.outputs))
-                    for at, each in enumerate(operators)
+                    replace(
+                        operator,
+                        index=at,
+                        inputs=anew(operator.inputs),
+                        outputs=anew(operator.outputs),
+                    )
+                    for at, operator in enumerate(operators)
                 ),
                 anew(main.inputs),
                 anew(main.outputs),
@@ -79,34 +84,34 @@ def file(graph: Graph) -> bytes:
     model.version, model.buffers, model.operatorCodes = 3, [schema.BufferT()], []
     subgraph = schema.SubGraphT()
     subgraph.tensors, subgraph.operators = [], []
-    for each in graph.main.tensors:
+    for other in graph.main.tensors:
         tensor = schema.TensorT()
-        tensor.name, tensor.shape = each.name, np.asarray(each.shape, np.int32)
-        tensor.type = getattr(schema.TensorType, each.dtype.upper())
+        tensor.name, tensor.shape = other.name, np.asarray(other.shape, np.int32)
+        tensor.type = getattr(schema.TensorType, other.dtype.upper())
         tensor.quantization = schema.QuantizationParametersT()
-        if each.quantization is not None:
-            tensor.quantization.scale = np.asarray(each.quantization.scales, np.float32)
-            tensor.quantization.zeroPoint = np.asarray(each.quantization.zero_points, np.int64)
-        if each.constant is not None:
+        if other.quantization is not None:
+            tensor.quantization.scale = np.asarray(other.quantization.scales, np.float32)
+            tensor.quantization.zeroPoint = np.asarray(other.quantization.zero_points, np.int64)
+        if other.constant is not None:
             tensor.buffer = len(model.buffers)
             model.buffers.append(schema.BufferT())
-            model.buffers[-1].data = each.constant
+            model.buffers[-1].data = other.constant
         subgraph.tensors.append(tensor)
-    for each in graph.main.operators:
+    for other in graph.main.operators:
         code = schema.OperatorCodeT()
         code.builtinCode = schema.BuiltinOperator.CUSTOM
-        if each.is_custom:
-            code.customCode = each.type
+        if other.is_custom:
+            code.customCode = other.type
         else:
-            code.builtinCode = getattr(schema.BuiltinOperator, each.type)
-        code.deprecatedBuiltinCode, code.version = min(code.builtinCode, 127), each.version
+            code.builtinCode = getattr(schema.BuiltinOperator, other.type)
+        code.deprecatedBuiltinCode, code.version = min(code.builtinCode, 127), other.version
         operator = schema.OperatorT()
         operator.opcodeIndex = len(model.operatorCodes)
         operator.inputs, operator.outputs = (
-            np.asarray(indices, np.int32) for indices in (each.inputs, each.outputs)
+            np.asarray(indices, np.int32) for indices in (other.inputs, other.outputs)
         )
-        if each.custom_options:
-            operator.customOptions = np.frombuffer(each.custom_options, np.uint8)
+        if other.custom_options:
+            operator.customOptions = np.frombuffer(other.custom_options, np.uint8)
         model.operatorCodes.append(code)
         subgraph.operators.append(operator)
     subgraph.inputs, subgraph.outputs = (

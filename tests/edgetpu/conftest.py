@@ -68,11 +68,11 @@ class Model:
         return output
 
     def graph(self, *outputs: int) -> Graph:
-        produced = {each for operator in self.operators for each in operator.outputs}
+        produced = {output for operator in self.operators for output in operator.outputs}
         inputs = tuple(
-            each.index
-            for each in self.tensors
-            if each.constant is None and each.index not in produced
+            tensor.index
+            for tensor in self.tensors
+            if tensor.constant is None and tensor.index not in produced
         )
         main = Subgraph(0, "main", tuple(self.tensors), tuple(self.operators), inputs, outputs)
         return Graph((main,), (), 3, "")

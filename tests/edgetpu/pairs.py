@@ -22,7 +22,7 @@ needed = pytest.mark.skipif(
     not (PAIRS / "truth.json").exists(), reason=f"no compiled models in {PAIRS}"
 )
 all_needed = pytest.mark.skipif(
-    not all((each / "truth.json").exists() for each in FOLDERS),
+    not all((folder / "truth.json").exists() for folder in FOLDERS),
     reason=f"no compiled models in {PAIRS} and {MORE}",
 )
 

@@ -34,7 +34,7 @@ def executable(
     pieces = [_table(builder, 2, {0: builder.CreateByteVector(b"\x01" * n)}) for n in chunks]
     bitstreams = _offsets(builder, pieces)
     given, taken = (
-        _offsets(builder, [_layer(builder, each) for each in each_side])
+        _offsets(builder, [_layer(builder, item) for item in each_side])
         for each_side in (outputs, inputs)
     )
     builder.StartObject(17)
@@ -58,7 +58,7 @@ def package(
     identifier: bytes = b"DWN1",
 ) -> bytes:
     inner = flatbuffers.Builder(0)
-    held = [inner.CreateByteVector(each) for each in executables]  # as a text, save for its end
+    held = [inner.CreateByteVector(other) for other in executables]  # as a text, save for its end
     inner.Finish(_table(inner, 1, {0: _offsets(inner, held)}))
     builder = flatbuffers.Builder(0)
     multiple = builder.CreateByteVector(bytes(inner.Output()))

@@ -66,7 +66,7 @@ def main(scenario_file: str, *arguments: str) -> int:
     if "child_file" in scenario:
         child = os.spawnlp(os.P_NOWAIT, "sleep", "sleep", "60")  # noqa: S606 - quick to start
         Path(scenario["child_file"]).write_text(str(child))
-    stems = [Path(each).stem for each in models]
+    stems = [Path(model).stem for model in models]
     said = scenario.get("stdout", "")
     for letter, stem in zip("XY", stems, strict=False):
         said = re.sub(rf"\b{letter}(?=[._])", stem, said)

@@ -33,7 +33,7 @@ def test_the_parts_agree_with_each_other(dense):
     assert (data["mapped_operators"], data["operators_total"], data["subgraphs"]) == (2, 4, 1)
     assert (data["subgraphs_default"], data["subgraphs_multiple"]) == (1, 2)
     assert data["mapped_share_macs"] == 1.0
-    sizes = [each["parameter_bytes"] for each in data["operators"]]
+    sizes = [item["parameter_bytes"] for item in data["operators"]]
     assert sizes == [128 * 256, 0, None, None]
     first = data["operators"][0]
     assert first["parameter_bytes_low"] == first["parameter_bytes_high"] == 128 * 256
@@ -42,8 +42,8 @@ def test_the_parts_agree_with_each_other(dense):
     assert rule["mechanism"]
     assert rule["seen_in_models"] >= 3
     assert sum(filter(None, sizes)) == data["memory"]["parameter_bytes"]
-    assert [each["macs"] for each in data["operators"]] == [128 * 256, 0, 0, 0]
-    assert {each["evidence"] for each in data["operators"]} == {"predicted"}
+    assert [item["macs"] for item in data["operators"]] == [128 * 256, 0, 0, 0]
+    assert {item["evidence"] for item in data["operators"]} == {"predicted"}
     assert data["evidence"] == data["memory"]["evidence"] == "predicted"
     assert data["suggestions"][0]["type"] == "GATHER"
     assert data["not_predicted"]
@@ -76,7 +76,7 @@ def test_the_cpus_part_is_added(dense, monkeypatch):
 
 
 def test_with_multiple_subgraphs_more_is_mapped_and_called(dense):
-    one, several = (unmeasured(dense, multiple_subgraphs=each) for each in (False, True))
+    one, several = (unmeasured(dense, multiple_subgraphs=item) for item in (False, True))
     assert (one.report.mapped_operators, several.report.mapped_operators) == (2, 3)
     assert several.latency_ms()["edgetpu_low"] > 1.5 * one.latency_ms()["edgetpu_low"]
 
@@ -105,7 +105,7 @@ def test_where_nothing_maps(model):
 @pytest.mark.parametrize("name", ["mobilenet_v2_1.0_224_quant", "looming_64x64_3x3"])
 def test_a_compiled_model_is_parsed(name):
     model = (pairs.PAIRS / f"{name}_edgetpu.tflite").read_bytes()
-    (record,) = (each for each in pairs.truth() if each["model"] == f"{name}.tflite")
+    (record,) = (item for item in pairs.truth() if item["model"] == f"{name}.tflite")
     evaluation = evaluate(model, measure_cpu=False)
     data = evaluation.to_dict()
     assert json.loads(json.dumps(data, allow_nan=False)) == data

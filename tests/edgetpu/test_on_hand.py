@@ -117,7 +117,7 @@ def test_a_compiler_that_was_not_asked_for_may_fail(
     assert model is None
     assert report["compiled"] is False
     assert "activations are too large for the Edge TPU" in report["why"]
-    assert [each.getMessage() for each in caplog.records] == [report["why"]]
+    assert [record.getMessage() for record in caplog.records] == [report["why"]]
 
 
 def test_one_that_was_named_may_not(classifier: Any, on_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_what_the_real_compiler_wrote_is_compared_with_the_prediction(on_path: P
     assert b"Mapped to Edge TPU" in files[COMPILED_LOG]
     assert (report["compiled"], report["why"], report["evidence"]) == (True, None, "read")
     assert report["comparison"]["exact"]
-    (record,) = (each for each in pairs.truth() if each["model"] == f"{name}.tflite")
+    (record,) = (item for item in pairs.truth() if item["model"] == f"{name}.tflite")
     cached = report["models"][0]["parsed"]["cached_bytes"]
     assert cached == record["on_chip_cached_parameter_bytes"]
     assert (report["memory"]["cached_bytes"], report["memory"]["verdict"]) == (cached, "fits")
@@ -210,8 +210,8 @@ def test_a_device_that_was_not_asked_for_may_fail(
         none, report = run(classifier)
     assert none is None
     assert "USB error -3" in report["why"]
-    assert [each["name"] for each in report["devices"]] == ["usb:0"]
-    assert [each.getMessage() for each in caplog.records] == [report["why"]]
+    assert [entry["name"] for entry in report["devices"]] == ["usb:0"]
+    assert [record.getMessage() for record in caplog.records] == [report["why"]]
 
 
 def test_predictions_on_a_device_that_computes_as_the_cpu_are_the_cpus(

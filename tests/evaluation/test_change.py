@@ -54,8 +54,8 @@ def test_a_class_that_fell_is_found_among_many() -> None:
     candidate[350:365] = [1] * 15  # of class 7
     candidate[0:3] = [2] * 3  # of class 0: may be chance
     found = class_changes(pair(predictions(labels, right), predictions(labels, candidate)))
-    assert [each.label for each in found] == list(range(20))
-    assert [each.label for each in found if each.fell] == [7]
+    assert [item.label for item in found] == list(range(20))
+    assert [item.label for item in found if item.fell] == [7]
     seven = found[7].to_dict()
     assert (seven["lost"], seven["won"], seven["examples"]) == (15, 0, 50)
     assert seven["change_points"] == -30.0
@@ -68,7 +68,7 @@ def test_no_class_fell_more_often_than_promised_by_chance() -> None:
     alarms = 0
     for _ in range(400):
         lost = rng.binomial(40, 0.5, size=100)
-        alarms += min(holm([mcnemar(int(each), 40 - int(each)) for each in lost])) <= 0.05
+        alarms += min(holm([mcnemar(int(value), 40 - int(value)) for value in lost])) <= 0.05
     assert alarms / 400 <= 0.07
 
 
@@ -110,5 +110,5 @@ def test_the_bootstrap_is_seeded_and_knows_what_does_not_vary() -> None:
 def test_the_bootstraps_upper_bound_is_one_sided() -> None:
     rng = np.random.default_rng(8)
     samples = rng.exponential(size=(250, 60)) - 1
-    missed = [bootstrap_mean(each, resamples=200).high < 0 for each in samples]
+    missed = [bootstrap_mean(sample, resamples=200).high < 0 for sample in samples]
     assert np.mean(missed) == pytest.approx(0.06, abs=0.045)

@@ -77,7 +77,7 @@ def test_the_paired_interval_covers_what_it_says() -> None:
     first, second, total = 0.06, 0.03, 300
     draws = rng.multinomial(total, [first, second, 1 - first - second], size=2000)
     intervals = [paired_difference(int(b), int(c), total) for b, c, _ in draws]
-    covered = np.mean([each.low <= first - second <= each.high for each in intervals])
+    covered = np.mean([interval.low <= first - second <= interval.high for interval in intervals])
     assert 0.93 < covered < 0.98
 
 

@@ -31,7 +31,7 @@ def test_published_intervals(
 ) -> None:
     digits = len(str(published[0]).partition(".")[2])
     got = score_interval(lost, won, examples, confidence)
-    assert tuple(round(each, digits) for each in got) == published
+    assert tuple(round(item, digits) for item in got) == published
 
 
 def statistic_by_brute_force(lost: int, won: int, examples: int, difference: float) -> float:
@@ -53,7 +53,7 @@ def statistic_by_brute_force(lost: int, won: int, examples: int, difference: flo
 def test_the_statistic_is_that_of_the_most_likely_shares(seed: int) -> None:
     rng = np.random.default_rng(seed)
     examples = int(rng.integers(50, 5000))
-    lost, won = (int(each) for each in rng.integers(1, examples // 8, 2))
+    lost, won = (int(integer) for integer in rng.integers(1, examples // 8, 2))
     for difference in (-0.2, -0.01, 0.0, 0.03):
         expected = statistic_by_brute_force(lost, won, examples, difference)
         assert score_statistic(lost, won, examples, difference) == pytest.approx(expected, rel=1e-4)

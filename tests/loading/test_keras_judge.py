@@ -77,7 +77,7 @@ def test_a_symbol_of_tensorflow_that_does_more_than_compute(
         load_keras(str(path), allow_lambda=False)
     assert caught.value.found == f"the layer 'call' (TFOpLambda), which calls 'tf.{symbol}'"
     assert "'model.allow_lambda'" in caught.value.remedy
-    assert [each.name for each in canary.iterdir()] == ["kept"]
+    assert [other.name for other in canary.iterdir()] == ["kept"]
 
 
 def test_without_the_judge_such_a_symbol_runs(keras2: Any, tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_functions_of_tensors_are_known() -> None:
         "__operators__.add __operators__.getitem linalg.matmul clip_by_value nn.softmax "
         "compat.v1.image.resize_nearest_neighbor split where one_hot"
     )
-    assert all(is_tensor_function(each) for each in fine.split())
+    assert all(is_tensor_function(part) for part in fine.split())
 
 
 KERAS3 = {

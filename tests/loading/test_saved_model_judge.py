@@ -116,7 +116,7 @@ def test_operators_that_do_more_than_compute(tf: Any, tmp_path: Path) -> None:
             run_and_convert("saved_model", str(folder), None, SAMPLES)
         assert name.split()[0] in caught.value.found, name
         assert "'model.allow_unsafe'" in caught.value.remedy
-        assert [each.name for each in canary.iterdir()] == ["kept"], name
+        assert [path.name for path in canary.iterdir()] == ["kept"], name
 
 
 def test_they_run_where_they_are_allowed(tf: Any, tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_a_vocabulary_from_elsewhere_is_not(tf: Any, tmp_path: Path) -> None:
         if node.HasField("asset"):
             node.constant.operation = "Const"
     found = refused_operators(message, str(folder))
-    assert [each.split()[0] for each in found] == ["InitializeTableFromTextFileV2"]
+    assert [name.split()[0] for name in found] == ["InitializeTableFromTextFileV2"]
 
 
 def test_saving_under_another_name_is_no_saving(tf: Any, tmp_path: Path) -> None:
@@ -224,9 +224,11 @@ def test_models_of_honest_people(plain: Trained, two_inputs: Path, tf: Any, tmp_
 
 @pytest.mark.skipif(not CASES, reason="QUANTLINE_TEST_MODELS names no folder of models")
 def test_models_of_other_people(tf: Any, keras: Any) -> None:
-    folders = [each.parent for each in Path(CASES).rglob("saved_model.pb")]
-    assert {str(each): refused(each) for each in folders} == {str(each): [] for each in folders}
-    files = [each for suffix in ("keras", "h5") for each in Path(CASES).rglob(f"*.{suffix}")]
+    folders = [path.parent for path in Path(CASES).rglob("saved_model.pb")]
+    assert {str(folder): refused(folder) for folder in folders} == {
+        str(folder): [] for folder in folders
+    }
+    files = [path for suffix in ("keras", "h5") for path in Path(CASES).rglob(f"*.{suffix}")]
     assert folders or files
     for file in files:
         load_keras(str(file), allow_lambda=False)
@@ -238,7 +240,7 @@ def test_the_mechanism_on_known_operators(tf: Any) -> None:
         "StatefulPartitionedCall HashTableV2 LookupTableFindV2 RandomUniform TensorListReserve "
         "CudnnRNNBackpropV3 DecodeJpeg Print StridedSlice ResizeBilinear NoOp"
     )
-    assert all(is_harmless(each) for each in harmless.split())
+    assert all(is_harmless(part) for part in harmless.split())
     harmful = (
         "ReadFile WriteFile MatchingFiles PyFunc EagerPyFunc PyFuncStateless TFRecordDatasetV2 "
         "TextLineDataset FixedLengthRecordDatasetV2 XlaCustomCall XlaCallModule RpcClient "
@@ -247,4 +249,4 @@ def test_the_mechanism_on_known_operators(tf: Any) -> None:
         "GenerateVocabRemapping CreateSummaryFileWriter LoadAndRemapMatrix DataServiceDatasetV4 "
         "SnapshotDatasetV2 CacheDataset RegisterDatasetV2 DumpTensor MlirPassthroughOp Abort"
     )
-    assert not any(is_harmless(each) for each in harmful.split())
+    assert not any(is_harmless(part) for part in harmful.split())

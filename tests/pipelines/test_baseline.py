@@ -38,5 +38,5 @@ def test_the_transform_is_the_first_suspect(
         _, metrics = predict_float(model, dataset, manifest)
     check_result("metrics", metrics, tmp_path / "float_metrics.json")
     found = metrics.get("findings", [])
-    assert [each["name"] for each in found] == ([] if scale == 1 else ["chance_level"])
+    assert [entry["name"] for entry in found] == ([] if scale == 1 else ["chance_level"])
     assert ("Compare 'dataset.transform'" in caplog.text) is bool(found)

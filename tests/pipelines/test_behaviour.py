@@ -29,7 +29,7 @@ def test_the_golden_vectors_are_those_of_the_model(finished: Any) -> None:
         np.testing.assert_array_equal(stored[name], value)
     assert check((models / "int8.tflite").read_bytes(), golden) == ()
     told = finished.json("08_reporting/golden.json")
-    assert told["vectors"] == [each.source for each in golden.vectors]
+    assert told["vectors"] == [vector.source for vector in golden.vectors]
     assert told["tolerance"] == 0
 
 

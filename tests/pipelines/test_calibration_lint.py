@@ -48,7 +48,7 @@ def lint(
 
 def names(project: Any) -> list[str]:
     report = project.json("08_reporting/calibration.json")
-    return [each["name"] for each in report["findings"]]
+    return [entry["name"] for entry in report["findings"]]
 
 
 def test_a_sound_set_passes_and_its_report_is_kept(prepared: Any, kedro_run: Any) -> None:
@@ -60,7 +60,7 @@ def test_a_sound_set_passes_and_its_report_is_kept(prepared: Any, kedro_run: Any
     assert report["evaluation_distribution"]["examples"] == 120
     convergence = report["convergence"]
     assert convergence["evidence"] == "measured"
-    assert [each["examples"] for each in convergence["curve"]] == [5, 10, 20]
+    assert [item["examples"] for item in convergence["curve"]] == [5, 10, 20]
     assert prepared.json("08_reporting/calibration_lint.json")["findings"] == []
 
 
@@ -103,7 +103,7 @@ def test_one_can_go_on_all_the_same(
     report = prepared.json("08_reporting/calibration.json")
     assert report["findings"][0]["severity"] == "error"
     assert names(prepared) == ["distribution_shift"]
-    assert any("distribution_shift" in each.message for each in caplog.records)
+    assert any("distribution_shift" in record.message for record in caplog.records)
 
 
 def test_nan_stops_a_run_whatever_was_asked_for(prepared: Any, kedro_run: Any) -> None:

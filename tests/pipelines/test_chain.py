@@ -102,7 +102,7 @@ def test_two_runs_in_one_process_give_the_same_model_and_two_records(project: An
         ("--tags", "report"),
         ("--pipelines", "validation,report"),
     ],
-    ids=lambda each: each[0],
+    ids=lambda item: item[0],
 )
 def test_a_part_of_the_chain_is_not_recorded(finished: Any, arguments: tuple[str, ...]) -> None:
     before = [run.info.run_id for run in finished.runs()]
@@ -158,9 +158,9 @@ def test_a_model_that_is_not_integer_only_stops_the_run(project: Any) -> None:
     assert "SIN has no int8 form in TensorFlow" in err
     assert "Traceback" not in err
     report = project.json("08_reporting/validation.json")
-    sines = [each for each in report["findings"] if each["type"] == "SIN"]
+    sines = [operator for operator in report["findings"] if operator["type"] == "SIN"]
     graph = read((project.folder / "data/06_models/int8.tflite").read_bytes())
-    assert [each["operator"] for each in sines] == [
+    assert [sine["operator"] for sine in sines] == [
         operator.index for operator in graph.main.operators if operator.type == "SIN"
     ]
     assert "08_reporting/integer_only.json" not in project.written()
@@ -172,7 +172,7 @@ def test_a_model_that_is_not_integer_only_stops_the_run(project: Any) -> None:
     assert "SIN: SIN has no int8 form" in err
     assert "SIN stays float" in err
     foretold = project.json("08_reporting/preflight.json")["findings"]
-    assert [each["type"] for each in foretold] == ["SIN"]
+    assert [operator["type"] for operator in foretold] == ["SIN"]
     assert project.json("08_reporting/integer_only.json")["integer_only"] is False
     status, out, err = project.run(
         "--pipelines",
@@ -200,7 +200,7 @@ def test_a_target_that_is_not_kept_stops_the_run(finished: Any, tmp_path: Path) 
     report = project.json("08_reporting/validation.json")
     assert report["target"] == {"name": "mcu", "holds": False}
     assert {"target.operator", "target.per_axis_dense"} == {
-        each["rule"] for each in report["findings"]
+        row["rule"] for row in report["findings"]
     }
     assert "08_reporting/integer_only.json" not in project.written()
 
@@ -219,7 +219,7 @@ def test_the_target_and_the_findings_are_recorded(finished: Any) -> None:
 def test_the_chain_has_the_stages_of_the_design() -> None:
     pipelines = register_pipelines()
     assert {tag for node in pipelines["__default__"].nodes for tag in node.tags} == set(CHAIN)
-    assert all(len(node.tags) == 1 for each in pipelines.values() for node in each.nodes)
+    assert all(len(node.tags) == 1 for pipeline in pipelines.values() for node in pipeline.nodes)
 
 
 def test_a_quantized_model_is_not_taken_for_a_float_one(

@@ -176,7 +176,7 @@ def test_a_subfolder_is_as_good_as_the_project_folder(project: Any) -> None:
         "sampled 40 examples to calibrate with and 120 to evaluate on, from npz",
     ]
     assert project.written() == {"03_primary/manifest.json", "05_model_input/calibration.npz"}
-    assert sorted(each.name for each in there.iterdir()) == [
+    assert sorted(path.name for path in there.iterdir()) == [
         "model.keras", "model.tflite", "test.npz", "train.npz"
     ]  # fmt: skip
 

@@ -46,7 +46,7 @@ def chain(finished: Any) -> Iterator[Chain]:
 
 
 def test_every_entry_but_plain_bytes_names_a_schema() -> None:
-    plain = {f"quantline.datasets.{each.__name__}" for each in (BytesDataset, FolderDataset)}
+    plain = {f"quantline.datasets.{item.__name__}" for item in (BytesDataset, FolderDataset)}
     without = [name for name, entry in CATALOG.items()
                if entry["type"] not in plain and "schema" not in entry]  # fmt: skip
     assert without == []

@@ -34,7 +34,7 @@ def test_a_verdict_is_not_taken_for_another_model(released: Any, give: Any) -> N
     assert "do not belong together" in paragraph
     assert "were not made from 'data/06_models/int8.tflite' as it is now" in paragraph
     assert released.json("08_reporting/release.json") == before
-    assert [each.info.status for each in released.runs()] == ["FAILED", "FINISHED"]
+    assert [run.info.status for run in released.runs()] == ["FAILED", "FINISHED"]
 
     # The command that the error names makes them again, under the same parameters.
     (nodes,) = re.findall(r"--from-nodes (\S+)'", paragraph)

@@ -55,7 +55,7 @@ def test_the_same_command_completes_what_was_interrupted(finished: Any, project:
     assert "was gone" in tags["quantline.abandoned"]
     assert tags["quantline.failed_stage"] == "conversion"
     for name in ("float.tflite", "ranges.json", "int8.tflite", "recipe.json"):
-        there, here = (each.folder / "data/06_models" / name for each in (finished, project))
+        there, here = (item.folder / "data/06_models" / name for item in (finished, project))
         assert there.read_bytes() == here.read_bytes(), name
 
 
@@ -68,7 +68,7 @@ def test_a_half_written_file_of_a_killed_run_is_no_result(project: Any, kedro_ru
     assert status == 2
     assert "manifest.json' cannot be read. Found: no such file." in paragraph
     assert kedro_run("--pipelines", "sampling")[0] == 0
-    assert [each.name for each in folder.iterdir()] == ["manifest.json"]
+    assert [path.name for path in folder.iterdir()] == ["manifest.json"]
     assert (folder / "manifest.json").read_bytes() == whole
 
 

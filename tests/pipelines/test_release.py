@@ -56,7 +56,7 @@ def test_a_refused_candidate_is_recorded_and_not_registered(released: Any, give:
     assert newest.info.status == "FINISHED"
     assert newest.data.tags["quantline.verdict"] == "refused"
     assert tell("champion")["champion"]["version"] == 1
-    rules = {each["rule"]: each for each in released.json("08_reporting/gate.json")["rules"]}
+    rules = {row["rule"]: row for row in released.json("08_reporting/gate.json")["rules"]}
     assert rules["absolute.int8_metrics.top1"]["passed"] is False
 
 
@@ -72,7 +72,7 @@ def test_another_model_is_judged_against_the_champion_and_waits_for_approval(
     gate = released.json("08_reporting/gate.json")
     assert gate["champion"] == "version 1"
     assert {"against_champion.top1_margin_points", "against_champion.size_growth"} <= {
-        each["rule"] for each in gate["rules"] if each["passed"]
+        row["rule"] for row in gate["rules"] if row["passed"]
     }
     assert gate["range_drift"]["tensors"], "both were quantized with recorded ranges"
     told = tell("champion")
@@ -93,7 +93,7 @@ def test_the_model_that_is_out_already_is_not_registered_again(released: Any, gi
     outcome = released.json("08_reporting/release.json")
     assert (outcome["outcome"], outcome["version"]) == ("unchanged", 1)
     assert len(released.runs()) == 2
-    files = {each.name for each in (released.folder / "data/06_models/champion").iterdir()}
+    files = {path.name for path in (released.folder / "data/06_models/champion").iterdir()}
     assert {"champion.json", "int8.tflite", "ranges.json"} <= files
 
 
@@ -110,7 +110,7 @@ def test_on_other_examples_the_champion_is_evaluated_anew(released: Any, give: A
     manifest = released.json("03_primary/manifest.json")
     anew = pq.read_table(released.folder / "data/07_model_output/champion_predictions.parquet")
     assert sorted(anew["id"].to_pylist()) == sorted(
-        each["id"] for each in manifest["evaluation"]["examples"]
+        example["id"] for example in manifest["evaluation"]["examples"]
     )
     own = pq.read_table(released.folder / "data/07_model_output/int8_predictions.parquet")
     assert anew.equals(own), "champion and candidate are the same model"

@@ -128,16 +128,19 @@ def architecture(name: str) -> Architecture:
 
 def _sample(model: Any, rng: np.random.Generator) -> dict[str, np.ndarray]:
     return {
-        each.name: rng.integers(0, 50, each.shape).astype(np.int32)
-        if "int" in str(each.dtype)
-        else rng.uniform(-1, 1, each.shape).astype(np.float32)
-        for each in model.inputs
+        model_input.name: rng.integers(0, 50, model_input.shape).astype(np.int32)
+        if "int" in str(model_input.dtype)
+        else rng.uniform(-1, 1, model_input.shape).astype(np.float32)
+        for model_input in model.inputs
     }
 
 
 def _export(model: Any, folder: Path) -> None:
     tf = tensorflow()
-    specs = {each.name: tf.TensorSpec(each.shape, each.dtype, each.name) for each in model.inputs}
+    specs = {
+        model_input.name: tf.TensorSpec(model_input.shape, model_input.dtype, model_input.name)
+        for model_input in model.inputs
+    }
 
     def serve(**inputs: Any) -> dict[str, Any]:
         values = [inputs[name] for name in specs]

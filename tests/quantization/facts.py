@@ -16,7 +16,7 @@ def facts(model: bytes) -> list[Any]:
     """
     found: list[Any] = []
     for subgraph in read(model).subgraphs:
-        writers = {index: each for each in subgraph.operators for index in each.outputs}
+        writers = {index: operator for operator in subgraph.operators for index in operator.outputs}
 
         def tell(index: int, subgraph: Any = subgraph, writers: Any = writers) -> Any:
             if index < 0:
@@ -39,6 +39,6 @@ def facts(model: bytes) -> list[Any]:
             options = {name: np.asarray(value).tolist() for name, value in operator.options.items()}
             ports = [*map(tell, operator.inputs), *map(tell, operator.outputs)]
             found.append((operator.type, operator.version, options, ports))
-        found.append(sorted(each.type for each in subgraph.operators))
+        found.append(sorted(operator.type for operator in subgraph.operators))
         found.append([tell(index) for index in (*subgraph.inputs, *subgraph.outputs)])
     return found

@@ -85,7 +85,7 @@ LAYERS = {
 
 def build(layer: Layer) -> tuple[bytes, list[Values]]:
     model = convert(layer, (1, *layer.samples.shape[1:]))
-    return model, [(each[np.newaxis],) for each in layer.samples]
+    return model, [(sample[np.newaxis],) for sample in layer.samples]
 
 
 def make(
@@ -101,7 +101,7 @@ def make(
 
 def outputs(model: bytes, samples: np.ndarray) -> np.ndarray:
     runtime = Runtime(model)
-    return np.concatenate([runtime.predict(each) for each in samples]).astype(np.float64)
+    return np.concatenate([runtime.predict(sample) for sample in samples]).astype(np.float64)
 
 
 def mean_error(model: bytes, quantized: bytes, samples: np.ndarray) -> float:
@@ -117,7 +117,7 @@ def test_the_mean_output_comes_back(name: str) -> None:
     quantized = make(model, layer.samples)
     corrected, count = correct_biases(model, quantized, mean_inputs(model, values))
     assert count == 1
-    before, after = (mean_error(model, each, layer.samples) for each in (quantized, corrected))
+    before, after = (mean_error(model, item, layer.samples) for item in (quantized, corrected))
     assert after < 0.5 * before
     # What is left is the rounding of activations, which a mean over many values makes small.
     assert after < 0.1 * Runtime(quantized).outputs[0].scale
@@ -141,9 +141,9 @@ def test_under_every_integer_scheme_and_interface(
     quantized = make(model, layer.samples, scheme, io_type, backend)
     corrected, count = correct_biases(model, quantized, mean_inputs(model, values))
     assert count == 1
-    before, after = (mean_error(model, each, layer.samples) for each in (quantized, corrected))
+    before, after = (mean_error(model, item, layer.samples) for item in (quantized, corrected))
     assert after < (0.05 if scheme == "int16x8" else 0.6) * before
-    dtypes = [[each.dtype for each in read(x).main.tensors] for x in (quantized, corrected)]
+    dtypes = [[tensor.dtype for tensor in read(x).main.tensors] for x in (quantized, corrected)]
     assert dtypes[0] == dtypes[1]
     assert ("int64" if scheme == "int16x8" else "int32") in dtypes[1]
 
@@ -153,9 +153,9 @@ def test_the_formula_is_tensorflows_layer_of_the_mean_input(name: str) -> None:
     layer = LAYERS[name]
     model, values = build(layer)
     (operator,) = (
-        each
-        for each in read(model).main.operators
-        if each.type in {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
+        other
+        for other in read(model).main.operators
+        if other.type in {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
     )
     (mean,) = mean_inputs(model, values).values()
     expected_mean = layer.samples.astype(np.float64).mean(axis=0, keepdims=True)
@@ -195,17 +195,17 @@ def test_layers_that_share_a_bias_are_corrected_apart() -> None:
 
     model = convert(both, (1, *samples.shape[1:]))
     quantized = make(model, samples)
-    convs = [each for each in read(quantized).main.operators if each.type == "CONV_2D"]
-    shared = {parse(quantized).subgraphs[0].tensors[each.inputs[2]].buffer for each in convs}
+    convs = [operator for operator in read(quantized).main.operators if operator.type == "CONV_2D"]
+    shared = {parse(quantized).subgraphs[0].tensors[conv.inputs[2]].buffer for conv in convs}
     assert len(convs) == 2
     assert len(shared) == 1
-    values = [(each[np.newaxis],) for each in samples]
+    values = [(sample[np.newaxis],) for sample in samples]
     corrected, count = correct_biases(model, quantized, mean_inputs(model, values))
     assert count == 2
     error = outputs(corrected, samples) - outputs(model, samples)
     step = Runtime(corrected).outputs[0].scale
     assert np.abs(error.mean(axis=(0, 1, 2))).max() < 0.1 * step
-    one, other = (read(corrected).main.tensors[each.inputs[2]].values() for each in convs)
+    one, other = (read(corrected).main.tensors[conv.inputs[2]].values() for conv in convs)
     assert not np.array_equal(one, other)
 
 
@@ -221,7 +221,7 @@ def test_layers_without_a_bias_are_left_as_they_are() -> None:
 def test_a_model_without_layers_has_nothing_to_correct() -> None:
     samples = normal(8, 5)
     model = convert(lambda x: tensorflow().nn.relu(x) * 2.0, (1, 5))
-    assert mean_inputs(model, [(each[np.newaxis],) for each in samples]) == {}
+    assert mean_inputs(model, [(sample[np.newaxis],) for sample in samples]) == {}
     assert correct_biases(model, make(model, samples), {})[1] == 0
 
 
@@ -233,9 +233,9 @@ def test_layers_of_one_name_cannot_be_told_apart_and_are_left() -> None:
 
     model = convert(two, (1, *IMAGES.shape[1:]))
     quantized = make(model, IMAGES)
-    values = [(each[np.newaxis],) for each in IMAGES]
+    values = [(image[np.newaxis],) for image in IMAGES]
     assert correct_biases(model, quantized, mean_inputs(model, values))[1] == 2
-    alike = [_all_named(each, b"same") for each in (model, quantized)]
+    alike = [_all_named(item, b"same") for item in (model, quantized)]
     assert correct_biases(*alike, mean_inputs(alike[0], values))[1] == 0
 
 
@@ -269,7 +269,7 @@ class TestKeptOnlyWhereItHelps:
         assert (best["bias_correction"], other["bias_correction"]) == (True, False)
         assert best["noise"] < other["noise"]
         assert best["is_better"]
-        errors = [mean_error(model, each.content, layer.samples) for each in (made, plain)]
+        errors = [mean_error(model, item.content, layer.samples) for item in (made, plain)]
         assert errors[0] < 0.5 * errors[1]
 
     def test_it_does_harm(self) -> None:

@@ -190,7 +190,7 @@ def split(x: Any) -> Any:
     ],
 )
 def test_the_advice_works(function: Callable[[Any], Any]) -> None:
-    assert {each["verdict"] for each in measured(function)} == {None}
+    assert {output["verdict"] for output in measured(function)} == {None}
 
 
 @pytest.mark.parametrize("function", [logarithm, floored], ids=["logarithm", "floor"])
@@ -236,6 +236,6 @@ def sound() -> dict[str, bytes]:
 
 def test_sound_models_raise_no_alarm() -> None:
     verdicts = {
-        name: [each["verdict"] for each in of_model(each)] for name, each in sound().items()
+        name: [output["verdict"] for output in of_model(value)] for name, value in sound().items()
     }
     assert verdicts == {name: [None] for name in verdicts}

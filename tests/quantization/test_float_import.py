@@ -47,7 +47,7 @@ def test_a_keras_file(name: str, plain_import: Any, request: pytest.FixtureReque
     model = request.getfixturevalue(name)
     result = plain_import if name == "plain" else imported(model.file, model.samples)
     same_outputs(result.content, model)
-    assert [each.key for each in read(result.content).signatures] == ["serving_default"]
+    assert [signature.key for signature in read(result.content).signatures] == ["serving_default"]
     parity = result.about["parity"]
     assert parity["examples"] == 4
     assert parity["max_difference"] < 1e-4
@@ -60,7 +60,7 @@ def test_a_saved_model_of_any_batch(plain: Any) -> None:
 
 def test_the_signature_is_chosen_and_kept(plain: Any) -> None:
     result = imported(plain.saved_model_any_batch, plain.samples, signature="serve")
-    assert [each.key for each in read(result.content).signatures] == ["serve"]
+    assert [signature.key for signature in read(result.content).signatures] == ["serve"]
     with pytest.raises(ModelUnsupported, match="has no signature 'sreve'") as caught:
         imported(plain.saved_model_any_batch, plain.samples, signature="sreve")
     assert "Did you mean 'serve'" in str(caught.value)

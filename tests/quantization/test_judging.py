@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SAMPLES = 3 * normal(12, 8)
-VALUES = [(each[np.newaxis],) for each in SAMPLES]
+VALUES = [(sample[np.newaxis],) for sample in SAMPLES]
 WEIGHTS = normal(8, 5)
 
 
@@ -49,7 +49,7 @@ def test_a_softmax_is_judged_by_its_divergence() -> None:
     want = scipy.special.softmax(SAMPLES.astype(float) @ WEIGHTS, -1)
     bare = convert(lambda x: tf.matmul(x, WEIGHTS), (1, 8))
     runtime = Runtime(make(bare))
-    have = np.concatenate([runtime.predict(each) for each in SAMPLES])
+    have = np.concatenate([runtime.predict(sample) for sample in SAMPLES])
     expected = scipy.special.rel_entr(want, scipy.special.softmax(have.astype(float), -1)).sum(-1)
     assert losses.outputs[0]["classes"] == pytest.approx(expected, rel=1e-3, abs=1e-8)
     assert np.array_equal(losses.agreement[0], want.argmax(-1) == have.argmax(-1))
@@ -74,7 +74,7 @@ def test_what_may_be_logits_is_judged_in_both_ways() -> None:
 def test_the_kind_of_an_output(head: Any, kinds: tuple[str, ...]) -> None:
     found, losses, _ = judged(head)
     assert found == kinds
-    assert all(np.all(each >= 0) and len(each) == len(SAMPLES) for each in losses.values())
+    assert all(np.all(loss >= 0) and len(loss) == len(SAMPLES) for loss in losses.values())
 
 
 def test_channels_weigh_alike_whatever_their_size() -> None:
@@ -82,14 +82,14 @@ def test_channels_weigh_alike_whatever_their_size() -> None:
     scale = np.float32([300, 300, 0.1, 0])
     model = convert(lambda x: tensorflow().reshape(x, (1, 3, 4)) * scale, (1, 12))
     samples = normal(9, 12)
-    values = [(each[np.newaxis],) for each in samples]
+    values = [(sample[np.newaxis],) for sample in samples]
     made = make(model, samples)
     judge = Judge(model, made, values)
     assert judge.kinds == (("values",),)
     (losses,) = judge.losses(made).outputs
     want = samples.reshape(9, 3, 4) * scale
     runtime = Runtime(made)
-    have = np.stack([runtime.predict(each)[0] for each in samples])
+    have = np.stack([runtime.predict(sample)[0] for sample in samples])
     noise = np.mean((have - want) ** 2, axis=1)
     variance = want.var(axis=(0, 1))
     with np.errstate(invalid="ignore"):

@@ -36,16 +36,16 @@ def floats(graph: Graph) -> list[tuple[str, str]]:
     """The operators that compute in float: their type, and the name of what they write."""
     tensors = graph.main.tensors
     return [
-        (each.type, tensors[each.outputs[0]].name)
-        for each in graph.main.operators
-        if each.type not in {"QUANTIZE", "DEQUANTIZE"}
-        and "float32" in {tensors[index].dtype for index in (*each.inputs, *each.outputs)}
+        (operator.type, tensors[operator.outputs[0]].name)
+        for operator in graph.main.operators
+        if operator.type not in {"QUANTIZE", "DEQUANTIZE"}
+        and "float32" in {tensors[index].dtype for index in (*operator.inputs, *operator.outputs)}
     ]
 
 
 def made(name: str, kept: Kept) -> Graph:
     model = architecture(name)
-    bounds = {each.index: (each.min, each.max) for each in model.stock_ranges().tensors}
+    bounds = {tensor.index: (tensor.min, tensor.max) for tensor in model.stock_ranges().tensors}
     content = with_tensorflow(
         model.float_tflite, bounds, "int8_float_fallback", "int8", "int8", kept
     )
@@ -55,10 +55,10 @@ def made(name: str, kept: Kept) -> Graph:
 @pytest.mark.parametrize("name", ["conv", "residual", "concatenation", "squeeze_and_excite"])
 def test_all_operators_of_a_type_stay_float_and_no_others(name: str) -> None:
     graph = read(architecture(name).float_tflite)
-    for kind in sorted({each.type for each in graph.main.operators} - MADE_INTEGER_AGAIN):
-        count = sum(each.type == kind for each in graph.main.operators)
+    for kind in sorted({operator.type for operator in graph.main.operators} - MADE_INTEGER_AGAIN):
+        count = sum(operator.type == kind for operator in graph.main.operators)
         left = floats(made(name, keep(graph, conversion(kind))))
-        assert [each for each, _ in left] == [kind] * count
+        assert [value for value, _ in left] == [kind] * count
 
 
 @pytest.mark.parametrize("name", ["conv", "residual"])
@@ -118,7 +118,7 @@ def test_what_fits_nothing_is_refused_with_close_names(entry: str, says: str) ->
 
 def test_a_tensor_of_an_operator_of_several_outputs_is_refused_with_its_type() -> None:
     graph = read(architecture("unrolled_lstm").float_tflite)
-    split = next(each for each in graph.main.operators if each.type == "SPLIT")
+    split = next(operator for operator in graph.main.operators if operator.type == "SPLIT")
     with pytest.raises(ParameterError, match="Write 'SPLIT'"):
         keep(graph, conversion(graph.main.tensors[split.outputs[0]].name))
 

@@ -66,11 +66,11 @@ def save(model: Any, path: Path) -> Path:
 def rewrite(path: Path, name: str, change: Callable[[Any], Any]) -> None:
     """Change one JSON part of a .keras file."""
     with zipfile.ZipFile(path) as archive:
-        parts = {each: archive.read(each) for each in archive.namelist()}
+        parts = {item: archive.read(item) for item in archive.namelist()}
     parts[name] = json.dumps(change(json.loads(parts[name]))).encode()
     with zipfile.ZipFile(path, "w") as archive:
-        for each, content in parts.items():
-            archive.writestr(each, content)
+        for value, content in parts.items():
+            archive.writestr(value, content)
 
 
 def convert(path: Path, **settings: Any) -> Any:
@@ -101,7 +101,7 @@ def test_an_h5_file_of_keras_3(suffix: str, plain: Trained, tmp_path: Path) -> N
     path = save(plain.keras, tmp_path / f"m{suffix}")
     converted = run_and_convert("keras", str(path), None, plain.samples)
     assert converted.loader == "keras"
-    outputs = np.concatenate([each["output_0"] for each in converted.outputs])
+    outputs = np.concatenate([output["output_0"] for output in converted.outputs])
     np.testing.assert_allclose(outputs, plain(), rtol=1e-4, atol=1e-5)
 
 

@@ -40,8 +40,10 @@ def test_the_layer_that_a_name_tells(name: str, layer: str | None) -> None:
 
 def test_a_converted_model_names_its_own_layers(depthwise: Any, residual: Any) -> None:
     for trained in (depthwise, residual):
-        told = {layer_of(each.name) for each in read(trained.float_tflite).main.tensors} - {None}
+        told = {layer_of(tensor.name) for tensor in read(trained.float_tflite).main.tensors} - {
+            None
+        }
         layers = [layer.name for layer in trained.keras.layers]
         assert told
-        for each in told:
-            assert each in layers or each.rpartition("_")[0] in layers, each
+        for name in told:
+            assert name in layers or name.rpartition("_")[0] in layers, name

@@ -23,7 +23,7 @@ ARCHITECTURES = ("conv", "depthwise", "residual", "concatenation", "squeeze_and_
 
 def made(name: str, scheme: str, io_type: str) -> bytes:
     model = architecture(name)
-    bounds = {each.index: (each.min, each.max) for each in model.stock_ranges().tensors}
+    bounds = {tensor.index: (tensor.min, tensor.max) for tensor in model.stock_ranges().tensors}
     return litert_backend.quantize(model.float_tflite, bounds, scheme, io_type, io_type)
 
 
@@ -40,9 +40,9 @@ def test_it_makes_integers_of_the_given_ranges(name: str, scheme: str) -> None:
     assert port.quantization is not None
     assert port.quantization.scales == pytest.approx([scale], rel=1e-5)
     weights = [
-        len(main.tensors[each.inputs[1]].quantization.scales)
-        for each in main.operators
-        if each.type in {"CONV_2D", "DEPTHWISE_CONV_2D"}
+        len(main.tensors[operator.inputs[1]].quantization.scales)
+        for operator in main.operators
+        if operator.type in {"CONV_2D", "DEPTHWISE_CONV_2D"}
     ]
     assert (set(weights) == {1}) == (scheme == "int8_per_tensor")
 
@@ -54,8 +54,8 @@ def test_what_it_makes_computes_what_the_float_model_does(name: str, scheme: str
     content = made(name, scheme, "int16" if scheme == "int16x8" else "int8")
     feed = Feed(read(model.float_tflite), Runtime(model.float_tflite, 1).inputs)
     values = list(feed.prepare(model.samples))
-    pairs = [run(each, telling_outputs(read(each)), values)
-             for each in (model.float_tflite, content)]  # fmt: skip
+    pairs = [run(other, telling_outputs(read(other)), values)
+             for other in (model.float_tflite, content)]  # fmt: skip
     shares = [np.mean((have - want) ** 2) / np.mean(want**2)
               for want, have in zip(*pairs, strict=True)]  # fmt: skip
     assert np.mean(shares) < 0.05**2
@@ -91,7 +91,7 @@ def test_weights_alone_need_no_ranges(scheme: Any) -> None:
     )
     content = quantize(architecture("conv").float_tflite, None, conversion).content
     kept = {"float16": "float16", "dynamic_range": "int8"}[scheme]
-    assert kept in {each.dtype for each in read(content).main.tensors}
+    assert kept in {tensor.dtype for tensor in read(content).main.tensors}
 
 
 def test_what_it_would_leave_in_float_is_said_before_the_run() -> None:

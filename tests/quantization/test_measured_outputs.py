@@ -56,11 +56,11 @@ def outputs(model: bytes, samples: Sequence[np.ndarray]) -> list[np.ndarray]:
         interpreter.set_tensor(taken["index"], given)
         interpreter.invoke()
         rows.append([])
-        for each in interpreter.get_output_details():
-            scale, zero_point = each["quantization"]
-            value = interpreter.get_tensor(each["index"]).astype(np.float64)
+        for detail in interpreter.get_output_details():
+            scale, zero_point = detail["quantization"]
+            value = interpreter.get_tensor(detail["index"]).astype(np.float64)
             rows[-1].append((value - zero_point) * (scale or 1))
-    return [np.concatenate(each) for each in zip(*rows, strict=True)]
+    return [np.concatenate(group) for group in zip(*rows, strict=True)]
 
 
 def test_the_figures_are_numpys(pair: tuple[bytes, bytes]) -> None:
@@ -105,9 +105,9 @@ def test_logits_are_compared_too(pair: tuple[bytes, bytes]) -> None:
 
 
 def test_a_model_and_itself_are_exact(pair: tuple[bytes, bytes]) -> None:
-    for each in measure_outputs(pair[0], pair[0], list(SAMPLES[:4]))["outputs"]:
-        assert (each["largest_error"], each["sqnr_db"], each["verdict"]) == (0, None, None)
-        assert each["rms_error_steps"] is None
+    for output in measure_outputs(pair[0], pair[0], list(SAMPLES[:4]))["outputs"]:
+        assert (output["largest_error"], output["sqnr_db"], output["verdict"]) == (0, None, None)
+        assert output["rms_error_steps"] is None
 
 
 def test_the_same_samples_give_the_same_figures(pair: tuple[bytes, bytes]) -> None:

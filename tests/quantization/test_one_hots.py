@@ -26,8 +26,8 @@ def test_ids_out_of_range_have_no_row(tmp_path: Path, tf: Any) -> None:
     tf.saved_model.save(tf.Module(), str(tmp_path), signatures=signature)
     ids = np.asarray([[-2, -1, 0, 1], [2, 3, 4, 1000]], np.int32)
     content = run_and_convert("saved_model", str(tmp_path), None, ids).content
-    assert "GATHER" in {each.type for each in read(content).main.operators}
-    rows = np.concatenate([each["rows"] for each in run_imported(content, {"ids": ids})])
+    assert "GATHER" in {operator.type for operator in read(content).main.operators}
+    rows = np.concatenate([item["rows"] for item in run_imported(content, {"ids": ids})])
     np.testing.assert_array_equal(rows, tf.one_hot(ids, 3, 2.0, -1.0))
 
 
@@ -39,10 +39,10 @@ def test_category_encoding_in_integers(tmp_path: Path, keras: Any, mode: str) ->
     model.save(tmp_path / "m.keras")
     content = run_and_convert("keras", str(tmp_path / "m.keras"), None, IDS).content
     expected = np.asarray(model(IDS))
-    values = np.concatenate([each["output_0"] for each in run_imported(content, {"ids": IDS})])
+    values = np.concatenate([arrays["output_0"] for arrays in run_imported(content, {"ids": IDS})])
     np.testing.assert_allclose(values, expected, atol=1e-5)
     made = quantize(content, record(content, list(IDS)), recipe.Conversion()).content
-    assert "float32" not in {each.dtype for each in read(made).main.tensors}
+    assert "float32" not in {tensor.dtype for tensor in read(made).main.tensors}
     runtime = Runtime(made)
     port = runtime.outputs[0]
     for sample, wanted in zip(IDS, expected, strict=True):

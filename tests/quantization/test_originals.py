@@ -77,14 +77,14 @@ def test_sizes_that_are_not_known_are_those_of_the_samples(
     samples = np.ones((2, *(size or 4 for size in (shape or (None, 5))[1:])), np.float32)
     converted = run_and_convert("saved_model", folder, None, samples)
     assert read(converted.content).main.tensors[0].shape == (1, *samples.shape[1:])
-    assert [each["y"].shape for each in converted.outputs] == [(1, *samples.shape[1:])] * 2
+    assert [output["y"].shape for output in converted.outputs] == [(1, *samples.shape[1:])] * 2
 
 
 def test_another_batch_and_other_dimensions_than_the_samples(tmp_path: Path, tf: Any) -> None:
     folder = _doubling(tmp_path / "a", tf, (2, 4))
     converted = run_and_convert("saved_model", folder, None, SAMPLES)
     assert read(converted.content).main.tensors[0].shape == (1, 4)
-    assert {each["y"].shape for each in converted.outputs} == {(1, 4)}
+    assert {output["y"].shape for output in converted.outputs} == {(1, 4)}
     assert "exported with [2, 4]" in converted.rebuilt[0]
     pairs = SAMPLES[:2][np.newaxis]
     whole = run_and_convert("saved_model", folder, None, pairs)
@@ -118,7 +118,7 @@ def test_samples_of_another_shape_are_refused_before_the_model_runs(plain: Train
 
 def test_the_outputs_are_those_of_keras_on_every_sample(depthwise: Trained) -> None:
     converted = run_and_convert("keras", str(depthwise.file), None, depthwise.samples)
-    outputs = np.concatenate([each["output_0"] for each in converted.outputs])
+    outputs = np.concatenate([output["output_0"] for output in converted.outputs])
     np.testing.assert_allclose(outputs, depthwise(), rtol=1e-4, atol=1e-5)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SAMPLES = normal(6, 8)
-VALUES = [(each[np.newaxis],) for each in SAMPLES]
+VALUES = [(sample[np.newaxis],) for sample in SAMPLES]
 
 
 def logits(x: Any) -> Any:
@@ -41,7 +41,7 @@ def test_it_is_measured_behind_what_squashes(kind: str | None, io_type: str) -> 
     made = model if io_type == "float" else make(model, SAMPLES, io_type)
     main = read(made).main
     (telling,) = telling_outputs(read(made))
-    (dense,) = (each for each in main.operators if each.type == "FULLY_CONNECTED")
+    (dense,) = (operator for operator in main.operators if operator.type == "FULLY_CONNECTED")
     assert telling == dense.outputs[0]
     (got,) = run(made, [telling], VALUES)
     expected = np.stack([np.asarray(logits(value[0])) for value in VALUES])
@@ -61,7 +61,7 @@ def test_several_outputs_keep_their_places(tmp_path: Path) -> None:
 
     model = convert_named(tmp_path / "m", function, {"x": (1, 8)})
     made = make(model, SAMPLES, "uint8")
-    pairs = [run(each, telling_outputs(read(each)), VALUES) for each in (model, made)]
+    pairs = [run(other, telling_outputs(read(other)), VALUES) for other in (model, made)]
     names = {index: name for name, index in read(model).signatures[0].outputs.items()}
     order = [names[index] for index in read(model).main.outputs]
     assert sorted(order) == ["features", "probabilities", "scores"]
@@ -75,4 +75,4 @@ def test_real_values_come_back_as_the_runtime_gives_them() -> None:
     made = make(model, SAMPLES, "int8")
     (got,) = run(made, read(made).main.outputs, VALUES)
     runtime = Runtime(made)
-    assert np.array_equal(got, np.stack([runtime.predict(each) for each in SAMPLES]))
+    assert np.array_equal(got, np.stack([runtime.predict(sample) for sample in SAMPLES]))

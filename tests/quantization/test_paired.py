@@ -14,7 +14,7 @@ RNG = np.random.default_rng(3)
 
 def losses(*outputs: np.ndarray, agreement: np.ndarray | None = None) -> Losses:
     return Losses(
-        tuple({"values": each} for each in outputs), () if agreement is None else (agreement,)
+        tuple({"values": output} for output in outputs), () if agreement is None else (agreement,)
     )
 
 
@@ -88,5 +88,5 @@ def test_of_many_ways_that_are_all_alike_one_in_twenty_searches_takes_any() -> N
         common = RNG.chisquare(1, 25)
         ways = [losses(common * RNG.uniform(0.5, 1.5, 25)) for _ in range(14)]
         needed = standard_errors_needed(25, 13)
-        taken += any(compare(ways[0], each).is_better(needed) for each in ways[1:])
+        taken += any(compare(ways[0], way).is_better(needed) for way in ways[1:])
     assert taken <= 0.05 * 300

@@ -80,7 +80,7 @@ def samples_of(name: str) -> np.ndarray:
 def pins(model: bytes, samples: Any, kind: str) -> dict[str, recipe.Pin]:
     """Return pins wider than what was recorded, off any number that would be chosen."""
     output = read(model).main.outputs[0]
-    (seen,) = (each for each in record(model, samples).tensors if each.index == output)
+    (seen,) = (tensor for tensor in record(model, samples).tensors if tensor.index == output)
     if kind == "int16":
         largest = max(-seen.min, seen.max)
         return {
@@ -98,7 +98,7 @@ def pins(model: bytes, samples: Any, kind: str) -> dict[str, recipe.Pin]:
 def far(model: bytes, quantized: bytes, samples: Any) -> float:
     """The largest difference, as a share of the largest output."""
     one, other = Runtime(model), Runtime(quantized)
-    want, have = (np.stack([each.predict(x) for x in samples]) for each in (one, other))
+    want, have = (np.stack([item.predict(x) for x in samples]) for item in (one, other))
     return float(np.abs(have - want).max() / np.abs(want).max())
 
 
@@ -117,7 +117,7 @@ def test_they_come_out_as_they_were_pinned(
         backend=backend,
         input_type=kind,
         output_type=kind,
-        pinned={each: every[each] for each in pinned},
+        pinned={index: every[index] for index in pinned},
     )
     made = quantize(model, record(model, samples), conversion)
     runtime = Runtime(made.content)
@@ -127,7 +127,7 @@ def test_they_come_out_as_they_were_pinned(
             assert port.zero_point == every[place].zero_point
             assert port.dtype == np.dtype(kind)
     assert far(model, made.content, samples) < 0.05
-    assert made.recipe["pinned"] == {each: vars(every[each]) for each in pinned}
+    assert made.recipe["pinned"] == {index: vars(every[index]) for index in pinned}
 
 
 def test_what_is_pinned_to_what_would_be_chosen_changes_nothing() -> None:
@@ -164,7 +164,7 @@ def test_two_pins_that_differ_in_the_last_bit_stay_apart() -> None:
 def test_a_range_that_does_not_fit_is_refused_with_how_far(kind: Any, lowest: int) -> None:
     model = model_of("nothing")
     ranges = record(model, SAMPLES)
-    (seen,) = (each for each in ranges.tensors if each.index == 0)
+    (seen,) = (tensor for tensor in ranges.tensors if tensor.index == 0)
     scale, zero_point = 0.5 / 255, lowest + 51
     pinned = {INPUT: recipe.Pin(scale=scale, zero_point=zero_point)}
     conversion = recipe.Conversion(pinned=pinned, input_type=kind, output_type=kind)
@@ -185,7 +185,7 @@ def test_half_a_step_beyond_is_rounding(share: float, fits: bool) -> None:
     """A value up to half a step beyond the end is stored as the end, with no more error."""
     model = model_of("nothing")
     ranges = record(model, SAMPLES)
-    (seen,) = (each for each in ranges.tensors if each.index == 0)
+    (seen,) = (tensor for tensor in ranges.tensors if tensor.index == 0)
     pinned = {INPUT: recipe.Pin(scale=seen.max / (255 + share), zero_point=-128)}
     if fits:
         quantize(model, ranges, recipe.Conversion(pinned=pinned))
@@ -198,13 +198,13 @@ def test_an_average_fits_only_where_what_is_averaged_does() -> None:
     """Both have one scale: what the output does not need would be clipped before it is averaged."""
     model = convert(lambda x: tensorflow().nn.avg_pool2d(conv(x), 4, 4, "VALID"), (1, 8, 8, 3))
     ranges = record(model, SAMPLES)
-    by_index = {each.index: each for each in ranges.tensors}
+    by_index = {tensor.index: tensor for tensor in ranges.tensors}
     main = read(model).main
-    (pool,) = (each for each in main.operators if each.type == "AVERAGE_POOL_2D")
+    (pool,) = (operator for operator in main.operators if operator.type == "AVERAGE_POOL_2D")
     given, taken = by_index[pool.inputs[0]], by_index[pool.outputs[0]]
     assert given.max > taken.max
     narrow, wide = (
-        recipe.Pin(scale=max(-each.min, each.max) / 127, zero_point=0) for each in (taken, given)
+        recipe.Pin(scale=max(-array.min, array.max) / 127, zero_point=0) for array in (taken, given)
     )
     with pytest.raises(PinDoesNotFit) as caught:
         quantize(model, ranges, recipe.Conversion(pinned={OUTPUT: narrow}))

@@ -41,7 +41,9 @@ def test_from_recorded_ranges_it_equals_the_public_converter_but_for_float_round
     """XNNPACK's float kernels and the calibrator's differ in the last bit of some activations."""
     model = request.getfixturevalue(name)
     got, expected = read(ours(model)).main, read(model.int8_tflite).main
-    assert [each.type for each in got.operators] == [each.type for each in expected.operators]
+    assert [operator.type for operator in got.operators] == [
+        operator.type for operator in expected.operators
+    ]
     for mine, theirs in zip(got.operators, expected.operators, strict=True):
         for i, j in zip(
             (*mine.inputs, *mine.outputs), (*theirs.inputs, *theirs.outputs), strict=True
@@ -105,7 +107,7 @@ def test_weights_and_activations_are_as_the_specification_has_them(
 
 def test_a_range_gives_the_scale_and_zero_point_of_the_formula(plain: Any) -> None:
     ranges = record(plain.float_tflite, plain.samples)
-    (given,) = (each for each in ranges.tensors if each.index == 0)
+    (given,) = (tensor for tensor in ranges.tensors if tensor.index == 0)
     low, high = min(given.min, 0.0), max(given.max, 0.0)
     scale = (high - low) / 255
     port = Runtime(ours(plain)).inputs[0]
@@ -203,7 +205,7 @@ def test_int16x8_in_a_fresh_process_is_that_of_a_long_one(name: str) -> None:
     """TensorFlow's older quantizer reads the model where Python once had it."""
     model = architecture(name)
     ranges = record(model.float_tflite, model.samples)
-    bounds = {each.index: (each.min, each.max) for each in ranges.tensors}
+    bounds = {tensor.index: (tensor.min, tensor.max) for tensor in ranges.tensors}
     made = quantize(model.float_tflite, ranges, recipe.Conversion(scheme="int16x8")).content
     expected = tensorflow_backend.quantize(model.float_tflite, bounds, "int16x8", "int16", "int16")
     assert facts(made) == facts(expected)

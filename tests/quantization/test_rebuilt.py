@@ -23,7 +23,7 @@ SEQUENCES = RNG.normal(size=(3, 5, 4)).astype(np.float32)
 
 def _difference(content: bytes, name: str, samples: np.ndarray, expected: np.ndarray) -> float:
     got = run_imported(content, {name: samples})
-    values = np.concatenate([next(iter(each.values())) for each in got])
+    values = np.concatenate([next(iter(item.values())) for item in got])
     return float(np.abs(values - expected).max() / np.abs(expected).max())
 
 
@@ -83,12 +83,14 @@ def test_names_that_are_not_ascii_stay_the_users(tmp_path: Path, keras: Any) -> 
     outputs = {"höhe": keras.layers.Dense(2, name="ähnlich")(x)}
     model = keras.Model(inputs, outputs)
     model.save(tmp_path / "m.keras")
-    samples = {each.name: RNG.normal(size=(3, 4)).astype(np.float32) for each in inputs}
+    samples = {
+        model_input.name: RNG.normal(size=(3, 4)).astype(np.float32) for model_input in inputs
+    }
     converted = run_and_convert("keras", str(tmp_path / "m.keras"), None, samples)
     assert not converted.rebuilt
     got = run_imported(converted.content, samples)
-    expected = np.asarray(model([samples[each.name] for each in inputs])["höhe"])
-    np.testing.assert_allclose(np.concatenate([each["höhe"] for each in got]), expected, atol=1e-5)
+    expected = np.asarray(model([samples[model_input.name] for model_input in inputs])["höhe"])
+    np.testing.assert_allclose(np.concatenate([item["höhe"] for item in got]), expected, atol=1e-5)
 
 
 def test_an_extreme_of_keras_3_converts(tmp_path: Path, keras: Any) -> None:
@@ -102,7 +104,7 @@ def test_an_extreme_of_keras_3_converts(tmp_path: Path, keras: Any) -> None:
     converted = run_and_convert("saved_model", str(tmp_path / "m"), None, samples)
     got = run_imported(converted.content, {"image": samples})
     for name, expected in model(samples).items():
-        values = np.concatenate([each[name] for each in got])
+        values = np.concatenate([item[name] for item in got])
         np.testing.assert_array_equal(values, np.asarray(expected))
 
 

@@ -63,9 +63,9 @@ def auto(model: bytes, samples: Any, **settings: Any) -> Any:
 
 def logits(model: bytes, samples: np.ndarray) -> np.ndarray:
     """Run the model up to its softmax."""
-    (softmax,) = (each for each in read(model).main.operators if each.type == "SOFTMAX")
+    (softmax,) = (operator for operator in read(model).main.operators if operator.type == "SOFTMAX")
     runtime = Runtime(with_outputs(model, [softmax.inputs[0]]))
-    return np.concatenate([runtime.predict(each) for each in samples]).astype(np.float64)
+    return np.concatenate([runtime.predict(sample) for sample in samples]).astype(np.float64)
 
 
 def divergences(want: np.ndarray, have: np.ndarray) -> np.ndarray:
@@ -90,22 +90,22 @@ def test_every_trial_is_what_it_is_made_over_again(
     found = made.recipe["search"]
     trials = found["trials"]
     assert (found["fitted_on"], found["judged_on"], found["evidence"]) == (12, 12, "measured")
-    assert {(each["method"], each["percentile"]) for each in trials} == WAYS
+    assert {(trial["method"], trial["percentile"]) for trial in trials} == WAYS
     assert len(trials) == 2 * len(WAYS)
     assert (found["baseline"]["method"], found["baseline"]["bias_correction"]) == ("minmax", False)
 
     fit, held_back = SAMPLES[::2], SAMPLES[1::2]
     fitted = record(model, fit)
-    means = mean_inputs(model, [(each[np.newaxis],) for each in fit])
+    means = mean_inputs(model, [(item[np.newaxis],) for item in fit])
     want = logits(model, held_back)
     losses, agreements = {}, {}
-    for each in trials:
-        chosen = recipe.Ranges(method=each["method"], percentile=each["percentile"] or 99.99)
+    for trial in trials:
+        chosen = recipe.Ranges(method=trial["method"], percentile=trial["percentile"] or 99.99)
         content = engine.quantize(model, choose(fitted, chosen), scheme, kind, kind)
-        if each["bias_correction"]:
+        if trial["bias_correction"]:
             content, _ = correct_biases(model, content, means)
         have = logits(content, held_back)
-        way = (each["method"], each["percentile"], each["bias_correction"])
+        way = (trial["method"], trial["percentile"], trial["bias_correction"])
         losses[way] = divergences(want, have)
         agreements[way] = want.argmax(-1) == have.argmax(-1)
     stock = losses["minmax", None, False]
@@ -113,21 +113,21 @@ def test_every_trial_is_what_it_is_made_over_again(
     # with themselves uncorrected, and with minmax corrected.
     needed = scipy.stats.t.ppf(1 - 0.05 / 25, 11)
     assert found["needed"] == pytest.approx(needed, rel=2e-3)
-    for each in trials:
-        way = (each["method"], each["percentile"], each["bias_correction"])
-        assert each["divergence"] == pytest.approx(losses[way].mean(), rel=1e-4, abs=1e-9)
-        assert each["agreement"] == pytest.approx(agreements[way].mean())
-        assert (each["noise"], each["unequal"]) == (None, None)
+    for trial in trials:
+        way = (trial["method"], trial["percentile"], trial["bias_correction"])
+        assert trial["divergence"] == pytest.approx(losses[way].mean(), rel=1e-4, abs=1e-9)
+        assert trial["agreement"] == pytest.approx(agreements[way].mean())
+        assert (trial["noise"], trial["unequal"]) == (None, None)
         improvement = (stock - losses[way]) / stock.mean()
         error = scipy.stats.sem(improvement)
-        assert each["improvement"] == pytest.approx(improvement.mean(), rel=1e-3, abs=1e-6)
-        assert each["standard_error"] == pytest.approx(error, rel=1e-3, abs=1e-6)
+        assert trial["improvement"] == pytest.approx(improvement.mean(), rel=1e-3, abs=1e-6)
+        assert trial["standard_error"] == pytest.approx(error, rel=1e-3, abs=1e-6)
         gain = (stock - losses[way]) / np.maximum(stock + losses[way], 1e-30)
-        assert each["gain"] == pytest.approx(gain.mean(), rel=1e-3, abs=1e-6)
-        assert not each["is_better"] or gain.mean() > needed * scipy.stats.sem(gain)
+        assert trial["gain"] == pytest.approx(gain.mean(), rel=1e-3, abs=1e-6)
+        assert not trial["is_better"] or gain.mean() > needed * scipy.stats.sem(gain)
     best, *others = trials
-    assert [each["improvement"] for each in others] == sorted(
-        (each["improvement"] for each in others), reverse=True
+    assert [other["improvement"] for other in others] == sorted(
+        (other["improvement"] for other in others), reverse=True
     )
     if not best["is_better"]:
         assert (best["method"], best["bias_correction"]) == ("minmax", False)
@@ -138,7 +138,7 @@ def test_every_trial_is_what_it_is_made_over_again(
     chosen = recipe.Ranges(method=way["method"], percentile=way["percentile"] or 99.99)
     content = engine.quantize(model, choose(record(model, SAMPLES), chosen), scheme, kind, kind)
     if way["bias_correction"]:
-        means = mean_inputs(model, [(each[np.newaxis],) for each in SAMPLES])
+        means = mean_inputs(model, [(sample[np.newaxis],) for sample in SAMPLES])
         content, _ = correct_biases(model, content, means)
     assert made.content == content
 
@@ -168,7 +168,7 @@ def test_outliers_that_mean_nothing_make_it_leave_minmax(
     fresh = np.random.default_rng(7).uniform(0, 6, (200, 8, 8, 3)).astype(np.float32)
     want = logits(model, fresh)
     plain = quantize(model, record(model, samples), recipe.Conversion()).content
-    lost = [divergences(want, logits(each, fresh)).mean() for each in (made.content, plain)]
+    lost = [divergences(want, logits(item, fresh)).mean() for item in (made.content, plain)]
     assert lost[0] < 0.5 * lost[1]
 
 
@@ -205,7 +205,7 @@ def test_a_range_that_cuts_what_the_classes_rest_on_is_never_taken() -> None:
     samples = rng.normal(0, 1, (96, 6)).astype(np.float32)
     samples[::5] *= 12
     found = auto(model, samples).recipe["search"]
-    cut = next(each for each in found["trials"] if each["method"] == "moving_average")
+    cut = next(trial for trial in found["trials"] if trial["method"] == "moving_average")
     assert cut["agreement"] < found["trials"][0]["agreement"]
     assert not cut["is_better"]
     assert found["trials"][0]["method"] != "moving_average"
@@ -246,8 +246,8 @@ def test_with_fewer_samples_than_can_decide_minmax_stays(
 def test_a_method_that_is_given_is_tried_alone(model: bytes) -> None:
     given = recipe.Ranges(method="percentile", percentile=99.5)
     trials = auto(model, SAMPLES, ranges=given, bias_correction=True).recipe["search"]["trials"]
-    assert {(each["method"], each["percentile"]) for each in trials} == {("percentile", 99.5)}
-    assert {each["bias_correction"] for each in trials} == {False, True}
+    assert {(trial["method"], trial["percentile"]) for trial in trials} == {("percentile", 99.5)}
+    assert {trial["bias_correction"] for trial in trials} == {False, True}
 
 
 @pytest.mark.usefixtures("_here")

@@ -93,7 +93,7 @@ def tflite(tf: Any, saved: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 def expected(model: Any) -> list[np.ndarray]:
-    return [np.asarray(each) for each in model([SAMPLES[name] for name in SAMPLES])]
+    return [np.asarray(item) for item in model([SAMPLES[name] for name in SAMPLES])]
 
 
 def run(content: bytes, samples: dict[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
@@ -102,13 +102,13 @@ def run(content: bytes, samples: dict[str, np.ndarray]) -> list[dict[str, np.nda
 
     runner = Interpreter(model_content=content).get_signature_runner()
     count = len(next(iter(samples.values())))
-    return [runner(**{name: each[[i]] for name, each in samples.items()}) for i in range(count)]
+    return [runner(**{name: value[[i]] for name, value in samples.items()}) for i in range(count)]
 
 
 def the_same(content: bytes, model: Any, names: list[str]) -> None:
     got = run(content, SAMPLES)
     for name, values in zip(names, expected(model), strict=True):
-        found = np.concatenate([each[name] for each in got])
+        found = np.concatenate([item[name] for item in got])
         np.testing.assert_allclose(found, values, rtol=1e-4, atol=1e-5)
 
 
@@ -118,7 +118,7 @@ def test_a_saved_model_keeps_its_names_and_values(saved: Path, model: Any) -> No
     the_same(result.content, model, ["zebra", "apple", "mango"])
     (signature,) = read(result.content).signatures
     assert signature.key == "scores"
-    assert {name: each["shape"] for name, each in result.about["inputs"].items()} == {
+    assert {name: value["shape"] for name, value in result.about["inputs"].items()} == {
         "right": [1, 6], "left": [1, 4], "ids": [1, 2]
     }  # fmt: skip
     assert result.about["inputs"]["ids"]["dtype"] == "int32"
@@ -133,7 +133,7 @@ def test_a_keras_model_gets_the_names_that_export_gives(model: Any, tmp_path: Pa
     names = ["output_0", "output_1", "output_2"]
     the_same(converted.content, model, names)
     for name, values in zip(names, expected(model), strict=True):
-        outputs = np.concatenate([each[name] for each in converted.outputs])
+        outputs = np.concatenate([output[name] for output in converted.outputs])
         np.testing.assert_allclose(outputs, values, rtol=1e-4, atol=1e-5)
 
 
@@ -156,7 +156,7 @@ def test_a_tflite_of_several_inputs_and_signatures(tflite: Path, model: Any) -> 
     other = import_float(
         recipe.Model(path=str(tflite), signature="double"), SAMPLES["left"], PARITY
     )
-    got = [each["doubled"][0] for each in run(other.content, {"left": SAMPLES["left"]})]
+    got = [item["doubled"][0] for item in run(other.content, {"left": SAMPLES["left"]})]
     np.testing.assert_allclose(got, 2 * SAMPLES["left"], rtol=1e-6)
     assert other.about["signatures"] == ["double"]
 
@@ -259,10 +259,10 @@ def test_each_output_is_compared(
         recipe.Model(path=str(tflite), signature="scores"), SAMPLES, PARITY
     ).content
     right = [
-        dict(zip(("zebra", "apple", "mango"), (each[[i]] for each in expected(model)), strict=True))
+        dict(zip(("zebra", "apple", "mango"), (item[[i]] for item in expected(model)), strict=True))
         for i in range(3)
     ]
-    wrong = [{**each, spoiled: each[spoiled] + 0.1} for each in right]
+    wrong = [{**item, spoiled: item[spoiled] + 0.1} for item in right]
     chosen = recipe.Model(path=str(saved), signature="scores")
     for outputs in (right, wrong):
         monkeypatch.setattr(

@@ -75,7 +75,7 @@ def made(function: Callable[[Any], Any], **settings: Any) -> tuple[Any, Any, byt
 def beyond(content: bytes, ranges: Any) -> dict[str, float]:
     """Return by how many steps the recorded extremes are beyond each tensor's scale."""
     found = {}
-    recorded = {each.name: each for each in ranges.tensors}
+    recorded = {other.name: other for other in ranges.tensors}
     for tensor in read(content).main.tensors:
         if tensor.name in recorded and tensor.quantization is not None:
             (scale,), (zero,) = tensor.quantization.scales, tensor.quantization.zero_points
@@ -87,7 +87,7 @@ def beyond(content: bytes, ranges: Any) -> dict[str, float]:
 
 
 def test_the_operators_of_one_scale_are_those_of_the_specification() -> None:
-    assert {name for name, each in SPECIFICATION.items() if each.same_scale} == SAME_SCALE
+    assert {name for name, value in SPECIFICATION.items() if value.same_scale} == SAME_SCALE
 
 
 def test_before_an_average_that_is_joined_nothing_is_clipped() -> None:
@@ -98,7 +98,7 @@ def test_before_an_average_that_is_joined_nothing_is_clipped() -> None:
     assert max(after.values()) <= 1
     assert set(after) == set(before)
     assert result.recipe["clipped"] == []
-    types = [[each.type for each in read(content).main.operators]
+    types = [[operator.type for operator in read(content).main.operators]
              for content in (stock, result.content)]  # fmt: skip
     assert types[0] == types[1]
 
@@ -112,8 +112,8 @@ def test_where_nothing_that_is_used_is_clipped_the_quantizers_model_stays(
     assert result.content == stock
     assert caplog.text == ""
     steps = beyond(stock, ranges)
-    assert {each["name"]: each["is_used"] for each in result.recipe["clipped"]} == {
-        name: False for name, each in steps.items() if each > 1.001
+    assert {entry["name"]: entry["is_used"] for entry in result.recipe["clipped"]} == {
+        name: False for name, value in steps.items() if value > 1.001
     }
     if function is picked:
         assert result.recipe["clipped"]
@@ -121,7 +121,9 @@ def test_where_nothing_that_is_used_is_clipped_the_quantizers_model_stays(
 
 def test_a_range_that_is_given_stays() -> None:
     model = convert(transition, (1, 8, 8, 3))
-    (pool,) = (each for each in read(model).main.operators if each.type == "AVERAGE_POOL_2D")
+    (pool,) = (
+        operator for operator in read(model).main.operators if operator.type == "AVERAGE_POOL_2D"
+    )
     name = read(model).main.tensors[pool.outputs[0]].name
     settings = {"ranges": {"overrides": [{"tensor": name, "min": -4.0, "max": 4.0}]}}
     result, _, stock = made(transition, **settings)
@@ -132,8 +134,8 @@ def test_auto_tries_both_and_takes_the_better() -> None:
     model = convert(transition, (1, 8, 8, 3))
     conversion = recipe.Conversion(ranges=recipe.Ranges(method="auto"))
     found = quantize(model, record(model, SAMPLES), conversion, SAMPLES).recipe["search"]
-    losses = {(each["method"], each["percentile"], each["shared"]): each["noise"]
-              for each in found["trials"] if not each["bias_correction"]}  # fmt: skip
+    losses = {(trial["method"], trial["percentile"], trial["shared"]): trial["noise"]
+              for trial in found["trials"] if not trial["bias_correction"]}  # fmt: skip
     assert found["baseline"]["shared"] == "widest"
     assert losses["minmax", None, "widest"] != losses["minmax", None, "converter"]
 

@@ -56,7 +56,7 @@ def _streamed(model: Any, samples: np.ndarray, states: list[Any]) -> tuple[Any, 
     outputs, after = [], []
     for sample in samples:
         outputs.append(np.asarray(model(sample[None], training=False)))
-        after.append([np.asarray(each.value) for each in states])
+        after.append([np.asarray(state.value) for state in states])
     return np.concatenate(outputs), after
 
 
@@ -93,7 +93,7 @@ def test_a_caller_that_hands_the_state_on_gets_what_keras_gives(
         np.testing.assert_allclose(state[name][0], value, atol=1e-5)
     # Without samples of the state, they are what it is before each sample.
     for place, name in enumerate(names):
-        before = np.stack([np.zeros(4), *(each[place][0] for each in after[:-1])])
+        before = np.stack([np.zeros(4), *(item[place][0] for item in after[:-1])])
         np.testing.assert_allclose(converted.computed[name], before, atol=1e-5)
 
 

@@ -52,7 +52,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def outputs(content: bytes, samples: np.ndarray) -> np.ndarray:
     runtime = Runtime(content, 1, "builtin")
-    return np.concatenate([runtime.predict(each) for each in samples])
+    return np.concatenate([runtime.predict(sample) for sample in samples])
 
 
 def test_float16_weights_are_widened_and_nothing_else_changes(plain: bytes) -> None:
@@ -61,16 +61,16 @@ def test_float16_weights_are_widened_and_nothing_else_changes(plain: bytes) -> N
     made = adapt(narrow, IMAGES, "m")
     graph = read(made.content)
     assert {tensor.dtype for tensor in graph.main.tensors} == {"float32", "int32"}
-    assert [each.type for each in graph.main.operators] == [
-        each.type for each in read(plain).main.operators
+    assert [operator.type for operator in graph.main.operators] == [
+        operator.type for operator in read(plain).main.operators
     ]
     np.testing.assert_array_equal(outputs(made.content, IMAGES), outputs(narrow, IMAGES))
     stored = {tensor.name: tensor for tensor in graph.main.tensors if tensor.constant is not None}
     for tensor in read(plain).main.tensors:
         if tensor.constant is not None and tensor.dtype == "float32":
             halves = tensor.values().astype(np.float16).astype(np.float32)
-            assert any(np.array_equal(halves.ravel(), each.values().ravel())
-                       for each in stored.values() if each.dtype == "float32")  # fmt: skip
+            assert any(np.array_equal(halves.ravel(), tensor.values().ravel())
+                       for tensor in stored.values() if tensor.dtype == "float32")  # fmt: skip
     assert made.rebuilt == ("3 float16 tensors became float32",)
     assert made.outputs is not None
 
@@ -82,9 +82,9 @@ def test_sparse_weights_become_dense() -> None:
     content = _sparse(full)
     x = normal(3, 6)
     made = adapt(content, x, "m")
-    (weights,) = (each for each in read(made.content).main.tensors if each.shape == (4, 6))
+    (weights,) = (tensor for tensor in read(made.content).main.tensors if tensor.shape == (4, 6))
     np.testing.assert_array_equal(weights.values(), full)
-    assert [each.type for each in read(made.content).main.operators] == ["FULLY_CONNECTED"]
+    assert [operator.type for operator in read(made.content).main.operators] == ["FULLY_CONNECTED"]
     np.testing.assert_allclose(outputs(made.content, x), x @ full.T, rtol=1e-6)
 
 
@@ -97,7 +97,7 @@ def test_constants_behind_the_tables_are_the_same_model(plain: bytes, tmp_path: 
         (tmp_path / "m.tflite").write_bytes(content)
         made.append(import_float(recipe.Model(path=str(tmp_path / "m.tflite")), IMAGES, PARITY))
     assert read(made[0].content).main.operators == read(made[1].content).main.operators
-    np.testing.assert_array_equal(*(outputs(each.content, IMAGES) for each in made))
+    np.testing.assert_array_equal(*(outputs(other.content, IMAGES) for other in made))
 
 
 @pytest.mark.parametrize(
@@ -135,8 +135,8 @@ def test_inputs_without_a_batch(shape: tuple[int, ...], count: int) -> None:
     samples = normal(count, *shape)
     made = adapt(convert(lambda x: tf.nn.relu(x) * 2.0, shape), samples, "m")
     assert made.rebuilt == ()
-    ranges = {each.name: each for each in record(made.content, list(samples)).tensors}
-    assert max(each.max for each in ranges.values()) == 2 * samples.max()
+    ranges = {tensor.name: tensor for tensor in record(made.content, list(samples)).tensors}
+    assert max(tensor_range.max for tensor_range in ranges.values()) == 2 * samples.max()
 
 
 def test_rows_of_a_batch_that_depend_on_each_other_are_noticed(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_sizes_that_are_computed_from_sizes_are_constants() -> None:
         return tf.reshape(x, [sizes[0], sizes[1] * sizes[2]]) * 2.0
 
     made = adapt(convert(call, (None, None, 3)), normal(2, 4, 3), "m")
-    assert {each.type for each in read(made.content).main.operators} == {"RESHAPE", "MUL"}
+    assert {operator.type for operator in read(made.content).main.operators} == {"RESHAPE", "MUL"}
 
 
 class TestIntegerInputs:
@@ -185,7 +185,7 @@ class TestIntegerInputs:
         made = adapt(content, ids.astype(np.float32), "m")
         graph = read(made.content)
         assert graph.main.tensors[graph.main.inputs[0]].dtype == "int32"
-        assert "CAST" not in {each.type for each in graph.main.operators}
+        assert "CAST" not in {operator.type for operator in graph.main.operators}
         assert "int32" in made.rebuilt[0]
         # What is no whole number is cut off as the CAST did.
         for values in (ids.astype(np.float32), ids + np.float32(0.75)):
@@ -221,8 +221,8 @@ def test_a_composite_becomes_what_it_stands_for(plain: bytes) -> None:
     content = _composite(plain)
     made = adapt(content, IMAGES, "m")
     graph = read(made.content)
-    assert [each.type for each in graph.main.operators] == [
-        each.type for each in read(plain).main.operators
+    assert [operator.type for operator in graph.main.operators] == [
+        operator.type for operator in read(plain).main.operators
     ]
     assert len(graph.subgraphs) == 1
     np.testing.assert_array_equal(outputs(made.content, IMAGES), outputs(plain, IMAGES))
@@ -241,13 +241,15 @@ def test_the_transposed_convolution_of_mediapipe_becomes_the_builtin_one(padding
 
     plain, x = convert(call, (1, 4, 4, 4)), normal(3, 4, 4, 4)
     made = adapt(_as_mediapipe_has_it(plain, {"SAME": 1, "VALID": 2}[padding]), x, "m")
-    assert {each.type for each in read(made.content).main.operators} == {"TRANSPOSE_CONV"}
+    assert {operator.type for operator in read(made.content).main.operators} == {"TRANSPOSE_CONV"}
     np.testing.assert_allclose(outputs(made.content, x), outputs(plain, x), atol=1e-5)
     assert "1 Convolution2DTransposeBias" in made.rebuilt[0]
 
 
 def test_operators_that_the_runtime_lacks_are_named(custom_operator: bytes) -> None:
-    (kind,) = {each.type for each in read(custom_operator).main.operators if each.is_custom}
+    (kind,) = {
+        operator.type for operator in read(custom_operator).main.operators if operator.is_custom
+    }
     shape = read(custom_operator).main.tensors[0].shape
     with pytest.raises(ModelUnsupported, match="LiteRT runtime does not have") as caught:
         adapt(custom_operator, np.zeros((2, *shape[1:]), np.float32), "m")
@@ -259,7 +261,7 @@ def _composite(plain: bytes) -> bytes:
     tree = parse(plain)
     body = tree.subgraphs[0]
     main = schema.SubGraphT()
-    main.tensors = [copy(body.tensors[int(each)]) for each in (*body.inputs, *body.outputs)]
+    main.tensors = [copy(body.tensors[int(value)]) for value in (*body.inputs, *body.outputs)]
     main.inputs, main.outputs = np.asarray([0], np.int32), np.asarray([1], np.int32)
     code = schema.OperatorCodeT()
     code.builtinCode, code.deprecatedBuiltinCode = schema.BuiltinOperator.STABLEHLO_COMPOSITE, 127
@@ -283,14 +285,14 @@ def _as_mediapipe_has_it(plain: bytes, padding: int) -> bytes:
     """Return a model whose TRANSPOSE_CONV is MediaPipe's custom operator."""
     tree = parse(plain)
     main = tree.subgraphs[0]
-    place = next(at for at, each in enumerate(read(plain).main.operators)
-                 if each.type == "TRANSPOSE_CONV")  # fmt: skip
+    place = next(at for at, value in enumerate(read(plain).main.operators)
+                 if value.type == "TRANSPOSE_CONV")  # fmt: skip
     operator = main.operators[place]
     code = schema.OperatorCodeT()
     code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
     code.customCode, code.version = "Convolution2DTransposeBias", 1
     tree.operatorCodes.append(code)
-    _, weights, given, bias = (int(each) for each in operator.inputs)
+    _, weights, given, bias = (int(model_input) for model_input in operator.inputs)
     operator.opcodeIndex = len(tree.operatorCodes) - 1
     operator.inputs = np.asarray([given, weights, bias], np.int32)
     operator.builtinOptions, operator.builtinOptionsType = None, 0
@@ -304,7 +306,7 @@ def _sparse(full: np.ndarray) -> bytes:
 
     tree = parse(convert(lambda x: tf.matmul(x, full.T), (1, full.shape[1])))
     main = tree.subgraphs[0]
-    (dense,) = (at for at, each in enumerate(main.tensors) if tuple(each.shape) == full.shape)
+    (dense,) = (at for at, tensor in enumerate(main.tensors) if tuple(tensor.shape) == full.shape)
     rows, columns = schema.DimensionMetadataT(), schema.DimensionMetadataT()
     rows.format, rows.denseSize = schema.DimensionType.DENSE, full.shape[0]
     columns.format = schema.DimensionType.SPARSE_CSR

@@ -53,12 +53,14 @@ def test_the_int8_model_is_the_public_converters(simulated: Path, tf: Any) -> No
     made = quantize(content, record(content, list(SAMPLES)), recipe.Conversion()).content
     public = public_convert(
         simulated, optimizations=[tf.lite.Optimize.DEFAULT],
-        representative_dataset=lambda: ([each[np.newaxis]] for each in SAMPLES),
+        representative_dataset=lambda: ([sample[np.newaxis]] for sample in SAMPLES),
         supported_ops=[tf.lite.OpsSet.TFLITE_BUILTINS_INT8],
         inference_input_type=tf.int8, inference_output_type=tf.int8,
     )  # fmt: skip
     ours, theirs = read(made).main, read(public).main
-    assert [each.type for each in ours.operators] == [each.type for each in theirs.operators]
+    assert [operator.type for operator in ours.operators] == [
+        operator.type for operator in theirs.operators
+    ]
     models = [Runtime(made), Runtime(public)]
     for runtime in models:
         assert (runtime.inputs[0].scale, runtime.inputs[0].zero_point) == (

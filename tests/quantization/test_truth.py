@@ -28,7 +28,7 @@ NOT_16X8 = {
 def ours(name: str, scheme: str, io_type: str) -> bytes:
     """The back end's model, from the stock calibrator's ranges of the float model's own tensors."""
     model = architecture(name)
-    bounds = {each.index: (each.min, each.max) for each in model.stock_ranges().tensors}
+    bounds = {tensor.index: (tensor.min, tensor.max) for tensor in model.stock_ranges().tensors}
     return tensorflow_backend.quantize(model.float_tflite, bounds, scheme, io_type, io_type)
 
 
@@ -74,7 +74,9 @@ def test_float16_leaves_the_state_of_a_fused_lstm_a_state() -> None:
     got = weights_only.to_float16(architecture("fused_lstm").float_tflite)
     public = architecture("fused_lstm").public("float16")
     assert outputs("fused_lstm", got) == outputs("fused_lstm", public)
-    kinds = [sorted(each.type for each in read(model).main.operators) for model in (got, public)]
+    kinds = [
+        sorted(operator.type for operator in read(model).main.operators) for model in (got, public)
+    ]
     assert kinds[0] == kinds[1][2:]
     assert kinds[1][:2] == ["DEQUANTIZE", "DEQUANTIZE"]
 
@@ -133,7 +135,7 @@ def test_a_range_gives_the_scale_and_zero_point_of_the_formula(
 ) -> None:
     """The range is widened to hold zero, and zero is one of the integers."""
     model = architecture("conv")
-    bounds = {each.index: (each.min, each.max) for each in model.stock_ranges().tensors}
+    bounds = {tensor.index: (tensor.min, tensor.max) for tensor in model.stock_ranges().tensors}
     index = read(model.float_tflite).main.inputs[0]
     bounds[index] = (low, high)
     io_type = "int8" if scheme == "int8" else "int16"
@@ -176,5 +178,5 @@ def outputs(name: str, model: bytes) -> list[bytes]:
             scale, zero_point = details[key]["quantization"]
             stored = np.clip(np.round(value / scale) + zero_point, -127, 127) if scale else value
             given[key] = stored.astype(details[key]["dtype"])
-        found += [each.tobytes() for _, each in sorted(runner(**given).items())]
+        found += [value.tobytes() for _, value in sorted(runner(**given).items())]
     return found

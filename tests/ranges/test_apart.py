@@ -22,7 +22,7 @@ def test_it_is_the_same_recording(plain: Any) -> None:
 def test_samples_of_several_inputs_come_by_name() -> None:
     model = architecture("two_ports")
     names = model.samples[0]
-    stacked = {name: np.stack([each[name] for each in model.samples]) for name in names}
+    stacked = {name: np.stack([sample[name] for sample in model.samples]) for name in names}
     got = record_apart(model.float_tflite, stacked, name="m", timeout_s=60)
     assert got == record(model.float_tflite, model.samples)
 

@@ -46,8 +46,8 @@ def converted(layers: Any, tmp_path_factory: pytest.TempPathFactory) -> Converte
 
 def test_the_states_are_those_of_every_step(layers: Any, converted: Converted, tf: Any) -> None:
     main = read(converted.content).main
-    fused = next(each for each in main.operators if each.type == LSTM)
-    ranges = {each.index: each for each in record(converted.content, list(SEQUENCES)).tensors}
+    fused = next(operator for operator in main.operators if operator.type == LSTM)
+    ranges = {tensor.index: tensor for tensor in record(converted.content, list(SEQUENCES)).tensors}
     cell = layers[1].cell
     state, states = [tf.zeros((12, 5))] * 2, []
     for step in SEQUENCES.swapaxes(0, 1):
@@ -61,7 +61,7 @@ def test_the_states_are_those_of_every_step(layers: Any, converted: Converted, t
 def test_the_int8_model_is_as_good_as_the_public_converters(
     layers: Any, converted: Converted, tf: Any, tmp_path: Path
 ) -> None:
-    assert any("reset_all_variables" in each for each in converted.rebuilt)
+    assert any("reset_all_variables" in item for item in converted.rebuilt)
     content = converted.content
     made = quantize(content, record(content, list(SEQUENCES)), recipe.Conversion()).content
     spec = tf.TensorSpec((1, 7, 3), tf.float32, name="sequence")
@@ -71,17 +71,17 @@ def test_the_int8_model_is_as_good_as_the_public_converters(
     tf.saved_model.save(module, str(tmp_path), signatures=signature)
     public = public_convert(
         tmp_path, optimizations=[tf.lite.Optimize.DEFAULT],
-        representative_dataset=lambda: ([each[np.newaxis]] for each in SEQUENCES),
+        representative_dataset=lambda: ([sequence[np.newaxis]] for sequence in SEQUENCES),
         supported_ops=[tf.lite.OpsSet.TFLITE_BUILTINS_INT8],
         inference_input_type=tf.int8, inference_output_type=tf.int8,
     )  # fmt: skip
-    kinds = [[each.type for each in read(each).main.operators] for each in (made, public)]
+    kinds = [[operator.type for operator in read(model).main.operators] for model in (made, public)]
     assert LSTM in kinds[0]
     assert kinds[0] == kinds[1]
     noise = []
     for model in (made, public):
         runtime = Runtime(model)
-        got = np.concatenate([runtime.predict(each) for each in SEQUENCES])
+        got = np.concatenate([runtime.predict(sequence) for sequence in SEQUENCES])
         noise.append(float(np.square(got - np.asarray(layers[0](SEQUENCES))).mean()))
     assert noise[0] < 1.5 * noise[1]
 
@@ -95,7 +95,9 @@ def test_a_run_starts_from_the_beginning(converted: Converted) -> None:
 
 def test_a_projection_has_no_tensor_for_what_it_reads(converted: Converted) -> None:
     edited = parse(converted.content)
-    fused = next(each for each in edited.subgraphs[0].operators if len(each.inputs) >= 20)
+    fused = next(
+        operator for operator in edited.subgraphs[0].operators if len(operator.inputs) >= 20
+    )
     fused.inputs = [*fused.inputs[:16], fused.inputs[5], *fused.inputs[17:]]
     with pytest.raises(NotRecordable, match="LSTM") as caught:
         record(pack(edited, len(converted.content)), list(SEQUENCES))

@@ -83,7 +83,7 @@ def test_entropy_is_as_near_as_what_plain_numpy_finds(name: str) -> None:
 
     threshold = max(-low, high)
     bins = max(levels, round(threshold / largest * 2048))
-    best = min(divergence(each) for each in range(levels, 2049, 8))
+    best = min(divergence(index) for index in range(levels, 2049, 8))
     assert divergence(bins) <= best + 0.02
 
 

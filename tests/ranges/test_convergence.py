@@ -52,7 +52,7 @@ def test_halves_that_agree_have_converged() -> None:
 def test_halves_that_disagree_have_not() -> None:
     first, second = ranges((0, 1), (-1, 1)), ranges((0, 4), (-1, 1))
     found = converge(first, second, {50: first, 25: ranges((0, 0.5), (-1, 0))}, examples=100)
-    assert [each.examples for each in found.curve] == [25, 50]
+    assert [item.examples for item in found.curve] == [25, 50]
     assert found.curve[1].worst_pct == pytest.approx(75)
     finding = found.finding
     assert finding is not None
@@ -81,7 +81,7 @@ def examples(values: dict[str, Any], split: str, count: int) -> np.ndarray:
     dataset = recipe.check(recipe.Dataset, values)
     source, transform = open_source(dataset), build_transform(dataset.transform)
     ids = [entry.id for entry in source.entries(split)][:count]
-    return np.stack([transform(each.value) for each in source.examples(split, set(ids))])
+    return np.stack([transform(example.value) for example in source.examples(split, set(ids))])
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_100_images_of_the_embedded_set_have_converged(
     model, images = fashion
     found = measure_convergence(model, images[start : start + 100])
     assert found.finding is None
-    assert [each.examples for each in found.curve] == [12, 25, 50]
+    assert [item.examples for item in found.curve] == [12, 25, 50]
     assert found.curve[0].mean_pct > found.curve[-1].mean_pct
 
 

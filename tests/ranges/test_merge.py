@@ -111,7 +111,7 @@ def test_drift_counts_steps_of_the_first_range(shards: list[RangeSet]) -> None:
     found = drift(shards[0], other)
     assert found[0].index == one.index
     assert (found[0].min_steps, found[0].max_steps) == pytest.approx((-3, -5), abs=1e-6)
-    assert all(each.worst == 0 for each in found[1:])
+    assert all(difference.worst == 0 for difference in found[1:])
 
 
 def test_drift_needs_the_same_tensors(plain: Any, shards: list[RangeSet]) -> None:

@@ -30,32 +30,32 @@ MANY = _MOST_BATCH + 5  # one whole batch, and one that is not full
 
 def seen_by_numpy(model: bytes, ranges: RangeSet, samples: Any) -> dict[int, np.ndarray]:
     """Return each recorded tensor's values, shape (n_samples, ...), run one sample at a time."""
-    indices = [each.index for each in ranges.tensors]
+    indices = [tensor.index for tensor in ranges.tensors]
     runtime = Runtime(with_outputs(model, indices), 1)
     rows = []
     for sample in samples:
         given = sample if isinstance(sample, tuple) else (sample,)
         runtime.set(
-            *(np.reshape(each, port.shape).astype(port.dtype)
-              for each, port in zip(given, runtime.inputs, strict=True))
+            *(np.reshape(value, port.shape).astype(port.dtype)
+              for value, port in zip(given, runtime.inputs, strict=True))
         )  # fmt: skip
         runtime.invoke()
         rows.append(runtime.get())
-    return {at: np.stack(each) for at, each in zip(indices, zip(*rows, strict=True), strict=True)}
+    return {at: np.stack(value) for at, value in zip(indices, zip(*rows, strict=True), strict=True)}
 
 
 def the_same(model: bytes, ranges: RangeSet, samples: Any) -> None:
     expected = seen_by_numpy(model, ranges, samples)
-    for each in ranges.tensors:
-        values = expected[each.index]
+    for tensor in ranges.tensors:
+        values = expected[tensor.index]
         rows = values.reshape(len(values), -1)
-        assert (each.min, each.max) == (values.min(), values.max()), each.name
-        assert (each.samples, each.count) == (len(values), values.size)
-        assert each.average_min == pytest.approx(rows.min(1).mean(dtype=float), rel=1e-12)
-        assert each.average_max == pytest.approx(rows.max(1).mean(dtype=float), rel=1e-12)
-        assert (each.nan, each.inf) == (0, 0)
+        assert (tensor.min, tensor.max) == (values.min(), values.max()), tensor.name
+        assert (tensor.samples, tensor.count) == (len(values), values.size)
+        assert tensor.average_min == pytest.approx(rows.min(1).mean(dtype=float), rel=1e-12)
+        assert tensor.average_max == pytest.approx(rows.max(1).mean(dtype=float), rel=1e-12)
+        assert (tensor.nan, tensor.inf) == (0, 0)
         if rows.shape[1] <= SKETCH_VALUES:
-            assert each.sketch.total == values.size
+            assert tensor.sketch.total == values.size
 
 
 def _matmul(x: Any) -> Any:
@@ -145,7 +145,7 @@ def test_two_inputs_are_told_apart_by_name(tmp_path: Path) -> None:
     given = [tuple(sample[name] for name in order) for sample in samples]
     ranges = record(model, samples)
     the_same(model, ranges, given)
-    assert record(model, [dict(reversed(each.items())) for each in samples]) == ranges
+    assert record(model, [dict(reversed(sample.items())) for sample in samples]) == ranges
 
 
 def test_a_scalar_input_is_taken_as_it_is(tf: Any) -> None:
@@ -176,7 +176,9 @@ def test_integer_inputs_have_no_range_but_what_is_gathered_has(tf: Any) -> None:
     model = convert(lambda i: tf.gather(table, i) * 2.0, tf.TensorSpec((1, 6), tf.int32))
     tokens = np.random.default_rng(3).integers(0, 50, (MANY, 6)).astype(np.int32)
     ranges = record(model, tokens)
-    assert all(read(model).main.tensors[each.index].dtype == "float32" for each in ranges.tensors)
+    assert all(
+        read(model).main.tensors[tensor.index].dtype == "float32" for tensor in ranges.tensors
+    )
     the_same(model, ranges, tokens)
     assert ranges.tensors[0].max == table[tokens].max()
 
@@ -188,8 +190,8 @@ def test_of_a_tensor_without_values_nothing_is_said(tf: Any) -> None:
         tf.TensorSpec((1, 0), name="y"),
     )
     given = normal(5, 4)
-    ranges = record(model, [{"x": each, "y": each[:0]} for each in given])
-    by_name = {each.name: each for each in ranges.tensors}
+    ranges = record(model, [{"x": item, "y": item[:0]} for item in given])
+    by_name = {tensor.name: tensor for tensor in ranges.tensors}
     assert (by_name["x"].min, by_name["x"].max) == (given.min(), given.max())
     assert by_name["y"].count == by_name["y"].sketch.total == 0
     with pytest.raises(SamplesNotFinite, match="0 NaN, 0 Inf of 0"):
@@ -202,7 +204,7 @@ def test_quantiles_from_slices_are_near_those_of_every_value(shape: tuple[int, .
     model = convert(lambda x: x * 2.0, (1, *shape))
     samples = [_smooth(shape, seed) for seed in range(24)]
     whole = np.sort(np.stack(samples), axis=None)
-    (given,) = (each for each in record(model, samples).tensors if each.index == 0)
+    (given,) = (tensor for tensor in record(model, samples).tensors if tensor.index == 0)
     assert given.sketch.total < len(whole) / 4
     for p in (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999):
         got = given.sketch.quantile(p)
@@ -218,7 +220,7 @@ def test_quantiles_from_slices_are_near_those_of_every_value(shape: tuple[int, .
 def _smooth(shape: tuple[int, ...], seed: int) -> np.ndarray:
     """Return a sum of slow waves, with noise."""
     rng = np.random.default_rng(seed)
-    places = np.meshgrid(*(np.linspace(0, 1, each) for each in shape), indexing="ij")
+    places = np.meshgrid(*(np.linspace(0, 1, item) for item in shape), indexing="ij")
     value = rng.normal(0, 0.1, shape)
     for _ in range(6):
         waves = [rng.uniform(-12, 12) * place for place in places]
@@ -288,7 +290,7 @@ def test_memory_does_not_grow_with_the_number_of_samples(tmp_path: Path) -> None
     done = subprocess.run(
         [sys.executable, "-c", _MEMORY, str(path)], cwd=PROJECT, capture_output=True, check=True
     )
-    few, many = (int(each) for each in done.stdout.split())
+    few, many = (int(part) for part in done.stdout.split())
     assert many - few < 80_000  # KiB; what waits to be counted is at most 2 ** 21 values a thread
 
 
@@ -368,4 +370,4 @@ def test_nan_behind_a_rectifier_is_counted() -> None:
     samples[2][0, 3, 5, 7] = -1
     model = convert(rectify, (1, 64, 64, 8))
     ranges = record(model, samples)
-    assert [each.nan for each in ranges.tensors] == [0, 1, 1]
+    assert [tensor.nan for tensor in ranges.tensors] == [0, 1, 1]

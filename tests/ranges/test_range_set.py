@@ -35,8 +35,8 @@ def test_ranges_survive_json() -> None:
 def test_recorded_extremes_survive_json_to_the_last_bit(plain: Trained) -> None:
     ranges = record(plain.float_tflite, plain.samples)
     again = RangeSet.from_dict(json.loads(canonical_json(ranges.to_dict())))
-    for each, other in zip(ranges.tensors, again.tensors, strict=True):
-        assert (np.float32(each.min), np.float32(each.max)) == (other.min, other.max)
+    for array, other in zip(ranges.tensors, again.tensors, strict=True):
+        assert (np.float32(array.min), np.float32(array.max)) == (other.min, other.max)
 
 
 @pytest.mark.parametrize("name", ["tensors", "samples", "float_model_sha256"])
@@ -115,9 +115,9 @@ def test_a_file_of_something_else_is_refused(content: bytes, tmp_path: Path) -> 
 def test_ranges_of_all_samples_are_the_extremes_of_the_parts(plain: Trained) -> None:
     whole = record(plain.float_tflite, plain.samples)
     parts = [record(plain.float_tflite, half) for half in np.split(plain.samples, 2)]
-    for each, first, second in zip(whole.tensors, *(part.tensors for part in parts), strict=True):
-        assert each.min == min(first.min, second.min)
-        assert each.max == max(first.max, second.max)
+    for array, first, second in zip(whole.tensors, *(part.tensors for part in parts), strict=True):
+        assert array.min == min(first.min, second.min)
+        assert array.max == max(first.max, second.max)
 
 
 def test_the_batch_dimension_may_be_there(plain: Trained) -> None:

@@ -19,8 +19,8 @@ def test_they_equal_tensorflows_calibrator(name: str, request: pytest.FixtureReq
     model = request.getfixturevalue(name)
     expected = calibrated(model.float_tflite, model.samples)
     got = {
-        each.index: (each.min, each.max)
-        for each in record(model.float_tflite, model.samples).tensors
+        tensor.index: (tensor.min, tensor.max)
+        for tensor in record(model.float_tflite, model.samples).tensors
     }
     assert set(got) == set(expected)
     for index, extremes in expected.items():
@@ -34,10 +34,11 @@ def test_they_equal_numpy_over_the_layers_outputs(keras: Any, plain: Any) -> Non
     for output in inner([plain.samples]):
         low, high = float(np.min(output)), float(np.max(output))
         assert any(
-            each.min == pytest.approx(low, abs=1e-5) and each.max == pytest.approx(high, abs=1e-5)
-            for each in ranges
+            tensor_range.min == pytest.approx(low, abs=1e-5)
+            and tensor_range.max == pytest.approx(high, abs=1e-5)
+            for tensor_range in ranges
         )
-    (given,) = (each for each in ranges if each.index == 0)
+    (given,) = (tensor_range for tensor_range in ranges if tensor_range.index == 0)
     assert (given.min, given.max) == (plain.samples.min(), plain.samples.max())
 
 
@@ -47,9 +48,13 @@ def test_a_tensor_that_is_overwritten_in_place_keeps_its_own_range(
     """TensorFlow's calibrator reads it when the sum has been written over it."""
     adding = next(layer for layer in residual.keras.layers if layer.name.startswith("add"))
     term = keras.Model(residual.keras.inputs, adding.input[1])([residual.samples])
-    (add,) = (each for each in read(residual.float_tflite).main.operators if each.type == "ADD")
+    (add,) = (
+        operator
+        for operator in read(residual.float_tflite).main.operators
+        if operator.type == "ADD"
+    )
     recorded = {
-        each.index: each for each in record(residual.float_tflite, residual.samples).tensors
+        tensor.index: tensor for tensor in record(residual.float_tflite, residual.samples).tensors
     }
     got, total = recorded[add.inputs[1]], recorded[add.outputs[0]]
     assert got.max == pytest.approx(float(np.max(term)), abs=1e-5)

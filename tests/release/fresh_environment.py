@@ -18,9 +18,9 @@ def make(folder: Path, *packages: str) -> Path:
     venv.create(folder, symlinks=True)
     (site,) = folder.glob("lib/python*/site-packages")
     commands = folder / "bin"
-    for each in _closure(packages).values():
-        _link(each, site)
-        for entry in each.entry_points.select(group="console_scripts"):
+    for item in _closure(packages).values():
+        _link(item, site)
+        for entry in item.entry_points.select(group="console_scripts"):
             command = commands / entry.name
             call = f"import sys; from {entry.module} import {entry.attr}; sys.exit({entry.attr}())"
             command.write_text(f"#!{commands / 'python'}\n{call}\n")
@@ -36,22 +36,22 @@ def _closure(packages: tuple[str, ...]) -> dict[str, Distribution]:
         if name in found:
             continue
         found[name] = distribution(name)
-        needed = [Requirement(each) for each in found[name].requires or ()]
+        needed = [Requirement(require) for require in found[name].requires or ()]
         waiting += [
-            each.name
-            for each in needed
-            if each.marker is None or each.marker.evaluate({"extra": ""})
+            item.name
+            for item in needed
+            if item.marker is None or item.marker.evaluate({"extra": ""})
         ]
     return found
 
 
-def _link(each: Distribution, site: Path) -> None:
+def _link(distribution: Distribution, site: Path) -> None:
     """Link its folders; of one that several packages share, such as ``google``, what is in it."""
-    files = [file.parts for file in each.files or () if file.parts[0] != ".."]
+    files = [file.parts for file in distribution.files or () if file.parts[0] != ".."]
     places = {parts[:1] for parts in files}
     while places:
         place = places.pop()
-        source, target = Path(str(each.locate_file(Path(*place)))), site.joinpath(*place)
+        source, target = Path(str(distribution.locate_file(Path(*place)))), site.joinpath(*place)
         if _is_shared(source):
             depth = len(place) + 1
             places |= {parts[:depth] for parts in files if parts[: depth - 1] == place}

@@ -52,13 +52,13 @@ class Desk:
 
     def aliases(self) -> tuple[int | None, int | None]:
         """Return the versions that are champion and challenger."""
-        found = [self.registry.version_of(each) for each in (CHAMPION, CHALLENGER)]
-        champion, challenger = (None if each is None else int(each.version) for each in found)
+        found = [self.registry.version_of(item) for item in (CHAMPION, CHALLENGER)]
+        champion, challenger = (None if other is None else int(other.version) for other in found)
         return champion, challenger
 
     def versions(self) -> list[int]:
         found = self.registry.client.search_model_versions(f"name = '{self.name}'")
-        return sorted(int(each.version) for each in found)
+        return sorted(int(other.version) for other in found)
 
     def runs(self) -> list[Any]:
         """Return the runs, the oldest first."""
@@ -73,17 +73,17 @@ class Desk:
         champion = self.registry.version_of(CHAMPION)
         run = client.get_run(champion.run_id)
         same = [
-            each for each in self.runs()
-            if each.data.tags["quantline.release_id"] == champion.tags["quantline.release_id"]
+            other for other in self.runs()
+            if other.data.tags["quantline.release_id"] == champion.tags["quantline.release_id"]
         ]  # fmt: skip
-        assert [each.info.run_id for each in same] == [run.info.run_id], "one run"
+        assert [item.info.run_id for item in same] == [run.info.run_id], "one run"
         assert run.info.status == "FINISHED"
         assert run.data.params == {"model.path": "trained.keras", "sampling.seed": "1"}
         assert run.data.metrics == {"float.top1": METRICS["float"]["top1"], "int8.top1": 0.5}
         models = client.search_logged_models(
             [run.info.experiment_id], f"source_run_id = '{run.info.run_id}'"
         )
-        assert [each.status for each in models] == ["READY"]
+        assert [other.status for other in models] == ["READY"]
         (output,) = run.outputs.model_outputs
         assert output.model_id == models[0].model_id
         assert champion.source == models[0].artifact_location
@@ -92,11 +92,11 @@ class Desk:
         kept.mkdir()
         client.download_artifacts(run.info.run_id, "", str(kept))
         given = self.folder / str(number)
-        assert {each.name for each in kept.glob("*.*")} == {
-            each.name for each in given.glob("*.*") if each.name != "trained.keras"
+        assert {path.name for path in kept.glob("*.*")} == {
+            path.name for path in given.glob("*.*") if path.name != "trained.keras"
         }
         assert all(
-            each.read_bytes() == (given / each.name).read_bytes() for each in kept.glob("*.*")
+            path.read_bytes() == (given / path.name).read_bytes() for path in kept.glob("*.*")
         )
         assert (kept / "trained_model" / "trained.keras").read_bytes() == TRAINED
         model = artifacts.download_artifacts(
@@ -106,4 +106,4 @@ class Desk:
         )
         assert open_model(model).model.read_bytes() == (given / "int8.tflite").read_bytes()
         left = client.search_registered_models(f"name LIKE '{self.name}%'")
-        assert [each.name for each in left] == [self.name], "no lock is left"
+        assert [item.name for item in left] == [self.name], "no lock is left"

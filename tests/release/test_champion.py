@@ -104,7 +104,7 @@ def tagged(desk: Desk, version: Any, **tags: str | None) -> Iterator[None]:
 def flipped(content: bytes) -> bytes:
     """Change 800 bytes in the middle, of which the file stays a file of its kind."""
     middle = max(len(content) // 2 - 400, 0)
-    return content[:middle] + bytes(each ^ 1 for each in content[middle : middle + 800]) + (
+    return content[:middle] + bytes(item ^ 1 for item in content[middle : middle + 800]) + (
         content[middle + 800 :]
     )  # fmt: skip
 
@@ -117,7 +117,7 @@ def test_a_whole_champion_is_fetched_without_a_word(
     assert (told["version"], told["run_id"]) == (1, version.run_id)
     assert files == {name: artifact(desk, version, name).read_bytes() for name in NAMES}
     assert fetch_trained(desk.registry) == TRAINED
-    assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 def test_what_a_candidate_was_compared_with_is_checked_once_more(desk: Desk) -> None:

@@ -112,8 +112,8 @@ def test_the_folder_holds_the_files_as_they_were(saved: Path, files: ModelFiles)
     for name, original in expected.items():
         assert original is not None
         assert (saved / name).read_bytes() == original.read_bytes(), name
-    found = {str(each.relative_to(saved)) for each in saved.rglob("*") if each.is_file()}
-    assert {each for each in found if "__pycache__" not in each} == {
+    found = {str(path.relative_to(saved)) for path in saved.rglob("*") if path.is_file()}
+    assert {item for item in found if "__pycache__" not in item} == {
         *expected, f"code/{code.name}/__init__.py", "MLmodel", "requirements.txt", "conda.yaml",
         "python_env.yaml", "input_example.json", "serving_input_example.json",
     }  # fmt: skip
@@ -160,7 +160,7 @@ def test_predictions_are_those_of_the_cpu_interpreter(loaded: Any, files: ModelF
     ties = np.arange(-6, 6, 0.25).reshape(-1, 4)
     wide = np.random.default_rng(0).normal(0, 60, (20, 4))
     real = np.concatenate([ties, wide]).astype(np.float32)
-    expected = np.concatenate([by_hand(files.model.read_bytes(), each[None]) for each in real])
+    expected = np.concatenate([by_hand(files.model.read_bytes(), item[None]) for item in real])
     got = loaded.predict(real)
     assert got.dtype == np.float32
     np.testing.assert_array_equal(got, expected)
@@ -201,7 +201,7 @@ def test_callers_at_once_get_their_own_predictions(loaded: Any) -> None:
     real = np.random.default_rng(1).normal(0, 20, (400, 4)).astype(np.float32)
     expected = loaded.predict(real)
     with ThreadPoolExecutor(8) as threads:
-        found = list(threads.map(lambda each: loaded.predict(each[None])[0], real))
+        found = list(threads.map(lambda item: loaded.predict(item[None])[0], real))
     np.testing.assert_array_equal(np.stack(found), expected)
 
 
@@ -226,7 +226,7 @@ def test_inputs_and_outputs_have_their_signature_s_names(tmp_path: Path) -> None
 def test_without_a_batch_of_1_inputs_are_taken_whole(tmp_path: Path) -> None:
     loaded = saved_anew(tmp_path, two_of_each(2, 3))
     specs = loaded.metadata.signature.inputs.inputs
-    assert {each.shape for each in specs} == {(2, 3)}
+    assert {spec.shape for spec in specs} == {(2, 3)}
     left, right = np.array([[1, 2, 3], [4, 5, 6]], np.float32), np.zeros((2, 3), np.float32)
     got = loaded.predict({"left": left, "right": right})
     assert got["sum"].tolist() == left.tolist()
@@ -247,7 +247,7 @@ def test_a_damaged_or_missing_file_is_found(name: str, tmp_path: Path, files: Mo
 
     folder = tmp_path / "model"
     save_model(folder, files)
-    assert {each.name for each in vars(open_model(folder)).values() if each} == {
+    assert {var.name for var in vars(open_model(folder)).values() if var} == {
         "model.tflite", "recipe.json", "ranges.json", "golden.npz", "labels.txt",
     }  # fmt: skip
     content = bytearray((folder / name).read_bytes())
@@ -432,7 +432,7 @@ def test_files_that_do_not_belong_together(mistake: str, tmp_path: Path) -> None
     make(files)
     with pytest.raises(error, match=said):
         save_model(tmp_path / "model", files)
-    assert [each.name for each in tmp_path.iterdir()] == ["files"]
+    assert [path.name for path in tmp_path.iterdir()] == ["files"]
 
 
 def test_golden_vectors_of_another_model(tmp_path: Path) -> None:
@@ -472,7 +472,7 @@ def test_a_place_that_is_taken(tmp_path: Path, files: ModelFiles) -> None:
     for name in ("taken", "taken/a", "taken/a/b"):
         with pytest.raises(OutputNotWritten, match="taken"):
             save_model(tmp_path / name, files)
-    assert [each.name for each in (tmp_path / "taken").iterdir()] == ["a"]
+    assert [path.name for path in (tmp_path / "taken").iterdir()] == ["a"]
 
 
 def test_a_logged_model_is_the_output_of_its_run(

@@ -60,11 +60,11 @@ def number(registry: Registry, alias: str) -> int | None:
 
 def versions(registry: Registry) -> list[int]:
     found = registry.client.search_model_versions(f"name = '{NAME}'")
-    return sorted(int(each.version) for each in found)
+    return sorted(int(other.version) for other in found)
 
 
 def models(registry: Registry) -> list[str]:
-    return [each.name for each in registry.client.search_registered_models()]
+    return [model.name for model in registry.client.search_registered_models()]
 
 
 def test_a_candidate_waits_as_challenger_until_it_is_approved(
@@ -123,8 +123,8 @@ def test_a_challenger_is_not_promoted_over_a_champion_it_was_not_compared_with(
 def test_a_later_challenger_is_not_pushed_aside_by_an_old_release(
     registry: Registry, run_id: str
 ) -> None:
-    for each in (1, 2, 1):
-        publish(registry, passed(each, run_id, None), promote=False)
+    for item in (1, 2, 1):
+        publish(registry, passed(item, run_id, None), promote=False)
     assert number(registry, CHALLENGER) == 2
 
 
@@ -162,9 +162,9 @@ def test_a_lock_that_is_held_is_waited_for_and_then_told(registry: Registry) -> 
 
 
 def test_rolling_back_follows_the_promotions(registry: Registry, run_id: str) -> None:
-    for each in (1, 2, 3):
-        publish(registry, passed(each, run_id, each - 1 or None), promote=True)
-    assert [each.version for each in registry.lineage()] == [3, 2, 1]
+    for item in (1, 2, 3):
+        publish(registry, passed(item, run_id, item - 1 or None), promote=True)
+    assert [other.version for other in registry.lineage()] == [3, 2, 1]
     left, now = roll_back(registry, "worse at night")
     assert (left.version, now.version) == (3, 2)
     assert left.tags[REASON] == "worse at night"
@@ -181,8 +181,8 @@ def test_rolling_back_follows_the_promotions(registry: Registry, run_id: str) ->
 
 
 def test_a_deleted_predecessor_is_named(registry: Registry, run_id: str) -> None:
-    for each in (1, 2):
-        publish(registry, passed(each, run_id, each - 1 or None), promote=True)
+    for item in (1, 2):
+        publish(registry, passed(item, run_id, item - 1 or None), promote=True)
     registry.client.delete_model_version(NAME, "1")
     with pytest.raises(NothingToRollBack, match="version 1, was deleted"):
         roll_back(registry, "gone")
@@ -263,12 +263,12 @@ def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(
 ) -> None:
     publish(registry, passed(1, run_id, None), promote=True)
     answers = FORK.Queue()
-    processes = [in_fork(publish_one, store, run_id, each, answers) for each in (2, 3)]
+    processes = [in_fork(publish_one, store, run_id, item, answers) for item in (2, 3)]
     told = dict(answers.get(timeout=60) for _ in processes)
-    for each in processes:
-        each.join(60)
+    for process in processes:
+        process.join(60)
     assert sorted(told.values()) == ["late", "promoted"]
-    winner = next(each for each, outcome in told.items() if outcome == "promoted")
+    winner = next(value for value, outcome in told.items() if outcome == "promoted")
     champion = registry.version_of(CHAMPION)
     assert champion.tags["model"] == str(winner)
     assert versions(registry) == [1, 2], "the other one was not registered"

@@ -334,12 +334,12 @@ def test_what_cannot_be_reached_is_kept_and_what_is_gone_is_forgotten(
     book.put(entry)
     book.put(replace(entry, uri=f"sqlite:///{project.folder / 'gone.db'}", known_by="c"))
     close_abandoned(project)
-    assert [each["known_by"] for each in left(project)] == ["a"]
+    assert [item["known_by"] for item in left(project)] == ["a"]
     assert "could not close the run that an earlier process left open" in caplog.text
     assert not (project.folder / "gone.db").exists()
     chain(project)
     assert [run.info.status for run in runs(project)] == ["FINISHED"]
-    assert [each["known_by"] for each in left(project)] == ["a"]
+    assert [item["known_by"] for item in left(project)] == ["a"]
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_a_release_from_the_record_to_the_rollback(desk: Desk) -> None:
     refused = desk.release(3, compared_with=2, verdict="refused")
     assert (refused["outcome"], refused["version"]) == ("refused", None)
     assert refused["why"] == ["absolute.top1: candidate 3 has 0.5."]
-    assert [each.info.status for each in desk.runs()] == ["FINISHED"] * 3
+    assert [run.info.status for run in desk.runs()] == ["FINISHED"] * 3
 
     roll_back(desk.registry, "too slow on the phone")
     desk.check_champion(1, version=1)
@@ -133,10 +133,10 @@ def test_a_server_that_goes_down_at_each_step(desk: Desk) -> None:
             except TrackingFailed as error:
                 said.append(error)
     assert len(said) > 13
-    assert {each.found for each in said} == {
+    assert {failure.found for failure in said} == {
         "no answer from the server: ResponseError: too many 500 error responses"
     }
-    assert all("--pipelines release" in each.remedy for each in said)
+    assert all("--pipelines release" in finding.remedy for finding in said)
     desk.check_champion(1, version=1)
 
 
@@ -188,12 +188,12 @@ def test_a_release_killed_at_each_step(desk: Desk) -> None:
 def test_of_two_releases_at_once_one_wins_and_the_other_is_told(desk: Desk) -> None:
     desk.release(1)
     answers = FORK.Queue()
-    processes = [release_in_fork(desk, each, desk.url, answers, compared_with=1) for each in (2, 3)]
+    processes = [release_in_fork(desk, item, desk.url, answers, compared_with=1) for item in (2, 3)]
     told = dict(answers.get(timeout=60) for _ in processes)
-    for each in processes:
-        each.join(60)
+    for process in processes:
+        process.join(60)
     assert sorted(told.values()) == ["late", "promoted"]
-    desk.check_champion(next(each for each in told if told[each] == "promoted"), version=2)
+    desk.check_champion(next(index for index in told if told[index] == "promoted"), version=2)
     assert desk.versions() == [1, 2], "the other one was not registered"
     assert len(desk.runs()) == 3, "but it is recorded"
 

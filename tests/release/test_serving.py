@@ -55,7 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def expected(folder: Path) -> list[list[float]]:
     """What the interpreter here predicts."""
     runtime = Runtime((folder / "files" / "int8.tflite").read_bytes())
-    return [runtime.predict(each)[0].tolist() for each in REAL]
+    return [runtime.predict(item)[0].tolist() for item in REAL]
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +141,7 @@ def test_it_predicts_the_same_without_quantline(
 def test_it_answers_over_http(url: str, folder: Path, expected: list[list[float]]) -> None:
     for content in ({"inputs": REAL.tolist()}, {"inputs": {"x": REAL.tolist()}}):
         assert post(url, content) == (200, {"predictions": expected})
-    columns = {"columns": ["x"], "data": [[each] for each in REAL.tolist()]}
+    columns = {"columns": ["x"], "data": [[item] for item in REAL.tolist()]}
     assert post(url, {"dataframe_split": columns}) == (200, {"predictions": expected})
     example = (folder / "model" / "serving_input_example.json").read_bytes()
     assert post(url, example)[0] == 200

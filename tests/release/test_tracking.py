@@ -113,7 +113,7 @@ def test_a_complete_record(project: Project) -> None:
         "int8_model_sha256": recipe["int8_model_sha256"],
     }
     kept = project.folder / "mlartifacts" / run.info.run_id / "artifacts"
-    assert {each.name: each.read_bytes() for each in kept.iterdir() if each.is_file()} == {
+    assert {path.name: path.read_bytes() for path in kept.iterdir() if path.is_file()} == {
         path.name: path.read_bytes() for path in project.files.values()
     }
     assert (kept / "trained_model" / "trained.keras").read_bytes() == TRAINED

@@ -56,7 +56,7 @@ def summary(
          "compilation": compilation or {"compiled": False},
          "run": run or {"ran": False}},
         {"verdict": "refused", "champion": "version 3", "rules": [
-            {"outcome": each} for each in ("failed", "passed", "passed", "skipped")]},
+            {"outcome": name} for name in ("failed", "passed", "passed", "skipped")]},
         {"measured": MEASURED},
     )  # fmt: skip
 

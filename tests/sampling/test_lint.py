@@ -40,12 +40,12 @@ OTHERS = rng.uniform(0, 1, (60, *SHAPE)).astype(np.float32)
 def found(samples: Any, **given: Any) -> dict[str, Finding]:
     values = {"expected_shape": SHAPE, "evaluation": OTHERS, **given}
     findings = lint(samples, **values)
-    assert len({each.name for each in findings}) == len(findings)
-    return {each.name: each for each in findings}
+    assert len({finding.name for finding in findings}) == len(findings)
+    return {finding.name: finding for finding in findings}
 
 
 def severities(samples: Any, **given: Any) -> dict[str, str]:
-    return {name: each.severity for name, each in found(samples, **given).items()}
+    return {name: finding.severity for name, finding in found(samples, **given).items()}
 
 
 def changed(at: Sequence[int] | slice, value: Any) -> np.ndarray:
@@ -176,9 +176,9 @@ IDS = rng.integers(0, 9, (40, 1)).astype(np.int32)
 def together(**arrays: np.ndarray) -> dict[str, tuple[str, str]]:
     inputs = {name: (values.shape[1:], str(values.dtype)) for name, values in arrays.items()}
     ignored = {"no_evaluation_set", "unscaled_pixels"}
-    found = [each for each in lint_together(arrays, inputs) if each.name not in ignored]
-    assert len({each.name for each in found}) == len(found)
-    return {each.name: (each.severity, each.found) for each in found}
+    found = [item for item in lint_together(arrays, inputs) if item.name not in ignored]
+    assert len({item.name for item in found}) == len(found)
+    return {finding.name: (finding.severity, finding.found) for finding in found}
 
 
 @pytest.mark.parametrize(
@@ -233,8 +233,8 @@ def test_what_cannot_be_recorded_names_its_input() -> None:
     severity, found = together(image=GOOD, mask=mask)["nan"]
     assert (severity, found) == ("error", "input 'mask': 1 of 40 examples (3) with NaN")
     inputs = {"image": (SHAPE, "float32"), "mask": ((8,), "float32")}
-    (wrong,) = (each for each in lint_together({"image": GOOD, "mask": ONES}, inputs)
-                if each.severity == "error")  # fmt: skip
+    (wrong,) = (finding for finding in lint_together({"image": GOOD, "mask": ONES}, inputs)
+                if finding.severity == "error")  # fmt: skip
     assert wrong.name == "wrong_shape"
     assert wrong.found.startswith("input 'mask': 40 of 40 examples")
     assert lint_together({"image": GOOD[:0]}, {"image": (SHAPE, "float32")})[0].name == "empty"
@@ -316,13 +316,13 @@ FOR_WORDS = [{"rescale": {"scale": 1 / 65535}}]
 )  # fmt: skip
 def test_images_of_16_bits_need_a_transform_for_them(spec: Any, error: bool) -> None:
     transform, promised = build_transform(spec), promised_bounds(spec, "uint16")
-    samples = np.stack([transform(each) for each in WORDS])
+    samples = np.stack([transform(word) for word in WORDS])
     result = found(samples, promised=promised, evaluation=samples[::-1])
     assert list(result) == (["outside_transform"] if error else [])
     if error:
         assert "[0, 255]" in result["outside_transform"].expected
         assert "[0, 65535]" in result["outside_transform"].remedy
-    few = np.stack([transform(each) for each in WORDS % 256])  # 8 bits, stored in 16
+    few = np.stack([transform(word) for word in WORDS % 256])  # 8 bits, stored in 16
     assert found(few, promised=promised, evaluation=few[::-1]) == {}
 
 
@@ -435,7 +435,7 @@ def photographs(split: str, count: int) -> np.ndarray:
     dataset = recipe.check(recipe.Dataset, values)
     source, transform = open_source(dataset), build_transform(dataset.transform)
     ids = [entry.id for entry in source.entries(split)][:count]
-    return np.stack([transform(each.value) for each in source.examples(split, set(ids))])
+    return np.stack([transform(example.value) for example in source.examples(split, set(ids))])
 
 
 @pytest.fixture(scope="module")
@@ -459,7 +459,7 @@ def fashion() -> dict[str, Any]:
         "manifest": manifest,
         "x": calibration.x,
         "test": np.stack(list(preview(dataset, manifest))),
-        "labels": [each["label"] for each in manifest["calibration"]["examples"]],
+        "labels": [example["label"] for example in manifest["calibration"]["examples"]],
     }
 
 
@@ -481,7 +481,7 @@ def test_the_embedded_sets_are_sound(fashion: dict[str, Any]) -> None:
         evaluation=fashion["test"],
         promised=promised_bounds(dataset.transform, dtype),
         labels=fashion["labels"],
-        evaluation_labels=[each["label"] for each in manifest["evaluation"]["examples"]],
+        evaluation_labels=[example["label"] for example in manifest["evaluation"]["examples"]],
     )
     assert findings == ()
 

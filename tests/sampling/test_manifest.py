@@ -89,12 +89,22 @@ def test_the_manifest_names_every_example(data: Data) -> None:
     assert manifest["seed"] == 1
     assert manifest["transform"]["spec"] == []
     assert manifest["calibration"]["split"] == "train.npz"
-    assert [each["id"] for each in manifest["calibration"]["examples"]] == list(calibration.ids)
-    assert [each["id"] for each in manifest["evaluation"]["examples"]] == [
+    assert [example["id"] for example in manifest["calibration"]["examples"]] == list(
+        calibration.ids
+    )
+    assert [example["id"] for example in manifest["evaluation"]["examples"]] == [
         f"test.npz[{row}]" for row in range(7)
     ]
-    assert [each["label"] for each in manifest["evaluation"]["examples"]] == [0, 1, 2, 0, 1, 2, 1]
-    hashes = [each["sha256"] for each in manifest["evaluation"]["examples"]]
+    assert [example["label"] for example in manifest["evaluation"]["examples"]] == [
+        0,
+        1,
+        2,
+        0,
+        1,
+        2,
+        1,
+    ]
+    hashes = [item["sha256"] for item in manifest["evaluation"]["examples"]]
     assert hashes == [hashlib.sha256(row.tobytes()).hexdigest() for row in data.rows("test.npz")]
     assert json.loads(canonical_json(manifest)) == manifest
 
@@ -102,7 +112,7 @@ def test_the_manifest_names_every_example(data: Data) -> None:
 def test_the_calibration_set_is_the_transformed_rows(data: Data) -> None:
     steps = [{"rescale": {"scale": 2.0, "offset": 1.0}}]
     _, calibration = data.draw(calibration={"examples": 10}, transform=steps)
-    rows = [int(each.split("[")[1][:-1]) for each in calibration.ids]
+    rows = [int(identifier.split("[")[1][:-1]) for identifier in calibration.ids]
     expected = data.rows("train.npz")[rows].astype(np.float32) * 2 + 1
     assert calibration.x.dtype == np.float32
     np.testing.assert_array_equal(calibration.x, expected)
@@ -119,19 +129,19 @@ def test_another_seed_draws_others_of_the_same_labels(data: Data) -> None:
     assert len(set(draws.values())) == 5
     labels = {
         seed: Counter(
-            each["label"]
-            for each in data.draw(seed, {"examples": 20})[0]["calibration"]["examples"]
+            example["label"]
+            for example in data.draw(seed, {"examples": 20})[0]["calibration"]["examples"]
         )
         for seed in range(5)
     }
-    assert all(each == {0: 10, 1: 6, 2: 4} for each in labels.values())
+    assert all(label == {0: 10, 1: 6, 2: 4} for label in labels.values())
 
 
 def test_every_example_has_the_same_chance(data: Data) -> None:
     """Over 300 seeds, each of 50 is drawn into 10 about 60 times; 6 standard deviations is 42."""
     data.write("train.npz", None, data.rng.normal(size=(50, 2)))
     data.write("test.npz", None, data.rng.normal(size=(2, 2)))
-    counts = Counter(each for seed in range(300) for each in data.drawn(10, seed))
+    counts = Counter(item for seed in range(300) for item in data.drawn(10, seed))
     assert len(counts) == 50
     assert 18 < min(counts.values())
     assert max(counts.values()) < 102
@@ -167,7 +177,7 @@ def test_labels_are_drawn_in_proportion_by_largest_remainder(
 ) -> None:
     data.write("train.npz", [label for label, size in sizes.items() for _ in range(size)])
     manifest, _ = data.draw(calibration={"examples": count})
-    found = Counter(each["label"] for each in manifest["calibration"]["examples"])
+    found = Counter(example["label"] for example in manifest["calibration"]["examples"])
     expected = by_largest_remainder(sizes, count)
     assert found == Counter({label: share for label, share in expected.items() if share})
 
@@ -176,7 +186,7 @@ def test_labels_are_drawn_in_proportion_by_largest_remainder(
 def test_a_larger_draw_contains_the_smaller(data: Data, labels: list[int] | None) -> None:
     data.write("train.npz", labels, data.rng.normal(size=(30, 2, 3)))
     draws = [set(data.drawn(count)) for count in range(1, 31)]
-    assert [len(each) for each in draws] == list(range(1, 31))
+    assert [len(part) for part in draws] == list(range(1, 31))
     for smaller, larger in itertools.pairwise(draws):
         assert smaller < larger
 
@@ -192,16 +202,24 @@ def test_without_a_number_all_are_drawn(data: Data) -> None:
 
 def test_label_offset_is_added_to_both_parts(data: Data) -> None:
     manifest, _ = data.draw(label_offset=1)
-    assert {each["label"] for each in manifest["calibration"]["examples"]} == {1, 2, 3}
-    assert [each["label"] for each in manifest["evaluation"]["examples"]] == [1, 2, 3, 1, 2, 3, 2]
+    assert {example["label"] for example in manifest["calibration"]["examples"]} == {1, 2, 3}
+    assert [example["label"] for example in manifest["evaluation"]["examples"]] == [
+        1,
+        2,
+        3,
+        1,
+        2,
+        3,
+        2,
+    ]
     streamed = stream(data.dataset(label_offset=1), manifest, "evaluation")
-    assert [each.label for each in streamed] == [1, 2, 3, 1, 2, 3, 2]
+    assert [item.label for item in streamed] == [1, 2, 3, 1, 2, 3, 2]
 
 
 def test_unlabelled_examples_stay_so(data: Data) -> None:
     data.write("train.npz", None, data.rng.normal(size=(9, 2, 3)))
     manifest, _ = data.draw(calibration={"examples": 4}, label_offset=1)
-    assert [each["label"] for each in manifest["calibration"]["examples"]] == [None] * 4
+    assert [example["label"] for example in manifest["calibration"]["examples"]] == [None] * 4
 
 
 def test_a_part_in_common_is_an_error_that_names_it(data: Data) -> None:
@@ -289,7 +307,7 @@ def test_a_manifest_streams_its_examples(data: Data, part: str) -> None:
     manifest, _ = data.draw(calibration={"examples": 10})
     samples = list(stream(data.dataset(), manifest, part))
     rows = manifest[part]["examples"]
-    assert [(each.id, each.label) for each in samples] == [
+    assert [(sample.id, sample.label) for sample in samples] == [
         (row["id"], row["label"]) for row in rows
     ]
     every = data.rows(manifest[part]["split"])
@@ -301,8 +319,8 @@ def test_a_manifest_streams_its_examples(data: Data, part: str) -> None:
 def test_streaming_gives_what_drawing_gave(data: Data) -> None:
     manifest, calibration = data.draw(calibration={"examples": 10})
     samples = list(stream(data.dataset(), manifest, "calibration"))
-    assert tuple(each.id for each in samples) == calibration.ids
-    np.testing.assert_array_equal(np.stack([each.x for each in samples]), calibration.x)
+    assert tuple(sample.id for sample in samples) == calibration.ids
+    np.testing.assert_array_equal(np.stack([sample.x for sample in samples]), calibration.x)
 
 
 def test_another_transform_makes_the_manifest_stale(data: Data) -> None:
@@ -360,7 +378,7 @@ def test_tfds_is_drawn_and_streamed_alike() -> None:
     assert calibration.x.shape == (20, 28, 28, 1)
     assert 0.5 < calibration.x.max() <= 1
     samples = list(stream(dataset, manifest, "evaluation"))
-    assert [each.label for each in samples] == [
-        each["label"] for each in manifest["evaluation"]["examples"]
+    assert [sample.label for sample in samples] == [
+        example["label"] for example in manifest["evaluation"]["examples"]
     ]
-    assert {each.x.shape for each in samples} == {(28, 28, 1)}
+    assert {sample.x.shape for sample in samples} == {(28, 28, 1)}

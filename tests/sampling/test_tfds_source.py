@@ -65,7 +65,7 @@ def test_entries_are_the_records_in_their_order(tf: Any, split: str, rows: slice
 
 def test_ids_do_not_depend_on_the_slice() -> None:
     whole = [entry.id for entry in opened().entries("train[:10]")]
-    parts = [entry.id for each in ("train[:4]", "train[4:10]") for entry in opened().entries(each)]
+    parts = [entry.id for name in ("train[:4]", "train[4:10]") for entry in opened().entries(name)]
     assert parts == whole
 
 

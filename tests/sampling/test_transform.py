@@ -191,7 +191,7 @@ def test_an_unknown_step_is_named_with_its_close_match(name: str, close: str) ->
     with pytest.raises(TransformFailed, match=f"'{name}'") as caught:
         build_transform([{name: 1}])
     assert f"'{close}'" in caught.value.remedy
-    assert all(each in caught.value.expected for each in STEPS)
+    assert all(step in caught.value.expected for step in STEPS)
 
 
 @pytest.mark.parametrize("step", [{}, {"rescale": 1.0, "cast": "int8"}])
@@ -280,7 +280,7 @@ class Project:
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [each for each in sys.path if each])
+    monkeypatch.setattr(sys, "path", [item for item in sys.path if item])
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     return Project(tmp_path)
 

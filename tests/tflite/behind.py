@@ -11,7 +11,7 @@ _ALIGNED = 16
 def with_constants_behind(model: bytes) -> bytes:
     """Move every constant out of its table; the tables say where it is (``Buffer.offset``)."""
     tree = parse(model)
-    constants = [(each, bytes(each.data)) for each in tree.buffers if each.data is not None]
+    constants = [(other, bytes(other.data)) for other in tree.buffers if other.data is not None]
 
     def packed(start: int) -> bytes:
         at = start

@@ -20,7 +20,7 @@ def test_the_tiny_model_is_sound_and_runs() -> None:
     from ai_edge_litert.interpreter import Interpreter
 
     model = tiny_model.file()
-    assert [each.type for each in read(model).main.operators] == ["FULLY_CONNECTED"]
+    assert [operator.type for operator in read(model).main.operators] == ["FULLY_CONNECTED"]
     interpreter = Interpreter(model_content=model)
     interpreter.allocate_tensors()
     interpreter.invoke()
@@ -34,8 +34,8 @@ def set_(field: str, value: Any, *where: Any) -> Callable[[Any], None]:
     """An edit that sets a field of what these attributes and indices lead to."""
 
     def edit(model: Any) -> None:
-        for each in where:
-            model = model[each] if isinstance(each, int) else getattr(model, each)
+        for index in where:
+            model = model[index] if isinstance(index, int) else getattr(model, index)
         dtype = np.int64 if field == "zeroPoint" else np.int32
         setattr(model, field, np.asarray(value, dtype) if isinstance(value, list) else value)
 

@@ -23,7 +23,7 @@ def run(model: bytes, sample: np.ndarray) -> list[np.ndarray]:
     (taken,) = interpreter.get_input_details()
     interpreter.set_tensor(taken["index"], sample[np.newaxis])
     interpreter.invoke()
-    return [interpreter.get_tensor(each["index"]) for each in interpreter.get_output_details()]
+    return [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()]
 
 
 def test_outputs_are_the_chosen_tensors_in_their_order(plain: Trained) -> None:
@@ -32,7 +32,7 @@ def test_outputs_are_the_chosen_tensors_in_their_order(plain: Trained) -> None:
     edited = with_outputs(plain.float_tflite, chosen)
     assert read(edited).main.outputs == tuple(chosen)
     assert read(edited).signatures == ()
-    shapes = [each.shape for each in run(edited, plain.samples[0])]
+    shapes = [tensor.shape for tensor in run(edited, plain.samples[0])]
     assert shapes == [(1, 4), (1, 8, 8, 8), (1, 4)]
 
 
@@ -104,8 +104,8 @@ def test_other_unknown_sizes_stay_unknown(tf: Any) -> None:
 
 def test_a_static_model_stays_as_it_is(plain: Trained) -> None:
     before, after = read(plain.float_tflite), read(with_static_batch(plain.float_tflite))
-    assert [each.shape for each in before.main.tensors] == [
-        each.shape for each in after.main.tensors
+    assert [tensor.shape for tensor in before.main.tensors] == [
+        tensor.shape for tensor in after.main.tensors
     ]
     assert before.signatures == after.signatures
 
@@ -137,7 +137,7 @@ def several(tf: Any) -> bytes:
 
 
 WEIGHTS = np.random.default_rng(1).normal(size=(4, 2000)).astype(np.float32)
-POINTS = [np.asarray(each, np.float32) for each in ([0.5, 1.5, -0.25, 2.0], [-3.5, 1.0, 0.5, 0.2])]
+POINTS = [np.asarray(item, np.float32) for item in ([0.5, 1.5, -0.25, 2.0], [-3.5, 1.0, 0.5, 0.2])]
 TRUTH = {
     "alpha": lambda x: x @ WEIGHTS,
     "beta": lambda x: 8 * x,
@@ -149,7 +149,7 @@ TRUTH = {
 def test_a_signature_by_itself_computes_what_it_did(key: str, several: bytes) -> None:
     alone = with_signature(several, key)
     graph = read(alone)
-    assert [each.key for each in graph.signatures] == [key]
+    assert [signature.key for signature in graph.signatures] == [key]
     assert graph.signatures[0].subgraph == 0
     assert set(graph.signatures[0].inputs.values()) == set(graph.main.inputs)
     for point in POINTS:

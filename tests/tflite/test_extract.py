@@ -32,9 +32,9 @@ def branched():
 
 def run(model, *values):
     runtime = Runtime(model, threads=1, kernels="builtin")
-    runtime.set(*(np.asarray(each, np.float32).reshape(1, 4) for each in values))
+    runtime.set(*(np.asarray(value, np.float32).reshape(1, 4) for value in values))
     runtime.invoke()
-    return [each.ravel() for each in runtime.get()]
+    return [item.ravel() for item in runtime.get()]
 
 
 def test_the_parts_compute_what_the_whole_does(branched):
@@ -53,7 +53,7 @@ def test_what_lay_between_two_is_cut(branched):
     """Without the ABS between them, the NEG's output and the ADD's input are both there."""
     model, (x, a, b, _, total, *_) = branched
     cut = read(extract(model, {0, 2})).main
-    assert [each.type for each in cut.operators] == ["NEG", "ADD"]
+    assert [operator.type for operator in cut.operators] == ["NEG", "ADD"]
     assert (cut.inputs, cut.outputs) == ((x, b), (a, total))
     results = run(extract(model, {0, 2}), [1, 2, 3, 4], [10, 20, 30, 40])
     np.testing.assert_array_equal(results, [[-1, -2, -3, -4], [11, 22, 33, 44]])

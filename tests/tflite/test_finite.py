@@ -91,9 +91,9 @@ def test_a_constant_that_decides_nothing_is_replaced(function: Any, kind: str) -
         np.testing.assert_array_equal(
             Runtime(edited, 1).predict(sample), Runtime(model, 1).predict(sample)
         )
-    assert kind in {each.type for each in read(edited).main.operators}
+    assert kind in {operator.type for operator in read(edited).main.operators}
     ranges = record(edited, SAMPLES)
-    assert max(max(-each.min, each.max) for each in ranges.tensors) < 30
+    assert max(max(-tensor.min, tensor.max) for tensor in ranges.tensors) < 30
     assert with_finite_constants(edited) == (edited, ())
 
 
@@ -153,8 +153,8 @@ def test_the_integer_model_is_as_good_as_its_steps(name: str) -> None:
     model, _ = with_finite_constants(convert(HARMLESS[name][0], SHAPE))
     conversion = recipe.Conversion(input_type="float32", output_type="float32")
     made = quantize(model, record(model, SAMPLES), conversion)
-    step = max(each.quantization.scales[0] for each in read(made.content).main.tensors
-               if each.quantization)  # fmt: skip
+    step = max(tensor.quantization.scales[0] for tensor in read(made.content).main.tensors
+               if tensor.quantization)  # fmt: skip
     for sample in SAMPLES:
-        got, wanted = (Runtime(each, 1).predict(sample) for each in (made.content, model))
+        got, wanted = (Runtime(item, 1).predict(sample) for item in (made.content, model))
         assert np.abs(got - wanted).max() <= 2.01 * step

@@ -34,7 +34,7 @@ def test_operators_are_those_that_the_runtime_lists(residual: Trained) -> None:
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_content=residual.int8_tflite)
-    listed = [each["op_name"] for each in interpreter._get_ops_details()]
+    listed = [detail["op_name"] for detail in interpreter._get_ops_details()]
     found = kinds(residual.int8_tflite)
     assert [name for name in listed if name != "DELEGATE"] == found
 

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 TABLES = [
-    each
-    for each in vars(schema).values()
-    if inspect.isclass(each) and hasattr(each, "GetRootAs") and each.__name__ != "Table"
+    var
+    for var in vars(schema).values()
+    if inspect.isclass(var) and hasattr(var, "GetRootAs") and var.__name__ != "Table"
 ]
 
 

@@ -51,7 +51,7 @@ def test_the_runtime_takes_no_operator_with_fewer_operands(
         tiny_model.refusals, list(models.values()), what="the comparison", timeout_s=60
     )
     assert [name for name, refusal in zip(models, said, strict=True) if not refusal] == []
-    assert sum("NumInputs" in each or "NumOutputs" in each for each in said) > 80
+    assert sum("NumInputs" in item or "NumOutputs" in item for item in said) > 80
 
 
 @pytest.mark.parametrize("what", ["inputs", "outputs"])

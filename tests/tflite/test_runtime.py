@@ -38,7 +38,7 @@ def test_quantize_is_the_formula(
     edges = [0.0, -0.0, 1e9, -1e9, just_below_half, -just_below_half, low * scale, high * scale]
     real = np.concatenate([ties, spread, edges]).astype(np.float32)
     got = port(dtype, scale, zero_point).quantize(real)
-    expected = [by_formula(each, scale, zero_point, low, high) for each in real.tolist()]
+    expected = [by_formula(item, scale, zero_point, low, high) for item in real.tolist()]
     assert got.dtype == dtype
     assert got.tolist() == expected
 
@@ -59,7 +59,7 @@ def test_dequantize_is_the_formula(dtype: str, zero_point: int) -> None:
     stored = np.arange(limits.min, limits.max + 1).astype(dtype)
     real = port(dtype, 0.25, zero_point).dequantize(stored)
     assert real.dtype == np.float32
-    assert real.tolist() == [0.25 * (int(each) - zero_point) for each in stored]
+    assert real.tolist() == [0.25 * (int(value) - zero_point) for value in stored]
 
 
 @pytest.mark.parametrize(("scale", "zero_point"), [(0.037, -128), (1 / 256, -128), (2.0, 17)])

@@ -105,7 +105,7 @@ def many_subgraphs_of_many_tensors(subgraphs: int, tensors: int) -> bytes:
 
 def test_tables_that_are_shared_within_reason_are_read() -> None:
     graph = read(many_subgraphs_of_many_tensors(3, 5))
-    assert [len(each.tensors) for each in graph.subgraphs] == [5, 5, 5]
+    assert [len(subgraph.tensors) for subgraph in graph.subgraphs] == [5, 5, 5]
 
 
 @pytest.mark.parametrize("count", [1_000, 20_000, 500_000])

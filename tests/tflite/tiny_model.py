@@ -89,7 +89,7 @@ def with_operator(code: int, inputs: Any, outputs: Any, custom: str | None = Non
         kind.builtinCode, kind.deprecatedBuiltinCode = code, min(code, 127)
         kind.version, kind.customCode = 1, custom
         operator.inputs, operator.outputs = (
-            np.asarray(each, np.int32) for each in (inputs, outputs)
+            np.asarray(item, np.int32) for item in (inputs, outputs)
         )
         operator.builtinOptionsType, operator.builtinOptions = 0, None
 

@@ -95,7 +95,7 @@ def test_the_logged_accuracy_is_that_of_the_model_that_comes_out(
     epochs, said = SAID.search(caplog.text).groups()
     assert epochs == "100"
     assert float(said) == pytest.approx(100 * right, abs=0.051)
-    assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 def test_left_and_right_cannot_be_learnt_from_mirrored_images(
@@ -120,7 +120,7 @@ def test_a_model_at_chance_level_is_said_to_be(
     right = (predicted(content, far["x"], tmp_path) == blobs[1]).mean()
     assert right == 0.5
     assert SAID.search(caplog.text).group(2) == "50.0"
-    (warning,) = (each for each in caplog.records if each.levelno == logging.WARNING)
+    (warning,) = (record for record in caplog.records if record.levelno == logging.WARNING)
     assert "no better than naming the most frequent class each time (50.0 %" in warning.message
     assert "After 12 steps" in warning.message
 

@@ -36,15 +36,15 @@ def champion(model: str | None, env: str | None) -> Result:
     if len(lineage) > 1:
         headings = ("version", "promoted", "after", "run")
         past = [
-            (str(each.version), each.tags.get(PROMOTED, ""), each.tags.get(PREVIOUS, ""),
-             each.run_id or "")
-            for each in lineage
+            (str(other.version), other.tags.get(PROMOTED, ""), other.tags.get(PREVIOUS, ""),
+             other.run_id or "")
+            for other in lineage
         ]  # fmt: skip
         text += f"\n\n{table(headings, past)}"
     values = {
         "model": registry.name,
         "champion": told(lineage[0]),
         "challenger": None if challenger is None else told(challenger),
-        "lineage": [told(each) for each in lineage],
+        "lineage": [told(item) for item in lineage],
     }
     return Result(text, values)

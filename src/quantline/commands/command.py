@@ -151,9 +151,9 @@ def as_option(error: QuantlineError) -> QuantlineError:
 
 def warn(findings: Sequence[Finding]) -> None:
     """Print what a lint found, apart from mere notes, on stderr."""
-    for each in findings:
-        if each.severity != "note":
-            say(f"warning: {spoken(str(each))}", sys.stderr)
+    for finding in findings:
+        if finding.severity != "note":
+            say(f"warning: {spoken(str(finding))}", sys.stderr)
 
 
 @contextmanager

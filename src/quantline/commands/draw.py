@@ -48,14 +48,14 @@ def draw_ranges(
     figure = Figure(figsize=(11, height), dpi=110)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.33, 0.6 / height, 0.45, rows / height))
-    shares = np.stack([_shares(each) for each in tensors])
+    shares = np.stack([_shares(tensor) for tensor in tensors])
     shown = axes.imshow(
         np.ma.masked_less(shares, _RAREST), aspect="auto", interpolation="nearest",
         cmap="viridis", norm=LogNorm(_RAREST, 1), extent=(0, COLUMNS, count - 0.5, -0.5),
     )  # fmt: skip
     for color, places in (
         ("black", [(0.0,)] * count),
-        ("red", [_ends(chosen[each.index]) for each in tensors]),
+        ("red", [_ends(chosen[tensor.index]) for tensor in tensors]),
     ):
         marks = [
             (at, place)
@@ -68,20 +68,20 @@ def draw_ranges(
     axes.hlines(np.arange(count - 1) + 0.5, 0, COLUMNS, color="white", lw=1)
     font = min(7.0, 72 * rows / count * 0.75)
     # A fused operator's name is a list of all that went into it; the first one tells.
-    firsts = [each.name.split(";")[0] for each in tensors]
+    firsts = [tensor.name.split(";")[0] for tensor in tensors]
     names = [
-        f"{shortened(name, _LONGEST_NAME)}  {each.index}"
-        for name, each in zip(firsts, tensors, strict=True)
+        f"{shortened(name, _LONGEST_NAME)}  {operator.index}"
+        for name, operator in zip(firsts, tensors, strict=True)
     ]
     axes.set_yticks(range(count), names, fontsize=font)
     axes.set_xticks([0, COLUMNS / 2, COLUMNS], ["smallest value", "", "largest value"], fontsize=8)
     axes.tick_params(length=0)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
-    for at, each in enumerate(tensors):
-        low, high = _span(each)
+    for at, value in enumerate(tensors):
+        low, high = _span(value)
         text = f"{low:.4g} to {high:.4g}" if low <= high else "nothing finite"
-        broken = f"  {each.nan} NaN, {each.inf} Inf" if each.nan or each.inf else ""
+        broken = f"  {value.nan} NaN, {value.inf} Inf" if value.nan or value.inf else ""
         axes.text(COLUMNS + 3, at, text + broken, fontsize=font, va="center",
                   color="red" if broken else "black")  # fmt: skip
     bar = figure.add_axes((0.33, 1 - 0.62 / height, 0.45, 0.1 / height))

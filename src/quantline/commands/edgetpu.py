@@ -116,7 +116,7 @@ def edgetpu(
         name=f"'{model}'", original=None if source is None else source[1],
     )  # fmt: skip
     mapped = found.report.mapped_operators
-    devices = [each.to_dict() for each in detect()]
+    devices = [item.to_dict() for item in detect()]
     values = {"model": model, **found.to_dict(), "devices": devices}
     parts = [evaluation_text(model, len(content), found)]
     if found.compiled is not None:

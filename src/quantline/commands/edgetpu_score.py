@@ -53,9 +53,9 @@ def edgetpu_score(folder: str, runtime_version: int | None) -> Result:
 
     found = score(Path(folder), runtime_version)
     parts = [
-        table(_HEADINGS, [_row(each) for each in found.models]),
-        *_listed("Misses", [line for each in found.models for line in _misses(each)]),
-        *_listed("Not scored", [f"{each.model}: {each.why}" for each in found.unscored]),
+        table(_HEADINGS, [_row(model) for model in found.models]),
+        *_listed("Misses", [line for model in found.models for line in _misses(model)]),
+        *_listed("Not scored", [f"{item.model}: {item.why}" for item in found.unscored]),
         pairs(_totals(found)),
     ]
     return Result("\n\n".join(parts), found.to_dict())
@@ -85,10 +85,10 @@ def _bytes(count: int | None, otherwise: str = "") -> str:
 def _misses(found: ModelScore) -> Iterator[str]:
     """Say what was missed and why, operators that were missed alike together."""
     alike: dict[tuple[str, ...], list[int]] = {}
-    for each in found.misses:
-        verdict = each.predicted
+    for miss in found.misses:
+        verdict = miss.predicted
         because = f"'{verdict.status}': {verdict.rule} ({verdict.provenance})"
-        key = (verdict.type, verdict.target, because, each.actual)
+        key = (verdict.type, verdict.target, because, miss.actual)
         alike.setdefault(key, []).append(verdict.index)
     for (kind, target, because, actual), indices in alike.items():
         operators = "operators" if len(indices) > 1 else "operator"

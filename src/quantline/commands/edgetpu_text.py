@@ -78,19 +78,19 @@ def folded(text: str, indent: int) -> str:
 
 def milliseconds(*values: float) -> str:
     """Return a time, or a range of times, with two digits."""
-    rounded = (f"{float(f'{each:.2g}'):g}" if each >= 0.01 else "under 0.01" for each in values)
+    rounded = (f"{float(f'{value:.2g}'):g}" if value >= 0.01 else "under 0.01" for value in values)
     return f"{' to '.join(rounded)} ms"
 
 
 def runs(indices: Sequence[int]) -> str:
     """Return ascending numbers, those that follow each other as a range: ``0-62, 64``."""
     found: list[list[int]] = []
-    for each in indices:
-        if found and each == found[-1][-1] + 1:
-            found[-1][1:] = [each]
+    for index in indices:
+        if found and index == found[-1][-1] + 1:
+            found[-1][1:] = [index]
         else:
-            found.append([each])
-    return ", ".join("-".join(map(str, each)) for each in found)
+            found.append([index])
+    return ", ".join("-".join(map(str, item)) for item in found)
 
 
 def _operators(found: Evaluation) -> str:
@@ -177,15 +177,15 @@ def _devices() -> str:
     found = detect()
     if not found:
         return "none found: nothing was measured on one"
-    return "; ".join(" ".join([f"{each.name} at {each.path}", *each.warnings]) for each in found)
+    return "; ".join(" ".join([f"{item.name} at {item.path}", *item.warnings]) for item in found)
 
 
 def _alike(operators: Iterable[OperatorVerdict], target: Target) -> list[str]:
     groups: dict[tuple[str, str], dict[str, list[int]]] = {}
-    for each in operators:
-        if each.target is target:
-            why = (str(each.status), f"{each.rule} ({known(each)})")
-            groups.setdefault(why, {}).setdefault(each.type, []).append(each.index)
+    for operator in operators:
+        if operator.target is target:
+            why = (str(operator.status), f"{operator.rule} ({known(operator)})")
+            groups.setdefault(why, {}).setdefault(operator.type, []).append(operator.index)
     return [
         "\n".join([first_few([_some(kind, at) for kind, at in kinds.items()], _SHOWN), *why])
         for why, kinds in groups.items()
@@ -199,10 +199,11 @@ def _some(kind: str, indices: Sequence[int]) -> str:
     return f"{len(indices)} {kind} ({indices[0]} to {indices[-1]})"
 
 
-def _advice(each: Suggestion) -> str:
-    moved = f"{each.moved_operators:+d} operator{'' if abs(each.moved_operators) == 1 else 's'}"
-    what = f"{_some(each.type, each.operators)}: " if each.operators else ""
+def _advice(suggestion: Suggestion) -> str:
+    count = suggestion.moved_operators
+    moved = f"{count:+d} operator{'' if abs(count) == 1 else 's'}"
+    what = f"{_some(suggestion.type, suggestion.operators)}: " if suggestion.operators else ""
     return (
-        f"{what}{moved}, {each.moved_share_macs:+.0%} of the work, then "
-        f"{each.mapped_share_macs:.0%} of it\n{each.advice}\n{each.source}"
+        f"{what}{moved}, {suggestion.moved_share_macs:+.0%} of the work, then "
+        f"{suggestion.mapped_share_macs:.0%} of it\n{suggestion.advice}\n{suggestion.source}"
     )

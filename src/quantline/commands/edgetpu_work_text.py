@@ -22,11 +22,11 @@ _PROGRAM = (
 def programs_text(compiled: Compiled) -> str:
     """Return what a compiled model's Edge TPU operators hold."""
     rows = []
-    for each in compiled.subgraphs:
-        package, main = each.package, each.package.main
+    for subgraph in compiled.subgraphs:
+        package, main = subgraph.package, subgraph.package.main
         cycles = "not told" if main.estimated_cycles is None else f"{main.estimated_cycles:,}"
         rows.append((
-            str(each.operator.index),
+            str(subgraph.operator.index),
             f"runtime {package.min_runtime_version}",
             f"{package.cached_bytes:,}",
             f"{package.streamed_bytes:,}",
@@ -44,8 +44,8 @@ def placed_text(original: str, graph: Graph, placed: Match) -> str:
     left = [f"{index} {operators[index].type}" for index in placed.cpu]
     rows = [("original", f"{original}, {len(operators)} operators")]
     rows += [
-        (f"subgraph {number}", f"{len(each)} operators: {runs(each)}")
-        for number, each in enumerate(placed.subgraphs)
+        (f"subgraph {number}", f"{len(part)} operators: {runs(part)}")
+        for number, part in enumerate(placed.subgraphs)
     ]
     rows += [("on the CPU", folded(first_few(left) or "none", 12))]
     if placed.dead:
@@ -68,9 +68,9 @@ def compilation_text(compilation: Mapping[str, Any]) -> str:
                        f"subgraphs: {compared['subgraphs']['predicted']}"),
     ]  # fmt: skip
     misses = [
-        f"{each['index']} {each['type']}: predicted {each['target']}, and it is {each['actual']}\n"
-        f"{each['status']}\n{each['rule']}"
-        for each in compared["misses"]
+        f"{miss['index']} {miss['type']}: predicted {miss['target']}, and it is {miss['actual']}\n"
+        f"{miss['status']}\n{miss['rule']}"
+        for miss in compared["misses"]
     ]
     return "\n\n".join([
         pairs(rows),
@@ -89,9 +89,10 @@ def run_text(run: DeviceRun) -> str:
                     f"(measured)"),
     ]  # fmt: skip
     rows += [
-        (f"'{each.output}'", f"{each.equal_share:.2%} of the values as on the CPU, at most "
-                             f"{each.steps_max} steps off (measured)")
-        for each in run.agreements
-        if each is not None
+        (f"'{agreement.output}'",
+         f"{agreement.equal_share:.2%} of the values as on the CPU, at most "
+                             f"{agreement.steps_max} steps off (measured)")
+        for agreement in run.agreements
+        if agreement is not None
     ]  # fmt: skip
     return pairs(rows)

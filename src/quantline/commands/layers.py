@@ -81,7 +81,7 @@ def layers(
         what=f"the comparison with '{quantized}'", timeout_s=_TIMEOUT_S,
     )  # fmt: skip
     ratio = _RATIOS[by]
-    ranked = errors if ratio is None else sorted(errors, key=lambda each: getattr(each, ratio))
+    ranked = errors if ratio is None else sorted(errors, key=lambda item: getattr(item, ratio))
     shown = ranked[:top]
     of = len(layer_outputs(read(original)))
     values = {
@@ -91,7 +91,7 @@ def layers(
         "samples": prepared.samples.count,
         "float_layers": of,
         "compared_layers": len(errors),
-        "layers": [each.to_dict() for each in shown],
+        "layers": [item.to_dict() for item in shown],
     }
     title = (
         f"{len(errors)} of {of} layers compared on {prepared.samples.count} samples; effect of "
@@ -104,19 +104,19 @@ def layers(
 def _table(errors: Sequence[LayerError]) -> str:
     headings = ["effect", "in all", "worst", "own", "constant", "saturated", "float min",
                 "float max", "int min", "int max", "type", "tensor"]  # fmt: skip
-    return table(headings, [_row(each) for each in errors])
+    return table(headings, [_row(error) for error in errors])
 
 
-def _row(each: LayerError) -> list[str]:
-    ends: list[Any] = [each.float_min, each.float_max, each.quantized_min, each.quantized_max]
-    ratios = (each.sqnr_db, each.worst_channel_sqnr_db, each.own_sqnr_db)
+def _row(layer: LayerError) -> list[str]:
+    ends: list[Any] = [layer.float_min, layer.float_max, layer.quantized_min, layer.quantized_max]
+    ratios = (layer.sqnr_db, layer.worst_channel_sqnr_db, layer.own_sqnr_db)
     return [
-        "-" if each.effect is None else f"{each.effect:.2%}",
+        "-" if layer.effect is None else f"{layer.effect:.2%}",
         *("-" if ratio is None else "exact" if ratio == math.inf else f"{ratio:.1f}"
           for ratio in ratios),
-        f"{each.constant_channels}/{each.channels}" if each.constant_channels else "0",
-        f"{100 * each.saturated_share:.2f}%" if each.saturated_share else "0",
+        f"{layer.constant_channels}/{layer.channels}" if layer.constant_channels else "0",
+        f"{100 * layer.saturated_share:.2f}%" if layer.saturated_share else "0",
         *("-" if end is None else f"{end:.4g}" for end in ends),
-        each.type,
-        each.name,
+        layer.type,
+        layer.name,
     ]  # fmt: skip

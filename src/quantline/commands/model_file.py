@@ -26,7 +26,7 @@ def read_model(path: Path) -> tuple[bytes, Graph]:
 
     remedy = "Give a .tflite file; 'quantline quantize' makes one of a trained model"
     if not os.path.exists(path):
-        near = sorted(each.name for each in path.parent.glob("*.tflite"))
+        near = sorted(other.name for other in path.parent.glob("*.tflite"))
         raise ModelNotFound(
             f"There is no model at '{path}'",
             found=f"in '{path.parent}': {first_few(near) or 'no .tflite file'}",

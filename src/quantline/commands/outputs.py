@@ -28,7 +28,7 @@ def check_outputs(outputs: Iterable[Path], inputs: Iterable[str | None], *, suff
         OutputNotWritten: A file of the wrong ending, a folder, an input, or an unwritable place.
     """
     outputs = list(outputs)
-    given = [Path(each) for each in inputs if each is not None]
+    given = [Path(model_input) for model_input in inputs if model_input is not None]
     if outputs[0].suffix != suffix:
         raise OutputNotWritten(
             f"The result cannot be called '{outputs[0]}'",
@@ -37,11 +37,11 @@ def check_outputs(outputs: Iterable[Path], inputs: Iterable[str | None], *, suff
             remedy=f"Give '{outputs[0].with_suffix(suffix)}'",
         )
     for path in outputs:
-        for each in given:
-            if _is_same(path, each):
+        for item in given:
+            if _is_same(path, item):
                 raise OutputNotWritten(
                     f"The result '{path}' would replace what it is made from",
-                    found=f"'{each}' as an input",
+                    found=f"'{item}' as an input",
                     expected="another file than the inputs",
                     remedy="Give another name",
                 )

@@ -134,12 +134,12 @@ def prepare(path: str, data: str | None, reading: Reading, *, lenient: bool) -> 
             say(f"not used: {', '.join(samples.ignored)} in '{data}'", sys.stderr)
         # What no model can run on must be told before one is run on it to compare.
         broken = [
-            each
-            for each in lint_together(
+            finding
+            for finding in lint_together(
                 samples.arrays,
                 {name: (values.shape[1:], "float32") for name, values in samples.arrays.items()},
             )
-            if each.name in UNRECORDABLE and each.severity == "error"
+            if finding.name in UNRECORDABLE and finding.severity == "error"
         ]
         if broken:
             raise CalibrationUnfit.of(broken)
@@ -162,7 +162,7 @@ def prepare(path: str, data: str | None, reading: Reading, *, lenient: bool) -> 
         samples.arrays,
         {name: (tensor.sample_shape, tensor.dtype) for name, tensor in tensors.items()},
     )
-    errors = {each.name for each in findings if each.severity == "error"}
+    errors = {finding.name for finding in findings if finding.severity == "error"}
     if errors & UNRECORDABLE:
         raise CalibrationUnfit.of(findings)
     if errors and not lenient:
@@ -208,7 +208,7 @@ def _inputs(
     tensors = {graph.main.tensors[index].name: graph.main.tensors[index]
                for index in graph.main.inputs}  # fmt: skip
     if graph.signatures:
-        keys = [each.key for each in graph.signatures]
+        keys = [signature.key for signature in graph.signatures]
         key = choose_signature(keys, model.signature, model.path)
         chosen = graph.signatures[keys.index(key)]
         owner = graph.subgraphs[chosen.subgraph]

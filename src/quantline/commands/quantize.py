@@ -141,7 +141,7 @@ def quantize(
             "check": report.to_dict(),
             "inputs": _ports(graph, inputs=True),
             "outputs": _ports(graph, inputs=False),
-            "findings": [asdict(each) for each in prepared.findings],
+            "findings": [asdict(finding) for finding in prepared.findings],
             "failed": None if lost is None else error_values(as_option(lost)),
         },
         exit_status=1 if lost is not None and conversion.lost_outputs == "error" else 0,
@@ -212,14 +212,14 @@ def _table(
         f"{before / after:.2f}x smaller" if after <= before else f"{after / before:.2f}x larger"
     )
     left = Counter(
-        each.type
-        for each in report.findings
-        if each.breaks_integer_only
-        and each.operator is not None  # else it is a tensor alone
-        and each.type not in {"QUANTIZE", "DEQUANTIZE"}
+        finding.type
+        for finding in report.findings
+        if finding.breaks_integer_only
+        and finding.operator is not None  # else it is a tensor alone
+        and finding.type not in {"QUANTIZE", "DEQUANTIZE"}
     )
     kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(left.items()))
-    dtypes = Counter(tensor.dtype for each in graph.subgraphs for tensor in each.tensors)
+    dtypes = Counter(tensor.dtype for subgraph in graph.subgraphs for tensor in subgraph.tensors)
     rows = [
         *prepared.describe(),
         ("scheme", f"{told['scheme']}: weights {told['weights']}; activations "
@@ -240,12 +240,12 @@ def _table(
                          f"{report.integer_tensors} are integers"),
     ]  # fmt: skip
     for label, inputs in (("input", True), ("output", False)):
-        for each in _ports(graph, inputs=inputs):
+        for port in _ports(graph, inputs=inputs):
             steps = (
-                f", scale {each['scale']:.6g}, zero point {each['zero_point']}"
-                if each["scale"] is not None
+                f", scale {port['scale']:.6g}, zero point {port['zero_point']}"
+                if port["scale"] is not None
                 else ""
             )
-            rows.append((label, f"{each['name']}: {each['dtype']} {each['shape']}{steps}"))
+            rows.append((label, f"{port['name']}: {port['dtype']} {port['shape']}{steps}"))
     rows.append(("written", ", ".join(written)))
     return pairs(rows)

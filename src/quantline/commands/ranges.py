@@ -53,9 +53,9 @@ def ranges(
     from quantline.ranges import RangeSet, drift
 
     recorded = RangeSet.load(file)
-    chosen = {each.index: _chosen(each, method, percentile) for each in recorded.tensors}
+    chosen = {tensor.index: _chosen(tensor, method, percentile) for tensor in recorded.tensors}
     moved = () if compare is None else drift(recorded, RangeSet.load(compare))
-    tensors = [_facts(each, chosen[each.index]) for each in recorded.tensors]
+    tensors = [_facts(tensor, chosen[tensor.index]) for tensor in recorded.tensors]
     if plot is not None:
         from quantline.commands.draw import draw_ranges
 
@@ -72,9 +72,9 @@ def ranges(
     }
     if compare is not None:
         values["drift"] = [
-            {"index": each.index, "name": each.name, "min_steps": each.min_steps,
-             "max_steps": each.max_steps}
-            for each in moved
+            {"index": operator.index, "name": operator.name, "min_steps": operator.min_steps,
+             "max_steps": operator.max_steps}
+            for operator in moved
         ]  # fmt: skip
     text = "\n".join(
         [
@@ -137,7 +137,7 @@ def _facts(tensor: TensorRange, chosen: tuple[float, float] | None) -> dict[str,
 
 
 def _table(tensors: Sequence[dict[str, Any]], moved: Iterable[Drift]) -> str:
-    rows = {each["index"]: _row(each) for each in tensors}
+    rows = {tensor["index"]: _row(tensor) for tensor in tensors}
     headings = ["", "min", "max", "avg min", "avg max", "p0.1", "p99.9", "zeros",
                 "NaN/Inf", "scale", "zero pt", "tensor"]  # fmt: skip
     moved = list(moved)
@@ -147,9 +147,9 @@ def _table(tensors: Sequence[dict[str, Any]], moved: Iterable[Drift]) -> str:
     return table(
         headings,
         [
-            [rows[each.index][0], f"{each.min_steps:+z.1f}", f"{each.max_steps:+z.1f}",
-             *rows[each.index][1:]]
-            for each in moved
+            [rows[operator.index][0], f"{operator.min_steps:+z.1f}", f"{operator.max_steps:+z.1f}",
+             *rows[operator.index][1:]]
+            for operator in moved
         ],
     )  # fmt: skip
 

@@ -62,6 +62,6 @@ def record(
         "samples_sha256": list(ranges.samples_sha256),
         "tensors": len(ranges.tensors),
         "float_import": prepared.model.about,
-        "findings": [asdict(each) for each in prepared.findings],
+        "findings": [asdict(finding) for finding in prepared.findings],
     }
     return Result(pairs(rows), values)

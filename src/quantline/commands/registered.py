@@ -75,7 +75,7 @@ def _config(project: Path, env: str | None) -> Any:
     finally:
         logging.disable(logging.NOTSET)
     root = logging.getLogger()
-    for handler in [each for each in root.handlers if isinstance(each, RichHandler)]:
+    for handler in [handler for handler in root.handlers if isinstance(handler, RichHandler)]:
         root.removeHandler(handler)
     bootstrap_project(project)
     arguments = {**settings.CONFIG_LOADER_ARGS, "env": env}

@@ -84,7 +84,7 @@ def validate(
     if chosen is not None:
         report = hold(report, graph, chosen, len(content))
     vectors, mismatches = (0, ()) if golden is None else _check(content, golden)
-    holds = not mismatches and all(each.severity == "note" for each in report.findings)
+    holds = not mismatches and all(finding.severity == "note" for finding in report.findings)
     values = {
         **report.to_dict(),
         "holds": holds,
@@ -94,7 +94,7 @@ def validate(
         "golden": None if golden is None else {
             "holds": not mismatches,
             "vectors": vectors,
-            "mismatches": [asdict(each) for each in mismatches],
+            "mismatches": [asdict(mismatch) for mismatch in mismatches],
         },
     }  # fmt: skip
     source = f"'{Path(model).with_suffix('.json')}'" if made else "no recipe beside it"
@@ -160,14 +160,16 @@ def _interface(graph: Graph, report: Report) -> str:
     )
     known = set(report.interface)
     ways = ["--float-input"] * bool(inputs - known) + ["--float-output"] * bool(outputs - known)
-    asked = " and ".join(f"'{each}'" for each in ways)
+    asked = " and ".join(f"'{way}'" for way in ways)
     return f"{text}; if float32 is meant there, give {asked}" if ways else text
 
 
 def _golden_text(vectors: int, mismatches: Sequence[Mismatch]) -> str:
     if not mismatches:
         return f"kept: {vectors} vectors"
-    sources = dict.fromkeys(each.source for each in mismatches)
-    steps = [each.largest_steps for each in mismatches if each.largest_steps is not None]
+    sources = dict.fromkeys(mismatch.source for mismatch in mismatches)
+    steps = [
+        mismatch.largest_steps for mismatch in mismatches if mismatch.largest_steps is not None
+    ]
     far = f", by up to {max(steps):g} quantization steps" if steps else ""
     return f"broken: {len(sources)} of {vectors} vectors ({first_few(list(sources), 3)}){far}"

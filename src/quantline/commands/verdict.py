@@ -46,19 +46,21 @@ def _integers(report: Report) -> str:
         return f"inside: {len(report.interface)} operators of a float interface apart; {integers}"
     if report.integer_only:
         return f"yes: {integers}"
-    floats = [each for each in report.findings if each.breaks_integer_only]
+    floats = [finding for finding in report.findings if finding.breaks_integer_only]
     allowed = ", as the scheme allows" if floats[0].severity == "note" else ""
     return (
         f"no{allowed}: {report.float_operators} of {report.operators} operators "
-        f"({_counts(each.type for each in floats)}); {integers}"
+        f"({_counts(operator.type for operator in floats)}); {integers}"
     )
 
 
 def _kept(report: Report, severity: Severity) -> str:
-    found = [each for each in report.findings if each.severity == severity]
+    found = [finding for finding in report.findings if finding.severity == severity]
     if not found:
         return "kept"
-    return f"broken: {counted(len(found), 'finding')} ({_counts(each.rule for each in found)})"
+    return (
+        f"broken: {counted(len(found), 'finding')} ({_counts(finding.rule for finding in found)})"
+    )
 
 
 def findings_text(findings: Iterable[Finding]) -> str:
@@ -66,27 +68,30 @@ def findings_text(findings: Iterable[Finding]) -> str:
     blocks = []
     for severity, heading in _HEADINGS.items():
         some = sorted(
-            (each for each in findings if each.severity == severity), key=lambda each: each.type
+            (finding for finding in findings if finding.severity == severity),
+            key=lambda operator: operator.type,
         )
         if some:
             blocks.append(
-                "\n".join([f"{heading} ({_counts(each.type for each in some)}):", *_lines(some)])
+                "\n".join(
+                    [f"{heading} ({_counts(operator.type for operator in some)}):", *_lines(some)]
+                )
             )
     return "\n\n".join(blocks)
 
 
 def _lines(findings: Sequence[Finding]) -> list[str]:
     lines, told = [], set()
-    for each in findings[:SHOWN]:
-        expected = "" if each.expected in told else f"; expected: {spoken(each.expected)}"
-        told.add(each.expected)
-        found = spoken(line(each, whole_names=False))
-        lines.append(f"  {each.rule}: {found}{expected}")
+    for finding in findings[:SHOWN]:
+        expected = "" if finding.expected in told else f"; expected: {spoken(finding.expected)}"
+        told.add(finding.expected)
+        found = spoken(line(finding, whole_names=False))
+        lines.append(f"  {finding.rule}: {found}{expected}")
     rest = findings[SHOWN:]
     if rest:
-        lines.append(f"  and {len(rest)} more: {_counts(each.type for each in rest)}")
-    remedies = dict.fromkeys(spoken(each.remedy) for each in findings if each.remedy)
-    return [*lines, *(f"  -> {each}" for each in remedies)]
+        lines.append(f"  and {len(rest)} more: {_counts(operator.type for operator in rest)}")
+    remedies = dict.fromkeys(spoken(finding.remedy) for finding in findings if finding.remedy)
+    return [*lines, *(f"  -> {remedy}" for remedy in remedies)]
 
 
 def _counts(names: Iterable[str]) -> str:

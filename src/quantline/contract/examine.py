@@ -56,11 +56,13 @@ def examine(
     scheme = SCHEMES[promise]
     edges = interface(graph.main, float_input=float_input, float_output=float_output)
     floats = [
-        each
+        item
         for subgraph in graph.subgraphs
-        for each in not_integer(subgraph, set() if subgraph.index else edges)
+        for item in not_integer(subgraph, set() if subgraph.index else edges)
     ]
-    findings = [replace(each, severity="note") if scheme.allows_float else each for each in floats]
+    findings = [
+        replace(other, severity="note") if scheme.allows_float else other for other in floats
+    ]
     findings += _against(graph, specification)
     for subgraph in graph.subgraphs:
         findings += worth_knowing(subgraph)
@@ -68,7 +70,7 @@ def examine(
     main = graph.main
     return Report(
         integer_only=not floats,
-        specification=all(each.severity != "specification" for each in findings),
+        specification=all(finding.severity != "specification" for finding in findings),
         held_to=specification,
         target=None,
         holds_target=None,

@@ -95,19 +95,19 @@ class Report:
     @property
     def float_operators(self) -> int:
         """How many operators are not known to be integer."""
-        broken = (each for each in self.findings if each.breaks_integer_only)
-        return len({(each.subgraph, each.operator) for each in broken if each.operator is not None})
+        broken = (finding for finding in self.findings if finding.breaks_integer_only)
+        return len({(item.subgraph, item.operator) for item in broken if item.operator is not None})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
         target = None if self.target is None else {"name": self.target, "holds": self.holds_target}
-        counts = Counter(each.severity for each in self.findings)
+        counts = Counter(finding.severity for finding in self.findings)
         return {
             **asdict(self),
             "target": target,
             "evidence": "parsed",
             "float_operators": self.float_operators,
-            "findings_by_severity": {each: counts[each] for each in get_args(Severity)},
+            "findings_by_severity": {option: counts[option] for option in get_args(Severity)},
         }
 
     @classmethod
@@ -121,16 +121,16 @@ class Report:
         check_plain(values, origin)
         check_schema(CheckReport, values, origin)
         own: dict[str, Any] = {
-            each.name: tuple(value) if isinstance(value := values[each.name], list) else value
-            for each in fields(cls)
-            if each.name in values
+            field.name: tuple(value) if isinstance(value := values[field.name], list) else value
+            for field in fields(cls)
+            if field.name in values
         }
         target = values["target"] or {"name": None, "holds": None}
         own |= {"target": target["name"], "holds_target": target["holds"]}
-        names = {each.name for each in fields(Finding)}
+        names = {field.name for field in fields(Finding)}
         own["findings"] = tuple(
-            Finding(**{name: value for name, value in each.items() if name in names})
-            for each in values["findings"]
+            Finding(**{name: value for name, value in other.items() if name in names})
+            for other in values["findings"]
         )
         return cls(**own)
 
@@ -141,10 +141,10 @@ def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(
         sorted(
             findings,
-            key=lambda each: (
-                order.index(each.severity),
-                each.subgraph,
-                -1 if each.operator is None else each.operator,
+            key=lambda finding: (
+                order.index(finding.severity),
+                finding.subgraph,
+                -1 if finding.operator is None else finding.operator,
             ),
         )
     )

@@ -52,7 +52,10 @@ class Neighbours:
             found = f"hands {dtype} values to its bodies"
         elif operator.type == "FAKE_QUANT":
             rule, found = "integer.simulated", f"simulates quantization in {dtype}"
-        elif any(each.constant is not None and _is_quantized(each) for each in inputs):
+        elif any(
+            model_input.constant is not None and _is_quantized(model_input)
+            for model_input in inputs
+        ):
             rule = "integer.weights_only"
             found = f"has integer weights but computes on {dtype} activations"
         elif operator.type not in SPECIFICATION:
@@ -68,11 +71,11 @@ class Neighbours:
     def _is_between(self, operator: Operator, inputs: Sequence[Tensor]) -> bool:
         """Whether its values were integers just before, and are again just after."""
         sources = {
-            self.writer.get(each.index)
-            for each in inputs
-            if each.dtype == "float32" and each.constant is None
+            self.writer.get(model_input.index)
+            for model_input in inputs
+            if model_input.dtype == "float32" and model_input.constant is None
         }
-        targets = [each for index in operator.outputs for each in self.readers.get(index, ())]
+        targets = [reader for index in operator.outputs for reader in self.readers.get(index, ())]
         return sources == {"DEQUANTIZE"} and set(targets) == {"QUANTIZE"}
 
 

@@ -111,9 +111,9 @@ def check(model: bytes, golden: Golden) -> tuple[Mismatch, ...]:
             remedy="Give the file that was written together with the model",
         )
     graph = read(model)
-    for each in golden.vectors:
-        check_ports(graph, each)
-    given = [each.inputs for each in golden.vectors]
+    for vector in golden.vectors:
+        check_ports(graph, vector)
+    given = [vector.inputs for vector in golden.vectors]
     rows = run_in_child(
         run_here, model, given, golden.kernels,
         what="the run on golden vectors", timeout_s=_TIMEOUT_S,
@@ -135,10 +135,10 @@ def enforce(golden: Golden, mismatches: Sequence[Mismatch]) -> None:
     if not mismatches:
         return
     lines = [
-        f"'{each.output}' for {each.source}: {each.differing_share:.2%} of the values differ"
-        + ("" if each.largest is None else f", by up to {each.largest:.4g}")
-        + ("" if each.largest_steps is None else f", {each.largest_steps:g} quantization steps")
-        for each in mismatches
+        f"'{one.output}' for {one.source}: {one.differing_share:.2%} of the values differ"
+        + ("" if one.largest is None else f", by up to {one.largest:.4g}")
+        + ("" if one.largest_steps is None else f", {one.largest_steps:g} quantization steps")
+        for one in mismatches
     ]
     here = f"ai-edge-litert {version('ai-edge-litert')} on {platform.machine()}"
     raise GoldenBroken(
@@ -164,7 +164,7 @@ def make_here(
     outputs = _named_outputs(graph)
     found: dict[tuple[bytes, ...], Vector] = {}
     for source, values in (*extremes.items(), *prepared.items()):
-        content = tuple(each.tobytes() for each in values)
+        content = tuple(value.tobytes() for value in values)
         if content not in found:
             got = call(runtime, values)
             found[content] = Vector(
@@ -204,7 +204,10 @@ def _extremes(ports: Sequence[Port], samples: Sequence[Values]) -> dict[str, Val
     found: dict[str, list[np.ndarray]] = {"lowest": [], "highest": [], "zero": []}
     for at, port in enumerate(ports):
         like = samples[0][at]
-        ends = [min(each[at].min() for each in samples), max(each[at].max() for each in samples)]
+        ends = [
+            min(sample[at].min() for sample in samples),
+            max(sample[at].max() for sample in samples),
+        ]
         zero = np.clip(0, *ends)
         if port.scale:
             limits = np.iinfo(port.dtype)

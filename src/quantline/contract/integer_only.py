@@ -74,7 +74,7 @@ def enforce(report: Report) -> None:
     """
     if report.integer_only:
         return
-    offenders = [each for each in report.findings if each.breaks_integer_only]
+    offenders = [finding for finding in report.findings if finding.breaks_integer_only]
     many = "operators that are not integer"
     said = counted(report.float_operators, "operator that is not integer", many)
     if tensors := sum(offender.operator is None for offender in offenders):

@@ -120,7 +120,7 @@ def compare_kernels(model: bytes, samples: Sequence[Sample]) -> KernelReport:
         except (ChildCrashed, ModelUnsupported) as error:
             failed[kernels] = re.sub(r"; peak memory [\d.]+ GiB", "", error.found)
         else:
-            stacked[kernels] = [np.stack(each) for each in zip(*rows, strict=True)]
+            stacked[kernels] = [np.stack(group) for group in zip(*rows, strict=True)]
     if not stacked:
         raise ModelUnsupported(
             "No set of kernels can run the model",
@@ -155,7 +155,9 @@ def call(runtime: Runtime, values: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 def is_repeatable(graph: Graph) -> bool:
     """Whether no operator of a model computes with floats; of a custom one that is not known."""
-    custom = any(each.is_custom for subgraph in graph.subgraphs for each in subgraph.operators)
+    custom = any(
+        operator.is_custom for subgraph in graph.subgraphs for operator in subgraph.operators
+    )
     return not custom and not float_operators(graph)
 
 
@@ -182,6 +184,6 @@ def _compare(
     stacked: dict[Kernels, list[np.ndarray]],
 ) -> Comparison:
     found = tuple(
-        difference(*each) for each in zip(outputs, stacked[first], stacked[second], strict=True)
+        difference(*group) for group in zip(outputs, stacked[first], stacked[second], strict=True)
     )
-    return Comparison(first, second, not any(each.differing_share for each in found), found)
+    return Comparison(first, second, not any(item.differing_share for item in found), found)

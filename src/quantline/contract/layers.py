@@ -132,7 +132,7 @@ def compare_layers(
         for some in batches(links)
         for error in _measure(float_model, quantized, after, links, some, samples, effect)
     ]
-    return tuple(sorted(found, key=lambda each: (-(each.effect or 0.0), each.sqnr_db)))
+    return tuple(sorted(found, key=lambda layer: (-(layer.effect or 0.0), layer.sqnr_db)))
 
 
 def _with_batch(model: bytes, name: str) -> tuple[bytes, Graph]:
@@ -175,9 +175,9 @@ def _measure(
 ) -> list[LayerError]:
     """Run the float model, the quantized one, and its operators apart, and compare some layers."""
     fed = read_by(some, links, after)
-    seen = list({each.before.index: each for each in (*some, *fed)}.values())
-    original = Runtime(with_outputs(float_model, [each.before.index for each in seen]))
-    outputs = [each.after.index for each in some]
+    seen = list({item.before.index: item for item in (*some, *fed)}.values())
+    original = Runtime(with_outputs(float_model, [item.before.index for item in seen]))
+    outputs = [item.after.index for item in some]
     whole = Runtime(with_outputs(quantized, outputs))
     apart = with_tensors_given(quantized, [pair.after.index for pair in fed], outputs)
     alone = Runtime(apart)
@@ -188,7 +188,7 @@ def _measure(
         )
         rows = zip(
             sums,
-            (real[each.before.index] for each in some),
+            (real[item.before.index] for item in some),
             run_real(whole, values),
             run_real(alone, (*values, *(real[pair.before.index] for pair in fed))),
             strict=True,
@@ -196,24 +196,24 @@ def _measure(
         for total, *row in rows:
             total.add(*row)
     return [
-        _error(each, noise, effect.get(each.before.index))
-        for each, noise in zip(some, sums, strict=True)
+        _error(value, noise, effect.get(value.before.index))
+        for value, noise in zip(some, sums, strict=True)
     ]
 
 
-def _error(each: Link, sums: Noise, effect: float | None) -> LayerError:
+def _error(link: Link, sums: Noise, effect: float | None) -> LayerError:
     channels = sums.channels
     worst = channels.worst
     low, high = sums.ends or (None, None)
     count = max(sums.count, 1)  # a layer may give no value at all
     return LayerError(
-        type=each.operator.type,
-        name=each.before.name,
-        layer=layer_of(each.before.name),
-        float_tensor=each.before.index,
-        tensor=each.after.index,
-        tensor_name=each.after.name,
-        dtype=each.after.dtype,
+        type=link.operator.type,
+        name=link.before.name,
+        layer=layer_of(link.before.name),
+        float_tensor=link.before.index,
+        tensor=link.after.index,
+        tensor_name=link.after.name,
+        dtype=link.after.dtype,
         sqnr_db=sqnr_db(sums.signal, sums.noise),
         own_sqnr_db=sqnr_db(sums.signal, sums.own_noise),
         effect=effect,
@@ -235,10 +235,10 @@ def _error(each: Link, sums: Noise, effect: float | None) -> LayerError:
 
 def _shapes(graph: Graph) -> list[list[tuple[int, ...]]]:
     main = graph.main
-    return [[main.tensors[index].shape for index in each] for each in (main.inputs, main.outputs)]
+    return [[main.tensors[index].shape for index in item] for item in (main.inputs, main.outputs)]
 
 
 def _first_layers(graph: Graph) -> str:
-    given = [index for each in graph.main.operators for index in each.outputs]
+    given = [index for operator in graph.main.operators for index in operator.outputs]
     names = (graph.main.tensors[index].name for index in given[:2])
     return first_few([repr(name.split(";")[0]) for name in names]) or "none"

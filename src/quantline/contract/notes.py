@@ -39,7 +39,7 @@ _CARRIERS = CONTROL_FLOW | {"DEQUANTIZE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
 
 def worth_knowing(subgraph: Subgraph) -> Iterator[Finding]:
     """Find what is worth knowing of a subgraph; of a constant once, whoever reads it."""
-    producers = {index: each for each in subgraph.operators for index in each.outputs}
+    producers = {index: operator for operator in subgraph.operators for index in operator.outputs}
     for tensor in subgraph.tensors:
         yield from _of_tensor(subgraph, tensor)
     read: set[int] = set()
@@ -72,10 +72,12 @@ def _unspecified(subgraph: Subgraph, operator: Operator) -> Iterator[Finding]:
     if operator.type.startswith("UNKNOWN_"):
         return  # integer.unknown says so
     tensors = [
-        subgraph.tensors[each] for each in (*operator.outputs, *operator.inputs) if each >= 0
+        subgraph.tensors[index] for index in (*operator.outputs, *operator.inputs) if index >= 0
     ]
-    quantized = [each for each in tensors if each.quantization and each.dtype in _QUANTIZED]
-    if quantized and all(is_integer(each.dtype) for each in tensors):  # floats are told of anyway
+    quantized = [tensor for tensor in tensors if tensor.quantization and tensor.dtype in _QUANTIZED]
+    if quantized and all(
+        is_integer(tensor.dtype) for tensor in tensors
+    ):  # floats are told of anyway
         found = f"a quantized {operator.type}, which the table does not judge"
         yield broken("operator.unspecified", subgraph, operator, quantized[0], found)
 
@@ -145,7 +147,7 @@ def _of_constant(subgraph: Subgraph, operator: Operator, tensor: Tensor) -> Iter
 def _of_channels(
     subgraph: Subgraph, operator: Operator, tensor: Tensor, values: np.ndarray, axis: int
 ) -> Iterator[Finding]:
-    others = tuple(each for each in range(values.ndim) if each != axis)
+    others = tuple(index for index in range(values.ndim) if index != axis)
     # Not of the absolute values: int8 has no 128.
     largest = np.maximum(values.max(others).astype(int), -values.min(others).astype(int))
     for rule, found, which in (

@@ -71,12 +71,12 @@ def enforce_foretold(findings: Sequence[Finding]) -> None:
     Raises:
         NotIntegerOnly: With all of them by operator type, and the first twenty in full.
     """
-    floats = [each for each in findings if each.breaks_integer_only]
+    floats = [finding for finding in findings if finding.breaks_integer_only]
     if floats:
         raise NotIntegerOnly(
             "The float model cannot be converted to integers only",
             found=f"{counted(len(floats), 'operator')} that will stay float {listed(floats)}",
-            expected="; ".join(dict.fromkeys(each.expected for each in floats)),
+            expected="; ".join(dict.fromkeys(other.expected for other in floats)),
             remedy=remedies(floats, ANYWAY),
         )
 
@@ -114,7 +114,7 @@ def _notes(subgraph: Subgraph, operator: Operator, scheme: str, backend: str) ->
 def _shared(subgraph: Subgraph, operator: Operator) -> str | None:
     """Return the name of a computed input that others read too, or None."""
     for index in operator.inputs:
-        readers = sum(index in each.inputs for each in subgraph.operators)
+        readers = sum(index in other.inputs for other in subgraph.operators)
         if subgraph.tensors[index].constant is None and readers + (index in subgraph.outputs) > 1:
             return subgraph.tensors[index].name
     return None

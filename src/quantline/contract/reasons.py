@@ -114,7 +114,9 @@ def _variant(
     graph: Graph, subgraph: Subgraph, operator: Operator, scheme: str, backend: str
 ) -> Reason | None:
     if backend == "litert":
-        if operator.type != "SPLIT" or all(_is_read(subgraph, each) for each in operator.outputs):
+        if operator.type != "SPLIT" or all(
+            _is_read(subgraph, output) for output in operator.outputs
+        ):
             return None
         text = (
             "SPLIT gives an output that nothing reads, which litert-quantizer leaves in float: "
@@ -147,13 +149,13 @@ def _tied(subgraph: Subgraph, operator: Operator, floats: dict[int, Operator]) -
 
 
 def _is_read(subgraph: Subgraph, index: int) -> bool:
-    read = {each for operator in subgraph.operators for each in operator.inputs}
+    read = {model_input for operator in subgraph.operators for model_input in operator.inputs}
     return index in read or index in subgraph.outputs
 
 
 def _without(graph: Graph, operator: Operator) -> str:
     """Return what to do about an operator that has no rewrite."""
-    read = {each for other in graph.main.operators for each in other.inputs}
+    read = {model_input for other in graph.main.operators for model_input in other.inputs}
     at_end = set(operator.outputs) & set(graph.main.outputs) and not set(operator.outputs) & read
     if at_end:
         return (

@@ -71,11 +71,11 @@ class Golden:
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the vectors as the named arrays of a ``.npz`` file."""
         about: dict[str, Any] = {name: getattr(self, name) for name in _FIELDS}
-        about["sources"] = [each.source for each in self.vectors]
+        about["sources"] = [vector.source for vector in self.vectors]
         named = {
             f"{number}/{kind}/{name}": value
-            for number, each in enumerate(self.vectors)
-            for kind, values in (("input", each.inputs), ("output", each.outputs))
+            for number, operator in enumerate(self.vectors)
+            for kind, values in (("input", operator.inputs), ("output", operator.outputs))
             for name, value in values.items()
         }
         return {_ABOUT: np.array(json.dumps(about, sort_keys=True)), **named}
@@ -108,8 +108,8 @@ class Golden:
                 raise origin.unreadable(f"an array {shown(key)}", "'N/input/NAME', 'N/output/NAME'")
             parts[int(number)][kind][port] = arrays[key]
         vectors = [
-            Vector(source, each["input"], each["output"])
-            for source, each in zip(sources, parts, strict=True)
+            Vector(source, value["input"], value["output"])
+            for source, value in zip(sources, parts, strict=True)
         ]
         return cls(**{field: about[field] for field in _FIELDS}, vectors=tuple(vectors))
 

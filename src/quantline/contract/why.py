@@ -54,11 +54,11 @@ def explained(
     """
     explainer = _Explainer(float_graph, quantized, recipe)
     findings = []
-    for each in report.findings:
-        if each.breaks_integer_only and each.operator is not None and each.subgraph == 0:
-            reason = explainer.explain(quantized.main.operators[each.operator])
-            each = replace(each, found=reason.text, remedy=reason.remedy)  # noqa: PLW2901
-        findings.append(each)
+    for finding in report.findings:
+        if finding.breaks_integer_only and finding.operator is not None and finding.subgraph == 0:
+            reason = explainer.explain(quantized.main.operators[finding.operator])
+            finding = replace(finding, found=reason.text, remedy=reason.remedy)  # noqa: PLW2901
+        findings.append(finding)
     return replace(report, findings=tuple(findings))
 
 
@@ -108,11 +108,11 @@ class _Explainer:
         main = self.after.main
         if operator.type == "DEQUANTIZE":
             does = "turns integers into float for"
-            near = [each for each in main.operators if operator.outputs[0] in each.inputs]
+            near = [other for other in main.operators if operator.outputs[0] in other.inputs]
         else:
             does = "turns into integers what comes from"
-            near = [each for each in main.operators if operator.inputs[0] in each.outputs]
-        near = [each for each in near if each.type not in _EDGES]
+            near = [other for other in main.operators if operator.inputs[0] in other.outputs]
+        near = [other for other in near if other.type not in _EDGES]
         if not near:
             return Reason("neighbour", f"{does} an input or output of the model", None)
         reason = self.explain(near[0])
@@ -126,7 +126,7 @@ class _Explainer:
         if original is not None:
             names += [self.before.main.tensors[index].name for index in original.outputs]
         for entry in self.recipe.get("keep_float", ()):
-            if entry == operator.type or any(re.fullmatch(entry, each) for each in names):
+            if entry == operator.type or any(re.fullmatch(entry, name) for name in names):
                 text = (
                     f"'conversion.keep_float' has the entry '{entry}', which fits {operator.type}"
                 )
@@ -147,16 +147,16 @@ class _Explainer:
         """Operators of the float model by the index of what became of them."""
         main = self.before.main
         writers: dict[str, Operator] = {}
-        for each in main.operators:
-            names = [main.tensors[index].name for index in each.outputs]
+        for operator in main.operators:
+            names = [main.tensors[index].name for index in operator.outputs]
             # TensorFlow names each output of several after all of them.
-            writers |= dict.fromkeys([*names, ";".join(names)], each)
+            writers |= dict.fromkeys([*names, ";".join(names)], operator)
         renamed = before_edges(self.before, self.after)
         return {
-            each.index: writers[name]
-            for each in self.after.main.operators
-            if each.type not in _EDGES
-            for index in each.outputs
+            operator.index: writers[name]
+            for operator in self.after.main.operators
+            if operator.type not in _EDGES
+            for index in operator.outputs
             if (name := renamed.get(index, self.after.main.tensors[index].name)) in writers
         }
 
@@ -164,8 +164,8 @@ class _Explainer:
         """Return the operators that float tensors join to this one, the nearest first."""
         found = {operator.index: operator}
         waiting = [operator]
-        for each in waiting:  # grows while it is walked
-            for port in self._float_ports(each):
+        for item in waiting:  # grows while it is walked
+            for port in self._float_ports(item):
                 for other in self._joined[port]:
                     if other.index not in found:
                         found[other.index] = other
@@ -176,9 +176,9 @@ class _Explainer:
     def _joined(self) -> dict[int, list[Operator]]:
         """Operators of the converted model by the float tensors that they read and write."""
         joined: dict[int, list[Operator]] = {}
-        for each in self.after.main.operators:
-            for port in self._float_ports(each) if each.type not in _EDGES else ():
-                joined.setdefault(port, []).append(each)
+        for operator in self.after.main.operators:
+            for port in self._float_ports(operator) if operator.type not in _EDGES else ():
+                joined.setdefault(port, []).append(operator)
         return joined
 
     def _float_ports(self, operator: Operator) -> list[int]:

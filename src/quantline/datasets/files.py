@@ -300,9 +300,9 @@ class FolderDataset(ResultDataset):
         make_folder(self.filepath)
         for name, content in data.items():
             write_atomic(self.filepath / name, content)
-        for each in self.filepath.iterdir():
-            if each.name not in data:
-                each.unlink()
+        for path in self.filepath.iterdir():
+            if path.name not in data:
+                path.unlink()
 
     def sha256(self) -> str | None:
         """Return the SHA-256 of the files that are there; None without a folder."""

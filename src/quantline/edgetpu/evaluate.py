@@ -78,12 +78,12 @@ class Evaluation:
         """Return all of it as plain data, ready for JSON."""
         operators = [
             {
-                **each.to_dict(),
+                **operator.to_dict(),
                 "evidence": str(self.evidence),
-                "macs": self.macs[each.index],
-                **self._parameters(each.index),
+                "macs": self.macs[operator.index],
+                **self._parameters(operator.index),
             }
-            for each in self.report.operators
+            for operator in self.report.operators
         ]
         return {
             **self.report.to_dict(),
@@ -93,7 +93,7 @@ class Evaluation:
             "memory": self.memory.to_dict(),
             "not_predicted": list(self.not_predicted),
             "operators": operators,
-            "suggestions": [each.to_dict() for each in self.suggestions],
+            "suggestions": [suggestion.to_dict() for suggestion in self.suggestions],
         }
 
     def _parameters(self, index: int) -> dict[str, Any]:
@@ -165,7 +165,11 @@ def evaluate(
     # It may be refused, and the rest takes long.
     placed = None if original is None else match(original, graph)
     report = predict(graph, runtime_version, multiple_subgraphs)
-    left = [each.index for each in report.operators if each.target in (Target.CPU, Target.UNKNOWN)]
+    left = [
+        operator.index
+        for operator in report.operators
+        if operator.target in (Target.CPU, Target.UNKNOWN)
+    ]
     remainder = (
         measure_remainder(model, left) if measure_cpu else not_measured(left, "Not asked for.")
     )
@@ -180,8 +184,8 @@ def _predicted(
     graph: Graph, report: Report, remainder: Remainder, multiple_subgraphs: bool
 ) -> Evaluation:
     main = graph.main
-    mapped = {each.index for each in report.operators if each.target is Target.EDGETPU}
-    live = {each.index for each in report.operators if each.target is not Target.DEAD}
+    mapped = {operator.index for operator in report.operators if operator.target is Target.EDGETPU}
+    live = {operator.index for operator in report.operators if operator.target is not Target.DEAD}
     memory, parts = predict_memory(main, mapped, report.runtime_version)
     share = share_of_macs(
         [main.operators[index] for index in mapped],
@@ -193,7 +197,7 @@ def _predicted(
         memory=memory,
         band=predict_latency(main, mapped, memory, report.subgraphs),
         remainder=remainder,
-        macs={each.index: macs(each, main.tensors) for each in main.operators},
+        macs={operator.index: macs(operator, main.tensors) for operator in main.operators},
         parameter_bytes={index: total(part) for index, part in parts.items()},
         parameter_parts=parts,
         mapped_share_macs=share,
@@ -216,13 +220,13 @@ def _of_compiled(report: Report, compiled: Compiled, remainder: Remainder) -> Ev
     if compiled.min_runtime_version is not None:
         report = replace(report, runtime_version=compiled.min_runtime_version)
     memory = memory_of_compiled(compiled)
-    programs = {each.operator.index: each.package for each in compiled.subgraphs}
+    programs = {subgraph.operator.index: subgraph.package for subgraph in compiled.subgraphs}
     return Evaluation(
         report=report,
         memory=memory,
         band=latency_of_compiled(compiled, memory),
         remainder=remainder,
-        macs={each.index: None for each in report.operators},
+        macs={operator.index: None for operator in report.operators},
         parameter_bytes={
             index: Sum.of(package.cached_bytes + package.streamed_bytes)
             for index, package in programs.items()

@@ -125,7 +125,7 @@ def run_on_hand(
         QuantlineError: The device that was named is not there, or does not run the model; under
             ``auto`` that is a warning, and a part of the report.
     """
-    found = {"devices": [each.to_dict() for each in detect()]}
+    found = {"devices": [item.to_dict() for item in detect()]}
     if settings.device is None:
         return None, _none("ran", "'evaluation.edgetpu.device' asks for none") | found
     is_auto = settings.device == AUTO

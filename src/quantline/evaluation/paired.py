@@ -86,7 +86,10 @@ def per_class(float_predictions: pa.Table, int8_predictions: pa.Table) -> list[d
         {
             "class": int(label),
             "examples": int((labels == label).sum()),
-            **{f"{name}_top1": float(each[labels == label].mean()) for name, each in right.items()},
+            **{
+                f"{name}_top1": float(value[labels == label].mean())
+                for name, value in right.items()
+            },
         }
         for label in np.unique(labels)
     ]

@@ -184,9 +184,9 @@ def check_labels(model: bytes, examples: Iterable[Mapping[str, object]]) -> None
     """
     classes = Classifier(model, threads=1).classes
     wrong = [
-        f"{each['id']} ({each['label']})"
-        for each in examples
-        if isinstance(each["label"], int) and not 0 <= each["label"] < classes
+        f"{example['id']} ({example['label']})"
+        for example in examples
+        if isinstance(example["label"], int) and not 0 <= example["label"] < classes
     ]
     if wrong:
         raise _strange_labels(wrong, classes)

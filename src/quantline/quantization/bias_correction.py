@@ -39,7 +39,7 @@ def mean_inputs(model: bytes, samples: Iterable[Values]) -> dict[int, np.ndarray
         float64 arrays of the tensors' shapes; none where the model has no layer with weights.
     """
     main = read(model).main
-    found = sorted({each.inputs[0] for each in main.operators if each.type in _LAYERS})
+    found = sorted({operator.inputs[0] for operator in main.operators if operator.type in _LAYERS})
     if not found:
         return {}
     runtime = Runtime(with_outputs(model, found))
@@ -76,10 +76,10 @@ def correct_biases(
             continue
         bias = _bias(after, operator)
         weights = [
-            graph.main.tensors[each.inputs[1]]
-            for graph, each in ((before, original), (after, operator))
+            graph.main.tensors[value.inputs[1]]
+            for graph, value in ((before, original), (after, operator))
         ]
-        if bias is None or any(each.constant is None for each in weights):
+        if bias is None or any(weight.constant is None for weight in weights):
             continue
         if weights[0].shape != weights[1].shape:
             continue
@@ -97,12 +97,12 @@ def correct_biases(
 def _layers_by_name(graph: Graph, renamed: dict[int, str]) -> dict[str, Operator]:
     """Return the layers by their outputs' names, without those whose name is not theirs alone."""
     found: dict[str, list[Operator]] = {}
-    for each in graph.main.operators:
-        if each.type in _LAYERS:
-            index = each.outputs[0]
+    for operator in graph.main.operators:
+        if operator.type in _LAYERS:
+            index = operator.outputs[0]
             name = renamed.get(index, graph.main.tensors[index].name)
-            found.setdefault(name, []).append(each)
-    return {name: each for name, (each, *others) in found.items() if not others}
+            found.setdefault(name, []).append(operator)
+    return {name: value for name, (value, *others) in found.items() if not others}
 
 
 def before_edges(before: Graph, after: Graph) -> dict[int, str]:
@@ -111,7 +111,7 @@ def before_edges(before: Graph, after: Graph) -> dict[int, str]:
     Before a QUANTIZE or DEQUANTIZE at the edge, which takes the output's name, TensorFlow makes up
     another for what the layer gives.
     """
-    makers = {index: each for each in after.main.operators for index in each.outputs}
+    makers = {index: operator for operator in after.main.operators for index in operator.outputs}
     names = {}
     for original, index in zip(before.main.outputs, after.main.outputs, strict=True):
         maker = makers.get(index)
@@ -170,7 +170,7 @@ def _mean_output(operator: Operator, mean: np.ndarray, weights: np.ndarray) -> n
 def _grouped(seen: np.ndarray, weights: np.ndarray, groups: int) -> np.ndarray:
     """Multiply input channels with (output, input / groups) weights, group by group."""
     parts = zip(np.split(seen, groups), np.split(weights, groups), strict=True)
-    return np.concatenate([each @ part.T for each, part in parts])
+    return np.concatenate([value @ part.T for value, part in parts])
 
 
 def _reach(

@@ -45,8 +45,8 @@ def join(look: Surroundings, suspect: int) -> Found | None:
     waiting = [suspect]
     if maker is not None and maker.type in LINEAR:
         waiting += [index for index in maker.inputs[:1] if look.is_float(index)]
-    for each in waiting:  # grows while it is walked
-        operator = look.by.get(each)
+    for item in waiting:  # grows while it is walked
+        operator = look.by.get(item)
         if operator is not None and moved(operator):
             joins += [operator] if operator.type in _JOINS else []
             waiting += [source for source in moved(operator) if source not in waiting]
@@ -182,7 +182,7 @@ def _apart(look: Surroundings, join: Operator) -> Found | None:
     widths = {index: width for index, width in widths.items() if np.isfinite(width) and width > 0}
     if len(widths) < 2:
         return None
-    large, small = (pick(widths, key=lambda each: widths[each]) for pick in (max, min))
+    large, small = (pick(widths, key=lambda index: widths[index]) for pick in (max, min))
     steps = 256 * widths[small] / widths[large]
     if steps >= STEPS:
         return None
@@ -217,8 +217,8 @@ def _apart(look: Surroundings, join: Operator) -> Found | None:
 def _constants(look: Surroundings, index: int) -> list[int]:
     """Return the float constants that joins behind a tensor put in."""
     waiting, found = [index], []
-    for each in waiting:  # grows while it is walked
-        operator = look.by.get(each)
+    for item in waiting:  # grows while it is walked
+        operator = look.by.get(item)
         for one in () if operator is None else moved(operator):
             if one in waiting:
                 continue

@@ -126,10 +126,10 @@ def _own_values(
             zip((pair.before.index for pair in seen), run_real(original, values), strict=True)
         )
         own = run_real(alone, (*values, *(real[pair.before.index] for pair in fed)))
-        for row, each, value in zip(rows, some, own, strict=True):
-            row.append((real[each.before.index], value))
-    for each, row in zip(some, rows, strict=True):
-        yield each.before.index, row
+        for row, pair, value in zip(rows, some, own, strict=True):
+            row.append((real[pair.before.index], value))
+    for pair, row in zip(some, rows, strict=True):
+        yield pair.before.index, row
 
 
 def _inputs(quantized: bytes, before: Graph, samples: Sequence[Values]) -> Iterator[_Own]:

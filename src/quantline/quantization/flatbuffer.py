@@ -177,9 +177,11 @@ class Editor:
 
     def pack(self) -> bytes:
         """Return the edited model's bytes, without buffers and operator codes that nothing uses."""
-        operators = [each for subgraph in self.subgraphs for each in subgraph.operators or ()]
+        operators = [
+            operator for subgraph in self.subgraphs for operator in subgraph.operators or ()
+        ]
         self._model.operatorCodes = renumbered(self._codes, operators, "opcodeIndex")
-        tensors = [each for subgraph in self.subgraphs for each in subgraph.tensors or ()]
+        tensors = [tensor for subgraph in self.subgraphs for tensor in subgraph.tensors or ()]
         users = [*tensors, *(self._model.metadata or ())]
         # Buffer 0 stays: it is the one that stands for no data.
         self._model.buffers = renumbered(self._model.buffers, users, "buffer", always=1)

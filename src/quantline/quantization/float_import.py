@@ -159,7 +159,7 @@ def source_of(about: Mapping[str, Any], model: recipe.Model) -> recipe.Model:
 def kind_of(path: Path) -> str:
     """Return ``keras``, ``saved_model`` or ``tflite``, by what lies at the path."""
     if not os.path.exists(path):
-        near = sorted(each.name for each in path.parent.glob("*") if each.is_file())
+        near = sorted(other.name for other in path.parent.glob("*") if other.is_file())
         raise ModelNotFound(
             f"There is no model at '{path}'",
             found=f"in '{path.parent}': {first_few(near) or 'nothing'}",

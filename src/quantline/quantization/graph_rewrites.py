@@ -26,7 +26,7 @@ def narrow_types(graph: Any) -> list[str]:
     """Return the 16-bit float types that a graph computes in: ``float16``, ``bfloat16``."""
     narrow = _narrow()
     found = {value.type for attributes in _attributes(graph) for value in attributes.values()}
-    return sorted(narrow[each].name for each in found & set(narrow))
+    return sorted(narrow[index].name for index in found & set(narrow))
 
 
 def widen(graph: Any) -> None:
@@ -47,8 +47,8 @@ def widen(graph: Any) -> None:
             if value.tensor.dtype in narrow:
                 values = tf.make_ndarray(value.tensor).astype(np.float32)
                 value.tensor.CopyFrom(tf.make_tensor_proto(values, tf.float32))
-            for at, each in enumerate(value.list.type):
-                if each in narrow:
+            for at, other in enumerate(value.list.type):
+                if other in narrow:
                     value.list.type[at] = wide
     for function in graph.library.function:
         for argument in (*function.signature.input_arg, *function.signature.output_arg):
@@ -126,7 +126,7 @@ def _tests_sign(named: dict[str, Any], select: Any) -> bool:
     constant = source(named, select.input[1])
     if both is None or constant is None or (both.op, constant.op) != ("LogicalAnd", "Const"):
         return False
-    tests = {each.op: each for each in (source(named, name) for name in both.input) if each}
+    tests = {item.op: item for item in (source(named, name) for name in both.input) if item}
     if set(tests) != {"Equal", "Less"}:
         return False
     bits = source(named, tests["Less"].input[0])

@@ -208,8 +208,8 @@ def _fitting_transform(given: tuple[int, ...], taken: tuple[int, ...]) -> str:
         if size == 1 and taken[:axis] + taken[axis + 1 :] == given:
             last = axis == len(taken) - 1
             return f"Add '- expand_dims: {-1 if last else axis}' to 'dataset.transform'"
-    if len(given) > len(taken) and [each for each in given if each != 1] == [
-        each for each in taken if each != 1
+    if len(given) > len(taken) and [item for item in given if item != 1] == [
+        item for item in taken if item != 1
     ]:
         return "Drop the extra dimension with a function 'module:name' as 'dataset.transform'"
     if len(given) != 3 or len(taken) != 3:

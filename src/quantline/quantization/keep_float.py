@@ -48,8 +48,8 @@ def keep(graph: Graph, conversion: recipe.Conversion) -> Kept:
     if not conversion.keep_float:
         return Kept()
     _check(conversion)
-    operators = [each for each in graph.main.operators if _computes_float(graph, each)]
-    known = {each.type for each in operators}
+    operators = [operator for operator in graph.main.operators if _computes_float(graph, operator)]
+    known = {operator.type for operator in operators}
     types, tensors = set(), set()
     for entry in conversion.keep_float:
         if entry in known:
@@ -115,8 +115,8 @@ def _computes_float(graph: Graph, operator: Operator) -> bool:
 
 
 def _fits_nothing(entry: str, graph: Graph, operators: list[Operator]) -> ParameterError:
-    types = sorted({each.type for each in operators})
-    names = [graph.main.tensors[index].name for each in operators for index in each.outputs]
+    types = sorted({operator.type for operator in operators})
+    names = [graph.main.tensors[index].name for operator in operators for index in operator.outputs]
     return ParameterError(
         f"'{entry}' in 'conversion.keep_float' fits no operator",
         found=f"operators of the types {', '.join(types)}, and {len(names)} tensors of other names",

@@ -23,8 +23,8 @@ def layer_of(name: str) -> str | None:
     Args:
         name: The tensor's name.
     """
-    for each in name.split(";"):
-        parts = [part for part in each.split(":")[0].split("/") if part not in _PLUMBING]
+    for other in name.split(";"):
+        parts = [part for part in other.split(":")[0].split("/") if part not in _PLUMBING]
         # Older models have no scope around their layers.
         scope = 1 if len(parts) > 2 or _MODEL.fullmatch(parts[0] if parts else "") else 0
         layer = parts[scope:-1]

@@ -37,7 +37,7 @@ class Link:
 def layer_outputs(graph: Graph) -> list[Tensor]:
     """Return the float tensors that the main subgraph's operators give, in their order."""
     main = graph.main
-    given = (main.tensors[index] for each in main.operators for index in each.outputs)
+    given = (main.tensors[index] for operator in main.operators for index in operator.outputs)
     return [tensor for tensor in given if tensor.dtype == "float32"]
 
 
@@ -49,17 +49,17 @@ def link(before: Graph, after: Graph) -> tuple[Link, ...]:
     """
     renamed = before_edges(before, after) | _outputs_of_several(before, after)
     outputs = layer_outputs(before)
-    names = Counter(each.name for each in outputs)
+    names = Counter(output.name for output in outputs)
     found: dict[str, list[tuple[Tensor, Operator]]] = {}
     for operator in after.main.operators:
         for index in operator.outputs if operator.type not in _EDGES else ():
             tensor = after.main.tensors[index]
             found.setdefault(renamed.get(index, tensor.name), []).append((tensor, operator))
     return tuple(
-        Link(each, *found[each.name][0])
-        for each in outputs
-        if names[each.name] == len(found.get(each.name, ())) == 1
-        and found[each.name][0][0].shape == each.shape
+        Link(output, *found[output.name][0])
+        for output in outputs
+        if names[output.name] == len(found.get(output.name, ())) == 1
+        and found[output.name][0][0].shape == output.shape
     )
 
 
@@ -77,7 +77,7 @@ def _outputs_of_several(before: Graph, after: Graph) -> dict[int, str]:
 def _names_of_several(graph: Graph) -> dict[tuple[int, ...], list[str]]:
     main = graph.main
     return {
-        each.outputs: [main.tensors[index].name for index in each.outputs]
-        for each in main.operators
-        if len(each.outputs) > 1
+        operator.outputs: [main.tensors[index].name for index in operator.outputs]
+        for operator in main.operators
+        if len(operator.outputs) > 1
     }

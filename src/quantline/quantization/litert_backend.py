@@ -52,10 +52,10 @@ def left_in_float(graph: Graph, scheme: str) -> list[str]:
             )
             operands = [subgraph.tensors[index] for index in operator.inputs if index >= 0]
             if scheme in _WEIGHTS_ONLY:
-                operands = [each for each in operands if each.constant is not None]
+                operands = [operand for operand in operands if operand.constant is not None]
             else:
                 operands += [subgraph.tensors[index] for index in operator.outputs]
-            if not taken and any(each.dtype == "float32" for each in operands):
+            if not taken and any(operand.dtype == "float32" for operand in operands):
                 found.add(operator.type)
     return sorted(found)
 

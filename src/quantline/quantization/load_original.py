@@ -131,13 +131,13 @@ def _keras_original(
     def call(**inputs: Any) -> dict[str, Any]:
         values: Any = [inputs[name] for name in names]
         if isinstance(structure, Mapping):
-            values = {each: inputs[tensor.name] for each, tensor in structure.items()}
+            values = {value: inputs[tensor.name] for value, tensor in structure.items()}
         elif len(values) == 1:
             values = values[0]
         outputs = model(values, training=False)
         if isinstance(outputs, Mapping):  # named as model.export() names them
             return dict(outputs)
-        return {f"output_{index}": each for index, each in enumerate(tf.nest.flatten(outputs))}
+        return {f"output_{index}": value for index, value in enumerate(tf.nest.flatten(outputs))}
 
     specs = {
         tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype, name=tensor.name)

@@ -65,7 +65,7 @@ def run(model: bytes, tensors: Sequence[int], samples: Sequence[Values]) -> list
         tensors: Tensors of its main subgraph.
         samples: One tuple of arrays with a batch of 1 a sample, in the order of the inputs.
     """
-    return [np.stack(each) for each in zip(*run_each(model, tensors, samples), strict=True)]
+    return [np.stack(group) for group in zip(*run_each(model, tensors, samples), strict=True)]
 
 
 def run_each(

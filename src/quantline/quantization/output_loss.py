@@ -68,7 +68,7 @@ class Loss:
     def verdict(self) -> str | None:
         """``lost``, ``noisy``, or None where neither is so."""
         vary = max(int(self.varying.sum()), 1)
-        lost, noisy = (int(each.sum()) / vary for each in (self.gone, self.noisy))
+        lost, noisy = (int(item.sum()) / vary for item in (self.gone, self.noisy))
         if self.is_constant or self.is_broken or self.lost_parts or lost >= _LOST:
             return "lost"
         if self.is_noisy or self.noisy_parts or noisy >= _NOISY_CHANNELS:

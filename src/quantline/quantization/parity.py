@@ -98,8 +98,8 @@ def compare(
             )
     not_finite = [
         index
-        for index, each in enumerate(expected)
-        if not all(np.isfinite(value).all() for value in each.values())
+        for index, other in enumerate(expected)
+        if not all(np.isfinite(value).all() for value in other.values())
     ]
     if not_finite:
         first = run_in_child(
@@ -114,8 +114,8 @@ def compare(
     return {
         "examples": len(expected),
         "not_finite": not_finite,
-        "max_difference": max(each["max_difference"] for each in outputs.values()),
-        "max_output": max(each["max_output"] for each in outputs.values()),
+        "max_difference": max(output["max_difference"] for output in outputs.values()),
+        "max_output": max(output["max_output"] for output in outputs.values()),
         "outputs": outputs,
         "tolerance": tolerance,
     }
@@ -151,7 +151,9 @@ def run_imported(
     results = []
     for index in range(len(next(iter(samples.values())))):
         arrays = [(samples[names[port.index]], port) for port in runtime.inputs]
-        batch = max([port.shape[0] for each, port in arrays if is_row(each, port.shape)], default=1)
+        batch = max(
+            [port.shape[0] for value, port in arrays if is_row(value, port.shape)], default=1
+        )
         runtime.set(
             *(port.quantize(batch_of(values, index, port.shape)) for values, port in arrays)
         )

@@ -51,10 +51,10 @@ def pin(graph: Graph, bounds: Bounds, conversion: recipe.Conversion) -> Bounds:
         index, kind = _place(name, names, graph, conversion)
         low, high = (wanted.scale * (limit - wanted.zero_point) for limit in _LIMITS[kind])
         tied, averaged = _same_scale(graph, index)
-        for each in sorted({index, *averaged}):
-            _check_fit(name, graph.main.tensors[each], bounds[each], wanted, (low, high))
-        for each in tied:
-            pinned[each] = (low, high)
+        for other in sorted({index, *averaged}):
+            _check_fit(name, graph.main.tensors[other], bounds[other], wanted, (low, high))
+        for other in tied:
+            pinned[other] = (low, high)
     return pinned
 
 
@@ -117,8 +117,8 @@ def settle(quantized: bytes, graph: Graph, conversion: recipe.Conversion) -> byt
                 remedy="Remove the pin: the specification fixes this tensor's scale, or an "
                 "operator ties it to another's",
             )
-        for each in edited.subgraphs[0].tensors:
-            stored = each.quantization
+        for other in edited.subgraphs[0].tensors:
+            stored = other.quantization
             if (
                 stored is not None
                 and stored.scale is not None
@@ -189,7 +189,9 @@ def _port(graph: Graph, made: Graph, index: int) -> Tensor:
 def _same_scale(graph: Graph, index: int) -> tuple[set[int], set[int]]:
     """Return the tensors that have one scale with this one, and those of them that are averaged."""
     found, averaged = {index}, set()
-    passing = [each for each in graph.main.operators if each.type in _PASSING | _AVERAGING]
+    passing = [
+        operator for operator in graph.main.operators if operator.type in _PASSING | _AVERAGING
+    ]
     for operator in passing:
         if operator.inputs[0] in found:
             found.add(operator.outputs[0])

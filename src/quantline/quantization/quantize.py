@@ -152,12 +152,12 @@ def _from_ranges(
     about |= {
         "method": way.method,
         "percentile": way.percentile,
-        "overrides": [each.model_dump(exclude_none=True) for each in chosen.overrides],
+        "overrides": [override.model_dump(exclude_none=True) for override in chosen.overrides],
         "corrected_layers": layers,
         "clipped": [asdict(tensor) for tensor in beyond],
         "search": None if found is None else found.to_dict(),
         "keep_float": conversion.keep_float,
-        "pinned": {name: each.model_dump() for name, each in conversion.pinned.items()},
+        "pinned": {name: value.model_dump() for name, value in conversion.pinned.items()},
         "samples": ranges.samples,
         "samples_sha256": list(ranges.samples_sha256),
     }
@@ -166,7 +166,7 @@ def _from_ranges(
 
 def _warn_of_clipped(beyond: Sequence[Clipped]) -> None:
     if beyond:
-        worst = max(beyond, key=lambda each: each.steps)
+        worst = max(beyond, key=lambda item: item.steps)
         logger.warning(
             "%s of %s tensors %s cut: the worst is '%s', whose values reach from %.6g to %.6g and "
             "whose scale from %.6g to %.6g.", "The range" if len(beyond) == 1 else "The ranges",
@@ -228,7 +228,7 @@ def _checked(
             remedy="Run the 'calibration' pipeline again",
         )
     _check_tensors(graph, ranges)
-    _check_cover(graph, {each.index for each in ranges.tensors})
+    _check_cover(graph, {tensor.index for tensor in ranges.tensors})
     return ranges
 
 
@@ -236,9 +236,9 @@ def _check_tensors(graph: Graph, ranges: RangeSet) -> None:
     """Refuse ranges of tensors that the model does not have: the file was changed by hand."""
     tensors = graph.main.tensors
     strange = [
-        f"{each.index} '{each.name}'"
-        for each in ranges.tensors
-        if each.index >= len(tensors) or tensors[each.index].name != each.name
+        f"{tensor.index} '{tensor.name}'"
+        for tensor in ranges.tensors
+        if tensor.index >= len(tensors) or tensors[tensor.index].name != tensor.name
     ]
     if strange:
         raise RangesMismatch(
@@ -252,12 +252,14 @@ def _check_tensors(graph: Graph, ranges: RangeSet) -> None:
 def _check_cover(graph: Graph, recorded: set[int]) -> None:
     """Refuse ranges with gaps: quantizers make up a range for what they find none of."""
     tensors = graph.main.tensors
-    ports = (port for each in graph.main.operators for port in (*each.inputs, *each.outputs))
+    ports = (
+        port for operator in graph.main.operators for port in (*operator.inputs, *operator.outputs)
+    )
     used = (tensors[index] for index in sorted(set(ports)) if index >= 0)
     missing = [
-        f"{each.index} '{each.name}'"
-        for each in used
-        if each.dtype == "float32" and each.constant is None and each.index not in recorded
+        f"{tensor.index} '{tensor.name}'"
+        for tensor in used
+        if tensor.dtype == "float32" and tensor.constant is None and tensor.index not in recorded
     ]
     if missing:
         raise RangesMismatch(

@@ -92,9 +92,9 @@ class Surroundings:
     def ahead(self, index: int, wanted: set[str], through: set[str]) -> Operator | None:
         """Return the first operator of these types that a tensor reaches through others."""
         waiting = [index]
-        for each in waiting:  # grows while it is walked
-            for operator in self.readers.get(each, ()):
-                if operator.type in wanted and _takes(operator, each):
+        for item in waiting:  # grows while it is walked
+            for operator in self.readers.get(item, ()):
+                if operator.type in wanted and _takes(operator, item):
                     return operator
                 if operator.type in through:
                     waiting += [one for one in operator.outputs if one not in waiting]

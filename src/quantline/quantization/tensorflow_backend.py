@@ -89,7 +89,7 @@ def fewest_float(make: Callable[[], bytes]) -> bytes:
     for _ in range(_ATTEMPTS - 1):
         if not float_operators(read(best)):
             break
-        best = min(best, make(), key=lambda each: len(read(each).main.operators))
+        best = min(best, make(), key=lambda model: len(read(model).main.operators))
     return best
 
 
@@ -114,7 +114,7 @@ def _int16x8(model: bytes, input_type: str, output_type: str) -> bytes:
     # ranges; where that has seen no samples, those in the model stand.
     from tensorflow.lite.python.optimize.calibrator import Calibrator
 
-    types = (np.dtype(each).num for each in (input_type, output_type, "int16", "int64"))
+    types = (np.dtype(item).num for item in (input_type, output_type, "int16", "int64"))
     given, taken, activations, bias = types
     calibrator = Calibrator(with_own_buffers(model))  # native code reads the bytes it keeps alive
     quantizer = calibrator._calibrator

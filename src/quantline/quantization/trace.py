@@ -89,7 +89,7 @@ def trace(tf: Any, path: str, original: Original, specs: Mapping[str, Any]) -> T
     call = with_own_names(concrete)
     graph = concrete.graph.as_graph_def()
     narrow = narrow_types(graph)
-    if not narrow and any(each.attr[_MARK].s.startswith(_FUSED) for each in graph.library.function):
+    if not narrow and any(node.attr[_MARK].s.startswith(_FUSED) for node in graph.library.function):
         variables = tuple(concrete.graph.variables)
         return Traced(call, concrete, None, dict(specs), own, outputs, (), variables)
 

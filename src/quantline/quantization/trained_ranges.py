@@ -42,14 +42,14 @@ def as_trained(graph: Graph, bounds: Mapping[int, Range]) -> dict[int, Range]:
         bounds: (min, max) by tensor index.
     """
     ranges = {**bounds, **trained_ranges(graph)}
-    return {index: each for index, each in ranges.items() if index not in _weights(graph)}
+    return {index: value for index, value in ranges.items() if index not in _weights(graph)}
 
 
 def _weights(graph: Graph) -> set[int]:
     """Return the tensors that are weights with a simulated quantization, by index."""
     pairs = list(_simulated(graph))
-    stored = {each.index for real, each in pairs if real.constant is not None}
-    return {real.index for real, each in pairs if each.index in stored}
+    stored = {operator.index for real, operator in pairs if real.constant is not None}
+    return {real.index for real, operator in pairs if operator.index in stored}
 
 
 def _simulated(graph: Graph) -> Iterator[tuple[Tensor, Tensor]]:

@@ -123,7 +123,7 @@ def quantize_weights(values: np.ndarray, axis: int | None) -> tuple[np.ndarray, 
     Returns:
         int8 array of the same shape, and float32 array of shape (n_scales,).
     """
-    others = None if axis is None else tuple(each for each in range(values.ndim) if each != axis)
+    others = None if axis is None else tuple(index for index in range(values.ndim) if index != axis)
     wide = values.astype(np.float64)
     largest = np.abs(wide).max(axis=others, keepdims=True)
     spread = wide.max(axis=others, keepdims=True) - wide.min(axis=others, keepdims=True)
@@ -153,6 +153,6 @@ def _use_hybrid_kernel(editor: Editor, subgraph: Any, operator: Any, weights: in
         gathered = editor.add_tensor(subgraph, output, "int8")
         subgraph.tensors[gathered].quantization = subgraph.tensors[weights].quantization
         operator.outputs = np.asarray([gathered], np.int32)
-        place = next(i for i, each in enumerate(subgraph.operators) if each is operator)
+        place = next(i for i, value in enumerate(subgraph.operators) if value is operator)
         widening = editor.operator("DEQUANTIZE", 2, [gathered], [output])
         subgraph.operators.insert(place + 1, widening)

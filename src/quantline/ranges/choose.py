@@ -34,23 +34,23 @@ def choose(ranges: RangeSet, chosen: recipe.Ranges) -> dict[int, Bounds]:
         ParameterError: An override fits no tensor, or a method needs a sketch that is empty.
     """
     ranges.check_finite()
-    rules = {each.index: (chosen.method, chosen.percentile) for each in ranges.tensors}
+    rules = {tensor.index: (chosen.method, chosen.percentile) for tensor in ranges.tensors}
     fixed: dict[int, Bounds] = {}
     for override in chosen.overrides:
-        matches = [each for each in ranges.tensors if _fits(override.tensor, each.name)]
+        matches = [other for other in ranges.tensors if _fits(override.tensor, other.name)]
         if not matches:
             raise _no_match(override.tensor, ranges)
-        for each in matches:
-            rules[each.index] = (
+        for match in matches:
+            rules[match.index] = (
                 override.method or chosen.method,
                 override.percentile or chosen.percentile,
             )
-            fixed.pop(each.index, None)
+            fixed.pop(match.index, None)
             if override.min is not None and override.max is not None:
-                fixed[each.index] = (override.min, override.max)
+                fixed[match.index] = (override.min, override.max)
     return {
-        each.index: fixed.get(each.index) or bounds(each, *rules[each.index])
-        for each in ranges.tensors
+        tensor.index: fixed.get(tensor.index) or bounds(tensor, *rules[tensor.index])
+        for tensor in ranges.tensors
     }
 
 
@@ -107,7 +107,7 @@ def _fits(pattern: str, name: str) -> bool:
 
 
 def _no_match(pattern: str, ranges: RangeSet) -> ParameterError:
-    names = [each.name for each in ranges.tensors]
+    names = [tensor.name for tensor in ranges.tensors]
     return ParameterError(
         f"The override '{pattern}' fits no tensor",
         found=f"{len(names)} recorded tensors with other names",

@@ -107,9 +107,9 @@ class Convergence:
         ):
             return None
         points = [
-            f"the first {each.examples} by {each.median_pct:.1f} % (median) and "
-            f"{each.worst_pct:.1f} % (worst)"
-            for each in self.curve
+            f"the first {item.examples} by {item.median_pct:.1f} % (median) and "
+            f"{item.worst_pct:.1f} % (worst)"
+            for item in self.curve
         ]
         measured = (
             ""
@@ -201,10 +201,10 @@ def union(*sets: _Ranges) -> Extents:
             Extent(
                 same[0].index,
                 same[0].name,
-                min(each.min for each in same),
-                max(each.max for each in same),
+                min(array.min for array in same),
+                max(array.max for array in same),
             )
-            for same in zip(*(each.tensors for each in sets), strict=True)
+            for same in zip(*(range_set.tensors for range_set in sets), strict=True)
         )
     )
 
@@ -226,6 +226,6 @@ def difference(some: _Ranges, others: _Ranges, examples: int) -> Difference:
     if not found:
         return Difference(examples, 0.0, 0.0, 0.0, None)
     values = np.array([value for value, _ in found])
-    worst, name = max(found, key=lambda each: each[0])
+    worst, name = max(found, key=lambda item: item[0])
     name = name.split(";")[0]  # the converter joins the names of what it fused
     return Difference(examples, float(np.median(values)), float(values.mean()), worst, name)

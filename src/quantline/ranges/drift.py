@@ -45,7 +45,9 @@ def drift(first: RangeSet, second: RangeSet) -> tuple[Drift, ...]:
     Raises:
         RangesMismatch: They do not hold the same tensors.
     """
-    names = [[(each.index, each.name) for each in ranges.tensors] for ranges in (first, second)]
+    names = [
+        [(tensor.index, tensor.name) for tensor in ranges.tensors] for ranges in (first, second)
+    ]
     if names[0] != names[1]:
         raise RangesMismatch(
             "The two range sets are not of the same tensors",
@@ -59,4 +61,4 @@ def drift(first: RangeSet, second: RangeSet) -> tuple[Drift, ...]:
         step = (high - low) / _STEPS or 1.0
         down, up = min(other.min, 0.0) - low, max(other.max, 0.0) - high
         found.append(Drift(one.index, one.name, down / step, up / step))
-    return tuple(sorted(found, key=lambda each: -each.worst))
+    return tuple(sorted(found, key=lambda difference: -difference.worst))

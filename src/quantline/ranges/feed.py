@@ -39,7 +39,11 @@ class Feed:
             ports: Its inputs as the runtime has them, in the model's order.
         """
         inputs = [graph.main.tensors[index] for index in graph.main.inputs]
-        named = {index: name for each in graph.signatures for name, index in each.inputs.items()}
+        named = {
+            index: name
+            for signature in graph.signatures
+            for name, index in signature.inputs.items()
+        }
         self.names = [named.get(tensor.index, tensor.name) for tensor in inputs]
         self._shapes = [_taken(tensor.shape) for tensor in inputs]
         self._ports = ports

@@ -93,7 +93,7 @@ def probe(
         start += width
     numbers = [index for kind in REDUCTIONS for index in extremes[kind]]
     content = pack_with_data_apart(writer.finish(numbers, slices), model)
-    widths = tuple(len(each) for each in picks)
+    widths = tuple(len(pick) for pick in picks)
     ends = np.cumsum(widths).tolist()
     others = set(range(len(tensors))) - set(minima)
     spans = {at: slice(ends[at] - widths[at], ends[at]) for at in sorted(others)}
@@ -112,7 +112,7 @@ def spacing(size: int, limit: int | None) -> int:
     if limit is None or size <= limit:
         return 1
     step = -(-size // limit)
-    while size % step == 0 or any(step % each == 0 for each in range(2, int(step**0.5) + 1)):
+    while size % step == 0 or any(step % index == 0 for index in range(2, int(step**0.5) + 1)):
         step += 1
     return step
 
@@ -129,7 +129,7 @@ def _slices(
     # A single row of a sequence would be one of its positions; a column of an image is many.
     count = max(8 if axis == 1 else 1, limit * shape[axis] // values)
     count = min(count, shape[axis])
-    size = tuple(1 if at == axis else each for at, each in enumerate(shape))
+    size = tuple(1 if at == axis else value for at, value in enumerate(shape))
     places = ((np.arange(count) + 0.5) * shape[axis] / count).astype(int).tolist()
     return [(tuple(place if at == axis else 0 for at in range(len(shape))), size)
             for place in places]  # fmt: skip
@@ -163,7 +163,7 @@ class _Writer:
         joined = [self.concatenate(parts) for parts in outputs]
         self.subgraph.outputs = np.asarray(joined, np.int32)
         self.model.signatureDefs = None
-        ordered = sorted([*enumerate(self._given), *self._added], key=lambda each: each[0])
+        ordered = sorted([*enumerate(self._given), *self._added], key=lambda item: item[0])
         self.subgraph.operators = [operator for _, operator in ordered]
         return self.model
 

@@ -129,7 +129,7 @@ class TensorRange:
             raise ValueError("a sketch of values that are not between 'min' and 'max'")
         # Of samples without a finite value, which has none here, nothing entered the sums.
         ends = (self.min, self.max) if is_seen else (0.0, 0.0)
-        least, most = (self.samples * Fraction(each) for each in ends)
+        least, most = (self.samples * Fraction(end) for end in ends)
         if not (self.nan or self.inf or least <= self.sum_min <= self.sum_max <= most):
             raise ValueError("sums of extremes that are not between those of 'min' and of 'max'")
         if abs(self.sum_min) > _LARGEST_SUM or abs(self.sum_max) > _LARGEST_SUM:
@@ -175,7 +175,7 @@ class RangeSet:
         if twice:
             raise RangesMismatch(
                 "The two range sets were recorded from the same samples",
-                found=f"samples of hash {first_few(sorted(each[:12] for each in twice), 3)} twice",
+                found=f"samples of hash {first_few(sorted(item[:12] for item in twice), 3)} twice",
                 expected="disjoint shards",
                 remedy="Merge each shard once",
             )
@@ -195,8 +195,8 @@ class RangeSet:
         """
         broken = self._broken()
         if broken:
-            told = [f"{each.index} '{each.name}' ({each.nan} NaN, {each.inf} Inf of {each.count})"
-                    for each in broken]  # fmt: skip
+            told = [f"{one.index} '{one.name}' ({one.nan} NaN, {one.inf} Inf of {one.count})"
+                    for one in broken]  # fmt: skip
             raise SamplesNotFinite(
                 "The model gives NaN or infinite values on the calibration set",
                 found=f"{len(broken)} tensors: {first_few(told, 3)}",
@@ -229,7 +229,7 @@ class RangeSet:
         """Return the set as plain JSON values."""
         return {
             **vars(self),
-            "tensors": [each.to_dict() for each in self.tensors],
+            "tensors": [tensor.to_dict() for tensor in self.tensors],
             "samples_sha256": list(self.samples_sha256),
             "versions": dict(self.versions),
         }
@@ -287,7 +287,7 @@ class RangeSet:
                 expected="the same float model",
                 remedy="Record both from one .tflite file",
             )
-        if [each.index for each in self.tensors] != [each.index for each in other.tensors]:
+        if [tensor.index for tensor in self.tensors] != [tensor.index for tensor in other.tensors]:
             raise RangesMismatch(
                 "The two range sets do not hold the same tensors",
                 found=f"{len(self.tensors)} and {len(other.tensors)} tensors",
@@ -301,5 +301,5 @@ def _merge_versions(one: Mapping[str, str], other: Mapping[str, str]) -> dict[st
     kept = {}
     for name in sorted({*one, *other}):
         used = {*one.get(name, "").split(" + "), *other.get(name, "").split(" + ")}
-        kept[name] = " + ".join(sorted(each for each in used if each))
+        kept[name] = " + ".join(sorted(item for item in used if item))
     return kept

@@ -91,7 +91,7 @@ def record(
         ]
     feed = Feed(graph, recorders[0].runtime.inputs)
     found = _run(recorders, feed, samples, 1 if cells else _batch_size(tensors))
-    found = sorted([*found, *output_states(graph, found)], key=lambda each: each.index)
+    found = sorted([*found, *output_states(graph, found)], key=lambda operator: operator.index)
     versions = {name: version(name) for name in ("ai-edge-litert", "numpy", "quantline")}
     hashes = () if samples_sha256 is None else (samples_sha256,)
     return RangeSet(tuple(found), feed.count, digest.result(), hashes, versions)
@@ -147,7 +147,7 @@ class _Recorder:
 
     def can_batch(self, batch: list[Values]) -> bool:
         """Whether these samples as one batch give what each alone gives, to the last bit."""
-        alone = [[each.copy() for each in self._invoke([sample])] for sample in batch]
+        alone = [[item.copy() for item in self._invoke([sample])] for sample in batch]
         try:
             together = self._invoke(batch)
         except (ModelUnsupported, RuntimeError, ValueError):
@@ -163,7 +163,7 @@ class _Recorder:
         """Return what the probes give, of shapes (n_numbers, n_batch) and (n_batch, n_values)."""
         given = batch[0]
         if len(batch) > 1:
-            given = tuple(np.concatenate(each) for each in zip(*batch, strict=True))
+            given = tuple(np.concatenate(group) for group in zip(*batch, strict=True))
         shapes = tuple(value.shape for value in given)
         if shapes != tuple(port.shape for port in self.runtime.inputs):
             self.runtime.resize(*shapes)
@@ -179,13 +179,13 @@ class _Recorder:
         runtime.invoke()
         tensors = runtime.get()
         self.observer.see_broken(
-            [int(np.isnan(each).sum()) for each in tensors],
-            [int(np.isinf(each).sum()) for each in tensors],
+            [int(np.isnan(tensor).sum()) for tensor in tensors],
+            [int(np.isinf(tensor).sum()) for tensor in tensors],
         )
-        finite = [each[np.isfinite(each)] for each in tensors]
+        finite = [tensor[np.isfinite(tensor)] for tensor in tensors]
         return (
-            [float(each.min(initial=np.inf)) for each in finite],
-            [float(each.max(initial=-np.inf)) for each in finite],
+            [float(array.min(initial=np.inf)) for array in finite],
+            [float(array.max(initial=-np.inf)) for array in finite],
         )
 
 
@@ -205,8 +205,8 @@ def _run(
     batched = len(first) == most > 1 and same_shapes and recorders[0].can_batch(first)
     size = most if batched else 1
     free: SimpleQueue[_Recorder] = SimpleQueue()
-    for each in recorders:
-        free.put(each)
+    for recorder in recorders:
+        free.put(recorder)
     running: set[Future[None]] = set()
 
     def work(recorder: _Recorder, batch: list[Values]) -> None:
@@ -220,7 +220,7 @@ def _run(
         while waiting or (waiting := list(islice(prepared, size))):
             batch, waiting = waiting[:size], waiting[size:]
             running.add(pool.submit(work, free.get(), batch))
-            for done in [each for each in running if each.done()]:
+            for done in [item for item in running if item.done()]:
                 running.remove(done)
                 done.result()
         for done in running:
@@ -293,7 +293,7 @@ def _activations(graph: Graph) -> list[Tensor]:
             expected="a float model",
             remedy="Give the float model, not a quantized one",
         )
-    unknown = [each for each in found if any(size < 0 for size in each.shape[1:])]
+    unknown = [tensor for tensor in found if any(size < 0 for size in tensor.shape[1:])]
     if unknown:
         raise NotRecordable(
             "The sizes of some activations are not known before the model runs",

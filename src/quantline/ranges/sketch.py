@@ -124,8 +124,8 @@ def merged(sketches: Iterable[Sketch]) -> Sketch:
     """Return the sketch of everything that these have seen."""
     every = [Sketch.empty(), *sketches]
     return _summed(
-        np.concatenate([each.keys for each in every]),
-        np.concatenate([each.counts for each in every]),
+        np.concatenate([item.keys for item in every]),
+        np.concatenate([item.counts for item in every]),
     )
 
 

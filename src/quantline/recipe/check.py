@@ -50,7 +50,7 @@ def check(block: type[B], values: Any, key: str | None = None) -> B:
     Raises:
         ParameterError: A value is unknown, missing or of the wrong type.
     """
-    key = key or next(name for name, each in BLOCKS.items() if each is block)
+    key = key or next(name for name, value in BLOCKS.items() if value is block)
     try:
         return block.model_validate(values)
     except ValidationError as error:

@@ -144,11 +144,11 @@ class Conversion(Block):
     @field_validator("keep_float")
     @classmethod
     def _sound(cls, value: list[str]) -> list[str]:
-        for each in value:
+        for item in value:
             try:
-                re.compile(each)
+                re.compile(item)
             except re.error as error:
-                raise ValueError(f"regular expressions; '{each}' is none ({error})") from error
+                raise ValueError(f"regular expressions; '{item}' is none ({error})") from error
         return value
 
 

@@ -103,5 +103,5 @@ def _limits(values: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
             yield from _limits(value, f"{prefix}{key}.")
         elif value is not None and not isinstance(value, dict):
             raise ValueError(f"'min', 'max' or both of '{prefix}{key}'")
-        elif value and any(each is not None for each in value.values()):
+        elif value and any(item is not None for item in value.values()):
             yield f"{prefix}{key}", value

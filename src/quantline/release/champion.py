@@ -132,7 +132,7 @@ def fetch_trained(registry: Registry) -> bytes:
         if version is None:
             raise registry.not_found(CHAMPION)
         found = _listed(registry, version, TRAINED)
-    name = next((each for each in found if each.endswith(".keras")), f"{TRAINED}/*.keras")
+    name = next((other for other in found if other.endswith(".keras")), f"{TRAINED}/*.keras")
     content = _artifacts(registry, version, [name], TRAINED)[name]
     expected = version.tags.get(SOURCE_MODEL)
     if expected is None:
@@ -246,5 +246,7 @@ def _artifacts(
 
 def _listed(registry: Registry, version: Any, folder: str | None) -> list[str]:
     with unless(MISSING):  # the run
-        return [each.path for each in registry.client.list_artifacts(version.run_id, folder)]
+        return [
+            artifact.path for artifact in registry.client.list_artifacts(version.run_id, folder)
+        ]
     return []

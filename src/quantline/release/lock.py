@@ -153,8 +153,8 @@ def _give_back(lock: Lock) -> None:
     with suppress(MlflowException, RegistryBusy):
         lock.check()
         _delete(lock.client, lock.name)
-        for each in lock.client.search_registered_models(f"name LIKE '{lock.name}.expired.%'"):
-            _delete(lock.client, each.name)
+        for model in lock.client.search_registered_models(f"name LIKE '{lock.name}.expired.%'"):
+            _delete(lock.client, model.name)
 
 
 def _delete(client: Any, name: str) -> None:

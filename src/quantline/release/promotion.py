@@ -164,9 +164,9 @@ def _found(registry: Registry, candidate: Candidate) -> Any | None:
     A request that was repeated, because its first answer was lost, makes a second one.
     """
     first, *others = registry.with_tag(RELEASE, candidate.release_id) or [None]
-    for each in others:
+    for other in others:
         with unless(MISSING):
-            registry.client.delete_model_version(registry.name, each.version)
+            registry.client.delete_model_version(registry.name, other.version)
     return first
 
 

@@ -81,9 +81,8 @@ def _check_hashes(results: Mapping[str, Any]) -> None:
     _require_equal("float_import.json", "import_model", results["float_import"], only)
     calibrated = results["manifest"]["calibration"]["sha256"]
     if calibrated not in ranges["samples_sha256"]:
-        found = (
-            f"ranges of the samples {first_few([each[:12] for each in ranges['samples_sha256']])}"
-        )
+        recorded = first_few([digest[:12] for digest in ranges["samples_sha256"]])
+        found = f"ranges of the samples {recorded}"
         raise _other("ranges.json", "record_ranges", found, f"those of {calibrated[:12]}")
 
 

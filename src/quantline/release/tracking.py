@@ -206,7 +206,7 @@ def flatten(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield nested mappings and lists as (dotted key, value), such as ``dataset.source``."""
     if isinstance(values, Mapping):
         items: Any = values.items()
-    elif isinstance(values, (list, tuple)) and any(isinstance(each, Mapping) for each in values):
+    elif isinstance(values, (list, tuple)) and any(isinstance(value, Mapping) for value in values):
         items = enumerate(values)
     else:
         yield prefix, values

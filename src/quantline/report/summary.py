@@ -56,7 +56,7 @@ def summarize(
             "rules": len(gate["rules"]),
             "champion": gate["champion"],
             **{
-                outcome: sum(each["outcome"] == outcome for each in gate["rules"])
+                outcome: sum(item["outcome"] == outcome for item in gate["rules"])
                 for outcome in ("failed", "undecided", "skipped")
             },
         },
@@ -87,8 +87,8 @@ def _outputs(measured: dict[str, Any] | None) -> dict[str, Any] | None:
 def _check_same_examples(
     float_metrics: dict[str, Any], int8_metrics: dict[str, Any], comparison: dict[str, Any]
 ) -> None:
-    counts = [each.get("examples") for each in (float_metrics, int8_metrics, comparison)]
-    first, second = ({"top1", "top5"} & each.keys() for each in (float_metrics, int8_metrics))
+    counts = [item.get("examples") for item in (float_metrics, int8_metrics, comparison)]
+    first, second = ({"top1", "top5"} & item.keys() for item in (float_metrics, int8_metrics))
     unpaired = "top1" in first and "top1_drop_points" not in comparison
     if first != second or unpaired or len(set(counts)) > 1:
         raise ResultMissing(

@@ -21,7 +21,7 @@ def summary_table(summary: dict[str, Any], manifest: dict[str, Any]) -> Table:
     from rich.table import Table
 
     dataset = manifest["dataset"]
-    name = " ".join(str(each) for each in (dataset["name"], dataset["version"]) if each)
+    name = " ".join(str(part) for part in (dataset["name"], dataset["version"]) if part)
     title = (
         f"{name}: {len(manifest['evaluation']['examples']):,} examples of "
         f"'{manifest['evaluation']['split']}', calibrated on "
@@ -127,7 +127,7 @@ def _edgetpu(edge: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
 
 
 def _latency(values: dict[str, Any]) -> str:
-    middle, low, high = (values[f"latency_ms_p{each}"] for each in (50, 10, 90))
+    middle, low, high = (values[f"latency_ms_p{item}"] for item in (50, 10, 90))
     return f"{middle:.2g} ms [{low:.2g}, {high:.2g}]"
 
 

@@ -26,7 +26,7 @@ class Split(Part):
 
     @model_validator(mode="after")
     def _check_ids(self) -> Split:
-        if len({each.id for each in self.examples}) < len(self.examples):
+        if len({example.id for example in self.examples}) < len(self.examples):
             raise ValueError("examples of which each has an id of its own")
         return self
 

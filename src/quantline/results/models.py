@@ -216,7 +216,7 @@ class StoredRanges(Part):
 
     @model_validator(mode="after")
     def _check_order(self) -> StoredRanges:
-        indices = [each.index for each in self.tensors]
+        indices = [tensor.index for tensor in self.tensors]
         if indices != sorted(set(indices)):
             raise ValueError("one range a tensor, by ascending index")
         return self

@@ -98,7 +98,7 @@ class Distribution:
             return None
         table = np.array(rows, np.float64)
         first, last = np.percentile(np.concatenate(pooled), [1, 99])
-        low, high, mean = (float(each) for each in np.median(table, axis=0))
+        low, high, mean = (float(value) for value in np.median(table, axis=0))
         lowest, highest = float(table[:, 0].min()), float(table[:, 1].max())
         spread = float(last - first) or highest - lowest
         return cls(len(rows), low, high, mean, lowest, highest, spread)

@@ -85,7 +85,7 @@ def lint(
     if samples is None or not len(samples):
         return (_EMPTY,)
     facts = examine(samples, expected_shape, promised)
-    names = [str(each) for each in (range(facts.count) if ids is None else ids)]
+    names = [str(index) for index in (range(facts.count) if ids is None else ids)]
     findings = list(_form(facts, names, expected_shape, expected_dtype))
     if facts.not_numbers or facts.other_shapes:
         return tuple(findings)
@@ -160,7 +160,7 @@ def _form(
         )
     given = sorted(facts.dtypes)
     if dtype.startswith("float"):
-        if any(not each.startswith("float") for each in given):
+        if any(not name.startswith("float") for name in given):
             yield Finding(
                 "wrong_dtype",
                 "warning",
@@ -237,7 +237,7 @@ def _classes(
     labels: Sequence[int | None] | None, evaluation_labels: Iterable[int | None] | None
 ) -> Iterator[Finding]:
     mine, theirs = set(labels or ()), set(evaluation_labels or ())
-    missing = sorted(each for each in theirs - mine if each is not None)
+    missing = sorted(their for their in theirs - mine if their is not None)
     if not mine or None in mine or not missing:
         return
     classes = len(theirs)

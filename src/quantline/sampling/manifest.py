@@ -100,7 +100,7 @@ def draw(dataset: recipe.Dataset, sampling: recipe.Sampling) -> tuple[Manifest, 
         len(evaluation["examples"]),
         source.name,
     )
-    ids = tuple(each["id"] for each in calibration["examples"])
+    ids = tuple(example["id"] for example in calibration["examples"])
     return manifest, CalibrationSet(np.stack(samples), ids)
 
 
@@ -120,7 +120,7 @@ def stream(dataset: recipe.Dataset, manifest: Manifest, part: str) -> Iterator[S
     if transform.sha256 != manifest["transform"]["sha256"]:
         raise stale("the transform has changed", "the transform of the manifest")
     examples = manifest[part]["examples"]
-    expected = {each["id"]: each for each in examples}
+    expected = {example["id"]: example for example in examples}
     seen = 0
     found = source.examples(manifest[part]["split"], expected.keys())
     for example in track(found, f"{part} examples", total=len(examples)):
@@ -164,7 +164,7 @@ def _draw_split(
             expected=f"at least {asked.examples}",
             remedy=f"Ask for at most {len(entries)} examples, or name a larger split",
         )
-    chosen = {each.id for each in _choose(entries, asked.examples, seed)}
+    chosen = {item.id for item in _choose(entries, asked.examples, seed)}
     rows, samples = [], []
     for example in track(
         source.examples(asked.split, chosen), f"drawing from '{asked.split}'", total=len(chosen)
@@ -247,13 +247,13 @@ def _refuse_overlap(
     calibration: Sequence[Mapping[str, Any]], evaluation: Sequence[Mapping[str, Any]]
 ) -> None:
     """Compare contents, not names: a copy under another name is the same example."""
-    names = {each["sha256"]: each["id"] for each in evaluation}
+    names = {example["sha256"]: example["id"] for example in evaluation}
     shared = [
-        each["id"]
-        if names[each["sha256"]] == each["id"]
-        else f"{each['id']} (the same content as {names[each['sha256']]})"
-        for each in calibration
-        if each["sha256"] in names
+        example["id"]
+        if names[example["sha256"]] == example["id"]
+        else f"{example['id']} (the same content as {names[example['sha256']]})"
+        for example in calibration
+        if example["sha256"] in names
     ]
     if shared:
         raise ExamplesOverlap(

@@ -61,13 +61,13 @@ def _constant(inputs: Sequence[Input], names: Sequence[str]) -> Iterator[Finding
             expected="examples as the model meets them",
             remedy="Remove them, or correct what prepares them",
         )
-    for each in judged if len(constant) < len(names) else ():
-        values = set(each.facts.constant.values())
-        if each.is_signal and len(each.facts.constant) == len(names) and len(values) == 1:
+    for item in judged if len(constant) < len(names) else ():
+        values = set(item.facts.constant.values())
+        if item.is_signal and len(item.facts.constant) == len(names) and len(values) == 1:
             yield Finding(
                 "constant_samples",
                 "note",
-                found=f"{_of([each])}{values.pop():g} everywhere, in all {len(names)} examples",
+                found=f"{_of([item])}{values.pop():g} everywhere, in all {len(names)} examples",
                 expected="each value that the model meets there, such as a mask that masks",
                 remedy="Leave a mask or a control that is always so; else correct what prepares it",
             )

@@ -78,7 +78,7 @@ def build_transform(spec: Sequence[Mapping[str, Any]] | str) -> Transform:
     """
     if isinstance(spec, str):
         return _from_function(spec)
-    steps: list[tuple[str, Step]] = [_build_step(each) for each in spec]
+    steps: list[tuple[str, Step]] = [_build_step(item) for item in spec]
     if not any(name == "cast" for name, _ in steps):
         steps.append(_build_step({"cast": "float32"}))
     return Transform(spec, sha256(canonical_json(list(spec))), tuple(steps))
@@ -127,15 +127,15 @@ def _place(error: BaseException) -> str:
     return place
 
 
-def _build_step(each: Mapping[str, Any]) -> tuple[str, Step]:
-    if len(each) != 1:
+def _build_step(step: Mapping[str, Any]) -> tuple[str, Step]:
+    if len(step) != 1:
         raise TransformFailed(
             "A step of 'dataset.transform' does not name exactly one operation",
-            found=f"{dict(each)!r}",
+            found=f"{dict(step)!r}",
             expected=f"one of {', '.join(STEPS)} with its arguments",
             remedy="Write one '- name: arguments' a line",
         )
-    ((name, arguments),) = each.items()
+    ((name, arguments),) = step.items()
     if name not in STEPS:
         raise TransformFailed(
             f"Unknown step '{name}' in 'dataset.transform'",
@@ -145,7 +145,7 @@ def _build_step(each: Mapping[str, Any]) -> tuple[str, Step]:
             or "Correct it, or give a function 'module:name'",
         )
     try:
-        _, block = recipe.Step.model_validate(dict(each)).operation
+        _, block = recipe.Step.model_validate(dict(step)).operation
         return name, _BUILD[name](block)
     except ValidationError as error:
         first = error.errors()[0]

@@ -48,8 +48,8 @@ def decomposed(model: bytes) -> tuple[bytes, list[str]]:
 def _inline(tree: Any) -> list[str]:
     """Put the operators of each composite's subgraph in its place, in the main subgraph."""
     main, names = tree.subgraphs[0], []
-    while places := [at for at, each in enumerate(main.operators or ())
-                     if _kind(tree, each) == COMPOSITE]:  # fmt: skip
+    while places := [at for at, value in enumerate(main.operators or ())
+                     if _kind(tree, value) == COMPOSITE]:  # fmt: skip
         composite = main.operators[places[0]]
         options = composite.builtinOptions2
         names.append(f"{COMPOSITE} '{text(options.name)}'")
@@ -72,7 +72,7 @@ def _moved(operator: Any, place: dict[int, int]) -> Any:
     moved = copy(operator)
     for field in ("inputs", "outputs", "intermediates"):
         if getattr(moved, field) is not None:
-            setattr(moved, field, _array([place[each] for each in _list(getattr(moved, field))]))
+            setattr(moved, field, _array([place[index] for index in _list(getattr(moved, field))]))
     return moved
 
 

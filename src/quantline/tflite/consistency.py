@@ -124,7 +124,7 @@ def agree(model: Any, content: bytes) -> None:
             _index([signature.subgraphIndex], len(model.subgraphs), "subgraph_index")
             tensors = len(model.subgraphs[signature.subgraphIndex].tensors or ())
             for field in ("inputs", "outputs"):
-                named = (each.tensorIndex for each in getattr(signature, field) or ())
+                named = (item.tensorIndex for item in getattr(signature, field) or ())
                 _index(named, tensors, field)
     for place, entry in enumerate(model.metadata or ()):
         _index([entry.buffer], len(sizes), f"metadata[{place}]", "buffer")
@@ -159,7 +159,7 @@ def _operands(operator: Any, code: Any, tensors: int) -> None:
     required = required_inputs(kind)
     _index(inputs[:required], tensors, "inputs")
     for field in ("inputs", "intermediates"):  # -1 is an optional one that is not given
-        given = (each for each in _numbers(getattr(operator, field)) if each != -1)
+        given = (number for number in _numbers(getattr(operator, field)) if number != -1)
         _index(given, tensors, field)
     _index(outputs, tensors, "outputs")
     for field, found, fewest in (
@@ -178,7 +178,7 @@ def _called(operator: Any, subgraphs: int) -> None:
     ):
         for field, value in vars(options).items() if options is not None else ():
             if "subgraph" in field.lower() and value is not None:
-                given = (each for each in np.atleast_1d(value).tolist() if each != -1)
+                given = (item for item in np.atleast_1d(value).tolist() if item != -1)
                 _index(given, subgraphs, name, field)
 
 
@@ -242,7 +242,7 @@ def _constant(tensor: Any, size: int) -> None:
     if bits is None or tensor.sparsity is not None:
         return
     shape = _numbers(tensor.shape)
-    if any(each < 0 for each in shape):
+    if any(item < 0 for item in shape):
         raise Damage(f"{shape} for a constant", "a shape without unknown dimensions", "shape")
     needed = -(-prod(shape) * bits // 8)
     if needed != size:

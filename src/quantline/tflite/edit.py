@@ -97,7 +97,9 @@ def with_signature(model: bytes, key: str) -> bytes:
         KeyError: It has no such signature.
     """
     edited = parse(model)
-    kept = {text(each.signatureKey): each for each in edited.signatureDefs or ()}[key]
+    kept = {
+        text(signaturedef.signatureKey): signaturedef for signaturedef in edited.signatureDefs or ()
+    }[key]
     keep_reached(edited, kept.subgraphIndex)
     kept.subgraphIndex = 0
     edited.signatureDefs = [kept]

@@ -37,13 +37,17 @@ def extract(model: bytes, operators: Collection[int]) -> bytes:
     edited.metadata = None
     edited.metadataBuffer = None
     kept = [main.operators[index] for index in operators]
-    reached = {index for each in kept for index in (*each.inputs, *each.outputs) if index >= 0}
+    reached = {
+        index for operator in kept for index in (*operator.inputs, *operator.outputs) if index >= 0
+    }
     used = {subgraph.tensors[index].buffer for index in reached}
-    used.update(tensor.buffer for each in edited.subgraphs[1:] for tensor in each.tensors)
+    used.update(tensor.buffer for other in edited.subgraphs[1:] for tensor in other.tensors)
     for index, buffer in enumerate(edited.buffers):
         if index not in used:
             buffer.data = None
-    return pack(edited, sum(0 if each.data is None else len(each.data) for each in edited.buffers))
+    return pack(
+        edited, sum(0 if other.data is None else len(other.data) for other in edited.buffers)
+    )
 
 
 def _borders(main: Subgraph, chosen: Collection[int]) -> tuple[list[int], list[int]]:

@@ -54,10 +54,10 @@ def with_finite_constants(model: bytes) -> tuple[bytes, tuple[str, ...]]:
     """
     graph = read(model)
     found = [
-        each
+        limit
         for subgraph in graph.subgraphs
         for operator in subgraph.operators
-        if (each := _limit(subgraph, operator) or _padding(subgraph, operator)) is not None
+        if (limit := _limit(subgraph, operator) or _padding(subgraph, operator)) is not None
     ]
     if not found:
         return model, ()

@@ -39,7 +39,7 @@ def with_tensors_given(model: bytes, given: Sequence[int], outputs: Sequence[int
         main.tensors.append(tensor)
     for operator in main.operators:
         read = operator.inputs if operator.inputs is not None else ()
-        operator.inputs = np.asarray([fed.get(int(each), each) for each in read], np.int32)
+        operator.inputs = np.asarray([fed.get(int(value), value) for value in read], np.int32)
     main.operators = _needed(main.operators, outputs)
     main.inputs = np.asarray([*main.inputs, *fed.values()], np.int32)
     main.outputs = np.asarray(outputs, np.int32)

@@ -79,7 +79,7 @@ class Tensor:
     @property
     def size(self) -> int:
         """How many values it holds; a dimension of unknown size counts as 1."""
-        return prod(abs(each) for each in self.shape)
+        return prod(abs(item) for item in self.shape)
 
     def values(self) -> np.ndarray:
         """Return a constant's values in its own dtype and shape.
@@ -104,8 +104,8 @@ class Tensor:
         if len(self.quantization.scales) > 1:
             shape[self.quantization.axis] = -1
         scales, points = (
-            np.reshape(each, shape) if stored.ndim else np.asarray(each[0])
-            for each in (self.quantization.scales, self.quantization.zero_points)
+            np.reshape(item, shape) if stored.ndim else np.asarray(item[0])
+            for item in (self.quantization.scales, self.quantization.zero_points)
         )
         return np.asarray((stored - points) * scales)
 
@@ -215,12 +215,12 @@ def _graph(model: Any, content: bytes) -> Graph:
     )
     signatures = tuple(
         Signature(
-            key=text(each.signatureKey),
-            subgraph=each.subgraphIndex,
-            inputs={text(item.name): item.tensorIndex for item in each.inputs or ()},
-            outputs={text(item.name): item.tensorIndex for item in each.outputs or ()},
+            key=text(signaturedef.signatureKey),
+            subgraph=signaturedef.subgraphIndex,
+            inputs={text(item.name): item.tensorIndex for item in signaturedef.inputs or ()},
+            outputs={text(item.name): item.tensorIndex for item in signaturedef.outputs or ()},
         )
-        for each in model.signatureDefs or ()
+        for signaturedef in model.signatureDefs or ()
     )
     return Graph(subgraphs, signatures, model.version, text(model.description))
 

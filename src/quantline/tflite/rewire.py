@@ -64,7 +64,7 @@ def prune(model: Any) -> None:
         for entry in entries:
             entry.tensorIndex = place[entry.tensorIndex]
         subgraph.tensors = [subgraph.tensors[index] for index in used]
-    operators = [each for subgraph in model.subgraphs for each in subgraph.operators or ()]
+    operators = [operator for subgraph in model.subgraphs for operator in subgraph.operators or ()]
     model.operatorCodes = renumbered(list(model.operatorCodes or ()), operators, "opcodeIndex")
     tensors = [tensor for subgraph in model.subgraphs for tensor in subgraph.tensors]
     users = [*tensors, *(model.metadata or ())]

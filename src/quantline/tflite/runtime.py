@@ -151,5 +151,5 @@ class Runtime:
         return self.outputs[0].dequantize(self._interpreter.get_tensor(self.outputs[0].index))
 
     def _read_ports(self) -> None:
-        self.inputs = tuple(Port.of(each) for each in self._interpreter.get_input_details())
-        self.outputs = tuple(Port.of(each) for each in self._interpreter.get_output_details())
+        self.inputs = tuple(Port.of(detail) for detail in self._interpreter.get_input_details())
+        self.outputs = tuple(Port.of(detail) for detail in self._interpreter.get_output_details())

@@ -120,8 +120,8 @@ def _dense(tree: Any, tensor: Any) -> np.ndarray:
     model.operatorCodes = [code]
     sparse, full = schema.TensorT(), schema.TensorT()
     sparse.sparsity, sparse.buffer = tensor.sparsity, 1
-    for each, name in ((sparse, "sparse"), (full, "full")):
-        each.shape, each.type, each.name = tensor.shape, tensor.type, name
+    for value, name in ((sparse, "sparse"), (full, "full")):
+        value.shape, value.type, value.name = tensor.shape, tensor.type, name
     operator = schema.OperatorT()
     operator.inputs, operator.outputs = _indices([0]), _indices([1])
     operator.builtinOptionsType = schema.BuiltinOptions.DensifyOptions

@@ -113,7 +113,7 @@ def _labels(source: Source, split: str, offset: int) -> dict[str, int]:
             # What reads a split does not know which parameter named it.
             remedy="Correct 'training.split'" if "'sampling" in error.remedy else error.remedy,
         ) from error
-    labelled = [(each.id, each.label + offset) for each in entries if each.label is not None]
+    labelled = [(entry.id, entry.label + offset) for entry in entries if entry.label is not None]
     labels = dict(labelled)
     if not labels:
         raise SplitUnusable(

@@ -243,14 +243,14 @@ def _save(model: Any) -> bytes:
 def _normalized(value: Any, numbers: dict[int, int]) -> Any:
     """Drop the date, and number shared objects in order: Keras numbers them by address."""
     if isinstance(value, list):
-        return [_normalized(each, numbers) for each in value]
+        return [_normalized(item, numbers) for item in value]
     if not isinstance(value, dict):
         return value
     return {
-        key: numbers.setdefault(each, len(numbers))
+        key: numbers.setdefault(other, len(numbers))
         if key == "shared_object_id"
-        else _normalized(each, numbers)
-        for key, each in value.items()
+        else _normalized(other, numbers)
+        for key, other in value.items()
         if key != "date_saved"
     }
 

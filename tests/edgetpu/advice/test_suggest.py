@@ -56,14 +56,14 @@ def test_operators_of_one_kind_are_one_suggestion(model):
 def test_each_suggestion_is_on_top_of_those_before_it(model):
     graph = chain(model, "LEAKY_RELU", "GATHER", "LEAKY_RELU")
     *changes, _ = suggest(graph)
-    assert [(each.type, each.moved_operators) for each in changes] == [
+    assert [(change.type, change.moved_operators) for change in changes] == [
         ("LEAKY_RELU", 2),
         ("GATHER", 4),
     ]
     mapped = predict(graph).mapped_operators
-    for each in changes:
-        mapped += each.moved_operators
-        assert each.mapped_operators == mapped
+    for change in changes:
+        mapped += change.moved_operators
+        assert change.mapped_operators == mapped
     assert (mapped, changes[-1].mapped_share_macs) == (7, 1.0)
 
 
@@ -72,7 +72,7 @@ def test_the_worst_comes_first(model):
     source = model.unary("RELU", model.tensor(1, 8, 8, 64))
     small = convolution(model, model.unary("EXP", source), channels=1)
     large = convolution(model, model.unary("ELU", source), channels=8)
-    assert [each.type for each in suggest(model.graph(small, large))][:2] == ["ELU", "EXP"]
+    assert [operator.type for operator in suggest(model.graph(small, large))][:2] == ["ELU", "EXP"]
 
 
 @pytest.mark.parametrize("behind", ["GATHER", "RELU"])
@@ -80,8 +80,8 @@ def test_the_gain_is_that_of_the_model_so_changed(model, behind):
     graph = chain(model, "LEAKY_RELU", "MIRROR_PAD", behind, "LEAKY_RELU")
     first, *_ = suggest(graph)
     operators = tuple(
-        replace(each, type="RELU") if each.type == first.type else each
-        for each in graph.main.operators
+        replace(operator, type="RELU") if operator.type == first.type else operator
+        for operator in graph.main.operators
     )
     changed = replace(graph, subgraphs=(replace(graph.main, operators=operators),))
     assert predict(changed).mapped_operators == first.mapped_operators
@@ -133,8 +133,8 @@ def test_an_island_with_what_the_compiler_cannot_read_comes_first(model):
         model.add(kind, [real], [result])
         last = model.unary("QUANTIZE", result)
     changes = suggest(model.graph(last))
-    assert [each.type for each in changes] == ["SIGN", "ATAN2"]
-    assert [each.mapped_operators for each in changes] == [0, 6]
+    assert [change.type for change in changes] == ["SIGN", "ATAN2"]
+    assert [change.mapped_operators for change in changes] == [0, 6]
 
 
 def test_arithmetic_on_indices_belongs_to_the_application(model):
@@ -189,7 +189,7 @@ def test_several_groups_can_be_compiled_as_they_are(model):
     both = predict(graph, multiple_subgraphs=True)
     assert option.mapped_operators == both.mapped_operators
     assert option.moved_operators == both.mapped_operators - predict(graph).mapped_operators
-    assert all(each.operators for each in suggest(graph, multiple_subgraphs=True))
+    assert all(item.operators for item in suggest(graph, multiple_subgraphs=True))
 
 
 def test_an_operator_of_unknown_mapping_is_an_obstacle_too(model):

@@ -47,7 +47,7 @@ def test_groups_are_found_by_their_ends(
     branched: Graph, groups: tuple[set[int], ...], cpu: tuple[int, ...]
 ) -> None:
     found = match(branched, compiled(branched, *groups))
-    assert found == Match(tuple(tuple(sorted(each)) for each in groups), cpu, (5,))
+    assert found == Match(tuple(tuple(sorted(group)) for group in groups), cpu, (5,))
     assert found.edgetpu == tuple(sorted(set().union(*groups)))
 
 
@@ -75,7 +75,7 @@ def test_what_shape_is_unknown_is_known_in_the_compiled_model(
     model.add("detector", [model.unary("RELU", model.tensor(1, 8))], [output], custom=True)
     graph = model.graph(output)
     result = compiled(graph, {0})
-    tensors = tuple(replace(each, shape=(1, 8)) for each in result.main.tensors)
+    tensors = tuple(replace(tensor, shape=(1, 8)) for tensor in result.main.tensors)
     assert match(graph, with_main(result, tensors=tensors)) == Match(((0,),), (1,), ())
 
 
@@ -95,15 +95,15 @@ def test_constants_may_be_stored_once_for_several(model: Any) -> None:
         at = total
     graph = model.graph(at)
     result = compiled(graph)
-    shared = next(each.index for each in result.main.tensors if each.constant is not None)
+    shared = next(tensor.index for tensor in result.main.tensors if tensor.constant is not None)
     operators = tuple(
-        replace(each, inputs=(each.inputs[0], shared)) for each in result.main.operators
+        replace(operator, inputs=(operator.inputs[0], shared)) for operator in result.main.operators
     )
     assert match(graph, with_main(result, operators=operators)).cpu == (0, 1)
 
 
 def rename(graph: Graph, name: Callable[[str], str]) -> Graph:
-    tensors = tuple(replace(each, name=name(each.name)) for each in graph.main.tensors)
+    tensors = tuple(replace(tensor, name=name(tensor.name)) for tensor in graph.main.tensors)
     return with_main(graph, tensors=tensors)
 
 
@@ -128,7 +128,7 @@ def other_scale(graph: Graph) -> Graph:
 
 
 def other_values(graph: Graph) -> Graph:
-    index = next(each.index for each in graph.main.tensors if each.constant is not None)
+    index = next(tensor.index for tensor in graph.main.tensors if tensor.constant is not None)
     return with_tensor(graph, index, constant=np.zeros(8, np.uint8))
 
 
@@ -139,7 +139,7 @@ def other_operator(graph: Graph) -> Graph:
 
 
 def other_input(graph: Graph) -> Graph:
-    programs = [each for each in graph.main.operators if each.is_custom]
+    programs = [operator for operator in graph.main.operators if operator.is_custom]
     (between,) = set(programs[-1].inputs) - set(programs[0].outputs)
     return with_tensor(graph, between, name="other")
 
@@ -187,7 +187,7 @@ def test_whatever_the_compiled_graph_is_it_matches_or_is_refused(branched: Graph
         for _ in range(draw.randint(1, 2)):
             at, side = draw.randrange(len(operators)), draw.choice(("inputs", "outputs"))
             places = draw.choices(range(-1, len(good.main.tensors)), k=draw.randint(0, 3))
-            places = [each for each in places if side == "inputs" or each >= 0]
+            places = [place for place in places if side == "inputs" or place >= 0]
             operators[at] = replace(operators[at], **{side: tuple(places)})
         draw.shuffle(operators)
         try:

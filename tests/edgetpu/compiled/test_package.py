@@ -44,7 +44,7 @@ def test_what_was_written_is_read() -> None:
     assert (main.scratch_bytes, main.estimated_cycles) == (4096, 2**40)
     assert (main.caching_token, caching.caching_token) == (2**63, 7)
     assert main.inputs == (Layer("image", 150_528, (224, 224, 3), "int8"),)
-    assert [each.name for each in main.outputs] == ["a", "b"]
+    assert [output.name for output in main.outputs] == ["a", "b"]
     assert main.outputs[0] == Layer("a", 1008, (1, 1, 1001), "uint8")
     assert (caching.inputs, caching.outputs) == ((), ())
     assert (found.cached_bytes, found.streamed_bytes) == (1000, 24)

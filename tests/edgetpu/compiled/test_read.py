@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def compiled(model: Any, *told: bytes) -> Graph:
     """A chain of Edge TPU operators, with a FLOOR before and after each."""
     at = model.unary("FLOOR", model.tensor(1, 8))
-    for each in told:
-        at = model.unary("edgetpu-custom-op", at, custom=True, custom_options=each)
+    for item in told:
+        at = model.unary("edgetpu-custom-op", at, custom=True, custom_options=item)
         at = model.unary("FLOOR", at)
     return model.graph(at)
 
@@ -34,15 +34,15 @@ def test_figures_of_all_programs_are_added(model: Any) -> None:
         )
     )
     found = read_compiled(compiled(model, first, second))
-    assert [each.operator.index for each in found.subgraphs] == [1, 3]
-    assert [each.type for each in found.left] == ["FLOOR"] * 3
+    assert [subgraph.operator.index for subgraph in found.subgraphs] == [1, 3]
+    assert [operator.type for operator in found.left] == ["FLOOR"] * 3
     assert (found.cached_bytes, found.streamed_bytes, found.parameter_bytes) == (1000, 32, 1032)
     assert (found.instruction_bytes, found.scratch_bytes) == (48, 64)
     assert (found.min_runtime_version, found.estimated_cycles) == (14, 501)
     told = json.loads(json.dumps(found.to_dict()))
     assert told["evidence"] == "parsed"
     assert told["left_operators"][2] == {"index": 4, "type": "FLOOR"}
-    kinds = [each["type"] for each in told["subgraphs"][0]["executables"]]
+    kinds = [operator["type"] for operator in told["subgraphs"][0]["executables"]]
     assert kinds == ["execution-only", "parameter-caching"]
     assert told["subgraphs"][1]["executables"][0]["caching_token"] == f"{7:016x}"
 
@@ -80,12 +80,12 @@ def test_bytes_and_versions_are_those_that_the_compiler_reported() -> None:
 def test_layers_are_the_tensors_of_the_operator() -> None:
     for record in pairs.compiled():
         graph = pairs.graph(record["compiled"])
-        for each in read_compiled(graph).subgraphs:
-            main = each.package.main
+        for subgraph in read_compiled(graph).subgraphs:
+            main = subgraph.package.main
             assert main.type is ExecutableType.EXECUTION_ONLY
             for layers, indices in (
-                (main.inputs, each.operator.inputs),
-                (main.outputs, each.operator.outputs),
+                (main.inputs, subgraph.operator.inputs),
+                (main.outputs, subgraph.operator.outputs),
             ):
                 tensors = [graph.main.tensors[index] for index in indices]
                 assert [layer.name for layer in layers] == [tensor.name for tensor in tensors]

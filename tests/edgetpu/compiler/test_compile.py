@@ -98,7 +98,7 @@ def test_what_comes_out(tmp_path, files, stand_in):
     ]
     assert (result.record.mapped_operators, result.record.cpu_operators) == (264, 3)
     assert result.parsed.cached_bytes == CACHED
-    assert [each.type for each in result.parsed.left] == ["ELU"]
+    assert [operator.type for operator in result.parsed.left] == ["ELU"]
 
 
 def test_plain_data_says_what_is_read_and_what_is_parsed(files, stand_in):
@@ -134,7 +134,7 @@ def test_a_log_that_says_something_else_is_no_failure_but_is_said(files, stand_i
 
 @pairs.needed
 def test_the_words_and_a_file_of_the_real_compiler_agree(stand_in):
-    record = min(pairs.compiled(), key=lambda each: each["compiled_size_bytes"])
+    record = min(pairs.compiled(), key=lambda item: item["compiled_size_bytes"])
     cached, size = record["on_chip_cached_parameter_bytes"], record["compiled_size_bytes"]
     stdout = published.V16.replace("4.21MiB", f"{cached / 1024:.2f}KiB")
     stdout = stdout.replace("5.57MiB", f"{size / 1024:.2f}KiB")
@@ -170,8 +170,8 @@ def test_co_compiled_models_keep_their_order(files, stand_in):
     scenario = {"stdout": published.CO_COMPILED, "compiled": [str(compiled)] * 2}
     compilation = compile_model([model, model], compiler=stand_in(**scenario))
     assert compilation.command_line[-2:] == ("model_0.tflite", "model_1.tflite")
-    assert [each.record.operators_total for each in compilation.models] == [313, 78]
-    assert [each.log.splitlines()[1] for each in compilation.models] == [
+    assert [other.record.operators_total for other in compilation.models] == [313, 78]
+    assert [other.log.splitlines()[1] for other in compilation.models] == [
         "Input: model_0.tflite",
         "Input: model_1.tflite",
     ]
@@ -181,7 +181,7 @@ def test_segments(files, stand_in):
     model, compiled = files
     scenario = {"stdout": published.TWO_SEGMENTS, "compiled": [str(compiled)] * 2}
     compilation = compile_model(model, CompilerOptions(num_segments=2), stand_in(**scenario))
-    assert [Path(each.record.output_model).name for each in compilation.models] == [
+    assert [Path(other.record.output_model).name for other in compilation.models] == [
         "model_segment_0_of_2_edgetpu.tflite",
         "model_segment_1_of_2_edgetpu.tflite",
     ]
@@ -194,7 +194,7 @@ def test_one_segment_may_stay_on_the_cpu(files, stand_in):
     stdout = f"{first}Edge TPU subgraphs: 0{second}"
     scenario = {"stdout": stdout, "compiled": [str(compiled)] * 2}
     compilation = compile_model(model, CompilerOptions(num_segments=2), stand_in(**scenario))
-    assert [each.record.mapped_operators for each in compilation.models] == [84, 0]
+    assert [other.record.mapped_operators for other in compilation.models] == [84, 0]
 
 
 def test_failed_attempts_of_a_search_that_succeeds_are_no_failure(files, stand_in):

@@ -185,5 +185,5 @@ def test_what_was_compiled_before_is_counted():
 
 def test_every_known_failure_is_met_here():
     texts = [text for text, *_ in PUBLISHED.values()] + [V16 + text for text, *_ in SYSTEM.values()]
-    reached = {explain(each, "", 1).what for each in texts}
-    assert reached == {each.what for each in KNOWN}
+    reached = {explain(text, "", 1).what for text in texts}
+    assert reached == {item.what for item in KNOWN}

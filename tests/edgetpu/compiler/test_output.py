@@ -33,8 +33,8 @@ def test_every_figure_of_a_whole_output():
     assert (
         OperatorCount("LOGISTIC", 1, "More than one subgraph is not supported") in record.operators
     )
-    assert sum(each.count for each in record.operators) == 267
-    assert sum(each.count for each in record.operators if each.is_mapped) == 264
+    assert sum(operator.count for operator in record.operators) == 267
+    assert sum(operator.count for operator in record.operators if operator.is_mapped) == 264
 
 
 @pytest.mark.parametrize(
@@ -83,22 +83,22 @@ def test_nothing_mapped():
 
 
 def test_the_table_alone_tells_what_is_mapped():
-    lines = [each for each in published.V16.splitlines() if "that will run on" not in each]
+    lines = [part for part in published.V16.splitlines() if "that will run on" not in part]
     assert only("\n".join(lines)).mapped_operators == 264
 
 
 def test_co_compiled_models_are_in_the_order_of_printing():
     output = parse_output(published.CO_COMPILED)
     assert output.duration_ms == 3498
-    assert [each.input_model for each in output.models] == ["X.tflite", "Y.tflite"]
-    assert [each.operators_total for each in output.models] == [313, 78]
+    assert [model.input_model for model in output.models] == ["X.tflite", "Y.tflite"]
+    assert [model.operators_total for model in output.models] == [313, 78]
     assert output.models[1].streamed.size_bytes == round(158.06 * KIB)
 
 
 def test_segments_add_up_their_durations():
     output = parse_output(published.TWO_SEGMENTS)
     assert output.duration_ms == 2 * 1857
-    assert [each.output_model for each in output.models] == [
+    assert [model.output_model for model in output.models] == [
         "X_segment_0_of_2_edgetpu.tflite",
         "X_segment_1_of_2_edgetpu.tflite",
     ]
@@ -151,7 +151,7 @@ def test_a_log_has_the_operators_and_no_memory():
     assert log.version == "16.0.384591198"
     assert log.input_model == "CONV_linear_MACs/X.tflite"
     assert log.output_model == "CONV_linear_MACs/X_edgetpu.tflite"
-    assert [(each.type, each.count, each.is_mapped) for each in log.operators] == [
+    assert [(operator.type, operator.count, operator.is_mapped) for operator in log.operators] == [
         ("QUANTIZE", 1, False),
         ("CONV_2D", 5, True),
     ]

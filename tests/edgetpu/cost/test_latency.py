@@ -64,7 +64,7 @@ def test_chains_of_convolutions_over_usb_3():
     """The line that iwatake2222 measured: 0.29 ms and 1.026 ns a cycle."""
     for layers in (10, 25):
         main, band = of_pair(f"model_conv_128x128x3x32x7x{layers}")
-        cycles = sum(convolution_cycles(each, main.tensors) for each in main.operators)
+        cycles = sum(convolution_cycles(operator, main.tensors) for operator in main.operators)
         assert band.low < 0.29 + cycles * 1.026e-6 < band.high
 
 
@@ -74,7 +74,7 @@ def test_convolutions_with_large_outputs():
     for record in pairs.truth():
         if record["model"].startswith("N1"):
             main, band = of_pair(record["model"].removesuffix(".tflite"))
-            cycles = sum(convolution_cycles(each, main.tensors) for each in main.operators)
+            cycles = sum(convolution_cycles(operator, main.tensors) for operator in main.operators)
             sent = main.tensors[main.outputs[0]].size
             assert band.low < 0.74 + cycles / 1.21e6 + sent / 111e3 < band.high
 

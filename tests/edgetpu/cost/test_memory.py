@@ -34,7 +34,7 @@ def test_a_small_model_is_cached_whole(model):
 def test_layers_are_streamed_whole(model):
     main = dense_chain(model, 2048, 2048, 1024, 2048, 64)
     memory, parts = predict_memory(main, range(4), 14)
-    sizes = [total(each).bytes for each in parts.values()]
+    sizes = [total(part).bytes for part in parts.values()]
     assert sizes == [2048 * 2048, 1024 * 2048, 2048 * 1024, 64 * 2048]
     # The first two and the last fit beside each other, the third does not any more.
     assert memory.streamed_bytes == 2048 * 1024

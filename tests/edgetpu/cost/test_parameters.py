@@ -26,7 +26,7 @@ def only(model, *outputs, runtime_version=14):
 
 
 @pairs.all_needed
-@pytest.mark.parametrize("folder", pairs.FOLDERS, ids=lambda each: each.name)
+@pytest.mark.parametrize("folder", pairs.FOLDERS, ids=lambda item: item.name)
 def test_the_compilers_own_sums(folder):
     """To the byte, but for a YOLO with two transpositions; all within the bounds, none unknown."""
     for record in pairs.truth(folder):
@@ -34,10 +34,10 @@ def test_the_compilers_own_sums(folder):
         found = parameter_bytes(main, record["edgetpu"], max(record["min_runtime"]))
         compiled = record["on_chip_cached_parameter_bytes"] + record["streamed_parameter_bytes"]
         assert sorted(found) == record["edgetpu"]
-        assert sum(each.bytes for each in found.values()) == pytest.approx(
+        assert sum(item.bytes for item in found.values()) == pytest.approx(
             compiled, rel=0.006 if "yolo" in record["model"] else 0
         )
-        low, high = (sum(getattr(each, end) for each in found.values()) for end in ("low", "high"))
+        low, high = (sum(getattr(item, end) for item in found.values()) for end in ("low", "high"))
         assert low <= compiled <= high
 
 
@@ -61,7 +61,7 @@ def test_outputs_of_different_scales_cost_a_scale_and_a_zero_point_each(model):
     single = convolution(model, 100, 3, 3, 100)
     several = convolution(model, 100, 3, 3, 100, scales=tuple(range(1, 101)))
     equal = convolution(model, 100, 3, 3, 100, scales=(0.5,) * 100)
-    found = [each.bytes for each in sizes(model, single, several, equal)]
+    found = [size.bytes for size in sizes(model, single, several, equal)]
     assert found == [128 * 904, 128 * 912, 128 * 904]
 
 
@@ -120,8 +120,8 @@ def test_a_published_log_of_a_network_with_a_scale_for_each_channel():
     """YOLOv5n at 480 by 640 for 80 classes: 60 convolutions, 1.82 MiB printed by version 16.0."""
     main = yolov5n(480, 640).main
     chosen = range(len(main.operators))
-    assert sum(each.type == "CONV_2D" for each in main.operators) == 60
-    found = sum(each.bytes for each in parameter_bytes(main, chosen, 14).values())
+    assert sum(operator.type == "CONV_2D" for operator in main.operators) == 60
+    found = sum(byte.bytes for byte in parameter_bytes(main, chosen, 14).values())
     assert found / 2**20 == pytest.approx(1.82, rel=0.02)
 
 
@@ -134,8 +134,8 @@ def test_a_published_log_of_units_of_different_scales(model):
     bias = model.tensor(10, dtype="int32", values=1)
     model.add("FULLY_CONNECTED", [vector, weights, bias], [result])
     found = sizes(model, model.unary("QUANTIZE", result))
-    assert sum(each.bytes for each in found) / 2**10 == 49.75
-    assert sum(each.low for each in found) == 16 * (784 + 12)
+    assert sum(item.bytes for item in found) / 2**10 == 49.75
+    assert sum(item.low for item in found) == 16 * (784 + 12)
 
 
 def weather(model, image, pooled):
@@ -167,13 +167,13 @@ def weather(model, image, pooled):
 def test_a_published_log_of_a_map_of_27_channels_that_becomes_a_vector(model):
     """Pooled before: 796.25 KiB. Of the input itself: 363.50 KiB, and 23.40 MiB for the matrix."""
     image = model.tensor(1, 30, 27)
-    pooled = sum(each.bytes for each in weather(model, image, model.unary("RELU", image)))
+    pooled = sum(item.bytes for item in weather(model, image, model.unary("RELU", image)))
     assert pooled / 2**10 == pytest.approx(796.25, rel=0.02)
 
 
 def test_a_published_log_of_an_input_of_27_channels_that_becomes_a_vector(model):
     image = model.tensor(1, 180, 27)
-    matrix, *layers = [each.bytes for each in weather(model, image, image)]
+    matrix, *layers = [item.bytes for item in weather(model, image, image)]
     assert f"{matrix / 2**20:.2f}" == "23.40"
     assert sum(layers) / 2**10 == pytest.approx(363.5, rel=0.04)
 
@@ -190,12 +190,12 @@ def test_a_rule_seen_in_few_models_widens_what_it_says():
         for record in pairs.truth(folder):
             main = pairs.graph(record["model"], folder).main
             parts = parameter_parts(main, record["edgetpu"], max(record["min_runtime"]))
-            for part in (part for each in parts.values() for part in each):
+            for part in (part for other in parts.values() for part in other):
                 taken.add(part.rule)
                 if part.low < part.high:
                     assert part.rule.seen_in_models < FEW, part
                     widened.add(part.rule)
-    few = {each for each in taken if each.seen_in_models < FEW}
+    few = {rule for rule in taken if rule.seen_in_models < FEW}
     # The one exception can be read in a compiled file: its input has the later shape.
     assert few - widened == {RULES["the host sends one channel"]}
     assert len(few) >= 8

@@ -53,7 +53,7 @@ def test_an_input_is_flattened_by_the_host(model):
     assert found.high == 0
     # As a network of spectra that become an image first.
     image = model.unary("RESHAPE", model.tensor(1, 28, 28), (1, 28, 28, 1))
-    assert all(each.high == 0 for each in sizes(model, model.unary("RESHAPE", image, (1, 784))))
+    assert all(size.high == 0 for size in sizes(model, model.unary("RESHAPE", image, (1, 784))))
 
 
 def on_a_map(model, *shape, units=10):
@@ -87,7 +87,7 @@ def test_a_convolution_spreads_its_outputs_for_a_reshape(model, channels, new, o
     weights = model.weights(channels, 1, 1, 96)
     model.add("CONV_2D", [model.tensor(1, 8, 8, 96), weights, -1], [mapped])
     found = sizes(model, model.unary("RESHAPE", mapped, (1, *new)))
-    assert [each.bytes for each in found] == [outputs * 96, 0]
+    assert [item.bytes for item in found] == [outputs * 96, 0]
     assert found[0].low <= -(-channels // 16) * 16 * 96
 
 
@@ -117,7 +117,7 @@ def test_channels_are_added_by_a_matrix(model):
 
 
 def joined(model, *channels, axis=3):
-    parts = [model.unary("RELU", model.tensor(1, 4, 4, each)) for each in channels]
+    parts = [model.unary("RELU", model.tensor(1, 4, 4, channel)) for channel in channels]
     result = model.tensor(1, 4, 4, sum(channels))
     model.add("CONCATENATION", parts, [result], axis=axis)
     return result

@@ -11,8 +11,8 @@ DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "edgetpu.md"
 
 def test_the_documentation_lists_every_rule_with_its_mechanism_and_its_models():
     rows = [line for line in DOCUMENT.read_text().splitlines() if line.startswith("| ")]
-    for each in RULES.values():
-        assert f"| {each.name} | {each.mechanism} | {each.seen_in_models} |" in rows
+    for rule in RULES.values():
+        assert f"| {rule.name} | {rule.mechanism} | {rule.seen_in_models} |" in rows
 
 
 def test_bounds_that_are_far_apart_make_it_unknown():

@@ -34,6 +34,6 @@ def test_inputs_outputs_and_instructions_of_compiled_files():
             (predicted.input_bytes, program.inputs),
             (predicted.output_bytes, program.outputs),
         ):
-            assert bytes_ <= sum(each.size_bytes for each in layers) < bytes_ * 1.01 + 16
+            assert bytes_ <= sum(layer.size_bytes for layer in layers) < bytes_ * 1.01 + 16
         ratio = program.instruction_bytes / predicted.instruction_bytes
         assert 1 / INSTRUCTIONS_SPREAD < ratio < INSTRUCTIONS_SPREAD

@@ -81,21 +81,21 @@ def test_usb_2_is_warned_of_once_the_device_is_ready(
     system.usb("1-2", ids, 3, "480")
     (found,) = system.detect()
     assert found.has_firmware is warned
-    assert any("USB 2 (480 Mbit/s)" in each for each in found.warnings) is warned
+    assert any("USB 2 (480 Mbit/s)" in warning for warning in found.warnings) is warned
 
 
 def test_devices_without_firmware_are_counted_first(system: System) -> None:
     files = [system.usb("1-1", READY, 2), system.usb("3-1", FRESH, 5), system.usb("2-1", READY, 9)]
     found = system.detect()
-    assert [each.name for each in found] == ["usb:0", "usb:1", "usb:2"]
-    assert [each.path for each in found] == [str(files[index]) for index in (1, 0, 2)]
+    assert [item.name for item in found] == ["usb:0", "usb:1", "usb:2"]
+    assert [item.path for item in found] == [str(files[index]) for index in (1, 0, 2)]
 
 
 def test_pcie_devices_come_first_in_the_order_of_their_numbers(system: System) -> None:
     system.usb("2-1", READY, 2)
     for number in (10, 2):
         system.pcie(number)
-    assert [(each.name, each.path.rpartition("/")[2]) for each in system.detect()] == [
+    assert [(item.name, item.path.rpartition("/")[2]) for item in system.detect()] == [
         ("pci:0", "apex_2"),
         ("pci:1", "apex_10"),
         ("usb:0", "002"),

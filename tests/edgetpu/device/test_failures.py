@@ -95,7 +95,7 @@ def test_words_decide_whatever_is_there(said: str, error: type[Exception]) -> No
 
 def test_every_failure_of_the_table_is_told_apart_from_those_before_it() -> None:
     reached = {known(said).what for said, _ in SAID}
-    assert reached == {each.what for each in FAILURES}
+    assert reached == {failure.what for failure in FAILURES}
 
 
 @pytest.mark.parametrize("said", ["", NO_REASON, "signal SIGKILL, with which the system ends it"])

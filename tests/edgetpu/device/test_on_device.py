@@ -236,8 +236,8 @@ def test_what_the_real_compiler_wrote_is_taken_with_its_original() -> None:
             content, [sample if len(ports) > 1 else next(iter(sample.values()))], original
         )
         expected = [port.quantize(np.zeros(port.shape, np.float32)) for port in ports]
-        for got, each in zip(job.inputs, expected, strict=True):
-            np.testing.assert_array_equal(got[0], each)
+        for got, value in zip(job.inputs, expected, strict=True):
+            np.testing.assert_array_equal(got[0], value)
 
 
 @pairs.needed

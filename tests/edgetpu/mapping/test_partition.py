@@ -55,4 +55,4 @@ def test_operators_that_no_output_needs_are_dead(model):
     output = model.unary("RELU", source)
     model.unary("RELU", source)
     model.add("ASSIGN_VARIABLE", [source], [])
-    assert [each.index for each in live_operators(model.graph(output).main)] == [0, 2]
+    assert [operator.index for operator in live_operators(model.graph(output).main)] == [0, 2]

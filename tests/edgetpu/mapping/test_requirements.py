@@ -31,7 +31,7 @@ def test_the_data_type_is_named_before_the_missing_operator(model):
     highest = [model.tensor(1, 3)]
     model.add("SOME_CUSTOM", [model.tensor(1, 8)], highest, custom=True)
     verdicts = predict(model.graph(found, boxes, *highest)).operators
-    assert [each.status for each in verdicts] == [
+    assert [verdict.status for verdict in verdicts] == [
         Status.DTYPE,
         Status.DTYPE,
         Status.NOT_SUPPORTED,

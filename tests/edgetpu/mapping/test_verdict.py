@@ -20,7 +20,7 @@ def broken_chain(model):
 
 def test_operators_after_the_break_are_stranded(model):
     report = predict(broken_chain(model))
-    assert [each.status for each in report.operators] == [
+    assert [operator.status for operator in report.operators] == [
         Status.MAPPED,
         Status.NOT_SUPPORTED,
         Status.ONE_SUBGRAPH,
@@ -52,7 +52,7 @@ def resized(model, kind_before=None):
 
 def test_what_follows_an_unknown_operator_is_unknown(model):
     report = predict(resized(model))
-    assert [each.target for each in report.operators] == [
+    assert [operator.target for operator in report.operators] == [
         Target.EDGETPU,
         Target.UNKNOWN,
         Target.UNKNOWN,
@@ -63,7 +63,7 @@ def test_what_follows_an_unknown_operator_is_unknown(model):
 
 def test_with_multiple_subgraphs_only_the_operator_itself_is_unknown(model):
     report = predict(resized(model), multiple_subgraphs=True)
-    assert [each.target for each in report.operators] == [
+    assert [operator.target for operator in report.operators] == [
         Target.EDGETPU,
         Target.UNKNOWN,
         Target.EDGETPU,
@@ -73,7 +73,7 @@ def test_with_multiple_subgraphs_only_the_operator_itself_is_unknown(model):
 
 def test_an_unknown_operator_behind_a_break_is_stranded_anyway(model):
     report = predict(resized(model, "GATHER"))
-    assert [each.target for each in report.operators] == [Target.EDGETPU, *[Target.CPU] * 3]
+    assert [operator.target for operator in report.operators] == [Target.EDGETPU, *[Target.CPU] * 3]
 
 
 def test_dead_operators_are_set_apart(model):
@@ -91,7 +91,7 @@ def test_a_compiled_model_is_told_as_it_is(model):
     inner = model.unary("edgetpu-custom-op", image, custom=True)
     after = model.unary("GATHER", inner)
     report = predict(model.graph(model.unary("RELU", after)))
-    assert [each.status for each in report.operators] == [
+    assert [operator.status for operator in report.operators] == [
         Status.UNSPECIFIED,
         Status.COMPILED,
         Status.NOT_SUPPORTED,
@@ -101,7 +101,10 @@ def test_a_compiled_model_is_told_as_it_is(model):
 
 
 def test_how_often_a_rule_was_seen_is_said_of_what_the_operator_decides(model):
-    count = {each.status: each.seen_in_models for each in predict(broken_chain(model)).operators}
+    count = {
+        operator.status: operator.seen_in_models
+        for operator in predict(broken_chain(model)).operators
+    }
     assert count[Status.ONE_SUBGRAPH] is None  # the graph decides
     pooled = model.unary("MAX_POOL_2D", model.tensor(1, 8, 8, 4), (1, 4, 4, 4))
     assert predict(model.graph(pooled)).operators[-1].seen_in_models >= 5

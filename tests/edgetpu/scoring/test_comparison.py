@@ -60,7 +60,7 @@ def test_an_unknown_operator_is_a_miss_whatever_came(graph):
     first, *rest = report.operators
     unsure = replace(report, operators=(replace(first, target=Target.UNKNOWN), *rest))
     found = compare(unsure, graph, compiling.compiled(graph, {0, 1}))
-    assert [each.actual for each in found.misses] == [Target.EDGETPU]
+    assert [miss.actual for miss in found.misses] == [Target.EDGETPU]
 
 
 def test_another_model_s_compiled_file_is_refused(graph, model):
@@ -75,8 +75,8 @@ def test_it_finds_in_the_real_compiler_s_files_what_is_known_of_them():
         original = pairs.graph(record["model"])
         report = predict(original, max(record["min_runtime"]))
         found = compare(report, original, pairs.graph(record["compiled"]))
-        actual = {each.index: each.target for each in report.operators}
-        actual |= {each.predicted.index: each.actual for each in found.misses}
+        actual = {operator.index: operator.target for operator in report.operators}
+        actual |= {miss.predicted.index: miss.actual for miss in found.misses}
         mapped = sorted(index for index, target in actual.items() if target is Target.EDGETPU)
         assert mapped == record["edgetpu"], record["model"]
         assert found.subgraphs_compiled == record["edgetpu_subgraphs"]

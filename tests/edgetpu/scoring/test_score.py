@@ -53,7 +53,7 @@ def folder(tmp_path: Path, model: Any) -> Path:
 
 
 def by_name(found: Score) -> dict[str, Any]:
-    return {each.model.removesuffix(".tflite"): each for each in found.models}
+    return {other.model.removesuffix(".tflite"): other for other in found.models}
 
 
 def test_operators_and_subgraphs_are_counted(folder: Path) -> None:
@@ -78,8 +78,8 @@ def test_bytes_are_compared(folder: Path) -> None:
 
 
 def test_the_runtime_is_the_compiled_model_s_own(folder: Path) -> None:
-    assert {each.runtime_version for each in score(folder).models} == {13}
-    assert {each.runtime_version for each in score(folder, 10).models} == {10}
+    assert {model.runtime_version for model in score(folder).models} == {13}
+    assert {model.runtime_version for model in score(folder, 10).models} == {10}
 
 
 def test_one_unreadable_pair_does_not_stop_the_rest(folder: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_runtime_without_rules_is_one_unreadable_pair(tmp_path: Path, model: A
         result = file(compiled(graph, {0, 1}, program=program))
         (tmp_path / f"{name}_edgetpu.tflite").write_bytes(result)
     found = score(tmp_path)
-    assert [each.model for each in found.models] == ["for_14.tflite"]
+    assert [other.model for other in found.models] == ["for_14.tflite"]
     assert "'for_15_edgetpu.tflite' asks for Edge TPU runtime 15" in found.unscored[0].why
     assert len(score(tmp_path, 14).models) == 2
 
@@ -156,18 +156,20 @@ def memory(predicted: int | None, low: int, high: int) -> Memory:
 def scored(true: int | None, predicted: int, *targets: Target) -> ModelScore:
     """A model of as many CPU operators as were predicted."""
     verdicts = [
-        OperatorVerdict(at, "ADD", "", each, Status.UNSEEN, "a rule", Provenance.PARSED)
-        for at, each in enumerate(targets)
+        OperatorVerdict(at, "ADD", "", value, Status.UNSEEN, "a rule", Provenance.PARSED)
+        for at, value in enumerate(targets)
     ]
     truth = Truth("x", (Target.CPU,) * len(targets), 0, true, None, None)
-    misses = tuple(Miss(each, Target.CPU) for each in verdicts if each.target is not Target.CPU)
+    misses = tuple(
+        Miss(verdict, Target.CPU) for verdict in verdicts if verdict.target is not Target.CPU
+    )
     size = memory(predicted, predicted, predicted)
     return ModelScore("x", truth, 14, False, len(targets), misses, 0, size)
 
 
 def test_errors_are_those_of_models_above_100_kb() -> None:
     sizes = ((200_000, 201_000), (200_000, 198_000), (200_000, 240_000), (100_000, 1), (None, 1))
-    found = Score(tuple(scored(*each) for each in sizes), ())
+    found = Score(tuple(scored(*size) for size in sizes), ())
     assert found.parameter_errors == pytest.approx((0.005, 0.01, 0.2))
     assert found.totals()["parameter_error_median"] == pytest.approx(0.01)
     # The 90th percentile of three lies eight tenths of the way from the second to the third.
@@ -197,21 +199,21 @@ def test_an_unknown_operator_is_neither_right_nor_left_out() -> None:
 
 
 def test_where_nothing_can_be_scored_all_is_told(folder: Path) -> None:
-    for each in folder.glob("*_edgetpu.tflite"):
-        each.unlink()
+    for path in folder.glob("*_edgetpu.tflite"):
+        path.unlink()
     with pytest.raises(NothingToScore) as caught:
         score(folder)
     assert "all.tflite: there is no 'all_edgetpu.tflite' beside it" in caught.value.found
 
 
 @pairs.all_needed
-@pytest.mark.parametrize("folder", pairs.FOLDERS, ids=lambda each: each.name)
+@pytest.mark.parametrize("folder", pairs.FOLDERS, ids=lambda item: item.name)
 def test_almost_all_of_other_people_s_models_are_exact(folder: Path) -> None:
     found = score(folder)
     assert found.unscored == ()
     totals = found.totals()
     assert totals["models"] == len(pairs.truth(folder))
-    missed = [each.model for each in found.models if not each.is_exact]
+    missed = [other.model for other in found.models if not other.is_exact]
     assert len(missed) <= totals["models"] // 40, missed
     assert totals["unknown_share"] <= 0.02
     assert totals["parameter_models"] >= 14

@@ -49,13 +49,13 @@ def test_families_count_once_and_only_where_the_sum_is_right() -> None:
 @pairs.all_needed
 def test_the_counts_that_are_shown_are_those_of_other_people_s_models() -> None:
     models = observe(pairs.FOLDERS)
-    assert len({each.family for each in models}) == COUNTED
+    assert len({other.family for other in models}) == COUNTED
     seen = rules_seen(models)
-    assert {name: each.seen_in_models for name, each in RULES.items()} == {
+    assert {name: rule.seen_in_models for name, rule in RULES.items()} == {
         name: seen.get(name, 0) + PUBLISHED.get(name, 0) for name in RULES
     }
-    for each, count in kinds_seen(models).items():
-        kind, status = each.split(": ")
+    for name, count in kinds_seen(models).items():
+        kind, status = name.split(": ")
         assert seen_in_models(kind, Status[status]) == count
-    parts = chain.from_iterable(each.parts for each in models)
+    parts = chain.from_iterable(other.parts for other in models)
     assert {part.rule.name for part in parts} <= set(RULES)

@@ -71,7 +71,7 @@ def test_a_compiled_file_comes_before_a_record(tmp_path: Path, chain: Graph) -> 
 
 def test_a_record_is_about_the_folder_s_own_model(tmp_path: Path, chain: Graph) -> None:
     folder = recorded(tmp_path, chain, model="elsewhere/a.tflite")
-    assert [each.model for each in cases(folder)] == [folder / "a.tflite"]
+    assert [case.model for case in cases(folder)] == [folder / "a.tflite"]
 
 
 RECORDS: dict[str, tuple[dict[str, Any], str]] = {

@@ -115,5 +115,5 @@ class Case:
 
 
 def row(gate: dict[str, Any], rule: str) -> dict[str, Any]:
-    (found,) = [each for each in gate["rules"] if each["rule"] == rule]
+    (found,) = [other for other in gate["rules"] if other["rule"] == rule]
     return found

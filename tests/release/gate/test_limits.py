@@ -84,7 +84,7 @@ def test_the_margin_decides_on_the_same_counts(case: Case) -> None:
         assert found["limit"] == {"min": -margin}
         return str(found["outcome"])
 
-    assert [outcome(each) for each in (0.5, 2.5, 5.0)] == ["failed", "undecided", "passed"]
+    assert [outcome(item) for item in (0.5, 2.5, 5.0)] == ["failed", "undecided", "passed"]
 
 
 def test_at_the_margin_itself_no_number_of_examples_decides(case: Case) -> None:
@@ -116,7 +116,7 @@ def test_the_loss_is_judged_by_its_interval(case: Case) -> None:
         assert found["interval"][0] <= found["value"] <= found["interval"][1]
         return str(found["outcome"])
 
-    assert [outcome(each) for each in (0.1, 0.2, 0.248, 0.4)] == [
+    assert [outcome(item) for item in (0.1, 0.2, 0.248, 0.4)] == [
         "passed",
         "passed",
         "undecided",
@@ -157,7 +157,7 @@ def test_without_labels_accuracy_is_missing_and_fails(case: Case) -> None:
     )
     gate = judge(evidence, recipe.Gate())
     assert gate["verdict"] == "refused"
-    assert len([each for each in gate["reasons"] if "has a label" in each]) == 3
+    assert len([item for item in gate["reasons"] if "has a label" in item]) == 3
     assert gate["changes"] == {"against_float": None, "against_champion": None}
 
 

@@ -69,7 +69,7 @@ def test_a_broken_structure_refuses(
 def test_a_missing_report_fails_its_rules(case: Case, report: str) -> None:
     gate = replace(case, reports={report: {}}).judge()
     assert gate["verdict"] == "refused"
-    assert all("is missing." in each for each in gate["reasons"])
+    assert all("is missing." in item for item in gate["reasons"])
 
 
 def test_what_was_not_asked_for_is_skipped(case: Case) -> None:

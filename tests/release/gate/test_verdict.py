@@ -22,8 +22,8 @@ def test_a_sound_candidate_passes_every_rule(case: Case) -> None:
     gate = replace(case, rules={"absolute": {"int8_metrics.top1": {"min": 0.9}}}).judge()
     assert gate["verdict"] == "passed"
     assert gate["reasons"] == []
-    assert {each["passed"] for each in gate["rules"]} == {True}
-    assert [each["rule"] for each in gate["rules"]] == [
+    assert {other["passed"] for other in gate["rules"]} == {True}
+    assert [other["rule"] for other in gate["rules"]] == [
         "structural.recipe",
         "structural.integer_only",
         "structural.target",
@@ -64,7 +64,7 @@ def test_undecided_is_a_verdict_and_does_not_pass(case: Case) -> None:
     assert gate["verdict"] == "undecided"
     against_float = row(gate, "against_float.top1_margin_points")
     assert (against_float["outcome"], against_float["passed"]) == ("undecided", False)
-    needed = [each["examples_needed"] for each in gate["rules"] if each["examples_needed"]]
+    needed = [item["examples_needed"] for item in gate["rules"] if item["examples_needed"]]
     assert gate["examples_needed"] == max(needed)
     assert f"{max(needed):,} more examples would decide" in gate_text(gate)
 
@@ -114,10 +114,10 @@ def test_refused_outweighs_undecided(case: Case) -> None:
 def test_without_a_champion_its_rules_are_skipped_and_said_so(case: Case) -> None:
     gate = replace(case, champion=None).judge()
     assert gate["verdict"] == "passed"
-    skipped = [each for each in gate["rules"] if each["passed"] is None]
-    assert {each["rule"].split(".")[0] for each in skipped} == {"against_champion"}
+    skipped = [other for other in gate["rules"] if other["passed"] is None]
+    assert {other["rule"].split(".")[0] for other in skipped} == {"against_champion"}
     assert len(skipped) == 5
-    assert {each["why"] for each in skipped} == {"There is no champion yet."}
+    assert {item["why"] for item in skipped} == {"There is no champion yet."}
     assert (gate["champion"], gate["range_drift"]) == (None, None)
     assert gate["changes"]["against_champion"] is None
 
@@ -143,7 +143,7 @@ def test_the_manifests_hash_knows_ids_labels_and_contents() -> None:
         changed[-1]["evaluation"]["examples"][3][key] = value
     changed.append(manifest())
     changed[-1]["evaluation"]["split"] = "test"
-    hashes = [evaluation_sha256(each) for each in changed]
+    hashes = [evaluation_sha256(other) for other in changed]
     assert len(set(hashes)) == 4
     assert hashes[-1] == hashes[0]
 
@@ -155,7 +155,7 @@ def test_flipped_examples_are_named(case: Case) -> None:
     champion = changes["against_champion"]
     assert (champion["lost"], champion["won"]) == (["example 30"], ["example 0"])
     assert champion["examples"] == EXAMPLES
-    assert [each["label"] for each in champion["classes"]] == list(range(10))
+    assert [example["label"] for example in champion["classes"]] == list(range(10))
 
 
 def test_the_drift_of_ranges_is_reported_tensor_by_tensor(case: Case) -> None:

@@ -62,13 +62,13 @@ def enforce_target(report: Report) -> None:
     Raises:
         TargetNotKept: With all findings by operator type, and the first twenty in full.
     """
-    found = [each for each in report.findings if each.severity == "target"]
+    found = [finding for finding in report.findings if finding.severity == "target"]
     if not found:
         return
     raise TargetNotKept(
         f"The model does not keep the contract of the target '{report.target}'",
         found=f"{counted(len(found), 'finding')} {listed(found)}",
-        expected="; ".join(dict.fromkeys(each.expected for each in found)),
+        expected="; ".join(dict.fromkeys(item.expected for item in found)),
         remedy=remedies(found, "set 'validation.target' to another target, or to null for none"),
     )
 

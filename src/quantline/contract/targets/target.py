@@ -23,10 +23,10 @@ def _known(what: str, names: list[str]) -> AfterValidator:
     """Return a check that names are the schema's."""
 
     def check(given: Any) -> Any:
-        for each in given:
-            if each not in names:
-                near = suggest(each, names, limit=1)
-                raise ValueError(f"{what} of the schema; '{each}' is none. {near}".rstrip())
+        for item in given:
+            if item not in names:
+                near = suggest(item, names, limit=1)
+                raise ValueError(f"{what} of the schema; '{item}' is none. {near}".rstrip())
         return given
 
     return AfterValidator(check)

@@ -58,7 +58,7 @@ def obstacles(
     known = {index: reason for index, reason in reasons.items() if reason is not None}
     # By kind and remedy; without a kind, the operators of all kinds that share the remedy.
     groups: dict[tuple[str, Remedy], list[Operator]] = {}
-    failing = [each for each in live if each.index in known]
+    failing = [operator for operator in live if operator.index in known]
     islands, rest = _islands(failing, subgraph.tensors, known)
     for island in islands:
         for key, operators in _of_island(island, subgraph):
@@ -68,11 +68,14 @@ def obstacles(
         groups.setdefault((operator.type, remedy), []).append(operator)
     found = []
     for (kind, remedy), members in groups.items():
-        operators = sorted(members, key=lambda each: each.index)
+        operators = sorted(members, key=lambda operator: operator.index)
         after, settled = _changed(subgraph, operators, remedy)
         culprit = min(
             operators,
-            key=lambda each: (not known[each.index].refuses_model, each.type in _CONVERSIONS),
+            key=lambda operator: (
+                not known[operator.index].refuses_model,
+                operator.type in _CONVERSIONS,
+            ),
         )
         found.append(
             Obstacle(
@@ -84,7 +87,7 @@ def obstacles(
                 settled=settled,
             )
         )
-    return sorted(found, key=lambda each: each.operators[0].index)
+    return sorted(found, key=lambda item: item.operators[0].index)
 
 
 def _remedy(operator: Operator, subgraph: Subgraph, reason: Reason) -> Remedy:
@@ -118,7 +121,7 @@ def _islands(
     islands: list[tuple[set[int], list[Operator]]] = []
     rest = []
     for operator in failing:
-        wide = {each.index for each in _wide(operator, tensors)}
+        wide = {other.index for other in _wide(operator, tensors)}
         if not wide or reasons[operator.index].status is Status.DYNAMIC:
             rest.append(operator)
             continue
@@ -131,20 +134,22 @@ def _islands(
             else:
                 apart.append((indices, others))
         islands = [*apart, (wide, members)]
-    return [sorted(each, key=lambda member: member.index) for _, each in islands], rest
+    return [sorted(value, key=lambda member: member.index) for _, value in islands], rest
 
 
 def _of_island(
     island: Sequence[Operator], subgraph: Subgraph
 ) -> list[tuple[tuple[str, Remedy], list[Operator]]]:
-    conversions = [each for each in island if each.type in _CONVERSIONS]
-    others = [each for each in island if each.type not in _CONVERSIONS]
-    known = [each for each in others if _in_table(each)]
-    foreign = [each for each in others if not _in_table(each)]
-    wide = [each for operator in island for each in _wide(operator, subgraph.tensors)]
-    dtypes = {each.dtype for each in wide}
+    conversions = [operator for operator in island if operator.type in _CONVERSIONS]
+    others = [operator for operator in island if operator.type not in _CONVERSIONS]
+    known = [other for other in others if _in_table(other)]
+    foreign = [other for other in others if not _in_table(other)]
+    wide = [item for operator in island for item in _wide(operator, subgraph.tensors)]
+    dtypes = {tensor.dtype for tensor in wide}
     if not others:
-        at_edge = {each.index for each in wide}.intersection(subgraph.inputs + subgraph.outputs)
+        at_edge = {operator.index for operator in wide}.intersection(
+            subgraph.inputs + subgraph.outputs
+        )
         remedy = remedies.EDGES if at_edge else remedies.QUANTIZED
         return [(("", remedy), conversions)]
     if not dtypes <= _QUANTIZABLE:
@@ -153,7 +158,10 @@ def _of_island(
         # Most of it could be quantized: a float model, or one quantized in its weights only.
         return [
             (("", remedies.QUANTIZED), known + conversions),
-            *(((each.type, remedies.outside(each.type)), [each]) for each in foreign),
+            *(
+                ((operator.type, remedies.outside(operator.type)), [operator])
+                for operator in foreign
+            ),
         ]
     return [((_names(foreign), remedies.outside(foreign[0].type)), list(island))]
 
@@ -163,31 +171,40 @@ def _changed(
 ) -> tuple[Subgraph, frozenset[int]]:
     """Return the subgraph after a change, and the operators that are simply replaced by it."""
     if remedy is remedies.QUANTIZED:
-        settled = frozenset(each.index for each in operators if each.type in _CONVERSIONS)
+        settled = frozenset(
+            operator.index for operator in operators if operator.type in _CONVERSIONS
+        )
         return _quantized(subgraph, operators), settled
     if remedy is remedies.BY_STATUS[Status.NOT_FOUND]:
         return _oldest(subgraph, operators), frozenset()
     if remedy is remedies.BY_STATUS[Status.DYNAMIC]:
         fixed = {index: extent(subgraph.tensors[index]) for index in subgraph.inputs}
         tensors = tuple(
-            replace(each, shape=fixed.get(each.index, each.shape)) for each in subgraph.tensors
+            replace(tensor, shape=fixed.get(tensor.index, tensor.shape))
+            for tensor in subgraph.tensors
         )
         # An unknown size of an input is fixed; a computed one and control flow are replaced.
         unknown = {index for index in fixed if not subgraph.tensors[index].is_static}
-        settled = frozenset(each.index for each in operators if not unknown & set(each.inputs))
+        settled = frozenset(
+            operator.index for operator in operators if not unknown & set(operator.inputs)
+        )
         return replace(subgraph, tensors=tensors), settled
-    return subgraph, frozenset(each.index for each in operators)
+    return subgraph, frozenset(operator.index for operator in operators)
 
 
 def _wide(operator: Operator, tensors: Sequence[Tensor]) -> list[Tensor]:
-    return [each for each in activations(operator, tensors) if each.dtype not in INTEGER_8]
+    return [
+        activation
+        for activation in activations(operator, tensors)
+        if activation.dtype not in INTEGER_8
+    ]
 
 
 def _quantized(subgraph: Subgraph, operators: Sequence[Operator]) -> Subgraph:
     tensors = list(subgraph.tensors)
     for operator in operators:
-        for each in _wide(operator, subgraph.tensors):
-            tensors[each.index] = replace(tensors[each.index], dtype="int8")
+        for other in _wide(operator, subgraph.tensors):
+            tensors[other.index] = replace(tensors[other.index], dtype="int8")
         source = tensors[operator.inputs[0]].constant if operator.inputs else None
         if operator.type == "DEQUANTIZE" and source is not None:
             # Weights that are stored as float16: the quantized model stores them as they are used.
@@ -197,9 +214,10 @@ def _quantized(subgraph: Subgraph, operators: Sequence[Operator]) -> Subgraph:
 
 
 def _oldest(subgraph: Subgraph, operators: Sequence[Operator]) -> Subgraph:
-    chosen = {each.index for each in operators}
+    chosen = {operator.index for operator in operators}
     versions = (
-        replace(each, version=1) if each.index in chosen else each for each in subgraph.operators
+        replace(operator, version=1) if operator.index in chosen else operator
+        for operator in subgraph.operators
     )
     return replace(subgraph, operators=tuple(versions))
 
@@ -209,4 +227,4 @@ def _in_table(operator: Operator) -> bool:
 
 
 def _names(operators: Sequence[Operator]) -> str:
-    return ", ".join(dict.fromkeys(each.type for each in operators))
+    return ", ".join(dict.fromkeys(operator.type for operator in operators))

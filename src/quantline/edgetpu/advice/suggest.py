@@ -81,22 +81,22 @@ def suggest(
         multiple_subgraphs: Whether it is compiled with ``--enable_multiple_subgraphs`` already.
     """
     live = live_operators(graph.main)
-    if any(is_compiled(each) for each in live):
+    if any(is_compiled(operator) for operator in live):
         return ()
-    work = {each.index: macs(each, graph.main.tensors) for each in live}
+    work = {operator.index: macs(operator, graph.main.tensors) for operator in live}
     options = _Options(live, runtime_version, multiple_subgraphs)
     reasons = judge_all(graph.main, runtime_version)
     start = state = _State(graph.main, frozenset(), reasons, options.mapped(reasons))
     found = []
     while pending := obstacles(live, state.subgraph, state.reasons):
         # A model that the compiler refuses, or that is not quantized, gains nothing before that.
-        first = [each for each in pending if each.reason.refuses_model]
-        first = first or [each for each in pending if each.remedy is remedies.QUANTIZED]
-        outcomes = [(each, options.changed(state, each)) for each in first or pending]
-        obstacle, after = max(outcomes, key=lambda each: _size(work, each[1].mapped))
+        first = [item for item in pending if item.reason.refuses_model]
+        first = first or [finding for finding in pending if finding.remedy is remedies.QUANTIZED]
+        outcomes = [(item, options.changed(state, item)) for item in first or pending]
+        obstacle, after = max(outcomes, key=lambda item: _size(work, item[1].mapped))
         if not first and len(after.mapped) <= len(state.mapped):
             break
-        operators = tuple(each.index for each in obstacle.operators)
+        operators = tuple(operator.index for operator in obstacle.operators)
         gain = _gain(work, state.mapped, after.mapped)
         found.append(
             _suggestion(obstacle.kind, operators, obstacle.reason.rule, obstacle.remedy, gain)

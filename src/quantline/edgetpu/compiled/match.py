@@ -43,7 +43,7 @@ class Match:
     def share_of_macs(self, original: Graph) -> float:
         """Return the MACs on the Edge TPU over all of the model that was compiled, from 0 to 1."""
         operators = original.main.operators
-        mapped, left = ([operators[index] for index in each] for each in (self.edgetpu, self.cpu))
+        mapped, left = ([operators[index] for index in item] for item in (self.edgetpu, self.cpu))
         return share_of_macs(mapped, [*mapped, *left], original.main.tensors)
 
     @property
@@ -77,7 +77,7 @@ class _Matching:
         self._compiled = compiled
         self._makers = _makers(original)
         self._compiled_makers = _makers(compiled)
-        self._live = {each.index: each for each in live_operators(original)}
+        self._live = {operator.index: operator for operator in live_operators(original)}
         self._tensors: dict[int, int] = {}  # of the compiled model: its original
         self._left: set[int] = set()
 
@@ -94,27 +94,29 @@ class _Matching:
                 subgraphs.append(self._mapped(operator))
             else:
                 self._keep(operator)
-        mapped = {index for each in subgraphs for index in each}
+        mapped = {index for subgraph in subgraphs for index in subgraph}
         if mapped & self._left:
             _differ(f"both left and mapped: {self._names(mapped & self._left)}")
         if missing := self._live.keys() - mapped - self._left:
             _differ(f"neither left nor mapped: {self._names(missing)}")
         return Match(
-            subgraphs=tuple(tuple(sorted(each)) for each in reversed(subgraphs)),
+            subgraphs=tuple(tuple(sorted(subgraph)) for subgraph in reversed(subgraphs)),
             cpu=tuple(sorted(self._left)),
             dead=tuple(
-                each.index for each in self._original.operators if each.index not in self._live
+                operator.index
+                for operator in self._original.operators
+                if operator.index not in self._live
             ),
         )
 
     def _keep(self, operator: Operator) -> None:
         """Find the original of an operator that was left, and by it those of its inputs."""
-        known = [self._tensors[each] for each in operator.outputs if each in self._tensors]
+        known = [self._tensors[output] for output in operator.outputs if output in self._tensors]
         if known:
             found = self._makers.get(known[0])
         else:
             # It is there for what it does to a variable: it has no output by which to find it.
-            same = [each for each in self._live.values() if self._alike(each, operator)]
+            same = [item for item in self._live.values() if self._alike(item, operator)]
             found = same[-1] if same else None
         if found is None or not self._alike(found, operator):
             other = f"operator {found.index} {found.type}" if found else "no operator"
@@ -142,13 +144,21 @@ class _Matching:
 
     def _mapped(self, operator: Operator) -> set[int]:
         """Return the operators of the original that are in an Edge TPU operator."""
-        ends = [self._tensors[each] for each in operator.outputs if each in self._tensors]
+        ends = [self._tensors[output] for output in operator.outputs if output in self._tensors]
         before = self._back(ends, stops=())
-        unknown = [each for each in operator.inputs if each >= 0 and each not in self._tensors]
+        unknown = [
+            model_input
+            for model_input in operator.inputs
+            if model_input >= 0 and model_input not in self._tensors
+        ]
         # What an operator makes that was left is easier to tell: it takes its original first.
-        for place in sorted(unknown, key=lambda each: self._left_maker(each) is None):
+        for place in sorted(unknown, key=lambda item: self._left_maker(item) is None):
             self._identify(place, self._origin(operator, place, before))
-        stops = {self._tensors[each] for each in operator.inputs if each in self._tensors}
+        stops = {
+            self._tensors[model_input]
+            for model_input in operator.inputs
+            if model_input in self._tensors
+        }
         return self._back(ends, stops)
 
     def _origin(self, operator: Operator, place: int, before: Collection[int]) -> int:
@@ -228,7 +238,7 @@ class _Matching:
 
 
 def _makers(subgraph: Subgraph) -> dict[int, Operator]:
-    return {output: each for each in subgraph.operators for output in each.outputs}
+    return {output: operator for operator in subgraph.operators for output in operator.outputs}
 
 
 def _fits(ours: tuple[int, ...], theirs: tuple[int, ...]) -> bool:
@@ -240,7 +250,7 @@ def _fits(ours: tuple[int, ...], theirs: tuple[int, ...]) -> bool:
     if not theirs:
         return True
     return len(ours) == len(theirs) and all(
-        each == other or -1 in (each, other) for each, other in zip(ours, theirs, strict=True)
+        value == other or -1 in (value, other) for value, other in zip(ours, theirs, strict=True)
     )
 
 

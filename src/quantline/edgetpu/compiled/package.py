@@ -131,7 +131,7 @@ class Package:
 
         A single one whatever its type, of a pair the execution-only, of all three the stand-alone.
         """
-        by_type = {each.type: each for each in self.executables}
+        by_type = {executable.type: executable for executable in self.executables}
         for kind in (ExecutableType.STAND_ALONE, ExecutableType.EXECUTION_ONLY):
             if kind in by_type:
                 return by_type[kind]
@@ -142,7 +142,11 @@ class Package:
         """Parameters that are loaded once, into the chip's memory."""
         if self.main.type is not ExecutableType.EXECUTION_ONLY:
             return 0
-        return sum(each.parameter_bytes for each in self.executables if each is not self.main)
+        return sum(
+            executable.parameter_bytes
+            for executable in self.executables
+            if executable is not self.main
+        )
 
     @property
     def streamed_bytes(self) -> int:
@@ -192,10 +196,10 @@ def _package(content: memoryview) -> Package:
     with within("serialized_multi_executable"):
         held = Table.root(table.content(1)).contents(0, _MOST_EXECUTABLES)
     executables = []
-    for index, each in enumerate(held):
+    for index, value in enumerate(held):
         with within(f"executables[{index}]"):
-            executables.append(_executable(Table.root(each)))
-    types = sorted(each.type for each in executables)
+            executables.append(_executable(Table.root(value)))
+    types = sorted(executable.type for executable in executables)
     if len(types) != 1 and types not in _COMBINATIONS:
         raise Damage(
             ", ".join(types) or "none",
@@ -218,7 +222,7 @@ def _executable(table: Table) -> Executable:
     return Executable(
         type=_TYPES[kind],
         parameter_bytes=len(table.content(6)),
-        instruction_bytes=sum(len(each.content(0)) for each in chunks),
+        instruction_bytes=sum(len(chunk.content(0)) for chunk in chunks),
         scratch_bytes=_size(table, 4, "scratch_size_bytes"),
         estimated_cycles=cycles if cycles > 0 else None,
         caching_token=table.number(14, UINT64),

@@ -49,34 +49,34 @@ class Compiled:
     @property
     def cached_bytes(self) -> int:
         """Parameters that are loaded into the chip's memory once."""
-        return sum(each.package.cached_bytes for each in self.subgraphs)
+        return sum(subgraph.package.cached_bytes for subgraph in self.subgraphs)
 
     @property
     def streamed_bytes(self) -> int:
         """Parameters that are sent to the chip at each inference."""
-        return sum(each.package.streamed_bytes for each in self.subgraphs)
+        return sum(subgraph.package.streamed_bytes for subgraph in self.subgraphs)
 
     @property
     def instruction_bytes(self) -> int:
         """Instructions of what runs at each inference."""
-        return sum(each.package.main.instruction_bytes for each in self.subgraphs)
+        return sum(subgraph.package.main.instruction_bytes for subgraph in self.subgraphs)
 
     @property
     def scratch_bytes(self) -> int:
         """Host memory that what runs at each inference uses."""
-        return sum(each.package.main.scratch_bytes for each in self.subgraphs)
+        return sum(subgraph.package.main.scratch_bytes for subgraph in self.subgraphs)
 
     @property
     def min_runtime_version(self) -> int | None:
         """The oldest Edge TPU runtime that takes the model; None where it has no program."""
-        versions = [each.package.min_runtime_version for each in self.subgraphs]
+        versions = [subgraph.package.min_runtime_version for subgraph in self.subgraphs]
         return max(versions, default=None)
 
     @property
     def estimated_cycles(self) -> int | None:
         """The compiler's estimate for one inference; None where it made none."""
-        cycles = [each.package.main.estimated_cycles for each in self.subgraphs]
-        known = [each for each in cycles if each is not None]
+        cycles = [subgraph.package.main.estimated_cycles for subgraph in self.subgraphs]
+        known = [cycle for cycle in cycles if cycle is not None]
         return sum(known) if known and len(known) == len(cycles) else None
 
     def to_dict(self) -> dict[str, Any]:
@@ -86,12 +86,14 @@ class Compiled:
             "estimated_cycles": self.estimated_cycles,
             "evidence": str(self.evidence),
             "instruction_bytes": self.instruction_bytes,
-            "left_operators": [{"index": each.index, "type": each.type} for each in self.left],
+            "left_operators": [
+                {"index": operator.index, "type": operator.type} for operator in self.left
+            ],
             "min_runtime_version": self.min_runtime_version,
             "parameter_bytes": self.parameter_bytes,
             "scratch_bytes": self.scratch_bytes,
             "streamed_bytes": self.streamed_bytes,
-            "subgraphs": [_subgraph(each) for each in self.subgraphs],
+            "subgraphs": [_subgraph(subgraph) for subgraph in self.subgraphs],
         }
 
 
@@ -120,7 +122,7 @@ def _subgraph(subgraph: CompiledSubgraph) -> dict[str, Any]:
     return {
         "cached_bytes": package.cached_bytes,
         "compiler_version": package.compiler_version,
-        "executables": [_executable(each) for each in package.executables],
+        "executables": [_executable(executable) for executable in package.executables],
         "index": subgraph.operator.index,
         "min_runtime_version": package.min_runtime_version,
         "streamed_bytes": package.streamed_bytes,

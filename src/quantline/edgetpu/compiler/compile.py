@@ -75,7 +75,7 @@ class Compilation:
             "duration_ms": self.duration_ms,
             "evidence": str(self.evidence),
             "models": [
-                each.record.to_dict() | {"parsed": each.parsed.to_dict()} for each in self.models
+                model.record.to_dict() | {"parsed": model.parsed.to_dict()} for model in self.models
             ],
             "warnings": list(self.warnings),
         }
@@ -108,24 +108,24 @@ def compile_model(
     """
     options = options or CompilerOptions()
     contents = [model] if isinstance(model, bytes) else list(model)
-    graphs = [_original(each) for each in contents]
+    graphs = [_original(content) for content in contents]
     compiler = compiler or find_compiler()
     many = len(contents) > 1
     stems = [f"model_{index}" if many else "model" for index in range(len(contents))]
-    inputs = {f"{stem}.tflite": each for stem, each in zip(stems, contents, strict=True)}
+    inputs = {f"{stem}.tflite": value for stem, value in zip(stems, contents, strict=True)}
     command = [*arguments(options, compiler, graphs), "--out_dir", _OUT, *inputs]
-    outputs = [f"{each}_edgetpu.tflite" for each in _parts(stems, options.num_segments)]
+    outputs = [f"{part}_edgetpu.tflite" for part in _parts(stems, options.num_segments)]
     ended, written = _run(compiler, command, inputs, outputs, options.timeout_s)
     output = parse_output(ended.stdout)
-    records = {Path(each.output_model).name: each for each in output.models}
+    records = {Path(other.output_model).name: other for other in output.models}
     if missing := set(outputs) - set(records):
         raise not_known(ended.stdout, f"a line 'Output model: {min(missing)}'")
-    _check_mapped([records[each] for each in outputs], segments=options.num_segments > 1)
+    _check_mapped([records[index] for index in outputs], segments=options.num_segments > 1)
     models = tuple(
         CompiledModel(content, log, records[name], _parsed(content, name))
         for name, (content, log) in written.items()
     )
-    differences = [line for each in models for line in _differences(each)]
+    differences = [line for other in models for line in _differences(other)]
     complaints = [line.strip() for line in ended.stderr.splitlines() if line.strip()]
     return Compilation(
         models=models,
@@ -152,16 +152,16 @@ def _run(
             ended = run([str(compiler.path), *command], folder, timeout_s)
         if ended.status is None:
             raise out_of_time(ended, timeout_s)
-        files = [folder / _OUT / each for each in outputs]
+        files = [folder / _OUT / output for output in outputs]
         # Not the exit status alone: a search was reported to end without a file.
-        if ended.status != 0 or not all(each.is_file() for each in files):
+        if ended.status != 0 or not all(file.is_file() for file in files):
             raise explain(ended.stdout, ended.stderr, ended.status)
-        return ended, {each.name: (each.read_bytes(), _log(each)) for each in files}
+        return ended, {file.name: (file.read_bytes(), _log(file)) for file in files}
 
 
 def _original(content: bytes) -> Graph:
     graph = read(content)
-    if any(is_compiled(each) for each in graph.main.operators):
+    if any(is_compiled(operator) for operator in graph.main.operators):
         raise ModelUnsupported(
             "The model is compiled for the Edge TPU already",
             found="an operator 'edgetpu-custom-op'",
@@ -188,12 +188,12 @@ def _log(compiled: Path) -> str:
 
 def _check_mapped(records: Sequence[ModelRecord], *, segments: bool) -> None:
     # A segment may run on the CPU, a whole model may not.
-    for group in [records] if segments else [[each] for each in records]:
-        if any(each.mapped_operators for each in group):
+    for group in [records] if segments else [[record] for record in records]:
+        if any(item.mapped_operators for item in group):
             continue
-        total = sum(each.operators_total for each in group)
+        total = sum(item.operators_total for item in group)
         reasons = [
-            f"{row.count} {row.type}: {row.status}" for each in group for row in each.operators
+            f"{row.count} {row.type}: {row.status}" for item in group for row in item.operators
         ]
         raise NothingMapped(
             "The Edge TPU compiler maps no operator of the model, though it reports success",

@@ -100,8 +100,8 @@ def parse_output(stdout: str) -> CompilerOutput:
         raise not_known(stdout, "the compiler's version and a line 'Input model: ...'")
     return CompilerOutput(
         version=version[1],
-        duration_ms=sum(int(each) for each in COMPILED.findall(stdout)),
-        models=tuple(_record(each, stdout) for each in blocks),
+        duration_ms=sum(int(other) for other in COMPILED.findall(stdout)),
+        models=tuple(_record(block, stdout) for block in blocks),
         unknown=tuple(unknown),
     )
 
@@ -120,7 +120,9 @@ def parse_log(text: str) -> CompilerLog:
     start = next((index for index, line in enumerate(lines) if _TABLE.fullmatch(line)), None)
     if version is None or start is None:
         raise not_known(text, "the compiler's version and a table 'Operator Count Status'")
-    fields = {key: value for key, _, value in (each.partition(": ") for each in lines[:start])}
+    fields = {
+        key: value for key, _, value in (text_line.partition(": ") for text_line in lines[:start])
+    }
     table = [(line, _row(line)) for line in lines[start + 1 :]]
     return CompilerLog(
         version=version[1],
@@ -155,7 +157,7 @@ def _record(block: _Block, stdout: str) -> ModelRecord:
     if _MAPPED in fields:
         mapped = _number(fields, _MAPPED, stdout)
     elif block.rows:
-        mapped = sum(each.count for each in block.rows if each.is_mapped)
+        mapped = sum(row.count for row in block.rows if row.is_mapped)
     else:
         # Without the table, the two counts are left out only where everything is mapped.
         mapped = total if subgraphs else 0

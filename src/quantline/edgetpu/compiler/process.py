@@ -137,7 +137,7 @@ def run(command: Sequence[str], folder: Path, timeout_s: float) -> Ended:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-    said, told = (each.read_text("utf-8", "replace") for each in (printed, complained))
+    said, told = (path.read_text("utf-8", "replace") for path in (printed, complained))
     return Ended(said, told, status)
 
 

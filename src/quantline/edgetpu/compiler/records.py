@@ -106,14 +106,17 @@ class ModelRecord:
             "cut_at": list(self.cut_at),
             "evidence": str(Evidence.READ),
             "mapped_operators": self.mapped_operators,
-            "operators": [asdict(each) for each in self.operators],
+            "operators": [asdict(operator) for operator in self.operators],
             "operators_total": self.operators_total,
             "subgraphs": self.subgraphs,
-            **{f"{name}_bytes": each.size_bytes if each else None for name, each in sizes.items()},
             **{
-                f"{name}_rounding_bytes": each.rounding_bytes
-                for name, each in sizes.items()
-                if each is not None
+                f"{name}_bytes": value.size_bytes if value else None
+                for name, value in sizes.items()
+            },
+            **{
+                f"{name}_rounding_bytes": value.rounding_bytes
+                for name, value in sizes.items()
+                if value is not None
             },
         }
 

@@ -62,7 +62,7 @@ def kernel(operator: Operator, tensors: Sequence[Tensor]) -> Kernel | None:
         return (
             Kernel(shape[0], 1, 1, shape[1], weights, source, result) if len(shape) == 2 else None
         )
-    ranks = {len(each.shape) for each in (weights, source, result)}
+    ranks = {len(tensor.shape) for tensor in (weights, source, result)}
     if ranks != {_RANK_OF_MAP}:
         return None
     if operator.type == "DEPTHWISE_CONV_2D":

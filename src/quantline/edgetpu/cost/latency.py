@@ -89,19 +89,21 @@ def predict_latency(
         memory: Their parameters.
         subgraphs: How many Edge TPU operators they become.
     """
-    operators = [each for each in subgraph.operators if each.index in chosen]
+    operators = [operator for operator in subgraph.operators if operator.index in chosen]
     if not operators:
         return Band(0.0, 0.0, "Nothing runs on the Edge TPU.")
     tensors = subgraph.tensors
     bus = traffic(subgraph, chosen)
     fitted = (
-        sum(convolution_cycles(each, tensors) for each in operators) * _CYCLE
-        + sum(depthwise_steps(each, tensors) for each in operators) * _DEPTHWISE_STEP
+        sum(convolution_cycles(operator, tensors) for operator in operators) * _CYCLE
+        + sum(depthwise_steps(operator, tensors) for operator in operators) * _DEPTHWISE_STEP
         + bus.input_bytes * _INPUT_BYTE
         + bus.output_bytes * _OUTPUT_BYTE
     )
     code = bus.instruction_bytes * _INSTRUCTION_BYTE
-    outside = sum(_outside(each, subgraph) for each in operators if each.type not in _FITTED)
+    outside = sum(
+        _outside(operator, subgraph) for operator in operators if operator.type not in _FITTED
+    )
     share = outside / (outside + fitted) if outside else 0.0
     factor = _FACTOR + (_FACTOR_OUTSIDE - _FACTOR) * share
     kinds = f", {share:.0%} of it in operators of other kinds than those" if share > 0.005 else ""
@@ -133,9 +135,9 @@ def latency_of_compiled(compiled: Compiled, memory: Memory) -> Band | None:
     """
     if compiled.estimated_cycles is None:
         return None
-    programs = [each.package.main for each in compiled.subgraphs]
-    sent = sum(layer.size_bytes for each in programs for layer in each.inputs)
-    given = sum(layer.size_bytes for each in programs for layer in each.outputs)
+    programs = [subgraph.package.main for subgraph in compiled.subgraphs]
+    sent = sum(layer.size_bytes for program in programs for layer in program.inputs)
+    given = sum(layer.size_bytes for program in programs for layer in program.outputs)
     parts = (
         compiled.estimated_cycles * _CYCLE
         + sent * _INPUT_BYTE
@@ -178,5 +180,5 @@ def _band(
 
 def _outside(operator: Operator, subgraph: Subgraph) -> float:
     results = [subgraph.tensors[index] for index in operator.outputs]
-    values = sum(elements(each) for each in results)
+    values = sum(elements(result) for result in results)
     return values * _OUTSIDE_VALUE + macs(operator, subgraph.tensors) * _OUTSIDE_MAC

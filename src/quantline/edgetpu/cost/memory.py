@@ -108,7 +108,7 @@ def predict_memory(
         The whole, and the parts of each operator chosen by its index.
     """
     parts = parameter_parts(subgraph, chosen, runtime_version)
-    whole = total(part for each in parts.values() for part in each)
+    whole = total(part for other in parts.values() for part in other)
     largest = _largest_activations(subgraph, chosen)
     capacity = int(np.interp(largest, _ACTIVATIONS, _CAPACITY))
     low = int(np.interp(largest, _ACTIVATIONS, _CAPACITY_LOW))
@@ -118,8 +118,8 @@ def predict_memory(
         for limit in (_LONG_VECTOR, _LONG_STREAMED, _LONG_CACHED + 1)
     )
     weights = {
-        index: total(part for part in each if part.rule.name != _STREAMED_RULE)
-        for index, each in parts.items()
+        index: total(part for part in value if part.rule.name != _STREAMED_RULE)
+        for index, value in parts.items()
     }
     cached = _cached((weight.bytes for at, weight in weights.items() if at not in likely), capacity)
     most = _cached((weight.high for at, weight in weights.items() if at not in possibly), low)
@@ -182,7 +182,7 @@ def _largest_activations(subgraph: Subgraph, chosen: Collection[int]) -> int:
     # 8-bit values: as many bytes as elements.
     return max(
         (
-            sum(elements(each) for each in activations(operator, subgraph.tensors))
+            sum(elements(activation) for activation in activations(operator, subgraph.tensors))
             for operator in subgraph.operators
             if operator.index in chosen
         ),
@@ -192,6 +192,8 @@ def _largest_activations(subgraph: Subgraph, chosen: Collection[int]) -> int:
 
 def _vectors(subgraph: Subgraph, chosen: Collection[int]) -> dict[int, int]:
     """Return the length of the vector that each fully connected layer multiplies."""
-    layers = [each for each in subgraph.operators if each.type == "FULLY_CONNECTED"]
-    found = {each.index: kernel(each, subgraph.tensors) for each in layers if each.index in chosen}
+    layers = [operator for operator in subgraph.operators if operator.type == "FULLY_CONNECTED"]
+    found = {
+        layer.index: kernel(layer, subgraph.tensors) for layer in layers if layer.index in chosen
+    }
     return {index: operator.inputs for index, operator in found.items() if operator}

@@ -87,7 +87,7 @@ def measure_remainder(model: bytes, operators: Collection[int]) -> Remainder:
         )
     except QuantlineError as error:
         return not_measured(operators, f"{error.what}: {error.found}")
-    low, median, high = (float(each) for each in np.percentile(times, _PERCENTILES))
+    low, median, high = (float(value) for value in np.percentile(times, _PERCENTILES))
     return Remainder(
         operators=len(operators),
         milliseconds=(low, median, high),

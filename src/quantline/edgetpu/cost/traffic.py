@@ -65,4 +65,4 @@ def traffic(subgraph: Subgraph, chosen: Collection[int]) -> Traffic:
 
 def _bytes(subgraph: Subgraph, indices: Collection[int]) -> int:
     tensors = [subgraph.tensors[index] for index in indices]
-    return sum(elements(each) for each in tensors if each.constant is None)
+    return sum(elements(tensor) for tensor in tensors if tensor.constant is None)

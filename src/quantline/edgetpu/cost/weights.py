@@ -70,13 +70,13 @@ def weights(
         parts.append(exactly(kind, own))
         parts.append(between("outputs spread for a RESHAPE", size - own, 0))
     elif rows == BLOCK and found.outputs > 1:
-        each = inputs + sum(part.bytes for part in words) // rows
-        parts.append(between("few outputs", size, size + (filled(found.outputs) - rows) * each))
+        per_row = inputs + sum(part.bytes for part in words) // rows
+        parts.append(between("few outputs", size, size + (filled(found.outputs) - rows) * per_row))
     else:
         parts.append(exactly("a single output" if rows == BLOCK else kind, size))
         if dense and _differ(found.weights) and up(rows, MANY) > rows:
-            each = inputs + sum(part.bytes for part in words) // rows
-            more = (up(rows, MANY) - rows) * each
+            per_row = inputs + sum(part.bytes for part in words) // rows
+            more = (up(rows, MANY) - rows) * per_row
             parts.append(between("units of different scales", more, 0))
     return parts + words
 

@@ -50,8 +50,8 @@ def share_of_macs(
     part: Iterable[Operator], whole: Iterable[Operator], tensors: Sequence[Tensor]
 ) -> float:
     """Return the MACs of some operators over those of all, from 0 to 1; 0 where all have none."""
-    total = sum(macs(each, tensors) for each in whole)
-    return sum(macs(each, tensors) for each in part) / total if total else 0.0
+    total = sum(macs(operator, tensors) for operator in whole)
+    return sum(macs(operator, tensors) for operator in part) / total if total else 0.0
 
 
 def _lstm(operator: Operator, tensors: Sequence[Tensor]) -> int:
@@ -60,7 +60,7 @@ def _lstm(operator: Operator, tensors: Sequence[Tensor]) -> int:
     weights = [at(operator, position, tensors) for position in positions]
     # Every step of every example reads all weights once.
     steps = prod(extent(tensors[operator.inputs[0]])[:-1])
-    return steps * sum(elements(each) for each in weights if each is not None)
+    return steps * sum(elements(weight) for weight in weights if weight is not None)
 
 
 def _batch_matmul(operator: Operator, tensors: Sequence[Tensor]) -> int:

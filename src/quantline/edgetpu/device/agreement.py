@@ -69,7 +69,7 @@ def step_of(subgraph: Subgraph, index: int) -> float | None:
     Returns:
         The step; None where the output is not quantized.
     """
-    maker = next((each for each in subgraph.operators if index in each.outputs), None)
+    maker = next((operator for operator in subgraph.operators if index in operator.outputs), None)
     if maker is not None and maker.type == "DEQUANTIZE":
         index = maker.inputs[0]
     quantization = subgraph.tensors[index].quantization

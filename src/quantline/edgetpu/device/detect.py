@@ -99,9 +99,13 @@ def detect(sys: Path = Path("/sys"), dev: Path = Path("/dev")) -> tuple[Device, 
     Returns:
         The devices; none where none is attached, and none where :func:`can_detect` is false.
     """
-    pcie = sorted((sys / "class" / "apex").glob("apex_*"), key=lambda each: _number(each.name))
+    pcie = sorted((sys / "class" / "apex").glob("apex_*"), key=lambda item: _number(item.name))
     return (
-        *(_pcie(index, each, dev) for index, each in enumerate(pcie) if (dev / each.name).exists()),
+        *(
+            _pcie(index, value, dev)
+            for index, value in enumerate(pcie)
+            if (dev / value.name).exists()
+        ),
         *_usb(sys / "bus" / "usb" / "devices", dev),
     )
 
@@ -120,12 +124,16 @@ def _pcie(index: int, described: Path, dev: Path) -> Device:
 
 def _usb(devices: Path, dev: Path) -> list[Device]:
     ids = {
-        each: (_read(each / "idVendor"), _read(each / "idProduct"))
-        for each in sorted(devices.glob("*-*"))
-        if ":" not in each.name  # an interface of a device
+        path: (_read(path / "idVendor"), _read(path / "idProduct"))
+        for path in sorted(devices.glob("*-*"))
+        if ":" not in path.name  # an interface of a device
     }
-    found = [each for wanted in (_FRESH, _READY) for each in ids if ids[each] == wanted]
-    return [_usb_device(index, each, ids[each] == _READY, dev) for index, each in enumerate(found)]
+    found = [
+        identifier for wanted in (_FRESH, _READY) for identifier in ids if ids[identifier] == wanted
+    ]
+    return [
+        _usb_device(index, value, ids[value] == _READY, dev) for index, value in enumerate(found)
+    ]
 
 
 def _usb_device(index: int, described: Path, has_firmware: bool, dev: Path) -> Device:

@@ -203,7 +203,7 @@ def explain(said: str, devices: Sequence[Device], device: str = "") -> Quantline
 def _by_devices(devices: Sequence[Device], device: str, said: str) -> QuantlineError:
     tried = _tried(devices, device)
     if not tried:
-        there = first_few([f"{each.name} ({each.path})" for each in devices]) or (
+        there = first_few([f"{other.name} ({other.path})" for other in devices]) or (
             "none" if can_detect() else "this system does not tell without the library"
         )
         return DeviceMissing(
@@ -215,7 +215,7 @@ def _by_devices(devices: Sequence[Device], device: str, said: str) -> QuantlineE
             "second when it gets its firmware. PCIe: the kernel modules 'gasket' and 'apex' must "
             "be loaded",
         )
-    denied = [each.path for each in tried if not each.is_accessible]
+    denied = [other.path for other in tried if not other.is_accessible]
     if denied:
         return DeviceDenied(
             "This user may not open the Edge TPU",
@@ -225,7 +225,7 @@ def _by_devices(devices: Sequence[Device], device: str, said: str) -> QuantlineE
         )
     return DeviceBusy(
         "The Edge TPU could not be opened",
-        found=f"{first_few([each.path for each in tried])} is there and may be opened; "
+        found=f"{first_few([item.path for item in tried])} is there and may be opened; "
         f"the library gave no reason: {said}",
         expected="a device that no other process holds",
         remedy=f"{_FREE}. If none does, plug the device in again",
@@ -240,7 +240,7 @@ def _tried(devices: Sequence[Device], device: str) -> list[Device]:
     left to the order in which its parts are initialized.
     """
     kind, _, index = device.partition(":")
-    same = [each for each in devices if not kind or each.kind.value == kind]
+    same = [other for other in devices if not kind or other.kind.value == kind]
     number = int(index or 0)
     if number >= len(same):
         return []

@@ -69,7 +69,7 @@ def prepare(compiled: bytes, samples: Iterable[Sample], int8_model: bytes | None
         named = read(int8_model, "the model for the CPU")
         _check_related(graph, named)
     inputs, outputs = _ports(graph)
-    feed = Feed(named, [_StoredOrReal(**vars(each)) for each in inputs])
+    feed = Feed(named, [_StoredOrReal(**vars(model_input)) for model_input in inputs])
     rows = list(feed.prepare(_finite(samples)))
     if not rows:
         raise InputMismatch(
@@ -78,7 +78,7 @@ def prepare(compiled: bytes, samples: Iterable[Sample], int8_model: bytes | None
             expected="at least 1",
             remedy="Give some of the evaluation set",
         )
-    stacked = [np.stack(each) for each in zip(*rows, strict=True)]
+    stacked = [np.stack(group) for group in zip(*rows, strict=True)]
     return Job(compiled, graph, stacked, outputs)
 
 
@@ -122,9 +122,9 @@ def _check_related(compiled: Graph, int8: Graph) -> None:
 
 def _interface(graph: Graph) -> list[str]:
     return [
-        f"{each.dtype}{list(each.shape)} * {each.scale:g} + {each.zero_point}"
+        f"{port.dtype}{list(port.shape)} * {port.scale:g} + {port.zero_point}"
         for ports in _ports(graph)
-        for each in ports
+        for port in ports
     ]
 
 
@@ -146,7 +146,7 @@ def _port(tensor: Tensor) -> Port:
 
 
 def _is_compiled(graph: Graph) -> bool:
-    return any(is_compiled(each) for each in graph.main.operators)
+    return any(is_compiled(operator) for operator in graph.main.operators)
 
 
 def _finite(samples: Iterable[Sample]) -> Iterator[Sample]:

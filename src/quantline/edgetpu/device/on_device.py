@@ -125,7 +125,7 @@ def run_on_devices(
 def _give_firmware(access: Access, timeout_s: float) -> None:
     # The library counts the devices without firmware first, so each that gets it changes the
     # numbers of the others. The first without is 'usb:0' for as long as there is one.
-    fresh = [each for each in detect() if each.kind is Kind.USB and not each.has_firmware]
+    fresh = [item for item in detect() if item.kind is Kind.USB and not item.has_firmware]
     for _ in fresh:
         try:
             run_in_child(

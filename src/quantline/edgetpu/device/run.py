@@ -42,7 +42,7 @@ class DeviceLatency:
     @classmethod
     def of(cls, first_ms: float, times_ms: Sequence[float]) -> DeviceLatency:
         """Sum up what was timed; ``times_ms`` holds at least one."""
-        p10, p50, p90 = (float(each) for each in np.percentile(times_ms, _PERCENTILES))
+        p10, p50, p90 = (float(value) for value in np.percentile(times_ms, _PERCENTILES))
         return cls(first_ms, p10, p50, p90, min(times_ms), len(times_ms))
 
     def to_dict(self) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class DeviceRun:
     def real_outputs(self) -> tuple[np.ndarray, ...]:
         """Return the outputs as the real numbers they stand for, float32."""
         return tuple(
-            port.dequantize(each) for port, each in zip(self.ports, self.outputs, strict=True)
+            port.dequantize(value) for port, value in zip(self.ports, self.outputs, strict=True)
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -102,5 +102,7 @@ class DeviceRun:
             "cpu_kernels": self.cpu_kernels,
             "samples": len(self.outputs[0]),
             "latency": self.latency.to_dict(),
-            "agreements": [each.to_dict() for each in self.agreements if each is not None],
+            "agreements": [
+                agreement.to_dict() for agreement in self.agreements if agreement is not None
+            ],
         }

@@ -80,12 +80,12 @@ def _work(model: bytes, inputs: Sequence[np.ndarray], access: Access | None, run
     for index in range(count):
         stage(f"sample {index + 1} of {count}")
         runtime.reset()
-        runtime.set(*(each[index] for each in inputs))
+        runtime.set(*(model_input[index] for model_input in inputs))
         times_ms.append(_invoke(runtime, f"at sample {index + 1} of {count}"))
         rows.append(runtime.get())
     stage(f"{runs} timed runs after all {count} samples")
     times_ms += [_invoke(runtime, "after all samples") for _ in range(runs)]
-    outputs = [np.stack(each) for each in zip(*rows, strict=True)]
+    outputs = [np.stack(group) for group in zip(*rows, strict=True)]
     return Done(outputs, times_ms, kernels, version)
 
 

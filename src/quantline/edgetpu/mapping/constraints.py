@@ -37,7 +37,7 @@ def concatenation(
 ) -> Reason | None:
     """No fused activation; a constant input only as the zeros of a padding of one other input."""
     constants = [tensors[index] for index in operator.inputs if tensors[index].constant is not None]
-    padding = len(operator.inputs) == 2 and all(_is_zero(each) for each in constants)
+    padding = len(operator.inputs) == 2 and all(_is_zero(constant) for constant in constants)
     if constants and not padding:
         return _limit("a constant input must be all zeros, and one of exactly two inputs")
     return no_fused_activation(operator, tensors, runtime_version)

@@ -33,7 +33,10 @@ class Compiled:
 
 def judge_all(subgraph: Subgraph, runtime_version: int) -> dict[int, Reason | None]:
     """Return of every live operator, by index, why it is not mapped, or None, judged alone."""
-    return {each.index: judge(each, subgraph, runtime_version) for each in live_operators(subgraph)}
+    return {
+        operator.index: judge(operator, subgraph, runtime_version)
+        for operator in live_operators(subgraph)
+    }
 
 
 def refusal(

@@ -99,7 +99,7 @@ class Report:
             "evidence": self.evidence,
             "mapped_operators": self.mapped_operators,
             "mapped_share": self.mapped_share,
-            "operators": [each.to_dict() for each in self.operators],
+            "operators": [operator.to_dict() for operator in self.operators],
             "operators_total": self.operators_total,
             "reasons": self._reasons(),
             "runtime_version": self.runtime_version,
@@ -110,13 +110,13 @@ class Report:
         }
 
     def _count(self, target: Target) -> int:
-        return sum(each.target is target for each in self.operators)
+        return sum(operator.target is target for operator in self.operators)
 
     def _reasons(self) -> list[dict[str, Any]]:
         counts = Counter(
-            (str(each.status), each.type, str(each.target))
-            for each in self.operators
-            if each.target in (Target.CPU, Target.UNKNOWN)
+            (str(operator.status), operator.type, str(operator.target))
+            for operator in self.operators
+            if operator.target in (Target.CPU, Target.UNKNOWN)
         )
         rows = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         return [

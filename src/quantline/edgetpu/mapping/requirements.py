@@ -73,7 +73,7 @@ def judge(operator: Operator, subgraph: Subgraph, runtime_version: int) -> Reaso
 def _static(operator: Operator, subgraph: Subgraph, entry: Entry | None) -> Reason | None:
     tensors = subgraph.tensors
     sizes = [at(operator, position, tensors) for position in entry.sizes] if entry else []
-    if any(each is not None and each.constant is None for each in sizes):
+    if any(size is not None and size.constant is None for size in sizes):
         rule = "inputs that set a shape must be constants"
     elif any(
         size < 0
@@ -93,8 +93,8 @@ def _dtype(operator: Operator, tensors: Sequence[Tensor]) -> Reason | None:
     checked = activations(operator, tensors)
     if operator.type == "QUANTIZE":
         # Of one with a float input the compiler says something else: see constraints.quantize.
-        checked = [each for each in checked if each.index in operator.outputs]
-    wrong = sorted({each.dtype for each in checked} - INTEGER_8)
+        checked = [other for other in checked if other.index in operator.outputs]
+    wrong = sorted({tensor.dtype for tensor in checked} - INTEGER_8)
     if not wrong:
         return None
     return Reason(

@@ -68,11 +68,11 @@ def predict(
     subgraph = graph.main
     live = live_operators(subgraph)
     reasons = judge_all(subgraph, runtime_version)
-    done = frozenset(each.index for each in live if is_compiled(each))
+    done = frozenset(operator.index for operator in live if is_compiled(operator))
     if done:
         default = multiple = Compiled(done, done, len(done))
     else:
-        default, multiple = (compiled(live, reasons, each) for each in (False, True))
+        default, multiple = (compiled(live, reasons, item) for item in (False, True))
     chosen = multiple if multiple_subgraphs else default
     blamed = None if done else refusal(live, reasons)
     verdicts = []

@@ -51,7 +51,7 @@ class Comparison:
             "evidence": {"compiled": str(Evidence.PARSED), "predicted": str(Evidence.PREDICTED)},
             "exact": self.is_exact,
             "misses": [
-                each.predicted.to_dict() | {"actual": str(each.actual)} for each in self.misses
+                miss.predicted.to_dict() | {"actual": str(miss.actual)} for miss in self.misses
             ],
             "operators": self.operators,
             "right": self.operators - len(self.misses),
@@ -106,9 +106,9 @@ def compare(report: Report, original: Graph, compiled: Graph) -> Comparison:
         operators=len(report.operators),
         placed=found,
         misses=tuple(
-            Miss(each, placed[each.index])
-            for each in report.operators
-            if each.target is not placed[each.index]
+            Miss(operator, placed[operator.index])
+            for operator in report.operators
+            if operator.target is not placed[operator.index]
         ),
         subgraphs_predicted=report.subgraphs,
         subgraphs_compiled=len(found.subgraphs),
@@ -129,9 +129,9 @@ def compare_counts(report: Report, rows: Iterable[OperatorCount]) -> tuple[Count
         The differences, by type and status; none where all counts are equal.
     """
     predicted = Counter(
-        (each.type if each.type in _BUILTIN else "CUSTOM", str(each.status))
-        for each in report.operators
-        if each.target is not Target.DEAD
+        (operator.type if operator.type in _BUILTIN else "CUSTOM", str(operator.status))
+        for operator in report.operators
+        if operator.target is not Target.DEAD
     )
     compiled: Counter[tuple[str, str]] = Counter()
     for row in rows:

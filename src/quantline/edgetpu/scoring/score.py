@@ -72,7 +72,7 @@ class ModelScore:
     @property
     def unknown(self) -> int:
         """Operators that were predicted as ``unknown``."""
-        return sum(each.predicted.target is Target.UNKNOWN for each in self.misses)
+        return sum(miss.predicted.target is Target.UNKNOWN for miss in self.misses)
 
     @property
     def is_exact(self) -> bool:
@@ -135,23 +135,23 @@ class Score:
         Of those where they are predicted: an ``unknown`` has no error.
         """
         return tuple(
-            abs(each.parameter_error)
-            for each in self.models
-            if each.parameter_error is not None and each.is_large
+            abs(model.parameter_error)
+            for model in self.models
+            if model.parameter_error is not None and model.is_large
         )
 
     def totals(self) -> dict[str, Any]:
         """Return the figures over all models that could be scored, as plain data."""
-        operators = sum(each.operators for each in self.models)
-        unknown = sum(each.unknown for each in self.models)
+        operators = sum(model.operators for model in self.models)
+        unknown = sum(model.unknown for model in self.models)
         errors = self.parameter_errors
         within = [model.is_within for model in self.models if model.is_within is not None]
         streams = [model.streams_right for model in self.models if model.streams_right is not None]
         return {
             "models": len(self.models),
-            "models_exact": sum(each.is_exact for each in self.models),
+            "models_exact": sum(model.is_exact for model in self.models),
             "operators": operators,
-            "operators_right": sum(each.right for each in self.models),
+            "operators_right": sum(model.right for model in self.models),
             "operators_unknown": unknown,
             "unknown_share": unknown / operators if operators else 0.0,
             "parameter_models": len(errors),
@@ -171,9 +171,9 @@ class Score:
         """Return all figures as plain data, ready for JSON."""
         return {
             "evidence": {"predicted": str(Evidence.PREDICTED), "truth": str(Evidence.PARSED)},
-            "models": [_model(each) for each in self.models],
+            "models": [_model(model) for model in self.models],
             "totals": self.totals(),
-            "unscored": [vars(each) for each in self.unscored],
+            "unscored": [vars(item) for item in self.unscored],
         }
 
 
@@ -200,7 +200,7 @@ def score(folder: Path, runtime_version: int | None = None) -> Score:
         except (OSError, ValueError, QuantlineError) as error:
             unscored.append(Unscored(case.model.name, _why(error)))
     if not models:
-        raise nothing(folder, "; ".join(f"{each.model}: {each.why}" for each in unscored[:3]))
+        raise nothing(folder, "; ".join(f"{item.model}: {item.why}" for item in unscored[:3]))
     return Score(tuple(models), tuple(unscored))
 
 
@@ -215,7 +215,7 @@ def _score(case: Case, runtime_version: int | None) -> ModelScore:
     # Of one subgraph it cannot be told whether more were allowed.
     multiple = truth.subgraphs > 1
     report = predict(graph, version, multiple)
-    mapped = [each.index for each in report.operators if each.target is Target.EDGETPU]
+    mapped = [operator.index for operator in report.operators if operator.target is Target.EDGETPU]
     memory, _ = predict_memory(graph.main, mapped, version)
     return ModelScore(
         model=case.model.name,
@@ -245,7 +245,7 @@ def _model(found: ModelScore) -> dict[str, Any]:
     return {
         "exact": found.is_exact,
         "misses": [
-            {**each.predicted.to_dict(), "actual": str(each.actual)} for each in found.misses
+            {**miss.predicted.to_dict(), "actual": str(miss.actual)} for miss in found.misses
         ],
         "model": found.model,
         "multiple_subgraphs": found.multiple_subgraphs,

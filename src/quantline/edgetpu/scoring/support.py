@@ -87,7 +87,7 @@ def observe(folders: Iterable[Path]) -> list[Observed]:
             found.append(
                 Observed(
                     family=family(case.model.stem),
-                    parts=tuple(part for each in parts.values() for part in each),
+                    parts=tuple(part for other in parts.values() for part in other),
                     true_bytes=truth.parameter_bytes,
                     kinds=frozenset(
                         f"{kind(main.operators[operator.index], main.tensors, actual)}: "
@@ -115,6 +115,6 @@ def kinds_seen(models: Iterable[Observed]) -> dict[str, int]:
     """Return in how many families each kind of operator came as predicted."""
     families: dict[str, set[str]] = defaultdict(set)
     for model in models:
-        for each in model.kinds:
-            families[each].add(model.family)
+        for index in model.kinds:
+            families[index].add(model.family)
     return {name: len(families[name]) for name in sorted(families)}

@@ -79,10 +79,10 @@ def cases(folder: Path) -> tuple[Case, ...]:
     names = _names(folder)
     records = _records(folder / RECORDS) if RECORDS in names else {}
     stems = {
-        each.removesuffix(".tflite").removesuffix("_edgetpu")
-        for each in names
-        if each.endswith(".tflite")
-    } | {each.removesuffix(".tflite") for each in records}
+        other.removesuffix(".tflite").removesuffix("_edgetpu")
+        for other in names
+        if other.endswith(".tflite")
+    } | {other.removesuffix(".tflite") for other in records}
     if not stems:
         raise nothing(folder, first_few(names, 5) or "an empty folder")
     found = []
@@ -152,7 +152,7 @@ def _recorded(record: Mapping[str, Any], operators: int) -> Truth:
 
 def _whole_numbers(record: Mapping[str, Any], key: str) -> list[int]:
     value = record.get(key)
-    if not isinstance(value, list) or not all(isinstance(each, int) for each in value):
+    if not isinstance(value, list) or not all(isinstance(item, int) for item in value):
         raise ValueError(f"its record in '{RECORDS}' has no list of whole numbers '{key}'")
     return value
 
@@ -172,7 +172,7 @@ def _targets(edgetpu: Sequence[int], cpu: Sequence[int], dead: Sequence[int]) ->
 
 def _names(folder: Path) -> list[str]:
     try:
-        return sorted(each.name for each in folder.iterdir())
+        return sorted(path.name for path in folder.iterdir())
     except OSError as error:
         raise nothing(folder, first_line(error, error.strerror)) from error
 
@@ -180,7 +180,7 @@ def _names(folder: Path) -> list[str]:
 def _records(path: Path) -> dict[str, Mapping[str, Any]]:
     try:
         # Names only: a record is about a model in its own folder.
-        return {Path(each["model"]).name: each for each in json.loads(read_file(path))}
+        return {Path(load["model"]).name: load for load in json.loads(read_file(path))}
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise NothingToScore(
             f"'{path}' cannot be read",

@@ -45,24 +45,24 @@ def lint_calibration(
         calibration_set["x"],
         expected_shape=tensor.sample_shape,
         expected_dtype=tensor.dtype,
-        ids=[str(each) for each in calibration_set["ids"]],
+        ids=[str(part) for part in calibration_set["ids"]],
         evaluation=evaluation,
         promised=promised_bounds(data.transform, stored_dtype(data, manifest)),
-        labels=[each["label"] for each in manifest["calibration"]["examples"]],
-        evaluation_labels=[each["label"] for each in manifest["evaluation"]["examples"]],
+        labels=[example["label"] for example in manifest["calibration"]["examples"]],
+        evaluation_labels=[example["label"] for example in manifest["evaluation"]["examples"]],
     )
-    errors = {each.name for each in findings if each.severity == "error"}
+    errors = {finding.name for finding in findings if finding.severity == "error"}
     is_lenient = recipe.check(recipe.Calibration, calibration).lint == "warn"
     if errors & UNRECORDABLE:
         raise CalibrationUnfit.of(findings)
     if errors and not is_lenient:
         raise CalibrationUnfit.of(findings, _OVERRIDE)
-    for each in findings:
-        logger.log(logging.INFO if each.severity == "note" else logging.WARNING, "%s", each)
+    for finding in findings:
+        logger.log(logging.INFO if finding.severity == "note" else logging.WARNING, "%s", finding)
     mine = Distribution.of(calibration_set["x"])
     return {
         "examples": len(calibration_set["x"]),
-        "findings": [asdict(each) for each in findings],
+        "findings": [asdict(finding) for finding in findings],
         "distribution": None if mine is None else mine.to_dict(),
         "evaluation_distribution": None if evaluation is None else evaluation.to_dict(),
     }

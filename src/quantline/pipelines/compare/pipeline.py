@@ -48,13 +48,17 @@ def create_scheme(name: str) -> Pipeline:
         score, ["model", "params:dataset", "manifest"], ["predictions", "metrics"], name="score"
     )
     built = pipeline([making, keeping, scoring])
-    shared = {each for each in built.inputs() if not each.startswith("params:")}
+    shared = {
+        model_input for model_input in built.inputs() if not model_input.startswith("params:")
+    }
     return pipeline(
         built,
         namespace=name,
         inputs=shared,
-        outputs={each: f"compared_{each}_{name}" for each in built.all_outputs()},
-        parameters={each for each in built.inputs() if each.startswith("params:")},
+        outputs={output: f"compared_{output}_{name}" for output in built.all_outputs()},
+        parameters={
+            model_input for model_input in built.inputs() if model_input.startswith("params:")
+        },
         tags="compare",
     )
 

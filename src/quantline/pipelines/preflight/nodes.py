@@ -25,6 +25,6 @@ def foretell(
     findings = preflight(read(float_model), asked.scheme, asked.backend)
     if required:
         enforce_foretold(findings)
-    for each in findings:
-        logger.warning("operator %s %s: %s", each.operator, each.type, each.found)
-    return {"evidence": "predicted", "findings": [asdict(each) for each in findings]}
+    for finding in findings:
+        logger.warning("operator %s %s: %s", finding.operator, finding.type, finding.found)
+    return {"evidence": "predicted", "findings": [asdict(finding) for finding in findings]}

@@ -21,7 +21,7 @@ def check_golden(int8_model: bytes, golden_vectors: dict[str, np.ndarray]) -> di
     golden.enforce(kept, golden.check(int8_model, kept))
     return {
         "evidence": "measured",
-        "vectors": [each.source for each in kept.vectors],
+        "vectors": [vector.source for vector in kept.vectors],
         "kernels": kept.kernels,
         "tolerance": kept.tolerance,
     }
@@ -41,5 +41,5 @@ def measure_layers(
     return {
         "evidence": "measured",
         "samples": len(samples),
-        "layers": [each.to_dict() for each in errors],
+        "layers": [error.to_dict() for error in errors],
     }

@@ -36,12 +36,18 @@ def enforce_contract(
     if required:
         enforce(report)
     enforce_target(report)
-    for each in report.findings:
-        if each.breaks_integer_only:
-            logger.warning("operator %s %s stays float: %s", each.operator, each.type, each.found)
-        elif each.severity == "specification":
+    for finding in report.findings:
+        if finding.breaks_integer_only:
             logger.warning(
-                "%s: %s has %s instead of %s", each.rule, each.type, each.found, each.expected
+                "operator %s %s stays float: %s", finding.operator, finding.type, finding.found
+            )
+        elif finding.severity == "specification":
+            logger.warning(
+                "%s: %s has %s instead of %s",
+                finding.rule,
+                finding.type,
+                finding.found,
+                finding.expected,
             )
     kept = ("evidence", "integer_only", "specification", "held_to", "target", "operators",
             "float_operators", "tensors", "integer_tensors", "input_types", "output_types",

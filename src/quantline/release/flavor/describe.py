@@ -44,7 +44,7 @@ def takes_any_batch(inputs: Ports, outputs: Ports) -> bool:
     Such a model predicts any number of examples, one after the other; another one is given its
     inputs whole.
     """
-    return all(each.shape[:1] == (1,) for each in (*inputs.values(), *outputs.values()))
+    return all(tensor.shape[:1] == (1,) for tensor in (*inputs.values(), *outputs.values()))
 
 
 def real_dtype(port: Port) -> np.dtype[Any]:
@@ -55,7 +55,7 @@ def real_dtype(port: Port) -> np.dtype[Any]:
 def example(contents: Contents, inputs: Ports) -> dict[str, np.ndarray]:
     """Return a real-valued input: a golden vector's, from a sample where there is one."""
     vectors = contents.golden.vectors
-    chosen = next((each for each in vectors if each.source.startswith("sample")), vectors[0])
+    chosen = next((vector for vector in vectors if vector.source.startswith("sample")), vectors[0])
     return {
         name: port.dequantize(chosen.inputs[name]) if port.scale else chosen.inputs[name]
         for name, port in inputs.items()
@@ -65,7 +65,7 @@ def example(contents: Contents, inputs: Ports) -> dict[str, np.ndarray]:
 def metadata(contents: Contents, inputs: Ports, outputs: Ports) -> dict[str, Any]:
     """Return the metadata of a saved model, as plain values."""
     operators = Counter(
-        each.type for subgraph in contents.graph.subgraphs for each in subgraph.operators
+        operator.type for subgraph in contents.graph.subgraphs for operator in subgraph.operators
     )
     return {
         "sha256": contents.sha256[MODEL],
@@ -103,7 +103,7 @@ def _port(name: str, tensor: Tensor) -> Port:
     scale, zero_point = 0.0, 0
     if tensor.quantization is not None and len(tensor.quantization.scales) == 1:
         (scale,), (zero_point,) = tensor.quantization.scales, tensor.quantization.zero_points
-    shape = (*(abs(each) for each in batch), *rest)
+    shape = (*(abs(item) for item in batch), *rest)
     return Port(tensor.index, tensor.name, shape, dtype, scale, zero_point)
 
 

@@ -52,9 +52,9 @@ def log_model(client: Any, run_id: str, files: ModelFiles, name: str = "model") 
 
 
 def _ready(client: Any, run: Any, contents: Contents) -> str | None:
-    for each in logged_models(client, run):
-        if each.status == READY and each.tags.get(INT8_MODEL) == contents.sha256[MODEL]:
-            return str(each.model_id)
+    for model in logged_models(client, run):
+        if model.status == READY and model.tags.get(INT8_MODEL) == contents.sha256[MODEL]:
+            return str(model.model_id)
     return None
 
 
@@ -99,5 +99,7 @@ def _name_output(client: Any, run_id: str, model_id: str) -> None:
         client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
     except MlflowException:
         # A request that was sent again, because its answer was lost, breaks a key of the database.
-        if all(each.model_id != model_id for each in client.get_run(run_id).outputs.model_outputs):
+        if all(
+            output.model_id != model_id for output in client.get_run(run_id).outputs.model_outputs
+        ):
             raise

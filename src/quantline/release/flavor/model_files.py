@@ -154,7 +154,7 @@ def _manifests(path: Path | None, recipe: Mapping[str, Any]) -> dict[str, str]:
         return {}
     parts = _json(path, _bytes(path), ())
     try:
-        found = {f"{each}_sha256": parts[each]["sha256"] for each in ("calibration", "evaluation")}
+        found = {f"{name}_sha256": parts[name]["sha256"] for name in ("calibration", "evaluation")}
     except (KeyError, TypeError) as error:
         raise _not_written(path, first_line(error), "a manifest of examples") from error
     for name, value in found.items():

@@ -140,7 +140,7 @@ def _write(made: Path, contents: Contents, inputs: Ports, outputs: Ports, model:
         (made / name).write_bytes(content)
     for cache in (made / CODE).rglob("__pycache__"):  # of MLflow's trial of the example
         shutil.rmtree(cache)
-    model.model_size_bytes = sum(each.stat().st_size for each in made.rglob("*") if each.is_file())
+    model.model_size_bytes = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
     model.save(str(made / "MLmodel"))
 
 
@@ -163,7 +163,7 @@ def _write_code(folder: Path) -> Path:
         "loader.py": package / "release" / "served" / "loader.py",
         "port.py": package / "tflite" / "port.py",
     }
-    contents = {name: each.read_bytes() for name, each in sources.items()}
+    contents = {name: value.read_bytes() for name, value in sources.items()}
     # Its name tells its version: Python keeps the first module of a name that it meets, and one
     # process may load models that were saved by several.
     code = folder / f"quantline_model_{sha256(b''.join(contents.values()))[:8]}"

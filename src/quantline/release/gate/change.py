@@ -58,8 +58,8 @@ class Compared:
         if not len(pairs):
             return None
         loss, confidence = (
-            bootstrap_mean(each, gate.confidence, gate.seed, gate.resamples)
-            for each in (pairs.loss_change, pairs.confidence_change)
+            bootstrap_mean(item, gate.confidence, gate.seed, gate.resamples)
+            for item in (pairs.loss_change, pairs.confidence_change)
         )
         classes = class_changes(pairs, gate.confidence)
         return cls(name, pairs, loss, confidence, classes, gate.confidence)
@@ -78,7 +78,7 @@ class Compared:
             "won": self.pairs.ids[self.pairs.won()].tolist(),
             "loss_change": self.loss._asdict(),
             "confidence_change": self.confidence._asdict(),
-            "classes": [each.to_dict() for each in self.classes],
+            "classes": [label.to_dict() for label in self.classes],
         }
 
 
@@ -181,8 +181,8 @@ def _mean(
 
 
 def _classes(rule: str, compared: Compared, allowed: int) -> Row:
-    fallen = [each for each in compared.classes if each.fell]
-    told = ", ".join(f"{each.label} ({each.change_points:+.1f} points)" for each in fallen)
+    fallen = [label for label in compared.classes if label.fell]
+    told = ", ".join(f"{item.label} ({item.change_points:+.1f} points)" for item in fallen)
     why = (
         f"{len(fallen)} of {len(compared.classes)} classes are worse than those of "
         f"{compared.name}{': ' if told else ''}{told}; {allowed} may be."

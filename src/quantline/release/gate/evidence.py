@@ -75,7 +75,7 @@ class Evidence:
             ResultMissing: The candidate's are not.
             ChampionNotComparable: The champion's are not.
         """
-        ids = [each["id"] for each in self.manifest["evaluation"]["examples"]]
+        ids = [example["id"] for example in self.manifest["evaluation"]["examples"]]
         if sorted(self.int8_predictions["id"].to_pylist()) != sorted(ids):
             raise ResultMissing(
                 "The candidate's predictions are not of the manifest's examples",
@@ -100,7 +100,7 @@ def require_same_ports(champion: bytes, candidate: bytes) -> None:
     Raises:
         ChampionNotComparable: They do not: they are models for different things.
     """
-    found, wanted = (_ports(read(each)) for each in (champion, candidate))
+    found, wanted = (_ports(read(model)) for model in (champion, candidate))
     if found != wanted:
         raise ChampionNotComparable(
             "The champion is a model for something else than the candidate",
@@ -121,7 +121,7 @@ def _ports(graph: Graph) -> list[list[int]]:
 def evaluation_sha256(manifest: Mapping[str, Any]) -> str:
     """Return the SHA-256 of a manifest's evaluation examples: their ids, labels and contents."""
     rows = manifest["evaluation"]["examples"]
-    return sha256(canonical_json([[each["id"], each["label"], each["sha256"]] for each in rows]))
+    return sha256(canonical_json([[row["id"], row["label"], row["sha256"]] for row in rows]))
 
 
 class Metrics:

@@ -68,7 +68,7 @@ def _interface(metrics: Metrics, side: str) -> Row:
     if declared is None or types is None:
         return _missing(rule, f"recipe.{side}_type" if declared is None else name)
     # Indices and masks keep their type: quantization leaves plain integers alone.
-    others = sorted({each for each in types if each in get_args(IoType)} - {declared})
+    others = sorted({kind for kind in types if kind in get_args(IoType)} - {declared})
     why = f"Its {side} is {declared}, as declared."
     if others:
         why = f"Its {side} is {others[0]}; {declared} was declared."

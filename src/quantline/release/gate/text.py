@@ -18,7 +18,7 @@ def gate_text(gate: Mapping[str, Any]) -> str:
     """
     rows = sorted(gate["rules"], key=lambda row: _ORDER.index(row["outcome"]))
     outcomes = [row["outcome"] for row in rows]
-    counts = ", ".join(f"{outcomes.count(each)} {each}" for each in _ORDER if each in outcomes)
+    counts = ", ".join(f"{outcomes.count(item)} {item}" for item in _ORDER if item in outcomes)
     champion = f"champion: {gate['champion']}" if gate["champion"] else "no champion"
     lines = [f"{gate['verdict']}: of {len(rows)} rules {counts}; {champion}"]
     if gate["examples_needed"] is not None:

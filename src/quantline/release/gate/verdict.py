@@ -65,7 +65,7 @@ def judge(evidence: Evidence, rules: recipe.Gate) -> dict[str, Any]:
         "advice": advise(rows, beside_float, evidence.reports["recipe"]),
         "champion": None if champion is None else champion.name,
         "confidence": rules.confidence,
-        "rules": [each.to_dict() for each in rows],
+        "rules": [row.to_dict() for row in rows],
         "changes": {
             "against_float": None if beside_float is None else beside_float.to_dict(),
             SECTION: None if beside_champion is None else beside_champion.to_dict(),
@@ -75,13 +75,13 @@ def judge(evidence: Evidence, rules: recipe.Gate) -> dict[str, Any]:
 
 
 def _verdict(rows: Sequence[Row]) -> dict[str, Any]:
-    failed = [each for each in rows if each.outcome is Outcome.FAILED]
-    undecided = [each for each in rows if each.outcome is Outcome.UNDECIDED]
-    needed = [each.examples_needed for each in undecided]
-    known = [each for each in needed if each is not None]
+    failed = [row for row in rows if row.outcome is Outcome.FAILED]
+    undecided = [row for row in rows if row.outcome is Outcome.UNDECIDED]
+    needed = [item.examples_needed for item in undecided]
+    known = [item for item in needed if item is not None]
     return {
         "verdict": "refused" if failed else "undecided" if undecided else "passed",
-        "reasons": [f"{each.rule}: {each.why}" for each in (*failed, *undecided)],
+        "reasons": [f"{finding.rule}: {finding.why}" for finding in (*failed, *undecided)],
         "examples_needed": max(known) if known and len(known) == len(needed) else None,
     }
 
@@ -100,11 +100,11 @@ def _drift(champion: Champion, evidence: Evidence) -> dict[str, Any]:
         return {"evidence": "measured", "why": f"{error.what}: {error.found}.", "tensors": None}
     tensors = [
         {
-            "name": each.name,
-            "tensor": each.index,
-            "min_steps": each.min_steps,
-            "max_steps": each.max_steps,
+            "name": operator.name,
+            "tensor": operator.index,
+            "min_steps": operator.min_steps,
+            "max_steps": operator.max_steps,
         }
-        for each in moved
+        for operator in moved
     ]
     return {"evidence": "measured", "why": None, "tensors": tensors}

@@ -45,7 +45,7 @@ def _load_pyfunc(path: str) -> ServedModel:
         raise _damaged([f"MLmodel has no flavor '{FLAVOR}' ({type(error).__name__})"]) from error
     data, names = flavor.get("data"), [flavor.get("inputs"), flavor.get("outputs")]
     wrong = damage(folder, flavor.get("sha256"), [data])
-    if not all(isinstance(each, list) for each in names):
+    if not all(isinstance(name, list) for name in names):
         wrong.append("MLmodel does not name the inputs and outputs")
     if wrong:
         raise _damaged(wrong)
@@ -159,8 +159,8 @@ class ServedModel:
                     f"{len(taken)} and {len(given)}"
                 ]
             )
-        self._inputs = {n: Port.of(each) for n, each in zip(inputs, taken, strict=True)}
-        self._outputs = {n: Port.of(each) for n, each in zip(outputs, given, strict=True)}
+        self._inputs = {n: Port.of(value) for n, value in zip(inputs, taken, strict=True)}
+        self._outputs = {n: Port.of(value) for n, value in zip(outputs, given, strict=True)}
         self._any_batch = any_batch
         self._lock = threading.Lock()  # the scoring server calls from a pool of threads
 
