@@ -89,7 +89,7 @@ def measure(name: str) -> Row:
         quantline={key: verdict(value) for key, value in found.items()},
         says=says or "; ".join(note.found for note in notes),
         remedy=remedy or "; ".join(note.remedy or "" for note in notes),
-        foretold={finding.type for finding in said if finding.rule == "integer.foretold"} == named,
+        foretold={finding.type for finding in said if finding.rule == "integer.predicted"} == named,
     )
 
 

@@ -14,11 +14,11 @@ import pytest
 
 from quantline.child import run_in_child, stage, words
 from quantline.errors import (
-    ChildCrashed,
     InternalError,
     ModelUnsupported,
     OutOfMemory,
-    TemporaryFolderUnusable,
+    OutputNotWritten,
+    ProcessError,
 )
 
 HELPER = """
@@ -169,7 +169,7 @@ def test_an_error_of_ours_passes_through_whole(helper) -> None:
 
 
 def test_an_abort_names_what_was_done_the_signal_and_the_last_words(helper) -> None:
-    with pytest.raises(ChildCrashed) as caught:
+    with pytest.raises(ProcessError) as caught:
         run_in_child(helper.abort, "Check failed: x", what="the conversion of 'm'", timeout_s=60)
     error = caught.value
     assert error.what.startswith("The conversion of 'm' crashed")
@@ -186,12 +186,12 @@ def test_a_kill_is_named_with_what_may_be_behind_it(helper) -> None:
 
 
 def test_the_last_stage_is_named(helper) -> None:
-    with pytest.raises(ChildCrashed, match="SIGABRT at stage 'converting'; peak memory"):
+    with pytest.raises(ProcessError, match="SIGABRT at stage 'converting'; peak memory"):
         run_in_child(helper.come_far, what="x", timeout_s=60)
 
 
 def test_without_a_stage_none_is_named(helper) -> None:
-    with pytest.raises(ChildCrashed) as caught:
+    with pytest.raises(ProcessError) as caught:
         run_in_child(helper.kill, what="x", timeout_s=60)
     assert "stage" not in caught.value.found
 
@@ -209,7 +209,7 @@ def test_a_stage_outside_of_a_child_goes_nowhere(
 def test_the_peak_memory_is_the_childs_own(helper, parent_mib: int, child_mib: int) -> None:
     """The kernel hands the parent's peak on to the child, so that a large one could hide it."""
     held = bytearray(parent_mib << 20)
-    with pytest.raises(ChildCrashed) as caught:
+    with pytest.raises(ProcessError) as caught:
         run_in_child(helper.hold, child_mib, what="x", timeout_s=60)
     del held
     peak_gib = float(re.search(r"peak memory (.+?) GiB", caught.value.found)[1])
@@ -217,7 +217,7 @@ def test_the_peak_memory_is_the_childs_own(helper, parent_mib: int, child_mib: i
 
 
 def test_chatter_is_not_taken_for_last_words(helper) -> None:
-    with pytest.raises(ChildCrashed) as caught:
+    with pytest.raises(ProcessError) as caught:
         run_in_child(helper.complain, what="x", timeout_s=60)
     assert caught.value.found.endswith("its last words: E0000 Check failed")
 
@@ -226,7 +226,7 @@ def test_of_many_last_words_three_lines_are_shown_and_a_file_holds_the_rest(
     helper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with pytest.raises(ChildCrashed) as caught:
+    with pytest.raises(ProcessError) as caught:
         run_in_child(helper.complain_at_length, what="x", timeout_s=60)
     assert "words: #47 0x47 frame / #48 0x48 frame / #49 0x49 frame;" in caught.value.found
     assert Path(re.search(r"in '(.+)'", caught.value.found)[1]).read_text().startswith("#0 0x0")
@@ -273,7 +273,7 @@ def test_an_interrupted_parent_ends_its_child(helper, tmp_path: Path) -> None:
 
 
 def test_leaving_without_an_answer_is_a_crash_with_its_status(helper) -> None:
-    with pytest.raises(ChildCrashed, match="exit status 7"):
+    with pytest.raises(ProcessError, match="exit status 7"):
         run_in_child(helper.leave, what="x", timeout_s=60)
 
 
@@ -293,32 +293,32 @@ def test_memory_that_runs_out_is_not_called_damage(helper) -> None:
 
 
 def test_a_full_disk_is_not_called_a_defect(helper, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(TemporaryFolderUnusable, match="TMPDIR"):
+    with pytest.raises(OutputNotWritten, match="TMPDIR"):
         run_in_child(helper.fill_up, what="x", timeout_s=60)
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("quantline.child.run.pickle.dump", full)
-    with pytest.raises(TemporaryFolderUnusable, match="No space left on device"):
+    with pytest.raises(OutputNotWritten, match="No space left on device"):
         run_in_child(helper.pid, what="x", timeout_s=60)
 
 
 def test_an_answer_that_cannot_be_written_is_a_full_disk() -> None:
     code = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))"
-    with pytest.raises(TemporaryFolderUnusable, match="could not write its answer"):
+    with pytest.raises(OutputNotWritten, match="could not write its answer"):
         run_in_child(exec, code, what="x", timeout_s=60)
 
 
 def test_too_much_memory_ends_the_child_and_names_its_limit(helper) -> None:
     with pytest.raises(OutOfMemory, match=r"at most 0\.25 GiB.*'limits\.memory_gib'"):
         run_in_child(helper.hold, 600, what="x", timeout_s=60, memory_gib=0.25)
-    with pytest.raises(ChildCrashed, match="SIGABRT"):
+    with pytest.raises(ProcessError, match="SIGABRT"):
         run_in_child(helper.hold, 600, what="x", timeout_s=60, memory_gib=2)
 
 
 def test_loading_has_a_limit_of_its_own(helper) -> None:
-    with pytest.raises(ChildCrashed, match=r"after 1 s at stage 'loading'") as caught:
+    with pytest.raises(ProcessError, match=r"after 1 s at stage 'loading'") as caught:
         run_in_child(helper.load, 600, what="x", timeout_s=60, limit="a.b", load_s=1)
     assert "'limits.load_s'" in caught.value.remedy
     assert "'a.b'" not in caught.value.remedy
@@ -327,7 +327,7 @@ def test_loading_has_a_limit_of_its_own(helper) -> None:
 
 @pytest.mark.parametrize("limit", [None, "conversion.timeout_s"])
 def test_the_limit_that_was_met_is_the_one_that_is_named(limit: str | None) -> None:
-    with pytest.raises(ChildCrashed) as caught:
+    with pytest.raises(ProcessError) as caught:
         run_in_child(time.sleep, 600, what="x", timeout_s=0.5, limit=limit, load_s=60)
     assert ("timeout_s" in caught.value.remedy) == (limit is not None)
     assert "load_s" not in caught.value.remedy
@@ -412,7 +412,7 @@ def test_nothing_in_the_working_folder_is_imported(
 
 
 def test_running_out_of_time_ends_the_child() -> None:
-    with pytest.raises(ChildCrashed) as caught:
+    with pytest.raises(ProcessError) as caught:
         run_in_child(time.sleep, 600, what="the sleep", timeout_s=0.5)
     assert caught.value.what == "The sleep took too long and was ended"
     assert "0.5 s" in caught.value.found
@@ -420,7 +420,7 @@ def test_running_out_of_time_ends_the_child() -> None:
 
 
 def test_running_out_of_time_names_the_stage_and_the_last_words(helper) -> None:
-    with pytest.raises(ChildCrashed, match=r"after 4 s at stage 'loading'.*words: HIB Error"):
+    with pytest.raises(ProcessError, match=r"after 4 s at stage 'loading'.*words: HIB Error"):
         run_in_child(helper.announce_and_sleep, what="x", timeout_s=4)
 
 
@@ -440,6 +440,6 @@ def test_nothing_stays_on_disk(helper, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
     run_in_child(helper.pid, what="x", timeout_s=60)
-    with pytest.raises(ChildCrashed):
+    with pytest.raises(ProcessError):
         run_in_child(helper.kill, what="x", timeout_s=60)
     assert list((tmp_path / "temporary").iterdir()) == []

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from quantline.details import kept
-from quantline.errors import ConversionFailed
+from quantline.errors import ConversionError
 
 LONG = "\n".join(f"error: 'tf.Thing{number}' op is neither custom nor flex" for number in range(40))
 
@@ -18,8 +18,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def failed(details: str) -> ConversionFailed:
-    return ConversionFailed("No", found="this", expected="that", remedy="Do", details=details)
+def failed(details: str) -> ConversionError:
+    return ConversionError("No", found="this", expected="that", remedy="Do", details=details)
 
 
 def test_the_message_names_a_file_with_the_whole_text(folder: Path) -> None:

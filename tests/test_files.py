@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from quantline.errors import ModelNotFound, OutputNotWritten
+from quantline.errors import ModelError, OutputNotWritten
 from quantline.files import (
     canonical_json,
     remove_partials,
@@ -193,5 +193,5 @@ def test_hash_of_a_folder_tells_every_change(tmp_path: Path, files: dict[str, by
 
 
 def test_hash_of_nothing_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ModelNotFound, match="none"):
+    with pytest.raises(ModelError, match="none"):
         sha256_of_path(tmp_path / "none")

@@ -17,7 +17,7 @@ from quantline.datasets import (
     ParquetDataset,
     ResultDataset,
 )
-from quantline.errors import ResultsUnrelated
+from quantline.errors import MismatchError
 from quantline.lineage import KEY, MadeFrom, Maker, check
 
 if TYPE_CHECKING:
@@ -102,14 +102,14 @@ def test_the_statement_is_not_part_of_the_value(chain: Chain, name: str) -> None
 
 def test_a_step_that_ran_again_from_other_parameters_needs_what_follows_it(chain: Chain) -> None:
     chain.make("convert", 2)
-    with pytest.raises(ResultsUnrelated) as error:
+    with pytest.raises(MismatchError) as error:
         chain.check("verdict", "model")
     text = str(error.value)
     assert "'predictions.parquet' was not made from 'model.tflite' as it is now" in text
     assert "verdict.json" not in text, "it follows from the other"
     assert "Run 'kedro run --env mine --from-nodes predict'" in text
     chain.make("predict", 2)
-    with pytest.raises(ResultsUnrelated, match="--from-nodes judge'"):
+    with pytest.raises(MismatchError, match="--from-nodes judge'"):
         chain.check("verdict")
     chain.make("judge", 2)
     chain.check(*chain.results)
@@ -159,7 +159,7 @@ def replace(name: str, content: bytes) -> Callable[[Chain], None]:
 )  # fmt: skip
 def test_what_was_changed_is_named(chain: Chain, damage: Any, found: str, node: str) -> None:
     damage(chain)
-    with pytest.raises(ResultsUnrelated) as error:
+    with pytest.raises(MismatchError) as error:
         chain.check(*chain.results)
     assert found in str(error.value)
     assert f"--from-nodes {node}" in str(error.value)

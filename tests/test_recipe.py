@@ -277,7 +277,7 @@ def test_no_number_may_be_nan_or_infinite(
 
 def test_no_block_has_a_float_that_may_be_nan() -> None:
     """Of all blocks there are, whatever is added to them."""
-    todo, seen = [recipe.Block], set[type]()
+    todo, seen = [recipe.Parameters], set[type]()
     while todo:
         block = todo.pop()
         todo += block.__subclasses__()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from quantline.errors import TemporaryFolderUnusable
+from quantline.errors import OutputNotWritten
 from quantline.temporary import temporary_folder
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def test_what_is_in_use_and_what_is_not_ours_stays(root: Path) -> None:
 
 
 def test_a_full_disk_is_named_with_its_folder(root: Path) -> None:
-    with pytest.raises(TemporaryFolderUnusable, match="TMPDIR") as caught, temporary_folder():
+    with pytest.raises(OutputNotWritten, match="TMPDIR") as caught, temporary_folder():
         raise OSError(errno.ENOSPC, "No space left on device")
     assert str(root) in caught.value.found
     with pytest.raises(OSError, match="elsewhere"), temporary_folder():
@@ -91,5 +91,5 @@ def test_a_full_disk_is_named_with_its_folder(root: Path) -> None:
 
 def test_a_folder_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
-    with pytest.raises(TemporaryFolderUnusable, match="missing"), temporary_folder():
+    with pytest.raises(OutputNotWritten, match="missing"), temporary_folder():
         pass

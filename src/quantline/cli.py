@@ -17,7 +17,7 @@ from kedro.io import DatasetError
 from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project
 
-from quantline.errors import NothingToRun, ParameterError, QuantlineError, suggest
+from quantline.errors import ParameterError, QuantlineError, suggest
 from quantline.hooks import HoldLock, Release
 from quantline.project_files import bad_logging, read_mapping
 from quantline.redaction import redact_logs
@@ -104,14 +104,14 @@ def _check_selection(arguments: dict[str, Any]) -> None:
     """Select the nodes once before Kedro does, whose refusals are tracebacks.
 
     Raises:
-        NothingToRun: A pipeline, node, tag or dataset that was named does not exist.
+        ParameterError: A pipeline, node, tag or dataset that was named does not exist.
     """
     single, several = arguments["pipeline"], arguments["pipelines"]
     names = [single] if single else several or ["__default__"]
     known = sorted(name for name in pipelines.keys() if name != "__default__")
     for name in names:
         if name not in pipelines.keys():
-            raise NothingToRun(
+            raise ParameterError(
                 f"There is no pipeline '{name}'",
                 found=f"'{name}'",
                 expected=f"one of {', '.join(known)}, or none for the whole chain",
@@ -128,7 +128,7 @@ def _check_selection(arguments: dict[str, Any]) -> None:
             node_namespaces=arguments["namespaces"],
         )
     except ValueError as error:
-        raise NothingToRun(
+        raise ParameterError(
             "The options select nothing that can be run",
             found=str(error),
             expected="nodes, tags and datasets of the chosen pipelines",

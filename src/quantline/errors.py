@@ -1,8 +1,36 @@
-"""Every mistake a user can meet: one class a mistake, one shape for all of them.
+"""The errors that users can meet: one tree of classes, one shape for all of them.
 
 Each error says what was wrong, what was found, what was expected and what to do next, in one
 paragraph. Bad input ends a command with exit status 2; a model that fails a check that was asked
 for ends it with 1.
+
+::
+
+    QuantlineError
+    ├── ParameterError
+    ├── ModelError
+    │   ├── ModelUnreadable
+    │   ├── ModelUnsupported
+    │   └── UnsafeModel
+    ├── DataError
+    ├── MismatchError
+    ├── ConversionError
+    │   └── PinDoesNotFit
+    ├── ResultError
+    │   ├── ResultMissing
+    │   └── OutputNotWritten
+    ├── DependencyError
+    │   ├── BackendUnavailable
+    │   └── CompilerNotFound
+    ├── CompilerError
+    ├── DeviceError
+    ├── ProcessError
+    │   └── OutOfMemory
+    ├── RunInProgress            exit status 75
+    ├── RegistryError
+    │   └── TrackingFailed
+    ├── CheckFailed              exit status 1
+    └── InternalError
 """
 
 from __future__ import annotations
@@ -88,193 +116,79 @@ class QuantlineError(Exception):
 
 
 class ParameterError(QuantlineError):
-    """A parameter is unknown, has the wrong type, or contradicts another."""
+    """An argument, option or parameter is unknown, of the wrong type, or contradicts another."""
 
 
-class NothingToRun(QuantlineError):
-    """The options of the command name a pipeline, node or tag that does not exist."""
+class ModelError(QuantlineError):
+    """A model is not there, or is not one that Quantline takes."""
 
 
-class ModelNotFound(QuantlineError):
-    """The model file or folder is not there, or is empty."""
+class ModelUnreadable(ModelError):
+    """A file is not a model, or is a damaged one."""
 
 
-class ModelUnreadable(QuantlineError):
-    """The file is there but is not a model that can be read."""
+class ModelUnsupported(ModelError):
+    """A model is sound, but of a kind that Quantline, or what was asked for, does not take."""
 
 
-class ModelUnsupported(QuantlineError):
-    """The model is sound but of a kind that Quantline does not take."""
-
-
-class CodeNotAllowed(QuantlineError):
+class UnsafeModel(ModelError):
     """A model can do more than compute, such as run code or use files, and was not allowed to."""
 
 
-class PackageMissing(QuantlineError):
-    """An optional package that this input needs is not installed."""
+class DataError(QuantlineError):
+    """A dataset, a split, an example or a label cannot be used, or does not fit the model."""
 
 
-class ModelAlreadyQuantized(QuantlineError):
-    """A model given as float already holds quantized or float16 tensors."""
+class MismatchError(QuantlineError):
+    """Files that are used together do not belong together: one was not made from the other."""
 
 
-class ImportMismatch(QuantlineError):
-    """The imported float ``.tflite`` and the original model disagree."""
+class ConversionError(QuantlineError):
+    """A model could not be trained, imported or quantized."""
 
 
-class DatasetNotFound(QuantlineError):
-    """The dataset, its version or its file does not exist or is not on disk."""
+class PinDoesNotFit(ConversionError):
+    """A pinned scale and zero point cannot represent the recorded range, or cannot be kept."""
 
 
-class SplitUnusable(QuantlineError):
-    """A split is unknown, badly written or empty."""
+class ResultError(QuantlineError):
+    """A result is not what it was when it was written, or cannot be made again."""
 
 
-class TooFewExamples(QuantlineError):
-    """A split holds fewer examples than were asked for."""
+class ResultMissing(ResultError):
+    """A result that is needed was not made yet, or is damaged."""
 
 
-class ExamplesOverlap(QuantlineError):
-    """The calibration and the evaluation set share examples."""
+class OutputNotWritten(ResultError):
+    """A file could not be written; nothing was changed."""
 
 
-class ExampleUnreadable(QuantlineError):
-    """One example's file or record cannot be read."""
+class DependencyError(QuantlineError):
+    """A package, a library or a program is not installed, or is of a version that does not fit."""
 
 
-class TransformFailed(QuantlineError):
-    """The declared transform cannot be built, or cannot be applied to an example."""
-
-
-class InputMismatch(QuantlineError):
-    """Examples have another shape or dtype than the model takes."""
-
-
-class LabelMismatch(QuantlineError):
-    """Labels do not name classes of the model."""
-
-
-class SamplesNotFinite(QuantlineError):
-    """Examples hold NaN or infinite values."""
-
-
-class TrainingDiverged(QuantlineError):
-    """A training ended with a loss that is not a number."""
-
-
-class ManifestStale(QuantlineError):
-    """The dataset on disk is not the one that the manifest names."""
-
-
-class CalibrationUnfit(QuantlineError):
-    """The calibration set would give a wrong model."""
-
-    @classmethod
-    def of(cls, findings: Sequence[Finding], override: str = "") -> CalibrationUnfit:
-        """Put the findings that are errors into one paragraph.
-
-        Args:
-            findings: At least one of them an error.
-            override: How to go on in spite of them, as a sentence.
-        """
-        errors = [finding for finding in findings if finding.severity == "error"]
-        count = f"{len(errors)} errors" if len(errors) > 1 else "1 error"
-        remedies = dict.fromkeys(_sentence(error.remedy) for error in errors)
-        return cls(
-            f"The calibration set is not fit to calibrate with ({count})",
-            found="; ".join(f"{error.name}: {error.found}" for error in errors),
-            expected="; ".join(dict.fromkeys(error.expected for error in errors)),
-            remedy=" ".join([*remedies, *([_sentence(override)] if override else [])]),
-        )
-
-
-class NotRecordable(QuantlineError):
-    """The ranges of this model cannot be recorded."""
-
-
-class RangesMismatch(QuantlineError):
-    """The ranges were recorded from another model, or do not cover it."""
-
-
-class ConversionFailed(QuantlineError):
-    """The converter refused the model."""
-
-
-class SchemeUnsupported(QuantlineError):
-    """A back end, or TensorFlow Lite itself, cannot give this model the scheme asked for."""
-
-
-class BackendUnavailable(QuantlineError):
+class BackendUnavailable(DependencyError):
     """The installed packages do not have what a back end calls."""
 
 
-class PinDoesNotFit(QuantlineError):
-    """A pinned scale and zero point cannot hold what was recorded, or are not to be had."""
+class CompilerNotFound(DependencyError):
+    """``edgetpu_compiler`` is not where it was looked for."""
 
 
-class InternalError(QuantlineError):
-    """A defect of Quantline or of a library, which is neither the model's nor the user's fault."""
+class CompilerError(QuantlineError):
+    """``edgetpu_compiler`` crashed, ran out of time, or printed what it is not known to print."""
 
 
-class ChildCrashed(QuantlineError):
-    """Native code died, or ran out of time, in a child process."""
+class DeviceError(QuantlineError):
+    """An Edge TPU is not there, may not be opened, is in use, or failed."""
 
 
-class OutOfMemory(ChildCrashed):
+class ProcessError(QuantlineError):
+    """Native code crashed, or ran out of time, in a child process."""
+
+
+class OutOfMemory(ProcessError):
     """Memory ran out, or a child process held more of it than its limit allows."""
-
-
-class TemporaryFolderUnusable(QuantlineError):
-    """The folder for temporary files is full, or cannot be written."""
-
-
-class DelegateMissing(QuantlineError):
-    """The Edge TPU's runtime library is not installed, or the file is another library."""
-
-
-class DelegateUnfit(QuantlineError):
-    """The Edge TPU's runtime library and the interpreter do not fit each other."""
-
-
-class DeviceMissing(QuantlineError):
-    """No Edge TPU is there, or not the one that was asked for."""
-
-
-class DeviceDenied(QuantlineError):
-    """This user may not open the Edge TPU."""
-
-
-class DeviceBusy(QuantlineError):
-    """Another process holds the Edge TPU."""
-
-
-class DeviceFailed(QuantlineError):
-    """The Edge TPU, or the way to it, failed at work."""
-
-
-class RuntimeOutdated(QuantlineError):
-    """A model was compiled for a newer Edge TPU runtime than the one that is installed."""
-
-
-class ModelNotCompiled(QuantlineError):
-    """A model was to run on the Edge TPU that was not compiled for it."""
-
-
-class OutputNotWritten(QuantlineError):
-    """A result could not be written; nothing was changed."""
-
-
-class ResultMissing(QuantlineError):
-    """A result that this stage needs was not made yet, or is damaged."""
-
-
-class ResultsUnrelated(QuantlineError):
-    """Results on disk were not made from each other, or were changed after they were written."""
-
-
-class VerdictNotReproduced(QuantlineError):
-    """A result says something else of the model to be released than what is computed again."""
 
 
 class RunInProgress(QuantlineError):
@@ -283,114 +197,40 @@ class RunInProgress(QuantlineError):
     exit_status = 75  # EX_TEMPFAIL of sysexits.h: the same command may well succeed later
 
 
-class TrackingFailed(QuantlineError):
+class RegistryError(QuantlineError):
+    """A registered model, its lock or its champion does not allow what was asked."""
+
+
+class TrackingFailed(RegistryError):
     """The MLflow tracking store could not be used."""
 
 
-class RegistryBusy(QuantlineError):
-    """Another run holds the lock of a registered model, or took it over."""
-
-
-class ChampionChanged(QuantlineError):
-    """A candidate was judged against another champion than the one of now, or was rolled back."""
-
-
-class ChampionIncomplete(QuantlineError):
-    """The champion's run, or a file of it, is not there any more."""
-
-
-class ChampionDamaged(QuantlineError):
-    """A file of the champion is not the one that its release recorded, or cannot be read."""
-
-
-class SavedModelDamaged(QuantlineError):
-    """The store holds another saved model than the one that a release recorded."""
-
-
-class CandidateRefused(QuantlineError):
-    """A candidate did not pass its gate; it is recorded, and not registered."""
+class CheckFailed(QuantlineError):
+    """A model fails a check that was asked for, such as integer-only, a target or the gate."""
 
     exit_status = 1
 
 
-class VersionNotFound(QuantlineError):
-    """An alias of a registered model names no version."""
+class InternalError(QuantlineError):
+    """A defect of Quantline or of a library, which is neither the model's nor the user's fault."""
 
 
-class NothingToRollBack(QuantlineError):
-    """The champion replaced no other, or one that was deleted."""
+def unfit_for_calibration(findings: Sequence[Finding], override: str = "") -> DataError:
+    """Return one error for the findings that are errors.
 
-
-class ChampionNotComparable(QuantlineError):
-    """The champion was evaluated on other examples, or is a model for something else."""
-
-
-class ModelsUnrelated(QuantlineError):
-    """A quantized or compiled model was not made from the model that it is compared with."""
-
-
-class NothingToScore(QuantlineError):
-    """A folder holds no models together with what the Edge TPU compiler made of them."""
-
-
-class FilesUnrelated(QuantlineError):
-    """Files that are to be saved as one model belong to different ones."""
-
-
-class GoldenUnfit(QuantlineError):
-    """Golden vectors are damaged, or are those of another model."""
-
-
-class GoldenBroken(QuantlineError):
-    """A model does not give the outputs that its golden vectors hold."""
-
-    exit_status = 1
-
-
-class TargetNotKept(QuantlineError):
-    """A model breaks the contract of the target that it was held to."""
-
-    exit_status = 1
-
-
-class CompilerNotFound(QuantlineError):
-    """``edgetpu_compiler`` is not where it was looked for."""
-
-
-class CompilerUnusable(QuantlineError):
-    """``edgetpu_compiler`` is there, but does not run on this machine."""
-
-
-class CompilerStopped(QuantlineError):
-    """``edgetpu_compiler`` crashed, gave up, or ran out of time or memory."""
-
-
-class CompilerOutputUnknown(QuantlineError):
-    """``edgetpu_compiler`` printed something that it is not known to print."""
-
-
-class NotCompilable(QuantlineError):
-    """``edgetpu_compiler`` refuses the model."""
-
-    exit_status = 1
-
-
-class NothingMapped(QuantlineError):
-    """No operator of a model would run on the Edge TPU."""
-
-    exit_status = 1
-
-
-class NotIntegerOnly(QuantlineError):
-    """Integer-only was asked for and the model holds something else."""
-
-    exit_status = 1
-
-
-class OutputLost(QuantlineError):
-    """An output of a quantized model is constant, or saturated, where the float model's varies."""
-
-    exit_status = 1
+    Args:
+        findings: At least one of them an error.
+        override: How to go on in spite of them, as a sentence.
+    """
+    errors = [finding for finding in findings if finding.severity == "error"]
+    count = f"{len(errors)} errors" if len(errors) > 1 else "1 error"
+    remedies = dict.fromkeys(_sentence(finding.remedy) for finding in errors)
+    return DataError(
+        f"The calibration set is not fit to calibrate with ({count})",
+        found="; ".join(f"{finding.name}: {finding.found}" for finding in errors),
+        expected="; ".join(dict.fromkeys(finding.expected for finding in errors)),
+        remedy=" ".join([*remedies, *([_sentence(override)] if override else [])]),
+    )
 
 
 def suggest(name: str, known: Sequence[str], *, limit: int = 3) -> str:

@@ -10,7 +10,7 @@ import uuid
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from quantline.errors import ModelNotFound, OutputNotWritten
+from quantline.errors import ModelError, OutputNotWritten
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -139,12 +139,12 @@ def sha256_of_path(path: Path) -> str:
     """Return the SHA-256 of a file, or of a folder's file names and contents in sorted order.
 
     Raises:
-        ModelNotFound: Nothing is there.
+        ModelError: Nothing is there.
     """
     if path.is_file():
         return sha256(path.read_bytes())
     if not path.is_dir():
-        raise ModelNotFound(
+        raise ModelError(
             f"'{path}' cannot be hashed",
             found="no file or folder of that name",
             expected="an existing file or folder",

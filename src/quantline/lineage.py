@@ -13,7 +13,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from quantline.errors import ResultsUnrelated, first_few
+from quantline.errors import MismatchError, first_few
 from quantline.files import canonical_json, sha256
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def check(
         rerun: The command that runs the pipeline, with the environment.
 
     Raises:
-        ResultsUnrelated: A result was made from others than those that are there now, was changed
+        MismatchError: A result was made from others than those that are there now, was changed
             after it was written, or does not say what it was made from.
     """
     walk = _Walk(find, makers)
@@ -146,7 +146,7 @@ def check(
     if not roots:
         return
     nodes = sorted({makers[name][0].name for name in roots})
-    raise ResultsUnrelated(
+    raise MismatchError(
         "The results on disk do not belong together",
         found="; ".join(_sentences(roots)),
         expected="results that were made from each other",

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quantline.errors import TemporaryFolderUnusable
+from quantline.errors import OutputNotWritten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ def temporary_folder() -> Iterator[Path]:
     whose lock nobody holds.
 
     Raises:
-        TemporaryFolderUnusable: No folder can be made, or the disk is full.
+        OutputNotWritten: No folder can be made, or the disk is full.
     """
     try:
         root = Path(tempfile.gettempdir())
@@ -61,13 +61,13 @@ def is_out_of_space(error: BaseException) -> bool:
     )
 
 
-def unusable(error: OSError) -> TemporaryFolderUnusable:
+def unusable(error: OSError) -> OutputNotWritten:
     """Return the error of a folder for temporary files that cannot be used."""
     try:
         root = tempfile.gettempdir()
     except OSError:
         root = os.environ.get("TMPDIR", "none")
-    return TemporaryFolderUnusable(
+    return OutputNotWritten(
         "The folder for temporary files cannot be written",
         found=f"{error.strerror or error} ({type(error).__name__}), in '{root}'",
         expected="a writable folder with free space",

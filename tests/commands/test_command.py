@@ -9,7 +9,7 @@ import pytest
 from quantline.commands.command import as_option
 from quantline.commands.outputs import check_outputs, write_together
 from quantline.commands.table import pairs, shortened, size, table
-from quantline.errors import NotIntegerOnly, OutputNotWritten, QuantlineError
+from quantline.errors import CheckFailed, OutputNotWritten, QuantlineError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,10 +44,10 @@ SPOKEN = {
 
 @pytest.mark.parametrize(("remedy", "spoken"), SPOKEN.items())
 def test_a_remedy_names_options(remedy: str, spoken: str) -> None:
-    error = NotIntegerOnly("A", found="B", expected="C", remedy=remedy)
+    error = CheckFailed("A", found="B", expected="C", remedy=remedy)
     said = as_option(error)
     assert said.remedy == spoken
-    assert type(said) is NotIntegerOnly
+    assert type(said) is CheckFailed
     assert said.exit_status == 1
 
 

@@ -100,7 +100,7 @@ def test_operators_left_in_float_fail_where_integers_were_asked_for(desk: Any, s
     done = desk.give(*give, "--json")
     assert done.status == 1
     assert done.json["exit_status"] == 1
-    assert done.json["error"]["kind"] == "NotIntegerOnly"
+    assert done.json["error"]["kind"] == "CheckFailed"
     assert len(done.err.strip().splitlines()) == 1
     assert "SIN has no int8 form in TensorFlow" in done.err
     assert "write two parabolas" in done.err

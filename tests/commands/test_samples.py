@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from quantline.commands.samples import Samples, choose, open_archive
-from quantline.errors import InputMismatch
+from quantline.errors import DataError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,5 +54,5 @@ def test_arrays_that_need_not_be_a_state_are_not_used(
 
 
 def test_the_states_are_named_where_no_array_fits(tmp_path: Path) -> None:
-    with pytest.raises(InputMismatch, match="of the state: 'h'"):
+    with pytest.raises(DataError, match="of the state: 'h'"):
         _chosen(tmp_path, TWO, {"anything": FRAMES, "before": HIDDEN, "after": CELL})

@@ -14,7 +14,7 @@ from tests.quantization.architectures import architecture
 
 from quantline.contract.golden import check, enforce, make
 from quantline.contract.vectors import Golden
-from quantline.errors import GoldenBroken, GoldenUnfit, InputMismatch
+from quantline.errors import CheckFailed, DataError, MismatchError
 from quantline.files import sha256
 from quantline.tflite import read
 from quantline.tflite.edit import pack
@@ -128,7 +128,7 @@ def test_a_model_with_one_other_weight_is_found_out(
 
 
 def test_the_vectors_of_another_model_are_refused(depthwise: Any, golden: Golden) -> None:
-    with pytest.raises(GoldenUnfit, match="not those of this model") as caught:
+    with pytest.raises(MismatchError, match="not those of this model") as caught:
         check(depthwise.int8_tflite, golden)
     assert caught.value.exit_status == 2
 
@@ -148,7 +148,7 @@ def test_vectors_that_do_not_fit_their_model_are_refused(
 ) -> None:
     arrays = golden.arrays()
     damage(arrays)
-    with pytest.raises(GoldenUnfit, match=r"damaged.*the vector 'zero' has the inputs"):
+    with pytest.raises(MismatchError, match=r"damaged.*the vector 'zero' has the inputs"):
         check(plain.int8_tflite, Golden.from_arrays(arrays))
 
 
@@ -235,7 +235,7 @@ def test_without_samples_inputs_are_random_and_the_same_each_time(model: str, pl
 
 
 def test_samples_must_fit(plain: Any) -> None:
-    with pytest.raises(InputMismatch):
+    with pytest.raises(DataError):
         make(plain.int8_tflite, [np.zeros((9, 9, 3), np.float32)])
 
 
@@ -264,7 +264,7 @@ def test_a_damaged_file_is_told(
     content = damage(golden.to_bytes())
     if content is not None:
         (tmp_path / "golden.npz").write_bytes(content)
-    with pytest.raises(GoldenUnfit, match=r"no golden vectors in the file '.*golden.npz'"):
+    with pytest.raises(MismatchError, match=r"no golden vectors in the file '.*golden.npz'"):
         Golden.load(tmp_path / "golden.npz")
 
 
@@ -272,7 +272,7 @@ def test_the_error_names_the_vector_and_where_both_were_made(plain: Any, golden:
     enforce(golden, ())
     wrong = changed(golden, lambda output: output.fill(5), at=1)
     wrong = replace(wrong, runtime="ai-edge-litert 9.9.9", machine="riscv64")
-    with pytest.raises(GoldenBroken) as caught:
+    with pytest.raises(CheckFailed) as caught:
         enforce(wrong, check(plain.int8_tflite, wrong))
     assert caught.value.exit_status == 1
     for words in (

@@ -11,7 +11,7 @@ from tests.conftest import public_convert, public_quantize
 from tests.graphs import convert, normal
 
 from quantline.contract import Finding, Report, enforce, examine
-from quantline.errors import NotIntegerOnly
+from quantline.errors import CheckFailed
 from quantline.tflite import Runtime, Tensor, read
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def test_the_error_lists_all_by_type_and_the_first_twenty_in_full() -> None:
         )
         for index in range(30)
     ]  # fmt: skip
-    with pytest.raises(NotIntegerOnly) as caught:
+    with pytest.raises(CheckFailed) as caught:
         enforce(_report(findings))
     text = str(caught.value)
     assert caught.value.exit_status == 1

@@ -10,7 +10,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from tests.conftest import public_quantize
 
 from quantline.contract.kernels import KERNELS, compare_kernels, difference, is_repeatable
-from quantline.errors import InputMismatch, ModelUnsupported
+from quantline.errors import DataError, ModelUnsupported
 from quantline.tflite import Runtime, read
 from quantline.tflite.edit import pack
 from quantline.tflite.given import with_tensors_given
@@ -117,7 +117,7 @@ def test_a_model_that_nothing_can_run(custom_operator: bytes) -> None:
 
 
 def test_samples_must_fit(plain: Any) -> None:
-    with pytest.raises(InputMismatch):
+    with pytest.raises(DataError):
         compare_kernels(plain.int8_tflite, [np.ones((3, 3), np.float32)])
 
 

@@ -15,7 +15,7 @@ from tests.quantization.architectures import architecture
 
 from quantline.contract.layers import LayerError, compare_layers
 from quantline.contract.noise import sqnr_db
-from quantline.errors import InputMismatch, ModelsUnrelated
+from quantline.errors import DataError, MismatchError
 from quantline.quantization import effects, litert_backend, tensorflow_backend
 from quantline.quantization.link import layer_outputs, link
 from quantline.ranges import record
@@ -241,16 +241,16 @@ def test_a_model_and_itself_have_no_noise(plain: Any) -> None:
 
 
 def test_models_that_are_no_pair_are_refused(plain: Any, depthwise: Any) -> None:
-    with pytest.raises(ModelsUnrelated, match="no layer in common") as caught:
+    with pytest.raises(MismatchError, match="no layer in common") as caught:
         compare_layers(plain.float_tflite, depthwise.int8_tflite, list(plain.samples))
     assert caught.value.exit_status == 2
     two = architecture("two_ports")
-    with pytest.raises(ModelsUnrelated, match="other inputs or outputs"):
+    with pytest.raises(MismatchError, match="other inputs or outputs"):
         compare_layers(plain.float_tflite, two.public("int8"), list(plain.samples))
 
 
 def test_samples_must_fit(plain: Any) -> None:
-    with pytest.raises(InputMismatch):
+    with pytest.raises(DataError):
         compare_layers(plain.float_tflite, plain.int8_tflite, [np.ones((3, 3), np.float32)])
 
 

@@ -14,7 +14,7 @@ from tests.quantization.architectures import architecture
 from quantline.contract.integer_forms import has_form
 from quantline.contract.preflight import preflight
 from quantline.contract.rewrites import REWRITES
-from quantline.errors import ConversionFailed, ModelUnsupported
+from quantline.errors import ConversionError, ModelUnsupported
 from quantline.quantization import litert_backend, tensorflow_backend
 from quantline.tflite import Runtime, read
 
@@ -36,7 +36,7 @@ ARCHITECTURES = ("conv", "residual", "concatenation", "squeeze_and_excite", "swi
 def foretold(content: bytes, scheme: str, backend: str) -> Counter[str]:
     """How many operators of each type are said to stay float."""
     found = preflight(read(content), scheme, backend)
-    return Counter(finding.type for finding in found if finding.rule == "integer.foretold")
+    return Counter(finding.type for finding in found if finding.rule == "integer.predicted")
 
 
 def left(
@@ -46,7 +46,7 @@ def left(
     io_type = "int16" if scheme == "int16x8" else "int8"
     try:
         made = read(QUANTIZE[backend](content, bounds, scheme, io_type, io_type)).main
-    except ConversionFailed as error:
+    except ConversionError as error:
         return set(re.findall(r"for op: '(\w+)'", str(error.__cause__)))
     return Counter(
         operator.type

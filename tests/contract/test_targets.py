@@ -13,7 +13,7 @@ from tests.tflite.tiny_model import tree, with_operator
 
 from quantline.contract import examine
 from quantline.contract.targets import RULES, Target, enforce_target, hold, load
-from quantline.errors import ParameterError, TargetNotKept
+from quantline.errors import CheckFailed, ParameterError
 from quantline.tflite import read
 from quantline.tflite.edit import pack
 
@@ -98,7 +98,7 @@ def test_each_rule_is_broken_alone(rule: str, model: bytes, tight: dict[str, Any
     assert {finding.type for finding in report.findings} == types
     assert all(said in finding.found and finding.expected for finding in report.findings)
     assert (report.integer_only, report.specification) == (True, True)
-    with pytest.raises(TargetNotKept, match="of the target 'tight'") as stopped:
+    with pytest.raises(CheckFailed, match="of the target 'tight'") as stopped:
         enforce_target(report)
     assert report.findings[0].found in stopped.value.found
 

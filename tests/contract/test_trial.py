@@ -10,7 +10,7 @@ from tests.tflite import tiny_model
 from tests.tflite.tiny_model import GIVEN, TAKEN
 
 from quantline.contract.trial import try_to_run
-from quantline.errors import ChildCrashed, ModelNotFound, ModelUnreadable, ModelUnsupported
+from quantline.errors import ModelError, ModelUnreadable, ModelUnsupported, ProcessError
 
 if TYPE_CHECKING:
     from conftest import Trained
@@ -30,7 +30,7 @@ def test_a_sound_model_runs(plain: Trained) -> None:
 
 
 def test_a_model_that_crashes_the_runtime_is_an_error_with_its_name() -> None:
-    with pytest.raises(ChildCrashed) as caught:
+    with pytest.raises(ProcessError) as caught:
         try_to_run(tiny_model.file(beyond_int8), name="'strange.tflite'")
     assert caught.value.what == "A trial run of 'strange.tflite' crashed in its child process"
     assert signal.SIGSEGV.name in caught.value.found
@@ -46,13 +46,13 @@ def test_what_the_runtime_refuses_is_an_error_with_its_message(custom_operator: 
 
 
 def test_a_model_that_takes_too_long_is_ended(plain: Trained) -> None:
-    with pytest.raises(ChildCrashed) as caught:
+    with pytest.raises(ProcessError) as caught:
         try_to_run(plain.int8_tflite, timeout_s=0.01)
     assert "took too long" in caught.value.what
     assert "conversion" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("model", "error"), [(b"", ModelNotFound), (b"TFL3" * 9, ModelUnreadable)])
+@pytest.mark.parametrize(("model", "error"), [(b"", ModelError), (b"TFL3" * 9, ModelUnreadable)])
 def test_what_cannot_be_read_is_not_run(model: bytes, error: type[Exception]) -> None:
     with pytest.raises(error, match="'strange"):
         try_to_run(model, name="'strange.tflite'")

@@ -8,7 +8,7 @@ from tests.edgetpu import compiling, pairs
 
 from quantline.edgetpu import Evidence, evaluate
 from quantline.edgetpu.cost.remainder import Remainder
-from quantline.errors import ModelsUnrelated, ModelUnreadable, ParameterError
+from quantline.errors import MismatchError, ModelUnreadable, ParameterError
 from quantline.tflite import read
 
 
@@ -135,7 +135,7 @@ def test_the_original_tells_what_a_compiled_model_does_not(name):
     assert beside.memory == alone.memory
     assert beside.evidence is Evidence.PARSED
     other = read((pairs.PAIRS / "dense_256.tflite").read_bytes())
-    with pytest.raises(ModelsUnrelated):
+    with pytest.raises(MismatchError):
         evaluate(model, measure_cpu=False, original=other)
 
 

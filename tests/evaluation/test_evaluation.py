@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from quantline import recipe
-from quantline.errors import InputMismatch, LabelMismatch, ModelUnsupported, ResultMissing
+from quantline.errors import DataError, ModelUnsupported, ResultMissing
 from quantline.evaluation import Classifier, compare, evaluate, measure, predict, wilson
 from quantline.evaluation.metrics import mean
 from quantline.evaluation.paired import paired_difference, per_class
@@ -154,14 +154,14 @@ def test_two_models_on_the_same_examples() -> None:
 
 def test_labels_outside_the_models_classes(plain: Any) -> None:
     check_labels(plain.float_tflite, [{"id": "a", "label": 3}, {"id": "b", "label": None}])
-    with pytest.raises(LabelMismatch, match=r"a \(4\), b \(-1\)"):
+    with pytest.raises(DataError, match=r"a \(4\), b \(-1\)"):
         check_labels(plain.float_tflite, [{"id": "a", "label": 4}, {"id": "b", "label": -1}])
 
 
 def test_predictions_with_labels_outside_the_models_classes(plain: Any) -> None:
     assert predict(plain.float_tflite, samples(plain, [3, None]))["label"].to_pylist() == [3, None]
     for label in (4, -1):
-        with pytest.raises(LabelMismatch, match=rf"0 \({label}\).*labels from 0 to 3"):
+        with pytest.raises(DataError, match=rf"0 \({label}\).*labels from 0 to 3"):
             predict(plain.float_tflite, samples(plain, [label]))
 
 
@@ -174,7 +174,7 @@ def test_an_output_that_is_no_class_scores(keras: Any, tf: Any) -> None:
 
 def test_latency_of_another_models_example(plain: Any) -> None:
     latency = recipe.Latency(runs=1, warmup=1)
-    with pytest.raises(InputMismatch, match="cannot be timed"):
+    with pytest.raises(DataError, match="cannot be timed"):
         measure({"float": plain.float_tflite}, plain.samples[0][:5], latency)
 
 

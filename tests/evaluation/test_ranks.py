@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tests.conftest import public_convert
 
-from quantline.errors import InputMismatch
+from quantline.errors import DataError
 from quantline.evaluation import evaluate, predict
 from quantline.evaluation.predict import FLOOR, SCHEMA
 
@@ -119,5 +119,5 @@ def test_samples_are_taken_one_at_a_time(model: bytes) -> None:
 
 
 def test_a_sample_of_another_shape_is_named(model: bytes) -> None:
-    with pytest.raises(InputMismatch, match="'odd'"):
+    with pytest.raises(DataError, match="'odd'"):
         predict(model, [Sample("odd", 0, np.zeros(CLASSES + 1, np.float32))])

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 
-from quantline.errors import CodeNotAllowed, ModelUnsupported, PackageMissing
+from quantline.errors import DependencyError, ModelUnsupported, UnsafeModel
 from quantline.loading import load_keras, module_file
 from quantline.loading.custom_objects import custom_objects
 
@@ -55,7 +55,7 @@ def test_a_model_loads_with_the_module_and_is_refused_without(folder: Path) -> N
     model, loader = load_keras(path, allow_lambda=False, custom=module)
     assert loader == "keras"
     np.testing.assert_allclose(model(np.full((1, 2), 60, np.float32)), 1)
-    with pytest.raises(CodeNotAllowed, match="custom_objects") as caught:
+    with pytest.raises(UnsafeModel, match="custom_objects") as caught:
         load_keras(path, allow_lambda=False)
     assert "Halves" in caught.value.found
 
@@ -72,7 +72,7 @@ def test_a_module_is_no_leave_for_anything_else(folder: Path, tmp_path: Path) ->
                     text = text.replace(b"tenths", name.encode())
                     assert json.loads(text)
                 made.writestr(part, text)
-        with pytest.raises(CodeNotAllowed, match=name):
+        with pytest.raises(UnsafeModel, match=name):
             load_keras(str(path), allow_lambda=False, custom=module)
 
 
@@ -87,7 +87,7 @@ def test_a_module_is_found_by_path_and_by_name(
     expected = str((package / "layers.py").resolve())
     assert module_file("quantline_test_package.layers") == expected
     assert module_file("quantline_test_package/layers.py") == expected
-    with pytest.raises(PackageMissing, match="quantline_test_missing"):
+    with pytest.raises(DependencyError, match="quantline_test_missing"):
         module_file("quantline_test_missing")
 
 
@@ -109,5 +109,5 @@ def test_a_model_that_tf_mot_trained_needs_its_package(
     with h5py.File(path, "r+") as file:
         config = file.attrs["model_config"]
         file.attrs["model_config"] = config.replace('"Dense"', '"QuantizeWrapperV2"')
-    with pytest.raises(PackageMissing, match="tensorflow-model-optimization"):
+    with pytest.raises(DependencyError, match="tensorflow-model-optimization"):
         load_keras(str(path), allow_lambda=False)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from tests.loading import strange
 
-from quantline.errors import CodeNotAllowed, ModelUnreadable, ModelUnsupported
+from quantline.errors import ModelUnreadable, ModelUnsupported, UnsafeModel
 from quantline.loading import load_keras
 from quantline.loading.keras_allowed import is_tensor_function
 from quantline.loading.keras_judge import refused
@@ -73,7 +73,7 @@ def test_a_symbol_of_tensorflow_that_does_more_than_compute(
     (canary / "kept").write_text("kept")
     config = strange.functional(strange.call(symbol, str(argument).format(canary=canary)))
     path = write(tmp_path / f"m{suffix}", config, "2.15.0")
-    with pytest.raises(CodeNotAllowed) as caught:
+    with pytest.raises(UnsafeModel) as caught:
         load_keras(str(path), allow_lambda=False)
     assert caught.value.found == f"the layer 'call' (TFOpLambda), which calls 'tf.{symbol}'"
     assert "'model.allow_lambda'" in caught.value.remedy
@@ -138,7 +138,7 @@ KERAS3 = {
 @SUFFIXES
 def test_what_keras_3_is_not_given(name: str, suffix: str, keras: Any, tmp_path: Path) -> None:
     path = write(tmp_path / f"m{suffix}", strange.functional(KERAS3[name]), "3.15.1")
-    with pytest.raises(CodeNotAllowed, match=r"'odd'|subprocess"):
+    with pytest.raises(UnsafeModel, match=r"'odd'|subprocess"):
         load_keras(str(path), allow_lambda=False)
 
 
@@ -164,7 +164,7 @@ KERAS2 = {
 @SUFFIXES
 def test_what_keras_2_is_not_given(name: str, suffix: str, keras2: Any, tmp_path: Path) -> None:
     path = write(tmp_path / f"m{suffix}", strange.functional(KERAS2[name]), "2.15.0")
-    with pytest.raises(CodeNotAllowed, match="'odd'"):
+    with pytest.raises(UnsafeModel, match="'odd'"):
         load_keras(str(path), allow_lambda=False)
 
 
@@ -186,7 +186,7 @@ def test_a_node_stored_as_text_is_read_as_keras_2_reads_it(keras2: Any, tf: Any)
 @SUFFIXES
 def test_a_configuration_that_is_none(config: Any, suffix: str, keras: Any, tmp_path: Path) -> None:
     path = write(tmp_path / f"m{suffix}", config, "3.15.1")
-    with pytest.raises((ModelUnreadable, CodeNotAllowed)):
+    with pytest.raises((ModelUnreadable, UnsafeModel)):
         load_keras(str(path), allow_lambda=False)
 
 
@@ -202,7 +202,7 @@ def test_a_configuration_nested_without_end(keras: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize("where", ["../out.json", "/tmp/out.json", "assets/../../out"])  # noqa: S108
 def test_an_archive_with_parts_outside(where: str, keras: Any, tmp_path: Path) -> None:
     path = strange.keras(tmp_path / "m.keras", {}, **{where: b"x"})
-    with pytest.raises(CodeNotAllowed, match="parts"):
+    with pytest.raises(UnsafeModel, match="parts"):
         load_keras(str(path), allow_lambda=True)
 
 
@@ -210,7 +210,7 @@ def test_an_archive_with_a_part_twice(keras: Any, tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         path = strange.keras(tmp_path / "m.keras", {}, **{"config.json": b"{}"})
-    with pytest.raises(CodeNotAllowed, match=r"'config\.json'"):
+    with pytest.raises(UnsafeModel, match=r"'config\.json'"):
         load_keras(str(path), allow_lambda=True)
 
 
@@ -264,7 +264,7 @@ def test_weights_that_lie_in_another_file(
         path.write_bytes(weights)
         with h5py.File(path, "a") as file:
             file.attrs["model_config"] = json.dumps({})
-    with pytest.raises(CodeNotAllowed, match="other files"):
+    with pytest.raises(UnsafeModel, match="other files"):
         load_keras(str(path), allow_lambda=True)
 
 

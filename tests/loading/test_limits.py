@@ -10,7 +10,7 @@ import pytest
 from tests.loading import strange
 
 from quantline import recipe
-from quantline.errors import ChildCrashed, ModelUnsupported
+from quantline.errors import ModelUnsupported, ProcessError
 from quantline.quantization import import_float
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def test_loading_that_takes_too_long_ends_and_names_its_limit(tmp_path: Path) ->
         after["inbound_nodes"] = [[[before["name"], 0, 0, {}]]]
     path = strange.h5(tmp_path / "m.h5", strange.functional(*layers))
     limits = recipe.Limits(load_s=1)
-    with pytest.raises(ChildCrashed, match="1 s at stage 'loading'") as caught:
+    with pytest.raises(ProcessError, match="1 s at stage 'loading'") as caught:
         import_float(recipe.Model(path=str(path)), np.zeros((1, 4), np.float32), PARITY, limits)
     assert "'limits.load_s'" in caught.value.remedy
 

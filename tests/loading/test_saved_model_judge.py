@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from quantline.errors import CodeNotAllowed, ConversionFailed
+from quantline.errors import ConversionError, UnsafeModel
 from quantline.loading import load_keras, parsed_saved_model, refused_operators
 from quantline.loading.saved_model_operators import is_harmless
 from quantline.quantization.originals import run_and_convert
@@ -112,7 +112,7 @@ def test_operators_that_do_more_than_compute(tf: Any, tmp_path: Path) -> None:
     for name, body in attacks(tf, canary).items():
         variable = tf.Variable(tf.ones((4,)))
         folder = save(tf, tmp_path / name, lambda x, b=body, v=variable: b(x * v), v=variable)
-        with pytest.raises(CodeNotAllowed) as caught:
+        with pytest.raises(UnsafeModel) as caught:
             run_and_convert("saved_model", str(folder), None, SAMPLES)
         assert name.split()[0] in caught.value.found, name
         assert "'model.allow_unsafe'" in caught.value.remedy
@@ -123,7 +123,7 @@ def test_they_run_where_they_are_allowed(tf: Any, tmp_path: Path) -> None:
     canary = tmp_path / "canary"
     canary.mkdir()
     folder = save(tf, tmp_path / "m", attacks(tf, canary)["WriteFile"])
-    with pytest.raises(ConversionFailed, match="WriteFile"):  # it was run before
+    with pytest.raises(ConversionError, match="WriteFile"):  # it was run before
         run_and_convert("saved_model", str(folder), None, SAMPLES, allow_unsafe=True)
     assert (canary / "ran").read_text() == "x"
 
@@ -145,7 +145,7 @@ def test_what_runs_while_a_model_is_loaded(tf: Any, tmp_path: Path) -> None:
     own = Own()
     folder = save(tf, tmp_path / "m", body, own=own)
     (tmp_path / "ran").unlink(missing_ok=True)
-    with pytest.raises(CodeNotAllowed, match="WriteFile in the function"):
+    with pytest.raises(UnsafeModel, match="WriteFile in the function"):
         run_and_convert("saved_model", str(folder), None, SAMPLES)
     assert not (tmp_path / "ran").exists()
 

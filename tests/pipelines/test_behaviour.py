@@ -12,7 +12,7 @@ from tests.pipelines.conftest import Project
 from quantline.contract.golden import check
 from quantline.contract.vectors import Golden
 from quantline.datasets import NpzDataset
-from quantline.errors import GoldenBroken
+from quantline.errors import CheckFailed
 from quantline.pipelines.validation.behaviour import check_golden
 from quantline.tflite import read
 
@@ -60,7 +60,7 @@ def test_a_model_that_gives_something_else_stops_the_run(copied: Project) -> Non
     arrays = dataset.load()
     output = next(value for key, value in arrays.items() if key.startswith("0/output/"))
     output += np.where(output > 0, -1, 1).astype(output.dtype)
-    with pytest.raises(GoldenBroken) as error:
+    with pytest.raises(CheckFailed) as error:
         check_golden((copied.folder / "data/06_models/int8.tflite").read_bytes(), arrays)
     assert error.value.exit_status == 1
     assert "does not give the outputs of its golden vectors" in str(error.value)

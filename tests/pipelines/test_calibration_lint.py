@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from quantline.errors import CalibrationUnfit
+from quantline.errors import DataError
 from quantline.pipelines.calibration.nodes import lint_calibration
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def test_nan_stops_a_run_whatever_was_asked_for(prepared: Any, kedro_run: Any) -
     def spoil(x: np.ndarray) -> None:
         x[3] = np.nan
 
-    with pytest.raises(CalibrationUnfit) as error:
+    with pytest.raises(DataError) as error:
         lint(prepared, spoil, "warn")
     assert "nan: 1 of 40 examples (train.npz[" in str(error.value)
     assert "'calibration.lint'" not in str(error.value)
@@ -162,7 +162,7 @@ def test_a_set_that_is_not_what_the_transform_gives(prepared: Any, kedro_run: An
     def spoil(x: np.ndarray) -> None:
         x[3] *= 2
 
-    with pytest.raises(CalibrationUnfit, match="outside_transform: 1 of 40 examples"):
+    with pytest.raises(DataError, match="outside_transform: 1 of 40 examples"):
         lint(prepared, spoil, "error", transform=[{"rescale": {"scale": 1 / 255}}])
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from quantline.errors import InputMismatch
+from quantline.errors import DataError
 from quantline.quantization.interface import check_input
 from quantline.sampling import build_transform
 
@@ -32,7 +32,7 @@ def test_equal_shapes_pass(shape: tuple[int, ...]) -> None:
 def test_the_error_says_what_would_make_them_fit(
     given: tuple[int, ...], taken: tuple[int, ...], advice: str
 ) -> None:
-    with pytest.raises(InputMismatch, match="'m'") as caught:
+    with pytest.raises(DataError, match="'m'") as caught:
         check_input(given, taken, "m")
     assert str(given) in caught.value.found
     assert caught.value.expected == str(taken)
@@ -53,7 +53,7 @@ def test_the_advice_when_followed_makes_them_fit(
     import numpy as np
     import yaml
 
-    with pytest.raises(InputMismatch) as caught:
+    with pytest.raises(DataError) as caught:
         check_input(given, taken, "m")
     first, *rest = re.findall(r"'- (.+?)'(?= to| and|, before)", caught.value.remedy)
     for steps in filter(None, ([first], rest)):

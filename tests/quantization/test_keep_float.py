@@ -9,7 +9,7 @@ from tests.contract.small_models import small
 from tests.quantization.architectures import architecture
 
 from quantline import recipe
-from quantline.errors import BackendUnavailable, ParameterError, QuantlineError, SchemeUnsupported
+from quantline.errors import BackendUnavailable, ModelUnsupported, ParameterError, QuantlineError
 from quantline.quantization import backends, quantize
 from quantline.quantization.keep_float import Kept, keep
 from quantline.quantization.tensorflow_backend import quantize as with_tensorflow
@@ -139,7 +139,7 @@ def test_it_is_refused_where_it_contradicts_the_scheme_or_the_back_end(
 ) -> None:
     model = architecture("conv")
     ranges = model.stock_ranges()
-    with pytest.raises(SchemeUnsupported, match=says):
+    with pytest.raises(ModelUnsupported, match=says):
         quantize(model.float_tflite, ranges, conversion("SOFTMAX", **settings))
 
 
@@ -149,7 +149,7 @@ def test_the_back_end_that_stands_in_is_not_told(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(backends, "run_in_child", lacks)
     model = architecture("conv")
-    with pytest.raises(SchemeUnsupported, match="The back end 'litert' is not told"):
+    with pytest.raises(ModelUnsupported, match="The back end 'litert' is not told"):
         quantize(model.float_tflite, model.stock_ranges(), conversion("SOFTMAX"))
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from quantline.errors import CodeNotAllowed, ModelUnreadable, ModelUnsupported, PackageMissing
+from quantline.errors import DependencyError, ModelUnreadable, ModelUnsupported, UnsafeModel
 from quantline.quantization.originals import run_and_convert
 from quantline.tflite import Runtime
 
@@ -111,7 +111,7 @@ def test_without_tf_keras_the_extra_is_named(
 ) -> None:
     path = save(mobile(keras2), tmp_path / f"m{suffix}")
     monkeypatch.setitem(sys.modules, "tf_keras", None)
-    with pytest.raises(PackageMissing) as caught:
+    with pytest.raises(DependencyError) as caught:
         convert(path)
     assert str(path) in caught.value.what
     assert "Keras 2." in caught.value.found
@@ -124,7 +124,7 @@ def test_a_lambda_is_refused_until_it_is_allowed(
     generation: int, suffix: str, keras: Any, keras2: Any, tmp_path: Path
 ) -> None:
     path = save(with_lambda(keras if generation == 3 else keras2), tmp_path / f"m{suffix}")
-    with pytest.raises(CodeNotAllowed) as caught:
+    with pytest.raises(UnsafeModel) as caught:
         convert(path)
     assert caught.value.found == "a Python function in the layer 'twice'"
     assert "'model.allow_lambda'" in caught.value.remedy
@@ -145,7 +145,7 @@ def test_code_that_is_not_allowed_does_not_run(
         tmp_path / f"m{suffix}",
     )  # fmt: skip
     marker.unlink(missing_ok=True)  # building a model of Keras 2 ran it
-    with pytest.raises(CodeNotAllowed):
+    with pytest.raises(UnsafeModel):
         convert(path)
     assert not marker.exists()
 
@@ -164,7 +164,7 @@ def test_a_module_that_a_file_names_is_not_imported(
         return config
 
     rewrite(path, "config.json", change)
-    with pytest.raises(CodeNotAllowed, match=r"'unfriendly\.Dense'"):
+    with pytest.raises(UnsafeModel, match=r"'unfriendly\.Dense'"):
         convert(path)
     assert not marker.exists()
 
@@ -175,7 +175,7 @@ def test_what_keras_itself_calls_unsafe_is_refused(
     image = keras.Input((10, 10, 3))
     layer = keras.layers.TFSMLayer(str(plain.saved_model), call_endpoint="serving_default")
     path = save(keras.Model(image, layer(image)), tmp_path / "m.keras")
-    with pytest.raises(CodeNotAllowed, match="allow_lambda"):
+    with pytest.raises(UnsafeModel, match="allow_lambda"):
         run_and_convert("keras", str(path), None, plain.samples)
 
 
@@ -208,7 +208,7 @@ def test_a_layer_that_keras_does_not_know(
 
     image = library.layers.Input((8, 8, 3))
     path = save(library.Model(image, Own()(image)), tmp_path / f"m{suffix}")
-    with pytest.raises((ModelUnreadable, CodeNotAllowed), match="Own") as caught:
+    with pytest.raises((ModelUnreadable, UnsafeModel), match="Own") as caught:
         convert(path)
     assert "model.export('folder')" in caught.value.remedy
     assert len(str(caught.value)) < 1000

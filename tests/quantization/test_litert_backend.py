@@ -9,12 +9,12 @@ import pytest
 from tests.quantization.architectures import architecture
 
 from quantline import recipe
-from quantline.errors import PackageMissing, SchemeUnsupported
+from quantline.errors import DependencyError, ModelUnsupported
 from quantline.quantization import litert_backend, quantize
 from quantline.quantization.flatbuffer import float_operators
-from quantline.quantization.output_error import run, telling_outputs
+from quantline.quantization.output_error import comparison_outputs, run
 from quantline.quantization.schemes import unsupported
-from quantline.ranges import Feed
+from quantline.ranges import SampleAdapter
 from quantline.tflite import Runtime, read
 
 SCHEMES = ("int8", "int8_float_fallback", "int8_per_tensor", "int16x8")
@@ -52,9 +52,9 @@ def test_it_makes_integers_of_the_given_ranges(name: str, scheme: str) -> None:
 def test_what_it_makes_computes_what_the_float_model_does(name: str, scheme: str) -> None:
     model = architecture(name)
     content = made(name, scheme, "int16" if scheme == "int16x8" else "int8")
-    feed = Feed(read(model.float_tflite), Runtime(model.float_tflite, 1).inputs)
+    feed = SampleAdapter(read(model.float_tflite), Runtime(model.float_tflite, 1).inputs)
     values = list(feed.prepare(model.samples))
-    pairs = [run(other, telling_outputs(read(other)), values)
+    pairs = [run(other, comparison_outputs(read(other)), values)
              for other in (model.float_tflite, content)]  # fmt: skip
     shares = [np.mean((have - want) ** 2) / np.mean(want**2)
               for want, have in zip(*pairs, strict=True)]  # fmt: skip
@@ -99,7 +99,7 @@ def test_what_it_would_leave_in_float_is_said_before_the_run() -> None:
     conversion = recipe.Conversion(
         scheme="int16x8", backend="litert", input_type="int16", output_type="int16"
     )
-    with pytest.raises(SchemeUnsupported, match="leaves in float: HARD_SWISH"):
+    with pytest.raises(ModelUnsupported, match="leaves in float: HARD_SWISH"):
         unsupported(graph, conversion)
     sums = read(architecture("fused_lstm").float_tflite)
     allowed = recipe.Conversion(scheme="int8_float_fallback", backend="litert")
@@ -116,5 +116,5 @@ def test_without_the_package_the_error_says_how_to_install_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(litert_backend, "is_installed", lambda: False)
-    with pytest.raises(PackageMissing, match=r"pip install 'quantline\[litert\]'"):
+    with pytest.raises(DependencyError, match=r"pip install 'quantline\[litert\]'"):
         quantize(architecture("conv").float_tflite, None, recipe.Conversion(backend="litert"))

@@ -13,7 +13,7 @@ from tests.graphs import convert, here, normal
 from tests.tflite import tiny_model
 
 from quantline.child import run_in_child
-from quantline.errors import ChildCrashed, ModelUnsupported
+from quantline.errors import ModelUnsupported, ProcessError
 from quantline.quantization import measured_outputs, tensorflow_backend
 from quantline.quantization.measured_outputs import MOST_SAMPLES, measure_outputs
 from quantline.quiet import tensorflow
@@ -134,7 +134,7 @@ def test_what_a_set_of_kernels_refuses_is_an_error_with_its_name(
 def test_a_kernel_that_dies_is_an_error_that_says_in_what(pair: tuple[bytes, bytes]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(measured_outputs, "run_in_child", run_in_child)
-        with pytest.raises(ChildCrashed, match="The run of the quantized model") as caught:
+        with pytest.raises(ProcessError, match="The run of the quantized model") as caught:
             measure_outputs(pair[0], tiny_model.file(beyond_int8), [])
     assert "SIGSEGV" in caught.value.found
     assert "kernels" in caught.value.found

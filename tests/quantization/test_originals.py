@@ -10,10 +10,9 @@ from tests.conftest import public_convert
 
 from quantline import recipe
 from quantline.errors import (
-    ConversionFailed,
-    InputMismatch,
-    ModelAlreadyQuantized,
-    ModelNotFound,
+    ConversionError,
+    DataError,
+    ModelError,
     ModelUnreadable,
     ModelUnsupported,
 )
@@ -91,7 +90,7 @@ def test_another_batch_and_other_dimensions_than_the_samples(tmp_path: Path, tf:
     assert read(whole.content).main.tensors[0].shape == (2, 4)
     np.testing.assert_array_equal(whole.outputs[0]["y"], 2 * pairs[0])
     assert whole.rebuilt == ()
-    with pytest.raises(InputMismatch, match="do not have the shape"):
+    with pytest.raises(DataError, match="do not have the shape"):
         run_and_convert("saved_model", _doubling(tmp_path / "b", tf, [None] * 3), None, SAMPLES)
 
 
@@ -106,13 +105,13 @@ def test_an_operator_that_tensorflow_lite_lacks_is_named(tmp_path: Path, tf: Any
     function = tf.function(lambda x: {"y": tf.math.igamma(x, x)})
     signature = function.get_concrete_function(x=tf.TensorSpec((None, 4), tf.float32, name="x"))
     tf.saved_model.save(tf.Module(), str(tmp_path), signatures=signature)
-    with pytest.raises(ConversionFailed, match="builtin operators") as caught:
+    with pytest.raises(ConversionError, match="builtin operators") as caught:
         run_and_convert("saved_model", str(tmp_path), None, SAMPLES)
     assert "Igamma" in caught.value.found
 
 
 def test_samples_of_another_shape_are_refused_before_the_model_runs(plain: Trained) -> None:
-    with pytest.raises(InputMismatch, match="resize"):
+    with pytest.raises(DataError, match="resize"):
         run_and_convert("keras", str(plain.file), None, np.zeros((2, 20, 30, 3), np.float32))
 
 
@@ -130,7 +129,7 @@ def test_int8_weights_are_no_float_model(tmp_path: Path, tf: Any, keras: Any) ->
     path = tmp_path / "m.tflite"
     path.write_bytes(public_convert(tmp_path / "saved_model", **settings))
     assert "int8" in {tensor.dtype for tensor in read(path.read_bytes()).main.tensors}
-    with pytest.raises(ModelAlreadyQuantized, match="int8"):
+    with pytest.raises(ModelUnsupported, match="int8"):
         import_float(recipe.Model(path=str(path)), np.zeros((2, 64), np.float32), recipe.Parity())
 
 
@@ -143,7 +142,7 @@ def test_a_tflite_of_two_outputs_or_two_inputs(two_inputs: Path, tmp_path: Path)
 
 def test_what_lies_beside_a_missing_model_is_listed(tmp_path: Path) -> None:
     (tmp_path / "best.keras").write_bytes(b"x")
-    with pytest.raises(ModelNotFound, match=r"best\.keras"):
+    with pytest.raises(ModelError, match=r"best\.keras"):
         import_float(recipe.Model(path=str(tmp_path / "bset.keras")), SAMPLES, recipe.Parity())
 
 

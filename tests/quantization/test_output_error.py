@@ -10,7 +10,7 @@ from tests.graphs import convert, convert_named, normal
 
 from quantline import recipe
 from quantline.quantization import tensorflow_backend
-from quantline.quantization.output_error import run, telling_outputs
+from quantline.quantization.output_error import comparison_outputs, run
 from quantline.quiet import tensorflow
 from quantline.ranges import choose, record
 from quantline.tflite import Runtime, read
@@ -40,7 +40,7 @@ def test_it_is_measured_behind_what_squashes(kind: str | None, io_type: str) -> 
     model = convert(lambda x: squash(logits(x)), (1, 8))
     made = model if io_type == "float" else make(model, SAMPLES, io_type)
     main = read(made).main
-    (telling,) = telling_outputs(read(made))
+    (telling,) = comparison_outputs(read(made))
     (dense,) = (operator for operator in main.operators if operator.type == "FULLY_CONNECTED")
     assert telling == dense.outputs[0]
     (got,) = run(made, [telling], VALUES)
@@ -61,7 +61,7 @@ def test_several_outputs_keep_their_places(tmp_path: Path) -> None:
 
     model = convert_named(tmp_path / "m", function, {"x": (1, 8)})
     made = make(model, SAMPLES, "uint8")
-    pairs = [run(other, telling_outputs(read(other)), VALUES) for other in (model, made)]
+    pairs = [run(other, comparison_outputs(read(other)), VALUES) for other in (model, made)]
     names = {index: name for name, index in read(model).signatures[0].outputs.items()}
     order = [names[index] for index in read(model).main.outputs]
     assert sorted(order) == ["features", "probabilities", "scores"]

@@ -12,7 +12,7 @@ from tests.quantization.architectures import architecture
 from tests.quantization.facts import facts
 
 from quantline import recipe
-from quantline.errors import BackendUnavailable, RangesMismatch, SchemeUnsupported
+from quantline.errors import BackendUnavailable, MismatchError, ModelUnsupported
 from quantline.quantization import backends, litert_backend, quantize, tensorflow_backend
 from quantline.quantization.schemes import SCHEMES
 from quantline.ranges import record
@@ -139,14 +139,14 @@ def test_the_same_model_comes_out_in_the_same_bytes() -> None:
 
 def test_ranges_of_another_model_are_refused(plain: Any, depthwise: Any) -> None:
     ranges = record(depthwise.float_tflite, depthwise.samples)
-    with pytest.raises(RangesMismatch, match="not those of this float model"):
+    with pytest.raises(MismatchError, match="not those of this float model"):
         quantize(plain.float_tflite, ranges, recipe.Conversion())
 
 
 def test_ranges_with_a_gap_are_refused(plain: Any) -> None:
     """TensorFlow's quantizer would make a range up, and say nothing."""
     ranges = record(plain.float_tflite, plain.samples)
-    with pytest.raises(RangesMismatch, match="1 tensors without a range"):
+    with pytest.raises(MismatchError, match="1 tensors without a range"):
         quantize(
             plain.float_tflite, replace(ranges, tensors=ranges.tensors[1:]), recipe.Conversion()
         )
@@ -158,7 +158,7 @@ def test_ranges_of_tensors_that_the_model_does_not_have_are_refused(
 ) -> None:
     ranges = record(plain.float_tflite, plain.samples)
     strange = replace(ranges.tensors[-1], **change)
-    with pytest.raises(RangesMismatch, match="name tensors that the float model does not have"):
+    with pytest.raises(MismatchError, match="name tensors that the float model does not have"):
         quantize(
             plain.float_tflite,
             replace(ranges, tensors=(*ranges.tensors[:-1], strange)),
@@ -170,7 +170,7 @@ def test_ranges_of_tensors_that_the_model_does_not_have_are_refused(
 def test_integer_activations_need_ranges(plain: Any, scheme: Any) -> None:
     io_type = SCHEMES[scheme].io_types[0]
     conversion = recipe.Conversion(scheme=scheme, input_type=io_type, output_type=io_type)
-    with pytest.raises(RangesMismatch, match="needs recorded ranges"):
+    with pytest.raises(MismatchError, match="needs recorded ranges"):
         quantize(plain.float_tflite, None, conversion)
 
 
@@ -194,7 +194,7 @@ def test_a_scheme_is_refused_inputs_that_it_does_not_have(
     plain: Any, scheme: Any, io_type: Any, expected: str, backend: Any
 ) -> None:
     conversion = recipe.Conversion(scheme=scheme, backend=backend, input_type=io_type)
-    with pytest.raises(SchemeUnsupported) as error:
+    with pytest.raises(ModelUnsupported) as error:
         quantize(plain.float_tflite, None, conversion)
     assert f"has no {io_type} inputs" in error.value.what
     assert f"'conversion.input_type: {expected}'" in error.value.remedy

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from quantline.errors import ConversionFailed, ImportMismatch, ModelUnsupported
+from quantline.errors import ConversionError, MismatchError, ModelUnsupported
 from quantline.quantization.originals import run_and_convert
 from quantline.quantization.parity import run_imported
 from quantline.quantization.rebuilt import widening
@@ -53,9 +53,9 @@ def test_a_model_of_a_narrow_type_is_computed_in_float32(
 def test_more_than_rounding_explains_is_no_widening() -> None:
     ones = [{"y": np.ones((1, 2), np.float32)}]
     assert "0.005" in widening("m", ["bfloat16"], ones, [{"y": ones[0]["y"] * 1.005}])
-    with pytest.raises(ImportMismatch, match="float32"):
+    with pytest.raises(MismatchError, match="float32"):
         widening("m", ["float16"], ones, [{"y": ones[0]["y"] * 1.5}])
-    with pytest.raises(ImportMismatch, match="float32"):
+    with pytest.raises(MismatchError, match="float32"):
         widening("m", ["float16"], ones, [{"y": ones[0]["y"] * np.inf}])
 
 
@@ -112,7 +112,7 @@ def test_operators_that_tensorflow_lite_lacks_are_named(tmp_path: Path, keras: A
     x = keras.Input((4,), name="x")
     model = keras.Model(x, keras.layers.Dense(2, name="head")(keras.ops.erfinv(x)))
     model.save(tmp_path / "m.keras")
-    with pytest.raises(ConversionFailed, match="lacks") as caught:
+    with pytest.raises(ConversionError, match="lacks") as caught:
         run_and_convert("keras", str(tmp_path / "m.keras"), None, SEQUENCES[:, 0])
     assert caught.value.found.startswith("Erfinv")
     assert "fused[" not in str(caught.value)

@@ -12,7 +12,7 @@ import scipy.stats
 from tests.graphs import convert, convert_named, here, normal
 
 from quantline import recipe
-from quantline.errors import TooFewExamples
+from quantline.errors import DataError
 from quantline.quantization import backends, litert_backend, quantize, tensorflow_backend
 from quantline.quantization.bias_correction import correct_biases, mean_inputs
 from quantline.quantization.search import confirm
@@ -223,7 +223,7 @@ def test_children_make_what_this_process_makes(
 @pytest.mark.parametrize("settings", [{}, {"ranges": recipe.Ranges(), "bias_correction": True}])
 def test_no_samples_are_refused(model: bytes, settings: dict[str, Any]) -> None:
     conversion = recipe.Conversion(**{"ranges": AUTO, **settings})
-    with pytest.raises(TooFewExamples) as caught:
+    with pytest.raises(DataError) as caught:
         quantize(model, record(model, SAMPLES), conversion, [])
     assert "'conversion.bias_correction: false'" in caught.value.remedy
 

@@ -9,7 +9,7 @@ import pytest
 
 from quantline import recipe
 from quantline.contract import golden
-from quantline.errors import InputMismatch, ModelUnsupported
+from quantline.errors import DataError, ModelUnsupported
 from quantline.loading.custom_objects import custom_objects
 from quantline.quantization import import_float
 from quantline.quantization.originals import Converted, run_and_convert
@@ -133,7 +133,7 @@ def test_samples_of_a_part_of_the_state_are_refused(tmp_path: Path, keras: Any) 
     layer = keras.layers.LSTM(4, stateful=True, name="keeper")
     _saved(tmp_path / "m.keras", keras, layer)
     samples = {"sequence": STEPS, "keeper_rnn_state": np.zeros((4, 4), np.float32)}
-    with pytest.raises(InputMismatch, match="keeper_rnn_state_1"):
+    with pytest.raises(DataError, match="keeper_rnn_state_1"):
         run_and_convert("keras", str(tmp_path / "m.keras"), None, samples)
 
 

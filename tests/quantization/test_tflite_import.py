@@ -13,7 +13,7 @@ from tests.graphs import convert, normal
 from tests.tflite.behind import with_constants_behind
 
 from quantline import recipe
-from quantline.errors import ImportMismatch, InputMismatch, ModelUnsupported
+from quantline.errors import DataError, MismatchError, ModelUnsupported
 from quantline.quantization import import_float, tflite_import
 from quantline.quantization.tflite_import import adapt
 from quantline.quantization.weights_only import to_float16
@@ -144,14 +144,14 @@ def test_rows_of_a_batch_that_depend_on_each_other_are_noticed(tmp_path: Path) -
 
     path = tmp_path / "m.tflite"
     path.write_bytes(convert(lambda x: x - tf.reduce_mean(x, 0, keepdims=True), (3, 5)))
-    with pytest.raises(ImportMismatch, match="disagree"):
+    with pytest.raises(MismatchError, match="disagree"):
         import_float(recipe.Model(path=str(path)), normal(4, 5), PARITY)
     whole = import_float(recipe.Model(path=str(path)), normal(4, 3, 5), PARITY)
     assert whole.about["inputs"].popitem()[1]["shape"] == [3, 5]
 
 
 def test_sizes_that_no_sample_can_have() -> None:
-    with pytest.raises(InputMismatch, match="-1 is any size"):
+    with pytest.raises(DataError, match="-1 is any size"):
         adapt(convert(network, (1, None, None, 3)), normal(2, 8, 8, 4), "m")
 
 

@@ -54,9 +54,9 @@ def test_int16x8_equals_the_public_converters(name: str) -> None:
 
 @pytest.mark.parametrize("name", NOT_16X8)
 def test_what_has_no_int16x8_form_is_refused_as_the_public_converter_refuses_it(name: str) -> None:
-    from quantline.errors import ConversionFailed
+    from quantline.errors import ConversionError
 
-    with pytest.raises(ConversionFailed, match=NOT_16X8[name]):
+    with pytest.raises(ConversionError, match=NOT_16X8[name]):
         ours(name, "int16x8", "float32")
     with pytest.raises(RuntimeError, match=NOT_16X8[name]):
         architecture(name).public("int16x8")

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import public_convert
 
 from quantline import recipe
-from quantline.errors import NotRecordable
+from quantline.errors import ModelUnsupported
 from quantline.quantization import quantize
 from quantline.quantization.originals import run_and_convert
 from quantline.ranges import record
@@ -99,6 +99,6 @@ def test_a_projection_has_no_tensor_for_what_it_reads(converted: Converted) -> N
         operator for operator in edited.subgraphs[0].operators if len(operator.inputs) >= 20
     )
     fused.inputs = [*fused.inputs[:16], fused.inputs[5], *fused.inputs[17:]]
-    with pytest.raises(NotRecordable, match="LSTM") as caught:
+    with pytest.raises(ModelUnsupported, match="LSTM") as caught:
         record(pack(edited, len(converted.content)), list(SEQUENCES))
     assert "a projection" in caught.value.found

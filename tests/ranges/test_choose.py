@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import entropy as scipy_entropy
 
 from quantline import recipe
-from quantline.errors import ParameterError, SamplesNotFinite
+from quantline.errors import DataError, ParameterError
 from quantline.ranges import RangeSet, TensorRange, choose, record
 from quantline.ranges.choose import bounds
 from quantline.ranges.sketch import Sketch
@@ -143,7 +143,7 @@ def test_ranges_without_a_sketch_are_for_minmax_only() -> None:
 
 
 def test_what_is_not_finite_is_refused() -> None:
-    with pytest.raises(SamplesNotFinite, match="2 NaN"):
+    with pytest.raises(DataError, match="2 NaN"):
         choose(set_of(TensorRange(0, "head", 0.0, 1.0, nan=2, count=9)), recipe.Ranges())
 
 

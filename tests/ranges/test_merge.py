@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from quantline import recipe
-from quantline.errors import OutputNotWritten, RangesMismatch, ResultMissing
+from quantline.errors import MismatchError, OutputNotWritten, ResultMissing
 from quantline.quantization import quantize
 from quantline.ranges import RangeSet, drift, record
 
@@ -61,12 +61,12 @@ def test_neither_order_nor_threads_make_a_difference(depthwise: Any, threads: in
 
 
 def test_ranges_of_another_model_do_not_merge(plain: Any, shards: list[RangeSet]) -> None:
-    with pytest.raises(RangesMismatch, match="different models"):
+    with pytest.raises(MismatchError, match="different models"):
         shards[0].merge(record(plain.float_tflite, plain.samples))
 
 
 def test_a_shard_does_not_merge_twice(shards: list[RangeSet]) -> None:
-    with pytest.raises(RangesMismatch, match="same samples"):
+    with pytest.raises(MismatchError, match="same samples"):
         shards[0].merge(shards[1]).merge(shards[0])
 
 
@@ -115,5 +115,5 @@ def test_drift_counts_steps_of_the_first_range(shards: list[RangeSet]) -> None:
 
 
 def test_drift_needs_the_same_tensors(plain: Any, shards: list[RangeSet]) -> None:
-    with pytest.raises(RangesMismatch, match="same tensors"):
+    with pytest.raises(MismatchError, match="same tensors"):
         drift(shards[0], record(plain.float_tflite, plain.samples))

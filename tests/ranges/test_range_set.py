@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tests.conftest import public_convert
 
-from quantline.errors import InputMismatch, ResultMissing, SamplesNotFinite
+from quantline.errors import DataError, ResultMissing
 from quantline.files import canonical_json
 from quantline.ranges import RangeSet, TensorRange, record
 from quantline.ranges.sketch import Sketch
@@ -130,7 +130,7 @@ def test_a_sample_with_its_axes_in_another_order_is_an_error(
     plain: Trained, axes: tuple[int, ...]
 ) -> None:
     """It has as many values as the input, and would be read as a scrambled image."""
-    with pytest.raises(InputMismatch, match="Sample 1") as caught:
+    with pytest.raises(DataError, match="Sample 1") as caught:
         record(plain.float_tflite, [plain.samples[0], plain.samples[1].transpose(axes)])
     assert caught.value.expected == "(10, 10, 3)"
 
@@ -143,7 +143,7 @@ def test_one_sample_that_is_not_finite_is_enough(plain: Trained, position: int) 
     given = ranges.tensors[0]
     assert (given.nan, given.inf, given.count) == (1, 0, samples.size)
     assert (given.min, given.max) == (np.nanmin(samples), np.nanmax(samples))
-    with pytest.raises(SamplesNotFinite):
+    with pytest.raises(DataError):
         ranges.check_finite()
 
 
@@ -154,6 +154,6 @@ def test_weights_that_are_not_finite_are_found(
     model.get_layer("scores").set_weights([np.full((4, 2), np.nan), np.zeros(2)])
     path = tmp_path_factory.mktemp("nan") / "saved_model"
     model.export(path, verbose=False)
-    with pytest.raises(SamplesNotFinite, match="the model's weights") as caught:
+    with pytest.raises(DataError, match="the model's weights") as caught:
         record(public_convert(path), np.ones((3, 4), np.float32)).check_finite()
     assert caught.value.found.startswith("1 tensors")  # the input is finite

@@ -16,10 +16,8 @@ from tests.release.candidates import TRAINED
 from tests.release.released import Desk
 
 from quantline.errors import (
-    ChampionDamaged,
-    ChampionIncomplete,
-    SavedModelDamaged,
-    VerdictNotReproduced,
+    RegistryError,
+    ResultError,
 )
 from quantline.evaluation.predict import SCHEMA
 from quantline.files import canonical_json, sha256
@@ -124,7 +122,7 @@ def test_what_a_candidate_was_compared_with_is_checked_once_more(desk: Desk) -> 
     files = fetch(desk.registry, NAMES)
     check_unchanged(desk.registry, files)
     for name in NAMES:
-        with pytest.raises(VerdictNotReproduced, match=f"'{name}' has the SHA-256") as error:
+        with pytest.raises(ResultError, match=f"'{name}' has the SHA-256") as error:
             check_unchanged(desk.registry, {**files, name: flipped(files[name])})
         assert "--from-nodes fetch_champion" in error.value.remedy
     about = canonical_json({"model": "shirts", "version": 7})
@@ -140,7 +138,7 @@ def test_without_a_champion_there_is_nothing(desk: Desk) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_changed_file_is_told_and_how_to_go_on(desk: Desk, version: Any, name: str) -> None:
     path = artifact(desk, version, name)
-    with changed(path, flipped), pytest.raises(ChampionDamaged) as caught:
+    with changed(path, flipped), pytest.raises(RegistryError) as caught:
         fetch(desk.registry, NAMES)
     said = str(caught.value)
     assert said.startswith("The champion of 'shirts', version 1, is damaged.")
@@ -154,7 +152,7 @@ def test_the_trained_model_is_checked(desk: Desk, version: Any) -> None:
     path = artifact(desk, version, "trained_model/trained.keras")
     with (
         changed(path, flipped),
-        pytest.raises(ChampionDamaged, match=r"trained\.keras' has the SH"),
+        pytest.raises(RegistryError, match=r"trained\.keras' has the SH"),
     ):
         fetch_trained(desk.registry)
 
@@ -163,11 +161,11 @@ def test_a_missing_file_and_a_folder_in_its_place(desk: Desk, version: Any) -> N
     path = artifact(desk, version, "ranges.json")
     away = path.rename(path.with_name("away"))
     try:
-        with pytest.raises(ChampionIncomplete, match=r"no ranges\.json.*roll back"):
+        with pytest.raises(RegistryError, match=r"no ranges\.json.*roll back"):
             fetch(desk.registry, NAMES)
         path.mkdir()
         (path / "inside").write_text("a")
-        with pytest.raises(ChampionDamaged, match=r"'ranges\.json' is a folder"):
+        with pytest.raises(RegistryError, match=r"'ranges\.json' is a folder"):
             fetch(desk.registry, NAMES)
         (path / "inside").unlink()
         path.rmdir()
@@ -195,7 +193,7 @@ def test_without_hashes_what_is_no_such_file_is_told(
         for content in NO_FILES[name]:
             with (
                 changed(artifact(desk, version, name), lambda _, content=content: content),
-                pytest.raises(ChampionDamaged, match=f"'{name}' cannot be read"),
+                pytest.raises(RegistryError, match=f"'{name}' cannot be read"),
             ):
                 fetch(desk.registry, NAMES)
 
@@ -207,7 +205,7 @@ def test_predictions_of_other_columns(desk: Desk, version: Any) -> None:
         with tagged(desk, version, artifacts=None):
             for table in (pa.table({"id": ["a"]}), pa.table({n: ["a"] for n in SCHEMA.names})):
                 pq.write_table(table, path)
-                with pytest.raises(ChampionDamaged, match=r"parquet' cannot be read"):
+                with pytest.raises(RegistryError, match=r"parquet' cannot be read"):
                     fetch(desk.registry, NAMES)
     finally:
         path.write_bytes(whole)
@@ -217,7 +215,7 @@ def test_an_older_release_is_still_checked_by_its_model(desk: Desk, version: Any
     with (
         tagged(desk, version, artifacts=None),
         changed(artifact(desk, version, "int8.tflite"), flipped),
-        pytest.raises(ChampionDamaged, match=r"'int8\.tflite' has the SHA-256"),
+        pytest.raises(RegistryError, match=r"'int8\.tflite' has the SHA-256"),
     ):
         fetch(desk.registry, NAMES)
 
@@ -232,7 +230,7 @@ def test_a_trained_model_of_an_older_release(
 
 @pytest.mark.parametrize("tag", ["{", "null", "[1]", '{"manifest.json": null}', '{"a": "b"}'])
 def test_a_tag_that_holds_no_hashes(desk: Desk, version: Any, tag: str) -> None:
-    with tagged(desk, version, artifacts=tag), pytest.raises(ChampionDamaged, match=r"tag"):
+    with tagged(desk, version, artifacts=tag), pytest.raises(RegistryError, match=r"tag"):
         fetch(desk.registry, NAMES)
 
 
@@ -243,11 +241,9 @@ def stored(version: Any) -> Path:
 def test_an_edited_loader_is_found_at_the_next_gate(desk: Desk, version: Any) -> None:
     (loader,) = stored(version).glob("code/*/loader.py")
     with changed(loader, lambda content: content + b"\n# edited\n"):
-        with pytest.raises(
-            ChampionDamaged, match=r"saved model: 'code/\w+/loader\.py' has the SHA"
-        ):
+        with pytest.raises(RegistryError, match=r"saved model: 'code/\w+/loader\.py' has the SHA"):
             fetch(desk.registry, NAMES)
-        with pytest.raises(SavedModelDamaged, match=r"loader\.py' has the SHA.*mlflow runs delete"):
+        with pytest.raises(RegistryError, match=r"loader\.py' has the SHA.*mlflow runs delete"):
             desk.release(1, complete=complete)
         # Together with its hash in MLmodel: that has a hash too, in the database.
         mlmodel = stored(version) / "MLmodel"
@@ -255,7 +251,7 @@ def test_an_edited_loader_is_found_at_the_next_gate(desk: Desk, version: Any) ->
         after = sha256(loader.read_bytes()).encode()
         with (
             changed(mlmodel, lambda content: content.replace(before, after)),
-            pytest.raises(ChampionDamaged, match=r"saved model: 'MLmodel' has the SHA-256"),
+            pytest.raises(RegistryError, match=r"saved model: 'MLmodel' has the SHA-256"),
         ):
             fetch(desk.registry, NAMES)
 
@@ -266,7 +262,7 @@ def test_compiled_code_in_the_store_is_found(desk: Desk, version: Any) -> None:
     cache.mkdir()
     (cache / "loader.cpython-311.pyc").write_bytes(b"any")
     try:
-        with pytest.raises(ChampionDamaged, match=r"compiled code that was not.*311\.pyc"):
+        with pytest.raises(RegistryError, match=r"compiled code that was not.*311\.pyc"):
             fetch(desk.registry, NAMES)
     finally:
         (cache / "loader.cpython-311.pyc").unlink()
@@ -277,7 +273,7 @@ def test_a_saved_model_that_is_gone(desk: Desk, version: Any) -> None:
     folder = stored(version)
     away = folder.rename(folder.with_name("away"))
     try:
-        with pytest.raises(ChampionDamaged, match="in its saved model: "):
+        with pytest.raises(RegistryError, match="in its saved model: "):
             fetch(desk.registry, NAMES)
     finally:
         away.rename(folder)

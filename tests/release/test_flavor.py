@@ -24,9 +24,8 @@ from tests.release.models import (
 
 import quantline
 from quantline.errors import (
-    FilesUnrelated,
-    GoldenUnfit,
-    LabelMismatch,
+    DataError,
+    MismatchError,
     ModelUnreadable,
     ModelUnsupported,
     OutputNotWritten,
@@ -107,7 +106,7 @@ def test_the_folder_holds_the_files_as_they_were(saved: Path, files: ModelFiles)
         "labels.txt": files.labels,
         f"code/{code.name}/loader.py": source / "release" / "served" / "loader.py",
         # The arithmetic is the library's own, in the same bytes.
-        f"code/{code.name}/port.py": source / "tflite" / "port.py",
+        f"code/{code.name}/tensor_io.py": source / "tflite" / "tensor_io.py",
     }
     for name, original in expected.items():
         assert original is not None
@@ -271,10 +270,10 @@ def test_edited_code_is_found(tmp_path: Path, saved: Path) -> None:
     from mlflow.exceptions import MlflowException
 
     folder = copied(saved, tmp_path)
-    (port,) = folder.glob("code/*/port.py")
+    (port,) = folder.glob("code/*/tensor_io.py")
     (loader,) = folder.glob("code/*/loader.py")
     port.write_text(port.read_text() + "# edited\n")
-    said = f"damaged. Found: 'code/{port.parent.name}/port.py' has the SHA-256"
+    said = f"damaged. Found: 'code/{port.parent.name}/tensor_io.py' has the SHA-256"
     with pytest.raises(MlflowException, match=said):
         load(folder)
     with pytest.raises(ResultMissing, match=said):
@@ -388,7 +387,7 @@ def test_a_recipe_whose_hash_is_none(key: str, value: Any, tmp_path: Path) -> No
 def test_a_recipe_whose_samples_are_none(value: Any, tmp_path: Path) -> None:
     files = write_files(tmp_path / "files")
     changed(files.recipe, samples_sha256=value)
-    with pytest.raises((ResultMissing, FilesUnrelated), match=r"samples_sha256|does not belong"):
+    with pytest.raises((ResultMissing, MismatchError), match=r"samples_sha256|does not belong"):
         save_model(tmp_path / "model", files)
 
 
@@ -406,17 +405,17 @@ MISTAKES: dict[str, tuple[Callable[[ModelFiles], Any], type[QuantlineError], str
     "no recipe": (lambda files: files.recipe.unlink(), ResultMissing, "No such file"),
     "no model": (lambda files: files.model.write_bytes(b"x"), ModelUnreadable, "int8.tflite"),
     "recipe": (
-        lambda files: changed(files.recipe, int8_model_sha256="0" * 64), FilesUnrelated,
+        lambda files: changed(files.recipe, int8_model_sha256="0" * 64), MismatchError,
         "recipe.json' does not belong to the model",
     ),
     "text": (lambda files: files.recipe.write_text("[]"), ResultMissing, "KeyError: 'float"),
-    "golden": (lambda files: files.golden.write_bytes(b"x"), GoldenUnfit, "no golden vectors"),
+    "golden": (lambda files: files.golden.write_bytes(b"x"), MismatchError, "no golden vectors"),
     "ranges": (
-        lambda files: changed(files.ranges, float_model_sha256="0" * 64), FilesUnrelated,
+        lambda files: changed(files.ranges, float_model_sha256="0" * 64), MismatchError,
         f"recorded.json'.*Found: the SHA-256 000000000000 in it. Expected: {FLOAT_MODEL[:12]}",
     ),
     "manifest": (
-        lambda files: changed(files.manifest, calibration={"sha256": "0" * 64}), FilesUnrelated,
+        lambda files: changed(files.manifest, calibration={"sha256": "0" * 64}), MismatchError,
         "manifest.json' does not belong",
     ),
     "no manifest": (
@@ -438,14 +437,14 @@ def test_files_that_do_not_belong_together(mistake: str, tmp_path: Path) -> None
 def test_golden_vectors_of_another_model(tmp_path: Path) -> None:
     files = write_files(tmp_path / "files")
     other = write_files(tmp_path / "other", lambda model: setattr(model, "description", "other"))
-    with pytest.raises(FilesUnrelated, match="npz' does not belong"):
+    with pytest.raises(MismatchError, match="npz' does not belong"):
         save_model(tmp_path / "model", dataclasses.replace(files, golden=other.golden))
 
 
 @pytest.mark.parametrize("labels", ["a\n", "a\nb\nc\n", "a\n\nb\n", ""])
 def test_labels_that_do_not_fit(labels: str, tmp_path: Path, files: ModelFiles) -> None:
     (tmp_path / "labels.txt").write_text(labels)
-    with pytest.raises(LabelMismatch, match="a line for each of 2 classes"):
+    with pytest.raises(DataError, match="a line for each of 2 classes"):
         save_model(tmp_path / "model", dataclasses.replace(files, labels=tmp_path / "labels.txt"))
 
 
@@ -515,6 +514,6 @@ def test_files_that_do_not_fit_are_not_logged(client: Any, tmp_path: Path) -> No
     run = open_run(client, tmp_path)
     files = write_files(tmp_path / "files")
     changed(files.recipe, int8_model_sha256="0" * 64)
-    with pytest.raises(FilesUnrelated):
+    with pytest.raises(MismatchError):
         log_model(client, run, files)
     assert not client.search_logged_models([client.get_run(run).info.experiment_id])

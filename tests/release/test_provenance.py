@@ -11,7 +11,7 @@ import pytest
 import yaml
 from tests.release.candidates import TRAINED, candidate
 
-from quantline.errors import FilesUnrelated, ResultMissing
+from quantline.errors import MismatchError, ResultMissing
 from quantline.files import sha256
 from quantline.pipelines.release.pipeline import RECORDED
 from quantline.release.provenance import TIMED, identity, provenance, trained_model
@@ -119,7 +119,7 @@ def removed(project: Project) -> None:
 @pytest.mark.parametrize(
     ("change", "error", "said"),
     [
-        (rewritten, FilesUnrelated, "changed since it was imported"),
+        (rewritten, MismatchError, "changed since it was imported"),
         (removed, ResultMissing, "is not there to be recorded"),
     ],
 )
@@ -142,5 +142,5 @@ def test_a_trained_model_may_be_a_folder(project: Project) -> None:
     source = {"source": {"path": "saved_model", "sha256": sha256_of_path(folder)}}
     assert trained_model(source, project.folder) == folder
     (folder / "more").write_text("a")
-    with pytest.raises(FilesUnrelated):
+    with pytest.raises(MismatchError):
         trained_model(source, project.folder)

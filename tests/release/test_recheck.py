@@ -15,7 +15,7 @@ from tests.pipelines.conftest import finished, tiny
 from quantline import recipe
 from quantline.contract import golden
 from quantline.contract.vectors import Golden
-from quantline.errors import GoldenBroken, QuantlineError, VerdictNotReproduced
+from quantline.errors import CheckFailed, QuantlineError, ResultError
 from quantline.files import sha256
 from quantline.release.recheck import CHECKED, recheck
 from quantline.tflite.edit import pack
@@ -101,7 +101,7 @@ def changed(value: dict[str, Any], **values: Any) -> dict[str, Any]:
 def test_what_was_forged_is_named(
     check: Callable[..., None], loaded: Results, name: str, values: dict[str, Any], said: str
 ) -> None:
-    with pytest.raises(VerdictNotReproduced) as error:
+    with pytest.raises(ResultError) as error:
         check(**{name: changed(loaded[name], **values)})
     assert said in str(error.value)
     assert "kedro run --from-nodes " in error.value.remedy
@@ -118,7 +118,7 @@ def test_predictions_of_another_model_are_found_out(
     forged_comparison = changed(
         loaded["comparison"], **compare_as_the_stage_does(loaded["float_predictions"], forged)
     )
-    with pytest.raises(VerdictNotReproduced) as error:
+    with pytest.raises(ResultError) as error:
         check(int8_predictions=forged, comparison=forged_comparison)
     assert "other classes for 64 of 64 examples" in error.value.found
 
@@ -148,7 +148,7 @@ def test_another_model_is_found_out(check: Callable[..., None], loaded: Results)
     model = parse(loaded["int8_model"])
     model.description = "another"
     other = pack(model, len(loaded["int8_model"]) + 1024)
-    with pytest.raises(VerdictNotReproduced, match=r"in recipe\.json"):
+    with pytest.raises(ResultError, match=r"in recipe\.json"):
         check(int8_model=other)
 
 
@@ -159,7 +159,7 @@ def test_golden_vectors_are_run_again(check: Callable[..., None], loaded: Result
     vectors = (dataclasses.replace(first, outputs=wrong), *kept.vectors[1:])
     forged = dataclasses.replace(kept, vectors=vectors)
     assert golden.check(loaded["int8_model"], forged)
-    with pytest.raises(GoldenBroken):
+    with pytest.raises(CheckFailed):
         check(golden_vectors=forged.arrays())
 
 

@@ -18,7 +18,7 @@ import pytest
 from mlflow import MlflowClient
 from tests.release.candidates import PARAMETERS, candidate
 
-from quantline.errors import FilesUnrelated
+from quantline.errors import MismatchError
 from quantline.files import canonical_json
 from quantline.release import Project, Running, close_abandoned, connect, journal
 from quantline.release.record import record
@@ -255,7 +255,7 @@ def test_a_failed_release_goes_on_as_the_same_run(project: Project) -> None:
     trained = project.folder / "trained.keras"
     content = trained.read_bytes()
     trained.write_bytes(b"another")
-    with pytest.raises(FilesUnrelated, match=r"changed since it was imported.*import_model") as why:
+    with pytest.raises(MismatchError, match=r"changed since it was imported.*import_model") as why:
         record(connect(project), replace(project, running=mine), PARAMETERS)
     mine.end("FAILED", "release", why.value, {"of": "the moment"})
     (failed,) = runs(project)

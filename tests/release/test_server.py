@@ -15,7 +15,7 @@ from tests.release.candidates import TRAINED
 from tests.release.released import Desk
 from tests.release.troubled import CUT, HANG, LOSE, NOTHING, REFUSE, Request, between
 
-from quantline.errors import ChampionChanged, ChampionIncomplete, TrackingFailed
+from quantline.errors import RegistryError, TrackingFailed
 from quantline.release import fetch, fetch_trained
 from quantline.release.promotion import promote, roll_back
 
@@ -75,14 +75,14 @@ def test_a_release_from_the_record_to_the_rollback(desk: Desk) -> None:
     roll_back(desk.registry, "too slow on the phone")
     desk.check_champion(1, version=1)
     # The next night makes the same bytes again, and finds them no worse than the champion.
-    with pytest.raises(ChampionChanged, match="too slow on the phone"):
+    with pytest.raises(RegistryError, match="too slow on the phone"):
         desk.release(2, compared_with=1, promotion="at_once")
     assert desk.versions() == [1, 2]
 
 
 def test_a_champion_without_its_files_is_told_from_a_store_that_fails(desk: Desk) -> None:
     desk.release(1)
-    with pytest.raises(ChampionIncomplete, match=r"no lost\.json, ranges\.json"):
+    with pytest.raises(RegistryError, match=r"no lost\.json, ranges\.json"):
         fetch(desk.registry, ["int8.tflite", "lost.json", "ranges.json"])
 
     def no_artifacts(request: Request) -> str:
@@ -150,7 +150,7 @@ def release_in_fork(desk: Desk, number: int, url: str, answers: Any, **settings:
     def run() -> None:
         try:
             answers.put((number, desk.release(number, url, **settings)["outcome"]))
-        except ChampionChanged:
+        except RegistryError:
             answers.put((number, "late"))
 
     process = FORK.Process(target=run)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from quantline.errors import ChampionIncomplete, ParameterError, ResultMissing
+from quantline.errors import ParameterError, RegistryError, ResultMissing
 from quantline.pipeline_registry import register_pipelines
 from quantline.results import (
     SCHEMAS,
@@ -119,7 +119,7 @@ def test_a_result_that_is_not_there_or_no_file_is_refused(tmp_path: Path) -> Non
 
 
 def test_a_file_of_the_champion_is_no_result_of_this_run() -> None:
-    with pytest.raises(ChampionIncomplete, match=r"champion's file 'manifest\.json'.*roll back"):
+    with pytest.raises(RegistryError, match=r"champion's file 'manifest\.json'.*roll back"):
         read_result("manifest", b"[]", Origin.of_champion("manifest.json"))
 
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from quantline import recipe
-from quantline.errors import CalibrationUnfit, Finding, ManifestStale
+from quantline.errors import Finding, MismatchError, unfit_for_calibration
 from quantline.sampling import (
     Bounds,
     Distribution,
@@ -20,8 +20,8 @@ from quantline.sampling import (
     lint,
     lint_together,
     open_source,
+    output_bounds,
     preview,
-    promised_bounds,
     stored_dtype,
 )
 
@@ -244,7 +244,7 @@ RESCALE = [{"rescale": {"scale": 1 / 255, "offset": 0.0}}]
 
 
 def test_values_that_the_transform_cannot_give_are_an_error() -> None:
-    promised = promised_bounds(RESCALE)
+    promised = output_bounds(RESCALE)
     assert found(GOOD, promised=promised) == {}
     finding = found(changed((7, 0, 0, 0), 1.5), promised=promised)["outside_transform"]
     assert finding.severity == "error"
@@ -290,7 +290,7 @@ TRANSFORMS: dict[str, tuple[list[dict[str, Any]], bool]] = {
 def test_no_value_of_a_transform_leaves_its_promised_bounds(
     spec: list[dict[str, Any]], is_known: bool
 ) -> None:
-    bounds = promised_bounds(spec)
+    bounds = output_bounds(spec)
     assert (bounds is not None) is is_known
     if bounds is None:
         return
@@ -315,7 +315,7 @@ FOR_WORDS = [{"rescale": {"scale": 1 / 65535}}]
     ],
 )  # fmt: skip
 def test_images_of_16_bits_need_a_transform_for_them(spec: Any, error: bool) -> None:
-    transform, promised = build_transform(spec), promised_bounds(spec, "uint16")
+    transform, promised = build_transform(spec), output_bounds(spec, "uint16")
     samples = np.stack([transform(word) for word in WORDS])
     result = found(samples, promised=promised, evaluation=samples[::-1])
     assert list(result) == (["outside_transform"] if error else [])
@@ -327,7 +327,7 @@ def test_images_of_16_bits_need_a_transform_for_them(spec: Any, error: bool) -> 
 
 
 def test_bounds_of_each_step_and_channel() -> None:
-    bounds = promised_bounds(TRANSFORMS["bgr after"][0])
+    bounds = output_bounds(TRANSFORMS["bgr after"][0])
     assert bounds is not None
     np.testing.assert_allclose(bounds.low, -np.divide(MEAN, STD)[::-1])
     np.testing.assert_allclose(bounds.high, np.divide(255 - np.array(MEAN), STD)[::-1])
@@ -341,8 +341,8 @@ def test_every_step_is_followed() -> None:
 
 
 def test_functions_and_other_dtypes_promise_nothing() -> None:
-    assert promised_bounds("module:function") is None
-    assert promised_bounds(RESCALE, "float32") is None
+    assert output_bounds("module:function") is None
+    assert output_bounds(RESCALE, "float32") is None
 
 
 def test_without_an_evaluation_set_raw_pixels_are_a_warning() -> None:
@@ -400,7 +400,7 @@ def test_missing_classes_are_named() -> None:
 def test_all_errors_are_one_paragraph() -> None:
     samples = changed((3, 0, 0, 0), np.nan)
     samples[5] = np.inf
-    error = CalibrationUnfit.of(lint(samples, expected_shape=SHAPE), "Go on with --force")
+    error = unfit_for_calibration(lint(samples, expected_shape=SHAPE), "Go on with --force")
     assert error.exit_status == 2
     text = str(error)
     assert "\n" not in text
@@ -466,7 +466,7 @@ def fashion() -> dict[str, Any]:
 def test_an_example_that_the_dataset_does_not_have(fashion: dict[str, Any]) -> None:
     manifest = copy.deepcopy(fashion["manifest"])
     manifest["calibration"]["examples"][0]["id"] += "0" * 9
-    with pytest.raises(ManifestStale, match="no example"):
+    with pytest.raises(MismatchError, match="no example"):
         stored_dtype(fashion["dataset"], manifest)
 
 
@@ -479,7 +479,7 @@ def test_the_embedded_sets_are_sound(fashion: dict[str, Any]) -> None:
         fashion["x"],
         expected_shape=(28, 28, 1),
         evaluation=fashion["test"],
-        promised=promised_bounds(dataset.transform, dtype),
+        promised=output_bounds(dataset.transform, dtype),
         labels=fashion["labels"],
         evaluation_labels=[example["label"] for example in manifest["evaluation"]["examples"]],
     )

@@ -14,13 +14,8 @@ from tests.conftest import PROJECT
 
 from quantline import recipe
 from quantline.errors import (
-    ExamplesOverlap,
-    InputMismatch,
-    ManifestStale,
-    SamplesNotFinite,
-    SplitUnusable,
-    TooFewExamples,
-    TransformFailed,
+    DataError,
+    MismatchError,
 )
 from quantline.files import canonical_json
 from quantline.sampling import draw, stream
@@ -223,7 +218,7 @@ def test_unlabelled_examples_stay_so(data: Data) -> None:
 
 
 def test_a_part_in_common_is_an_error_that_names_it(data: Data) -> None:
-    with pytest.raises(ExamplesOverlap) as caught:
+    with pytest.raises(DataError) as caught:
         data.draw(calibration={"split": "train.npz[:30]"}, evaluation={"split": "train.npz[27:]"})
     assert caught.value.found.startswith("3 shared: ")
     assert all(f"train.npz[{row}]" in caught.value.found for row in (27, 28, 29))
@@ -231,7 +226,7 @@ def test_a_part_in_common_is_an_error_that_names_it(data: Data) -> None:
 
 def test_the_same_content_under_another_name_is_an_overlap(data: Data) -> None:
     data.write("test.npz", [0, 1], np.stack([np.zeros((2, 3)), data.rows("train.npz")[5]]))
-    with pytest.raises(ExamplesOverlap) as caught:
+    with pytest.raises(DataError) as caught:
         data.draw()
     expected = "train.npz[5] (the same content as test.npz[1])"
     assert caught.value.found == f"1 shared: {expected}"
@@ -246,7 +241,7 @@ def test_only_what_was_drawn_can_overlap(data: Data) -> None:
 
 @pytest.mark.parametrize("part", ["calibration", "evaluation"])
 def test_more_examples_than_there_are_is_an_error(data: Data, part: str) -> None:
-    with pytest.raises(TooFewExamples) as caught:
+    with pytest.raises(DataError) as caught:
         data.draw(**{part: {"split": f"{'train' if part == 'calibration' else 'test'}.npz[:5]",
                             "examples": 6}})  # fmt: skip
     assert (caught.value.found, caught.value.expected) == ("5 examples", "at least 6")
@@ -254,7 +249,7 @@ def test_more_examples_than_there_are_is_an_error(data: Data, part: str) -> None
 
 @pytest.mark.parametrize("part", ["calibration", "evaluation"])
 def test_an_empty_split_is_an_error(data: Data, part: str) -> None:
-    with pytest.raises(SplitUnusable, match="is empty"):
+    with pytest.raises(DataError, match="is empty"):
         data.draw(**{part: {"split": "train.npz[:0]"}})
 
 
@@ -263,7 +258,7 @@ def test_an_example_that_is_not_finite_is_named(data: Data, value: float, word: 
     rows = data.rows("train.npz")
     rows[17, 1, 2] = value
     data.write("train.npz", [0] * 100, rows)
-    with pytest.raises(SamplesNotFinite, match=r"'train\.npz\[17\]'") as caught:
+    with pytest.raises(DataError, match=r"'train\.npz\[17\]'") as caught:
         data.draw()
     assert word in caught.value.found
 
@@ -281,13 +276,13 @@ def test_examples_of_two_shapes_are_an_error_that_names_the_second(data: Data) -
         evaluation=recipe.EvaluationSplit(split="test.csv"),
     )
     dataset = recipe.Dataset(source="image_csv", data_dir=str(data.folder))
-    with pytest.raises(InputMismatch, match=r"'2\.png'") as caught:
+    with pytest.raises(DataError, match=r"'2\.png'") as caught:
         draw(dataset, sampling)
     assert caught.value.found == "(3, 4, 3) after (4, 3, 3)"
 
 
 def test_a_transform_that_does_not_fit_is_an_error(data: Data) -> None:
-    with pytest.raises(TransformFailed, match="resize"):
+    with pytest.raises(DataError, match="resize"):
         data.draw(transform=[{"resize": {"height": 4, "width": 4}}])
 
 
@@ -325,7 +320,7 @@ def test_streaming_gives_what_drawing_gave(data: Data) -> None:
 
 def test_another_transform_makes_the_manifest_stale(data: Data) -> None:
     manifest, _ = data.draw()
-    with pytest.raises(ManifestStale, match="transform has changed"):
+    with pytest.raises(MismatchError, match="transform has changed"):
         list(stream(data.dataset(transform=[{"rescale": 2.0}]), manifest, "evaluation"))
 
 
@@ -334,14 +329,14 @@ def test_another_content_makes_the_manifest_stale(data: Data) -> None:
     rows = data.rows("test.npz")
     rows[4, 0, 0] += 1
     data.write("test.npz", [0] * 7, rows)
-    with pytest.raises(ManifestStale, match=r"test\.npz\[4\]"):
+    with pytest.raises(MismatchError, match=r"test\.npz\[4\]"):
         list(stream(data.dataset(), manifest, "evaluation"))
 
 
 def test_missing_examples_make_the_manifest_stale(data: Data) -> None:
     manifest, _ = data.draw()
     data.write("test.npz", [0] * 5, data.rows("test.npz")[:5])
-    with pytest.raises(ManifestStale, match="5 of the 7 examples"):
+    with pytest.raises(MismatchError, match="5 of the 7 examples"):
         list(stream(data.dataset(), manifest, "evaluation"))
 
 
@@ -357,7 +352,7 @@ def test_what_is_not_finite_is_an_error_while_streaming(data: Data) -> None:
     rows[3] = np.nan
     data.write("test.npz", [0] * 7, rows)
     manifest, _ = data.draw()
-    with pytest.raises(SamplesNotFinite, match=r"test\.npz\[3\]"):
+    with pytest.raises(DataError, match=r"test\.npz\[3\]"):
         list(stream(data.dataset(), manifest, "evaluation"))
 
 

@@ -14,7 +14,7 @@ import pytest
 from tests.damage import damaged, outcome
 
 from quantline import recipe
-from quantline.errors import CodeNotAllowed, DatasetNotFound, ExampleUnreadable
+from quantline.errors import DataError, UnsafeModel
 from quantline.sampling import open_source
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ SHARDS = {
 @pytest.mark.parametrize(("damage", "said"), SHARDS.items())
 def test_a_damaged_shard_is_named(folder: Path, damage: Callable[[Path], None], said: str) -> None:
     damage(folder / SHARD)
-    with pytest.raises(ExampleUnreadable, match="cannot be read") as wrong:
+    with pytest.raises(DataError, match="cannot be read") as wrong:
         read(folder)
     assert f"'{SHARD}'" in wrong.value.found
     assert said in wrong.value.found
@@ -138,7 +138,7 @@ def test_a_damaged_description_is_named(
     folder: Path, name: str, damage: Callable[[Path], None], said: str
 ) -> None:
     damage(folder / name)
-    with pytest.raises(DatasetNotFound, match="'tiny_set' cannot be read") as wrong:
+    with pytest.raises(DataError, match="'tiny_set' cannot be read") as wrong:
         read(folder)
     assert f"'{name}' cannot be read" in wrong.value.found
     assert said in wrong.value.found
@@ -148,7 +148,7 @@ def test_another_description_is_named(folder: Path) -> None:
     for name in (INFO, FEATURES):
         content = (folder / name).read_bytes()
         (folder / name).write_text(json.dumps({"other": [1, 2]}))
-        with pytest.raises(DatasetNotFound, match="does not describe a dataset"):
+        with pytest.raises(DataError, match="does not describe a dataset"):
             read(folder)
         (folder / name).write_bytes(content)
 
@@ -156,7 +156,7 @@ def test_another_description_is_named(folder: Path) -> None:
 @pytest.mark.parametrize("name", [SHARD, INFO, FEATURES])
 def test_a_pipe_is_never_opened(folder: Path, name: str) -> None:
     pipe(folder / name)
-    with pytest.raises(DatasetNotFound, match="a pipe") as wrong:
+    with pytest.raises(DataError, match="a pipe") as wrong:
         read(folder)
     assert name in wrong.value.found
 
@@ -171,7 +171,7 @@ def test_code_that_a_description_names_is_not_imported(
     description = json.loads(path.read_bytes())
     description["featuresDict"]["features"]["label"] = {key: "evil.Feature", "content": {}}
     path.write_text(json.dumps(description))
-    with pytest.raises(CodeNotAllowed, match=r"evil\.Feature"):
+    with pytest.raises(UnsafeModel, match=r"evil\.Feature"):
         read(folder)
     assert not (folder / "ran").exists()
 

@@ -13,7 +13,7 @@ from PIL import Image
 from tests.conftest import PROJECT
 
 from quantline import recipe
-from quantline.errors import DatasetNotFound, LabelMismatch, SplitUnusable
+from quantline.errors import DataError
 from quantline.sampling import Source, open_source
 
 if TYPE_CHECKING:
@@ -95,31 +95,31 @@ def test_examples_are_the_chosen_images_decoded(tf: Any) -> None:
 
 
 def test_a_name_of_no_dataset_is_an_error_with_its_close_match() -> None:
-    with pytest.raises(DatasetNotFound, match="no TFDS dataset 'fashion_minst'") as caught:
+    with pytest.raises(DataError, match="no TFDS dataset 'fashion_minst'") as caught:
         opened(name="fashion_minst")
     assert "'fashion_mnist'" in caught.value.remedy
 
 
 def test_a_dataset_that_is_not_on_disk_is_an_error_that_downloads_nothing(tmp_path: Path) -> None:
-    with pytest.raises(DatasetNotFound, match="'mnist' is not prepared on disk") as caught:
+    with pytest.raises(DataError, match="'mnist' is not prepared on disk") as caught:
         opened(tmp_path, name="mnist")
     assert "no prepared dataset" in caught.value.found
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_on_disk_instead_is_listed() -> None:
-    with pytest.raises(DatasetNotFound) as caught:
+    with pytest.raises(DataError) as caught:
         opened(name="mnist")
     assert "fashion_mnist/3.0.1" in caught.value.found
 
 
 def test_a_version_that_is_not_on_disk_is_an_error() -> None:
-    with pytest.raises(DatasetNotFound, match=r"fashion_mnist:1\.0\.0"):
+    with pytest.raises(DataError, match=r"fashion_mnist:1\.0\.0"):
         opened(version="1.0.0")
 
 
 def test_a_data_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DatasetNotFound, match="not prepared"):
+    with pytest.raises(DataError, match="not prepared"):
         opened(tmp_path / "none")
 
 
@@ -127,32 +127,32 @@ def test_a_data_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     "split", ["tests", "train[:10", "train[a:b]", "train[:10%%]", "validation", ""]
 )
 def test_a_split_that_is_not_there_is_an_error_that_lists_them(split: str) -> None:
-    with pytest.raises(SplitUnusable, match="does not exist") as caught:
+    with pytest.raises(DataError, match="does not exist") as caught:
         list(opened().entries(split))
     assert "train" in caught.value.expected
     assert "test" in caught.value.expected
 
 
 def test_a_misspelt_split_has_its_close_match() -> None:
-    with pytest.raises(SplitUnusable, match="Did you mean 'test'"):
+    with pytest.raises(DataError, match="Did you mean 'test'"):
         list(opened().entries("tests"))
 
 
 @pytest.mark.parametrize("split", ["train[:0]", "train[5:5]"])
 def test_an_empty_split_is_an_error_that_says_so(split: str) -> None:
-    with pytest.raises(SplitUnusable, match="is empty"):
+    with pytest.raises(DataError, match="is empty"):
         list(opened().entries(split))
 
 
 @pytest.mark.parametrize("parameter", ["input_key", "label_key"])
 def test_a_feature_that_is_not_there_is_an_error_that_lists_them(parameter: str) -> None:
-    with pytest.raises(SplitUnusable, match=parameter) as caught:
+    with pytest.raises(DataError, match=parameter) as caught:
         opened(**{parameter: "picture"})
     assert set(caught.value.expected.removeprefix("one of ").split(", ")) == {"image", "label"}
 
 
 def test_an_image_is_no_label() -> None:
-    with pytest.raises(LabelMismatch, match="'image'"):
+    with pytest.raises(DataError, match="'image'"):
         list(opened(label_key="image").entries("train[:2]"))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from quantline.errors import TransformFailed
+from quantline.errors import DataError
 from quantline.sampling import build_transform
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def test_central_crop_is_the_middle(height: int, width: int) -> None:
 
 @pytest.mark.parametrize(("height", "width"), [(14, 17), (13, 18), (100, 100)])
 def test_a_crop_larger_than_the_image_is_an_error(height: int, width: int) -> None:
-    with pytest.raises(TransformFailed, match="central_crop") as caught:
+    with pytest.raises(DataError, match="central_crop") as caught:
         apply(picture(), {"central_crop": {"height": height, "width": width}})
     assert "(13, 17)" in caught.value.found
 
@@ -152,7 +152,7 @@ def test_cast(dtype: str) -> None:
 
 @pytest.mark.parametrize(("value", "dtype"), [(256, "uint8"), (-1, "uint8"), (np.nan, "int32")])
 def test_what_a_dtype_does_not_hold_is_refused(value: float, dtype: str) -> None:
-    with pytest.raises(TransformFailed, match="do not fit") as caught:
+    with pytest.raises(DataError, match="do not fit") as caught:
         apply(np.full((4, 5), value), {"cast": dtype})
     assert dtype in caught.value.found
 
@@ -188,7 +188,7 @@ def test_the_example_is_left_as_it_is() -> None:
     [("resise", "resize"), ("center_crop", "central_crop"), ("normalise", "normalize")],
 )
 def test_an_unknown_step_is_named_with_its_close_match(name: str, close: str) -> None:
-    with pytest.raises(TransformFailed, match=f"'{name}'") as caught:
+    with pytest.raises(DataError, match=f"'{name}'") as caught:
         build_transform([{name: 1}])
     assert f"'{close}'" in caught.value.remedy
     assert all(step in caught.value.expected for step in STEPS)
@@ -196,7 +196,7 @@ def test_an_unknown_step_is_named_with_its_close_match(name: str, close: str) ->
 
 @pytest.mark.parametrize("step", [{}, {"rescale": 1.0, "cast": "int8"}])
 def test_a_step_names_exactly_one_operation(step: dict[str, Any]) -> None:
-    with pytest.raises(TransformFailed, match="exactly one"):
+    with pytest.raises(DataError, match="exactly one"):
         build_transform([step])
 
 
@@ -227,7 +227,7 @@ def test_a_step_names_exactly_one_operation(step: dict[str, Any]) -> None:
 )
 def test_bad_arguments_are_an_error_that_shows_the_right_ones(step: dict[str, Any]) -> None:
     ((name, arguments),) = step.items()
-    with pytest.raises(TransformFailed, match=f"'{name}'") as caught:
+    with pytest.raises(DataError, match=f"'{name}'") as caught:
         build_transform([step])
     assert repr(arguments) in caught.value.found
     assert caught.value.expected.startswith(f"{name}(")
@@ -244,7 +244,7 @@ def test_bad_arguments_are_an_error_that_shows_the_right_ones(step: dict[str, An
 def test_a_step_that_does_not_fit_the_example_is_an_error(
     step: dict[str, Any], shape: tuple[int, ...]
 ) -> None:
-    with pytest.raises(TransformFailed, match=f"'{next(iter(step))}' failed") as caught:
+    with pytest.raises(DataError, match=f"'{next(iter(step))}' failed") as caught:
         build_transform([step])(np.zeros(shape, np.uint8))
     assert str(shape) in caught.value.found
 
@@ -310,26 +310,26 @@ def test_two_functions_of_one_module_have_two_hashes(project: Project) -> None:
 
 @pytest.mark.parametrize("spec", ["", ":", "no_such_module:prepare", "json:no_such_name", "json"])
 def test_a_function_that_is_not_there_is_an_error(spec: str) -> None:
-    with pytest.raises(TransformFailed, match="cannot be imported") as caught:
+    with pytest.raises(DataError, match="cannot be imported") as caught:
         build_transform(spec)
     assert f"'{spec}'" in caught.value.what
 
 
 @pytest.mark.parametrize("source", ["def prepare(:\n", "undefined_name\n", "import no_such_one\n"])
 def test_a_module_that_cannot_be_loaded_is_an_error(project: Project, source: str) -> None:
-    with pytest.raises(TransformFailed, match="cannot be imported"):
+    with pytest.raises(DataError, match="cannot be imported"):
         build_transform(project.write(source))
 
 
 def test_a_function_that_fails_is_an_error_that_quotes_it(project: Project) -> None:
     spec = project.write("def prepare(image):\n    raise KeyError('my mistake')\n")
-    with pytest.raises(TransformFailed, match="my mistake"):
+    with pytest.raises(DataError, match="my mistake"):
         build_transform(spec)(picture())
 
 
 def test_a_name_that_is_no_function_is_an_error(project: Project) -> None:
     spec = project.write("prepare = 3\n")
-    with pytest.raises(TransformFailed, match="my_transform:prepare") as caught:
+    with pytest.raises(DataError, match="my_transform:prepare") as caught:
         build_transform(spec)
     assert "no function, but of type int" in caught.value.found
 
@@ -349,7 +349,7 @@ def test_a_function_that_gives_no_numbers_is_an_error(
     project: Project, result: str, said: str
 ) -> None:
     spec = project.write(f"def prepare(image):\n    return {result}\n")
-    with pytest.raises(TransformFailed, match="'my_transform:prepare' failed") as caught:
+    with pytest.raises(DataError, match="'my_transform:prepare' failed") as caught:
         build_transform(spec)(picture())
     assert said in caught.value.found
 
@@ -366,11 +366,11 @@ def test_a_function_or_module_that_ends_the_process_is_an_error(
     project: Project, source: str
 ) -> None:
     spec = project.write(source)
-    with pytest.raises(TransformFailed, match="SystemExit"):
+    with pytest.raises(DataError, match="SystemExit"):
         build_transform(spec)(picture())
 
 
 def test_the_line_that_failed_is_named(project: Project) -> None:
     spec = project.write("def prepare(image):\n    part = image[0]\n    return part['a']\n")
-    with pytest.raises(TransformFailed, match=r"my_transform\.py, line 3"):
+    with pytest.raises(DataError, match=r"my_transform\.py, line 3"):
         build_transform(spec)(picture())

@@ -9,7 +9,7 @@ import pytest
 from tests.graphs import convert
 
 from quantline import recipe
-from quantline.errors import NotRecordable, SamplesNotFinite
+from quantline.errors import DataError, ModelUnsupported
 from quantline.quantization import quantize
 from quantline.ranges import choose, record
 from quantline.tflite import Runtime, read
@@ -110,7 +110,7 @@ HARMFUL: dict[str, Any] = {
 def test_a_constant_that_decides_something_is_refused_by_name(function: Any) -> None:
     model = convert(function, SHAPE)
     assert with_finite_constants(model) == (model, ())
-    with pytest.raises(NotRecordable) as caught:
+    with pytest.raises(ModelUnsupported) as caught:
         record(model, SAMPLES)
     assert caught.value.exit_status == 2
     assert "e+38" in caught.value.found
@@ -121,20 +121,20 @@ def test_a_mask_of_the_lowest_float_is_refused_by_name(tf: Any) -> None:
     def selected(x: Any) -> Any:
         return tf.nn.softmax(tf.where(x > 0, x, LOWEST))
 
-    with pytest.raises(NotRecordable, match="SELECT"):
+    with pytest.raises(ModelUnsupported, match="SELECT"):
         record(convert(selected, SHAPE), SAMPLES)
 
     def causal(x: Any) -> Any:
         return tf.nn.softmax(x + np.float32([[0, -np.inf], [0, 0], [0, 0]] * 3))
 
-    with pytest.raises(NotRecordable, match=r"ADD reads .* of -3.4"):
+    with pytest.raises(ModelUnsupported, match=r"ADD reads .* of -3.4"):
         record(convert(causal, SHAPE), SAMPLES)
 
     def computed(x: Any) -> Any:
         return tf.nn.softmax(x + tf.cast(x > 0, tf.float32) * LOWEST)
 
     ranges = record(convert(computed, SHAPE), SAMPLES)
-    with pytest.raises(SamplesNotFinite, match="near the largest float"):
+    with pytest.raises(DataError, match="near the largest float"):
         choose(ranges, recipe.Ranges())
 
 

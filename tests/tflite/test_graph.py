@@ -7,7 +7,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from tests.tflite import tiny_model
 
-from quantline.errors import ModelNotFound, ModelUnreadable
+from quantline.errors import ModelError, ModelUnreadable
 from quantline.tflite import read
 from quantline.tflite.graph import is_integer
 
@@ -131,7 +131,7 @@ def test_a_custom_operator_is_told_bytes() -> None:
 
 
 def test_no_bytes_are_no_model() -> None:
-    with pytest.raises(ModelNotFound, match="'m' is empty"):
+    with pytest.raises(ModelError, match="'m' is empty"):
         read(b"", "'m'")
 
 

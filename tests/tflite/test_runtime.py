@@ -8,14 +8,14 @@ import pytest
 
 from quantline.errors import ModelUnsupported
 from quantline.tflite import Runtime
-from quantline.tflite.runtime import Port
+from quantline.tflite.runtime import TensorIO
 
 if TYPE_CHECKING:
     from conftest import Trained
 
 
-def port(dtype: str, scale: float, zero_point: int) -> Port:
-    return Port(0, "x", (1,), np.dtype(dtype), scale, zero_point)
+def port(dtype: str, scale: float, zero_point: int) -> TensorIO:
+    return TensorIO(0, "x", (1,), np.dtype(dtype), scale, zero_point)
 
 
 def by_formula(real: float, scale: float, zero_point: int, low: int, high: int) -> int:

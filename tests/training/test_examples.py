@@ -10,12 +10,8 @@ from tests.training.conftest import SETTINGS
 
 from quantline import recipe
 from quantline.errors import (
-    DatasetNotFound,
-    InputMismatch,
-    LabelMismatch,
+    DataError,
     QuantlineError,
-    SamplesNotFinite,
-    SplitUnusable,
 )
 from quantline.sampling import draw
 from quantline.training import TrainingSplit, prepare, refuse_other_examples
@@ -23,16 +19,16 @@ from quantline.training import TrainingSplit, prepare, refuse_other_examples
 Y = np.arange(96) % 2
 X = np.zeros((96, 8, 8, 1), np.float32)
 UNFIT: dict[str, tuple[dict[str, Any], str, type[QuantlineError], str]] = {
-    "no file": ({}, "train", DatasetNotFound, r"'training\.split' cannot be used\..*/train'"),
-    "empty": ({}, "train.npz[:0]", SplitUnusable, r"0 examples, none with a label"),
-    "no labels": ({"y": None}, "train.npz", SplitUnusable, r"96 examples, none with a label"),
-    "fractions": ({"y": Y / 2}, "train.npz", LabelMismatch, r"'training\.split' cannot be used"),
-    "one class": ({"y": 0 * Y}, "train.npz", LabelMismatch, "labels from 0 to 0, of 96 examples"),
-    "negative": ({"y": -Y}, "train.npz", LabelMismatch, "labels from -1 to 0"),
-    "no classes": ({"y": Y + 10**9}, "train.npz", LabelMismatch, "to 1000000001, of 96 examples"),
-    "not finite": ({"x": X * np.nan}, "train.npz", SamplesNotFinite, r"train\.npz\[0\]"),
-    "no channel": ({"x": X[..., 0]}, "train.npz", InputMismatch, r"\(8, 8\).*expand_dims: -1"),
-    "no image": ({"x": X.reshape(96, 64)}, "train.npz", InputMismatch, r"\(64,\)"),
+    "no file": ({}, "train", DataError, r"'training\.split' cannot be used\..*/train'"),
+    "empty": ({}, "train.npz[:0]", DataError, r"0 examples, none with a label"),
+    "no labels": ({"y": None}, "train.npz", DataError, r"96 examples, none with a label"),
+    "fractions": ({"y": Y / 2}, "train.npz", DataError, r"'training\.split' cannot be used"),
+    "one class": ({"y": 0 * Y}, "train.npz", DataError, "labels from 0 to 0, of 96 examples"),
+    "negative": ({"y": -Y}, "train.npz", DataError, "labels from -1 to 0"),
+    "no classes": ({"y": Y + 10**9}, "train.npz", DataError, "to 1000000001, of 96 examples"),
+    "not finite": ({"x": X * np.nan}, "train.npz", DataError, r"train\.npz\[0\]"),
+    "no channel": ({"x": X[..., 0]}, "train.npz", DataError, r"\(8, 8\).*expand_dims: -1"),
+    "no image": ({"x": X.reshape(96, 64)}, "train.npz", DataError, r"\(64,\)"),
 }
 
 
@@ -71,7 +67,7 @@ def drawn(dataset: recipe.Dataset) -> tuple[dict[str, Any], np.ndarray]:
 
 @pytest.mark.parametrize(
     ("shape", "label", "error"),
-    [((8, 8, 1), 1, None), ((8, 8, 1), 2, LabelMismatch), ((8, 9, 1), 1, InputMismatch)],
+    [((8, 8, 1), 1, None), ((8, 8, 1), 2, DataError), ((8, 9, 1), 1, DataError)],
     ids=["the same", "another class", "another shape"],
 )
 def test_the_other_splits_must_be_of_the_same_kind(
@@ -95,5 +91,5 @@ def test_a_calibration_set_of_another_shape_is_refused(dataset: Any) -> None:
     np.savez(f"{given.data_dir}/test.npz", x=np.ones((3, 8, 8, 1), np.float32), y=[0, 1, 1])
     manifest, calibration = drawn(given)
     split = TrainingSplit.open(given, "train.npz")
-    with pytest.raises(InputMismatch, match="the calibration set differ"):
+    with pytest.raises(DataError, match="the calibration set differ"):
         refuse_other_examples(split, 2, given, manifest, calibration[:, :, :4])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from quantline import recipe
-from quantline.errors import ModelNotFound, ModelUnreadable, ModelUnsupported
+from quantline.errors import ModelError, ModelUnreadable, ModelUnsupported
 from quantline.training import build_model, refuse_another_network
 
 EMBEDDED = Path(__file__).resolve().parents[2] / "data/06_models/fashion_mnist.keras"
@@ -112,5 +112,5 @@ def test_other_kinds_of_models_are_refused(made: Any, tmp_path: Path) -> None:
         with pytest.raises(ModelUnsupported, match="is no Keras file") as refused:
             refuse_another_network(str(path), made, recipe.Limits())
         assert "'kedro run'" in refused.value.remedy
-    with pytest.raises(ModelNotFound):
+    with pytest.raises(ModelError):
         refuse_another_network(str(tmp_path / "none.keras"), made, recipe.Limits())

@@ -15,7 +15,7 @@ import pytest
 from tests.training.conftest import SETTINGS
 
 from quantline import recipe
-from quantline.errors import ModelUnsupported, ParameterError, TrainingDiverged
+from quantline.errors import ConversionError, ModelUnsupported, ParameterError
 from quantline.sampling import build_transform, open_source
 from quantline.training import train
 
@@ -127,7 +127,7 @@ def test_a_model_at_chance_level_is_said_to_be(
 
 def test_a_training_that_diverges_gives_no_model(dataset: Any, blobs: Any) -> None:
     x = blobs[0] * np.float32(1e20)
-    with pytest.raises(TrainingDiverged, match=r"less than 1e\+30"):
+    with pytest.raises(ConversionError, match=r"less than 1e\+30"):
         train(dataset(x=x), settings(learning_rate=1e30), started((8, 8, 1), 2))
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quantline.errors import (
-    ChildCrashed,
     InternalError,
     OutOfMemory,
+    ProcessError,
     QuantlineError,
     last_lines,
 )
@@ -99,7 +99,7 @@ def without_answer(
     if end.beyond:
         seconds, parameter = (load_s, "limits.load_s") if end.beyond == "load" else timeout
         more = f", or raise '{parameter}'" if parameter else ""
-        return ChildCrashed(
+        return ProcessError(
             f"{what} took too long and was ended",
             found=f"no answer after {seconds:g} s{where}; {peak}{last}",
             expected=f"an answer within {seconds:g} s",
@@ -123,7 +123,7 @@ def without_answer(
     cause = f"exit status {end.status}"
     if end.status < 0:
         cause = f"signal {signal.Signals(-end.status).name}"
-    return ChildCrashed(
+    return ProcessError(
         f"{what} crashed in its child process",
         found=f"{cause}{where}; {peak}{last}",
         expected="a result",

@@ -72,9 +72,9 @@ def run_in_child(
             connection. Linux only, from 5.13 on (6.7 for TCP); elsewhere a line in the log says so.
 
     Raises:
-        ChildCrashed: The child died of a signal, ran out of time, or failed without a word.
+        ProcessError: The child died of a signal, ran out of time, or failed without a word.
         OutOfMemory: It held more memory than it may, or memory ran out.
-        TemporaryFolderUnusable: The disk with the temporary files is full.
+        OutputNotWritten: The disk with the temporary files is full.
         InternalError: The function raised what is no error of ours.
         QuantlineError: Whatever error of ours the function raised.
     """

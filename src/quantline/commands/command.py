@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from quantline.errors import InputMismatch, QuantlineError
+from quantline.errors import DataError, QuantlineError
 from quantline.unforeseen import BROKEN_PIPE, as_error, give_up, not_printed, say
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def to_json(values: Any) -> str:
 def as_option(error: QuantlineError) -> QuantlineError:
     """Return an error that names options where the library's names parameters of the pipeline."""
     remedy = spoken(error.remedy)
-    if isinstance(error, InputMismatch) and "'dataset." in error.remedy:
+    if isinstance(error, DataError) and "'dataset." in error.remedy:
         remedy = "Bring the samples to this shape, as for training, and write the file again"
     what, found = spoken(error.what), spoken(error.found)
     return type(error)(what, found=found, expected=error.expected, remedy=remedy)
@@ -157,7 +157,7 @@ def warn(findings: Sequence[Finding]) -> None:
 
 
 @contextmanager
-def held_warnings() -> Iterator[None]:
+def deferred_warnings() -> Iterator[None]:
     """Hold what the library logs until the work is done; where it fails, the error says it all."""
     handler = _Held(logging.WARNING)
     logger = logging.getLogger("quantline")

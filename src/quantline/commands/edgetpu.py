@@ -93,7 +93,7 @@ def edgetpu(
         run_on_device,
     )
     from quantline.edgetpu.device.job import require_compiled
-    from quantline.edgetpu.on_hand import compile_and_compare
+    from quantline.edgetpu.if_available import compile_and_compare
 
     settings = recipe.EdgeTpu(**compiled_how)
     # What may be refused comes first, what takes long last.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from quantline.errors import ModelNotFound, ModelUnreadable, first_few
+from quantline.errors import ModelError, ModelUnreadable, first_few
 from quantline.reading import Unreadable, read_file
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def read_model(path: Path) -> tuple[bytes, Graph]:
     """Return a file's bytes and what they hold; it is given by its path, whatever its ending.
 
     Raises:
-        ModelNotFound: There is no such file.
+        ModelError: There is no such file.
         ModelUnreadable: It is no whole ``.tflite`` file.
     """
     from quantline.tflite import read
@@ -27,7 +27,7 @@ def read_model(path: Path) -> tuple[bytes, Graph]:
     remedy = "Give a .tflite file; 'quantline quantize' makes one of a trained model"
     if not os.path.exists(path):
         near = sorted(other.name for other in path.parent.glob("*.tflite"))
-        raise ModelNotFound(
+        raise ModelError(
             f"There is no model at '{path}'",
             found=f"in '{path.parent}': {first_few(near) or 'no .tflite file'}",
             expected="a .tflite file",

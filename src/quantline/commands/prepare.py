@@ -14,7 +14,7 @@ from quantline.child import run_in_child
 from quantline.commands.command import warn
 from quantline.commands.model_file import read_model
 from quantline.commands.samples import Archive, Samples, choose, open_archive
-from quantline.errors import CalibrationUnfit, ModelUnsupported
+from quantline.errors import ModelUnsupported, unfit_for_calibration
 from quantline.loading import module_file
 from quantline.quantization import FloatModel, import_float
 from quantline.quantization.compute_states import compute_states
@@ -22,7 +22,7 @@ from quantline.quantization.float_import import kind_of
 from quantline.quantization.interface import choose_signature
 from quantline.quantization.load_original import load_original, sizes_of
 from quantline.quantization.parity import inputs_of, outputs_of
-from quantline.ranges import joined, record_apart
+from quantline.ranges import joined, record_in_subprocess
 from quantline.sampling import UNRECORDABLE, lint_together
 from quantline.tflite import read
 from quantline.unforeseen import say
@@ -61,10 +61,10 @@ class Prepared:
         A state and its next value get one range, so that the caller can hand integers on.
 
         Raises:
-            QuantlineError: As :func:`quantline.ranges.record_apart` lists them.
+            QuantlineError: As :func:`quantline.ranges.record_in_subprocess` lists them.
         """
         assert self.samples is not None  # noqa: S101 - the caller sees to it
-        ranges = record_apart(
+        ranges = record_in_subprocess(
             self.model.content,
             self.samples.arrays,
             name=f"'{self.model.about['source']['path']}'",
@@ -108,7 +108,7 @@ def prepare(path: str, data: str | None, reading: Reading, *, lenient: bool) -> 
         lenient: Whether an error that the lint finds is only a warning, where that is possible.
 
     Raises:
-        CalibrationUnfit: The lint found an error.
+        DataError: The lint found an error.
         QuantlineError: What reading the data and importing the model raise.
     """
     model = recipe.Model(
@@ -142,7 +142,7 @@ def prepare(path: str, data: str | None, reading: Reading, *, lenient: bool) -> 
             if finding.name in UNRECORDABLE and finding.severity == "error"
         ]
         if broken:
-            raise CalibrationUnfit.of(broken)
+            raise unfit_for_calibration(broken)
     given = _for_parity(samples, inputs)
     imported = import_float(model, given, recipe.Parity(), limits)
     if samples is None:
@@ -164,9 +164,9 @@ def prepare(path: str, data: str | None, reading: Reading, *, lenient: bool) -> 
     )
     errors = {finding.name for finding in findings if finding.severity == "error"}
     if errors & UNRECORDABLE:
-        raise CalibrationUnfit.of(findings)
+        raise unfit_for_calibration(findings)
     if errors and not lenient:
-        raise CalibrationUnfit.of(findings, "Add '--lint warn' to go on all the same")
+        raise unfit_for_calibration(findings, "Add '--lint warn' to go on all the same")
     warn(findings)
     return Prepared(model, imported, samples, findings)
 

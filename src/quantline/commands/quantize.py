@@ -13,15 +13,15 @@ from quantline.commands.command import (
     Command,
     Result,
     as_option,
+    deferred_warnings,
     error_values,
-    held_warnings,
     output_option,
 )
 from quantline.commands.conversion_options import conversion_options
 from quantline.commands.options import SAMPLES, lint_option, model_options
 from quantline.commands.outputs import check_outputs, write_together
 from quantline.commands.table import pairs, size
-from quantline.errors import RangesMismatch, TooFewExamples
+from quantline.errors import DataError, MismatchError
 from quantline.files import canonical_json
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def quantize(
     """  # noqa: D301 - click's mark for lines that stay as they are
     from quantline.commands.verdict import findings_text
     from quantline.contract import enforce, examine, explained, golden
-    from quantline.contract.preflight import enforce_foretold, preflight
+    from quantline.contract.preflight import preflight, require_quantizable
     from quantline.quantization import quantize as convert
     from quantline.quantization.output_check import lost_outputs
     from quantline.quantization.schemes import SCHEMES, with_types
@@ -81,7 +81,7 @@ def quantize(
     check_outputs([target, beside, vectors], [model, calibration, ranges], suffix=".tflite")
     kind = SCHEMES[scheme]
     if kind.integer and calibration is None and ranges is None:
-        raise RangesMismatch(
+        raise MismatchError(
             f"The scheme '{scheme}' needs the ranges of the activations",
             found="neither '--calibration' nor '--ranges'",
             expected="samples to record ranges from, or recorded ranges",
@@ -91,7 +91,7 @@ def quantize(
     searches = conversion.ranges.method == "auto" or conversion.bias_correction
     if kind.integer and searches and calibration is None:
         what = "The method 'auto'" if conversion.ranges.method == "auto" else "Bias correction"
-        raise TooFewExamples(
+        raise DataError(
             f"{what} needs samples to judge by",
             found="recorded ranges only",
             expected="the samples that the ranges were recorded from; about 100 suffice",
@@ -102,11 +102,11 @@ def quantize(
     prepared = _prepare(model, calibration, reading, lint)
     original = read(prepared.model.content)
     if kind.integer and not kind.allows_float:
-        enforce_foretold(preflight(original, scheme, conversion.backend))
+        require_quantizable(preflight(original, scheme, conversion.backend))
     if kind.integer:
         recorded = _recorded(recorded, prepared, ranges)
     samples = [] if prepared.samples is None else list(prepared.samples.each())
-    with held_warnings():
+    with deferred_warnings():
         made = convert(prepared.model.content, recorded, conversion, samples, prepared.source)
         graph = read(made.content)
         report = examine(
@@ -167,7 +167,7 @@ def _recorded(recorded: RangeSet | None, prepared: Prepared, path: str | None) -
         return prepared.record()
     expected = prepared.model.about["float_model_sha256"]
     if recorded.float_model_sha256 != expected:
-        raise RangesMismatch(
+        raise MismatchError(
             f"The ranges '{path}' were not recorded from this model",
             found=f"ranges of the float model {recorded.float_model_sha256[:12]}",
             expected=f"ranges of the float model {expected[:12]}",

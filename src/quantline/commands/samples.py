@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantline.errors import DatasetNotFound, InputMismatch, first_few
+from quantline.errors import DataError, first_few
 from quantline.reading import Arrays, ArraysUnreadable
 from quantline.reading.arrays import SINGLE
 
@@ -38,7 +38,7 @@ class Archive:
         """Read one array.
 
         Raises:
-            DatasetNotFound: The file is damaged, or the array holds objects.
+            DataError: The file is damaged, or the array holds objects.
         """
         with _explained(self.path), Arrays(self.path) as arrays:
             return arrays.read(name)
@@ -90,11 +90,11 @@ def open_archive(path: str) -> Archive:
     """Look into a file without reading its arrays.
 
     Raises:
-        DatasetNotFound: There is no such file, or it is no whole ``.npz`` or ``.npy`` file.
+        DataError: There is no such file, or it is no whole ``.npz`` or ``.npy`` file.
     """
     file = Path(path)
     if not os.path.exists(file):
-        raise DatasetNotFound(
+        raise DataError(
             f"There is no calibration data at '{path}'",
             found=_nearby(file),
             expected="a .npz file of numpy",
@@ -103,7 +103,7 @@ def open_archive(path: str) -> Archive:
     with _explained(file), Arrays(file) as arrays:
         shapes = {name: arrays.header(name).shape for name in arrays.names}
     if not shapes:
-        raise DatasetNotFound(
+        raise DataError(
             f"'{path}' holds no array",
             found="a zip file without .npy members",
             expected="a .npz file with one array for each model input",
@@ -131,8 +131,8 @@ def choose(
             not have samples of these.
 
     Raises:
-        InputMismatch: No array is named as an input, or they differ in length.
-        DatasetNotFound: The file is damaged, or an array holds objects.
+        DataError: No array is named as an input, or they differ in length.
+        DataError: The file is damaged, or an array holds objects.
     """
     chosen: dict[str, str] = {}
     whole, states = archive, states or {}
@@ -155,7 +155,7 @@ def choose(
     elif len(inputs) == 1 and _CONVENTIONAL in archive.shapes:
         chosen = dict.fromkeys(inputs, _CONVENTIONAL)
     else:
-        raise InputMismatch(
+        raise DataError(
             f"The arrays in '{archive.path}' are not named as the model's inputs",
             found=_listed(archive.shapes),
             expected=f"an array for each input, samples first: {_listed(inputs)}"
@@ -168,14 +168,14 @@ def choose(
         shape = None if inputs is None else inputs.get(name)
         if values.ndim == 0 or (shape is not None and values.shape == shape and values.ndim > 0
                                 and values.ndim == len(shape)):  # fmt: skip
-            raise InputMismatch(
+            raise DataError(
                 f"The array '{name or 'samples'}' in '{archive.path}' has no axis of samples",
                 found=f"the shape {values.shape}",
                 expected="samples along the first axis, then the shape of the model's input",
                 remedy="For a single sample store array[numpy.newaxis]; about 100 are better",
             )
         if len(values) and not values.size:
-            raise InputMismatch(
+            raise DataError(
                 f"The array '{name or 'samples'}' in '{archive.path}' holds no values",
                 found=f"the shape {values.shape}",
                 expected="samples of at least one value",
@@ -183,7 +183,7 @@ def choose(
             )
     counts = {name: len(values) for name, values in arrays.items()}
     if len(set(counts.values())) > 1:
-        raise InputMismatch(
+        raise DataError(
             f"The arrays in '{archive.path}' have different lengths",
             found=", ".join(f"{count} samples in '{name}'" for name, count in counts.items()),
             expected="as many samples for one input as for another",
@@ -220,7 +220,7 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except (ArraysUnreadable, KeyError) as error:
-        raise DatasetNotFound(
+        raise DataError(
             f"The calibration data '{path}' cannot be read",
             found=str(error),
             expected="a whole .npz file of arrays of numbers, without pickled objects",

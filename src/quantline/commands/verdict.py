@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from quantline.commands.command import spoken
-from quantline.contract.telling import SHOWN, counted, line
+from quantline.contract.summary import SHOWN, counted, line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -11,7 +11,7 @@ from quantline.contract.finding import Report, in_order
 from quantline.contract.integer_only import interface, not_integer
 from quantline.contract.notes import worth_knowing
 from quantline.contract.rules import broken
-from quantline.contract.telling import counted
+from quantline.contract.summary import counted
 from quantline.quantization.schemes import SCHEMES
 from quantline.tflite.graph import is_integer
 

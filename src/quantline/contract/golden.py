@@ -17,10 +17,10 @@ import numpy as np
 from quantline.child import run_in_child
 from quantline.contract.kernels import call, difference, is_repeatable
 from quantline.contract.vectors import Golden, Vector, check_ports
-from quantline.errors import GoldenBroken, GoldenUnfit, first_few
+from quantline.errors import CheckFailed, MismatchError, first_few
 from quantline.files import sha256
 from quantline.quantization.parity import outputs_of
-from quantline.ranges import Feed
+from quantline.ranges import SampleAdapter
 from quantline.tflite import Runtime, read
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from quantline.ranges import Sample, Values
     from quantline.tflite import Graph, Tensor
-    from quantline.tflite.port import Port
     from quantline.tflite.runtime import Kernels
+    from quantline.tflite.tensor_io import TensorIO
 
 _TIMEOUT_S = 600.0
 _TOLERANCE = 1e-3  # of the largest expected magnitude, where operators compute with floats
@@ -74,9 +74,9 @@ def make(
         kernels: On which kernels the model runs.
 
     Raises:
-        InputMismatch: The samples do not fit the model's inputs.
+        DataError: The samples do not fit the model's inputs.
         ModelUnsupported: The runtime refuses the model.
-        ChildCrashed: A kernel died.
+        ProcessError: A kernel died.
     """
     others = max(1, count - 3)
     places = np.unique(np.linspace(0, len(samples) - 1, others).round().astype(int))
@@ -99,12 +99,12 @@ def check(model: bytes, golden: Golden) -> tuple[Mismatch, ...]:
     """Run a model on its golden vectors and return what differs by more than is allowed.
 
     Raises:
-        GoldenUnfit: They are another model's, or damaged.
+        MismatchError: They are another model's, or damaged.
         ModelUnsupported: The runtime refuses the model.
-        ChildCrashed: A kernel died.
+        ProcessError: A kernel died.
     """
     if golden.model_sha256 != sha256(model):
-        raise GoldenUnfit(
+        raise MismatchError(
             "The golden vectors are not those of this model",
             found=f"vectors of the model {golden.model_sha256[:12]}",
             expected=f"vectors of the model {sha256(model)[:12]}",
@@ -130,7 +130,7 @@ def enforce(golden: Golden, mismatches: Sequence[Mismatch]) -> None:
     """Stop where outputs are not what the vectors say.
 
     Raises:
-        GoldenBroken: With the first of them.
+        CheckFailed: With the first of them.
     """
     if not mismatches:
         return
@@ -141,7 +141,7 @@ def enforce(golden: Golden, mismatches: Sequence[Mismatch]) -> None:
         for one in mismatches
     ]
     here = f"ai-edge-litert {version('ai-edge-litert')} on {platform.machine()}"
-    raise GoldenBroken(
+    raise CheckFailed(
         "The model does not give the outputs of its golden vectors",
         found=f"{first_few(lines, 3)}; with {here}",
         expected="the outputs that they hold"
@@ -157,7 +157,7 @@ def make_here(
 ) -> list[Vector]:
     """Make vectors; this runs in the child process."""
     graph, runtime = read(model), Runtime(model, 1, kernels)
-    feed = Feed(graph, runtime.inputs)
+    feed = SampleAdapter(graph, runtime.inputs)
     prepared = dict(zip(samples, feed.prepare(samples.values()), strict=True))
     prepared = prepared or _random(runtime.inputs, others)
     extremes = _extremes(runtime.inputs, list(prepared.values()))
@@ -180,15 +180,15 @@ def run_here(
 ) -> list[list[np.ndarray]]:
     """Run inputs that are stored as the model takes them; this runs in the child process."""
     runtime = Runtime(model, 1, kernels)
-    names = Feed(read(model), runtime.inputs).names
+    names = SampleAdapter(read(model), runtime.inputs).names
     return [call(runtime, [values[name] for name in names]) for values in inputs]
 
 
-def _random(ports: Sequence[Port], count: int) -> dict[str, Values]:
+def _random(ports: Sequence[TensorIO], count: int) -> dict[str, Values]:
     """Return random inputs; zeros for plain integers, such as indices, whose bounds nobody told."""
     rng = np.random.default_rng(0)
 
-    def draw(port: Port) -> np.ndarray:
+    def draw(port: TensorIO) -> np.ndarray:
         if port.scale:
             limits = np.iinfo(port.dtype)
             return rng.integers(limits.min, limits.max, port.shape, port.dtype, endpoint=True)
@@ -199,7 +199,7 @@ def _random(ports: Sequence[Port], count: int) -> dict[str, Values]:
     return {f"random {number}": tuple(map(draw, ports)) for number in range(count)}
 
 
-def _extremes(ports: Sequence[Port], samples: Sequence[Values]) -> dict[str, Values]:
+def _extremes(ports: Sequence[TensorIO], samples: Sequence[Values]) -> dict[str, Values]:
     """Return inputs at the ends of their ranges and at zero."""
     found: dict[str, list[np.ndarray]] = {"lowest": [], "highest": [], "zero": []}
     for at, port in enumerate(ports):

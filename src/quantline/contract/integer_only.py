@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from quantline.contract.float_operator import Neighbours
 from quantline.contract.rules import broken
-from quantline.contract.telling import counted, listed, remedies
-from quantline.errors import NotIntegerOnly
+from quantline.contract.summary import counted, listed, remedies
+from quantline.errors import CheckFailed
 from quantline.tflite.graph import is_integer
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def enforce(report: Report) -> None:
     """Stop where a model is not integer-only.
 
     Raises:
-        NotIntegerOnly: With all offenders by type, and the first twenty by index, tensor, layer
+        CheckFailed: With all offenders by type, and the first twenty by index, tensor, layer
             and reason.
     """
     if report.integer_only:
@@ -79,7 +79,7 @@ def enforce(report: Report) -> None:
     said = counted(report.float_operators, "operator that is not integer", many)
     if tensors := sum(offender.operator is None for offender in offenders):
         said += f" and {counted(tensors, 'such tensor')} that no operator touches"
-    raise NotIntegerOnly(
+    raise CheckFailed(
         "The converted model is not integer-only, though TensorFlow converted it without an error",
         found=f"{said} {listed(offenders)}",
         expected="integers in every tensor of every subgraph",

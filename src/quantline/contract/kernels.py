@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from quantline.child import run_in_child
-from quantline.errors import ChildCrashed, ModelUnsupported, OutOfMemory
+from quantline.errors import ModelUnsupported, OutOfMemory, ProcessError
 from quantline.quantization.flatbuffer import float_operators
-from quantline.ranges import Feed
+from quantline.ranges import SampleAdapter
 from quantline.tflite import Graph, Runtime, read
 from quantline.tflite.runtime import Kernels
 
@@ -103,7 +103,7 @@ def compare_kernels(model: bytes, samples: Sequence[Sample]) -> KernelReport:
         samples: As :func:`quantline.ranges.record` takes them.
 
     Raises:
-        InputMismatch: The samples do not fit the model's inputs.
+        DataError: The samples do not fit the model's inputs.
         ModelUnsupported: No set of kernels can run the model.
     """
     graph = read(model)
@@ -117,7 +117,7 @@ def compare_kernels(model: bytes, samples: Sequence[Sample]) -> KernelReport:
             )  # fmt: skip
         except OutOfMemory:
             raise  # says nothing about the kernels
-        except (ChildCrashed, ModelUnsupported) as error:
+        except (ProcessError, ModelUnsupported) as error:
             failed[kernels] = re.sub(r"; peak memory [\d.]+ GiB", "", error.found)
         else:
             stacked[kernels] = [np.stack(group) for group in zip(*rows, strict=True)]
@@ -142,7 +142,10 @@ def compare_kernels(model: bytes, samples: Sequence[Sample]) -> KernelReport:
 def run(model: bytes, kernels: Kernels, samples: Sequence[Sample]) -> list[list[np.ndarray]]:
     """Run samples on one set of kernels, on one thread; return each one's outputs as stored."""
     runtime = Runtime(model, 1, kernels)
-    return [call(runtime, values) for values in Feed(read(model), runtime.inputs).prepare(samples)]
+    return [
+        call(runtime, values)
+        for values in SampleAdapter(read(model), runtime.inputs).prepare(samples)
+    ]
 
 
 def call(runtime: Runtime, values: Sequence[np.ndarray]) -> list[np.ndarray]:

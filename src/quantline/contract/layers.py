@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantline.contract.noise import Noise, sqnr_db
-from quantline.errors import ModelsUnrelated, first_few
+from quantline.errors import MismatchError, first_few
 from quantline.quantization.effects import Target, batches, effects, read_by, run_real
 from quantline.quantization.layer_name import layer_of
 from quantline.quantization.link import link
-from quantline.quantization.output_error import telling_outputs
+from quantline.quantization.output_error import comparison_outputs
 from quantline.quantization.output_parts import parts_of
-from quantline.ranges import Feed
+from quantline.ranges import SampleAdapter
 from quantline.tflite import Runtime, read, with_outputs, with_static_batch
 from quantline.tflite.given import with_tensors_given
 
@@ -111,14 +111,14 @@ def compare_layers(
         samples: At least one, as :func:`quantline.ranges.record` takes them.
 
     Raises:
-        ModelsUnrelated: The two models have no layer in common, or other inputs or outputs.
-        InputMismatch: The samples do not fit the float model's inputs.
+        MismatchError: The two models have no layer in common, or other inputs or outputs.
+        DataError: The samples do not fit the float model's inputs.
     """
     float_model, before = _with_batch(float_model, "the float model")
     quantized, after = _with_batch(quantized, "the quantized model")
     links = link(before, after) if _shapes(before) == _shapes(after) else ()
     if not links:
-        raise ModelsUnrelated(
+        raise MismatchError(
             "The two models have no layer in common, or other inputs or outputs",
             found=f"layers such as {_first_layers(before)} in the float model and "
             f"{_first_layers(after)} in the quantized one",
@@ -155,9 +155,9 @@ def _effects(
     before, after = graphs
     count = min(max(_EFFECT_RUNS // layers, 1), _EFFECT_SAMPLES, len(samples))
     places = np.unique(np.linspace(0, len(samples) - 1, count).round().astype(int))
-    feed = Feed(before, Runtime(float_model).inputs)
+    feed = SampleAdapter(before, Runtime(float_model).inputs)
     some = list(feed.prepare(samples[place] for place in places))
-    outputs = list(dict.fromkeys(telling_outputs(before)))
+    outputs = list(dict.fromkeys(comparison_outputs(before)))
     parts = parts_of(float_model, before, outputs, some[0])
     targets = [Target(index, parts[index]) for index in outputs]
     measured = effects(float_model, quantized, before, after, targets, some)
@@ -182,7 +182,7 @@ def _measure(
     apart = with_tensors_given(quantized, [pair.after.index for pair in fed], outputs)
     alone = Runtime(apart)
     sums = [Noise(port) for port in whole.outputs]
-    for values in Feed(read(float_model), original.inputs).prepare(samples):
+    for values in SampleAdapter(read(float_model), original.inputs).prepare(samples):
         real = dict(
             zip((pair.before.index for pair in seen), run_real(original, values), strict=True)
         )

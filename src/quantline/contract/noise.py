@@ -16,7 +16,7 @@ import numpy as np
 from quantline.quantization.output_noise import STEPS
 
 if TYPE_CHECKING:
-    from quantline.tflite.port import Port
+    from quantline.tflite.tensor_io import TensorIO
 
 
 def sqnr_db(signal: float, noise: float) -> float:
@@ -45,7 +45,7 @@ class Noise:
         ends: The least and the largest number that the integers can hold; None for floats.
     """
 
-    def __init__(self, port: Port) -> None:
+    def __init__(self, port: TensorIO) -> None:
         """Begin with nothing.
 
         Args:

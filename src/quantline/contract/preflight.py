@@ -9,8 +9,8 @@ from quantline.contract.integer_only import ANYWAY
 from quantline.contract.reasons import dtypes, known
 from quantline.contract.rewrites import rewrite
 from quantline.contract.rules import broken
-from quantline.contract.telling import counted, listed, remedies
-from quantline.errors import NotIntegerOnly
+from quantline.contract.summary import counted, listed, remedies
+from quantline.errors import CheckFailed
 from quantline.quantization.schemes import SCHEMES
 
 if TYPE_CHECKING:
@@ -36,14 +36,14 @@ def preflight(float_graph: Graph, scheme: str, backend: str) -> tuple[Finding, .
         backend: ``tensorflow`` or ``litert``.
 
     Returns:
-        Findings of the rule ``integer.foretold``, for each operator that will stay float or that
+        Findings of the rule ``integer.predicted``, for each operator that will stay float or that
         makes the back end refuse the model. Notes: ``foretold.kernel``, where LiteRT cannot run
         what it becomes; ``foretold.clipped``, where TensorFlow clips what other operators read;
         and ``foretold.unknown``, where its type is not in the table. Nothing for schemes whose
         activations are float by design.
 
     Raises:
-        PackageMissing: The back end is not installed.
+        DependencyError: The back end is not installed.
     """
     if not SCHEMES[scheme].integer:
         return ()
@@ -56,24 +56,24 @@ def preflight(float_graph: Graph, scheme: str, backend: str) -> tuple[Finding, .
             reason = reasons.get((subgraph.index, operator.index))
             if reason is not None:
                 told: _Told = (severity, reason.text, expected, reason.remedy)
-                found.append(_finding("integer.foretold", subgraph, operator, told))
+                found.append(_finding("integer.predicted", subgraph, operator, told))
             elif "float32" in dtypes(subgraph, operator):
                 found += _notes(subgraph, operator, scheme, backend)
     return tuple(found)
 
 
-def enforce_foretold(findings: Sequence[Finding]) -> None:
+def require_quantizable(findings: Sequence[Finding]) -> None:
     """Stop where operators will stay float.
 
     Args:
         findings: What :func:`preflight` said.
 
     Raises:
-        NotIntegerOnly: With all of them by operator type, and the first twenty in full.
+        CheckFailed: With all of them by operator type, and the first twenty in full.
     """
     floats = [finding for finding in findings if finding.breaks_integer_only]
     if floats:
-        raise NotIntegerOnly(
+        raise CheckFailed(
             "The float model cannot be converted to integers only",
             found=f"{counted(len(floats), 'operator')} that will stay float {listed(floats)}",
             expected="; ".join(dict.fromkeys(other.expected for other in floats)),

@@ -50,7 +50,7 @@ def known(graph: Graph, scheme: str, backend: str) -> dict[tuple[int, int], Reas
         model that it cannot quantize as a whole, they are the operators it names.
 
     Raises:
-        PackageMissing: The back end is not installed.
+        DependencyError: The back end is not installed.
     """
     left = set(litert_backend.left_in_float(graph, scheme)) if backend == "litert" else set()
     found: dict[tuple[int, int], Reason] = {}

@@ -8,7 +8,7 @@ import resource
 import numpy as np
 
 from quantline.child import run_in_child, stage
-from quantline.errors import ChildCrashed, ModelUnsupported, OutOfMemory, first_line
+from quantline.errors import ModelUnsupported, OutOfMemory, ProcessError, first_line
 from quantline.tflite import Runtime, read
 
 
@@ -25,18 +25,18 @@ def try_to_run(model: bytes, timeout_s: float = 60.0, name: str = "the model") -
         name: What to call the model in an error.
 
     Raises:
-        ModelNotFound: There are no bytes.
+        ModelError: There are no bytes.
         ModelUnreadable: The bytes are not a whole ``.tflite`` file.
         ModelUnsupported: The runtime refuses the model.
-        ChildCrashed: The runtime crashed, or took too long.
+        ProcessError: The runtime crashed, or took too long.
     """
     read(model, name)
     try:
         run_in_child(_run, model, name, what=f"a trial run of {name}", timeout_s=timeout_s)
     except OutOfMemory:  # it may be the machine's, not the model's
         raise
-    except ChildCrashed as crash:
-        raise ChildCrashed(
+    except ProcessError as crash:
+        raise ProcessError(
             crash.what,
             found=crash.found,
             expected=f"a model that runs once on zeros within {timeout_s:g} s",

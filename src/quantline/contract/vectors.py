@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantline.errors import GoldenUnfit
+from quantline.errors import MismatchError
 from quantline.files import write_atomic
 from quantline.lineage import KEY
 from quantline.quantization.parity import inputs_of, outputs_of
@@ -87,7 +87,7 @@ class Golden:
         """Turn named arrays back into vectors.
 
         Raises:
-            GoldenUnfit: They are something else.
+            MismatchError: They are something else.
         """
         origin = _origin(name)
         if _ABOUT not in arrays:
@@ -132,7 +132,7 @@ class Golden:
         """Read a file that :meth:`save` wrote; nothing in it is ever unpickled.
 
         Raises:
-            GoldenUnfit: There is no such file, or it holds something else.
+            MismatchError: There is no such file, or it holds something else.
         """
         name = f"the file '{path}'"
         origin = _origin(name)
@@ -143,7 +143,7 @@ def check_ports(graph: Graph, vector: Vector) -> None:
     """Refuse a vector that a model cannot be run on, or compared with.
 
     Raises:
-        GoldenUnfit: It has other inputs or outputs than the model.
+        MismatchError: It has other inputs or outputs than the model.
     """
     taken = {name: (tensor.dtype, tensor.shape) for name, tensor in inputs_of(graph).items()}
     stored = {name: (str(value.dtype), value.shape) for name, value in vector.inputs.items()}
@@ -153,7 +153,7 @@ def check_ports(graph: Graph, vector: Vector) -> None:
         and vector.outputs.keys() == outputs_of(graph).keys()
     ):
         return
-    raise GoldenUnfit(
+    raise MismatchError(
         "The golden vectors are damaged",
         found=f"the vector '{vector.source}' has the inputs {_ports(stored)} and the outputs "
         f"{', '.join(vector.outputs) or 'none'}",
@@ -181,7 +181,7 @@ class _Vectors(Origin):
 
     def unreadable(self, found: str, expected: str = "") -> QuantlineError:
         """Return the error."""
-        return GoldenUnfit(
+        return MismatchError(
             f"There are no golden vectors in {self.name}",
             found=found,
             expected=expected or self.expected,

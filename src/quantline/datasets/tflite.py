@@ -7,7 +7,7 @@ from typing import Any
 from quantline.contract import enforce, examine
 from quantline.contract.targets import enforce_target, hold, load
 from quantline.datasets.files import BytesDataset
-from quantline.errors import NotIntegerOnly, ParameterError, TargetNotKept, suggest
+from quantline.errors import CheckFailed, ParameterError, suggest
 from quantline.quantization.schemes import SCHEMES
 from quantline.tflite import read
 
@@ -58,8 +58,8 @@ class TfliteDataset(BytesDataset):
 
         Raises:
             ModelUnreadable: It is not a ``.tflite`` file.
-            NotIntegerOnly: It holds floats, though integers are promised.
-            TargetNotKept: It breaks the target's contract.
+            CheckFailed: It holds floats, though integers are promised.
+            CheckFailed: It breaks the target's contract.
         """
         graph = read(value, f"the model for '{self.filepath}'")
         report = examine(
@@ -74,7 +74,7 @@ class TfliteDataset(BytesDataset):
             if not SCHEMES[self._promise].allows_float:
                 enforce(report)
             enforce_target(report)
-        except (NotIntegerOnly, TargetNotKept) as error:
+        except CheckFailed as error:
             raise type(error)(
                 f"'{self.filepath}' was not written: it breaks its promise. {error.what}",
                 found=error.found,

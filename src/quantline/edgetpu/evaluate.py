@@ -156,9 +156,9 @@ def evaluate(
             compiled file holds no estimate of cycles, how long that may take.
 
     Raises:
-        ModelsUnrelated: The model was not compiled from ``original``.
+        MismatchError: The model was not compiled from ``original``.
         ModelUnreadable: The bytes are not a whole model, or its Edge TPU program is damaged.
-        ModelNotFound: There are no bytes.
+        ModelError: There are no bytes.
         ParameterError: There is no such runtime version.
     """
     graph = read(model, name)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantline.errors import InputMismatch
+from quantline.errors import DataError
 from quantline.progress import track
 from quantline.tflite import Runtime
 
@@ -37,13 +37,13 @@ def measure(
         and ``evidence``, which is ``measured``.
 
     Raises:
-        InputMismatch: The sample has another size than a model's input.
+        DataError: The sample has another size than a model's input.
     """
     runtimes = {name: Runtime(model, latency.threads) for name, model in models.items()}
     for runtime in runtimes.values():
         port = runtime.inputs[0]
         if sample.size != prod(port.shape):
-            raise InputMismatch(
+            raise DataError(
                 "The model cannot be timed with this example",
                 found=f"an example of shape {sample.shape}",
                 expected=f"one of shape {port.shape[1:]}, as the model takes it",

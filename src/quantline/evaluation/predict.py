@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import pyarrow as pa
 
-from quantline.errors import InputMismatch, LabelMismatch, ModelUnsupported, first_few
+from quantline.errors import DataError, ModelUnsupported, first_few
 from quantline.tflite import Graph, Runtime, read
 
 if TYPE_CHECKING:
@@ -127,15 +127,15 @@ def predict(model: bytes, samples: Iterable[Labelled], threads: int | None = Non
         label_rank and loss are null.
 
     Raises:
-        InputMismatch: A sample has another shape than the model takes.
-        LabelMismatch: A label does not name a class of the model.
+        DataError: A sample has another shape than the model takes.
+        DataError: A label does not name a class of the model.
     """
     classifier = Classifier(model, threads)
 
     def predicted() -> Iterator[tuple[str, int | None, np.ndarray]]:
         for sample in samples:
             if sample.x.shape != classifier.input_shape:
-                raise InputMismatch(
+                raise DataError(
                     f"The example '{sample.id}' does not have the shape that the model takes",
                     found=f"{sample.x.shape} after the transform",
                     expected=f"{classifier.input_shape}",
@@ -155,7 +155,7 @@ def tabulate(predicted: Iterable[tuple[str, int | None, np.ndarray]]) -> pa.Tabl
             class, shape (classes,).
 
     Raises:
-        LabelMismatch: A label is not a class.
+        DataError: A label is not a class.
     """
     columns: dict[str, list[object]] = {name: [] for name in SCHEMA.names}
     for example, label, scores in predicted:
@@ -180,7 +180,7 @@ def check_labels(model: bytes, examples: Iterable[Mapping[str, object]]) -> None
         examples: Rows with ``id`` and ``label``.
 
     Raises:
-        LabelMismatch: With the examples whose labels do not.
+        DataError: With the examples whose labels do not.
     """
     classes = Classifier(model, threads=1).classes
     wrong = [
@@ -192,8 +192,8 @@ def check_labels(model: bytes, examples: Iterable[Mapping[str, object]]) -> None
         raise _strange_labels(wrong, classes)
 
 
-def _strange_labels(examples: Sequence[str], classes: int) -> LabelMismatch:
-    return LabelMismatch(
+def _strange_labels(examples: Sequence[str], classes: int) -> DataError:
+    return DataError(
         "Some labels are not classes of the model",
         found=f"{len(examples)} examples: {first_few(examples, 5)}",
         expected=f"labels from 0 to {classes - 1}, as the model has {classes} outputs",

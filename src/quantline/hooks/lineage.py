@@ -41,7 +41,7 @@ class StateOrigin:
         """Check that what a step takes belongs together.
 
         Raises:
-            ResultsUnrelated: It does not.
+            MismatchError: It does not.
         """
         lineage.check(node.inputs, lambda name: _result(catalog, name), self._makers, self._rerun)
 

@@ -120,7 +120,7 @@ class Release:
         """Tell what became of the candidate.
 
         Raises:
-            CandidateRefused: It did not pass its gate.
+            CheckFailed: It did not pass its gate.
         """
         if self._running is None:
             return

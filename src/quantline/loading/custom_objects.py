@@ -9,7 +9,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
-from quantline.errors import ModelUnsupported, PackageMissing, first_line
+from quantline.errors import DependencyError, ModelUnsupported, first_line
 
 
 def module_file(module: str) -> str:
@@ -22,7 +22,7 @@ def module_file(module: str) -> str:
             working folder first.
 
     Raises:
-        PackageMissing: There is no such module.
+        DependencyError: There is no such module.
     """
     if module.endswith(".py") and Path(module).is_file():
         return str(Path(module).resolve())
@@ -32,7 +32,7 @@ def module_file(module: str) -> str:
         spec = PathFinder.find_spec(part, places) if places else None
         places = list(spec.submodule_search_locations or ()) if spec is not None else None
     if spec is None or spec.origin is None or not Path(spec.origin).is_file():
-        raise PackageMissing(
+        raise DependencyError(
             f"There is no module '{module}' with custom layers",
             found=f"neither a file of that name nor a module in '{Path.cwd()}' or on Python's path",
             expected="the path of a .py file, or the name of a module",

@@ -7,7 +7,7 @@ import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from quantline.errors import CodeNotAllowed, ModelUnreadable, ModelUnsupported, first_few
+from quantline.errors import ModelUnreadable, ModelUnsupported, UnsafeModel, first_few
 from quantline.temporary import temporary_folder
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def read_archive(path: str, limits: recipe.Limits) -> KerasFile:
 
     Raises:
         ModelUnreadable: It is no zip archive, or too large.
-        CodeNotAllowed: Its parts would be written, or its weights read, outside of it.
+        UnsafeModel: Its parts would be written, or its weights read, outside of it.
         Exception: Whatever a damaged archive leads to.
     """
     with open(path, "rb") as stream:
@@ -69,7 +69,7 @@ def read_h5(path: str, limits: recipe.Limits) -> KerasFile:
 
     Raises:
         ModelUnreadable: It holds weights only, or its description is too large.
-        CodeNotAllowed: Its weights would be read from other files.
+        UnsafeModel: Its weights would be read from other files.
         Exception: Whatever a damaged file leads to.
     """
     import h5py
@@ -97,7 +97,7 @@ def _check_members(path: str, archive: zipfile.ZipFile, size: int, limits: recip
     strange = [name for name in names if name.startswith(("/", "\\")) or ".." in name]
     strange += [name for name in dict.fromkeys(names) if names.count(name) > 1]
     if strange:
-        raise CodeNotAllowed(
+        raise UnsafeModel(
             f"'{path}' holds parts that a Keras file does not have",
             found=f"parts with the names {first_few([repr(name) for name in strange], 3)}",
             expected="parts with different names, none of them outside of the archive",
@@ -136,7 +136,7 @@ def _refuse_links(path: str, weights: str | Path) -> None:
     """Refuse an HDF5 file whose values lie in other files."""
     outside = list(dict.fromkeys(_links(weights)))
     if outside:
-        raise CodeNotAllowed(
+        raise UnsafeModel(
             f"'{path}' reads its weights from other files",
             found=first_few(outside, 3),
             expected="weights that the file holds itself",

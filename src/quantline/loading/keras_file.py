@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import (
-    CodeNotAllowed,
+    DependencyError,
     ModelUnreadable,
-    PackageMissing,
     QuantlineError,
+    UnsafeModel,
     first_few,
     first_line,
 )
@@ -60,8 +60,8 @@ def load_keras(
 
     Raises:
         ModelUnreadable: The file is damaged, holds weights only, or needs classes of its own.
-        CodeNotAllowed: It holds or names more than layers and functions that compute.
-        PackageMissing: It needs tf-keras.
+        UnsafeModel: It holds or names more than layers and functions that compute.
+        DependencyError: It needs tf-keras.
     """
     import keras
 
@@ -100,7 +100,7 @@ def read_keras(path: str, limits: recipe.Limits | None = None) -> KerasFile:
 
     Raises:
         ModelUnreadable: It says nothing, or nothing that can be read.
-        CodeNotAllowed: Its weights lie in other files.
+        UnsafeModel: Its weights lie in other files.
     """
     from quantline import recipe
 
@@ -121,14 +121,14 @@ def _simulating(path: str, file: KerasFile) -> dict[str, Any]:
     """Return TF-MOT's own classes by their names, for a model that it trained.
 
     Raises:
-        PackageMissing: The model has such layers, and the package is not installed.
+        DependencyError: The model has such layers, and the package is not installed.
     """
     if not _has(file.config, _SIMULATING):
         return {}
     try:
         quantize = import_module(_TF_MOT)
     except ImportError as error:
-        raise PackageMissing(
+        raise DependencyError(
             f"'{path}' needs tensorflow-model-optimization, which is not installed",
             found="layers of its quantization aware training",
             expected="the package that defines them",
@@ -172,7 +172,7 @@ def _load_keras2(
         import tf_keras
         from tf_keras.src.saving.serialization_lib import SafeModeScope
     except ImportError as error:
-        raise PackageMissing(
+        raise DependencyError(
             f"'{path}' needs tf-keras, which is not installed",
             found=f"a model of Keras {file.version or '2'}, which Keras 3 does not load ({why})",
             expected="the package tf-keras, which loads models of Keras 2",
@@ -198,7 +198,7 @@ def _load_keras2(
 
 def _refuse(path: str, code: list[str]) -> None:
     if code:
-        raise CodeNotAllowed(
+        raise UnsafeModel(
             f"'{path}' holds or names code that a model which is not trusted must not run",
             found=first_few(code, 3),
             expected="layers of Keras and functions that only compute",

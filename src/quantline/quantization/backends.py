@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from quantline.child import run_in_child
 from quantline.errors import BackendUnavailable
 from quantline.quantization import litert_backend, public_path, weights_only
+from quantline.quantization.aslr import disable_aslr
 from quantline.quantization.keep_float import Kept, keep
 from quantline.quantization.schemes import unsupported
 from quantline.quantization.shared_scale import Choice, widened
-from quantline.quantization.steady import steady_addresses
 from quantline.tflite import read
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def make(
 
     Raises:
         BackendUnavailable: This TensorFlow lacks the private calls and nothing can stand in.
-        ConversionFailed: The back end refuses the model.
-        ChildCrashed: The back end died in native code, or took too long.
+        ConversionError: The back end refuses the model.
+        ProcessError: The back end died in native code, or took too long.
     """
     if conversion.backend == "litert":
         made = _in_child("litert", model, choices, conversion, Kept())
@@ -143,7 +143,7 @@ def _in_child(
     conversion: recipe.Conversion,
     kept: Kept,
 ) -> list[bytes]:
-    with steady_addresses():
+    with disable_aslr():
         return run_in_child(
             quantize_each,
             backend,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from quantline.errors import PinDoesNotFit, TooFewExamples
+from quantline.errors import DataError, PinDoesNotFit
 from quantline.quantization.backends import make
 from quantline.quantization.pinning import pin, pinned_tensors
 from quantline.quantization.search import WIDEST, Way, search
 from quantline.quantization.shared_scale import Choice
 from quantline.quantization.trained_ranges import as_trained, trained_ranges
-from quantline.ranges import Feed, choose, record
+from quantline.ranges import SampleAdapter, choose, record
 from quantline.ranges.choose import given
 from quantline.tflite import Runtime
 
@@ -30,18 +30,18 @@ def search_halves(
     """Return the samples as the model takes them, and what trying on halves of them gave.
 
     Raises:
-        TooFewExamples: There are no samples.
+        DataError: There are no samples.
         QuantlineError: As :func:`quantline.quantization.quantize.quantize` lists them.
     """
     if not len(samples):
-        raise TooFewExamples(
+        raise DataError(
             "The method 'auto' and bias correction need calibration samples",
             found="none",
             expected="the samples that the ranges were recorded from; about 100 suffice",
             remedy="Give them, or set 'conversion.ranges.method: minmax' and "
             "'conversion.bias_correction: false'",
         )
-    values = list(Feed(graph, Runtime(model, 1).inputs).prepare(samples))
+    values = list(SampleAdapter(graph, Runtime(model, 1).inputs).prepare(samples))
 
     def choice(fitted: RangeSet, way: Way) -> Choice:
         return choice_of(graph, fitted, conversion, way)

@@ -17,7 +17,7 @@ from quantline.quantization.link import link
 from quantline.quantization.output_noise import Groups, OutputNoise
 from quantline.tflite import Runtime, with_outputs
 from quantline.tflite.given import with_tensors_given
-from quantline.tflite.port import Port
+from quantline.tflite.tensor_io import TensorIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE_BYTES = 1 << 28  # of float activations that are held at a time
 _NOTHING = 1e-10  # of the squares: float32's own rounding
-_REAL = Port(0, "", (), np.dtype(np.float32), 0.0, 0)
+_REAL = TensorIO(0, "", (), np.dtype(np.float32), 0.0, 0)
 # A tensor of the float model, and for each sample its values in float and of its layer alone.
 _Own = tuple[int, list[tuple[np.ndarray, np.ndarray]]]
 

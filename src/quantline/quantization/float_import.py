@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from quantline import recipe
 from quantline.child import run_in_child
-from quantline.errors import ModelNotFound, ModelUnreadable, first_few
+from quantline.errors import ModelError, ModelUnreadable, first_few
 from quantline.files import sha256, sha256_of_path
 from quantline.loading import H5_SUFFIXES, module_file
 from quantline.quantization.interface import check_samples, with_arrays
@@ -69,21 +69,21 @@ def import_float(
             None.
 
     Raises:
-        ModelNotFound: The file is missing or empty.
+        ModelError: The file is missing or empty.
         ModelUnreadable: It is not a model.
         ModelUnsupported: It has unknown sizes, several signatures of which none was chosen, or
             several inputs where the samples are one array.
-        ModelAlreadyQuantized: A ``.tflite`` holds quantized tensors.
-        CodeNotAllowed: A Keras file holds or names code, and ``allow_lambda`` is not set; or a
+        ModelUnsupported: A ``.tflite`` holds quantized tensors.
+        UnsafeModel: A Keras file holds or names code, and ``allow_lambda`` is not set; or a
             SavedModel does more than compute, and ``allow_unsafe`` is not set.
-        PackageMissing: A file of Keras 2 needs tf-keras, which is not installed.
-        InputMismatch: The samples have other names or shapes than the model takes.
-        TooFewExamples: There are no samples to compare with.
-        ConversionFailed: TensorFlow refuses the conversion.
-        ChildCrashed: TensorFlow died while it loaded, ran or converted the model, or the LiteRT
+        DependencyError: A file of Keras 2 needs tf-keras, which is not installed.
+        DataError: The samples have other names or shapes than the model takes.
+        DataError: There are no samples to compare with.
+        ConversionError: TensorFlow refuses the conversion.
+        ProcessError: TensorFlow died while it loaded, ran or converted the model, or the LiteRT
             runtime while it ran what came of it; or loading took too long.
         OutOfMemory: The model took more memory than it may, or there is.
-        ImportMismatch: The imported and the original model disagree.
+        MismatchError: The imported and the original model disagree.
     """
     limits = limits or recipe.Limits()
     path = Path(model.path)
@@ -160,7 +160,7 @@ def kind_of(path: Path) -> str:
     """Return ``keras``, ``saved_model`` or ``tflite``, by what lies at the path."""
     if not os.path.exists(path):
         near = sorted(other.name for other in path.parent.glob("*") if other.is_file())
-        raise ModelNotFound(
+        raise ModelError(
             f"There is no model at '{path}'",
             found=f"in '{path.parent}': {first_few(near) or 'nothing'}",
             expected=_KINDS,
@@ -185,7 +185,7 @@ def kind_of(path: Path) -> str:
             remedy="Give the path of a file or of a SavedModel folder",
         ) from error
     if size_bytes == 0:
-        raise ModelNotFound(
+        raise ModelError(
             f"The model '{path}' is empty",
             found="0 bytes",
             expected=_KINDS,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantline.errors import InputMismatch, ModelUnsupported, first_few, suggest
+from quantline.errors import DataError, ModelUnsupported, first_few, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -71,7 +71,7 @@ def check_samples(
 
     Raises:
         ModelUnsupported: One array was given, and the model takes several.
-        InputMismatch: Inputs are missing or unknown, or of other shapes or counts.
+        DataError: Inputs are missing or unknown, or of other shapes or counts.
     """
     inputs = ", ".join(
         f"'{name}' {shape[1:] if shape[:1] in ((1,), (-1,)) else shape}"
@@ -88,7 +88,7 @@ def check_samples(
             )
         samples = {next(iter(taken)): samples}
     if samples.keys() != taken.keys():
-        raise InputMismatch(
+        raise DataError(
             f"The samples are not those of the inputs of '{path}'",
             found=f"samples for {first_few([repr(name) for name in samples]) or 'nothing'}",
             expected=f"samples for each input: {inputs}",
@@ -96,7 +96,7 @@ def check_samples(
         )
     counts = {name: len(values) for name, values in samples.items()}
     if len(set(counts.values())) > 1:
-        raise InputMismatch(
+        raise DataError(
             f"The inputs of '{path}' have different numbers of samples",
             found=", ".join(f"{count} for '{name}'" for name, count in counts.items()),
             expected="as many samples for one input as for another",
@@ -137,7 +137,7 @@ def whole_shape(taken: tuple[int, ...], given: tuple[int, ...], model: str) -> t
         model: What to call the model.
 
     Raises:
-        InputMismatch: The examples do not fit.
+        DataError: The examples do not fit.
     """
     is_whole = len(given) == len(taken) and taken[:1] in ((-1,), given[:1])
     whole = given if is_whole else (1, *given)
@@ -186,14 +186,14 @@ def check_input(given: tuple[int, ...], taken: tuple[int, ...], model: str) -> N
         model: What to call the model.
 
     Raises:
-        InputMismatch: With the transform that would make them fit.
+        DataError: With the transform that would make them fit.
     """
     if given != taken:
         raise _mismatch(given, taken, model)
 
 
-def _mismatch(given: tuple[int, ...], taken: tuple[int, ...], model: str) -> InputMismatch:
-    return InputMismatch(
+def _mismatch(given: tuple[int, ...], taken: tuple[int, ...], model: str) -> DataError:
+    return DataError(
         f"The examples do not have the shape that '{model}' takes",
         found=f"{given} after the transform",
         expected=f"{taken}",

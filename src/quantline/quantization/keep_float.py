@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from quantline.errors import ParameterError, SchemeUnsupported, suggest
+from quantline.errors import ModelUnsupported, ParameterError, suggest
 
 if TYPE_CHECKING:
     from quantline import recipe
@@ -41,7 +41,7 @@ def keep(graph: Graph, conversion: recipe.Conversion) -> Kept:
         conversion: Scheme, back end, and what is to stay float.
 
     Raises:
-        SchemeUnsupported: The scheme promises integers only, or leaves all activations float
+        ModelUnsupported: The scheme promises integers only, or leaves all activations float
             anyway; or the back end cannot be told.
         ParameterError: An entry fits nothing, or an operator that TensorFlow does not leave.
     """
@@ -82,7 +82,7 @@ def _check(conversion: recipe.Conversion) -> None:
     entries = ", ".join(conversion.keep_float)
     if conversion.scheme != "int8_float_fallback":
         why = "leaves all activations" if conversion.scheme in _FLOAT_ANYWAY else "leaves nothing"
-        raise SchemeUnsupported(
+        raise ModelUnsupported(
             f"The scheme '{conversion.scheme}' {why} in float, so 'conversion.keep_float' "
             "contradicts it",
             found=f"'conversion.keep_float: [{entries}]'",
@@ -90,7 +90,7 @@ def _check(conversion: recipe.Conversion) -> None:
             remedy="Set 'conversion.scheme: int8_float_fallback', or 'conversion.keep_float: []'",
         )
     if conversion.backend != "tensorflow":
-        raise SchemeUnsupported(
+        raise ModelUnsupported(
             f"The back end '{conversion.backend}' is not told what to keep in float",
             found=f"'conversion.keep_float: [{entries}]'",
             expected="the back end 'tensorflow'",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from quantline.errors import ConversionFailed, excerpt, first_few
+from quantline.errors import ConversionError, excerpt, first_few
 
 _LISTS = re.compile(r"^(?:TF Select|Custom) ops: (.+)$", re.MULTILINE)
 _PLACE = re.compile(r'fused\["(?P<operator>\w+):", "(?P<place>[^"@]+)@')
@@ -14,7 +14,7 @@ _TEXT = re.compile(
 )
 
 
-def refusal(path: str, to: str, error: Exception) -> ConversionFailed:
+def refusal(path: str, to: str, error: Exception) -> ConversionError:
     """Return the error of a conversion that TensorFlow refused.
 
     Args:
@@ -27,7 +27,7 @@ def refusal(path: str, to: str, error: Exception) -> ConversionFailed:
         dict.fromkeys(name for found in _LISTS.findall(said) for name in found.split(", "))
     )
     if "TensorList" in said or "tf.While" in said:
-        return ConversionFailed(
+        return ConversionError(
             f"'{path}' steps through a sequence in a loop",
             found="a loop over a list of tensors, such as a recurrent layer of Keras 3 exports",
             expected="steps that are written out, or a fused LSTM: no integer kernel runs a loop",
@@ -36,7 +36,7 @@ def refusal(path: str, to: str, error: Exception) -> ConversionFailed:
             details=said,
         )
     if not lacking:
-        return ConversionFailed(
+        return ConversionError(
             f"TensorFlow cannot convert '{path}' {to}",
             found=excerpt(said, lambda line: "op" in line.lower()) or type(error).__name__,
             expected="a model of TensorFlow Lite's builtin operators",
@@ -57,7 +57,7 @@ def refusal(path: str, to: str, error: Exception) -> ConversionFailed:
             "Texts stay outside of an integer model: export the model from behind its text "
             "processing, so that it takes numbers, and look these up in the program that calls it"
         )
-    return ConversionFailed(
+    return ConversionError(
         f"'{path}' has operators that TensorFlow Lite lacks",
         found=first_few(named, 6),
         expected="TensorFlow Lite's builtin operators; Flex (SELECT_TF_OPS) and custom ones have "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from quantline.errors import ConversionFailed, PackageMissing, excerpt
+from quantline.errors import ConversionError, DependencyError, excerpt
 from quantline.quantization.flatbuffer import with_unique_names
 from quantline.tflite import read
 
@@ -35,7 +35,7 @@ def left_in_float(graph: Graph, scheme: str) -> list[str]:
         scheme: The scheme's name.
 
     Raises:
-        PackageMissing: litert-quantizer is not installed.
+        DependencyError: litert-quantizer is not installed.
     """
     _check_installed()
     from litert_quantizer.recipe_manager import AlgorithmName
@@ -77,8 +77,8 @@ def quantize(
         output_type: Likewise.
 
     Raises:
-        PackageMissing: litert-quantizer is not installed.
-        ConversionFailed: litert-quantizer refuses the model.
+        DependencyError: litert-quantizer is not installed.
+        ConversionError: litert-quantizer refuses the model.
     """
     _check_installed()
     from litert_quantizer import Quantizer
@@ -107,7 +107,7 @@ def quantize(
                 enable_progress_report=False,
             )
     except Exception as error:  # it raises ValueError, RuntimeError and KeyError of its own
-        raise ConversionFailed(
+        raise ConversionError(
             "litert-quantizer cannot quantize the float model",
             found=excerpt(str(error)) or type(error).__name__,
             expected="a model that litert-quantizer takes",
@@ -119,7 +119,7 @@ def quantize(
 
 def _check_installed() -> None:
     if not is_installed():
-        raise PackageMissing(
+        raise DependencyError(
             "The back end 'litert' needs a package that is not installed",
             found="no package 'litert-quantizer'",
             expected="litert-quantizer 0.11",

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from quantline.child import LOADING, stage
 from quantline.errors import (
-    CodeNotAllowed,
     ModelUnreadable,
     ModelUnsupported,
+    UnsafeModel,
     first_few,
     first_line,
 )
@@ -159,7 +159,7 @@ def _saved_model_original(
         if not allow_unsafe:
             _refuse_unsafe(path)
         loaded = tf.saved_model.load(path)
-    except CodeNotAllowed:
+    except UnsafeModel:
         raise
     except Exception as error:  # TensorFlow raises whatever a foreign file leads to
         raise ModelUnreadable(
@@ -181,7 +181,7 @@ def _saved_model_original(
 def _refuse_unsafe(path: str) -> None:
     refused = refused_operators(parsed_saved_model(path), path)
     if refused:
-        raise CodeNotAllowed(
+        raise UnsafeModel(
             f"'{path}' can do more than compute: use files, the network or Python",
             found=first_few(refused, 3),
             expected="operators that only compute",
@@ -205,7 +205,7 @@ def fix_batch(
 
     Raises:
         ModelUnsupported: It holds no real numbers, or its sizes are not known.
-        InputMismatch: The sample does not fit.
+        DataError: The sample does not fit.
     """
     plain = isinstance(spec, tf.TensorSpec)
     if not plain or not (spec.dtype.is_floating or spec.dtype.is_integer or spec.dtype.is_bool):

@@ -14,12 +14,12 @@ from quantline.child import run_in_child, stage
 from quantline.errors import ModelUnsupported
 from quantline.quantization.causes_of_range import constant_offset
 from quantline.quantization.diagnosis import diagnose
-from quantline.quantization.output_error import fixed_step, telling_outputs
+from quantline.quantization.output_error import comparison_outputs, fixed_step
 from quantline.quantization.output_loss import Loss, loss_of
 from quantline.quantization.output_noise import Groups, OutputNoise, figures, rounded
 from quantline.quantization.output_parts import parts_of, picked
 from quantline.quantization.parity import outputs_of
-from quantline.ranges import Feed
+from quantline.ranges import SampleAdapter
 from quantline.tflite import Runtime, read, with_outputs
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from quantline.quantization.output_parts import Parts
     from quantline.ranges import Sample, Values
     from quantline.tflite import Graph
-    from quantline.tflite.port import Port
     from quantline.tflite.runtime import Kernels
+    from quantline.tflite.tensor_io import TensorIO
 
 MOST_SAMPLES = 32
 """On how many samples outputs are compared; more hardly change the figures."""
@@ -53,8 +53,8 @@ def measure_outputs(
 
     Raises:
         ModelUnsupported: A set of kernels refuses the quantized model.
-        ChildCrashed: A kernel died.
-        InputMismatch: The samples do not fit the model's inputs.
+        ProcessError: A kernel died.
+        DataError: The samples do not fit the model's inputs.
     """
     places = np.unique(np.linspace(0, len(samples) - 1, MOST_SAMPLES).round().astype(int))
     chosen = [samples[place] for place in places] if len(samples) else []
@@ -79,7 +79,7 @@ def measure_here(
     before, after = read(float_model), read(quantized)
     stage("loading the float model")
     original = Runtime(float_model)
-    values = list(Feed(before, original.inputs).prepare(samples))
+    values = list(SampleAdapter(before, original.inputs).prepare(samples))
     for kernels in reversed(_ALL_KERNELS):
         stage(f"running the quantized model on the {_NAMES[kernels]} kernels")
         _run_once(quantized, kernels, values)
@@ -129,7 +129,7 @@ def _run_once(quantized: bytes, kernels: Kernels, values: Sequence[Values]) -> N
 def _compared(graph: Graph) -> list[int]:
     """Return the outputs, and what squashing functions among their operators are given."""
     main = graph.main
-    before = [index for index in telling_outputs(graph) if index not in main.outputs]
+    before = [index for index in comparison_outputs(graph) if index not in main.outputs]
     return [*main.outputs, *dict.fromkeys(before)]
 
 
@@ -139,7 +139,7 @@ def _sums(
     pairs: Sequence[tuple[int, int]],
     parts: dict[int, Parts],
     values: Sequence[Values],
-) -> list[tuple[Port, OutputNoise]]:
+) -> list[tuple[TensorIO, OutputNoise]]:
     """Run both models over the samples and collect the noise of pairs of tensors."""
     original = Runtime(with_outputs(float_model, [first for first, _ in pairs]))
     whole = Runtime(with_outputs(quantized, [second for _, second in pairs]))
@@ -165,11 +165,11 @@ def _described(
     before: Graph,
     pairs: Sequence[tuple[int, int]],
     parts: dict[int, Parts],
-    sums: Sequence[tuple[Port, OutputNoise]],
+    sums: Sequence[tuple[TensorIO, OutputNoise]],
 ) -> tuple[list[dict[str, Any]], dict[int, tuple[OutputNoise, Loss]]]:
     """Return what is told of each output, and what of each tensor was judged."""
     names = {tensor.index: name for name, tensor in outputs_of(before).items()}
-    squashed = set(before.main.outputs) - set(telling_outputs(before))
+    squashed = set(before.main.outputs) - set(comparison_outputs(before))
     exchanged = picked(before)
     found, judged = {}, {}
     for (first, _), (port, noise) in zip(pairs, sums, strict=True):
@@ -193,7 +193,7 @@ def _described(
         }
     by = {index: operator for operator in before.main.operators for index in operator.outputs}
     described = []
-    for index, logit in zip(before.main.outputs, telling_outputs(before), strict=True):
+    for index, logit in zip(before.main.outputs, comparison_outputs(before), strict=True):
         own, behind = found[index], found.get(logit) if logit != index else None
         described.append(
             {
@@ -257,7 +257,7 @@ def _worst(noise: OutputNoise, scale: float, loss: Loss) -> dict[str, Any] | Non
     return {"channel": at, **figures(only, scale)}
 
 
-def _stored(ports: Sequence[Port], values: Sequence[np.ndarray]) -> list[np.ndarray]:
+def _stored(ports: Sequence[TensorIO], values: Sequence[np.ndarray]) -> list[np.ndarray]:
     return [port.quantize(value) for port, value in zip(ports, values, strict=True)]
 
 

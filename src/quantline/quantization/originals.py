@@ -216,7 +216,7 @@ def frozen(
         kind: ``keras`` or ``saved_model``.
         path: The file or folder.
         signature: Which signature of a SavedModel.
-        shapes: The shape of a sample of each input, by name; of a single one by ``""``. They settle
+        shapes: The shape of a sample of each input, by name; of a single one by ``""``. They decide
             sizes that are not known.
         allow_lambda: Whether a Keras file may hold or name code.
         allow_unsafe: Whether a SavedModel may do more than compute.
@@ -264,7 +264,7 @@ def convert(path: str, model: Frozen, to: str, **settings: Any) -> bytes:
         settings: Attributes of the converter and of its ``target_spec``.
 
     Raises:
-        ConversionFailed: TensorFlow refuses the model.
+        ConversionError: TensorFlow refuses the model.
     """
     lite, traced = tensorflow().lite, model.traced
     try:

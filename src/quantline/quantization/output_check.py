@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from quantline.errors import OutputLost, first_few
+from quantline.errors import CheckFailed, first_few
 from quantline.quantization.output_text import failures, remedies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def lost_outputs(measured: Mapping[str, Any]) -> OutputLost | None:
+def lost_outputs(measured: Mapping[str, Any]) -> CheckFailed | None:
     """Return the error that a model with lost outputs is; None where none is lost.
 
     Args:
@@ -20,7 +20,7 @@ def lost_outputs(measured: Mapping[str, Any]) -> OutputLost | None:
     lost = failures(measured, "lost")
     if not lost:
         return None
-    return OutputLost(
+    return CheckFailed(
         "The quantized model has lost an output",
         found=f"on {measured['samples']} calibration samples, {first_few(lost, 3)}",
         expected="outputs that vary as those of the float model do",
@@ -37,7 +37,7 @@ def enforce_outputs(measured: Mapping[str, Any] | None) -> None:
     """Stop where an output is lost.
 
     Raises:
-        OutputLost: With the outputs, and what of them is lost.
+        CheckFailed: With the outputs, and what of them is lost.
     """
     error = None if measured is None else lost_outputs(measured)
     if error is not None:

@@ -22,7 +22,7 @@ _SQUASHING = {
 _EDGES = {"QUANTIZE", "DEQUANTIZE"}
 
 
-def telling_outputs(graph: Graph) -> list[int]:
+def comparison_outputs(graph: Graph) -> list[int]:
     """Return the tensors in which a difference shows best.
 
     They are the model's outputs, or the logits where a softmax or another squashing function
@@ -44,13 +44,14 @@ def fixed_step(graph: Graph, index: int) -> float:
     """Return the int8 step that the specification fixes for a tensor, or the change that is one.
 
     Behind a squashing function it is the step of its scale; before one, where the tensor is one of
-    :func:`telling_outputs`, the least change that may move its output by a step. Elsewhere it is 0.
+    :func:`comparison_outputs`, the least change that may move its output by a step. It is 0
+    elsewhere.
     """
     main = graph.main
     makers = {index: operator for operator in main.operators for index in operator.outputs}
     if index in makers and makers[index].type in _SQUASHING:
         return _SQUASHING[makers[index].type][0] / 256
-    for output, before in zip(main.outputs, telling_outputs(graph), strict=True):
+    for output, before in zip(main.outputs, comparison_outputs(graph), strict=True):
         if before == index and output != index and makers[output].type in _SQUASHING:
             width, slope = _SQUASHING[makers[output].type]
             return width / 256 / slope

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from quantline.tflite.port import Port
+    from quantline.tflite.tensor_io import TensorIO
 
 STEPS = 16
 """The steps, of 256 of a scale of its own, from which a channel varies: 4 of its 8 bits."""
@@ -99,7 +99,7 @@ class OutputNoise:
     """
 
     def __init__(
-        self, port: Port, shape: tuple[int, ...], parts: np.ndarray, *, is_vector: bool
+        self, port: TensorIO, shape: tuple[int, ...], parts: np.ndarray, *, is_vector: bool
     ) -> None:
         """Begin with nothing.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantline.child import run_in_child, stage
-from quantline.errors import ImportMismatch, TooFewExamples
+from quantline.errors import DataError, MismatchError
 from quantline.quantization.interface import batch_of, first_of, is_row
 from quantline.ranges.not_finite import first_not_finite
 from quantline.tflite import Graph, Runtime, Tensor, read
@@ -61,10 +61,10 @@ def compare(
         memory_gib: How much memory the imported model may take; None for no limit.
 
     Raises:
-        TooFewExamples: There are no samples.
-        ImportMismatch: An output differs by more, or is not a number where the original's is one.
+        DataError: There are no samples.
+        MismatchError: An output differs by more, or is not a number where the original's is one.
         ModelUnsupported: The runtime refuses the model.
-        ChildCrashed: The runtime died.
+        ProcessError: The runtime died.
     """
     found = run_in_child(
         run_imported, content, samples,
@@ -74,7 +74,7 @@ def compare(
     if expected is None:
         return {"examples": 0, "note": "the model was given as .tflite: it is its own original"}
     if not expected:
-        raise TooFewExamples(
+        raise DataError(
             "There is nothing to compare the imported model with the original on",
             found="0 samples",
             expected="at least one",
@@ -88,7 +88,7 @@ def compare(
         difference = float(np.max([_difference(got, want) for got, want in pairs]))
         outputs[name] = {"max_difference": difference, "max_output": largest}
         if not difference <= tolerance * max(largest, 1e-12):
-            raise ImportMismatch(
+            raise MismatchError(
                 "The imported float model and the original disagree",
                 found=f"values of the output '{name}' that differ by up to {difference:.3g}, where "
                 f"the largest is {largest:.3g}, on {len(expected)} calibration examples",

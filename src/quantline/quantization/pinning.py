@@ -85,7 +85,7 @@ def _check_fit(
         )
 
 
-def settle(quantized: bytes, graph: Graph, conversion: recipe.Conversion) -> bytes:
+def snap_scales(quantized: bytes, graph: Graph, conversion: recipe.Conversion) -> bytes:
     """Give pinned tensors the very number that was pinned, where rounding moved its last bit.
 
     Args:

@@ -82,7 +82,7 @@ def quantize(start: PublicPath, scheme: str, input_type: str, output_type: str) 
         output_type: Likewise.
 
     Raises:
-        ConversionFailed: TensorFlow refuses the model.
+        ConversionError: TensorFlow refuses the model.
         QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
     source = start.source

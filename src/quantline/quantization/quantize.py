@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from quantline.errors import RangesMismatch, first_few
+from quantline.errors import MismatchError, first_few
 from quantline.files import sha256
 from quantline.quantization.backends import make
 from quantline.quantization.bias_correction import correct_biases, mean_inputs
@@ -16,7 +16,7 @@ from quantline.quantization.flatbuffer import float_operators
 from quantline.quantization.measured_outputs import measure_outputs
 from quantline.quantization.output_check import lost_outputs
 from quantline.quantization.output_text import failures, remedies
-from quantline.quantization.pinning import settle
+from quantline.quantization.pinning import snap_scales
 from quantline.quantization.public_path import public_path
 from quantline.quantization.schemes import SCHEMES, unsupported, with_types
 from quantline.quantization.search import WIDEST, confirm, way_of
@@ -68,17 +68,17 @@ def quantize(
             calls that take ranges, its public converter makes the model from it and the samples.
 
     Raises:
-        SchemeUnsupported: The scheme, the back end and the model do not go together.
-        RangesMismatch: There are no ranges, or they were recorded from another model.
-        SamplesNotFinite: NaN or infinite values were recorded.
-        TooFewExamples: There are too few samples to hold some back.
+        ModelUnsupported: The scheme, the back end and the model do not go together.
+        MismatchError: There are no ranges, or they were recorded from another model.
+        DataError: NaN or infinite values were recorded.
+        DataError: There are too few samples to hold some back.
         ParameterError: An override, a pin or an entry of what is to stay float fits nothing.
         PinDoesNotFit: A pinned scale and zero point cannot hold the range.
-        PackageMissing: The back end's package is not installed.
+        DependencyError: The back end's package is not installed.
         BackendUnavailable: This TensorFlow lacks the private calls and nothing can stand in.
-        ConversionFailed: The back end refuses the model.
+        ConversionError: The back end refuses the model.
         ModelUnsupported: What was made does not run on XNNPACK or on the built-in kernels.
-        ChildCrashed: The back end, or a kernel that ran what was made, died in native code, or took
+        ProcessError: The back end, or a kernel that ran what was made, died in native code, or took
             too long.
     """
     made = _convert(model, ranges, conversion, samples, source)
@@ -141,7 +141,7 @@ def _from_ranges(
         baseline = made.contents[1]
         if not confirm(model, baseline, content, values):
             found, content, layers, (way, choice) = found.overrule(), baseline, 0, choices[1]
-    content = settle(content, graph, conversion)
+    content = snap_scales(content, graph, conversion)
     beyond = clipped(graph, read(content), choice.bounds, choice.given)
     if way.shared == WIDEST:
         _warn_of_clipped([tensor for tensor in beyond if tensor.is_used])
@@ -214,14 +214,14 @@ def _checked(
 ) -> RangeSet:
     found = sha256(model)[:12]
     if ranges is None:
-        raise RangesMismatch(
+        raise MismatchError(
             f"The scheme '{conversion.scheme}' needs recorded ranges",
             found="none",
             expected=f"ranges of the model {found}",
             remedy="Run the 'calibration' pipeline, or choose float16 or dynamic_range",
         )
     if ranges.float_model_sha256 != sha256(model):
-        raise RangesMismatch(
+        raise MismatchError(
             "The recorded ranges are not those of this float model",
             found=f"ranges of the model {ranges.float_model_sha256[:12]}",
             expected=f"ranges of the model {found}",
@@ -241,7 +241,7 @@ def _check_tensors(graph: Graph, ranges: RangeSet) -> None:
         if tensor.index >= len(tensors) or tensors[tensor.index].name != tensor.name
     ]
     if strange:
-        raise RangesMismatch(
+        raise MismatchError(
             "The recorded ranges name tensors that the float model does not have",
             found=f"{len(strange)} of {len(ranges.tensors)}: {first_few(strange, 3)}",
             expected="the model's tensors, by their indices and names",
@@ -262,7 +262,7 @@ def _check_cover(graph: Graph, recorded: set[int]) -> None:
         if tensor.dtype == "float32" and tensor.constant is None and tensor.index not in recorded
     ]
     if missing:
-        raise RangesMismatch(
+        raise MismatchError(
             "The recorded ranges do not cover the float model",
             found=f"{len(missing)} tensors without a range: {first_few(missing, 3)}",
             expected="a range for every float tensor that the model computes or keeps",

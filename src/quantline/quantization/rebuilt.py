@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantline.errors import ImportMismatch, first_few
+from quantline.errors import MismatchError, first_few
 from quantline.tflite import read
 from quantline.tflite.graph import parse
 
@@ -33,12 +33,12 @@ def widening(path: str, types: Sequence[str], narrow: Outputs, wide: Outputs) ->
         wide: The rebuilt model's.
 
     Raises:
-        ImportMismatch: They differ by more than rounding explains.
+        MismatchError: They differ by more than rounding explains.
     """
     allowed = _MOST_SPACINGS * max(_SPACING[kind] for kind in types)
     worst = max(_difference(narrow, wide, name) for name in wide[0])
     if not worst <= allowed:
-        raise ImportMismatch(
+        raise MismatchError(
             f"'{path}', rebuilt in float32, and the original in {' and '.join(types)} disagree",
             found=f"outputs that differ by up to {worst:.3g} of the largest value",
             expected=f"at most {allowed:.3g}, which rounding explains",

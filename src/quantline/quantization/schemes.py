@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from quantline.errors import SchemeUnsupported, first_few
+from quantline.errors import ModelUnsupported, first_few
 from quantline.quantization import litert_backend, weights_only
 from quantline.quantization.keep_float import keep
 
@@ -78,15 +78,15 @@ def unsupported(graph: Graph, conversion: recipe.Conversion) -> list[str]:
         conversion: Scheme, back end and interface.
 
     Raises:
-        SchemeUnsupported: The scheme has no such inputs or outputs, or allows no float where the
+        ModelUnsupported: The scheme has no such inputs or outputs, or allows no float where the
             back end cannot quantize an operator, or is told to keep some in float.
         ParameterError: What is to stay float fits nothing.
-        PackageMissing: The back end is not installed.
+        DependencyError: The back end is not installed.
     """
     scheme = SCHEMES[conversion.scheme]
     for key, given in (("input", conversion.input_type), ("output", conversion.output_type)):
         if given not in (None, *scheme.io_types):
-            raise SchemeUnsupported(
+            raise ModelUnsupported(
                 f"The scheme '{conversion.scheme}' has no {given} {key}s",
                 found=f"'conversion.{key}_type: {given}'",
                 expected=f"{' or '.join(scheme.io_types)}",
@@ -99,7 +99,7 @@ def unsupported(graph: Graph, conversion: recipe.Conversion) -> list[str]:
         # Which operators the integer quantizer leaves in float is seen in what it made.
         left = weights_only.left_in_float(graph) if conversion.scheme == "dynamic_range" else []
     if left and not scheme.allows_float:
-        raise SchemeUnsupported(
+        raise ModelUnsupported(
             f"The back end '{conversion.backend}' cannot give this model the scheme "
             f"'{conversion.scheme}'",
             found=f"operators that it leaves in float: {first_few(left)}",

@@ -146,7 +146,7 @@ def computed_states(
         array of shape (n_examples, ...) for each state, by the name of its input.
 
     Raises:
-        InputMismatch: The samples do not fit the other inputs.
+        DataError: The samples do not fit the other inputs.
         ModelUnsupported: There is one array, and several other inputs.
     """
     if not states or (isinstance(samples, Mapping) and states.keys() & samples.keys()):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantline.errors import BackendUnavailable, ConversionFailed, excerpt
+from quantline.errors import BackendUnavailable, ConversionError, excerpt
 from quantline.quantization.flatbuffer import float_operators, with_own_buffers
 from quantline.quantization.keep_float import Kept
 from quantline.quiet import tensorflow
@@ -46,7 +46,7 @@ def quantize(
 
     Raises:
         BackendUnavailable: This TensorFlow does not have the private calls.
-        ConversionFailed: TensorFlow refuses the model.
+        ConversionError: TensorFlow refuses the model.
     """
     tensorflow()
     try:
@@ -70,7 +70,7 @@ def quantize(
             remedy="Install TensorFlow 2.21, or use the back end 'litert'",
         ) from error
     except Exception as error:  # the bindings raise plain RuntimeError and ConverterError
-        raise ConversionFailed(
+        raise ConversionError(
             f"TensorFlow cannot quantize the float model to '{scheme}'",
             found=excerpt(str(error)) or type(error).__name__,
             expected="a model that TensorFlow's quantizer takes",

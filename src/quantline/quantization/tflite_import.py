@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from quantline.child import run_in_child, stage
 from quantline.errors import (
-    ModelAlreadyQuantized,
     ModelUnreadable,
     ModelUnsupported,
     first_few,
@@ -189,7 +188,7 @@ def _read(path: Path, signature: str | None) -> bytes:
         if tensor.quantization is not None
     ]
     if quantized:
-        raise ModelAlreadyQuantized(
+        raise ModelUnsupported(
             f"'{path}' is already quantized",
             found=f"{len(quantized)} quantized tensors: {first_few(quantized, 3)}",
             expected="a float model",

@@ -1,23 +1,23 @@
 """What every activation of a float model was: recorded, merged, and a range chosen from it."""
 
-from quantline.ranges.apart import record_apart
 from quantline.ranges.choose import choose
 from quantline.ranges.drift import Drift, drift
-from quantline.ranges.feed import Feed, Sample, Values
+from quantline.ranges.in_subprocess import record_in_subprocess
 from quantline.ranges.joined import joined
 from quantline.ranges.range_set import RangeSet, TensorRange
 from quantline.ranges.record import record
+from quantline.ranges.sample_adapter import Sample, SampleAdapter, Values
 
 __all__ = [
     "Drift",
-    "Feed",
     "RangeSet",
     "Sample",
+    "SampleAdapter",
     "TensorRange",
     "Values",
     "choose",
     "drift",
     "joined",
     "record",
-    "record_apart",
+    "record_in_subprocess",
 ]

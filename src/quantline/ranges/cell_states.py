@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantline.errors import NotRecordable
+from quantline.errors import ModelUnsupported
 from quantline.ranges.observer import Observer
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def cells_of(graph: Graph) -> list[Cell]:
     """Return the fused LSTMs of a float model.
 
     Raises:
-        NotRecordable: One has parts whose ranges no tensor of the model stands for.
+        ModelUnsupported: One has parts whose ranges no tensor of the model stands for.
     """
     return [_cell(graph, operator) for operator in graph.main.operators if operator.type == LSTM]
 
@@ -151,7 +151,7 @@ def _cell(graph: Graph, operator: Operator) -> Cell:
             "another activation than tanh":
             operator.options.get("fusedActivationFunction") != _TANH}  # fmt: skip
     if any(more.values()):
-        raise NotRecordable(
+        raise ModelUnsupported(
             "The ranges of a fused LSTM of this kind cannot be recorded",
             found=f"operator {operator.index} {LSTM} with "
             f"{' and '.join(name for name, has in more.items() if has)}",

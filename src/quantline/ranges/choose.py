@@ -30,7 +30,7 @@ def choose(ranges: RangeSet, chosen: recipe.Ranges) -> dict[int, Bounds]:
         (min, max) by tensor index, min <= max.
 
     Raises:
-        SamplesNotFinite: NaN or infinite values were recorded.
+        DataError: NaN or infinite values were recorded.
         ParameterError: An override fits no tensor, or a method needs a sketch that is empty.
     """
     ranges.check_finite()

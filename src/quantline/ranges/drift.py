@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from quantline.errors import RangesMismatch
+from quantline.errors import MismatchError
 
 if TYPE_CHECKING:
     from quantline.ranges.range_set import RangeSet
@@ -43,13 +43,13 @@ def drift(first: RangeSet, second: RangeSet) -> tuple[Drift, ...]:
     includes zero, as the specification demands, before its steps are counted.
 
     Raises:
-        RangesMismatch: They do not hold the same tensors.
+        MismatchError: They do not hold the same tensors.
     """
     names = [
         [(tensor.index, tensor.name) for tensor in ranges.tensors] for ranges in (first, second)
     ]
     if names[0] != names[1]:
-        raise RangesMismatch(
+        raise MismatchError(
             "The two range sets are not of the same tensors",
             found=f"{len(names[0])} and {len(names[1])} tensors, not of the same names",
             expected="ranges of one model, or of one architecture trained twice",

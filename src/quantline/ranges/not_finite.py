@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantline.errors import SamplesNotFinite, first_few
-from quantline.ranges.feed import Feed
+from quantline.errors import DataError, first_few
+from quantline.ranges.sample_adapter import SampleAdapter
 from quantline.tflite import Runtime, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from quantline.ranges.feed import Sample
+    from quantline.ranges.sample_adapter import Sample
     from quantline.tflite import Subgraph
 
 _MOST_SAMPLES = 256  # that are run with every tensor kept
@@ -67,7 +67,7 @@ def first_not_finite(model: bytes, samples: Iterable[Sample]) -> NotFinite | Non
     broken: list[int] = []
     first: tuple[str, int, str, float, float] | None = None
     count = 0
-    for at, values in enumerate(Feed(graph, runtime.inputs).prepare(samples)):
+    for at, values in enumerate(SampleAdapter(graph, runtime.inputs).prepare(samples)):
         if at == _MOST_SAMPLES:
             break
         count += 1
@@ -84,11 +84,11 @@ def refuse_not_finite(model: bytes, samples: Iterable[Sample]) -> None:
     """Refuse samples on which a model gives NaN or infinite values.
 
     Raises:
-        SamplesNotFinite: With the samples and the operator that gives the first.
+        DataError: With the samples and the operator that gives the first.
     """
     found = first_not_finite(model, samples)
     if found is not None:
-        raise SamplesNotFinite(
+        raise DataError(
             "The model gives NaN or infinite values on the calibration set",
             found=str(found),
             expected="finite activations",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantline.errors import RangesMismatch, SamplesNotFinite, first_few
+from quantline.errors import DataError, MismatchError, first_few
 from quantline.files import canonical_json, write_atomic
 from quantline.ranges.sketch import Sketch, bin_of, merged
 from quantline.results import Origin, check_plain, check_schema, parse_json, read_bytes
@@ -168,12 +168,12 @@ class RangeSet:
         """Return the ranges over both sets' samples; the order of merging makes no difference.
 
         Raises:
-            RangesMismatch: They were recorded from different models, or from the same samples.
+            MismatchError: They were recorded from different models, or from the same samples.
         """
         self._check_model(other)
         twice = set(self.samples_sha256) & set(other.samples_sha256)
         if twice:
-            raise RangesMismatch(
+            raise MismatchError(
                 "The two range sets were recorded from the same samples",
                 found=f"samples of hash {first_few(sorted(item[:12] for item in twice), 3)} twice",
                 expected="disjoint shards",
@@ -191,13 +191,13 @@ class RangeSet:
         """Refuse ranges that NaN, infinite values or values near the largest float went into.
 
         Raises:
-            SamplesNotFinite: With the tensors and how many such values each had.
+            DataError: With the tensors and how many such values each had.
         """
         broken = self._broken()
         if broken:
             told = [f"{one.index} '{one.name}' ({one.nan} NaN, {one.inf} Inf of {one.count})"
                     for one in broken]  # fmt: skip
-            raise SamplesNotFinite(
+            raise DataError(
                 "The model gives NaN or infinite values on the calibration set",
                 found=f"{len(broken)} tensors: {first_few(told, 3)}",
                 expected="finite activations",
@@ -206,7 +206,7 @@ class RangeSet:
         huge = [f"{tensor.index} '{tensor.name}' [{tensor.min:g}, {tensor.max:g}]"
                 for tensor in self.tensors if _holds_huge_values(tensor)]  # fmt: skip
         if huge:
-            raise SamplesNotFinite(
+            raise DataError(
                 "The model gives values near the largest float on the calibration set",
                 found=f"{len(huge)} tensors: {first_few(huge, 3)}",
                 expected=f"activations below {HUGE:g}: beside larger ones its other values are the "
@@ -281,14 +281,14 @@ class RangeSet:
 
     def _check_model(self, other: RangeSet) -> None:
         if self.float_model_sha256 != other.float_model_sha256:
-            raise RangesMismatch(
+            raise MismatchError(
                 "The two range sets were recorded from different models",
                 found=f"{self.float_model_sha256[:12]} and {other.float_model_sha256[:12]}",
                 expected="the same float model",
                 remedy="Record both from one .tflite file",
             )
         if [tensor.index for tensor in self.tensors] != [tensor.index for tensor in other.tensors]:
-            raise RangesMismatch(
+            raise MismatchError(
                 "The two range sets do not hold the same tensors",
                 found=f"{len(self.tensors)} and {len(other.tensors)} tensors",
                 expected="two complete recordings of one model",

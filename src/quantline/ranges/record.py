@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantline.errors import ModelUnsupported, NotRecordable, TooFewExamples, first_few
+from quantline.errors import DataError, ModelUnsupported, first_few
 from quantline.files import sha256
 from quantline.ranges.cell_states import LSTM, CellObserver, cells_of, output_states
-from quantline.ranges.feed import Feed, Sample, Values
 from quantline.ranges.observer import Observer
 from quantline.ranges.probe import probe
 from quantline.ranges.range_set import RangeSet, TensorRange
+from quantline.ranges.sample_adapter import Sample, SampleAdapter, Values
 from quantline.tflite import Graph, Runtime, Tensor, read, with_outputs
 from quantline.tflite.finite import HUGE, is_huge
 
@@ -69,10 +69,10 @@ def record(
             known to within about sqrt(p (1 - p) / m).
 
     Raises:
-        NotRecordable: The model has control flow, resource variables, several signatures, state,
+        ModelUnsupported: The model has control flow, resource variables, several signatures, state,
             sizes that are not known, or no float activation.
-        TooFewExamples: There are no samples.
-        InputMismatch: A sample has another shape than the input, or lacks one.
+        DataError: There are no samples.
+        DataError: A sample has another shape than the input, or lacks one.
     """
     with ThreadPoolExecutor(1) as aside:  # the cores are not busy before the samples come
         digest = aside.submit(sha256, model)
@@ -89,7 +89,7 @@ def record(
             _Recorder(probed, complete, whole, tensors, cores // workers, cells, sequences)
             for _ in range(workers)
         ]
-    feed = Feed(graph, recorders[0].runtime.inputs)
+    feed = SampleAdapter(graph, recorders[0].runtime.inputs)
     found = _run(recorders, feed, samples, 1 if cells else _batch_size(tensors))
     found = sorted([*found, *output_states(graph, found)], key=lambda operator: operator.index)
     versions = {name: version(name) for name in ("ai-edge-litert", "numpy", "quantline")}
@@ -190,12 +190,12 @@ class _Recorder:
 
 
 def _run(
-    recorders: list[_Recorder], feed: Feed, samples: Iterable[Sample], most: int
+    recorders: list[_Recorder], feed: SampleAdapter, samples: Iterable[Sample], most: int
 ) -> list[TensorRange]:
     prepared = feed.prepare(samples)
     first = list(islice(prepared, most))
     if not first:
-        raise TooFewExamples(
+        raise DataError(
             "There is nothing to record ranges from",
             found="0 samples",
             expected="at least one; about 100 suffice",
@@ -258,14 +258,14 @@ def _activations(graph: Graph) -> list[Tensor]:
     main = graph.main
     kinds = {operator.type for operator in main.operators}
     if len(graph.signatures) > 1:
-        raise NotRecordable(
+        raise ModelUnsupported(
             "The model has several signatures",
             found=", ".join(signature.key for signature in graph.signatures),
             expected="one signature, whose ranges are to be recorded",
             remedy="Import it with 'model.signature' set to one of them",
         )
     if len(graph.subgraphs) > 1 or kinds & (_CONTROL_FLOW | _RESOURCES):
-        raise NotRecordable(
+        raise ModelUnsupported(
             "The ranges of a model with control flow or resources cannot be recorded",
             found=f"{len(graph.subgraphs)} subgraphs; "
             f"{', '.join(sorted(kinds & (_CONTROL_FLOW | _RESOURCES))) or 'no such operator'}",
@@ -276,7 +276,7 @@ def _activations(graph: Graph) -> list[Tensor]:
     variables = {tensor.index for tensor in main.tensors if tensor.is_variable}
     stateful = [operator.type for operator in main.operators if variables & set(operator.inputs)]
     if set(stateful) - {LSTM}:
-        raise NotRecordable(
+        raise ModelUnsupported(
             "The ranges of a model that keeps state cannot be recorded",
             found=first_few(sorted(set(stateful) - {LSTM})),
             expected="a model whose outputs depend on its inputs alone, or fused LSTMs",
@@ -287,7 +287,7 @@ def _activations(graph: Graph) -> list[Tensor]:
     indices = sorted({*main.inputs, *written})
     found = [main.tensors[index] for index in indices if main.tensors[index].dtype == "float32"]
     if not found:
-        raise NotRecordable(
+        raise ModelUnsupported(
             "The model has no float activation to record",
             found=f"{len(indices)} activations, none float32",
             expected="a float model",
@@ -295,7 +295,7 @@ def _activations(graph: Graph) -> list[Tensor]:
         )
     unknown = [tensor for tensor in found if any(size < 0 for size in tensor.shape[1:])]
     if unknown:
-        raise NotRecordable(
+        raise ModelUnsupported(
             "The sizes of some activations are not known before the model runs",
             found=f"{len(unknown)} tensors, the first is {unknown[0].index} '{unknown[0].name}' of "
             f"shape {unknown[0].shape}",
@@ -317,7 +317,7 @@ def _refuse_huge(graph: Graph) -> None:
         if index >= 0 and is_huge(tensors[index])
     ]
     if huge:
-        raise NotRecordable(
+        raise ModelUnsupported(
             "The model holds constants that are infinite or near the largest float",
             found=first_few(huge, 3),
             expected=f"constants below {HUGE:g}, or ones that can be replaced without a change of "

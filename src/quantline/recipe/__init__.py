@@ -5,12 +5,6 @@ mappings from Kedro and turn them into these values with :func:`check`, which is
 before a run calls for all of them.
 """
 
-from quantline.recipe.block import (
-    Block,
-    IoType,
-    Positive,
-    SchemeName,
-)
 from quantline.recipe.check import (
     BLOCKS,
     check,
@@ -50,6 +44,12 @@ from quantline.recipe.gate import (
     Limit,
 )
 from quantline.recipe.limits import Limits
+from quantline.recipe.parameters import (
+    IoType,
+    Parameters,
+    Positive,
+    SchemeName,
+)
 from quantline.recipe.release import (
     Mlflow,
     Release,
@@ -60,7 +60,6 @@ from quantline.recipe.transform import Step
 __all__ = [
     "BLOCKS",
     "Baseline",
-    "Block",
     "Calibration",
     "CalibrationSplit",
     "ChampionChange",
@@ -81,6 +80,7 @@ __all__ = [
     "Model",
     "Npz",
     "Override",
+    "Parameters",
     "Parity",
     "Percentile",
     "Pin",

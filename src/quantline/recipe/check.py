@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from quantline.errors import ParameterError, suggest
-from quantline.recipe.block import Block, Inner
 from quantline.recipe.conversion import Baseline, Calibration, Conversion, Validation
 from quantline.recipe.data import Dataset, Model, Sampling
 from quantline.recipe.evaluation import Evaluation
 from quantline.recipe.gate import Gate
 from quantline.recipe.limits import Limits
+from quantline.recipe.parameters import Inner, Parameters
 from quantline.recipe.release import Release, Training
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-BLOCKS: dict[str, type[Block]] = {
+BLOCKS: dict[str, type[Parameters]] = {
     "model": Model,
     "dataset": Dataset,
     "sampling": Sampling,
@@ -35,8 +35,10 @@ BLOCKS: dict[str, type[Block]] = {
 }
 
 _LONGEST = 300
+# Names that parameters had before; the error for an old one gives the new one.
+_RENAMED = {"fallen_classes": "regressed_classes"}
 
-B = TypeVar("B", bound=Block)
+B = TypeVar("B", bound=Parameters)
 
 
 def check(block: type[B], values: Any, key: str | None = None) -> B:
@@ -75,7 +77,7 @@ def check_all(parameters: Mapping[str, Any]) -> None:
         check(block, parameters.get(key, {}), key)
 
 
-def _explain(key: str, block: type[Block], error: ValidationError) -> ParameterError:
+def _explain(key: str, block: type[Parameters], error: ValidationError) -> ParameterError:
     problems = error.errors()
     # A misspelt name is often why another is missing.
     unknown = [problem for problem in problems if problem["type"] == "extra_forbidden"]
@@ -85,11 +87,15 @@ def _explain(key: str, block: type[Block], error: ValidationError) -> ParameterE
     more = f" ({others} more mistake{'s' * (others > 1)} in '{key}')" if others else ""
     if first["type"] == "extra_forbidden":
         known = _fields_at(block, first["loc"][:-1])
+        name = str(first["loc"][-1])
+        renamed = _RENAMED.get(name)
         return ParameterError(
             f"Unknown parameter '{path}'{more}",
             found=f"'{first['loc'][-1]}'",
             expected=f"one of {', '.join(known)}",
-            remedy=suggest(str(first["loc"][-1]), known) or "Remove it",
+            remedy=f"'{name}' is called '{renamed}' now"
+            if renamed in known
+            else suggest(name, known) or "Remove it",
         )
     if first["type"] == "missing":
         return ParameterError(

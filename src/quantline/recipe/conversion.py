@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from quantline.recipe.block import Block, IoType, Positive, SchemeName
 from quantline.recipe.evaluation import Latency
+from quantline.recipe.parameters import IoType, Parameters, Positive, SchemeName
 
 
-class Parity(Block):
+class Parity(Parameters):
     """How the imported float model is compared with the original.
 
     Attributes:
@@ -23,14 +23,14 @@ class Parity(Block):
     tolerance: Annotated[float, Field(gt=0)] = 1e-3
 
 
-class Baseline(Block):
+class Baseline(Parameters):
     """The float baseline."""
 
     parity: Parity = Parity()
     latency: Latency = Latency()
 
 
-class Calibration(Block):
+class Calibration(Parameters):
     """The recording of ranges.
 
     Attributes:
@@ -47,7 +47,7 @@ Method = Literal["minmax", "moving_average", "percentile", "mse", "entropy"]
 Percentile = Annotated[float, Field(gt=50, le=100)]
 
 
-class Override(Block):
+class Override(Parameters):
     """How the range of some tensors is chosen.
 
     Attributes:
@@ -78,7 +78,7 @@ class Override(Block):
         return self
 
 
-class Ranges(Block):
+class Ranges(Parameters):
     """How ranges are chosen from what was recorded.
 
     Attributes:
@@ -99,7 +99,7 @@ class Ranges(Block):
         return tuple(value) if isinstance(value, list) else value
 
 
-class Pin(Block):
+class Pin(Parameters):
     """A scale and a zero point that an input or output keeps, as firmware has them compiled in.
 
     Attributes:
@@ -111,7 +111,7 @@ class Pin(Block):
     zero_point: int = 0
 
 
-class Conversion(Block):
+class Conversion(Parameters):
     """The conversion of the float model.
 
     Attributes:
@@ -152,7 +152,7 @@ class Conversion(Block):
         return value
 
 
-class Validation(Block):
+class Validation(Parameters):
     """The check of the converted model.
 
     Attributes:

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator, model_validator
 
-from quantline.recipe.block import Block, Inner, Positive, Seed
+from quantline.recipe.parameters import Inner, Parameters, Positive, Seed
 from quantline.recipe.transform import Step, check_transform
 
 
-class Model(Block):
+class Model(Parameters):
     """The trained float model.
 
     Attributes:
@@ -37,7 +37,7 @@ class Model(Block):
         return re.sub(r"[^\w-]+", "_", Path(self.path).stem)
 
 
-class Tfds(Block):
+class Tfds(Parameters):
     """A TensorFlow Datasets builder that is prepared on disk.
 
     Attributes:
@@ -53,7 +53,7 @@ class Tfds(Block):
     label_key: str | None = None
 
 
-class ImageCsv(Block):
+class ImageCsv(Parameters):
     """Image files named by a CSV file, or a folder of unlabelled images.
 
     Attributes:
@@ -67,7 +67,7 @@ class ImageCsv(Block):
     color: Literal["rgb", "grayscale"] = "rgb"
 
 
-class Npz(Block):
+class Npz(Parameters):
     """Numpy archives.
 
     Attributes:
@@ -79,7 +79,7 @@ class Npz(Block):
     y: str = "y"
 
 
-class Dataset(Block):
+class Dataset(Parameters):
     """Where examples come from and how they become model input.
 
     Attributes:
@@ -108,7 +108,7 @@ class Dataset(Block):
         return self
 
 
-class CalibrationSplit(Block):
+class CalibrationSplit(Parameters):
     """Which examples calibrate the model.
 
     Attributes:
@@ -120,14 +120,14 @@ class CalibrationSplit(Block):
     examples: Positive | None = 100
 
 
-class EvaluationSplit(Block):
+class EvaluationSplit(Parameters):
     """Which examples the models are evaluated on; the fields are those of calibration."""
 
     split: str
     examples: Positive | None = None
 
 
-class Sampling(Block):
+class Sampling(Parameters):
     """How examples are drawn.
 
     Attributes:

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from quantline.recipe.block import Block, Positive
+from quantline.recipe.parameters import Parameters, Positive
 
 
-class Latency(Block):
+class Latency(Parameters):
     """How latency is measured.
 
     Attributes:
@@ -23,7 +23,7 @@ class Latency(Block):
     threads: Positive = 1
 
 
-class EdgeTpu(Block):
+class EdgeTpu(Parameters):
     """The evaluation on the Edge TPU.
 
     Attributes:
@@ -49,7 +49,7 @@ class EdgeTpu(Block):
     library: str | None = None
 
 
-class Evaluation(Block):
+class Evaluation(Parameters):
     """The evaluation of the converted model."""
 
     latency: Latency = Latency()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
-from quantline.recipe.block import Block, Seed
+from quantline.recipe.parameters import Parameters, Seed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Margin = Annotated[float, Field(gt=0)]
 
 
-class Limit(Block):
+class Limit(Parameters):
     """What a metric of a report must keep.
 
     Attributes:
@@ -32,7 +32,7 @@ class Limit(Block):
         return self
 
 
-class Change(Block):
+class Change(Parameters):
     """What a change from another model may cost; None: that is not asked.
 
     Attributes:
@@ -40,14 +40,14 @@ class Change(Block):
         top5_margin_points: How much worse top-5 may be, in percentage points.
         loss_margin: By how much the loss may be higher.
         confidence_margin: By how much the mean confidence may be off, either way.
-        fallen_classes: How many classes may be worse, as the test for many classes finds them.
+        regressed_classes: How many classes may be worse, as the test for many classes finds them.
     """
 
     top1_margin_points: Margin | None = 1.0
     top5_margin_points: Margin | None = None
     loss_margin: Margin | None = 0.05
     confidence_margin: Margin | None = None
-    fallen_classes: Annotated[int, Field(ge=0)] | None = 0
+    regressed_classes: Annotated[int, Field(ge=0)] | None = 0
 
 
 class ChampionChange(Change):
@@ -62,7 +62,7 @@ class ChampionChange(Change):
     latency_growth: Annotated[float, Field(ge=0)] | None = 0.25
 
 
-class Gate(Block):
+class Gate(Parameters):
     """The rules that a model must keep to be released.
 
     Attributes:

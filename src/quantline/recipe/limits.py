@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from quantline.recipe.block import Block, Positive
+from quantline.recipe.parameters import Parameters, Positive
 
 
-class Limits(Block):
+class Limits(Parameters):
     """Limits of waiting for another run, and of what a damaged or hostile file may cost.
 
     Attributes:

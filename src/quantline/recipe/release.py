@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from quantline.recipe.block import Block, Positive, Seed
+from quantline.recipe.parameters import Parameters, Positive, Seed
 
 if TYPE_CHECKING:
     from quantline.recipe.data import Model
 
 
-class Release(Block):
+class Release(Parameters):
     """What becomes of a candidate that passed its gate.
 
     Attributes:
@@ -39,7 +39,7 @@ class Release(Block):
         return self.model or model.name
 
 
-class Mlflow(Block):
+class Mlflow(Parameters):
     """The file ``mlflow.yml``, which says where runs are recorded; no parameter of a stage.
 
     Attributes:
@@ -52,7 +52,7 @@ class Mlflow(Block):
     experiment: Annotated[str, Field(min_length=1)]
 
 
-class Training(Block):
+class Training(Parameters):
     """The training of the embedded model.
 
     Attributes:

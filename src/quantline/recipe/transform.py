@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, model_validator
 
 from quantline.errors import suggest
-from quantline.recipe.block import Block
+from quantline.recipe.parameters import Parameters
 
 _FLOAT32_MAX, _FLOAT32_LEAST = 3.4028234e38, 1.1754944e-38
 Filter = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
@@ -40,7 +40,7 @@ def _numeric(name: str) -> str:
     return name
 
 
-class Resize(Block):
+class Resize(Parameters):
     """Resizes, whatever the proportions."""
 
     height: Pixels
@@ -48,7 +48,7 @@ class Resize(Block):
     method: Filter = "bilinear"
 
 
-class ResizeShortSide(Block):
+class ResizeShortSide(Parameters):
     """Resizes in proportion, by the shorter side; ``enlarge: false`` leaves smaller images."""
 
     size: Pixels
@@ -56,21 +56,21 @@ class ResizeShortSide(Block):
     enlarge: bool = True
 
 
-class CentralCrop(Block):
+class CentralCrop(Parameters):
     """Cuts the middle out."""
 
     height: Pixels
     width: Pixels
 
 
-class Rescale(Block):
+class Rescale(Parameters):
     """Gives ``x * scale + offset``."""
 
     scale: Number = 1.0
     offset: Number = 0.0
 
 
-class Normalize(Block):
+class Normalize(Parameters):
     """Gives ``(x - mean) / std``, of one number for all channels or one for each."""
 
     mean: Annotated[list[Number], BeforeValidator(_listed), Field(min_length=1)]
@@ -81,25 +81,25 @@ class Normalize(Block):
     ]
 
 
-class ChannelOrder(Block):
+class ChannelOrder(Parameters):
     """Turns the channels around, where the order is ``bgr``."""
 
     order: Literal["rgb", "bgr"]
 
 
-class ExpandDims(Block):
+class ExpandDims(Parameters):
     """Adds a dimension of 1."""
 
     axis: Annotated[int, Field(ge=-32, le=32)]
 
 
-class Cast(Block):
+class Cast(Parameters):
     """Converts the values."""
 
     dtype: Annotated[str, AfterValidator(_numeric)]
 
 
-STEPS: dict[str, type[Block]] = {
+STEPS: dict[str, type[Parameters]] = {
     "resize": Resize,
     "resize_short_side": ResizeShortSide,
     "central_crop": CentralCrop,
@@ -111,7 +111,7 @@ STEPS: dict[str, type[Block]] = {
 }
 
 
-class Step(Block):
+class Step(Parameters):
     """One step: exactly one of these operations, with its arguments.
 
     A bare value is the first argument; no value stands for no arguments.
@@ -142,7 +142,7 @@ class Step(Block):
         return {name: arguments}
 
     @property
-    def operation(self) -> tuple[str, Block]:
+    def operation(self) -> tuple[str, Parameters]:
         """The operation's name and its arguments."""
         (name,) = self.model_fields_set
         return name, getattr(self, name)

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import (
-    ChampionDamaged,
-    ChampionIncomplete,
     QuantlineError,
-    VerdictNotReproduced,
+    RegistryError,
+    ResultError,
     first_line,
 )
 from quantline.evaluation.predict import SCHEMA
@@ -58,8 +57,8 @@ def fetch(registry: Registry, names: Sequence[str]) -> dict[str, bytes]:
 
     Raises:
         TrackingFailed: The registry, or the store of its files, does not answer.
-        ChampionIncomplete: Its run, or a file of it, was deleted.
-        ChampionDamaged: A file is not the one that was recorded, or cannot be read.
+        RegistryError: Its run, or a file of it, was deleted.
+        RegistryError: A file is not the one that was recorded, or cannot be read.
     """
     with translated(f"read the champion of '{registry.name}'"):
         version = registry.version_of(CHAMPION)
@@ -97,7 +96,7 @@ def check_unchanged(registry: Registry, files: Mapping[str, bytes]) -> None:
 
     Raises:
         TrackingFailed: The registry does not answer.
-        VerdictNotReproduced: A file has another hash than the champion's release recorded.
+        ResultError: A file has another hash than the champion's release recorded.
     """
     with translated(f"read the champion of '{registry.name}'"):
         version = registry.version_of(CHAMPION)
@@ -110,7 +109,7 @@ def check_unchanged(registry: Registry, files: Mapping[str, bytes]) -> None:
         if name in hashes and sha256(content) != hashes[name]
     ]
     if wrong:
-        raise VerdictNotReproduced(
+        raise ResultError(
             f"The candidate was not compared with the champion of '{registry.name}'",
             found="; ".join(wrong),
             expected=f"the files of version {version.version}, as its release recorded them",
@@ -123,9 +122,9 @@ def fetch_trained(registry: Registry) -> bytes:
 
     Raises:
         TrackingFailed: The registry, or the store of its files, does not answer.
-        VersionNotFound: There is no champion.
-        ChampionIncomplete: The model is not there, or is no ``.keras`` file.
-        ChampionDamaged: It is not the model that was recorded.
+        RegistryError: There is no champion.
+        RegistryError: The model is not there, or is no ``.keras`` file.
+        RegistryError: It is not the model that was recorded.
     """
     with translated(f"read the champion of '{registry.name}'"):
         version = registry.version_of(CHAMPION)
@@ -211,8 +210,8 @@ def _warn(registry: Registry, version: Any, names: Sequence[str]) -> None:
     )  # fmt: skip
 
 
-def _damaged(registry: Registry, version: Any, wrong: Sequence[str]) -> ChampionDamaged:
-    return ChampionDamaged(
+def _damaged(registry: Registry, version: Any, wrong: Sequence[str]) -> RegistryError:
+    return RegistryError(
         f"The champion of '{registry.name}', version {version.version}, is damaged",
         found=f"of its run {version.run_id}: {'; '.join(wrong)}",
         expected="the files that its release recorded",
@@ -230,7 +229,7 @@ def _artifacts(
         there = _listed(registry, version, folder)
         missing = [name for name in names if name not in there]
         if missing:
-            raise ChampionIncomplete(
+            raise RegistryError(
                 f"The champion of '{registry.name}', version {version.version}, is not complete",
                 found=f"in its run {version.run_id} no {', '.join(missing)}",
                 expected="the files that its release recorded",

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quantline.errors import RegistryBusy
+from quantline.errors import RegistryError
 from quantline.release.answers import EXISTS, MISSING, unless
 
 if TYPE_CHECKING:
@@ -49,11 +49,11 @@ class Lock:
         """Make sure, before something is written, that the lock is still held.
 
         Raises:
-            RegistryBusy: It ran out, and another may hold it.
+            RegistryError: It ran out, and another may hold it.
         """
         found = _holder(self.client, self.name)
         if found is None or found["owner"] != self.owner or time.time() > self.expires_s:
-            raise RegistryBusy(
+            raise RegistryError(
                 f"The lock '{self.name}' was lost while the registry was changed",
                 found="it was taken away" if found is None else _told(found),
                 expected="a registry that answers within the time that the lock is held for",
@@ -71,7 +71,7 @@ def held(client: Any, model: str, wait_s: float = WAIT_S) -> Iterator[Lock]:
         wait_s: How long to wait for another holder, seconds.
 
     Raises:
-        RegistryBusy: Another held it all the time.
+        RegistryError: Another held it all the time.
     """
     from mlflow.exceptions import MlflowException
 
@@ -82,7 +82,7 @@ def held(client: Any, model: str, wait_s: float = WAIT_S) -> Iterator[Lock]:
         if found is not None and _is_abandoned(found):
             _move_away(client, name, found["owner"])
         elif time.monotonic() > deadline:
-            raise RegistryBusy(
+            raise RegistryError(
                 f"The model '{model}' is being changed by another run",
                 found="a lock that was just given back" if found is None else _told(found),
                 expected=f"a lock that is free within {wait_s:g} s",
@@ -150,7 +150,7 @@ def _give_back(lock: Lock) -> None:
     from mlflow.exceptions import MlflowException
 
     # What cannot be given back runs out by itself; what ran out may be another's by now.
-    with suppress(MlflowException, RegistryBusy):
+    with suppress(MlflowException, RegistryError):
         lock.check()
         _delete(lock.client, lock.name)
         for model in lock.client.search_registered_models(f"name LIKE '{lock.name}.expired.%'"):

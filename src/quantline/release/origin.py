@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from quantline.errors import ResultsUnrelated
+from quantline.errors import MismatchError
 from quantline.lineage import KEY
 
 if TYPE_CHECKING:
@@ -42,14 +42,14 @@ def parameters_of(files: Mapping[str, Path], release: Mapping[str, Any]) -> dict
         release: The parameters of the release itself.
 
     Raises:
-        ResultsUnrelated: A result does not say with which parameters it was made.
+        MismatchError: A result does not say with which parameters it was made.
     """
     found: dict[str, Any] = {"release": dict(release)}
     for block, name in _DECIDED.items():
         try:
             found[block] = json.loads(files[name].read_bytes())[KEY]["parameters"][block]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ResultsUnrelated(
+            raise MismatchError(
                 f"'{files[name]}' does not say with which parameters it was made",
                 found=f"no parameters '{block}' in it",
                 expected="a result as its stage writes it",
@@ -74,11 +74,11 @@ def check_name(gate: Mapping[str, Any], settings: recipe.Release, model: str) ->
         model: The name that the model's file gives it.
 
     Raises:
-        ResultsUnrelated: The candidate was compared with the champion of another one.
+        MismatchError: The candidate was compared with the champion of another one.
     """
     asked = settings.model or model
     if gate["model"] != asked:
-        raise ResultsUnrelated(
+        raise MismatchError(
             "The verdict is about another registered model",
             found=f"a comparison with the champion of '{gate['model']}'",
             expected=f"one with the champion of '{asked}', as 'release.model' has it",

@@ -7,7 +7,7 @@ import shlex
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from quantline.errors import CandidateRefused, first_line
+from quantline.errors import CheckFailed, first_line
 from quantline.files import canonical_json
 from quantline.redaction import redacted_values
 
@@ -35,11 +35,11 @@ def told(outcome: Mapping[str, Any]) -> str:
     return _TOLD[outcome["outcome"]].format(**outcome)
 
 
-def refusal(outcome: Mapping[str, Any]) -> CandidateRefused:
+def refusal(outcome: Mapping[str, Any]) -> CheckFailed:
     """Return the error of a candidate that did not pass."""
     more = "more examples, " if outcome["verdict"] == "undecided" else ""
     helps = "".join(f"{advice}. " for advice in outcome.get("advice", [])[:1])
-    return CandidateRefused(
+    return CheckFailed(
         f"The candidate is {outcome['verdict']}, and '{outcome['model']}' stays as it is",
         found=" ".join(outcome["why"]),
         expected="a candidate that keeps every rule of 'gate'",

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from quantline.errors import ChampionChanged, NothingToRollBack
+from quantline.errors import RegistryError
 from quantline.release.answers import MISSING, unless
 from quantline.release.lock import Lock, held
 from quantline.release.registry import (
@@ -64,8 +64,8 @@ def publish(registry: Registry, candidate: Candidate, *, promote: bool) -> Any:
         The model version, the same one if the release was run before.
 
     Raises:
-        RegistryBusy: Another run was writing all the time.
-        ChampionChanged: The champion is no longer the one that the candidate was compared with, or
+        RegistryError: Another run was writing all the time.
+        RegistryError: The champion is no longer the one that the candidate was compared with, or
             the candidate, or another of the same bytes, was champion and was rolled back.
     """
     registry.make()
@@ -100,9 +100,9 @@ def promote(registry: Registry) -> Any:
         The champion's model version.
 
     Raises:
-        RegistryBusy: Another run was writing all the time.
-        VersionNotFound: There is no challenger.
-        ChampionChanged: The champion is no longer the one that the challenger was compared with.
+        RegistryError: Another run was writing all the time.
+        RegistryError: There is no challenger.
+        RegistryError: The champion is no longer the one that the challenger was compared with.
     """
     with held(registry.client, registry.name) as lock:
         challenger = registry.version_of(CHALLENGER)
@@ -123,15 +123,15 @@ def roll_back(registry: Registry, reason: str) -> tuple[Any, Any]:
         The model version that was champion, and the one that is.
 
     Raises:
-        RegistryBusy: Another run was writing all the time.
-        VersionNotFound: There is no champion.
-        NothingToRollBack: It is the first one, or the previous one was deleted.
+        RegistryError: Another run was writing all the time.
+        RegistryError: There is no champion.
+        RegistryError: It is the first one, or the previous one was deleted.
     """
     with held(registry.client, registry.name) as lock:
         champion, *before = registry.lineage()
         if not before:
             number = champion.tags.get(PREVIOUS, NONE)
-            raise NothingToRollBack(
+            raise RegistryError(
                 f"The champion of '{registry.name}' cannot be rolled back",
                 found=f"version {champion.version}, "
                 + ("the first champion" if number == NONE else
@@ -178,7 +178,7 @@ def _check_champion(registry: Registry, expected: str) -> None:
     champion = registry.version_of(CHAMPION)
     current = NONE if champion is None else str(champion.version)
     if current != expected:
-        raise ChampionChanged(
+        raise RegistryError(
             f"The champion of '{registry.name}' changed since the candidate was compared with it",
             found=_named(current),
             expected=_named(expected),
@@ -191,7 +191,7 @@ def _check_not_rolled_back(registry: Registry, candidate: Candidate) -> None:
     """Refuse what was turned down, also where a later night made the very same bytes again."""
     for version in registry.with_tag(INT8_MODEL, candidate.tags[INT8_MODEL]):
         if ROLLED_BACK in version.tags:
-            raise ChampionChanged(
+            raise RegistryError(
                 f"This candidate was champion of '{registry.name}' and was rolled back",
                 found=f"version {version.version}, rolled back at {version.tags[ROLLED_BACK]}: "
                 f"{version.tags.get(REASON, 'no reason given')}",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from quantline.errors import FilesUnrelated, ResultMissing
+from quantline.errors import MismatchError, ResultMissing
 from quantline.files import canonical_json, sha256, sha256_of_path
 from quantline.release.registry import ARTIFACTS, INT8_MODEL, SOURCE_MODEL
 
@@ -81,7 +81,7 @@ def trained_model(imported: Mapping[str, Any], folder: Path) -> Path:
 
     Raises:
         ResultMissing: It is not there any more.
-        FilesUnrelated: Another model is there.
+        MismatchError: Another model is there.
     """
     source = imported["source"]
     path = folder / str(source["path"])
@@ -98,7 +98,7 @@ def trained_model(imported: Mapping[str, Any], folder: Path) -> Path:
         )
     found = sha256_of_path(path)
     if found != source["sha256"]:
-        raise FilesUnrelated(
+        raise MismatchError(
             f"The trained model '{source['path']}' changed since it was imported, and the results "
             "are not its",
             found=f"a model with the SHA-256 {found[:12]}",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from quantline.contract import examine_made, golden
 from quantline.contract.targets import hold, load
 from quantline.contract.vectors import Golden
-from quantline.errors import VerdictNotReproduced, first_few
+from quantline.errors import ResultError, first_few
 from quantline.evaluation import compare, predict, score
 from quantline.evaluation.paired import per_class
 from quantline.files import sha256
@@ -50,8 +50,8 @@ def recheck(
         dataset: Where the examples are.
 
     Raises:
-        VerdictNotReproduced: Something comes out otherwise than the results say.
-        GoldenBroken: The model does not give the outputs of its golden vectors.
+        ResultError: Something comes out otherwise than the results say.
+        CheckFailed: The model does not give the outputs of its golden vectors.
         QuantlineError: The examples, the model or a result cannot be read.
     """
     model: bytes = results["int8_model"]
@@ -166,8 +166,8 @@ def _is_close(one: Any, other: Any) -> bool:
     return type(one) is type(other) and bool(one == other)
 
 
-def _other(file: str, node: str, found: str, expected: str) -> VerdictNotReproduced:
-    return VerdictNotReproduced(
+def _other(file: str, node: str, found: str, expected: str) -> ResultError:
+    return ResultError(
         "The verdict is not that of the model that is to be released",
         found=f"in {file}: {found}",
         expected=f"{expected}, as computed again from the model, the predictions and the rules",

@@ -76,7 +76,7 @@ def record(
 
     Raises:
         ResultMissing: A file is not there.
-        FilesUnrelated: The model's files are of different runs, or the trained model changed.
+        MismatchError: The model's files are of different runs, or the trained model changed.
         TrackingFailed: The tracking store does not take it.
     """
     files, running = project.files, project.running

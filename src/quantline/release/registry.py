@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from quantline.errors import VersionNotFound
+from quantline.errors import RegistryError
 from quantline.redaction import redacted
 from quantline.release.answers import EXISTS, MISSING, NO_ALIAS, unless
 
@@ -71,7 +71,7 @@ class Registry:
         """Return the champion and those it followed, the newest first.
 
         Raises:
-            VersionNotFound: There is no champion.
+            RegistryError: There is no champion.
         """
         version = self.version_of(CHAMPION)
         if version is None:
@@ -83,9 +83,9 @@ class Registry:
             version = None if before == NONE else self.get(before)
         return found
 
-    def not_found(self, alias: str) -> VersionNotFound:
+    def not_found(self, alias: str) -> RegistryError:
         """Return the error of an alias that names no version."""
-        return VersionNotFound(
+        return RegistryError(
             f"The model '{self.name}' has no {alias}",
             found=f"no version with the alias '{alias}'",
             expected="a version that a release registered",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quantline import recipe
-from quantline.errors import SavedModelDamaged
+from quantline.errors import RegistryError
 from quantline.release.answers import translated
 from quantline.release.outcome import PROMOTED, REFUSED, SUPERSEDED, UNCHANGED, WAITING
 from quantline.release.promotion import Candidate, publish
@@ -46,9 +46,9 @@ def release(
 
     Raises:
         TrackingFailed: The store or the registry does not take it.
-        RegistryBusy: Another run was writing to the registry all the time.
-        ChampionChanged: The champion is no longer the one that the candidate was compared with.
-        SavedModelDamaged: What the store has of the model is not what was saved.
+        RegistryError: Another run was writing to the registry all the time.
+        RegistryError: The champion is no longer the one that the candidate was compared with.
+        RegistryError: What the store has of the model is not what was saved.
     """
     name = settings.name(recipe.check(recipe.Model, parameters["model"]))
     labels = None if settings.labels is None else Path(settings.labels)
@@ -90,7 +90,7 @@ def _check_saved(store: Store, recorded: Recorded, source: str) -> None:
     """Refuse to register a model whose files in the store are not those that were saved."""
     wrong = saved_model_damage(store.client, source, recorded.model_id, recorded.tags[INT8_MODEL])
     if wrong:
-        raise SavedModelDamaged(
+        raise RegistryError(
             f"The model that the run {recorded.run_id} recorded is damaged, and is not registered",
             found=wrong,
             expected=f"the files that were saved in '{source}'",

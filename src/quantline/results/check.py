@@ -34,7 +34,7 @@ SCHEMAS: dict[str, tuple[type[Part], str]] = {
     "float_import": (models.FloatImport, "--from-nodes import_model"),
     "metrics": (scores.Metrics, "--from-nodes predict_float,predict_int8"),
     "float_latency": (scores.FloatLatency, "--from-nodes time_float"),
-    "preflight": (checks.Preflight, "--from-nodes foretell"),
+    "preflight": (checks.Preflight, "--from-nodes predict_unquantizable"),
     "calibration_lint": (examples.CalibrationLint, "--from-nodes lint_calibration"),
     "calibration_report": (examples.CalibrationReport, "--from-nodes check_convergence"),
     "ranges": (models.StoredRanges, "--from-nodes record_ranges"),

@@ -37,7 +37,7 @@ def _is_pattern(text: str) -> str:
     return text
 
 
-class Port(Part):
+class TensorIO(Part):
     """An input or output of a model."""
 
     dtype: str
@@ -83,8 +83,8 @@ class FloatImport(Part):
     size_bytes: Count
     operators: Count
     signatures: Many[str]
-    inputs: dict[str, Port]
-    outputs: dict[str, Port]
+    inputs: dict[str, TensorIO]
+    outputs: dict[str, TensorIO]
     loaded_with: str
     rebuilt: Many[str] = Field(default=[])  # what is computed in another way than by the original
     parity: dict[str, Any]  # how far it is from the original

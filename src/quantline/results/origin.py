@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from quantline.errors import ChampionIncomplete, QuantlineError, ResultMissing
+from quantline.errors import QuantlineError, RegistryError, ResultMissing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +40,7 @@ class Origin:
             "what its release recorded",
             "Restore the run and its artifacts; or roll back, or delete the alias 'champion', to "
             "go on without this one",
-            ChampionIncomplete,
+            RegistryError,
         )
 
     def unreadable(self, found: str, expected: str = "") -> QuantlineError:

@@ -3,8 +3,8 @@
 from quantline.sampling.distribution import Distribution
 from quantline.sampling.lint import UNRECORDABLE, lint, lint_together
 from quantline.sampling.manifest import CalibrationSet, draw, refuse_other_shape, stream, to_input
+from quantline.sampling.output_bounds import Bounds, output_bounds
 from quantline.sampling.preview import preview, stored_dtype
-from quantline.sampling.promise import Bounds, promised_bounds
 from quantline.sampling.sources import Example, Source, open_source
 from quantline.sampling.transform import Transform, build_transform
 
@@ -21,8 +21,8 @@ __all__ = [
     "lint",
     "lint_together",
     "open_source",
+    "output_bounds",
     "preview",
-    "promised_bounds",
     "refuse_other_shape",
     "stored_dtype",
     "stream",

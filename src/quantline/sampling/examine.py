@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from quantline.sampling.promise import Bounds
+    from quantline.sampling.output_bounds import Bounds
 
 # Beyond rounding in float32 or float16, as a share of what is promised.
 _TOLERANCE = 1e-3

@@ -9,10 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from quantline.errors import (
-    DatasetNotFound,
-    ExampleUnreadable,
-    LabelMismatch,
-    SplitUnusable,
+    DataError,
     first_few,
 )
 from quantline.files import sha256
@@ -47,9 +44,9 @@ class ImageSource:
         """Yield each image's file name and label.
 
         Raises:
-            DatasetNotFound: There is no such CSV file or folder.
-            SplitUnusable: The CSV file lacks the column of files, or a line names none.
-            LabelMismatch: A label is not a whole number.
+            DataError: There is no such CSV file or folder.
+            DataError: The CSV file lacks the column of files, or a line names none.
+            DataError: A label is not a whole number.
         """
         parsed = FileSplit.parse(split)
         path = self._folder / parsed.file
@@ -68,7 +65,7 @@ class ImageSource:
         """Yield the chosen images, decoding one at a time.
 
         Raises:
-            ExampleUnreadable: A file is missing or is not an image.
+            DataError: A file is missing or is not an image.
         """
         path = self._folder / FileSplit.parse(split).file
         base = path if os.path.isdir(path) else path.parent
@@ -82,7 +79,7 @@ class ImageSource:
             stored = read_file(file, LARGEST_IMAGE_BYTES)
             value = decode(stored, self._mode)
         except (Unreadable, ImageUnreadable) as error:
-            raise ExampleUnreadable(
+            raise DataError(
                 f"The image '{file}' cannot be read",
                 found=str(error),
                 expected=f"an image in 8 bits a channel, of at most {MOST_PIXELS:,} pixels, in a "
@@ -98,14 +95,14 @@ class ImageSource:
             columns = list(reader.fieldnames or ())
             rows = [(reader.line_num, row) for row in reader]
         except (Unreadable, csv.Error) as error:
-            raise DatasetNotFound(
+            raise DataError(
                 f"'{path}' cannot be read as a list of images",
                 found=str(error),
                 expected="a CSV file in UTF-8, or a folder of images",
                 remedy="Check 'dataset.data_dir' and the split names in 'sampling'",
             ) from error
         if self._file not in columns:
-            raise SplitUnusable(
+            raise DataError(
                 f"'{path}' has no column '{self._file}'",
                 found=f"the columns {first_few(columns) or 'none'}",
                 expected=f"a column '{self._file}' and, if labelled, '{self._label}'",
@@ -113,7 +110,7 @@ class ImageSource:
             )
         nameless = [line for line, row in rows if not row[self._file]]
         if nameless:
-            raise SplitUnusable(
+            raise DataError(
                 f"Line {nameless[0]} of '{path}' names no file",
                 found=f"{len(nameless)} lines without a value in the column '{self._file}'",
                 expected="one file a line",
@@ -130,7 +127,7 @@ class ImageSource:
         try:
             return int(text)
         except ValueError as error:
-            raise LabelMismatch(
+            raise DataError(
                 f"Line {line} of '{path}' has a label that is not a class index",
                 found=f"'{text if len(text) <= 60 else text[:60] + ' ...'}'",
                 expected="a whole number from 0",

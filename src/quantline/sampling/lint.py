@@ -40,7 +40,7 @@ from quantline.sampling.together import Input, alike, share
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from quantline.sampling.promise import Bounds
+    from quantline.sampling.output_bounds import Bounds
 
 # Errors that nobody can choose to ignore: no range can be recorded from such examples.
 UNRECORDABLE = frozenset({"empty", "wrong_dtype", "wrong_shape", "nan", "inf"})
@@ -74,7 +74,7 @@ def lint(
         expected_dtype: The input's dtype.
         ids: The examples' names, for messages; their positions if None.
         evaluation: Model inputs whose distribution to compare with; at most 200 are read.
-        promised: What :func:`quantline.sampling.promised_bounds` gave for the declared transform.
+        promised: What :func:`quantline.sampling.output_bounds` gave for the declared transform.
         labels: The examples' class indices.
         evaluation_labels: Those of the evaluation set.
 

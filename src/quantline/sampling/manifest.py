@@ -17,12 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantline.errors import (
-    ExamplesOverlap,
-    InputMismatch,
-    ManifestStale,
-    SamplesNotFinite,
-    SplitUnusable,
-    TooFewExamples,
+    DataError,
+    MismatchError,
     first_few,
 )
 from quantline.files import canonical_json, sha256
@@ -113,8 +109,8 @@ def stream(dataset: recipe.Dataset, manifest: Manifest, part: str) -> Iterator[S
         part: ``calibration`` or ``evaluation``.
 
     Raises:
-        ManifestStale: The dataset or the transform is not the one the manifest names.
-        SamplesNotFinite: An example holds NaN or infinite values.
+        MismatchError: The dataset or the transform is not the one the manifest names.
+        DataError: An example holds NaN or infinite values.
     """
     source, transform = open_source(dataset), build_transform(dataset.transform)
     if transform.sha256 != manifest["transform"]["sha256"]:
@@ -142,7 +138,7 @@ def _draw_split(
     """Draw one split; with a transform, also return the examples as model input."""
     entries = list(track(source.entries(asked.split), f"reading '{asked.split}'"))
     if not entries:
-        raise SplitUnusable(
+        raise DataError(
             f"The split '{asked.split}' of {source.name} is empty",
             found="0 examples",
             expected="at least one example",
@@ -151,14 +147,14 @@ def _draw_split(
     counts = Counter(entry.id for entry in entries)
     repeated = [name for name, count in counts.items() if count > 1]
     if repeated:
-        raise SplitUnusable(
+        raise DataError(
             f"The split '{asked.split}' of {source.name} names examples more than once",
             found=first_few(repeated),
             expected="each example once, with one label",
             remedy="Remove the repeated lines",
         )
     if asked.examples is not None and asked.examples > len(entries):
-        raise TooFewExamples(
+        raise DataError(
             f"The split '{asked.split}' of {source.name} holds fewer examples than asked for",
             found=f"{len(entries)} examples",
             expected=f"at least {asked.examples}",
@@ -212,12 +208,12 @@ def to_input(transform: Transform, example: Example) -> np.ndarray:
     """Return an example as model input, without the batch dimension.
 
     Raises:
-        TransformFailed: A step cannot be applied to it.
-        SamplesNotFinite: It holds NaN or infinite values.
+        DataError: A step cannot be applied to it.
+        DataError: It holds NaN or infinite values.
     """
     value = transform(example.value)
     if np.issubdtype(value.dtype, np.floating) and not np.isfinite(value).all():
-        raise SamplesNotFinite(
+        raise DataError(
             f"The example '{example.id}' is not finite",
             found=f"{int(np.isnan(value).sum())} NaN and {int(np.isinf(value).sum())} infinite "
             f"of {value.size} values after the transform",
@@ -231,10 +227,10 @@ def refuse_other_shape(samples: Sequence[np.ndarray], example: Example) -> None:
     """Refuse the last sample, made of ``example``, if it has another shape than the first one.
 
     Raises:
-        InputMismatch: It has.
+        DataError: It has.
     """
     if samples[-1].shape != samples[0].shape:
-        raise InputMismatch(
+        raise DataError(
             f"The example '{example.id}' has another shape than the first one",
             found=f"{samples[-1].shape} after {samples[0].shape}",
             expected="one shape for all examples",
@@ -256,7 +252,7 @@ def _refuse_overlap(
         if example["sha256"] in names
     ]
     if shared:
-        raise ExamplesOverlap(
+        raise DataError(
             "The calibration and the evaluation set overlap",
             found=f"{len(shared)} shared: {first_few(shared, 20)}",
             expected="two sets without a common example",
@@ -266,9 +262,9 @@ def _refuse_overlap(
         )
 
 
-def stale(found: str, expected: str) -> ManifestStale:
+def stale(found: str, expected: str) -> MismatchError:
     """Return the error for a manifest that does not fit the dataset."""
-    return ManifestStale(
+    return MismatchError(
         "The manifest does not fit the dataset",
         found=found,
         expected=expected,

@@ -6,10 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quantline.errors import (
-    DatasetNotFound,
-    ExampleUnreadable,
-    LabelMismatch,
-    SplitUnusable,
+    DataError,
     first_few,
 )
 from quantline.files import sha256
@@ -42,8 +39,8 @@ class NpzSource:
         """Yield each row's number and label.
 
         Raises:
-            DatasetNotFound: The archive is not there, or is none.
-            SplitUnusable: It lacks the array of examples, or labels and examples differ in number.
+            DataError: The archive is not there, or is none.
+            DataError: It lacks the array of examples, or labels and examples differ in number.
         """
         path, rows, labels = self._open(split)
         for row in rows:
@@ -53,7 +50,7 @@ class NpzSource:
         """Yield the chosen rows, reading one at a time from the archive.
 
         Raises:
-            ExampleUnreadable: The archive is damaged.
+            DataError: The archive is damaged.
         """
         path, rows, labels = self._open(split)
         for row, value in enumerate(_stream_rows(path, self._x)):
@@ -75,7 +72,7 @@ class NpzSource:
                 if SINGLE in arrays.names:
                     raise ArraysUnreadable("a .npy file, whose one array has no name")
                 if self._x not in names:
-                    raise SplitUnusable(
+                    raise DataError(
                         f"'{path}' has no array '{self._x}'",
                         found=f"the arrays {first_few(sorted(names)) or 'none'}",
                         expected=f"an array '{self._x}' of examples and, if labelled, '{self._y}'",
@@ -85,7 +82,7 @@ class NpzSource:
                 count = _count(self._x, arrays.header(self._x))
                 labels = self._read_labels(path, arrays, count) if self._y in names else None
         except ArraysUnreadable as error:
-            raise DatasetNotFound(
+            raise DataError(
                 f"The archive '{path}' cannot be read",
                 found=str(error),
                 expected="a .npz file written by numpy.savez, without pickled objects, whose "
@@ -98,14 +95,14 @@ class NpzSource:
         header = arrays.header(self._y)
         is_column = len(header.shape) == 2 and header.shape[1] == 1
         if not (is_column or len(header.shape) == 1) or header.dtype.kind not in "iu":
-            raise LabelMismatch(
+            raise DataError(
                 f"The labels '{self._y}' in '{path}' are not class indices",
                 found=f"an array of shape {header.shape} and dtype {header.dtype}",
                 expected="whole numbers, one an example",
                 remedy="Store class indices; for one-hot labels, their argmax",
             )
         if header.shape[0] != count:
-            raise SplitUnusable(
+            raise DataError(
                 f"'{path}' has not as many labels as examples",
                 found=f"{count} examples and {header.shape[0]} labels",
                 expected="one label an example",
@@ -135,7 +132,7 @@ def _stream_rows(path: Path, name: str) -> Iterator[np.ndarray]:
         with Arrays(path) as arrays:
             yield from arrays.rows(name)
     except (ArraysUnreadable, KeyError) as error:
-        raise ExampleUnreadable(
+        raise DataError(
             f"The examples '{name}' in '{path}' cannot be read",
             found=str(error),
             expected="a whole archive",

@@ -20,7 +20,7 @@ def stored_dtype(dataset: recipe.Dataset, manifest: Manifest) -> str:
     """Return the dtype of the first calibration example before the transform.
 
     Raises:
-        ManifestStale: The dataset does not have it.
+        MismatchError: The dataset does not have it.
     """
     part = manifest["calibration"]
     first = part["examples"][0]["id"]

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from quantline.errors import SplitUnusable
+from quantline.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Set
@@ -71,7 +71,7 @@ def open_source(dataset: recipe.Dataset) -> Source:
     """Open the dataset that the parameters name.
 
     Raises:
-        DatasetNotFound: It does not exist, or is not on disk.
+        DataError: It does not exist, or is not on disk.
     """
     if dataset.source == "tfds":
         from quantline.sampling.tfds_source import TfdsSource
@@ -101,11 +101,11 @@ class FileSplit(NamedTuple):
         """Read a split expression.
 
         Raises:
-            SplitUnusable: The expression is not of that form.
+            DataError: The expression is not of that form.
         """
         match = _SLICE.match(split)
         if match is None or (split.endswith("]") and match["file"] == split):
-            raise SplitUnusable(
+            raise DataError(
                 f"The split '{split}' cannot be read",
                 found=f"'{split}'",
                 expected="a file name, with an optional slice such as [:80%] or [1000:2000]",

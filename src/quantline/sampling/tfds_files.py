@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quantline.errors import CodeNotAllowed, first_few, first_line
+from quantline.errors import UnsafeModel, first_few, first_line
 from quantline.quiet import tensorflow
 from quantline.reading import Unreadable, check_regular, read_file
 
@@ -113,7 +113,7 @@ def refuse_other_code(folder: Path) -> None:
         folder: The dataset's folder, with those of its versions below it.
 
     Raises:
-        CodeNotAllowed: It names a class of another module.
+        UnsafeModel: It names a class of another module.
     """
     for path in _files(folder, _LEVELS):
         if path.name != "features.json":
@@ -124,7 +124,7 @@ def refuse_other_code(folder: Path) -> None:
             continue  # of what is no JSON TFDS itself says so
         foreign = [name for name in _classes(description) if not name.startswith(_OWN)]
         if foreign:
-            raise CodeNotAllowed(
+            raise UnsafeModel(
                 f"The dataset in '{path.parent}' names code that reading it would import",
                 found=f"in '{path.name}': {first_few(foreign, 3)}",
                 expected="features of TFDS alone",

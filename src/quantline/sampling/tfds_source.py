@@ -9,11 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantline.errors import (
-    DatasetNotFound,
-    ExampleUnreadable,
-    LabelMismatch,
+    DataError,
     QuantlineError,
-    SplitUnusable,
     first_few,
     suggest,
 )
@@ -44,8 +41,8 @@ class TfdsSource:
         """Open the builder.
 
         Raises:
-            DatasetNotFound: No such builder, or it is not prepared in the data folder.
-            SplitUnusable: The input or label feature does not exist.
+            DataError: No such builder, or it is not prepared in the data folder.
+            DataError: The input or label feature does not exist.
         """
         self._builder = _open(dataset)
         info = self._builder.info
@@ -59,7 +56,7 @@ class TfdsSource:
     def _feature(self, key: Any, parameter: str) -> str:
         features = list(self._builder.info.features)
         if key not in features:
-            raise SplitUnusable(
+            raise DataError(
                 f"'{self.name}' has no single feature for 'dataset.tfds.{parameter}'",
                 found=f"{key!r}",
                 expected=f"one of {', '.join(features)}",
@@ -71,9 +68,9 @@ class TfdsSource:
         """Yield each example's TFDS id and label.
 
         Raises:
-            SplitUnusable: The split expression is wrong.
-            LabelMismatch: The label is not a single whole number.
-            ExampleUnreadable: A file is missing or damaged, or holds other than it is said to.
+            DataError: The split expression is wrong.
+            DataError: The label is not a single whole number.
+            DataError: A file is missing or damaged, or holds other than it is said to.
         """
         keys = [self._label] if self._label else []
         found = 0
@@ -92,8 +89,8 @@ class TfdsSource:
         """Yield the chosen examples, decoding no others.
 
         Raises:
-            SplitUnusable: The split expression is wrong.
-            ExampleUnreadable: A file is missing or damaged, or an image cannot be decoded.
+            DataError: The split expression is wrong.
+            DataError: A file is missing or damaged, or an image cannot be decoded.
         """
         with self._explained(split):
             yield from self._chosen(split, ids)
@@ -149,7 +146,7 @@ class TfdsSource:
             known = list(self._builder.info.splits)
             said = str(error).splitlines()[0]
             is_empty = "no data" in said
-            raise SplitUnusable(
+            raise DataError(
                 f"The split '{split}' of '{self.name}' "
                 + ("is empty" if is_empty else "does not exist"),
                 found="0 examples" if is_empty else said,
@@ -167,8 +164,8 @@ class TfdsSource:
         except Exception as error:  # TFDS and TensorFlow fail in many ways on damaged files
             raise self._unreadable(split, error) from error
 
-    def _unreadable(self, split: str, error: Exception | None) -> ExampleUnreadable:
-        return ExampleUnreadable(
+    def _unreadable(self, split: str, error: Exception | None) -> DataError:
+        return DataError(
             f"The split '{split}' of '{self.name}' cannot be read",
             found=f"in '{self._builder.data_dir}': {broken_shard(self._builder, split, error)}",
             expected="the files as TFDS wrote them, with as many examples as 'dataset_info.json' "
@@ -181,7 +178,7 @@ class TfdsSource:
             return None
         labels = np.asarray(record[self._label])
         if labels.ndim != int(per_batch) or not np.issubdtype(labels.dtype, np.integer):
-            raise LabelMismatch(
+            raise DataError(
                 f"The label '{self._label}' of '{self.name}' is not a class index",
                 found=f"shape {labels.shape[int(per_batch) :]}, dtype {labels.dtype}",
                 expected="one whole number an example",
@@ -219,14 +216,14 @@ def _open(dataset: recipe.Dataset) -> Any:
         base = name.split("/", 1)[0]
         known = tfds.list_builders(with_community_datasets=False)
         if base not in known and base not in {other.split("/", 1)[0] for other in prepared}:
-            raise DatasetNotFound(
+            raise DataError(
                 f"There is no TFDS dataset '{name}'",
                 found=f"'{name}'",
                 expected="the name of a TFDS builder, or of a dataset prepared in "
                 f"'{data_dir}' ({first_few(prepared) or 'which holds none'})",
                 remedy=suggest(base, [*known, *prepared]) or "Correct 'dataset.tfds.name'",
             ) from error
-        raise DatasetNotFound(
+        raise DataError(
             f"The dataset '{asked}' is not prepared on disk",
             found=f"in '{data_dir}': {first_few(prepared) or 'no prepared dataset'}",
             expected=f"a folder '{data_dir / name}/<version>' written by TFDS",
@@ -236,8 +233,8 @@ def _open(dataset: recipe.Dataset) -> Any:
     return builder
 
 
-def _damaged(asked: str, found: str) -> DatasetNotFound:
-    return DatasetNotFound(
+def _damaged(asked: str, found: str) -> DataError:
+    return DataError(
         f"The dataset '{asked}' cannot be read",
         found=found,
         expected="the files as TFDS wrote them",

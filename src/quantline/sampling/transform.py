@@ -19,7 +19,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from quantline import recipe
-from quantline.errors import TransformFailed, first_line, suggest
+from quantline.errors import DataError, first_line, suggest
 from quantline.files import canonical_json, sha256
 from quantline.recipe.transform import STEPS
 
@@ -49,7 +49,7 @@ class Transform:
             The model input; float32 unless a ``cast`` step or a function says otherwise.
 
         Raises:
-            TransformFailed: A step cannot be applied to this example.
+            DataError: A step cannot be applied to this example.
         """
         value = np.asarray(example)
         for name, step in self._steps:
@@ -57,7 +57,7 @@ class Transform:
                 value = _numbers(step(value))
             # A user's function may raise anything, and may try to end the process.
             except (Exception, SystemExit) as error:
-                raise TransformFailed(
+                raise DataError(
                     f"The transform step '{name}' failed",
                     found=f"an example of shape {value.shape} and dtype {value.dtype}; "
                     f"{first_line(error)}{_place(error)}",
@@ -74,7 +74,7 @@ def build_transform(spec: Sequence[Mapping[str, Any]] | str) -> Transform:
         spec: A list of one-key mappings, the steps in their order, or ``module:name``.
 
     Raises:
-        TransformFailed: A step or the function does not exist, or has wrong arguments.
+        DataError: A step or the function does not exist, or has wrong arguments.
     """
     if isinstance(spec, str):
         return _from_function(spec)
@@ -96,7 +96,7 @@ def _from_function(spec: str) -> Transform:
             raise TypeError(f"'{name}' is no function, but of type {type(function).__name__}")
     # A user's module may raise anything, and may try to end the process.
     except (Exception, SystemExit) as error:
-        raise TransformFailed(
+        raise DataError(
             f"The transform function '{spec}' cannot be imported",
             found=f"{first_line(error)}{_place(error)}",
             expected="'module:name', importable from the project folder",
@@ -129,7 +129,7 @@ def _place(error: BaseException) -> str:
 
 def _build_step(step: Mapping[str, Any]) -> tuple[str, Step]:
     if len(step) != 1:
-        raise TransformFailed(
+        raise DataError(
             "A step of 'dataset.transform' does not name exactly one operation",
             found=f"{dict(step)!r}",
             expected=f"one of {', '.join(STEPS)} with its arguments",
@@ -137,7 +137,7 @@ def _build_step(step: Mapping[str, Any]) -> tuple[str, Step]:
         )
     ((name, arguments),) = step.items()
     if name not in STEPS:
-        raise TransformFailed(
+        raise DataError(
             f"Unknown step '{name}' in 'dataset.transform'",
             found=f"'{name}'",
             expected=f"one of {', '.join(STEPS)}",
@@ -149,7 +149,7 @@ def _build_step(step: Mapping[str, Any]) -> tuple[str, Step]:
         return name, _BUILD[name](block)
     except ValidationError as error:
         first = error.errors()[0]
-        raise TransformFailed(
+        raise DataError(
             f"The step '{name}' of 'dataset.transform' has bad arguments",
             found=f"{arguments!r} ({'.'.join(map(str, first['loc'][1:]))}: {first['msg']})",
             expected=_signature(name),

@@ -182,7 +182,7 @@ def read(model: bytes, name: str = "the model") -> Graph:
         name: What to call the model in an error.
 
     Raises:
-        ModelNotFound: There are no bytes.
+        ModelError: There are no bytes.
         ModelUnreadable: The bytes are not a whole ``.tflite`` file.
     """
     return _graph(unpack(model, name), model)

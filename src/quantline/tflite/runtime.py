@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from quantline.errors import ModelUnsupported, excerpt
 from quantline.quiet import stderr_turned_away
-from quantline.tflite.port import Port
+from quantline.tflite.tensor_io import TensorIO
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -151,5 +151,7 @@ class Runtime:
         return self.outputs[0].dequantize(self._interpreter.get_tensor(self.outputs[0].index))
 
     def _read_ports(self) -> None:
-        self.inputs = tuple(Port.of(detail) for detail in self._interpreter.get_input_details())
-        self.outputs = tuple(Port.of(detail) for detail in self._interpreter.get_output_details())
+        self.inputs = tuple(TensorIO.of(detail) for detail in self._interpreter.get_input_details())
+        self.outputs = tuple(
+            TensorIO.of(detail) for detail in self._interpreter.get_output_details()
+        )

@@ -6,7 +6,7 @@ from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
 
-from quantline.errors import ModelNotFound, ModelUnreadable
+from quantline.errors import ModelError, ModelUnreadable
 from quantline.tflite.consistency import agree
 from quantline.tflite.verify import Damage, verify
 
@@ -39,11 +39,11 @@ def unpack(model: bytes, name: str) -> Any:
         there, and every constant fills its tensor's shape.
 
     Raises:
-        ModelNotFound: There are no bytes.
+        ModelError: There are no bytes.
         ModelUnreadable: The bytes are not a whole ``.tflite`` file.
     """
     if not model:
-        raise ModelNotFound(
+        raise ModelError(
             f"{name} is empty",
             found="0 bytes",
             expected="a .tflite file",

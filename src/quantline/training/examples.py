@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantline.errors import InputMismatch, LabelMismatch, QuantlineError, SplitUnusable, first_few
+from quantline.errors import DataError, QuantlineError, first_few
 from quantline.progress import track
 from quantline.sampling import (
     Source,
@@ -59,12 +59,12 @@ class TrainingSplit:
             name: The split expression.
 
         Raises:
-            DatasetNotFound: The dataset does not exist, or is not on disk.
-            SplitUnusable: The split does not exist, is empty, or has no labels.
-            LabelMismatch: The labels are not class indices, or are all the same.
-            TransformFailed: The transform cannot be applied to the first examples.
-            SamplesNotFinite: They hold NaN or infinite values.
-            InputMismatch: They have different shapes.
+            DataError: The dataset does not exist, or is not on disk.
+            DataError: The split does not exist, is empty, or has no labels.
+            DataError: The labels are not class indices, or are all the same.
+            DataError: The transform cannot be applied to the first examples.
+            DataError: They hold NaN or infinite values.
+            DataError: They have different shapes.
         """
         source, transform = open_source(dataset), build_transform(dataset.transform)
         labels = _labels(source, name, dataset.label_offset)
@@ -116,7 +116,7 @@ def _labels(source: Source, split: str, offset: int) -> dict[str, int]:
     labelled = [(entry.id, entry.label + offset) for entry in entries if entry.label is not None]
     labels = dict(labelled)
     if not labels:
-        raise SplitUnusable(
+        raise DataError(
             f"The split '{split}' of {source.name} cannot be trained on",
             found=f"{len(entries)} examples, none with a label",
             expected="examples with class indices",
@@ -125,7 +125,7 @@ def _labels(source: Source, split: str, offset: int) -> dict[str, int]:
         )
     low, high = min(labels.values()), max(labels.values())
     if low < 0 or not 1 <= high < len(labels):
-        raise LabelMismatch(
+        raise DataError(
             f"The labels of the split '{split}' of {source.name} are not those of classes",
             found=f"labels from {low} to {high}, of {len(labels)} examples",
             expected="class indices from 0 on: at least two classes, and no more than examples",
@@ -157,8 +157,8 @@ def refuse_other_examples(
         calibration: array of shape (n_examples, ...), the calibration set.
 
     Raises:
-        LabelMismatch: An example is of a class that the model does not have.
-        InputMismatch: Examples have another shape than those that are trained on.
+        DataError: An example is of a class that the model does not have.
+        DataError: Examples have another shape than those that are trained on.
     """
     others = [
         f"{row['id']} ({row['label']})"
@@ -167,7 +167,7 @@ def refuse_other_examples(
         if row["label"] is not None and not 0 <= row["label"] < classes
     ]
     if others:
-        raise LabelMismatch(
+        raise DataError(
             f"Training on '{split.name}' gives a model that lacks classes of the other splits",
             found=f"{len(others)} examples: {first_few(others, 5)}",
             expected=f"labels from 0 to {classes - 1}",
@@ -175,7 +175,7 @@ def refuse_other_examples(
         )
     for part, shape in _shapes(dataset, manifest, calibration):
         if shape != split.shape:
-            raise InputMismatch(
+            raise DataError(
                 f"The examples of '{split.name}', to train on, and those of the {part} set differ",
                 found=f"{split.shape} and {shape}",
                 expected="one shape for all examples",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quantline.child import run_in_child
-from quantline.errors import InputMismatch, ModelUnsupported, first_few
+from quantline.errors import DataError, ModelUnsupported, first_few
 from quantline.loading.keras_file import read_keras
 from quantline.quantization.float_import import kind_of
 
@@ -30,12 +30,12 @@ def build_model(shape: tuple[int, ...], classes: int) -> Any:
         classes: The number of classes.
 
     Raises:
-        InputMismatch: The shape is not that of an image.
+        DataError: The shape is not that of an image.
     """
     from keras import Input, Sequential, layers
 
     if len(shape) != IMAGE_AXES or 0 in shape:
-        raise InputMismatch(
+        raise DataError(
             "The embedded network cannot be trained on these examples",
             found=f"an example of shape {shape}",
             expected="images of shape (height, width, channels)",
@@ -80,7 +80,7 @@ def refuse_another_network(path: str, model: Any, limits: recipe.Limits) -> None
         limits: How long the file may take to be read, and how large it may be.
 
     Raises:
-        ModelNotFound: The file is missing or empty.
+        ModelError: The file is missing or empty.
         ModelUnreadable: It is not a model.
         ModelUnsupported: It is of another network, takes other examples, or has other classes.
     """

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantline.errors import ModelUnsupported, ParameterError, TrainingDiverged
+from quantline.errors import ConversionError, ModelUnsupported, ParameterError
 from quantline.files import sha256
 from quantline.loading import load_keras
 from quantline.quiet import tensorflow
@@ -94,7 +94,7 @@ def prepare(
     Raises:
         QuantlineError: The split cannot be used, as :meth:`TrainingSplit.open` lists it.
         ParameterError: ``flip`` is set, and the examples are no images.
-        InputMismatch: The examples are no images, which a new model needs.
+        DataError: The examples are no images, which a new model needs.
         ModelUnsupported: ``start`` takes other examples, or gives no class probabilities.
     """
     tf = tensorflow()
@@ -125,7 +125,7 @@ def fit(prepared: Prepared, training: recipe.Training) -> Trained:
 
     Raises:
         QuantlineError: An example cannot be read.
-        TrainingDiverged: The loss is not a number.
+        ConversionError: The loss is not a number.
     """
     tf = tensorflow()
     import keras
@@ -190,7 +190,7 @@ def _log_accuracy(right: float, y: np.ndarray, training: recipe.Training, steps:
 
 def _refuse_diverged(loss: float, training: recipe.Training) -> None:
     if not math.isfinite(loss):
-        raise TrainingDiverged(
+        raise ConversionError(
             "The training diverged",
             found=f"a loss of {loss} after {training.epochs} epochs",
             expected="a finite loss",

@@ -26,14 +26,12 @@ from quantline.edgetpu.compiler.options import CompilerOptions
 from quantline.edgetpu.compiler.process import Compiler, find_compiler
 from quantline.edgetpu.vocabulary import Evidence
 from quantline.errors import (
+    CheckFailed,
+    CompilerError,
     CompilerNotFound,
-    CompilerOutputUnknown,
-    CompilerStopped,
-    CompilerUnusable,
+    DependencyError,
     ModelUnreadable,
     ModelUnsupported,
-    NotCompilable,
-    NothingMapped,
     ParameterError,
 )
 
@@ -205,7 +203,7 @@ def test_failed_attempts_of_a_search_that_succeeds_are_no_failure(files, stand_i
 
 
 def test_a_model_of_which_nothing_is_mapped_fails_though_the_compiler_does_not(files, stand_in):
-    with pytest.raises(NothingMapped, match=r"0 of 157 operators.*unsupported data type") as caught:
+    with pytest.raises(CheckFailed, match=r"0 of 157 operators.*unsupported data type") as caught:
         compile_model(files[0], compiler=stand_in(stdout=published.NONE_MAPPED))
     assert caught.value.exit_status == 1
 
@@ -214,12 +212,12 @@ def test_each_co_compiled_model_must_be_mapped(files, stand_in):
     model, compiled = files
     first, second = published.CO_COMPILED.rsplit("Edge TPU subgraphs: 1", 1)
     stdout = f"{first}Edge TPU subgraphs: 0{second}"
-    with pytest.raises(NothingMapped, match=r"0 of 78 operators of 'model_1\.tflite'"):
+    with pytest.raises(CheckFailed, match=r"0 of 78 operators of 'model_1\.tflite'"):
         compile_model([model] * 2, compiler=stand_in(stdout=stdout, compiled=[str(compiled)] * 2))
 
 
 def test_an_exit_status_of_zero_without_a_file_is_a_failure(files, stand_in):
-    with pytest.raises(NotCompilable, match="large activation tensors"):
+    with pytest.raises(CheckFailed, match="large activation tensors"):
         compile_model(
             files[0],
             compiler=stand_in(stdout=published.LARGE_ACTIVATIONS, compiled=[], status=0),
@@ -229,15 +227,15 @@ def test_an_exit_status_of_zero_without_a_file_is_a_failure(files, stand_in):
 def test_segments_say_how_many_were_compiled_before_the_failure(files, stand_in):
     model, compiled = files
     scenario = {"stdout": published.SECOND_SEGMENT_FAILED, "compiled": [str(compiled)], "status": 1}
-    with pytest.raises(NotCompilable, match="segments compiled before: 1"):
+    with pytest.raises(CheckFailed, match="segments compiled before: 1"):
         compile_model(model, CompilerOptions(num_segments=2), stand_in(**scenario))
 
 
 def test_files_without_the_words_are_not_believed(files, stand_in):
-    with pytest.raises(CompilerOutputUnknown, match="Good morning"):
+    with pytest.raises(CompilerError, match="Good morning"):
         compile_model(files[0], compiler=stand_in(stdout="Good morning\n"))
     other = published.V16.replace("Output model: X", "Output model: Z")
-    with pytest.raises(CompilerOutputUnknown, match=r"Output model: model_edgetpu\.tflite"):
+    with pytest.raises(CompilerError, match=r"Output model: model_edgetpu\.tflite"):
         compile_model(files[0], compiler=stand_in(stdout=other))
 
 
@@ -251,7 +249,7 @@ def test_a_damaged_compiled_file_is_not_believed(tmp_path, files, stand_in):
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL, signal.SIGABRT])
 def test_a_signal_is_named(files, stand_in, number):
     script = stand_in(stdout="Edge TPU Compiler version 16.0\nStarted ...\n", signal=number)
-    with pytest.raises(CompilerStopped) as caught:
+    with pytest.raises(CompilerError) as caught:
         compile_model(files[0], compiler=script)
     text = str(caught.value)
     assert number.name in text
@@ -277,7 +275,7 @@ def test_a_slow_compiler_is_ended_with_its_child(tmp_path, files, stand_in):
     script = stand_in(child_file=str(child), delay_s=60)
     for limit_s in (0.5, 5.0):  # on a busy machine the child is late
         started = time.monotonic()
-        with pytest.raises(CompilerStopped, match=rf"no end after {limit_s:g} s"):
+        with pytest.raises(CompilerError, match=rf"no end after {limit_s:g} s"):
             compile_model(files[0], CompilerOptions(timeout_s=limit_s), script)
         assert time.monotonic() - started < limit_s + 10
         if child.exists():
@@ -287,7 +285,7 @@ def test_a_slow_compiler_is_ended_with_its_child(tmp_path, files, stand_in):
 
 def test_a_child_does_not_outlive_a_compiler_that_crashed(tmp_path, files, stand_in):
     child = tmp_path / "child"
-    with pytest.raises(CompilerStopped):
+    with pytest.raises(CompilerError):
         compile_model(
             files[0],
             compiler=stand_in(stdout="", child_file=str(child), signal=signal.SIGSEGV),
@@ -387,7 +385,7 @@ def script(path: Path, text: str, mode: int = 0o755) -> Path:
 
 def test_another_program_of_that_name_is_not_the_compiler(tmp_path):
     other = script(tmp_path / "edgetpu_compiler", "#!/bin/sh\necho edgecompiler 0.1.1\n")
-    with pytest.raises(CompilerUnusable, match=r"printed 'edgecompiler 0.1.1'.*another project"):
+    with pytest.raises(DependencyError, match=r"printed 'edgecompiler 0.1.1'.*another project"):
         find_compiler(other)
 
 
@@ -398,7 +396,7 @@ def test_it_speaks_english_and_leaves_nothing_in_the_folder_for_temporary_files(
 
 def test_a_program_that_may_not_be_run(tmp_path):
     plain = script(tmp_path / "edgetpu_compiler", "#!/bin/sh\n", mode=0o644)
-    with pytest.raises(CompilerUnusable, match=r"Permission denied.*chmod"):
+    with pytest.raises(DependencyError, match=r"Permission denied.*chmod"):
         find_compiler(plain)
 
 
@@ -411,7 +409,7 @@ def foreign_program(path: Path) -> Path:
 
 
 def test_a_program_for_another_processor(tmp_path):
-    with pytest.raises(CompilerUnusable, match="Exec format error"):
+    with pytest.raises(DependencyError, match="Exec format error"):
         find_compiler(foreign_program(tmp_path / "edgetpu_compiler"))
 
 
@@ -427,10 +425,10 @@ def wrapper(folder: Path) -> Path:
 def test_the_package_s_script_on_another_processor(tmp_path):
     (tmp_path / "edgetpu_compiler_bin").mkdir()
     foreign_program(tmp_path / "edgetpu_compiler_bin" / "ld-linux-x86-64.so.2")
-    with pytest.raises(CompilerUnusable, match="not made for this machine's processor"):
+    with pytest.raises(DependencyError, match="not made for this machine's processor"):
         find_compiler(wrapper(tmp_path))
 
 
 def test_the_package_s_script_without_its_folder(tmp_path):
-    with pytest.raises(CompilerUnusable, match=r"misses a part.*edgetpu_compiler_bin"):
+    with pytest.raises(DependencyError, match=r"misses a part.*edgetpu_compiler_bin"):
         find_compiler(wrapper(tmp_path))

@@ -7,9 +7,9 @@ from tests.edgetpu import published_output as published
 
 from quantline.edgetpu.compiler.failures import KNOWN, explain
 from quantline.errors import (
-    CompilerStopped,
-    CompilerUnusable,
-    NotCompilable,
+    CheckFailed,
+    CompilerError,
+    DependencyError,
     OutputNotWritten,
 )
 
@@ -30,70 +30,70 @@ LOADER = "/usr/bin/edgetpu_compiler_bin/ld-linux-x86-64.so.2"
 # What was printed: the error, a part of the line that is quoted, a part of what to do.
 PUBLISHED = {
     "large activations": (
-        published.LARGE_ACTIVATIONS, NotCompilable,
+        published.LARGE_ACTIVATIONS, CheckFailed,
         "Compilation failed due to large activation tensors in model", "search_delegate",
     ),
     "its own time limit": (
         f"{V16}{TIMER}Compilation timeout. This is usually caused by large activations.\n"
-        "Compilation failed! \n", CompilerStopped, "Compilation timeout", "compiler_timeout_s",
+        "Compilation failed! \n", CompilerError, "Compilation timeout", "compiler_timeout_s",
     ),
     "dynamic sizes": (
         f"{V16}{TIMER}ERROR: Attempting to use a delegate that only supports static-sized tensors "
-        f"with a graph that has dynamic-sized tensors.\n{INTERPRETER}{END}", NotCompilable,
+        f"with a graph that has dynamic-sized tensors.\n{INTERPRETER}{END}", CheckFailed,
         "has dynamic-sized tensors", "a batch of 1",
     ),
     "newer version of an operator": (
         f"{V16}ERROR: Didn't find op for builtin opcode 'TRANSPOSE_CONV' version '4'. An older "
         "version of this builtin might be supported. Are you using an old TFLite binary with a "
-        f"newer model?\n\n{NOT_PARSED}", NotCompilable, "'TRANSPOSE_CONV' version '4'", "older",
+        f"newer model?\n\n{NOT_PARSED}", CheckFailed, "'TRANSPOSE_CONV' version '4'", "older",
     ),
     "newer version, in older words": (
         "Edge TPU Compiler version 2.0.267685300\nERROR: Didn't find op for builtin opcode 'RELU' "
-        f"version '2'\n\n{NOT_PARSED}", NotCompilable, "'RELU' version '2'", "older TensorFlow",
+        f"version '2'\n\n{NOT_PARSED}", CheckFailed, "'RELU' version '2'", "older TensorFlow",
     ),
     "newer operator": (
         f"{V16}ERROR: Op builtin_code out of range: 150. Are you using old TFLite binary with newer"
-        f" model?\n{NOT_PARSED}", NotCompilable, "out of range: 150", "--target edgetpu",
+        f" model?\n{NOT_PARSED}", CheckFailed, "out of range: 150", "--target edgetpu",
     ),
     "not quantized": (
-        f"{V14}Invalid model: model.tflite\nModel not quantized\n", NotCompilable,
+        f"{V14}Invalid model: model.tflite\nModel not quantized\n", CheckFailed,
         "Model not quantized", "quantline quantize",
     ),
     "custom operator": (
         f"{V16}{TIMER}ERROR: Encountered unresolved custom op: Atan.\nERROR: Node number 1 (Atan) "
-        f"failed to prepare.\n\n{INTERPRETER}{END}", NotCompilable, "custom op: Atan",
+        f"failed to prepare.\n\n{INTERPRETER}{END}", CheckFailed, "custom op: Atan",
         "built-in ones",
     ),
     "refused by TensorFlow Lite": (
         "Edge TPU Compiler version 2.1.302470888\nERROR: :160 NumOutputs(node) != 4 (1 != 4)\n"
         "ERROR: Node number 121 (TFLite_Detection_PostProcess) failed to prepare.\n\n"
-        "Internal compiler error. Aborting! \n", NotCompilable,
+        "Internal compiler error. Aborting! \n", CheckFailed,
         "Node number 121 (TFLite_Detection_PostProcess) failed", "operator that is named",
     ),
     "no subgraph": (
         f"{V14}Invalid model: model.tflite\nModel could not be parsed\n"
-        "ERROR: Did not get operators, tensors, or buffers in subgraph 0.\n", NotCompilable,
+        "ERROR: Did not get operators, tensors, or buffers in subgraph 0.\n", CheckFailed,
         "Did not get operators", "Convert the model anew",
     ),
     "not parsed": (
-        f"{V16}Invalid model: model.tflite\nModel could not be parsed\n", NotCompilable,
+        f"{V16}Invalid model: model.tflite\nModel could not be parsed\n", CheckFailed,
         "Invalid model: model.tflite", "Convert the model anew",
     ),
     "no more than invalid": (
-        "Edge TPU Compiler version 1.0.249710469\nInvalid model: model.tflite\n", NotCompilable,
+        "Edge TPU Compiler version 1.0.249710469\nInvalid model: model.tflite\n", CheckFailed,
         "Invalid model: model.tflite", "quantize it in full",
     ),
     "internal error": (
-        f"{V14}\nInternal compiler error. Aborting! \n", CompilerStopped,
+        f"{V14}\nInternal compiler error. Aborting! \n", CompilerError,
         "Internal compiler error. Aborting!", "Run it again",
     ),
     "exception": (
         f"{V16}{TIMER}libc++abi: terminating with uncaught exception of type std::out_of_range: "
-        f"vector\n{END}", CompilerStopped, "std::out_of_range: vector", "every tensor",
+        f"vector\n{END}", CompilerError, "std::out_of_range: vector", "every tensor",
     ),
-    "no reason given": (f"{V16}{TIMER}{END}", NotCompilable, "Compilation failed!", "recurrent"),
+    "no reason given": (f"{V16}{TIMER}{END}", CheckFailed, "Compilation failed!", "recurrent"),
     "the version only": (
-        "Edge TPU Compiler version 15.0.340273435\n", CompilerStopped, "version 15.0.340273435",
+        "Edge TPU Compiler version 15.0.340273435\n", CompilerError, "version 15.0.340273435",
         "num_segments",
     ),
 }  # fmt: skip
@@ -102,24 +102,24 @@ PUBLISHED = {
 SYSTEM = {
     "crash": (
         f"{SCRIPT} 1531 Segmentation fault      (core dumped) "
-        f"{LOADER} --library-path edgetpu_compiler_bin edgetpu_compiler\n", 139, CompilerStopped,
+        f"{LOADER} --library-path edgetpu_compiler_bin edgetpu_compiler\n", 139, CompilerError,
         "signal SIGSEGV", "fewer segments",
     ),
     "other processor": (
         f"{SCRIPT}{LOADER}: cannot execute binary file: Exec format error\n", 126,
-        CompilerUnusable, "Exec format error", "x86-64 Debian",
+        DependencyError, "Exec format error", "x86-64 Debian",
     ),
     "moved": (
-        f"{SCRIPT}{LOADER}: No such file or directory\n", 127, CompilerUnusable,
+        f"{SCRIPT}{LOADER}: No such file or directory\n", 127, DependencyError,
         "No such file or directory", "edgetpu_compiler_bin",
     ),
     "library missing": (
         "edgetpu_compiler: error while loading shared libraries: libc++.so.1: cannot open shared "
-        "object file: No such file or directory\n", 127, CompilerUnusable, "libc++.so.1",
+        "object file: No such file or directory\n", 127, DependencyError, "libc++.so.1",
         "Install Google's package",
     ),
     "not permitted": (
-        f"{SCRIPT}{LOADER}: Permission denied\n", 126, CompilerUnusable, "Permission denied",
+        f"{SCRIPT}{LOADER}: Permission denied\n", 126, DependencyError, "Permission denied",
         "again",
     ),
     "disk full": (
@@ -127,7 +127,7 @@ SYSTEM = {
         "No space left on device", "TMPDIR",
     ),
     "memory": (
-        "terminate called after throwing an instance of 'std::bad_alloc'\n", 134, CompilerStopped,
+        "terminate called after throwing an instance of 'std::bad_alloc'\n", 134, CompilerError,
         "std::bad_alloc", "Free memory",
     ),
 }  # fmt: skip
@@ -165,7 +165,7 @@ def test_a_model_that_is_refused_fails_a_check_and_a_crash_is_none():
 
 def test_what_is_not_known_is_quoted_by_its_last_lines():
     found = explain(f"{V16}{TIMER}One.\nTwo.\nThree.\n", "Four.\n", 3)
-    assert type(found) is CompilerStopped
+    assert type(found) is CompilerError
     assert "exit status 3" in found.found
     assert "One. / Two. / Three. / Four." in found.found
     assert "by hand" in found.remedy

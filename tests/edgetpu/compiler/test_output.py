@@ -7,7 +7,7 @@ from tests.edgetpu import published_output as published
 
 from quantline.edgetpu.compiler.output import parse_log, parse_output
 from quantline.edgetpu.compiler.records import OperatorCount
-from quantline.errors import CompilerOutputUnknown
+from quantline.errors import CompilerError
 
 KIB, MIB = 1024, 1024**2
 
@@ -139,7 +139,7 @@ def test_unknown_lines_are_kept_and_stop_nothing():
          "no output", "no unit"],
 )  # fmt: skip
 def test_an_output_of_no_known_format_is_quoted(text):
-    with pytest.raises(CompilerOutputUnknown) as caught:
+    with pytest.raises(CompilerError) as caught:
         parse_output(text)
     assert caught.value.exit_status == 2
     last = text.split("\n")[-2].strip() if text.endswith("\n") else text
@@ -164,5 +164,5 @@ def test_a_log_keeps_what_it_does_not_know():
 
 @pytest.mark.parametrize("text", ["", published.V16_LOG.split("\n\n")[0], "Operator Count Status"])
 def test_what_is_no_log_is_quoted(text):
-    with pytest.raises(CompilerOutputUnknown, match="Operator Count Status"):
+    with pytest.raises(CompilerError, match="Operator Count Status"):
         parse_log(text)

@@ -6,7 +6,7 @@ from tests.edgetpu import compiling, pairs
 
 from quantline.edgetpu.cost import remainder
 from quantline.edgetpu.cost.remainder import measure_remainder, not_measured, time_runs
-from quantline.errors import ChildCrashed
+from quantline.errors import ProcessError
 from quantline.tflite.extract import extract
 
 
@@ -50,7 +50,7 @@ def test_what_cannot_be_run_has_a_reason_and_no_number(model):
 
 def test_a_crash_is_a_reason_too(model, monkeypatch):
     def crash(*_, what, **settings):
-        raise ChildCrashed(f"{what} crashed", found="signal SIGSEGV", expected="", remedy="")
+        raise ProcessError(f"{what} crashed", found="signal SIGSEGV", expected="", remedy="")
 
     monkeypatch.setattr(remainder, "run_in_child", crash)
     timed = measure_remainder(chain(model, "RELU"), [0])

@@ -8,14 +8,9 @@ from quantline.edgetpu.device.delegate import Access
 from quantline.edgetpu.device.detect import Device, Kind
 from quantline.edgetpu.device.failures import FAILURES, explain, known
 from quantline.errors import (
-    DelegateMissing,
-    DelegateUnfit,
-    DeviceBusy,
-    DeviceDenied,
-    DeviceFailed,
-    DeviceMissing,
+    DependencyError,
+    DeviceError,
     ParameterError,
-    RuntimeOutdated,
 )
 
 NO_REASON = "Failed to load delegate from libedgetpu.so.1\n"
@@ -25,63 +20,63 @@ LOCKED = Device("pci:0", Kind.PCIE, "/dev/apex_0", False)
 
 # Where no source is named, the words are this machine's own (glibc 2.36, ai-edge-litert 2.3.0).
 SAID = [
-    ("libedgetpu.so.1: cannot open shared object file: No such file or directory", DelegateMissing),
-    ("libusb-1.0.so.0: cannot open shared object file: No such file or directory", DelegateMissing),
-    ("/lib/l.so: undefined symbol: tflite_plugin_create_delegate", DelegateMissing),
-    ("/lib/l.so: file too short", DelegateMissing),
-    ("/lib/l.so: invalid ELF header", DelegateMissing),
+    ("libedgetpu.so.1: cannot open shared object file: No such file or directory", DependencyError),
+    ("libusb-1.0.so.0: cannot open shared object file: No such file or directory", DependencyError),
+    ("/lib/l.so: undefined symbol: tflite_plugin_create_delegate", DependencyError),
+    ("/lib/l.so: file too short", DependencyError),
+    ("/lib/l.so: invalid ELF header", DependencyError),
     (
         "/lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.38' not found (required by l.so)",
-        DelegateMissing,
+        DependencyError,
     ),
     (
         "Encountered unresolved custom op: edgetpu-custom-op.\nSee instructions: "
         "https://www.tensorflow.org/lite/guide/ops_custom Node number 0 (edgetpu-custom-op) "
         "failed to prepare.",
-        DelegateMissing,
+        DependencyError,
     ),
     # google-coral/edgetpu, issues 435, 44 and 71
     (
         "Failed to prepare for TPU. Failed precondition: Package requires runtime version (14), "
         "which is newer than this runtime version (13).Node number 2 (EdgeTpuDelegateForCustomOp) "
         "failed to prepare.",
-        RuntimeOutdated,
+        DependencyError,
     ),
     (
         "Internal: Unsupported data type in custom op handler: 0Node number 1 "
         "(EdgeTpuDelegateForCustomOp) failed to prepare.",
-        DelegateUnfit,
+        DependencyError,
     ),
     (
         "Internal: :159 batches * single_input_size != input->bytes (150528 != 12544)Node number 1",
-        DelegateUnfit,
+        DependencyError,
     ),
-    ("signal SIGSEGV at stage 'preparing the model'; peak memory 0.10 GiB", DelegateUnfit),
-    ("signal SIGSEGV at stage 'sample 1 of 9'; peak memory 0.10 GiB", DelegateUnfit),
-    ("signal SIGABRT at stage 'sample 2 of 9'; peak memory 0.10 GiB", DeviceFailed),
+    ("signal SIGSEGV at stage 'preparing the model'; peak memory 0.10 GiB", DependencyError),
+    ("signal SIGSEGV at stage 'sample 1 of 9'; peak memory 0.10 GiB", DependencyError),
+    ("signal SIGABRT at stage 'sample 2 of 9'; peak memory 0.10 GiB", DeviceError),
     # google-coral/edgetpu, issue 741: an error in the log, and then nothing for ever
     (
         "no answer after 60 s at stage 'sample 1 of 9'; peak memory 0.10 GiB; its last words: "
         "E driver/mmio_driver.cc:254] HIB Error. hib_error_status = ffffffffffffffff, "
         "hib_first_error_status = ffffffffffffffff",
-        DeviceFailed,
+        DeviceError,
     ),
-    ("no answer after 60 s at stage 'sample 1 of 9'; peak memory 0.10 GiB", DeviceFailed),
+    ("no answer after 60 s at stage 'sample 1 of 9'; peak memory 0.10 GiB", DeviceError),
     # libedgetpu, driver/usb/local_usb_device.cc and driver/kernel: LIBUSB_ERROR_ACCESS and _BUSY
-    ("I local_usb_device.cc:71] ConvertLibUsbError: USB error -3 [OpenDevice]", DeviceDenied),
-    ("I local_usb_device.cc:71] ConvertLibUsbError: USB error -6 [ClaimInterface]", DeviceBusy),
-    ("I local_usb_device.cc:71] ConvertLibUsbError: USB error -4 [OpenDevice]", DeviceFailed),
+    ("I local_usb_device.cc:71] ConvertLibUsbError: USB error -3 [OpenDevice]", DeviceError),
+    ("I local_usb_device.cc:71] ConvertLibUsbError: USB error -6 [ClaimInterface]", DeviceError),
+    ("I local_usb_device.cc:71] ConvertLibUsbError: USB error -4 [OpenDevice]", DeviceError),
     (
         "Failed to open device [Apex (PCIe)] at [/dev/apex_0]: Failed precondition: Device open "
         "failed : -1 (Permission denied)",
-        DeviceDenied,
+        DeviceError,
     ),
     (
         "Failed to open device [Apex (PCIe)] at [/dev/apex_0]: Failed precondition: Device open "
         "failed : -1 (Operation not permitted)",
-        DeviceBusy,
+        DeviceError,
     ),
-    ("Failed to execute request. USB transfer error 1 [BulkOut]", DeviceFailed),
+    ("Failed to execute request. USB transfer error 1 [BulkOut]", DeviceError),
 ]
 
 
@@ -106,18 +101,18 @@ def test_other_words_decide_nothing(said: str) -> None:
 @pytest.mark.parametrize(
     ("devices", "device", "error", "word"),
     [
-        ([], "", DeviceMissing, "asked for: any"),
-        ([], "usb:0", DeviceMissing, "'usb:0'"),
-        ([PCIE], "usb", DeviceMissing, "pci:0 (/dev/apex_0)"),
-        ([USB], "usb:1", DeviceMissing, "usb:0"),
-        ([PCIE, USB], ":2", DeviceMissing, "':2'"),
-        ([LOCKED], "", DeviceDenied, "/dev/apex_0"),
-        ([LOCKED, USB], "pci:0", DeviceDenied, "apex"),
-        ([LOCKED, USB], ":0", DeviceDenied, "/dev/apex_0"),
-        ([LOCKED, USB], "", DeviceDenied, "/dev/apex_0"),
-        ([LOCKED, USB], "usb", DeviceBusy, "002/003"),
-        ([PCIE, USB], ":1", DeviceBusy, "fuser"),
-        ([USB], "usb:0", DeviceBusy, "gave no reason"),
+        ([], "", DeviceError, "asked for: any"),
+        ([], "usb:0", DeviceError, "'usb:0'"),
+        ([PCIE], "usb", DeviceError, "pci:0 (/dev/apex_0)"),
+        ([USB], "usb:1", DeviceError, "usb:0"),
+        ([PCIE, USB], ":2", DeviceError, "':2'"),
+        ([LOCKED], "", DeviceError, "/dev/apex_0"),
+        ([LOCKED, USB], "pci:0", DeviceError, "apex"),
+        ([LOCKED, USB], ":0", DeviceError, "/dev/apex_0"),
+        ([LOCKED, USB], "", DeviceError, "/dev/apex_0"),
+        ([LOCKED, USB], "usb", DeviceError, "002/003"),
+        ([PCIE, USB], ":1", DeviceError, "fuser"),
+        ([USB], "usb:0", DeviceError, "gave no reason"),
     ],
 )
 def test_without_words_what_is_there_decides(

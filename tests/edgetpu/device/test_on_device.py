@@ -25,17 +25,12 @@ from quantline.edgetpu.device.on_device import run_on_device, run_on_devices
 from quantline.edgetpu.device.run import DeviceRun
 from quantline.edgetpu.device.work import Done
 from quantline.errors import (
-    DelegateMissing,
-    DelegateUnfit,
-    DeviceDenied,
-    DeviceFailed,
-    InputMismatch,
-    ModelNotCompiled,
-    ModelsUnrelated,
+    DataError,
+    DependencyError,
+    DeviceError,
+    MismatchError,
     ModelUnsupported,
     ParameterError,
-    RuntimeOutdated,
-    SamplesNotFinite,
 )
 from quantline.tflite import Runtime
 
@@ -114,28 +109,28 @@ def test_outputs_latency_and_the_difference_from_the_cpu(library: str) -> None:
 
 
 def test_a_library_without_permission_is_explained_by_its_own_log(fails: Any) -> None:
-    with pytest.raises(DeviceDenied, match="USB error -3"):
+    with pytest.raises(DeviceError, match="USB error -3"):
         fails("no permission")
 
 
 def test_a_crash_while_loading_is_a_library_that_does_not_fit(fails: Any) -> None:
-    with pytest.raises(DelegateUnfit, match="SIGSEGV at stage 'loading the runtime library'"):
+    with pytest.raises(DependencyError, match="SIGSEGV at stage 'loading the runtime library'"):
         fails("crash at once")
 
 
 def test_a_crash_names_its_sample(fails: Any) -> None:
-    with pytest.raises(DeviceFailed, match="SIGSEGV at stage 'sample 3 of 3'"):
+    with pytest.raises(DeviceError, match="SIGSEGV at stage 'sample 3 of 3'"):
         fails("crash at the third")
 
 
 def test_a_model_for_a_newer_runtime(fails: Any) -> None:
-    with pytest.raises(RuntimeOutdated, match=r"version \(14\).*version \(13\)") as caught:
+    with pytest.raises(DependencyError, match=r"version \(14\).*version \(13\)") as caught:
         fails("newer model")
     assert "--min_runtime_version" in caught.value.remedy
 
 
 def test_a_missing_library_is_told_with_where_to_get_it(tmp_path: Path) -> None:
-    with pytest.raises(DelegateMissing, match=r"missing\.so: cannot open") as caught:
+    with pytest.raises(DependencyError, match=r"missing\.so: cannot open") as caught:
         load(Access(library=str(tmp_path / "missing.so")))
     assert "Never 'pip install pycoral'" in caught.value.remedy
 
@@ -144,7 +139,7 @@ def test_another_library_is_told_from_the_runtime(tmp_path: Path, library: str) 
     other = tmp_path / "libother.so"
     compiler = shutil.which("gcc") or "cc"
     subprocess.run([compiler, "-shared", "-o", other, "-x", "c", "/dev/null"], check=True)
-    with pytest.raises(DelegateMissing, match="tflite_plugin_create_delegate"):
+    with pytest.raises(DependencyError, match="tflite_plugin_create_delegate"):
         run_on_device(COMPILED, STORED, access=Access(library=str(other)))
 
 
@@ -159,21 +154,21 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def work(model: bytes, inputs: Any, access: Access, *rest: Any) -> Done:
         names.append(f"run on {access.device}")
         if access.device == "usb:0":
-            raise DeviceFailed("A", found="b", expected="c", remedy="D")
+            raise DeviceError("A", found="b", expected="c", remedy="D")
         return Done([STORED[:, np.newaxis]], [9.0, 2.0, 2.0, 4.0, 8.0], "xnnpack", None)
 
     fresh = [Device(f"usb:{index}", Kind.USB, "", True, has_firmware=False) for index in (0, 1)]
     ready = [Device("usb:2", Kind.USB, "", True), Device("pci:0", Kind.PCIE, "", True)]
     monkeypatch.setattr(on_device, "detect", lambda: (*ready, *fresh))
     monkeypatch.setattr(on_device, "run_in_child", open_only)
-    monkeypatch.setattr(on_device, "work_apart", work)
+    monkeypatch.setattr(on_device, "work_in_subprocess", work)
     return names
 
 
 def test_one_device_that_fails_does_not_hide_the_others(opened: list[str]) -> None:
     found = run_on_devices(COMPILED, STORED, ("usb:0", "usb:1"), runs=2)
     assert list(found) == ["usb:0", "usb:1"]
-    assert isinstance(found["usb:0"], DeviceFailed)
+    assert isinstance(found["usb:0"], DeviceError)
     run = found["usb:1"]
     assert isinstance(run, DeviceRun)
     assert (run.latency.first, run.latency.p50, run.latency.runs) == (9.0, 6.0, 2)
@@ -194,12 +189,12 @@ def test_one_usb_device_alone_is_opened_once(opened: list[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "word"),
     [
-        ((IDENTITY, STORED), ModelNotCompiled, "edgetpu_compiler"),
+        ((IDENTITY, STORED), ModelUnsupported, "edgetpu_compiler"),
         ((COMPILED, STORED, COMPILED), ModelUnsupported, "_edgetpu"),
-        ((COMPILED, STORED, one_operator(55, None, [0, 0], 0.25)), ModelsUnrelated, "0.25"),
-        ((COMPILED, []), InputMismatch, "0 samples"),
-        ((COMPILED, [np.zeros(COUNT + 1)]), InputMismatch, "(9,)"),
-        ((COMPILED, [np.zeros(COUNT), np.full(COUNT, np.nan)]), SamplesNotFinite, "Sample 1"),
+        ((COMPILED, STORED, one_operator(55, None, [0, 0], 0.25)), MismatchError, "0.25"),
+        ((COMPILED, []), DataError, "0 samples"),
+        ((COMPILED, [np.zeros(COUNT + 1)]), DataError, "(9,)"),
+        ((COMPILED, [np.zeros(COUNT), np.full(COUNT, np.nan)]), DataError, "Sample 1"),
     ],
     ids=["not compiled", "compiled for the cpu", "another model", "none", "shape", "nan"],
 )

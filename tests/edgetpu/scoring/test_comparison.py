@@ -13,7 +13,7 @@ from quantline.edgetpu import Status, Target, predict
 from quantline.edgetpu.compiler.output import parse_log
 from quantline.edgetpu.compiler.records import OperatorCount
 from quantline.edgetpu.scoring.comparison import CountDifference, compare, compare_counts
-from quantline.errors import ModelsUnrelated
+from quantline.errors import MismatchError
 
 UNSPECIFIED = "Operation is otherwise supported, but not mapped due to some unspecified limitation"
 
@@ -65,7 +65,7 @@ def test_an_unknown_operator_is_a_miss_whatever_came(graph):
 
 def test_another_model_s_compiled_file_is_refused(graph, model):
     other = compiling.compiled(model.graph(2), {0, 1})
-    with pytest.raises(ModelsUnrelated):
+    with pytest.raises(MismatchError):
         compare(predict(graph), graph, other)
 
 

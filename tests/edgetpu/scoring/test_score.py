@@ -14,7 +14,7 @@ from quantline.edgetpu.mapping.report import OperatorVerdict
 from quantline.edgetpu.scoring.score import Miss, ModelScore, Score, score
 from quantline.edgetpu.scoring.truth import Truth
 from quantline.edgetpu.vocabulary import Evidence, Provenance, Status, Target
-from quantline.errors import NothingToScore, ParameterError
+from quantline.errors import ModelError, ParameterError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -201,7 +201,7 @@ def test_an_unknown_operator_is_neither_right_nor_left_out() -> None:
 def test_where_nothing_can_be_scored_all_is_told(folder: Path) -> None:
     for path in folder.glob("*_edgetpu.tflite"):
         path.unlink()
-    with pytest.raises(NothingToScore) as caught:
+    with pytest.raises(ModelError) as caught:
         score(folder)
     assert "all.tflite: there is no 'all_edgetpu.tflite' beside it" in caught.value.found
 

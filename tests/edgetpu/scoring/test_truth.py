@@ -12,7 +12,7 @@ from tests.edgetpu.compiling import compiled, file
 
 from quantline.edgetpu.scoring.truth import Truth, cases, read_case
 from quantline.edgetpu.vocabulary import Target
-from quantline.errors import ModelsUnrelated, ModelUnreadable, NothingToScore
+from quantline.errors import MismatchError, ModelError, ModelUnreadable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,24 +116,24 @@ def test_damaged_and_unrelated_files_are_named(tmp_path: Path, chain: Graph) -> 
     other = compiled(chain, {0})
     other = replace(other, subgraphs=(replace(other.main, outputs=()),))
     beside.write_bytes(file(other))
-    with pytest.raises(ModelsUnrelated):
+    with pytest.raises(MismatchError):
         read_only(tmp_path)
 
 
 @pytest.mark.parametrize("content", ["{", "[1]", "7", '{"model": "a"}', "[{}]", "[" * 10_000])
 def test_records_that_cannot_be_read(tmp_path: Path, content: str) -> None:
     (tmp_path / "truth.json").write_text(content)
-    with pytest.raises(NothingToScore, match=r"truth\.json' cannot be read"):
+    with pytest.raises(ModelError, match=r"truth\.json' cannot be read"):
         cases(tmp_path)
 
 
 def test_a_folder_without_models(tmp_path: Path) -> None:
-    with pytest.raises(NothingToScore, match="Found: an empty folder"):
+    with pytest.raises(ModelError, match="Found: an empty folder"):
         cases(tmp_path)
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(NothingToScore, match=r"Found: notes\.txt"):
+    with pytest.raises(ModelError, match=r"Found: notes\.txt"):
         cases(tmp_path)
-    with pytest.raises(NothingToScore, match="Found: NotADirectoryError: Not a directory"):
+    with pytest.raises(ModelError, match="Found: NotADirectoryError: Not a directory"):
         cases(tmp_path / "notes.txt")
-    with pytest.raises(NothingToScore, match="Found: FileNotFoundError: No such file"):
+    with pytest.raises(ModelError, match="Found: FileNotFoundError: No such file"):
         cases(tmp_path / "none")

@@ -101,10 +101,10 @@ def test_a_fallen_class_is_named_though_the_whole_is_no_worse(case: Case) -> Non
     rules = {"against_float": {"top1_margin_points": 3.0, "loss_margin": None}}
     gate = replace(case, wrong=wrong, rules=rules, champion=None).judge()
     assert row(gate, "against_float.top1_margin_points")["passed"]
-    found = row(gate, "against_float.fallen_classes")
+    found = row(gate, "against_float.regressed_classes")
     assert (found["passed"], found["value"]) == (False, 1)
     assert "4 (-12.0 points)" in found["why"]
-    rules["against_float"]["fallen_classes"] = 1
+    rules["against_float"]["regressed_classes"] = 1
     assert replace(case, wrong=wrong, rules=rules, champion=None).judge()["verdict"] == "passed"
 
 

@@ -10,7 +10,7 @@ from tests.release.gate.cases import EXAMPLES, manifest, ranges, row, table
 from tests.tflite.tiny_model import file
 
 from quantline import recipe
-from quantline.errors import ChampionNotComparable, ResultMissing
+from quantline.errors import MismatchError, ResultMissing
 from quantline.files import canonical_json
 from quantline.release.gate import evaluation_sha256, gate_text, judge, require_same_ports
 
@@ -34,10 +34,10 @@ def test_a_sound_candidate_passes_every_rule(case: Case) -> None:
         "absolute.int8_metrics.top1",
         "against_float.top1_margin_points",
         "against_float.loss_margin",
-        "against_float.fallen_classes",
+        "against_float.regressed_classes",
         "against_champion.top1_margin_points",
         "against_champion.loss_margin",
-        "against_champion.fallen_classes",
+        "against_champion.regressed_classes",
         "against_champion.size_growth",
         "against_champion.latency_growth",
     ]
@@ -124,7 +124,7 @@ def test_without_a_champion_its_rules_are_skipped_and_said_so(case: Case) -> Non
 
 def test_a_champion_of_another_manifest_is_not_compared_with(case: Case) -> None:
     other = evaluation_sha256(manifest(content="b"))
-    with pytest.raises(ChampionNotComparable, match=r"version 3.*Evaluate the champion anew"):
+    with pytest.raises(MismatchError, match=r"version 3.*Evaluate the champion anew"):
         replace(case, champion={"evaluation_sha256": other}).judge()
 
 
@@ -192,5 +192,5 @@ def test_a_model_for_something_else_is_no_champion_of_this_one() -> None:
         main.tensors[main.inputs[0]].shape = [1, 7]
 
     require_same_ports(file(), file())
-    with pytest.raises(ChampionNotComparable, match=r"something else.*'release\.model'"):
+    with pytest.raises(MismatchError, match=r"something else.*'release\.model'"):
         require_same_ports(file(wider), file())

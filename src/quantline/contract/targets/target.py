@@ -41,7 +41,7 @@ Versions = Annotated[dict[str, recipe.Positive | None], BeforeValidator(_any_ver
 Types = Annotated[list[str], _known("types", list(DTYPES.values()))]
 
 
-class Target(recipe.Block):
+class Target(recipe.Parameters):
     """What a model may hold to be fit for one runtime or device.
 
     What is left out is not demanded.

@@ -18,7 +18,7 @@ from quantline.edgetpu.cost.work import share_of_macs
 from quantline.edgetpu.mapping.partition import live_operators
 from quantline.edgetpu.mapping.requirements import is_compiled
 from quantline.edgetpu.vocabulary import Evidence
-from quantline.errors import ModelsUnrelated, first_few
+from quantline.errors import MismatchError, first_few
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -64,7 +64,7 @@ def match(original: Graph, compiled: Graph) -> Match:
         compiled: What the compiler made of it.
 
     Raises:
-        ModelsUnrelated: It was not made of that model.
+        MismatchError: It was not made of that model.
     """
     return _Matching(original.main, compiled.main).result()
 
@@ -259,7 +259,7 @@ def _equal(ours: np.ndarray | None, theirs: np.ndarray | None) -> bool:
 
 
 def _differ(found: str) -> NoReturn:
-    raise ModelsUnrelated(
+    raise MismatchError(
         "The compiled model was not made from this model",
         found=found,
         expected="a model and what edgetpu_compiler made of it",

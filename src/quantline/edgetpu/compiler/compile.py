@@ -13,7 +13,7 @@ from quantline.edgetpu.compiler.output import not_known, parse_log, parse_output
 from quantline.edgetpu.compiler.process import NAME, find_compiler, out_of_time, run
 from quantline.edgetpu.mapping.requirements import is_compiled
 from quantline.edgetpu.vocabulary import Evidence
-from quantline.errors import CompilerOutputUnknown, ModelUnsupported, NothingMapped, first_few
+from quantline.errors import CheckFailed, CompilerError, ModelUnsupported, first_few
 from quantline.files import write_atomic
 from quantline.progress import waiting
 from quantline.temporary import temporary_folder
@@ -96,12 +96,12 @@ def compile_model(
 
     Raises:
         CompilerNotFound: There is no compiler.
-        CompilerUnusable: It does not run on this machine.
-        CompilerStopped: It crashed, or ran out of time or memory.
-        CompilerOutputUnknown: It printed what it is not known to print.
+        DependencyError: It does not run on this machine.
+        CompilerError: It crashed, or ran out of time or memory.
+        CompilerError: It printed what it is not known to print.
         OutputNotWritten: It had no room for its files.
-        NotCompilable: It refuses the model.
-        NothingMapped: It compiled a model of which nothing runs on the Edge TPU.
+        CheckFailed: It refuses the model.
+        CheckFailed: It compiled a model of which nothing runs on the Edge TPU.
         ModelUnreadable: A model is no ``.tflite`` file, or the compiled one is damaged.
         ModelUnsupported: A model is compiled already.
         ParameterError: The options are out of range or contradict each other.
@@ -195,7 +195,7 @@ def _check_mapped(records: Sequence[ModelRecord], *, segments: bool) -> None:
         reasons = [
             f"{row.count} {row.type}: {row.status}" for item in group for row in item.operators
         ]
-        raise NothingMapped(
+        raise CheckFailed(
             "The Edge TPU compiler maps no operator of the model, though it reports success",
             found=f"0 of {total} operators of '{group[0].input_model}' on the Edge TPU"
             + (f" ({first_few(reasons, 5)})" if reasons else ""),
@@ -215,7 +215,7 @@ def _differences(model: CompiledModel) -> list[str]:
             found.append(
                 f"{record.output_model}: the printed operators and those of its log differ"
             )
-    except CompilerOutputUnknown as error:
+    except CompilerError as error:
         found.append(f"{record.output_model}: its log is not in the known format: {error.found}")
     if record.subgraphs != len(parsed.subgraphs):
         found.append(

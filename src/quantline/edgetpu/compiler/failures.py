@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from quantline.edgetpu.compiler.output import COMPILED, last_words
-from quantline.errors import CompilerStopped, CompilerUnusable, NotCompilable, OutputNotWritten
+from quantline.errors import CheckFailed, CompilerError, DependencyError, OutputNotWritten
 
 if TYPE_CHECKING:
     from quantline.errors import QuantlineError
@@ -57,14 +57,14 @@ class Failure:
 KNOWN: tuple[Failure, ...] = (
     Failure(
         r"Didn't find op for builtin opcode '\w+' version '\d+'|Op builtin_code out of range: \d+",
-        NotCompilable,
+        CheckFailed,
         "The model has an operator that is newer than the Edge TPU compiler",
         _KNOWN_TO_IT,
         _OLDER,
     ),
     Failure(
         r"only supports static-sized tensors with a graph that has dynamic-sized tensors",
-        NotCompilable,
+        CheckFailed,
         "The model has tensors whose size is not known before it runs",
         "sizes that are known beforehand, the batch included",
         "Convert the model with a fixed input shape and a batch of 1, and without control flow or "
@@ -72,21 +72,21 @@ KNOWN: tuple[Failure, ...] = (
     ),
     Failure(
         r"Encountered unresolved custom op: \S+",
-        NotCompilable,
+        CheckFailed,
         "The model has a custom operator that the Edge TPU compiler does not know",
         "built-in operators; of custom ones the compiler knows TFLite_Detection_PostProcess",
         "Express the operator in built-in ones, or take it out and do its work after the model",
     ),
     Failure(
         r"Model not quantized",
-        NotCompilable,
+        CheckFailed,
         "The Edge TPU compiler finds the model not quantized",
         "int8 or uint8 in all operators",
         "Quantize it in full with 'quantline quantize MODEL --scheme int8'",
     ),
     Failure(
         r"large activation tensors",
-        NotCompilable,
+        CheckFailed,
         "The model's activations are too large for the Edge TPU",
         "intermediate tensors that fit into the chip's memory of 8 MB along with parameters",
         f"{_SMALLER}. For an older runtime version it may compile too, but with little or nothing "
@@ -94,7 +94,7 @@ KNOWN: tuple[Failure, ...] = (
     ),
     Failure(
         r"Compilation timeout",
-        CompilerStopped,
+        CompilerError,
         "The Edge TPU compiler reached its own time limit, usually because of large activations",
         "an attempt within the limit",
         f"{_SMALLER}, or raise 'evaluation.edgetpu.compiler_timeout_s'",
@@ -108,14 +108,14 @@ KNOWN: tuple[Failure, ...] = (
     ),
     Failure(
         r"std::bad_alloc|Cannot allocate memory|Out of memory",
-        CompilerStopped,
+        CompilerError,
         "The Edge TPU compiler ran out of memory",
         "memory of several times the model's size",
         "Free memory or compile on a machine with more of it",
     ),
     Failure(
         r"Exec format error",
-        CompilerUnusable,
+        DependencyError,
         "The Edge TPU compiler is not made for this machine's processor",
         "an x86-64 machine; versions from 2.1 on are made for no other",
         "Compile the model on an x86-64 Debian or Ubuntu, or in Coral's notebook on Colab, and "
@@ -123,42 +123,42 @@ KNOWN: tuple[Failure, ...] = (
     ),
     Failure(
         r"error while loading shared libraries|ld-linux-x86-64\.so\.2: No such file",
-        CompilerUnusable,
+        DependencyError,
         "The Edge TPU compiler misses a part of its installation",
         "the libraries that came with it",
         _REINSTALL,
     ),
     Failure(
         r"Permission denied",
-        CompilerUnusable,
+        DependencyError,
         "The Edge TPU compiler may not be run, or may not use its files",
         "permission to run it and the files beside it",
         _REINSTALL,
     ),
     Failure(
         r"Segmentation fault",
-        CompilerStopped,
+        CompilerError,
         "The Edge TPU compiler crashed",
         "a compiled model",
         f"{_SMALLER}, or ask for fewer segments; reported for large fully connected layers",
     ),
     Failure(
         r"terminating with uncaught exception",
-        CompilerStopped,
+        CompilerError,
         "The Edge TPU compiler crashed",
         "a compiled model",
         f"{_SMALLER}; see that every tensor is quantized",
     ),
     Failure(
         r"Did not get operators, tensors, or buffers",
-        NotCompilable,
+        CheckFailed,
         "The Edge TPU compiler cannot read the model",
         "a .tflite file of TensorFlow Lite 2.5 or so",
         "Convert the model anew, with an older TensorFlow if it is the same again",
     ),
     Failure(
         r"Node number \d+ \(\w+\) failed to prepare|Model failed in Tflite interpreter",
-        NotCompilable,
+        CheckFailed,
         "The TensorFlow Lite inside the Edge TPU compiler cannot run the model",
         _KNOWN_TO_IT,
         "Replace or take out the operator that is named; one that newer versions of TensorFlow "
@@ -166,7 +166,7 @@ KNOWN: tuple[Failure, ...] = (
     ),
     Failure(
         r"Internal compiler error",
-        CompilerStopped,
+        CompilerError,
         "The Edge TPU compiler failed without saying why",
         "a compiled model",
         "Run it again: for the same model, 14.1 was reported to fail at times only. Use version "
@@ -174,7 +174,7 @@ KNOWN: tuple[Failure, ...] = (
     ),
     Failure(
         r"Model could not be parsed|Invalid model",
-        NotCompilable,
+        CheckFailed,
         "The Edge TPU compiler cannot read the model",
         "a .tflite file of TensorFlow Lite 2.5 or so",
         "Convert the model anew, with an older TensorFlow if it is the same again, and quantize it "
@@ -182,14 +182,14 @@ KNOWN: tuple[Failure, ...] = (
     ),
     Failure(
         r"^Compilation failed!",
-        NotCompilable,
+        CheckFailed,
         "The Edge TPU compiler refuses the model and gives no reason",
         "a compiled model",
         f"{_SMALLER}. Reported for recurrent layers and one-dimensional convolutions",
     ),
     Failure(
         r"\A\s*Edge TPU Compiler version \S+\s*\Z",
-        CompilerStopped,
+        CompilerError,
         "The Edge TPU compiler ended after it had said its version",
         "a compiled model",
         "Compile without 'num_segments': reported for models that do not compile in one piece "
@@ -225,7 +225,7 @@ def explain(stdout: str, stderr: str, status: int) -> QuantlineError:
             "If nobody ended it by hand, the system did as memory ran out: free memory or compile "
             "on a machine with more of it"
         )
-    return CompilerStopped(
+    return CompilerError(
         "The Edge TPU compiler failed in a way that is not known",
         found=f"{ended}{compiled}; its last words: '{last_words(said)}'",
         expected="a compiled model",

@@ -18,7 +18,7 @@ from quantline.edgetpu.compiler.records import (
     OperatorCount,
     PrintedSize,
 )
-from quantline.errors import CompilerOutputUnknown
+from quantline.errors import CompilerError
 
 VERSION = re.compile(r"Edge TPU Compiler version (\S+)")
 # The plural where several models were compiled together.
@@ -72,7 +72,7 @@ def parse_output(stdout: str) -> CompilerOutput:
         stdout: The text, with line ends of any kind.
 
     Raises:
-        CompilerOutputUnknown: It has no version or no compiled model, or a model lacks a line
+        CompilerError: It has no version or no compiled model, or a model lacks a line
             that every version prints, or a number cannot be read.
     """
     blocks: list[_Block] = []
@@ -113,7 +113,7 @@ def parse_log(text: str) -> CompilerLog:
         text: Its content, with line ends of any kind.
 
     Raises:
-        CompilerOutputUnknown: It has no version or no operator table.
+        CompilerError: It has no version or no operator table.
     """
     lines = _lines(text)
     version = VERSION.search(text)
@@ -138,9 +138,9 @@ def last_words(text: str, limit: int = 5) -> str:
     return " / ".join(_lines(text)[-limit:]) or "nothing"
 
 
-def not_known(text: str, expected: str) -> CompilerOutputUnknown:
+def not_known(text: str, expected: str) -> CompilerError:
     """Return the error of an output that lacks what is expected in it; it is quoted."""
-    return CompilerOutputUnknown(
+    return CompilerError(
         "What edgetpu_compiler printed is not in a known format",
         found=f"'{last_words(text, limit=20)}'",
         expected=expected,

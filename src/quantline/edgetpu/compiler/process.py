@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from quantline.edgetpu.compiler.failures import explain
 from quantline.edgetpu.compiler.output import VERSION, last_words
-from quantline.errors import CompilerNotFound, CompilerStopped, CompilerUnusable
+from quantline.errors import CompilerError, CompilerNotFound, DependencyError
 from quantline.temporary import temporary_folder
 
 if TYPE_CHECKING:
@@ -72,8 +72,8 @@ def find_compiler(path: str | Path | None = None) -> Compiler:
 
     Raises:
         CompilerNotFound: There is none.
-        CompilerUnusable: It does not run on this machine, or is another program.
-        CompilerStopped: It crashed, or gave no answer.
+        DependencyError: It does not run on this machine, or is another program.
+        CompilerError: It crashed, or gave no answer.
     """
     found = shutil.which(NAME) if path is None else path
     if found is None or not Path(found).is_file():
@@ -95,7 +95,7 @@ def find_compiler(path: str | Path | None = None) -> Compiler:
         raise out_of_time(ended, _VERSION_TIMEOUT_S)
     if ended.status:
         raise explain(ended.stdout, ended.stderr, ended.status)
-    raise CompilerUnusable(
+    raise DependencyError(
         "This program is not the Edge TPU compiler, or does not answer as it does",
         found=f"'{program} --version' printed '{last_words(ended.stdout + ended.stderr)}'",
         expected="'Edge TPU Compiler version ...'",
@@ -112,7 +112,7 @@ def run(command: Sequence[str], folder: Path, timeout_s: float) -> Ended:
         timeout_s: After how many seconds the whole group is killed.
 
     Raises:
-        CompilerUnusable: The system refuses to start it.
+        DependencyError: The system refuses to start it.
     """
     printed, complained = folder / "stdout", folder / "stderr"
     with printed.open("wb") as stdout, complained.open("wb") as stderr:
@@ -141,9 +141,9 @@ def run(command: Sequence[str], folder: Path, timeout_s: float) -> Ended:
     return Ended(said, told, status)
 
 
-def out_of_time(ended: Ended, timeout_s: float) -> CompilerStopped:
+def out_of_time(ended: Ended, timeout_s: float) -> CompilerError:
     """Return the error of a run that was killed as its time was over."""
-    return CompilerStopped(
+    return CompilerError(
         "The Edge TPU compiler took too long and was ended",
         found=f"no end after {timeout_s:g} s; its last words: '{last_words(ended.stdout)}'",
         expected=f"an end within {timeout_s:g} s",
@@ -152,8 +152,8 @@ def out_of_time(ended: Ended, timeout_s: float) -> CompilerStopped:
     )
 
 
-def _not_started(program: str, error: OSError) -> CompilerUnusable:
-    return CompilerUnusable(
+def _not_started(program: str, error: OSError) -> DependencyError:
+    return DependencyError(
         "The Edge TPU compiler does not start",
         found=f"'{program}': {error.strerror or error}",
         expected="an executable program for this machine "

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from quantline.tflite.graph import Graph
-    from quantline.tflite.port import Port
     from quantline.tflite.runtime import Kernels
+    from quantline.tflite.tensor_io import TensorIO
 
 _FEWEST_RUNS, _MOST_RUNS, _ENOUGH_S = 10, 100, 0.5
 _WARM_UP = 2
@@ -137,7 +137,7 @@ def _load(model: bytes) -> tuple[Runtime, Kernels]:
         return Runtime(model, _THREADS, "builtin"), "builtin"
 
 
-def _random(graph: Graph, ports: Sequence[Port]) -> list[np.ndarray]:
+def _random(graph: Graph, ports: Sequence[TensorIO]) -> list[np.ndarray]:
     generator = np.random.default_rng(0)
     values = []
     for port in ports:

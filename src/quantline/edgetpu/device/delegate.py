@@ -92,10 +92,10 @@ def load(access: Access) -> tuple[Any, str | None]:
         ``BuildLabel(...), RuntimeVersion(14)``; None where it says nothing.
 
     Raises:
-        DelegateMissing: The library is not there, or is another one.
-        DeviceMissing: There is no such device.
-        DeviceDenied: This user may not open it.
-        DeviceBusy: Another process holds it.
+        DependencyError: The library is not there, or is another one.
+        DeviceError: There is no such device.
+        DeviceError: This user may not open it.
+        DeviceError: Another process holds it.
     """
     from ai_edge_litert.interpreter import load_delegate
 

@@ -13,14 +13,9 @@ from typing import TYPE_CHECKING
 
 from quantline.edgetpu.device.detect import can_detect
 from quantline.errors import (
-    DelegateMissing,
-    DelegateUnfit,
-    DeviceBusy,
-    DeviceDenied,
-    DeviceFailed,
-    DeviceMissing,
+    DependencyError,
+    DeviceError,
     QuantlineError,
-    RuntimeOutdated,
     first_few,
 )
 
@@ -78,14 +73,14 @@ class Failure:
 FAILURES = (
     Failure(
         r"libusb\S*: cannot open shared object file",
-        DelegateMissing,
+        DependencyError,
         "The Edge TPU's runtime library needs libusb, which is not installed",
         "libusb 1.0",
         "Install it, on Debian and Ubuntu with 'apt install libusb-1.0-0'",
     ),
     Failure(
         r"version \W?GLIBC\w*_[\d.]+\W? not found|undefined symbol: _Z\w+",
-        DelegateMissing,
+        DependencyError,
         "The Edge TPU's runtime library was built for another system",
         "a build for the C and C++ libraries of this system",
         _INSTALL,
@@ -93,35 +88,35 @@ FAILURES = (
     Failure(
         r"wrong ELF class|invalid ELF header|file too short|incompatible architecture"
         r"|not a valid Win32 application",
-        DelegateMissing,
+        DependencyError,
         "The Edge TPU's runtime library is for another processor, or damaged",
         "a library for this machine",
         _INSTALL,
     ),
     Failure(
         r"cannot open shared object file|image not found|no such file|Could not find module",
-        DelegateMissing,
+        DependencyError,
         "The Edge TPU's runtime library is not installed",
         "libedgetpu.so.1 on Linux, libedgetpu.1.dylib on macOS, edgetpu.dll on Windows",
         _INSTALL,
     ),
     Failure(
         r"tflite_plugin_(create|destroy)_delegate",
-        DelegateMissing,
+        DependencyError,
         "The library is not the Edge TPU's runtime",
         "a library with tflite_plugin_create_delegate and tflite_plugin_destroy_delegate",
         "Give the path of libedgetpu itself, not of another library",
     ),
     Failure(
         r"unresolved custom op: edgetpu-custom-op",
-        DelegateMissing,
+        DependencyError,
         "The library did not take over what was compiled for the Edge TPU",
         "a delegate that runs the operator 'edgetpu-custom-op'",
         "Give the path of libedgetpu itself, not of another delegate",
     ),
     Failure(
         r"requires runtime version \(\d+\), which is newer than this runtime version \(\d+\)",
-        RuntimeOutdated,
+        DependencyError,
         "The model was compiled for a newer Edge TPU runtime",
         "a model for the installed runtime",
         "Compile it again with '--min_runtime_version' and the installed version, which is the "
@@ -130,14 +125,14 @@ FAILURES = (
     Failure(
         r"Unsupported data type in custom op handler: \d+|!= input->bytes \(\d+ != \d+\)"
         r"|signal SIG(SEGV|ABRT|BUS|ILL) at stage '(loading|preparing|sample 1 of) [^']*'",
-        DelegateUnfit,
+        DependencyError,
         "The Edge TPU's runtime library and the interpreter do not fit each other",
         "a library and an interpreter that lay out their structures alike",
         _FIT,
     ),
     Failure(
         r"HIB Error",
-        DeviceFailed,
+        DeviceError,
         "The Edge TPU on PCIe reported an error of its host interface",
         "inference without errors",
         "On an ARM64 host add 'gasket.dma_bit_mask=32' to the kernel's command line, and "
@@ -147,14 +142,14 @@ FAILURES = (
     ),
     Failure(
         r"USB error -3\b|Device open failed.*\(Permission denied\)",
-        DeviceDenied,
+        DeviceError,
         "This user may not open the Edge TPU",
         "read and write access to its device file",
         _PERMIT,
     ),
     Failure(
         r"USB error -6\b|Device open failed.*\((Operation not permitted|Device or resource busy)\)",
-        DeviceBusy,
+        DeviceError,
         "Another process holds the Edge TPU",
         "a device that is free",
         _FREE,
@@ -162,7 +157,7 @@ FAILURES = (
     Failure(
         r"USB (transfer )?error -?\d+|Failed to execute request"
         r"|signal SIG(?!KILL)\w+ at stage '[^']*'|no answer after [^;]*",
-        DeviceFailed,
+        DeviceError,
         "The Edge TPU stopped working",
         "an answer to every sample",
         "Plug the device in again, into a USB 3 port of the machine itself and with a short cable; "
@@ -206,7 +201,7 @@ def _by_devices(devices: Sequence[Device], device: str, said: str) -> QuantlineE
         there = first_few([f"{other.name} ({other.path})" for other in devices]) or (
             "none" if can_detect() else "this system does not tell without the library"
         )
-        return DeviceMissing(
+        return DeviceError(
             "There is no such Edge TPU" if devices else "No Edge TPU was found",
             found=f"asked for: {repr(device) if device else 'any'}; there: {there}",
             expected="a USB device of id 1a6e:089a or 18d1:9302, or a PCIe device at /dev/apex_0",
@@ -217,13 +212,13 @@ def _by_devices(devices: Sequence[Device], device: str, said: str) -> QuantlineE
         )
     denied = [other.path for other in tried if not other.is_accessible]
     if denied:
-        return DeviceDenied(
+        return DeviceError(
             "This user may not open the Edge TPU",
             found=f"no access to {first_few(denied)}",
             expected="read and write access to the device file",
             remedy=_PERMIT,
         )
-    return DeviceBusy(
+    return DeviceError(
         "The Edge TPU could not be opened",
         found=f"{first_few([item.path for item in tried])} is there and may be opened; "
         f"the library gave no reason: {said}",

@@ -11,15 +11,13 @@ import numpy as np
 from quantline.edgetpu.mapping.requirements import COMPILED_OPERATOR, is_compiled
 from quantline.edgetpu.tensors import extent
 from quantline.errors import (
-    InputMismatch,
-    ModelNotCompiled,
-    ModelsUnrelated,
+    DataError,
+    MismatchError,
     ModelUnsupported,
-    SamplesNotFinite,
 )
-from quantline.ranges import Feed
+from quantline.ranges import SampleAdapter
 from quantline.tflite import read
-from quantline.tflite.port import Port
+from quantline.tflite.tensor_io import TensorIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,7 +40,7 @@ class Job:
     model: bytes
     graph: Graph
     inputs: list[np.ndarray]
-    outputs: tuple[Port, ...]
+    outputs: tuple[TensorIO, ...]
 
 
 def prepare(compiled: bytes, samples: Iterable[Sample], int8_model: bytes | None) -> Job:
@@ -55,11 +53,11 @@ def prepare(compiled: bytes, samples: Iterable[Sample], int8_model: bytes | None
 
     Raises:
         ModelUnreadable: A file is no whole ``.tflite`` file.
-        ModelNotCompiled: The model holds nothing that was compiled for the Edge TPU.
+        ModelUnsupported: The model holds nothing that was compiled for the Edge TPU.
         ModelUnsupported: The model for the CPU was compiled for the Edge TPU.
-        ModelsUnrelated: The two models do not have the same inputs and outputs.
-        InputMismatch: There are no samples, or they do not fit the model.
-        SamplesNotFinite: A sample holds NaN or infinity.
+        MismatchError: The two models do not have the same inputs and outputs.
+        DataError: There are no samples, or they do not fit the model.
+        DataError: A sample holds NaN or infinity.
     """
     graph = read(compiled, "the compiled model")
     require_compiled(graph)
@@ -69,10 +67,10 @@ def prepare(compiled: bytes, samples: Iterable[Sample], int8_model: bytes | None
         named = read(int8_model, "the model for the CPU")
         _check_related(graph, named)
     inputs, outputs = _ports(graph)
-    feed = Feed(named, [_StoredOrReal(**vars(model_input)) for model_input in inputs])
+    feed = SampleAdapter(named, [_StoredOrReal(**vars(model_input)) for model_input in inputs])
     rows = list(feed.prepare(_finite(samples)))
     if not rows:
-        raise InputMismatch(
+        raise DataError(
             "There are no samples to run",
             found="0 samples",
             expected="at least 1",
@@ -86,10 +84,10 @@ def require_compiled(graph: Graph) -> None:
     """Refuse a model that holds nothing for the Edge TPU.
 
     Raises:
-        ModelNotCompiled: None of its operators was compiled.
+        ModelUnsupported: None of its operators was compiled.
     """
     if not _is_compiled(graph):
-        raise ModelNotCompiled(
+        raise ModelUnsupported(
             "The model was not compiled for the Edge TPU",
             found=f"{len(graph.main.operators)} operators, none of them '{COMPILED_OPERATOR}'",
             expected="what edgetpu_compiler wrote, usually a file that ends in _edgetpu.tflite",
@@ -97,7 +95,7 @@ def require_compiled(graph: Graph) -> None:
         )
 
 
-class _StoredOrReal(Port):
+class _StoredOrReal(TensorIO):
     def quantize(self, real: np.ndarray) -> np.ndarray:
         return real if self.scale and real.dtype == self.dtype else super().quantize(real)
 
@@ -112,7 +110,7 @@ def _check_related(compiled: Graph, int8: Graph) -> None:
         )
     ours, theirs = _interface(compiled), _interface(int8)
     if ours != theirs:
-        raise ModelsUnrelated(
+        raise MismatchError(
             "The compiled model was not made from the int8 model that it is compared with",
             found=f"inputs and outputs {', '.join(theirs)}",
             expected=f"those of the compiled model: {', '.join(ours)}",
@@ -128,7 +126,7 @@ def _interface(graph: Graph) -> list[str]:
     ]
 
 
-def _ports(graph: Graph) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
+def _ports(graph: Graph) -> tuple[tuple[TensorIO, ...], tuple[TensorIO, ...]]:
     main = graph.main
     inputs, outputs = (
         tuple(_port(main.tensors[index]) for index in indices)
@@ -137,12 +135,12 @@ def _ports(graph: Graph) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
     return inputs, outputs
 
 
-def _port(tensor: Tensor) -> Port:
+def _port(tensor: Tensor) -> TensorIO:
     dtype, stored = np.dtype(tensor.dtype), tensor.quantization
     scale, zero_point = 0.0, 0
     if stored is not None and dtype.kind in "iu":
         scale, zero_point = stored.scales[0], stored.zero_points[0]
-    return Port(tensor.index, tensor.name, extent(tensor), dtype, scale, zero_point)
+    return TensorIO(tensor.index, tensor.name, extent(tensor), dtype, scale, zero_point)
 
 
 def _is_compiled(graph: Graph) -> bool:
@@ -154,7 +152,7 @@ def _finite(samples: Iterable[Sample]) -> Iterator[Sample]:
         for value in sample.values() if isinstance(sample, Mapping) else (sample,):
             bad = np.size(value) - np.count_nonzero(np.isfinite(value))
             if bad:
-                raise SamplesNotFinite(
+                raise DataError(
                     f"Sample {index} holds values that are not finite",
                     found=f"{bad} of {np.size(value)} values are NaN or infinite",
                     expected="finite numbers",

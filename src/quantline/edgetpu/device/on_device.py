@@ -11,7 +11,7 @@ from quantline.edgetpu.device.delegate import Access, load
 from quantline.edgetpu.device.detect import Kind, detect
 from quantline.edgetpu.device.job import prepare
 from quantline.edgetpu.device.run import DeviceLatency, DeviceRun
-from quantline.edgetpu.device.work import Done, work_apart
+from quantline.edgetpu.device.work import Done, work_in_subprocess
 from quantline.errors import ParameterError, QuantlineError
 
 if TYPE_CHECKING:
@@ -45,18 +45,18 @@ def run_on_device(
         timeout_s: After how many seconds the child process is ended.
 
     Raises:
-        ModelNotCompiled: The model holds nothing that was compiled for the Edge TPU.
-        ModelsUnrelated: The two models do not have the same inputs and outputs.
-        InputMismatch: There are no samples, or they do not fit the model.
-        SamplesNotFinite: A sample holds NaN or infinity.
+        ModelUnsupported: The model holds nothing that was compiled for the Edge TPU.
+        MismatchError: The two models do not have the same inputs and outputs.
+        DataError: There are no samples, or they do not fit the model.
+        DataError: A sample holds NaN or infinity.
         ParameterError: There is no such device name or clock, or no run to time.
-        DelegateMissing: The runtime library is not there, or is another one.
-        DelegateUnfit: The library and the interpreter do not fit each other.
-        DeviceMissing: There is no such device.
-        DeviceDenied: This user may not open it.
-        DeviceBusy: Another process holds it.
-        DeviceFailed: The device stopped working; the error says at which sample.
-        RuntimeOutdated: The model was compiled for a newer runtime.
+        DependencyError: The runtime library is not there, or is another one.
+        DependencyError: The library and the interpreter do not fit each other.
+        DeviceError: There is no such device.
+        DeviceError: This user may not open it.
+        DeviceError: Another process holds it.
+        DeviceError: The device stopped working; the error says at which sample.
+        DependencyError: The model was compiled for a newer runtime.
     """
     result = run_on_devices(
         compiled, samples, (access.device,), int8_model,
@@ -107,14 +107,16 @@ def run_on_devices(
     job = prepare(compiled, samples, int8_model)
     expected = None
     if int8_model is not None:
-        expected = work_apart(int8_model, job.inputs, None, 0, "the run on the CPU", timeout_s)
+        expected = work_in_subprocess(
+            int8_model, job.inputs, None, 0, "the run on the CPU", timeout_s
+        )
     if sum(not name.startswith(Kind.PCIE) for name in devices) > 1:
         _give_firmware(access, timeout_s)
     results: dict[str, DeviceRun | QuantlineError] = {}
     for one in accesses:
         what = f"the run on the Edge TPU {one.device}".rstrip()
         try:
-            done = work_apart(job.model, job.inputs, one, runs, what, timeout_s)
+            done = work_in_subprocess(job.model, job.inputs, one, runs, what, timeout_s)
         except QuantlineError as error:
             results[one.device] = error
         else:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from quantline.edgetpu.device.agreement import Agreement
-    from quantline.tflite.port import Port
     from quantline.tflite.runtime import Kernels
+    from quantline.tflite.tensor_io import TensorIO
 
 _PERCENTILES = (10, 50, 90)
 
@@ -80,7 +80,7 @@ class DeviceRun:
     library_version: str | None
     kernels: Kernels
     cpu_kernels: Kernels | None
-    ports: tuple[Port, ...]
+    ports: tuple[TensorIO, ...]
     outputs: tuple[np.ndarray, ...]
     latency: DeviceLatency
     agreements: tuple[Agreement | None, ...]

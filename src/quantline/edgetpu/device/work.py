@@ -11,7 +11,7 @@ import numpy as np
 from quantline.child import run_in_child, stage
 from quantline.edgetpu.device.delegate import load
 from quantline.edgetpu.device.failures import known
-from quantline.errors import ChildCrashed, ModelUnsupported, first_line
+from quantline.errors import ModelUnsupported, ProcessError, first_line
 from quantline.tflite import Runtime
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Done:
     version: str | None
 
 
-def work_apart(
+def work_in_subprocess(
     model: bytes,
     inputs: Sequence[np.ndarray],
     access: Access | None,
@@ -59,11 +59,11 @@ def work_apart(
 
     Raises:
         QuantlineError: What is known to go wrong with devices, or as for :class:`Runtime`.
-        ChildCrashed: The child process died in a way that is not known.
+        ProcessError: The child process died in a way that is not known.
     """
     try:
         return run_in_child(_work, model, inputs, access, runs, what=what, timeout_s=timeout_s)
-    except ChildCrashed as crash:
+    except ProcessError as crash:
         raise (known(crash.found) or crash if access is not None else crash) from crash
 
 

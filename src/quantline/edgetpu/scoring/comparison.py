@@ -92,7 +92,7 @@ def compare(report: Report, original: Graph, compiled: Graph) -> Comparison:
         compiled: What the compiler made of it, in one piece.
 
     Raises:
-        ModelsUnrelated: The compiled file was made from another model.
+        MismatchError: The compiled file was made from another model.
     """
     found = match(original, compiled)
     placed = {

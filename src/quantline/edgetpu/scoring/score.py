@@ -188,7 +188,7 @@ def score(folder: Path, runtime_version: int | None = None) -> Score:
             compiled, the newest.
 
     Raises:
-        NothingToScore: There is no such folder, or no model in it that can be scored.
+        ModelError: There is no such folder, or no model in it that can be scored.
         ParameterError: There is no such runtime version.
     """
     models, unscored = [], []

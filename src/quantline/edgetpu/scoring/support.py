@@ -73,7 +73,7 @@ def observe(folders: Iterable[Path]) -> list[Observed]:
         folders: Where models lie with what the compiler made of them.
 
     Raises:
-        NothingToScore: There is no such folder, or no model in it.
+        ModelError: There is no such folder, or no model in it.
     """
     found = []
     for folder in folders:

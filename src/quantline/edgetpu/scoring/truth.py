@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from quantline.edgetpu.compiled.match import match
 from quantline.edgetpu.compiled.read import read_compiled
 from quantline.edgetpu.vocabulary import Target
-from quantline.errors import NothingToScore, first_few, first_line
+from quantline.errors import ModelError, first_few, first_line
 from quantline.reading import read_file
 from quantline.tflite import read
 
@@ -74,7 +74,7 @@ def cases(folder: Path) -> tuple[Case, ...]:
         folder: Where the models and what the compiler made of them lie.
 
     Raises:
-        NothingToScore: There is no such folder, or no model in it.
+        ModelError: There is no such folder, or no model in it.
     """
     names = _names(folder)
     records = _records(folder / RECORDS) if RECORDS in names else {}
@@ -100,7 +100,7 @@ def read_case(case: Case) -> tuple[Graph, Truth]:
     Raises:
         OSError: A file cannot be read.
         ModelUnreadable: A file is not a whole ``.tflite`` file, or its program is damaged.
-        ModelsUnrelated: The compiled file was made from another model.
+        MismatchError: The compiled file was made from another model.
         ValueError: There is no truth, or the record does not fit the model.
     """
     graph = read(read_file(case.model), f"'{case.model.name}'")
@@ -182,7 +182,7 @@ def _records(path: Path) -> dict[str, Mapping[str, Any]]:
         # Names only: a record is about a model in its own folder.
         return {Path(load["model"]).name: load for load in json.loads(read_file(path))}
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise NothingToScore(
+        raise ModelError(
             f"'{path}' cannot be read",
             found=first_line(error),
             expected="a list of records, each with the name of its 'model'",
@@ -190,9 +190,9 @@ def _records(path: Path) -> dict[str, Mapping[str, Any]]:
         ) from error
 
 
-def nothing(folder: Path, found: str) -> NothingToScore:
+def nothing(folder: Path, found: str) -> ModelError:
     """Return the error of a folder that holds no models with their truth."""
-    return NothingToScore(
+    return ModelError(
         f"There is nothing in '{folder}' to score the predictor on",
         found=found,
         expected="models X.tflite with X_edgetpu.tflite beside them, or with their records in "

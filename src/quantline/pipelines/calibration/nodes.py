@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from quantline import recipe
 from quantline.child import run_in_child
-from quantline.errors import CalibrationUnfit
-from quantline.ranges import record_apart
+from quantline.errors import unfit_for_calibration
+from quantline.ranges import record_in_subprocess
 from quantline.ranges.convergence import measure_convergence
 from quantline.sampling import (
     UNRECORDABLE,
     Distribution,
     lint,
+    output_bounds,
     preview,
-    promised_bounds,
     stored_dtype,
 )
 from quantline.tflite import read
@@ -47,16 +47,16 @@ def lint_calibration(
         expected_dtype=tensor.dtype,
         ids=[str(part) for part in calibration_set["ids"]],
         evaluation=evaluation,
-        promised=promised_bounds(data.transform, stored_dtype(data, manifest)),
+        promised=output_bounds(data.transform, stored_dtype(data, manifest)),
         labels=[example["label"] for example in manifest["calibration"]["examples"]],
         evaluation_labels=[example["label"] for example in manifest["evaluation"]["examples"]],
     )
     errors = {finding.name for finding in findings if finding.severity == "error"}
     is_lenient = recipe.check(recipe.Calibration, calibration).lint == "warn"
     if errors & UNRECORDABLE:
-        raise CalibrationUnfit.of(findings)
+        raise unfit_for_calibration(findings)
     if errors and not is_lenient:
-        raise CalibrationUnfit.of(findings, _OVERRIDE)
+        raise unfit_for_calibration(findings, _OVERRIDE)
     for finding in findings:
         logger.log(logging.INFO if finding.severity == "note" else logging.WARNING, "%s", finding)
     mine = Distribution.of(calibration_set["x"])
@@ -77,7 +77,7 @@ def record_ranges(
 ) -> dict[str, Any]:
     """Record the range of every activation over the calibration set, once that is linted."""
     del calibration_lint
-    ranges = record_apart(
+    ranges = record_in_subprocess(
         float_model,
         calibration_set["x"],
         name=_MODEL,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quantline import edgetpu, recipe
-from quantline.edgetpu.on_hand import compile_on_hand, run_on_hand
+from quantline.edgetpu.if_available import compile_if_available, run_if_available
 from quantline.evaluation import Classifier, compare, evaluate, measure, score
 from quantline.evaluation.paired import per_class
 from quantline.evaluation.predict import tabulate
@@ -77,7 +77,7 @@ def compile_edgetpu(
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
     """Compile the model for the Edge TPU where that is asked for, or a compiler is there."""
     wanted = recipe.check(recipe.Evaluation, evaluation).edgetpu
-    compiled, log, report = compile_on_hand(int8_model, wanted)
+    compiled, log, report = compile_if_available(int8_model, wanted)
     files = {} if compiled is None else {COMPILED: compiled, COMPILED_LOG: log.encode()}
     return files, report
 
@@ -98,7 +98,7 @@ def run_edgetpu(
             examples.append((sample.id, sample.label))
             yield sample.x
 
-    run, report = run_on_hand(edgetpu_model.get(COMPILED), inputs(), int8_model, wanted)
+    run, report = run_if_available(edgetpu_model.get(COMPILED), inputs(), int8_model, wanted)
     if run is None:
         return tabulate([]), report
     classifier = Classifier(int8_model)

@@ -7,14 +7,14 @@ from dataclasses import asdict
 from typing import Any
 
 from quantline import recipe
-from quantline.contract.preflight import enforce_foretold, preflight
+from quantline.contract.preflight import preflight, require_quantizable
 from quantline.quantization import SCHEMES
 from quantline.tflite import read
 
 logger = logging.getLogger(__name__)
 
 
-def foretell(
+def predict_unquantizable(
     float_model: bytes, conversion: dict[str, Any], validation: dict[str, Any]
 ) -> dict[str, Any]:
     """Say what will stay float before it is calibrated; stop where only integers are promised."""
@@ -24,7 +24,7 @@ def foretell(
         required = not SCHEMES[asked.scheme].allows_float
     findings = preflight(read(float_model), asked.scheme, asked.backend)
     if required:
-        enforce_foretold(findings)
+        require_quantizable(findings)
     for finding in findings:
         logger.warning("operator %s %s: %s", finding.operator, finding.type, finding.found)
     return {"evidence": "predicted", "findings": [asdict(finding) for finding in findings]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node, pipeline
 
-from quantline.pipelines.preflight.nodes import foretell
+from quantline.pipelines.preflight.nodes import predict_unquantizable
 
 
 def create_pipeline() -> Pipeline:
@@ -12,10 +12,10 @@ def create_pipeline() -> Pipeline:
     return pipeline(
         [
             node(
-                foretell,
+                predict_unquantizable,
                 ["float_model", "params:conversion", "params:validation"],
                 "preflight_report",
-                name="foretell",
+                name="predict_unquantizable",
             )
         ],
         tags="preflight",

@@ -12,7 +12,7 @@ import numpy as np
 from quantline.errors import ModelUnsupported
 from quantline.quantization.parity import inputs_of, outputs_of
 from quantline.release.flavor.model_files import MODEL
-from quantline.tflite.port import Port
+from quantline.tflite.tensor_io import TensorIO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from quantline.release.flavor.model_files import Contents
     from quantline.tflite import Graph, Tensor
 
-Ports = dict[str, Port]
+Ports = dict[str, TensorIO]
 _PACKAGES = ("ai-edge-litert", "mlflow", "numpy", "quantline", "tensorflow")
 
 
@@ -47,7 +47,7 @@ def takes_any_batch(inputs: Ports, outputs: Ports) -> bool:
     return all(tensor.shape[:1] == (1,) for tensor in (*inputs.values(), *outputs.values()))
 
 
-def real_dtype(port: Port) -> np.dtype[Any]:
+def real_dtype(port: TensorIO) -> np.dtype[Any]:
     """Return the dtype of the real values at a port: where it is not quantized, its own."""
     return np.dtype(np.float32) if port.scale else port.dtype
 
@@ -87,7 +87,7 @@ def _ports(named: Mapping[str, Tensor], order: tuple[int, ...]) -> Ports:
     return {by_index[index]: _port(by_index[index], named[by_index[index]]) for index in order}
 
 
-def _port(name: str, tensor: Tensor) -> Port:
+def _port(name: str, tensor: Tensor) -> TensorIO:
     batch, rest = tensor.shape[:1], tensor.shape[1:]
     try:
         dtype = np.dtype(tensor.dtype)
@@ -104,7 +104,7 @@ def _port(name: str, tensor: Tensor) -> Port:
     if tensor.quantization is not None and len(tensor.quantization.scales) == 1:
         (scale,), (zero_point,) = tensor.quantization.scales, tensor.quantization.zero_points
     shape = (*(abs(item) for item in batch), *rest)
-    return Port(tensor.index, tensor.name, shape, dtype, scale, zero_point)
+    return TensorIO(tensor.index, tensor.name, shape, dtype, scale, zero_point)
 
 
 def _told(ports: Ports) -> list[dict[str, Any]]:

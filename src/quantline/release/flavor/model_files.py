@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from quantline.contract.vectors import Golden, check_ports
-from quantline.errors import FilesUnrelated, LabelMismatch, ResultMissing, first_line
+from quantline.errors import DataError, MismatchError, ResultMissing, first_line
 from quantline.files import sha256
 from quantline.tflite import read
 
@@ -88,9 +88,9 @@ def read_files(files: ModelFiles) -> Contents:
     Raises:
         ResultMissing: A file is not there, or the recipe, the ranges or the manifest is none.
         ModelUnreadable: The model is no ``.tflite`` file.
-        GoldenUnfit: The golden vectors are none, or have other inputs or outputs.
-        FilesUnrelated: The recipe, ranges, golden vectors or manifest are another model's.
-        LabelMismatch: There are more or fewer labels than classes.
+        MismatchError: The golden vectors are none, or have other inputs or outputs.
+        MismatchError: The recipe, ranges, golden vectors or manifest are another model's.
+        DataError: There are more or fewer labels than classes.
     """
     stored = {name: _bytes(path) for name, path in files.named().items()}
     graph = read(stored[MODEL], f"the file '{files.model}'")
@@ -169,7 +169,7 @@ def _manifests(path: Path | None, recipe: Mapping[str, Any]) -> dict[str, str]:
 
 def _check_same(path: Path, found: str, expected: str) -> None:
     if found != expected:
-        raise FilesUnrelated(
+        raise MismatchError(
             f"'{path}' does not belong to the model that it is to be saved with",
             found=f"the SHA-256 {found[:12]} in it",
             expected=f"{str(expected)[:12]}, as the other files have it",
@@ -185,7 +185,7 @@ def _check_labels(path: Path, content: bytes, graph: Graph) -> None:
         units = abs((1, *graph.main.tensors[outputs[0]].shape)[-1])
         classes = max(2, units)  # a single sigmoid tells two apart
     if not labels or "" in labels or len(labels) != classes:
-        raise LabelMismatch(
+        raise DataError(
             f"The labels '{path}' are not those of the model's classes",
             found=f"{len(labels)} lines, {labels.count('')} of them empty",
             expected=f"a line for each of {classes} classes" if classes else "a line a class",

@@ -46,9 +46,9 @@ def save_model(path: str | Path, files: ModelFiles) -> None:
         ResultMissing: A file is not there, or is not what it should be.
         ModelUnreadable: The model is no ``.tflite`` file.
         ModelUnsupported: The model cannot be served.
-        GoldenUnfit: The golden vectors are damaged.
-        FilesUnrelated: The files belong to different models.
-        LabelMismatch: There are more or fewer labels than classes.
+        MismatchError: The golden vectors are damaged.
+        MismatchError: The files belong to different models.
+        DataError: There are more or fewer labels than classes.
     """
     from mlflow.models import Model
 
@@ -161,7 +161,7 @@ def _write_code(folder: Path) -> Path:
     sources = {
         "__init__.py": package / "release" / "served" / "__init__.py",
         "loader.py": package / "release" / "served" / "loader.py",
-        "port.py": package / "tflite" / "port.py",
+        "tensor_io.py": package / "tflite" / "tensor_io.py",
     }
     contents = {name: value.read_bytes() for name, value in sources.items()}
     # Its name tells its version: Python keeps the first module of a name that it meets, and one

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from quantline.release.gate.change import Compared
     from quantline.release.gate.row import Row
 
-_ACCURACY = ("top1", "top5", "loss", "confidence", "fallen_classes", "agreement")
+_ACCURACY = ("top1", "top5", "loss", "confidence", "regressed_classes", "agreement")
 
 
 def advise(

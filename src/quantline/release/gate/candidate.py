@@ -80,7 +80,7 @@ def about_champion(files: Mapping[str, bytes]) -> dict[str, Any]:
         ``model``, and ``version``, None where there is no champion.
 
     Raises:
-        ChampionIncomplete: The files do not say.
+        RegistryError: The files do not say.
     """
     origin = Origin.of_champion(VERSION)
     about: dict[str, Any] = read_result("champion", files.get(VERSION, b""), origin)

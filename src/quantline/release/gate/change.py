@@ -198,5 +198,5 @@ _RULES = {
     "top5_margin_points": _top5,
     "loss_margin": _loss,
     "confidence_margin": _confidence,
-    "fallen_classes": _classes,
+    "regressed_classes": _classes,
 }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from quantline.errors import ChampionNotComparable, ResultMissing
+from quantline.errors import MismatchError, ResultMissing
 from quantline.files import canonical_json, sha256
 from quantline.release.tracking import flatten
 from quantline.tflite import read
@@ -73,7 +73,7 @@ class Evidence:
 
         Raises:
             ResultMissing: The candidate's are not.
-            ChampionNotComparable: The champion's are not.
+            MismatchError: The champion's are not.
         """
         ids = [example["id"] for example in self.manifest["evaluation"]["examples"]]
         if sorted(self.int8_predictions["id"].to_pylist()) != sorted(ids):
@@ -86,7 +86,7 @@ class Evidence:
             )
         wanted = evaluation_sha256(self.manifest)
         if self.champion is not None and self.champion.evaluation_sha256 != wanted:
-            raise ChampionNotComparable(
+            raise MismatchError(
                 f"The champion, {self.champion.name}, was evaluated on other examples",
                 found=f"predictions on the examples {self.champion.evaluation_sha256[:12]}",
                 expected=f"predictions on the examples {wanted[:12]}, as the candidate's are",
@@ -98,11 +98,11 @@ def require_same_ports(champion: bytes, candidate: bytes) -> None:
     """Check that two models take the same input and give as many classes.
 
     Raises:
-        ChampionNotComparable: They do not: they are models for different things.
+        MismatchError: They do not: they are models for different things.
     """
     found, wanted = (_ports(read(model)) for model in (champion, candidate))
     if found != wanted:
-        raise ChampionNotComparable(
+        raise MismatchError(
             "The champion is a model for something else than the candidate",
             found=f"inputs and outputs of the shapes {found}",
             expected=f"{wanted}, as the candidate has them",

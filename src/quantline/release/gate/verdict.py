@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from quantline.errors import RangesMismatch
+from quantline.errors import MismatchError
 from quantline.ranges.drift import drift
 from quantline.release.gate.absolute import absolute
 from quantline.release.gate.advice import advise
@@ -40,7 +40,7 @@ def judge(evidence: Evidence, rules: recipe.Gate) -> dict[str, Any]:
 
     Raises:
         ResultMissing: The predictions are not of the manifest's examples.
-        ChampionNotComparable: The champion was evaluated on other examples.
+        MismatchError: The champion was evaluated on other examples.
     """
     evidence.require_comparable()
     metrics, champion = Metrics(evidence.reports), evidence.champion
@@ -96,7 +96,7 @@ def _drift(champion: Champion, evidence: Evidence) -> dict[str, Any]:
     """Return by how much each range moved since the champion, the largest move first."""
     try:
         moved = drift(champion.ranges, evidence.ranges)
-    except RangesMismatch as error:
+    except MismatchError as error:
         return {"evidence": "measured", "why": f"{error.what}: {error.found}.", "tensors": None}
     tensors = [
         {

@@ -20,7 +20,7 @@ from ai_edge_litert.interpreter import Interpreter
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
-from .port import Port
+from .tensor_io import TensorIO
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -159,8 +159,8 @@ class ServedModel:
                     f"{len(taken)} and {len(given)}"
                 ]
             )
-        self._inputs = {n: Port.of(value) for n, value in zip(inputs, taken, strict=True)}
-        self._outputs = {n: Port.of(value) for n, value in zip(outputs, given, strict=True)}
+        self._inputs = {n: TensorIO.of(value) for n, value in zip(inputs, taken, strict=True)}
+        self._outputs = {n: TensorIO.of(value) for n, value in zip(outputs, given, strict=True)}
         self._any_batch = any_batch
         self._lock = threading.Lock()  # the scoring server calls from a pool of threads
 
@@ -207,7 +207,7 @@ class ServedModel:
             )
         self._interpreter.invoke()
 
-    def _example(self, port: Port) -> tuple[int, ...]:
+    def _example(self, port: TensorIO) -> tuple[int, ...]:
         return port.shape[1:] if self._any_batch else port.shape
 
     def _check(self, data: Mapping[str, np.ndarray]) -> None:

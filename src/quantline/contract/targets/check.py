@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from quantline.contract.finding import in_order
 from quantline.contract.rules import broken
-from quantline.contract.telling import counted, listed, remedies
-from quantline.errors import TargetNotKept, first_few
+from quantline.contract.summary import counted, listed, remedies
+from quantline.errors import CheckFailed, first_few
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,12 +60,12 @@ def enforce_target(report: Report) -> None:
     """Stop where a model does not keep the contract of the target that it was held to.
 
     Raises:
-        TargetNotKept: With all findings by operator type, and the first twenty in full.
+        CheckFailed: With all findings by operator type, and the first twenty in full.
     """
     found = [finding for finding in report.findings if finding.severity == "target"]
     if not found:
         return
-    raise TargetNotKept(
+    raise CheckFailed(
         f"The model does not keep the contract of the target '{report.target}'",
         found=f"{counted(len(found), 'finding')} {listed(found)}",
         expected="; ".join(dict.fromkeys(item.expected for item in found)),

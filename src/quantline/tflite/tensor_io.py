@@ -13,7 +13,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Port:
+class TensorIO:
     """One input or output of a model.
 
     Attributes:
@@ -33,7 +33,7 @@ class Port:
     zero_point: int
 
     @classmethod
-    def of(cls, detail: dict[str, Any]) -> Port:
+    def of(cls, detail: dict[str, Any]) -> TensorIO:
         """Return the port that an interpreter's input or output details describe."""
         scale, zero_point = detail["quantization"]
         return cls(

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantline.errors import InputMismatch, first_few
+from quantline.errors import DataError, first_few
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from quantline.tflite import Graph
-    from quantline.tflite.port import Port
+    from quantline.tflite.tensor_io import TensorIO
 
 Sample = np.ndarray | Mapping[str, np.ndarray]
 """What a user calls a sample: an array, or one for each input by its name."""
@@ -23,7 +23,7 @@ Values = tuple[np.ndarray, ...]
 whose first dimension is another, or that has none, takes its whole shape as it is."""
 
 
-class Feed:
+class SampleAdapter:
     """Checks samples and puts them into the order and the dtypes of a model's inputs.
 
     Attributes:
@@ -31,7 +31,7 @@ class Feed:
         count: How many samples were prepared.
     """
 
-    def __init__(self, graph: Graph, ports: Sequence[Port]) -> None:
+    def __init__(self, graph: Graph, ports: Sequence[TensorIO]) -> None:
         """Take the inputs of a model.
 
         Args:
@@ -53,7 +53,7 @@ class Feed:
         """Yield each sample as arrays with a batch of 1, one an input.
 
         Raises:
-            InputMismatch: A sample lacks an input, has one too many, or has another shape.
+            DataError: A sample lacks an input, has one too many, or has another shape.
         """
         for sample in samples:
             values = self._by_name(sample)
@@ -68,7 +68,7 @@ class Feed:
             return {self.names[0]: sample}
         given = list(sample) if isinstance(sample, Mapping) else ["one unnamed array"]
         if set(given) != set(self.names):
-            raise InputMismatch(
+            raise DataError(
                 f"Sample {self.count} does not hold the model's inputs",
                 found=first_few(given),
                 expected=f"one array each for {', '.join(self.names)}",
@@ -85,7 +85,7 @@ class Feed:
             ):
                 return candidate
         several = f" ('{name}')" if len(self.names) > 1 else ""
-        raise InputMismatch(
+        raise DataError(
             f"Sample {self.count}{several} has another shape than the model's input",
             found=f"{value.shape}",
             expected=f"{shape[1:] if has_batch else shape}",

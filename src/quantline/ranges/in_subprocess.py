@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from quantline.ranges.feed import Sample
     from quantline.ranges.range_set import RangeSet
+    from quantline.ranges.sample_adapter import Sample
 
 
-def record_apart(
+def record_in_subprocess(
     model: bytes,
     samples: np.ndarray | Mapping[str, np.ndarray],
     *,
@@ -39,9 +39,9 @@ def record_apart(
         limit: The parameter that sets ``timeout_s``, for messages; None if none does.
 
     Raises:
-        SamplesNotFinite: NaN or infinite values were recorded; it names the samples and the first
+        DataError: NaN or infinite values were recorded; it names the samples and the first
             operator that gives one.
-        ChildCrashed: The runtime died, or took too long.
+        ProcessError: The runtime died, or took too long.
         QuantlineError: As :func:`quantline.ranges.record` lists them.
     """
     return run_in_child(

@@ -34,7 +34,7 @@ class _Known(NamedTuple):
     is_bytes: bool
 
 
-def promised_bounds(
+def output_bounds(
     spec: Sequence[Mapping[str, Any]] | str, dtype: np.dtype[Any] | str = "uint8"
 ) -> Bounds | None:
     """Follow the values of stored images, [0, 255] or [0, 65535], through a transform.

@@ -13,8 +13,8 @@ from tests.quantization.architectures import architecture
 
 from quantline import recipe
 from quantline.contract import examine
+from quantline.contract.diagnosis import explained, why
 from quantline.contract.rewrites import REWRITES
-from quantline.contract.why import explained, why
 from quantline.quantization import (
     backends,
     litert_backend,

@@ -33,7 +33,7 @@ def why(
         operator: An operator of its main subgraph that reads or writes float.
 
     Raises:
-        PackageMissing: The back end that made it is not installed.
+        DependencyError: The back end that made it is not installed.
     """
     return _Explainer(float_graph, quantized, recipe).explain(operator)
 
@@ -50,7 +50,7 @@ def explained(
         recipe: How it was made.
 
     Raises:
-        PackageMissing: The back end that made it is not installed.
+        DependencyError: The back end that made it is not installed.
     """
     explainer = _Explainer(float_graph, quantized, recipe)
     findings = []

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from quantline.contract import Finding
-from quantline.contract.preflight import enforce_foretold
-from quantline.contract.telling import line, listed, remedies
-from quantline.errors import NotIntegerOnly
+from quantline.contract.preflight import require_quantizable
+from quantline.contract.summary import line, listed, remedies
+from quantline.errors import CheckFailed
 
 FOUND = Finding(
-    rule="integer.foretold", severity="integer_only", subgraph=0, operator=3, type="SIN", tensor=7,
+    rule="integer.predicted", severity="integer_only", subgraph=0, operator=3, type="SIN", tensor=7,
     name="net/sin;net/add", layer="net", found="SIN has no int8 form", expected="int8",
     remedy="Use a table",
 )  # fmt: skip
@@ -43,8 +43,8 @@ def test_each_remedy_is_told_once() -> None:
 
 def test_what_is_foretold_stops_with_all_offenders() -> None:
     note = replace(FOUND, rule="foretold.kernel", severity="note", type="SQUARE")
-    enforce_foretold([note])
-    with pytest.raises(NotIntegerOnly) as stopped:
-        enforce_foretold([FOUND, OTHER, note])
+    require_quantizable([note])
+    with pytest.raises(CheckFailed) as stopped:
+        require_quantizable([FOUND, OTHER, note])
     assert "2 operators that will stay float (ELU 1, SIN 1): " in stopped.value.found
     assert stopped.value.remedy.startswith("Use a table. Or replace these operators")

@@ -14,7 +14,7 @@ _ASK, _NOT_RANDOM = 0xFFFFFFFF, 0x0040000  # personality(2): ADDR_NO_RANDOMIZE
 
 
 @contextmanager
-def steady_addresses() -> Iterator[None]:
+def disable_aslr() -> Iterator[None]:
     """Start child processes without random addresses, where Linux allows it.
 
     TensorFlow's quantizer visits operators in the order of their addresses in memory, so that the

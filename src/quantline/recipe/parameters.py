@@ -16,7 +16,7 @@ Positive = Annotated[int, Field(gt=0, le=_LARGEST)]
 Seed = Annotated[int, Field(ge=0, le=_LARGEST)]
 
 
-class Block(BaseModel):
+class Parameters(BaseModel):
     """The base of every block of values: frozen, without unknown keys or silent conversions.
 
     A NaN or an infinity is no value: every comparison with the one is false, with the other true.
@@ -29,4 +29,4 @@ class Block(BaseModel):
 class Inner:
     """Says which block the elements of a field are, whose own type does not say it."""
 
-    block: type[Block]
+    block: type[Parameters]

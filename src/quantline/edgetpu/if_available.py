@@ -51,7 +51,7 @@ def compile_and_compare(
 
     Raises:
         QuantlineError: As for :func:`compile_model`.
-        ModelsUnrelated: What the compiler wrote cannot be the model.
+        MismatchError: What the compiler wrote cannot be the model.
     """
     compilation = compile_model(model, _options(settings), compiler)
     (compiled,) = compilation.models
@@ -67,7 +67,7 @@ def compile_and_compare(
     }
 
 
-def compile_on_hand(
+def compile_if_available(
     model: bytes, settings: recipe.EdgeTpu
 ) -> tuple[bytes | None, str, dict[str, Any]]:
     """Compile a model where the settings ask for it, or where there is a compiler.
@@ -103,7 +103,7 @@ def compile_on_hand(
     return compiled.content, compiled.log, {"compiled": True, "why": None, **told}
 
 
-def run_on_hand(
+def run_if_available(
     compiled: bytes | None,
     samples: Iterable[Sample],
     int8_model: bytes,

@@ -16,12 +16,12 @@ from tests.edgetpu.stand_in_compiler import install
 from quantline import recipe
 from quantline.edgetpu import on_hand
 from quantline.edgetpu.device.detect import Device, Kind
-from quantline.edgetpu.on_hand import compile_on_hand, run_on_hand
+from quantline.edgetpu.if_available import compile_if_available, run_if_available
 from quantline.errors import (
+    CheckFailed,
     CompilerNotFound,
-    DeviceDenied,
-    ModelNotCompiled,
-    NotCompilable,
+    DeviceError,
+    ModelUnsupported,
     ParameterError,
 )
 from quantline.evaluation.predict import predict
@@ -84,7 +84,7 @@ def denied(attached: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its device may not be opened."""
 
     def refuse(*arguments: Any, **settings: Any) -> None:
-        raise DeviceDenied("A", found="USB error -3", expected="c", remedy="D")
+        raise DeviceError("A", found="USB error -3", expected="c", remedy="D")
 
     monkeypatch.setattr(on_hand, "run_on_device", refuse)
 
@@ -94,13 +94,13 @@ def settings(**values: Any) -> recipe.EdgeTpu:
 
 
 def run(models: tuple[bytes, bytes], **values: Any) -> tuple[DeviceRun | None, dict[str, Any]]:
-    return run_on_hand(models[1], SAMPLES, models[0], settings(**values))
+    return run_if_available(models[1], SAMPLES, models[0], settings(**values))
 
 
 def test_without_a_compiler_the_report_says_where_to_get_it(
     classifier: Any, on_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    model, log, report = compile_on_hand(classifier[0], settings())
+    model, log, report = compile_if_available(classifier[0], settings())
     assert (model, log) == (None, "")
     assert (report["compiled"], report["evidence"]) == (False, None)
     assert "no program 'edgetpu_compiler' on PATH" in report["why"]
@@ -113,7 +113,7 @@ def test_a_compiler_that_was_not_asked_for_may_fail(
 ) -> None:
     install(on_path, **LARGE)
     with caplog.at_level(logging.WARNING):
-        model, _, report = compile_on_hand(classifier[0], settings())
+        model, _, report = compile_if_available(classifier[0], settings())
     assert model is None
     assert report["compiled"] is False
     assert "activations are too large for the Edge TPU" in report["why"]
@@ -122,10 +122,10 @@ def test_a_compiler_that_was_not_asked_for_may_fail(
 
 def test_one_that_was_named_may_not(classifier: Any, on_path: Path) -> None:
     script = install(on_path, **LARGE)
-    with pytest.raises(NotCompilable, match="large activation tensors"):
-        compile_on_hand(classifier[0], settings(compiler=str(script)))
+    with pytest.raises(CheckFailed, match="large activation tensors"):
+        compile_if_available(classifier[0], settings(compiler=str(script)))
     with pytest.raises(CompilerNotFound, match="no file"):
-        compile_on_hand(classifier[0], settings(compiler=str(on_path / "none")))
+        compile_if_available(classifier[0], settings(compiler=str(on_path / "none")))
 
 
 def test_a_compiled_model_that_is_another_one_is_no_reason_to_stop(
@@ -136,13 +136,13 @@ def test_a_compiled_model_that_is_another_one_is_no_reason_to_stop(
     wrong = tmp_path / "wrong.tflite"
     wrong.write_bytes(compiling.file(compiling.compiled(graph, {0})))
     install(on_path, compiled=[str(wrong)], stdout=published.V16)
-    model, _, report = compile_on_hand(classifier[0], settings())
+    model, _, report = compile_if_available(classifier[0], settings())
     assert (model, report["compiled"]) == (None, False)
     assert "was not made from this model" in report["why"]
 
 
 def test_nothing_is_compiled_or_run_where_that_is_asked(classifier: Any, attached: None) -> None:
-    _, _, compilation = compile_on_hand(classifier[0], settings(compiler=None))
+    _, _, compilation = compile_if_available(classifier[0], settings(compiler=None))
     assert compilation["why"] == "'evaluation.edgetpu.compiler' asks for none"
     assert run(classifier, device=None)[1]["why"] == "'evaluation.edgetpu.device' asks for none"
 
@@ -151,7 +151,7 @@ def test_the_settings_reach_the_compiler(classifier: Any, on_path: Path, tmp_pat
     calls = tmp_path / "calls"
     install(on_path, calls=str(calls), **LARGE)
     asked = {"multiple_subgraphs": True, "search_delegate": True, "compiler_timeout_s": 7}
-    compile_on_hand(classifier[0], settings(runtime_version=13, **asked))
+    compile_if_available(classifier[0], settings(runtime_version=13, **asked))
     given = json.loads(calls.read_text())
     assert given[given.index("--min_runtime_version") + 1] == "13"
     assert given[given.index("--timeout_sec") + 1] == "7"
@@ -186,21 +186,21 @@ def test_without_a_device_or_a_compiled_model_nothing_is_run(
     assert report == {
         "ran": False, "why": "no Edge TPU was found", "evidence": None, "devices": [],
     }  # fmt: skip
-    assert run_on_hand(None, SAMPLES, classifier[0], settings())[1]["why"] == (
+    assert run_if_available(None, SAMPLES, classifier[0], settings())[1]["why"] == (
         "there is no compiled model"
     )
 
 
 def test_a_device_that_was_named_must_do(classifier: Any, denied: None) -> None:
-    with pytest.raises(DeviceDenied):
+    with pytest.raises(DeviceError):
         run(classifier, device="usb:0")
 
 
 def test_its_name_and_the_model_are_checked(classifier: Any, attached: None) -> None:
     with pytest.raises(ParameterError, match="'tpu' does not name an Edge TPU"):
         run(classifier, device="tpu")
-    with pytest.raises(ModelNotCompiled):
-        run_on_hand(None, SAMPLES, classifier[0], settings(device="usb:0"))
+    with pytest.raises(ModelUnsupported):
+        run_if_available(None, SAMPLES, classifier[0], settings(device="usb:0"))
 
 
 def test_a_device_that_was_not_asked_for_may_fail(

@@ -1,5 +1,0 @@
-"""Stands for ``quantline.tflite.port``, whose copy takes this file's place in a saved model."""
-
-from quantline.tflite.port import Port
-
-__all__ = ["Port"]
