@@ -12,8 +12,8 @@ import quantline
 
 # One line a package of the lower floor; 'release' and all above it may know Kedro and MLflow.
 LOWER = (
-    "child", "contract", "details", "edgetpu", "errors", "evaluation", "files", "lineage",
-    "loading", "progress", "quantization", "quiet", "ranges", "reading", "recipe", "redaction",
+    "arguments", "child", "contract", "details", "edgetpu", "errors", "evaluation", "files",
+    "lineage", "loading", "progress", "quantization", "quiet", "ranges", "reading", "recipe", "redaction",
     "report", "results", "run_lock", "sampling", "temporary", "tflite", "training", "unforeseen",
 )  # fmt: skip
 UPPER = {
