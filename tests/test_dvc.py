@@ -34,6 +34,7 @@ PIPELINES["compare"] = compare.create_scheme(SCHEMES[-1])
 PARAMETER_PATHS = {"dataset": "${dataset.data_dir}", "model": "${model.path}"}
 # They say what happens, and what came from what; they do not change what comes out.
 PLUMBING = {
+    "arguments",
     "details",
     "errors",
     "lineage",

@@ -17,9 +17,11 @@ from kedro.io import DatasetError
 from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project
 
+from quantline.arguments import as_parameter, translated
 from quantline.errors import ParameterError, QuantlineError, suggest
 from quantline.hooks import HoldLock, Release
 from quantline.project_files import bad_logging, read_mapping
+from quantline.recipe import parameter_keys
 from quantline.redaction import redact_logs
 from quantline.unforeseen import as_error, give_up, say
 
@@ -75,7 +77,9 @@ def run(**arguments: Any) -> None:
             give_up(sys.stderr)
         raise SystemExit(COULD_NOT_RUN) from error
     except Exception as error:
-        ours = _find(error) or _of_catalog(error) or as_error(error)
+        ours = translated(
+            _find(error) or _of_catalog(error) or as_error(error), as_parameter(parameter_keys())
+        )
         _abandon("FAILED", ours)
         say(f"\n{ours}", sys.stderr)
         raise SystemExit(ours.exit_status) from error

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from quantline.commands.command import as_option
+from quantline.commands.command import with_options
 from quantline.commands.outputs import check_outputs, write_together
 from quantline.commands.table import pairs, shortened, size, table
 from quantline.errors import CheckFailed, OutputNotWritten, QuantlineError
@@ -45,7 +45,7 @@ SPOKEN = {
 @pytest.mark.parametrize(("remedy", "spoken"), SPOKEN.items())
 def test_a_remedy_names_options(remedy: str, spoken: str) -> None:
     error = CheckFailed("A", found="B", expected="C", remedy=remedy)
-    said = as_option(error)
+    said = with_options(error)
     assert said.remedy == spoken
     assert type(said) is CheckFailed
     assert said.exit_status == 1

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from quantline.arguments import as_option, translated
 from quantline.errors import DataError, QuantlineError
 from quantline.unforeseen import BROKEN_PIPE, as_error, give_up, not_printed, say
 
@@ -103,6 +104,13 @@ class Command(click.Command):
                 _tell({"kind": "UsageError", "what": error.format_message()}, error.exit_code)
             raise
 
+    def _option(self, name: str, value: str | None) -> str | None:
+        """Return what this command calls an argument of the library."""
+        options = [param for param in self.params if isinstance(param, click.Option)]
+        names = {str(option.name): option.opts[-1] for option in options}
+        flags = frozenset(option.opts[-1] for option in options if option.is_flag)
+        return as_option(names, flags)(name, value)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command and print what it found, or what was wrong."""
         as_json = ctx.params.pop("as_json")
@@ -110,7 +118,7 @@ class Command(click.Command):
             result: Result = super().invoke(ctx)
             text = to_json(result.values) if as_json else result.text
         except QuantlineError as error:
-            _stop(ctx, as_option(error), as_json=as_json)
+            _stop(ctx, translated(with_options(error), self._option), as_json=as_json)
         except click.UsageError as error:
             if as_json:
                 _tell({"kind": "UsageError", "what": error.format_message()}, error.exit_code)
@@ -140,7 +148,7 @@ def to_json(values: Any) -> str:
     return json.dumps(values, sort_keys=True, indent=1, allow_nan=False)
 
 
-def as_option(error: QuantlineError) -> QuantlineError:
+def with_options(error: QuantlineError) -> QuantlineError:
     """Return an error that names options where the library's names parameters of the pipeline."""
     remedy = spoken(error.remedy)
     if isinstance(error, DataError) and "'dataset." in error.remedy:

@@ -12,10 +12,10 @@ import click
 from quantline.commands.command import (
     Command,
     Result,
-    as_option,
     deferred_warnings,
     error_values,
     output_option,
+    with_options,
 )
 from quantline.commands.conversion_options import conversion_options
 from quantline.commands.options import SAMPLES, lint_option, model_options
@@ -142,7 +142,7 @@ def quantize(
             "inputs": _ports(graph, inputs=True),
             "outputs": _ports(graph, inputs=False),
             "findings": [asdict(finding) for finding in prepared.findings],
-            "failed": None if lost is None else error_values(as_option(lost)),
+            "failed": None if lost is None else error_values(with_options(lost)),
         },
         exit_status=1 if lost is not None and conversion.lost_outputs == "error" else 0,
     )

@@ -9,6 +9,7 @@ from quantline.recipe.check import (
     BLOCKS,
     check,
     check_all,
+    parameter_keys,
 )
 from quantline.recipe.conversion import (
     Baseline,
@@ -95,4 +96,5 @@ __all__ = [
     "Validation",
     "check",
     "check_all",
+    "parameter_keys",
 ]

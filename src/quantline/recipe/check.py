@@ -17,7 +17,7 @@ from quantline.recipe.parameters import Inner, Parameters
 from quantline.recipe.release import Release, Training
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 BLOCKS: dict[str, type[Parameters]] = {
     "model": Model,
@@ -111,6 +111,28 @@ def _explain(key: str, block: type[Parameters], error: ValidationError) -> Param
         expected=first["msg"].removeprefix("Value error, ").removeprefix("Input should be "),
         remedy=f"Correct '{path}' and run again",
     )
+
+
+def parameter_keys() -> dict[str, str]:
+    """Return the dotted key of each parameter by the name of the argument that the library has.
+
+    An argument is called as the last part of the key, or as the last two joined by an underscore
+    where several keys end alike: ``calibration_split`` is ``sampling.calibration.split``.
+    """
+    keys: dict[str, list[str]] = {}
+    for key, block in BLOCKS.items():
+        for name in (key, *_nested_keys(key, block)):
+            keys.setdefault(name.rpartition(".")[2], []).append(name)
+            keys.setdefault("_".join(name.split(".")[-2:]), []).append(name)
+    return {name: found[0] for name, found in keys.items() if len(set(found)) == 1}
+
+
+def _nested_keys(prefix: str, block: type[BaseModel]) -> Iterator[str]:
+    for name, field in block.model_fields.items():
+        yield f"{prefix}.{name}"
+        annotation = _without_none(field.annotation)
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield from _nested_keys(f"{prefix}.{name}", annotation)
 
 
 def _fields_at(block: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:

@@ -1,0 +1,43 @@
+"""Arguments in messages are translated into options and parameters."""
+
+from __future__ import annotations
+
+import pytest
+
+from quantline.arguments import as_option, as_parameter, translate, translated
+from quantline.errors import UnsafeModel
+
+OPTIONS = as_option(
+    {"allow_unsafe": "--allow-unsafe", "method": "--method", "keep_float": "--keep-float"},
+    frozenset({"--allow-unsafe"}),
+)
+PARAMETERS = as_parameter(
+    {"allow_unsafe": "model.allow_unsafe", "method": "conversion.ranges.method"}
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "option", "parameter"),
+    [
+        ("use `allow_unsafe=True`", "use '--allow-unsafe'", "use 'model.allow_unsafe: true'"),
+        ("`method='auto'`", "'--method auto'", "'conversion.ranges.method: auto'"),
+        ("correct `method`", "correct '--method'", "correct 'conversion.ranges.method'"),
+        ("use `keep_float=[]`", "use no '--keep-float'", "use `keep_float=[]`"),
+        ("`keep_float=['a', 'b']`", "'--keep-float a, b'", "`keep_float=['a', 'b']`"),
+        ("`unknown=1` and `Name`", "`unknown=1` and `Name`", "`unknown=1` and `Name`"),
+    ],
+)
+def test_each_front_end_has_its_words(text: str, option: str, parameter: str) -> None:
+    assert translate(text, OPTIONS) == option
+    assert translate(text, PARAMETERS) == parameter
+
+
+def test_an_error_keeps_its_kind_and_its_details() -> None:
+    long = "\n".join(["a line"] * 9)
+    error = UnsafeModel(
+        "'m' is unsafe", found="x", expected="y", remedy="Use `allow_unsafe=True`", details=long
+    )
+    found = translated(error, OPTIONS)
+    assert type(found) is UnsafeModel
+    assert found.remedy == "Use '--allow-unsafe'"
+    assert found.details == long
