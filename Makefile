@@ -7,7 +7,7 @@ READY := .venv/.ready
 export PATH := $(BIN):$(PATH)
 export DO_NOT_TRACK := 1
 
-.PHONY: run test lint stages experiments repro postgres lock clean
+.PHONY: run test lint stages experiments repro wheel postgres lock clean
 
 run: $(READY)
 	kedro run
@@ -30,6 +30,9 @@ repro: $(READY)
 
 experiments: $(READY)
 	dvc exp show --only-changed --drop '^src/'
+
+wheel: $(READY)
+	python -m build --no-isolation
 
 # The tests of a release once more, on an MLflow server with PostgreSQL behind it.
 postgres: $(READY)
