@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import reduce
 from pathlib import Path
 
 import click
@@ -16,7 +15,7 @@ from quantline.tables import pairs
 @click.command("merge", cls=Command)
 @click.argument("files", nargs=-1, required=True, metavar="A.json B.json ...")
 @output_option("The .json file to write.")
-def merge(files: tuple[str, ...], out: str, force: bool) -> Result:
+def merge(files: tuple[str, ...], out: str, overwrite: bool) -> Result:
     """Merge recorded ranges of one model.
 
     The result is what recording all samples at once gives, in whatever order the files come.
@@ -28,10 +27,10 @@ def merge(files: tuple[str, ...], out: str, force: bool) -> Result:
         raise click.UsageError("One file only: there is nothing to merge it with.")
     target = Path(out)
     check_outputs([target], files, suffix=".json")
-    from quantline.ranges import RangeSet
+    from quantline.api.record import merge as merge_ranges
 
-    ranges = reduce(RangeSet.merge, map(RangeSet.load, files))
-    write_together({target: canonical_json(ranges.to_dict())}, force=force)
+    ranges = merge_ranges(files)
+    write_together({target: canonical_json(ranges.to_dict())}, force=overwrite)
     rows = [
         ("merged", f"{len(files)} files of {len(ranges.tensors)} tensors"),
         ("samples", f"{ranges.samples}"),

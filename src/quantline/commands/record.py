@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command("record", cls=Command)
 @click.argument("model")
 @click.option(
-    "--calibration", metavar="DATA.npz", required=True, help=SAMPLES,
+    "--calibration", "samples", metavar="DATA.npz", required=True, help=SAMPLES,
 )  # fmt: skip
 @model_options
 @lint_option
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 def record(
     source: recipe.Model,
     limits: recipe.Limits,
-    calibration: str,
+    samples: str,
     lint: Literal["error", "warn"],
     out: str,
-    force: bool,
+    overwrite: bool,
 ) -> Result:
     """Record what every activation of a float model is on samples.
 
@@ -43,13 +43,13 @@ def record(
         quantline record model.keras --calibration samples.npz -o ranges.json
     """  # noqa: D301 - click's mark for lines that stay as they are
     target = Path(out)
-    check_outputs([target], [source.path, calibration], suffix=".json")
+    check_outputs([target], [source.path, samples], suffix=".json")
     from quantline.api.prepare import prepare
 
-    prepared = prepare(source, limits, calibration, lint)
+    prepared = prepare(source, limits, samples, lint)
     ranges = prepared.record()
     ranges.check_finite()
-    write_together({target: canonical_json(ranges.to_dict())}, force=force)
+    write_together({target: canonical_json(ranges.to_dict())}, force=overwrite)
     rows = [
         *prepared.describe(),
         ("recorded", f"{len(ranges.tensors)} tensors over {ranges.samples} samples"),
