@@ -139,9 +139,9 @@ def test_float_by_design() -> None:
 @pytest.mark.parametrize(
     ("name", "kind", "remedy"),
     [
-        ("exp", "EXP", "Set 'conversion.backend: tensorflow', which has an int8 form of it"),
+        ("exp", "EXP", "Use `backend='tensorflow'`, which has an int8 form of it"),
         ("square", "SQUARE", REWRITES["SQUARE"].text),
-        ("lstm", "SPLIT", "Set 'conversion.backend: tensorflow'"),
+        ("lstm", "SPLIT", "Use `backend='tensorflow'`"),
     ],
 )
 def test_the_other_back_end(name: str, kind: str, remedy: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from quantline.commands.command import spoken
+from quantline.commands.command import in_options
 from quantline.contract.summary import SHOWN, counted, line
 
 if TYPE_CHECKING:
@@ -83,14 +83,14 @@ def findings_text(findings: Iterable[Finding]) -> str:
 def _lines(findings: Sequence[Finding]) -> list[str]:
     lines, told = [], set()
     for finding in findings[:SHOWN]:
-        expected = "" if finding.expected in told else f"; expected: {spoken(finding.expected)}"
+        expected = "" if finding.expected in told else f"; expected: {in_options(finding.expected)}"
         told.add(finding.expected)
-        found = spoken(line(finding, whole_names=False))
+        found = in_options(line(finding, whole_names=False))
         lines.append(f"  {finding.rule}: {found}{expected}")
     rest = findings[SHOWN:]
     if rest:
         lines.append(f"  and {len(rest)} more: {_counts(operator.type for operator in rest)}")
-    remedies = dict.fromkeys(spoken(finding.remedy) for finding in findings if finding.remedy)
+    remedies = dict.fromkeys(in_options(finding.remedy) for finding in findings if finding.remedy)
     return [*lines, *(f"  -> {remedy}" for remedy in remedies)]
 
 

@@ -92,7 +92,7 @@ class _Explainer:
         """Return why an operator stays float of which nothing known beforehand tells."""
         if not has_form(operator.type, self.scheme):
             text = f"the back end '{self.recipe['backend']}' has no integer form of {operator.type}"
-            return Reason("no_form", text, "'conversion.scheme: int8_float_fallback' leaves it")
+            return Reason("no_form", text, "`scheme='int8_float_fallback'` leaves it")
         if len(operator.outputs) > 1:
             text = (
                 f"{operator.type} has an integer form: TensorFlow visits operators in the order "
@@ -127,10 +127,8 @@ class _Explainer:
             names += [self.before.main.tensors[index].name for index in original.outputs]
         for entry in self.recipe.get("keep_float", ()):
             if entry == operator.type or any(re.fullmatch(entry, name) for name in names):
-                text = (
-                    f"'conversion.keep_float' has the entry '{entry}', which fits {operator.type}"
-                )
-                return Reason("kept", text, f"Remove '{entry}' from 'conversion.keep_float'")
+                text = f"`keep_float` has the entry '{entry}', which fits {operator.type}"
+                return Reason("kept", text, f"Remove '{entry}' from `keep_float`")
         return None if original is None else self._known.get((0, original.index))
 
     @property

@@ -19,7 +19,7 @@ but not for this use of it. ``neighbour``: an operator beside it stays float and
 it was recorded. ``order``: TensorFlow happened to visit operators in an order that left it.
 ``scheme``: activations are float by design."""
 
-_FALLBACK = "'conversion.scheme: int8_float_fallback' leaves it in float"
+_FALLBACK = "`scheme='int8_float_fallback'` leaves it in float"
 
 
 @dataclass(frozen=True)
@@ -100,11 +100,11 @@ def _no_form(
     if kind == "CAST" and subgraph.tensors[operator.inputs[0]].dtype != "bool":
         another = None  # the rewrite is one of conditions
     if backend == "litert" and has_form(kind, scheme):
-        remedy = f"Set 'conversion.backend: tensorflow', which has an {bits} form of it"
+        remedy = f"Use `backend='tensorflow'`, which has an {bits} form of it"
     elif another is not None:
         remedy = another.text
     elif bits == "int16" and has_form(kind, "int8") and backend == "tensorflow":
-        remedy = "Set 'conversion.scheme: int8', which has a form of it"
+        remedy = "Use `scheme='int8'`, which has a form of it"
     else:
         remedy = _without(graph, operator)
     return Reason("no_form", text, remedy)
@@ -122,7 +122,7 @@ def _variant(
             "SPLIT gives an output that nothing reads, which litert-quantizer leaves in float: "
             "LiteRT cannot load the model"
         )
-        return Reason("variant", text, "Set 'conversion.backend: tensorflow'")
+        return Reason("variant", text, "Use `backend='tensorflow'`")
     if operator.type == "TOPK_V2" and not _is_read(subgraph, operator.outputs[0]):
         text = "TOPK_V2 gives only indices here: TensorFlow quantizes it by its values alone"
         return Reason("variant", text, _without(graph, operator))

@@ -85,7 +85,7 @@ def compile_if_available(
             under ``auto`` that is a warning, and a part of the report.
     """
     if settings.compiler is None:
-        return None, "", _none("compiled", "'evaluation.edgetpu.compiler' asks for none")
+        return None, "", _none("compiled", "no compiler was asked for")
     is_auto = settings.compiler == AUTO
     try:
         compiler = find_compiler(None if is_auto else settings.compiler)
@@ -127,7 +127,7 @@ def run_if_available(
     """
     found = {"devices": [item.to_dict() for item in detect()]}
     if settings.device is None:
-        return None, _none("ran", "'evaluation.edgetpu.device' asks for none") | found
+        return None, _none("ran", "no device was asked for") | found
     is_auto = settings.device == AUTO
     if compiled is None and is_auto:
         return None, _none("ran", "there is no compiled model") | found

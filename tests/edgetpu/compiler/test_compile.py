@@ -314,11 +314,11 @@ def test_interrupted_by_hand_nothing_goes_on(tmp_path, files, stand_in):
 
 @pytest.mark.parametrize(
     ("changes", "found"),
-    [({"min_runtime_version": 9}, "'min_runtime_version': 9"),
-     ({"num_segments": 0}, "'num_segments': 0"),
-     ({"delegate_search_step": 0}, "'delegate_search_step': 0"),
+    [({"min_runtime_version": 9}, "`min_runtime_version=9`"),
+     ({"num_segments": 0}, "`num_segments=0`"),
+     ({"delegate_search_step": 0}, "`delegate_search_step=0`"),
      ({"attempt_timeout_s": -1}, "'attempt_timeout_s': -1"),
-     ({"timeout_s": 0.0}, "'timeout_s': 0.0"),
+     ({"timeout_s": 0.0}, "`timeout_s=0.0"),
      ({"num_segments": 2, "intermediate_tensors": ("t1",)}, "'intermediate_tensors'"),
      ({"intermediate_tensors": ("t11",)}, "'t11'")],
 )  # fmt: skip

@@ -33,7 +33,7 @@ _REMEDIES = {
     "target.version": "Take the newer runtime, or write the operator with the attributes and "
     "shapes of its older version",
     "target.static_shape": "Export the model with inputs of a fixed size",
-    "target.per_axis_dense": "Set 'conversion.scheme: int8_per_tensor'",
+    "target.per_axis_dense": "Use `scheme='int8_per_tensor'`",
     "target.size": "Make the model smaller",
 }
 
@@ -69,7 +69,7 @@ def enforce_target(report: Report) -> None:
         f"The model does not keep the contract of the target '{report.target}'",
         found=f"{counted(len(found), 'finding')} {listed(found)}",
         expected="; ".join(dict.fromkeys(item.expected for item in found)),
-        remedy=remedies(found, "set 'validation.target' to another target, or to null for none"),
+        remedy=remedies(found, "choose another `target`, or none with `target=None`"),
     )
 
 

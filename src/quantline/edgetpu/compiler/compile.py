@@ -200,9 +200,9 @@ def _check_mapped(records: Sequence[ModelRecord], *, segments: bool) -> None:
             found=f"0 of {total} operators of '{group[0].input_model}' on the Edge TPU"
             + (f" ({first_few(reasons, 5)})" if reasons else ""),
             expected="at least one",
-            remedy="See with 'quantline edgetpu MODEL.tflite' what stops each operator; a model "
-            "that is float in part, has a batch above 1 or is compiled for an old runtime version "
-            "is mapped nowhere",
+            remedy="The prediction for the model names what stops each operator; a model that is "
+            "float in part, has a batch above 1 or is compiled for an old runtime version is "
+            "mapped nowhere",
         )
 
 

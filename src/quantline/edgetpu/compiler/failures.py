@@ -18,13 +18,10 @@ from quantline.errors import CheckFailed, CompilerError, DependencyError, Output
 if TYPE_CHECKING:
     from quantline.errors import QuantlineError
 
-_SEARCH = (
-    "let the compiler search for the longest part that compiles "
-    "('evaluation.edgetpu.search_delegate: true')"
-)
+_SEARCH = "let the compiler search for the longest part that compiles (`search_delegate=True`)"
 _OLDER = (
-    "Replace the operator, or convert the model with an older TensorFlow; 'quantline validate "
-    "MODEL.tflite --target edgetpu' names every operator that is too new"
+    "Replace the operator, or convert the model with an older TensorFlow; the check against the "
+    "target 'edgetpu' names every operator that is too new"
 )
 _REINSTALL = (
     "Install Google's package 'edgetpu-compiler' again, and do not move the program: it is a "
@@ -82,7 +79,7 @@ KNOWN: tuple[Failure, ...] = (
         CheckFailed,
         "The Edge TPU compiler finds the model not quantized",
         "int8 or uint8 in all operators",
-        "Quantize it in full with 'quantline quantize MODEL --scheme int8'",
+        "Quantize the whole model, activations included, with the scheme int8",
     ),
     Failure(
         r"large activation tensors",
@@ -97,7 +94,7 @@ KNOWN: tuple[Failure, ...] = (
         CompilerError,
         "The Edge TPU compiler reached its own time limit, usually because of large activations",
         "an attempt within the limit",
-        f"{_SMALLER}, or raise 'evaluation.edgetpu.compiler_timeout_s'",
+        f"{_SMALLER}, or raise `compiler_timeout_s`",
     ),
     Failure(
         r"No space left on device",

@@ -83,7 +83,7 @@ def _check(options: CompilerOptions, compiler: Compiler, models: Sequence[Graph]
     if version is not None and not OLDEST_RUNTIME <= version <= NEWEST_RUNTIME:
         raise _refused(
             "There is no such Edge TPU runtime version",
-            f"'min_runtime_version': {version}",
+            f"`min_runtime_version={version}`",
             f"a whole number from {OLDEST_RUNTIME} to {NEWEST_RUNTIME}",
             "Leave it out, unless the device has an older runtime",
         )
@@ -91,7 +91,7 @@ def _check(options: CompilerOptions, compiler: Compiler, models: Sequence[Graph]
         if getattr(options, name) <= 0:
             raise _refused(
                 "An option of the Edge TPU compiler is out of range",
-                f"'{name}': {getattr(options, name)}",
+                f"`{name}={getattr(options, name)}`",
                 "a number above 0",
                 "Leave it out for its default",
             )
@@ -106,7 +106,7 @@ def _check(options: CompilerOptions, compiler: Compiler, models: Sequence[Graph]
     if options.search_delegate and compiler.major < _SEARCHING:
         raise _refused(
             "This version of the Edge TPU compiler cannot search",
-            f"'search_delegate' with version {compiler.version}",
+            f"`search_delegate=True` with version {compiler.version}",
             f"version {_SEARCHING}.0",
             "Update the package 'edgetpu-compiler', or name 'intermediate_tensors' yourself",
         )

@@ -147,7 +147,7 @@ def out_of_time(ended: Ended, timeout_s: float) -> CompilerError:
         "The Edge TPU compiler took too long and was ended",
         found=f"no end after {timeout_s:g} s; its last words: '{last_words(ended.stdout)}'",
         expected=f"an end within {timeout_s:g} s",
-        remedy="Raise 'evaluation.edgetpu.compiler_timeout_s', or use a smaller input: large "
+        remedy="Raise `compiler_timeout_s`, or use a smaller input: large "
         "activations take the longest",
     )
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from quantline.edgetpu.device.detect import Device
 
 _INSTALL = (
-    "Install a build of libedgetpu for your system and give its path as 'library' if it is not on "
+    "Install a build of libedgetpu for your system and give its path as `library` if it is not on "
     "the loader's path: Google's package libedgetpu1-std 16.0 fits TensorFlow 2.5, the builds of "
     "github.com/feranick/libedgetpu fit newer ones. Never 'pip install pycoral': that name on "
     "PyPI is another project"
@@ -119,8 +119,8 @@ FAILURES = (
         DependencyError,
         "The model was compiled for a newer Edge TPU runtime",
         "a model for the installed runtime",
-        "Compile it again with '--min_runtime_version' and the installed version, which is the "
-        "second number, or install a newer libedgetpu",
+        "Compile it again for the installed version, which is the second number "
+        "(`runtime_version`), or install a newer libedgetpu",
     ),
     Failure(
         r"Unsupported data type in custom op handler: \d+|!= input->bytes \(\d+ != \d+\)"
