@@ -17,11 +17,11 @@ from quantline.tflite.graph import is_integer
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from quantline.contract.finding import Finding, Report
+    from quantline.contract.finding import ContractReport, Finding
     from quantline.tflite import Operator, Subgraph
 
 
-def interface(main: Subgraph, *, float_input: bool, float_output: bool) -> set[int]:
+def interface_operators(main: Subgraph, *, float_input: bool, float_output: bool) -> set[int]:
     """Return the operators that only turn the declared float interface into integers and back.
 
     Args:
@@ -38,7 +38,7 @@ def interface(main: Subgraph, *, float_input: bool, float_output: bool) -> set[i
     return found
 
 
-def not_integer(subgraph: Subgraph, interface: set[int]) -> Iterator[Finding]:
+def find_not_integer(subgraph: Subgraph, interface: set[int]) -> Iterator[Finding]:
     """Find every operator, and every tensor that no operator touches, that is not integer.
 
     Args:
@@ -58,7 +58,7 @@ def not_integer(subgraph: Subgraph, interface: set[int]) -> Iterator[Finding]:
             yield broken("integer.tensor", subgraph, None, tensor, found)
 
 
-def enforce(report: Report) -> None:
+def enforce(report: ContractReport) -> None:
     """Stop where a model is not integer-only.
 
     Raises:

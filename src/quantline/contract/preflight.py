@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from quantline.contract.integer_forms import CLIPPING, MEASURED, has_form, has_kernel, width
 from quantline.contract.integer_only import replace_or_allow
-from quantline.contract.reasons import dtypes, known
+from quantline.contract.reasons import dtypes, find_float_operators
 from quantline.contract.rewrites import rewrite
 from quantline.contract.rules import broken
 from quantline.contract.summary import counted, listed, remedies
@@ -47,7 +47,7 @@ def preflight(float_graph: Graph, scheme: str, backend: str) -> tuple[Finding, .
     """
     if not SCHEMES[scheme].integer:
         return ()
-    reasons = known(float_graph, scheme, backend)
+    reasons = find_float_operators(float_graph, scheme, backend)
     severity: Severity = "note" if SCHEMES[scheme].allows_float else "integer_only"
     expected = f"an operator that the back end '{backend}' makes {width(scheme)}"
     found = []

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from quantline.edgetpu.compiler.compile import compile_model
-from quantline.edgetpu.compiler.options import CompilerOptions
+from quantline.edgetpu.compiler.compile import CompilerOptions, compile_model
 from quantline.edgetpu.compiler.process import find_compiler
 from quantline.edgetpu.cost.memory import memory_of_compiled
 from quantline.edgetpu.device.delegate import Access
@@ -54,7 +53,7 @@ def compile_and_compare(
         MismatchError: What the compiler wrote cannot be the model.
     """
     compilation = compile_model(model, _options(settings), compiler)
-    (compiled,) = compilation.models
+    compiled = compilation.model
     graph, written = read(model), read(compiled.content)
     predicted = predict(graph, settings.runtime_version, settings.multiple_subgraphs)
     comparison = compare(predicted, graph, written)

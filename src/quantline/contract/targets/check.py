@@ -13,7 +13,7 @@ from quantline.errors import CheckFailed, first_few
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from quantline.contract.finding import Finding, Report
+    from quantline.contract.finding import ContractReport, Finding
     from quantline.contract.targets.target import Target
     from quantline.tflite import Graph, Operator, Subgraph, Tensor
 
@@ -38,11 +38,13 @@ _REMEDIES = {
 }
 
 
-def hold(report: Report, graph: Graph, target: Target, size_bytes: int) -> Report:
+def check_target(
+    report: ContractReport, graph: Graph, target: Target, size_bytes: int
+) -> ContractReport:
     """Return the report of a model with what breaks a target's contract.
 
     Args:
-        report: What :func:`quantline.contract.examine` found in it.
+        report: What :func:`quantline.contract.check_model` found in it.
         graph: The model.
         target: What it is held to.
         size_bytes: The size of its file.
@@ -56,7 +58,7 @@ def hold(report: Report, graph: Graph, target: Target, size_bytes: int) -> Repor
     )
 
 
-def enforce_target(report: Report) -> None:
+def enforce_target(report: ContractReport) -> None:
     """Stop where a model does not keep the contract of the target that it was held to.
 
     Raises:
