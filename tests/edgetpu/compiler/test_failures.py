@@ -53,11 +53,11 @@ PUBLISHED = {
     ),
     "newer operator": (
         f"{V16}ERROR: Op builtin_code out of range: 150. Are you using old TFLite binary with newer"
-        f" model?\n{NOT_PARSED}", CheckFailed, "out of range: 150", "--target edgetpu",
+        f" model?\n{NOT_PARSED}", CheckFailed, "out of range: 150", "the target 'edgetpu'",
     ),
     "not quantized": (
         f"{V14}Invalid model: model.tflite\nModel not quantized\n", CheckFailed,
-        "Model not quantized", "quantline quantize",
+        "Model not quantized", "with the scheme int8",
     ),
     "custom operator": (
         f"{V16}{TIMER}ERROR: Encountered unresolved custom op: Atan.\nERROR: Node number 1 (Atan) "
