@@ -8,7 +8,7 @@ DOCS_READY := .venv-docs/.ready
 export PATH := $(BIN):$(PATH)
 export DO_NOT_TRACK := 1
 
-.PHONY: run test lint repro wheel docs postgres lock clean
+.PHONY: run test lint stages experiments repro docs wheel postgres lock clean
 
 run: $(READY)
 	kedro run
@@ -22,12 +22,19 @@ lint: $(READY)
 	mypy
 	lint-imports --no-cache
 
+# dvc.yaml and compare/dvc.yaml, after a change of pipelines, the catalog or imports.
+stages: $(READY)
+	python scripts/make_dvc_yaml.py
+
 repro: $(READY)
 	dvc repro
 
 # The documentation has a small environment of its own: it reads the code and never imports it.
 docs: $(DOCS_READY)
 	.venv-docs/bin/mkdocs build --strict --quiet
+
+experiments: $(READY)
+	dvc exp show --only-changed --drop '^src/'
 
 wheel: $(READY)
 	python -m build --no-isolation
