@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from quantline.contract.finding import Finding
     from quantline.contract.layers import LayerError
     from quantline.contract.vectors import Golden
-    from quantline.edgetpu.evaluate import Evaluation as EdgeTpuPrediction
+    from quantline.edgetpu.evaluate import EdgeTpuReport as EdgeTpuPrediction
     from quantline.errors import (
         BackendUnavailable,
         CheckFailed,
@@ -63,7 +63,7 @@ __version__ = "0.1.0"
 # The module, from this package, that defines each public name which is no error, and its name
 # there where that is another one.
 _DEFINED_IN = {
-    "EdgeTpuPrediction": "edgetpu.evaluate:Evaluation",
+    "EdgeTpuPrediction": "edgetpu.evaluate:EdgeTpuReport",
     "Finding": "contract.finding",
     "Golden": "contract.vectors",
     "LayerComparison": "api.layers",

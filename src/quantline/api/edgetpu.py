@@ -11,7 +11,7 @@ from quantline.recipe.check import check_arguments
 
 if TYPE_CHECKING:
     from quantline.api.given import ModelLike
-    from quantline.edgetpu import Evaluation
+    from quantline.edgetpu import EdgeTpuReport
 
 
 def predict_edgetpu(
@@ -20,7 +20,7 @@ def predict_edgetpu(
     runtime_version: int = recipe.EdgeTpu().runtime_version,
     multiple_subgraphs: bool = False,
     original: ModelLike | None = None,
-) -> Evaluation:
+) -> EdgeTpuReport:
     """Predict what the Edge TPU does with a ``.tflite`` model: operators, memory, latency.
 
     Of a compiled model, mapping and memory are parsed from the file. Neither compiler nor device is

@@ -10,7 +10,7 @@ from quantline.api.given import source_in_memory
 from quantline.api.prepare import prepare
 from quantline.api.reading import opened
 from quantline.api.result import QuantizationResult
-from quantline.contract import enforce, examine, explained
+from quantline.contract import check_model, enforce, with_reasons
 from quantline.contract.preflight import preflight, require_quantizable
 from quantline.errors import DataError, MismatchError, ParameterError
 from quantline.quantization import quantize as quantize_float
@@ -152,14 +152,14 @@ def convert(
     rows = [] if prepared.samples is None else list(prepared.samples.each())
     made = quantize_float(prepared.model.content, recorded, conversion, rows, prepared.source)
     graph = read(made.content)
-    report = examine(
+    report = check_model(
         graph,
         float_input=conversion.input_type == "float32",
         float_output=conversion.output_type == "float32",
         promise=conversion.scheme,
     )
     if scheme.integer and not scheme.allows_float:
-        enforce(explained(report, original, graph, made.recipe))
+        enforce(with_reasons(report, original, graph, made.recipe))
     return QuantizationResult.of(made, recorded, report, graph, prepared)
 
 

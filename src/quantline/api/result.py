@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import os
 
     from quantline.api.prepare import Prepared
-    from quantline.contract import Report
+    from quantline.contract import ContractReport
     from quantline.errors import CheckFailed, Finding
     from quantline.quantization import FloatModel, Quantized
     from quantline.ranges import RangeSet
@@ -44,7 +44,7 @@ class QuantizationResult:
     content: bytes
     recipe: dict[str, Any]
     ranges: RangeSet | None
-    check: Report
+    check: ContractReport
     findings: tuple[Finding, ...]
     float_model: FloatModel
     summary: tuple[tuple[str, str], ...]
@@ -55,7 +55,7 @@ class QuantizationResult:
         cls,
         made: Quantized,
         ranges: RangeSet | None,
-        check: Report,
+        check: ContractReport,
         graph: Graph,
         prepared: Prepared,
     ) -> QuantizationResult:
@@ -151,7 +151,7 @@ def tensor_ios(graph: Graph, *, inputs: bool) -> list[dict[str, Any]]:
 
 
 def _rows(
-    prepared: Prepared, recipe: dict[str, Any], graph: Graph, report: Report
+    prepared: Prepared, recipe: dict[str, Any], graph: Graph, report: ContractReport
 ) -> list[tuple[str, str]]:
     before, after = len(prepared.model.content), recipe["size_bytes"]
     change = (

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from quantline import recipe
 from quantline.api.model_file import read_tflite
-from quantline.contract import examine
+from quantline.contract import check_model
 from quantline.contract.finding import Specification
 from quantline.contract.golden import check
-from quantline.contract.targets import hold, load
+from quantline.contract.targets import check_target, load
 from quantline.contract.vectors import Golden
 from quantline.errors import ParameterError, ResultMissing
 from quantline.files import sha256
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from quantline.api.given import ModelLike
-    from quantline.contract import Finding, Report
+    from quantline.contract import ContractReport, Finding
     from quantline.contract.golden import Mismatch
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class ValidationReport:
         mismatches: Outputs that are not what a golden vector says, measured.
     """
 
-    report: Report
+    report: ContractReport
     scheme: str
     recipe_path: Path | None
     size_bytes: int
@@ -155,7 +155,7 @@ def validate(
     _, content, graph = read_tflite(model)
     made, recipe_path = _recipe_of(model, content)
     promise = scheme or made.get("scheme", "int8")
-    report = examine(
+    report = check_model(
         graph,
         float_input=float_input or made.get("input_type") == "float32",
         float_output=float_output or made.get("output_type") == "float32",
@@ -163,7 +163,7 @@ def validate(
         specification=specification,
     )
     if chosen is not None:
-        report = hold(report, graph, chosen, len(content))
+        report = check_target(report, graph, chosen, len(content))
     kept = golden if isinstance(golden, Golden | None) else Golden.load(os.fspath(golden))
     return ValidationReport(
         report=report,

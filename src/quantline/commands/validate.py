@@ -17,7 +17,7 @@ from quantline.tables import pairs, size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from quantline.contract import Report
+    from quantline.contract import ContractReport
     from quantline.contract.golden import Mismatch
     from quantline.tflite import Graph
 
@@ -89,12 +89,14 @@ def validate(
     return Result(text, found.to_dict(), exit_status=0 if found.holds else 1)
 
 
-def _interface(graph: Graph, report: Report) -> str:
-    from quantline.contract.integer_only import interface
+def _interface(graph: Graph, report: ContractReport) -> str:
+    from quantline.contract.integer_only import interface_operators
 
     text = f"{', '.join(report.input_types)} -> {', '.join(report.output_types)}"
-    inputs = interface(graph.main, float_input="float32" in report.input_types, float_output=False)
-    outputs = interface(
+    inputs = interface_operators(
+        graph.main, float_input="float32" in report.input_types, float_output=False
+    )
+    outputs = interface_operators(
         graph.main, float_input=False, float_output="float32" in report.output_types
     )
     known = set(report.interface)
