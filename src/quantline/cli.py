@@ -17,11 +17,11 @@ from kedro.io import DatasetError
 from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project
 
-from quantline.arguments import as_parameter, translated
+from quantline.arguments import translated, translated_logs
 from quantline.errors import ParameterError, QuantlineError, suggest
 from quantline.hooks import HoldLock, Release
+from quantline.pipelines.words import pipeline_words
 from quantline.project_files import bad_logging, read_mapping
-from quantline.recipe import parameter_keys
 from quantline.redaction import redact_logs
 from quantline.unforeseen import as_error, give_up, say
 
@@ -61,11 +61,13 @@ def run(**arguments: Any) -> None:
     # A scheduler's SIGTERM ends a run as Ctrl-C does: children stopped, the record closed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     redact_logs()
+    words = pipeline_words(arguments["env"] or os.environ.get("KEDRO_ENV"))
     try:
         _use_project_logging()
         _check_selection(arguments)
         assert kedro_run.callback is not None  # noqa: S101 - a command has one
-        kedro_run.callback(**arguments)
+        with translated_logs(words):
+            kedro_run.callback(**arguments)
     except KeyboardInterrupt as interrupt:
         _abandon("KILLED", interrupt)
         say("Interrupted. Finished results are kept; the same command runs again.", sys.stderr)
@@ -77,9 +79,7 @@ def run(**arguments: Any) -> None:
             give_up(sys.stderr)
         raise SystemExit(COULD_NOT_RUN) from error
     except Exception as error:
-        ours = translated(
-            _find(error) or _of_catalog(error) or as_error(error), as_parameter(parameter_keys())
-        )
+        ours = translated(_find(error) or _of_catalog(error) or as_error(error), words)
         _abandon("FAILED", ours)
         say(f"\n{ours}", sys.stderr)
         raise SystemExit(ours.exit_status) from error

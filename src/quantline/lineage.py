@@ -94,7 +94,7 @@ class Maker:
     """A step of the pipelines that writes results.
 
     Attributes:
-        name: Its name, as ``kedro run --from-nodes`` takes it.
+        name: Its name in the pipeline.
         inputs: The names of the results that it takes.
         outputs: The names of the results that it writes.
     """
@@ -120,7 +120,6 @@ def check(
     names: Iterable[str],
     find: Callable[[str], Result | None],
     makers: Mapping[str, Sequence[Maker]],
-    rerun: str = "kedro run",
 ) -> None:
     """Check that results, and all that they were made from, belong together.
 
@@ -128,7 +127,6 @@ def check(
         names: The results that are to be used together.
         find: Returns the result of a name; None for what is no file of a stage.
         makers: The steps that write each result, by its name; usually one.
-        rerun: The command that runs the pipeline, with the environment.
 
     Raises:
         MismatchError: A result was made from others than those that are there now, was changed
@@ -150,8 +148,8 @@ def check(
         "The results on disk do not belong together",
         found="; ".join(_sentences(roots)),
         expected="results that were made from each other",
-        remedy=f"Run '{rerun} --from-nodes {','.join(nodes)}': it makes them again, and all that "
-        "follows",
+        remedy=f"Run the pipeline with `from_nodes={','.join(nodes)}`: it makes them again, and "
+        "all that follows",
     )
 
 

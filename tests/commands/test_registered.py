@@ -119,7 +119,7 @@ def test_a_reason_is_asked_for(desk: Desk, arguments: tuple[str, ...]) -> None:
 def test_where_nothing_was_released(desk: Desk, command: str) -> None:
     status, said, kind = error(desk, *command.split())
     assert (status, kind) == (2, "RegistryError")
-    assert "Run 'kedro run', or check the model's name and MLFLOW_TRACKING_URI." in said
+    assert "Run the whole pipeline, or check the model's name and MLFLOW_TRACKING_URI." in said
 
 
 def test_in_a_process_of_its_own_only_the_result_is_on_stdout(desk: Desk) -> None:

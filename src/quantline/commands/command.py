@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from quantline.arguments import as_option, translated
+from quantline.arguments import as_option, as_run, either, translate, translated
 from quantline.errors import DataError, QuantlineError
 from quantline.unforeseen import BROKEN_PIPE, as_error, give_up, not_printed, say
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import NoReturn
 
+    from quantline.arguments import Words
     from quantline.errors import Finding
 
 # The library names what to change by its parameter in conf/; here the same thing is an option.
@@ -104,13 +105,6 @@ class Command(click.Command):
                 _tell({"kind": "UsageError", "what": error.format_message()}, error.exit_code)
             raise
 
-    def _option(self, name: str, value: str | None) -> str | None:
-        """Return what this command calls an argument of the library."""
-        options = [param for param in self.params if isinstance(param, click.Option)]
-        names = {str(option.name): option.opts[-1] for option in options}
-        flags = frozenset(option.opts[-1] for option in options if option.is_flag)
-        return as_option(names, flags)(name, value)
-
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command and print what it found, or what was wrong."""
         as_json = ctx.params.pop("as_json")
@@ -118,7 +112,7 @@ class Command(click.Command):
             result: Result = super().invoke(ctx)
             text = to_json(result.values) if as_json else result.text
         except QuantlineError as error:
-            _stop(ctx, translated(with_options(error), self._option), as_json=as_json)
+            _stop(ctx, with_options(error), as_json=as_json)
         except click.UsageError as error:
             if as_json:
                 _tell({"kind": "UsageError", "what": error.format_message()}, error.exit_code)
@@ -149,12 +143,23 @@ def to_json(values: Any) -> str:
 
 
 def with_options(error: QuantlineError) -> QuantlineError:
-    """Return an error that names options where the library's names parameters of the pipeline."""
+    """Return an error that names the running command's options for the library's arguments."""
     remedy = spoken(error.remedy)
     if isinstance(error, DataError) and "'dataset." in error.remedy:
         remedy = "Bring the samples to this shape, as for training, and write the file again"
     what, found = spoken(error.what), spoken(error.found)
-    return type(error)(what, found=found, expected=error.expected, remedy=remedy)
+    error = type(error)(what, found=found, expected=error.expected, remedy=remedy)
+    return translated(error, _words())
+
+
+def _words() -> Words:
+    """Return what the running command calls the library's arguments."""
+    context = click.get_current_context(silent=True)
+    params = context.command.params if context else []
+    options = [param for param in params if isinstance(param, click.Option)]
+    names = {str(option.name): option.opts[-1] for option in options}
+    flags = frozenset(option.opts[-1] for option in options if option.is_flag)
+    return either(as_option(names, flags), as_run())
 
 
 def warn(findings: Sequence[Finding]) -> None:
@@ -194,6 +199,7 @@ def spoken(text: str) -> str:
     """Return a text that names options where the library names parameters of the pipeline."""
     for pattern, spoken in _SPOKEN:
         text = re.sub(pattern, spoken, text)
+    text = translate(text, _words())
     return re.sub(r"'--(\w+)_(type|s|gib|outputs|float)\b", r"'--\1-\2", text)
 
 

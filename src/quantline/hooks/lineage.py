@@ -24,13 +24,10 @@ class StateOrigin:
 
     def __init__(self) -> None:
         self._makers: dict[str, list[Maker]] = {}
-        self._rerun = "kedro run"
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Find out which step writes which result."""
-        env = context.config_loader.env
-        self._rerun = f"kedro run --env {env}" if env else "kedro run"
         self._makers = {}
         for pipeline in register_pipelines().values():
             for node in pipeline.nodes:
@@ -43,7 +40,7 @@ class StateOrigin:
         Raises:
             MismatchError: It does not.
         """
-        lineage.check(node.inputs, lambda name: _result(catalog, name), self._makers, self._rerun)
+        lineage.check(node.inputs, lambda name: _result(catalog, name), self._makers)
 
     @hook_impl
     def after_node_run(

@@ -38,8 +38,8 @@ def translated(action: str) -> Iterator[None]:
             expected="the package that this kind of store needs"
             if isinstance(error, ImportError)
             else "a tracking store that answers",
-            remedy="Check MLFLOW_TRACKING_URI and conf/base/mlflow.yml, then run the same again, "
-            "or 'kedro run --pipelines release': what the stages wrote is on disk and is kept",
+            remedy="Check MLFLOW_TRACKING_URI and `tracking_uri`, then run the same again, or the "
+            "pipeline with `pipelines=release`: what the stages wrote is on disk and is kept",
         ) from error
 
 

@@ -113,7 +113,7 @@ def check_unchanged(registry: Registry, files: Mapping[str, bytes]) -> None:
             f"The candidate was not compared with the champion of '{registry.name}'",
             found="; ".join(wrong),
             expected=f"the files of version {version.version}, as its release recorded them",
-            remedy="Run 'kedro run --from-nodes fetch_champion', which compares them anew",
+            remedy="Run the pipeline with `from_nodes=fetch_champion`, which compares them anew",
         )
 
 

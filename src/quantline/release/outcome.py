@@ -42,9 +42,9 @@ def refusal(outcome: Mapping[str, Any]) -> CheckFailed:
     return CheckFailed(
         f"The candidate is {outcome['verdict']}, and '{outcome['model']}' stays as it is",
         found=" ".join(outcome["why"]),
-        expected="a candidate that keeps every rule of 'gate'",
-        remedy=f"{helps}Take {more}another model, or other rules in conf/base/parameters_gate.yml; "
-        f"gate.json has every rule, and the MLflow run {outcome['run_id']} everything else",
+        expected="a candidate that keeps every rule of `gate`",
+        remedy=f"{helps}Take {more}another model, or change the rules of `gate`; gate.json "
+        f"has every rule, and the MLflow run {outcome['run_id']} everything else",
     )
 
 
@@ -67,4 +67,4 @@ def notify(settings: recipe.Release, values: Mapping[str, Any]) -> None:
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         said = (getattr(error, "stderr", None) or b"").decode(errors="replace").strip()
         last = f"; it said: {said.splitlines()[-1]}" if said else ""
-        logger.warning("The command 'release.notify' failed: %s%s", first_line(error), last)
+        logger.warning("The command `notify` failed: %s%s", first_line(error), last)

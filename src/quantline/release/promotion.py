@@ -182,8 +182,8 @@ def _check_champion(registry: Registry, expected: str) -> None:
             f"The champion of '{registry.name}' changed since the candidate was compared with it",
             found=_named(current),
             expected=_named(expected),
-            remedy="Run 'kedro run --from-nodes fetch_champion': it compares the candidate with "
-            "the champion of now",
+            remedy="Run the pipeline with `from_nodes=fetch_champion`: it compares the candidate "
+            "with the present champion",
         )
 
 

@@ -86,8 +86,8 @@ def trained_model(imported: Mapping[str, Any], folder: Path) -> Path:
     source = imported["source"]
     path = folder / str(source["path"])
     remedy = (
-        "Put the model back that was imported, or run 'kedro run --from-nodes import_model': it "
-        "makes the results of the model that is there now"
+        "Put the model back that was imported, or run the pipeline with `from_nodes=import_model`: "
+        "it makes the results of the model that is there now"
     )
     if not path.exists():
         raise ResultMissing(

@@ -171,6 +171,6 @@ def _other(file: str, node: str, found: str, expected: str) -> ResultError:
         "The verdict is not that of the model that is to be released",
         found=f"in {file}: {found}",
         expected=f"{expected}, as computed again from the model, the predictions and the rules",
-        remedy=f"Run 'kedro run --from-nodes {node}': it makes the result again, and all that "
-        "follows",
+        remedy=f"Run the pipeline with `from_nodes={node}`: it makes the result again, and all "
+        "that follows",
     )

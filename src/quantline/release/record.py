@@ -122,7 +122,8 @@ def _check_there(files: Mapping[str, Path]) -> None:
             "The results are not complete, and nothing was recorded",
             found=f"no {first_few(missing)}",
             expected="what all stages before 'release' write",
-            remedy="Run 'kedro run', or 'dvc repro' and then 'kedro run --pipelines release'",
+            remedy="Run the whole pipeline, or 'dvc repro' and then the pipeline with "
+            "`pipelines=release`",
         )
 
 

@@ -89,7 +89,7 @@ class Registry:
             f"The model '{self.name}' has no {alias}",
             found=f"no version with the alias '{alias}'",
             expected="a version that a release registered",
-            remedy="Run 'kedro run', or check the model's name and MLFLOW_TRACKING_URI",
+            remedy="Run the whole pipeline, or check the model's name and MLFLOW_TRACKING_URI",
         )
 
     def _or_none(self, get: Any, key: str) -> Any | None:

@@ -94,8 +94,8 @@ def _check_saved(store: Store, recorded: Recorded, source: str) -> None:
             f"The model that the run {recorded.run_id} recorded is damaged, and is not registered",
             found=wrong,
             expected=f"the files that were saved in '{source}'",
-            remedy=f"Run 'mlflow runs delete --run-id {recorded.run_id}', then 'kedro run "
-            "--pipelines release', which records it anew",
+            remedy=f"Run 'mlflow runs delete --run-id {recorded.run_id}', then the "
+            "pipeline with `pipelines=release`, which records it anew",
         )
 
 

@@ -88,7 +88,7 @@ def connect(project: Project) -> Store:
                 found=f"it was deleted in '{uri}'",
                 expected="an experiment that is there, or a name that is free",
                 remedy=f"Run 'mlflow experiments restore --experiment-id {found.experiment_id}', "
-                "or give another name in conf/base/mlflow.yml",
+                "or give another `experiment`",
             )
         return Store(client, uri, found.experiment_id)
 

@@ -99,14 +99,14 @@ class ImageSource:
                 f"'{path}' cannot be read as a list of images",
                 found=str(error),
                 expected="a CSV file in UTF-8, or a folder of images",
-                remedy="Check 'dataset.data_dir' and the split names in 'sampling'",
+                remedy="Check `data_dir` and the names of the splits",
             ) from error
         if self._file not in columns:
             raise DataError(
                 f"'{path}' has no column '{self._file}'",
                 found=f"the columns {first_few(columns) or 'none'}",
                 expected=f"a column '{self._file}' and, if labelled, '{self._label}'",
-                remedy="Set 'dataset.image_csv.file_column' and 'label_column' to its columns",
+                remedy="Set `file_column` and `label_column` to its columns",
             )
         nameless = [line for line, row in rows if not row[self._file]]
         if nameless:

@@ -142,7 +142,7 @@ def _draw_split(
             f"The split '{asked.split}' of {source.name} is empty",
             found="0 examples",
             expected="at least one example",
-            remedy="Correct 'sampling.calibration.split' or 'sampling.evaluation.split'",
+            remedy="Correct `calibration_split` or `evaluation_split`",
         )
     counts = Counter(entry.id for entry in entries)
     repeated = [name for name, count in counts.items() if count > 1]
@@ -218,7 +218,7 @@ def to_input(transform: Transform, example: Example) -> np.ndarray:
             found=f"{int(np.isnan(value).sum())} NaN and {int(np.isinf(value).sum())} infinite "
             f"of {value.size} values after the transform",
             expected="finite numbers",
-            remedy="Remove the example, or correct 'dataset.transform'",
+            remedy="Remove the example, or correct `transform`",
         )
     return value
 
@@ -234,8 +234,7 @@ def refuse_other_shape(samples: Sequence[np.ndarray], example: Example) -> None:
             f"The example '{example.id}' has another shape than the first one",
             found=f"{samples[-1].shape} after {samples[0].shape}",
             expected="one shape for all examples",
-            remedy="Add a 'resize', or a 'resize_short_side' and a 'central_crop', to "
-            "'dataset.transform'",
+            remedy="Add a 'resize', or a 'resize_short_side' and a 'central_crop', to `transform`",
         )
 
 
@@ -258,7 +257,7 @@ def _refuse_overlap(
             expected="two sets without a common example",
             remedy="Name two splits that do not overlap, such as train and test, or train[:80%] "
             "and train[80%:]; where single copies lie in both, remove them or change "
-            "'sampling.seed'",
+            "`sampling_seed`",
         )
 
 
@@ -268,5 +267,6 @@ def stale(found: str, expected: str) -> MismatchError:
         "The manifest does not fit the dataset",
         found=found,
         expected=expected,
-        remedy="Run the 'sampling' pipeline again, and what follows it",
+        remedy="Draw the examples again, and make again what was made from them: "
+        "`pipelines=sampling`",
     )

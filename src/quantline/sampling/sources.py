@@ -109,7 +109,7 @@ class FileSplit(NamedTuple):
                 f"The split '{split}' cannot be read",
                 found=f"'{split}'",
                 expected="a file name, with an optional slice such as [:80%] or [1000:2000]",
-                remedy="Correct 'sampling.calibration.split' or 'sampling.evaluation.split'",
+                remedy="Correct `calibration_split` or `evaluation_split`",
             )
         return cls(match["file"], match["start"], match["stop"])
 

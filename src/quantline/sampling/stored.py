@@ -30,7 +30,7 @@ def check_calibration_set(
         QuantlineError: They are something else; of a stage's file a ResultMissing.
     """
     if not isinstance(origin, Origin):
-        remedy = "Run 'kedro run --from-nodes draw_examples', which draws the examples anew"
+        remedy = "Run the pipeline with `from_nodes=draw_examples`, which draws the examples anew"
         origin = Origin.of_stage(origin, remedy)
     for name in ("x", "ids"):
         if name not in arrays:

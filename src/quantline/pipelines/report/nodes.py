@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
+from quantline.arguments import translate
 from quantline.errors import Finding
+from quantline.pipelines.words import pipeline_words
 from quantline.release.gate import gate_text
 from quantline.report import draw_summary, print_results, summarize, summary_table
 
@@ -40,5 +42,6 @@ def write_summary(
         f"warning: {Finding(**{name: finding[name] for name in names})}"
         for finding in float_metrics.get("findings", ())
     ]
-    print_results(summary_table(summary, manifest), *noticed, gate_text(gate), width=100)
+    texts = (translate(text, pipeline_words()) for text in (*noticed, gate_text(gate)))
+    print_results(summary_table(summary, manifest), *texts, width=100)
     return summary, draw_summary(summary)
