@@ -12,10 +12,9 @@ import quantline
 
 # One line a package of the lower floor; 'release' and all above it may know Kedro and MLflow.
 LOWER = (
-    "arguments", "child", "contract", "details", "edgetpu", "errors", "evaluation", "files",
+    "arguments", "child", "contract", "edgetpu", "error_output", "errors", "evaluation", "files",
     "lineage", "loading", "progress", "quantization", "quiet", "ranges", "reading", "recipe",
     "redaction", "report", "results", "run_lock", "sampling", "temporary", "tflite", "training",
-    "unforeseen",
 )  # fmt: skip
 UPPER = {
     "__main__", "cli", "commands", "configuration", "datasets", "hooks", "interpolation",

@@ -18,12 +18,12 @@ from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project
 
 from quantline.arguments import translated, translated_logs
+from quantline.error_output import as_error, discard_output, write_line
 from quantline.errors import ParameterError, QuantlineError, suggest
-from quantline.hooks import HoldLock, Release
+from quantline.hooks import LockDataFolder, Release
 from quantline.pipelines.words import pipeline_words
 from quantline.project_files import bad_logging, read_mapping
 from quantline.redaction import redact_logs
-from quantline.unforeseen import as_error, give_up, say
 
 INTERRUPTED = 130  # what shells report for SIGINT
 # Python and Kedro end with 1 themselves, which here says that a candidate is refused.
@@ -70,22 +70,24 @@ def run(**arguments: Any) -> None:
             kedro_run.callback(**arguments)
     except KeyboardInterrupt as interrupt:
         _abandon("KILLED", interrupt)
-        say("Interrupted. Finished results are kept; the same command runs again.", sys.stderr)
+        write_line(
+            "Interrupted. Finished results are kept; the same command runs again.", sys.stderr
+        )
         raise SystemExit(INTERRUPTED) from None
     except click.ClickException as error:
         try:
             error.show()
         except OSError:
-            give_up(sys.stderr)
+            discard_output(sys.stderr)
         raise SystemExit(COULD_NOT_RUN) from error
     except Exception as error:
         ours = translated(_find(error) or _of_catalog(error) or as_error(error), words)
         _abandon("FAILED", ours)
-        say(f"\n{ours}", sys.stderr)
+        write_line(f"\n{ours}", sys.stderr)
         raise SystemExit(ours.exit_status) from error
     finally:
         for hook in settings.HOOKS:
-            if isinstance(hook, HoldLock):
+            if isinstance(hook, LockDataFolder):
                 hook.release()  # Kedro tells hooks of no interruption
 
 

@@ -37,7 +37,7 @@ def tensorflow() -> ModuleType:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if "tensorflow" not in sys.modules:
-        with stderr_turned_away(), _no_garbage(), _hidden(_left_out):
+        with silenced_stderr(), _no_garbage(), _hidden(_left_out):
             importlib.import_module("tensorflow")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     logging.getLogger("absl").setLevel(logging.ERROR)
@@ -48,7 +48,7 @@ def tensorflow() -> ModuleType:
 
 
 @contextmanager
-def stderr_turned_away() -> Iterator[None]:
+def silenced_stderr() -> Iterator[None]:
     """Send what native code writes to stderr to nowhere; Python's exceptions still come out."""
     saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:

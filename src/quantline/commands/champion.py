@@ -20,11 +20,11 @@ def champion(model: str | None, env: str | None) -> Result:
 
     Exit status: 2 if there is none.
     """  # noqa: D301 - click's mark for lines that stay as they are
-    from quantline.release.answers import translated
     from quantline.release.registry import CHALLENGER, PREVIOUS, PROMOTED
+    from quantline.release.store_errors import tracking_errors
 
     registry = open_registry(model, env)
-    with translated(f"read the registered model '{registry.name}'"):
+    with tracking_errors(f"read the registered model '{registry.name}'"):
         lineage = registry.lineage()
         challenger = registry.version_of(CHALLENGER)
     rows = [("champion", f"{registry.name}, version {lineage[0].version}"), *lines(lineage[0])]

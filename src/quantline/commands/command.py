@@ -13,8 +13,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from quantline.arguments import as_option, as_run, either, translate, translated
+from quantline.error_output import (
+    BROKEN_PIPE,
+    as_error,
+    discard_output,
+    output_not_printed,
+    write_line,
+)
 from quantline.errors import DataError, QuantlineError
-from quantline.unforeseen import BROKEN_PIPE, as_error, give_up, not_printed, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -130,11 +136,11 @@ def _print(ctx: click.Context, text: str) -> None:
     try:
         click.echo(text)
     except BrokenPipeError:
-        give_up(sys.stdout)
+        discard_output(sys.stdout)
         ctx.exit(BROKEN_PIPE)  # as a program ends that does not catch the signal
     except OSError as error:
-        give_up(sys.stdout)
-        _stop(ctx, not_printed(error), as_json=False)
+        discard_output(sys.stdout)
+        _stop(ctx, output_not_printed(error), as_json=False)
 
 
 def to_json(values: Any) -> str:
@@ -166,7 +172,7 @@ def warn(findings: Sequence[Finding]) -> None:
     """Print what a lint found, apart from mere notes, on stderr."""
     for finding in findings:
         if finding.severity != "note":
-            say(f"warning: {spoken(str(finding))}", sys.stderr)
+            write_line(f"warning: {spoken(str(finding))}", sys.stderr)
 
 
 @contextmanager
@@ -182,7 +188,7 @@ def deferred_warnings() -> Iterator[None]:
         logger.removeHandler(handler)
         logger.propagate = propagates
     for text in handler.texts:
-        say(spoken(text), sys.stderr)
+        write_line(spoken(text), sys.stderr)
 
 
 class _Held(logging.Handler):
@@ -212,12 +218,12 @@ def error_values(error: QuantlineError) -> dict[str, str]:
 def _stop(ctx: click.Context, error: QuantlineError, *, as_json: bool) -> NoReturn:
     if as_json:
         _tell(error_values(error), error.exit_status)
-    say(f"Error: {error}", sys.stderr)
+    write_line(f"Error: {error}", sys.stderr)
     ctx.exit(error.exit_status)
 
 
 def _tell(error: dict[str, Any], status: int) -> None:
-    say(to_json({"error": error, "exit_status": status}), sys.stdout)
+    write_line(to_json({"error": error, "exit_status": status}), sys.stdout)
 
 
 def output_option(what: str) -> Callable[[Any], Any]:

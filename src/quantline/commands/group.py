@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from quantline import __version__
+from quantline.error_output import as_error, write_line
 from quantline.errors import QuantlineError, suggest
-from quantline.unforeseen import as_error, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,10 +85,12 @@ class Commands(click.Group):
             if isinstance(error, OSError) and error.filename is None:
                 raise
             ours = as_error(error)
-            say(f"Error: {ours}", sys.stderr)
+            write_line(f"Error: {ours}", sys.stderr)
             ctx.exit(ours.exit_status)
         except KeyboardInterrupt:
-            say("\nInterrupted. Nothing was half-written; the same command runs again.", sys.stderr)
+            write_line(
+                "\nInterrupted. Nothing was half-written; the same command runs again.", sys.stderr
+            )
             ctx.exit(INTERRUPTED)
 
 
@@ -113,7 +115,7 @@ class _Kedros(click.Command):
         try:
             main = _start_kedro(project)
         except QuantlineError as error:
-            say(f"Error: {error}", sys.stderr)
+            write_line(f"Error: {error}", sys.stderr)
             ctx.exit(error.exit_status)
         main()
 

@@ -14,6 +14,7 @@ from quantline.child import run_in_child
 from quantline.commands.command import warn
 from quantline.commands.model_file import read_model
 from quantline.commands.samples import Archive, Samples, choose, open_archive
+from quantline.error_output import write_line
 from quantline.errors import ModelUnsupported, unfit_for_calibration
 from quantline.loading import module_file
 from quantline.quantization import FloatModel, import_float
@@ -25,7 +26,6 @@ from quantline.quantization.parity import inputs_of, outputs_of
 from quantline.ranges import joined, record_in_subprocess
 from quantline.sampling import UNRECORDABLE, lint_together
 from quantline.tflite import read
-from quantline.unforeseen import say
 
 if TYPE_CHECKING:
     from quantline.commands.options import Reading
@@ -128,10 +128,11 @@ def prepare(path: str, data: str | None, reading: Reading, *, lenient: bool) -> 
         of_states = {name: shape for name, (shape, _) in states.items()}
         samples = choose(archive, rows or None, of_states)
         for name, stored in samples.fitted.items():
-            say(f"'{stored}' in '{data}' is taken as the input '{name}', which is the only one of "
+            write_line(f"'{stored}' in '{data}' is taken as the input '{name}', which is the only "
+            "one of "
                 "this shape", sys.stderr)  # fmt: skip
         if samples.ignored:
-            say(f"not used: {', '.join(samples.ignored)} in '{data}'", sys.stderr)
+            write_line(f"not used: {', '.join(samples.ignored)} in '{data}'", sys.stderr)
         # What no model can run on must be told before one is run on it to compare.
         broken = [
             finding

@@ -19,11 +19,11 @@ def promote(model: str | None, env: str | None) -> Result:
     \b
         quantline promote --model fashion_mnist
     """  # noqa: D301 - click's mark for lines that stay as they are
-    from quantline.release.answers import translated
     from quantline.release.promotion import promote as move
+    from quantline.release.store_errors import tracking_errors
 
     registry = open_registry(model, env)
-    with translated(f"promote the challenger of '{registry.name}'"):
+    with tracking_errors(f"promote the challenger of '{registry.name}'"):
         version = move(registry)
     text = f"{registry.name}: version {version.version} is the champion"
     return Result(text, {"model": registry.name, "champion": told(version)})

@@ -19,13 +19,13 @@ def rollback(reason: str, model: str | None, env: str | None) -> Result:
     \b
         quantline rollback --reason 'too slow on the phone'
     """  # noqa: D301 - click's mark for lines that stay as they are
-    from quantline.release.answers import translated
     from quantline.release.promotion import roll_back
+    from quantline.release.store_errors import tracking_errors
 
     if not reason.strip():
         raise click.UsageError("'--reason' is empty: say why, for whoever looks at it later.")
     registry = open_registry(model, env)
-    with translated(f"roll '{registry.name}' back"):
+    with tracking_errors(f"roll '{registry.name}' back"):
         before, now = roll_back(registry, reason)
     text = (
         f"{registry.name}: version {now.version} is champion again; version {before.version} went: "

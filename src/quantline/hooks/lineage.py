@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _PARAMETERS = "params:"
 
 
-class StateOrigin:
+class CheckLineage:
     """Refuses results that do not belong together, and has results say what they are made from."""
 
     def __init__(self) -> None:

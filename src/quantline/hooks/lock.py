@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
 
 
-class HoldLock:
+class LockDataFolder:
     """Lets one run at a time write to a data folder."""
 
     def __init__(self) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
 
-    from quantline.release import Project, Running
+    from quantline.release import ActiveRun, Project
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Release:
     def __init__(self) -> None:
         self._context: KedroContext | None = None
         self._project: Project | None = None
-        self._running: Running | None = None
+        self._running: ActiveRun | None = None
         self._stage, self._released = "start", False
 
     @hook_impl
@@ -85,7 +85,7 @@ class Release:
         So a store that cannot be reached is known of before the chain, not after it. Other stages,
         as DVC runs them, need none, and leave no record.
         """
-        from quantline.release import Running, close_abandoned, connect
+        from quantline.release import ActiveRun, close_abandoned, connect
 
         if self._project is None:
             return
@@ -94,7 +94,7 @@ class Release:
             assert self._context is not None  # noqa: S101 - no project without one
             model = recipe.check(recipe.Model, self._context.params["model"])
             names = run_params.get("pipeline_names") or ["__default__"]
-            self._running = Running(
+            self._running = ActiveRun(
                 connect(self._project), self._project, names, self._settings().name(model)
             )
             self._running.open()

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import RegistryError
-from quantline.release.answers import EXISTS, MISSING, unless
+from quantline.release.store_errors import EXISTS, MISSING, ignored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +62,7 @@ class Lock:
 
 
 @contextmanager
-def held(client: Any, model: str, wait_s: float = WAIT_S) -> Iterator[Lock]:
+def registry_lock(client: Any, model: str, wait_s: float = WAIT_S) -> Iterator[Lock]:
     """Hold the lock of a registered model.
 
     Args:
@@ -124,7 +124,7 @@ def _taken(client: Any, name: str, owner: str) -> Lock | None:
 
 def _holder(client: Any, name: str) -> dict[str, str] | None:
     tags: dict[str, str] = {}
-    with unless(MISSING):
+    with ignored(MISSING):
         tags = dict(client.get_registered_model(name).tags)
     # A database reads the tags after the model: of one that is deleted in between there are none.
     return tags or None
@@ -142,7 +142,7 @@ def _is_abandoned(found: dict[str, str]) -> bool:
 
 
 def _move_away(client: Any, name: str, owner: str) -> None:
-    with unless(EXISTS, MISSING):
+    with ignored(EXISTS, MISSING):
         client.rename_registered_model(name, f"{name}.expired.{owner}")
 
 
@@ -158,7 +158,7 @@ def _give_back(lock: Lock) -> None:
 
 
 def _delete(client: Any, name: str) -> None:
-    with unless(MISSING):
+    with ignored(MISSING):
         client.delete_registered_model(name)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from quantline.release.running import Running
+    from quantline.release.active_run import ActiveRun
 
 DEFAULT_ENVIRONMENT = "local"
 
@@ -33,5 +33,5 @@ class Project:
     files: Mapping[str, Path] = field(default_factory=dict)
     data: Path = Path("data")
     environment: str = DEFAULT_ENVIRONMENT
-    running: Running | None = None
+    running: ActiveRun | None = None
     trained: Path | None = None

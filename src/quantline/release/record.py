@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import ResultMissing, first_few
-from quantline.release.answers import translated
 from quantline.release.champion import TRAINED
 from quantline.release.flavor import ModelFiles, log_model
 from quantline.release.provenance import identity, provenance, trained_model
 from quantline.release.registry import RELEASE
+from quantline.release.store_errors import tracking_errors
 from quantline.release.tracking import (
     FINISHED,
     MODEL_ID,
@@ -88,7 +88,7 @@ def record(
         **project_tags(project.folder),
         **provenance(read, files, project.folder),
     }
-    with translated("record the results"):
+    with tracking_errors("record the results"):
         if running is None:
             run = open_run(store, tags, RELEASE, run_name(project, model))
         else:
@@ -97,20 +97,20 @@ def record(
     is_closed = model_id is not None and run.info.status == FINISHED
     if model_id is None:
         trained = trained_model(read["float_import"], project.folder)
-        with translated("record the results"):
+        with tracking_errors("record the results"):
             reopen(store, run, tags if running is None else {**running.tags, **tags})
             log_parameters(store, run, parameters)
             _log(store.client, run_id, read, files)
             _log_trained(store.client, run_id, trained)
         model_id = log_model(store.client, run_id, _model_files(files, labels))
-        with translated("record the results"):
+        with tracking_errors("record the results"):
             # Last: what has it is complete.
             store.client.set_tag(run_id, MODEL_ID, model_id)
     elif not is_closed:
-        with translated("record the results"):
+        with tracking_errors("record the results"):
             forget_end(store, run)
     if not is_closed:
-        with translated("record the results"):
+        with tracking_errors("record the results"):
             store.client.set_terminated(run_id, FINISHED)
     return Recorded(release_id, run_id, model_id, read["gate"], tags)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from quantline.errors import RegistryError
 from quantline.redaction import redacted
-from quantline.release.answers import EXISTS, MISSING, NO_ALIAS, unless
+from quantline.release.store_errors import EXISTS, MISSING, NO_ALIAS, ignored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +45,7 @@ class Registry:
 
     def make(self) -> None:
         """Make the registered model, unless it is there."""
-        with unless(EXISTS):
+        with ignored(EXISTS):
             self.client.create_registered_model(self.name)
 
     def version_of(self, alias: str) -> Any | None:
@@ -93,6 +93,6 @@ class Registry:
         )
 
     def _or_none(self, get: Any, key: str) -> Any | None:
-        with unless(MISSING, NO_ALIAS):
+        with ignored(MISSING, NO_ALIAS):
             return get(self.name, key)
         return None

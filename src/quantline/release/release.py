@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from quantline import recipe
 from quantline.errors import RegistryError
-from quantline.release.answers import translated
 from quantline.release.outcome import PROMOTED, REFUSED, SUPERSEDED, UNCHANGED, WAITING
 from quantline.release.promotion import Candidate, publish
 from quantline.release.record import Recorded, record
 from quantline.release.registry import CHALLENGER, CHAMPION, INT8_MODEL, RELEASE, Registry
+from quantline.release.store_errors import tracking_errors
 from quantline.release.stored import saved_model_damage
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def release(
     if gate["verdict"] != "passed":
         return {**result, "outcome": REFUSED, "version": None}
     registry = Registry(store.client, name)
-    with translated(f"register the candidate as '{name}'"):
+    with tracking_errors(f"register the candidate as '{name}'"):
         champion = registry.version_of(CHAMPION)
         if champion is not None and _is_same_model(champion, recorded):
             return {**result, "outcome": UNCHANGED, "version": int(champion.version)}

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from quantline.errors import TrackingFailed
 from quantline.redaction import redacted, remember
-from quantline.release.answers import EXISTS, MISSING, translated, unless
 from quantline.release.project import DEFAULT_ENVIRONMENT
+from quantline.release.store_errors import EXISTS, MISSING, ignored, tracking_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,14 +72,14 @@ def connect(project: Project) -> Store:
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
     uri, local = address(project), not _named(project)
     remember(uri)
-    with translated(f"open the tracking store '{uri}'"):
+    with tracking_errors(f"open the tracking store '{uri}'"):
         client = MlflowClient(uri)
         name = project.mlflow["experiment"]
         found = client.get_experiment_by_name(name)
         if found is None:
             # Absolute, so that a run is found from whatever folder it is looked at.
             artifacts = (project.folder / "mlartifacts").as_uri() if local else None
-            with unless(EXISTS):
+            with ignored(EXISTS):
                 client.create_experiment(name, artifact_location=artifacts)
             found = client.get_experiment_by_name(name)
         if found.lifecycle_stage != "active":
@@ -172,7 +172,7 @@ def forget_end(store: Store, run: Any) -> None:
     """Remove what a run says of its end, because it goes on."""
     for key in (FAILED_STAGE, ERROR, ABANDONED):
         if key in run.data.tags:
-            with unless(MISSING):  # a request that is sent again finds it gone
+            with ignored(MISSING):  # a request that is sent again finds it gone
                 store.client.delete_tag(run.info.run_id, key)
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from quantline.quiet import stderr_turned_away
+from quantline.quiet import silenced_stderr
 
 MOST_PIXELS = 178_956_970  # where Pillow itself refuses; half as many it warns of
 # Pillow hands others, such as EPS, to programs of other vendors.
@@ -65,7 +65,7 @@ def decode(stored: bytes, mode: Literal["RGB", "L"]) -> np.ndarray:
 
 def _quiet(stored: bytes) -> AbstractContextManager[None]:
     """Return a context in which libtiff, which writes to stderr itself, is not heard."""
-    return stderr_turned_away() if stored.startswith(_TIFF) else nullcontext()
+    return silenced_stderr() if stored.startswith(_TIFF) else nullcontext()
 
 
 def _known() -> list[str]:

@@ -34,7 +34,7 @@ import numpy as np
 
 from quantline.errors import Finding, first_few
 from quantline.sampling.distribution import Distribution, compare
-from quantline.sampling.examine import Facts, examine, values_per_example
+from quantline.sampling.facts import Facts, examine, values_per_example
 from quantline.sampling.together import Input, alike, share
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from quantline.errors import Finding, first_few
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from quantline.sampling.examine import Facts
+    from quantline.sampling.facts import Facts
 
 DUPLICATES_WARNING = 0.05
 

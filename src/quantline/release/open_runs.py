@@ -48,7 +48,7 @@ class Entry:
     error: str = ""
 
 
-class Journal:
+class OpenRuns:
     """The entries of one data folder; without any there is no file.
 
     Attributes:

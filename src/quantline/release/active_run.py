@@ -1,7 +1,7 @@
 """The one MLflow run of a chain that ends with a release: open from its start to its end.
 
-Whatever ends the chain closes it. After SIGKILL, or where the store did not answer, the next run
-in the same data folder does, whatever stage that begins with; see :mod:`quantline.release.journal`.
+Whatever ends the chain closes it. After SIGKILL, or where the store did not answer, the next run in
+the same data folder closes it, whatever stage that begins with: :mod:`quantline.release.open_runs`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from quantline.errors import OutputNotWritten, QuantlineError, TrackingFailed
 from quantline.redaction import redacted
-from quantline.release.answers import MISSING, translated, unless
-from quantline.release.journal import Entry, Journal
+from quantline.release.open_runs import Entry, OpenRuns
 from quantline.release.provenance import identity
 from quantline.release.registry import RELEASE
+from quantline.release.store_errors import MISSING, ignored, tracking_errors
 from quantline.release.tracking import (
     ABANDONED,
     ERROR,
@@ -55,7 +55,7 @@ STAGE = "quantline.stage"
 _SQLITE = "sqlite:///"
 
 
-class Running:
+class ActiveRun:
     """The run of a chain that is under way.
 
     Attributes:
@@ -69,12 +69,12 @@ class Running:
 
         Args:
             store: The tracking store.
-            project: The project; its data folder keeps the journal.
+            project: The project; its data folder keeps the open_runs.
             pipelines: The pipelines that run.
             model: The registered model's name.
         """
         self._store = store
-        self._journal = Journal(project.folder / project.data)
+        self._journal = OpenRuns(project.folder / project.data)
         self._warned, self._is_spare = False, False
         self._name = run_name(project, model)
         self._entry = Entry(
@@ -99,7 +99,7 @@ class Running:
         """
         self._journal.put(self._entry)
         tags = {**self.tags, OPENED: self._entry.known_by}
-        with translated("open a run"):
+        with tracking_errors("open a run"):
             run = open_run(self._store, tags, OPENED, self._name)
         self._entry = replace(self._entry, run_id=run.info.run_id)
         self._journal.put(self._entry)
@@ -108,7 +108,7 @@ class Running:
         """Say which stage it is in; a store that does not answer must not stop a stage."""
         self.tags[STAGE] = stage
         try:
-            with _briefly(), translated("name the stage that the run is in"):
+            with _briefly(), tracking_errors("name the stage that the run is in"):
                 self._store.client.set_tag(self._entry.run_id, STAGE, stage)
         except TrackingFailed as error:
             if not self._warned:
@@ -128,7 +128,7 @@ class Running:
             release_id = identity(files, json.loads(files["gate"].read_bytes()))
         except (QuantlineError, OSError, ValueError, LookupError, TypeError, AttributeError):
             return
-        with translated("record the results"):
+        with tracking_errors("record the results"):
             run = self.becomes(release_id)
             if not self._is_spare:
                 reopen(self._store, run, self.tags)
@@ -159,7 +159,7 @@ class Running:
         return run
 
     def _take_over(self, run: Any) -> None:
-        """Name another run in the journal before this chain's own is deleted."""
+        """Name another run in the open_runs before this chain's own is deleted."""
         taken = run.info.run_id
         if taken != self._entry.run_id:
             known_by = run.data.tags.get(OPENED, taken)
@@ -174,7 +174,7 @@ class Running:
         """
         try:
             if self._is_spare or is_needless:
-                with translated("delete the run of a release that was recorded before"):
+                with tracking_errors("delete the run of a release that was recorded before"):
                     delete_run(self._store, self._store.client.get_run(self._entry.run_id))
             self._journal.drop(self._entry)
         except QuantlineError as error:  # what was released is released
@@ -196,7 +196,7 @@ class Running:
         try:
             self._journal.put(self._entry)
             # Of a store that just failed only a little more is asked.
-            with _briefly(isinstance(error, TrackingFailed)), translated("record the failure"):
+            with _briefly(isinstance(error, TrackingFailed)), tracking_errors("record the failure"):
                 _close(self._store, self._entry, parameters)
             self._journal.drop(self._entry)
         except QuantlineError as also:
@@ -208,17 +208,19 @@ def close_abandoned(project: Project) -> None:
 
     Whoever calls it has the data folder to itself.
     """
-    journal = Journal(project.folder / project.data)
-    for entry in journal.entries():
+    open_runs = OpenRuns(project.folder / project.data)
+    for entry in open_runs.entries():
         uri = _uri_of(entry, project)
         try:
             if not _is_gone(uri):
-                with _briefly(), translated("close the run that an earlier process left open"):
+                with _briefly(), tracking_errors("close the run that an earlier process left open"):
                     _close(_store(uri, entry), entry, {})
-            journal.drop(entry)
+            open_runs.drop(entry)
         except (TrackingFailed, OutputNotWritten) as error:
             logger.warning(
-                "%s The next run tries again; without the file '%s' none does.", error, journal.path
+                "%s The next run tries again; without the file '%s' none does.",
+                error,
+                open_runs.path,
             )
 
 
@@ -266,7 +268,7 @@ def _runs(store: Store, entry: Entry) -> list[Any]:
     if not entry.run_id:  # its making was not answered
         wanted = f"tags.`{OPENED}` = '{entry.known_by}'"
         return list(store.client.search_runs([entry.experiment_id], wanted))
-    with unless(MISSING):
+    with ignored(MISSING):
         run = store.client.get_run(entry.run_id)
         return [run] if run.info.lifecycle_stage == "active" else []
     return []

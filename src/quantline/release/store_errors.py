@@ -18,7 +18,7 @@ NO_ALIAS = "INVALID_PARAMETER_VALUE"  # said of an alias that a model does not h
 
 
 @contextmanager
-def translated(action: str) -> Iterator[None]:
+def tracking_errors(action: str) -> Iterator[None]:
     """Turn whatever MLflow raises into one error of ours.
 
     Args:
@@ -44,7 +44,7 @@ def translated(action: str) -> Iterator[None]:
 
 
 @contextmanager
-def unless(*codes: str) -> Iterator[None]:
+def ignored(*codes: str) -> Iterator[None]:
     """Let pass what MLflow raises with one of these error codes, such as :data:`EXISTS`."""
     from mlflow.exceptions import MlflowException
 
