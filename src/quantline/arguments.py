@@ -1,4 +1,4 @@
-"""Arguments in messages: the library names its own, a front end translates them into its words.
+"""Translation of the arguments in the library's messages into options or parameters.
 
 The library's messages write an argument as Python does, in backquotes: ```allow_unsafe=True```, or
 the bare name ```signature```. The command line has an option for it, the pipeline a parameter.
@@ -23,7 +23,7 @@ _ARGUMENT = re.compile(r"`(?P<name>[a-z_][a-z0-9_]*)(?:=(?P<value>[^`]*))?`")
 
 
 def translate(text: str, words: Words) -> str:
-    """Return a message in the words of a front end.
+    """Return a message with the front end's names for arguments.
 
     Args:
         text: The message, with arguments in backquotes.

@@ -1,4 +1,4 @@
-"""The project's commands: ``kedro run``, with errors as one paragraph and an exit status."""
+"""The project's command ``kedro run``, with errors as one paragraph and an exit status."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def cli() -> None:
 
 
 def _read_config(context: click.Context, option: click.Parameter, value: Any) -> Any:
-    """Look at the file of ``--config`` before Kedro reads it."""
+    """Check the file of ``--config`` before Kedro reads it."""
     if value:
         try:
             section = read_mapping(Path(value)).get(str(context.info_name))
@@ -92,7 +92,7 @@ def run(**arguments: Any) -> None:
 
 
 def _use_project_logging() -> None:
-    """Log as the project says from its subfolders too: Kedro looks in the current folder only."""
+    """Configure logging by the project's file in its subfolders too: Kedro looks in its root."""
     project = find_kedro_project(Path.cwd())
     if project is None or project == Path.cwd() or os.environ.get("KEDRO_LOGGING_CONFIG"):
         return
@@ -107,7 +107,7 @@ def _use_project_logging() -> None:
 
 
 def _check_selection(arguments: dict[str, Any]) -> None:
-    """Select the nodes once before Kedro does, whose refusals are tracebacks.
+    """Check the selection of nodes before Kedro does, whose refusals are tracebacks.
 
     Raises:
         ParameterError: A pipeline, node, tag or dataset that was named does not exist.
@@ -143,14 +143,14 @@ def _check_selection(arguments: dict[str, Any]) -> None:
 
 
 def _find(error: BaseException | None) -> QuantlineError | None:
-    """Find our error below what Kedro wrapped around it."""
+    """Return the QuantlineError in the chain of causes; None if there is none."""
     while error is not None and not isinstance(error, QuantlineError):
         error = error.__cause__ or error.__context__
     return error
 
 
 def _of_catalog(error: Exception) -> ParameterError | None:
-    """Return what is wrong with an entry of the catalog, if Kedro says so."""
+    """Return the error for a catalog entry that is not a dataset; None for another error."""
     frames = traceback.extract_tb(error.__traceback__)
     if not isinstance(error, DatasetError) or "from_config" not in {frame.name for frame in frames}:
         return None

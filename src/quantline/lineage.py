@@ -1,4 +1,4 @@
-"""The origin of each result, and whether results belong together.
+"""The origin of each result, and the check that results belong together.
 
 A result names, by hash, the results that it was made from, and the parameters. The statement lies
 in the result itself, so that it goes where the file goes: into DVC's cache and back, into MLflow. A
@@ -26,7 +26,7 @@ KEY = "made_from"
 
 @dataclass(frozen=True)
 class MadeFrom:
-    """The statement of what one result was made from.
+    """The statement of origin of one result: the hashes of its inputs, and its parameters.
 
     Attributes:
         inputs: The SHA-256 of each result that went in, by its name in the catalog.
@@ -155,7 +155,7 @@ def check(
 
 @dataclass(frozen=True)
 class _Problem:
-    """A mistake in one result: a phrase about its file, or the inputs that changed."""
+    """A problem with one result: a phrase about its file, or the inputs that changed."""
 
     file: str
     phrase: str = ""
@@ -163,7 +163,7 @@ class _Problem:
 
 
 class _Walk:
-    """A walk from results to everything that they were made from.
+    """A walk from results to all results that they were made from.
 
     Attributes:
         problems: What is wrong with each result, by its name.

@@ -1,4 +1,4 @@
-"""TensorFlow without its chatter and without what its import need not cost."""
+"""The import of TensorFlow, quiet and without unneeded packages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _left_out: list[str] = []
 
 
 def leave_out_extras() -> None:
-    """Have Keras do without its optional packages, in a process that loads models and no more.
+    """Hide Keras's optional packages from it, in a process that only loads models.
 
     TensorFlow imports Keras, and with them that takes half as long again. Whatever else imports
     them still gets them.
@@ -49,7 +49,7 @@ def tensorflow() -> ModuleType:
 
 @contextmanager
 def silenced_stderr() -> Iterator[None]:
-    """Send what native code writes to stderr to nowhere; Python's exceptions still come out."""
+    """Discard what native code writes to stderr; Python's exceptions still come out."""
     saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(sink, 2)
@@ -62,7 +62,7 @@ def silenced_stderr() -> Iterator[None]:
 
 @contextmanager
 def _no_garbage() -> Iterator[None]:
-    """Take for granted that what is made meanwhile stays, as what an import makes does.
+    """Disable the garbage collector meanwhile, and exempt the objects of an import from it.
 
     The garbage collector would walk through a million objects of TensorFlow's time and again: as
     they are made, and whenever the public converter converts, which collects each time.
@@ -79,7 +79,7 @@ def _no_garbage() -> Iterator[None]:
 
 @contextmanager
 def _hidden(names: Sequence[str]) -> Iterator[None]:
-    """Let the packages that are not loaded yet be as if they were not installed."""
+    """Hide packages that are not loaded yet, as if they were not installed."""
     new = {name: None for name in names if name not in sys.modules}
     sys.modules.update(new)  # type: ignore[arg-type]
     try:

@@ -81,7 +81,7 @@ class RunLock:
         return cls(folder, stream)
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         if not self._stream.closed:
             self._stream.truncate(0)
             self._stream.close()

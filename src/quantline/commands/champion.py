@@ -1,4 +1,4 @@
-"""``quantline champion``: the model that is out, and those before it."""
+"""``quantline champion``: the current champion and its predecessors."""
 
 from __future__ import annotations
 

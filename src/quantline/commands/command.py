@@ -1,4 +1,4 @@
-"""What all commands share: a result for people and for machines, mistakes, exit statuses."""
+"""The base of all commands: results for people and machines, errors, exit statuses."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ _SPOKEN: tuple[tuple[str, str], ...] = (
 
 @dataclass(frozen=True)
 class Result:
-    """What a command found.
+    """The result of a command.
 
     Attributes:
         text: For people.
@@ -88,7 +88,7 @@ class Result:
 
 
 class Command(click.Command):
-    """A command whose callback returns a :class:`Result`, and whose mistakes are one paragraph.
+    """A command whose callback returns a :class:`Result`, and whose errors are one paragraph.
 
     With ``--json`` exactly one JSON object goes to stdout, also for a mistake: then its only keys
     are ``error`` and ``exit_status``. The paragraph is on stderr either way.
@@ -102,7 +102,7 @@ class Command(click.Command):
         )  # fmt: skip
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the command line; what is wrong with it is told to machines too."""
+        """Read the command line; report mistakes as JSON too, where it was asked for."""
         as_json = "--json" in args
         try:
             return super().parse_args(ctx, args)
@@ -112,7 +112,7 @@ class Command(click.Command):
             raise
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command and print what it found, or what was wrong."""
+        """Run the command and print its result or its error."""
         as_json = ctx.params.pop("as_json")
         try:
             result: Result = super().invoke(ctx)
@@ -169,7 +169,7 @@ def _words() -> Words:
 
 
 def warn(findings: Sequence[Finding]) -> None:
-    """Print what a lint found, apart from mere notes, on stderr."""
+    """Print the warnings and errors of a lint on stderr."""
     for finding in findings:
         if finding.severity != "note":
             write_line(f"warning: {spoken(str(finding))}", sys.stderr)
@@ -177,7 +177,7 @@ def warn(findings: Sequence[Finding]) -> None:
 
 @contextmanager
 def deferred_warnings() -> Iterator[None]:
-    """Hold what the library logs until the work is done; where it fails, the error says it all."""
+    """Delay the library's log until the work is done; drop it where the work fails."""
     handler = _Held(logging.WARNING)
     logger = logging.getLogger("quantline")
     logger.addHandler(handler)

@@ -45,7 +45,7 @@ _OF_A_PROJECT = {"run", "registry", "catalog"}
 
 
 class Commands(click.Group):
-    """Our commands by name; any other name is Kedro's."""
+    """Quantline's commands by name; any other name is passed on to Kedro."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return our commands' names."""
@@ -75,7 +75,7 @@ class Commands(click.Group):
                 formatter.write_dl(list(commands.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; an interruption and a defect end as shells expect it."""
+        """Run a command; end an interruption or a defect with an exit status."""
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.Abort, click.exceptions.Exit):
@@ -95,7 +95,7 @@ class Commands(click.Group):
 
 
 class _Kedros(click.Command):
-    """Hands over to Kedro, which reads the command line itself."""
+    """A command that passes the command line on to Kedro."""
 
     def __init__(self, name: str) -> None:
         settings: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Options that several commands have: how a model is read, and the samples it is run on."""
+"""Options that several commands share: reading a model, and its samples."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ lint_option = click.option(
 
 @dataclass(frozen=True)
 class Reading:
-    """The way in which a model is read.
+    """The options for reading a model.
 
     Attributes:
         signature: Which signature of a SavedModel or ``.tflite``.

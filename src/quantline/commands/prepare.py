@@ -1,4 +1,4 @@
-"""From what a command is given to a float model and the samples of its inputs, linted."""
+"""The import of a float model and the lint of its samples, for several commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``quantline promote``: the challenger, approved."""
+"""``quantline promote``: make the challenger the champion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The registered model that a command is about: the project's, or the one that is named."""
+"""Access to the registered model of the project, or to another one by its name."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _config(project: Path, env: str | None) -> Any:
 
 
 def told(version: Any) -> dict[str, Any]:
-    """Return what is known of a model version, as plain values."""
+    """Return a model version as plain JSON values."""
     return {
         "version": int(version.version),
         "run_id": version.run_id,
@@ -94,7 +94,7 @@ def told(version: Any) -> dict[str, Any]:
 
 
 def lines(version: Any) -> Iterator[tuple[str, str]]:
-    """Yield what is known of a model version, a name and its value each."""
+    """Yield a model version as pairs of a name and a text."""
     from quantline.release.registry import ARTIFACTS
 
     yield "aliases", ", ".join(sorted(version.aliases))

@@ -1,4 +1,4 @@
-"""``quantline rollback``: the previous champion, champion again."""
+"""``quantline rollback``: make the previous champion the champion again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the check of a model found, as text: the verdict first, then the findings."""
+"""The report on a model as text: the verdict first, then the findings."""
 
 from __future__ import annotations
 

@@ -20,14 +20,14 @@ _PARAMETERS = "params:"
 
 
 class CheckLineage:
-    """Refuses results that do not belong together, and has results say what they are made from."""
+    """The hook that checks that a node's inputs belong together and states the origin of outputs."""
 
     def __init__(self) -> None:
         self._makers: dict[str, list[Maker]] = {}
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Find out which step writes which result."""
+        """Map each result to the nodes that write it."""
         self._makers = {}
         for pipeline in register_pipelines().values():
             for node in pipeline.nodes:
@@ -35,7 +35,7 @@ class CheckLineage:
 
     @hook_impl
     def before_node_run(self, node: Node, catalog: DataCatalog) -> None:
-        """Check that what a step takes belongs together.
+        """Check that the inputs of a node belong together.
 
         Raises:
             MismatchError: It does not.
@@ -50,7 +50,7 @@ class CheckLineage:
         inputs: dict[str, Any],
         outputs: dict[str, Any],
     ) -> None:
-        """Give each result the statement that is saved with it."""
+        """Attach to each output the statement of origin that is saved with it."""
         taken = {name: _result(catalog, name) for name in node.inputs}
         written = {name: _result(catalog, name) for name in outputs}
         made = MadeFrom(

@@ -34,7 +34,7 @@ def stage_of(node: Node) -> str:
 
 
 class StageLog:
-    """Says which node of which stage begins."""
+    """The hook that logs the start of each node, with its stage."""
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
@@ -43,7 +43,7 @@ class StageLog:
 
 
 class Release:
-    """Keeps the MLflow run of a chain that ends with a release, and tells how it ended."""
+    """The hook that records a chain that ends with a release as an MLflow run."""
 
     def __init__(self) -> None:
         self._context: KedroContext | None = None
@@ -53,7 +53,7 @@ class Release:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Keep what the project is known by."""
+        """Remember the context of the project."""
         redact_logs()
         self._context, self._project, self._running = context, None, None
         self._stage, self._released = "start", False
@@ -102,7 +102,7 @@ class Release:
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
-        """Have the run say which stage it is in, and which release it becomes."""
+        """Tag the MLflow run with its stage, and begin the release."""
         stage, before = stage_of(node), self._stage
         self._stage = stage
         if self._running is not None and stage != before:
@@ -112,12 +112,12 @@ class Release:
 
     @hook_impl
     def after_node_run(self, node: Node) -> None:
-        """Remember that the release was made."""
+        """Remember that the release node has run."""
         self._released = self._released or node in pipelines["release"].nodes
 
     @hook_impl
     def after_pipeline_run(self, catalog: DataCatalog) -> None:
-        """Tell what became of the candidate.
+        """Report the outcome of the candidate.
 
         Raises:
             CheckFailed: It did not pass its gate.

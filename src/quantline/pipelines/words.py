@@ -1,4 +1,4 @@
-"""The words of the pipeline for what the library names by its Python arguments."""
+"""The pipeline's names for the library's Python arguments."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from quantline.recipe.parameters import IoType, Parameters, Positive, SchemeName
 
 
 class Parity(Parameters):
-    """How the imported float model is compared with the original.
+    """The comparison of the imported float model with the original.
 
     Attributes:
         examples: How many calibration examples both run.
@@ -48,7 +48,7 @@ Percentile = Annotated[float, Field(gt=50, le=100)]
 
 
 class Override(Parameters):
-    """How the range of some tensors is chosen.
+    """The choice of the range of some tensors.
 
     Attributes:
         tensor: A tensor's name, or a regular expression that fits the whole of it.
@@ -79,7 +79,7 @@ class Override(Parameters):
 
 
 class Ranges(Parameters):
-    """How ranges are chosen from what was recorded.
+    """The choice of ranges from what was recorded.
 
     Attributes:
         method: The method for every tensor; ``auto`` picks it, and bias correction, where samples

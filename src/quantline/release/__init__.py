@@ -1,4 +1,4 @@
-"""Recording, judging and releasing; the only package that imports MLflow."""
+"""Recording, judging and releasing candidates; the only package that imports MLflow."""
 
 from quantline.release.active_run import ActiveRun, close_abandoned
 from quantline.release.champion import check_unchanged, fetch, fetch_trained

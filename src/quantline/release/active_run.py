@@ -1,4 +1,4 @@
-"""The one MLflow run of a chain that ends with a release: open from its start to its end.
+"""The MLflow run of a pipeline run that ends with a release, open from start to end.
 
 Whatever ends the chain closes it. After SIGKILL, or where the store did not answer, the next run in
 the same data folder closes it, whatever stage that begins with: :mod:`quantline.release.open_runs`.
@@ -56,7 +56,7 @@ _SQLITE = "sqlite:///"
 
 
 class ActiveRun:
-    """The run of a chain that is under way.
+    """The MLflow run of the pipeline run in progress.
 
     Attributes:
         tags: What is known of it from the start: what runs, where, and its stage.
@@ -65,7 +65,7 @@ class ActiveRun:
     def __init__(
         self, store: Store, project: Project, pipelines: Sequence[str], model: str
     ) -> None:
-        """Decide what it will be known by; :meth:`open` makes it.
+        """Prepare the run's tags; :meth:`open` creates it.
 
         Args:
             store: The tracking store.
@@ -105,7 +105,7 @@ class ActiveRun:
         self._journal.put(self._entry)
 
     def at(self, stage: str) -> None:
-        """Say which stage it is in; a store that does not answer must not stop a stage."""
+        """Tag the run with its stage; a store that does not answer must not stop the stage."""
         self.tags[STAGE] = stage
         try:
             with _briefly(), tracking_errors("name the stage that the run is in"):
@@ -116,7 +116,7 @@ class ActiveRun:
             self._warned = True
 
     def begin_release(self, files: Mapping[str, Path]) -> None:
-        """Become the run of the release before any work on it: then a kill leaves it to be found.
+        """Make this the release's run before it is filled, so that after a kill it can be found.
 
         Args:
             files: The stages' files; where they are not complete, the release says so itself.
@@ -134,7 +134,7 @@ class ActiveRun:
                 reopen(self._store, run, self.tags)
 
     def becomes(self, release_id: str) -> Any:
-        """Go on as the run of a release, or as that of an earlier process, if there is one.
+        """Continue as the run of a release, or as that of an earlier process, if there is one.
 
         One release has one run. If an earlier one is complete, that of this chain only says how
         the chain went, and is deleted when it went well; if it is not, this one is deleted at once.
@@ -159,7 +159,7 @@ class ActiveRun:
         return run
 
     def _take_over(self, run: Any) -> None:
-        """Name another run in the open_runs before this chain's own is deleted."""
+        """Write another run to the file of open runs before this one is deleted."""
         taken = run.info.run_id
         if taken != self._entry.run_id:
             known_by = run.data.tags.get(OPENED, taken)
@@ -167,7 +167,7 @@ class ActiveRun:
             self._journal.put(self._entry)
 
     def finish(self, *, is_needless: bool = False) -> None:
-        """Forget the run, which is closed, or which an earlier one makes needless.
+        """Remove the run from the file of open runs; delete it if an earlier run has everything.
 
         Args:
             is_needless: Whether nothing was released, because everything was there.
@@ -183,7 +183,7 @@ class ActiveRun:
     def end(
         self, status: str, stage: str, error: BaseException, parameters: Mapping[str, Any]
     ) -> None:
-        """Close the run without a release; if the store does not answer, the next run will.
+        """Close the run as failed; if the store does not answer, the next pipeline run closes it.
 
         Args:
             status: ``FAILED`` or ``KILLED``.
@@ -204,7 +204,7 @@ class ActiveRun:
 
 
 def close_abandoned(project: Project) -> None:
-    """Close what processes that are gone left open; what cannot be closed yet is kept, and told.
+    """Close the runs that dead processes left open; warn of those that cannot be closed yet.
 
     Whoever calls it has the data folder to itself.
     """
@@ -225,7 +225,7 @@ def close_abandoned(project: Project) -> None:
 
 
 def _uri_of(entry: Entry, project: Project) -> str:
-    """Return where the run is: with its password, and also where the project was moved."""
+    """Return the URI of the run's store, with its password and after a move of the project."""
     current = address(project)
     return current if redacted(current) == entry.uri or _is_gone(entry.uri) else entry.uri
 
@@ -237,7 +237,7 @@ def _store(uri: str, entry: Entry) -> Store:
 
 
 def _is_gone(uri: str) -> bool:
-    """Return True for a database that was deleted: to ask for it would make it anew."""
+    """Return True for a database file that was deleted: connecting would create it again."""
     if not uri.startswith(_SQLITE):
         return False
     path = uri.removeprefix(_SQLITE).partition("?")[0]
@@ -276,7 +276,7 @@ def _runs(store: Store, entry: Entry) -> list[Any]:
 
 @contextmanager
 def _briefly(chosen: bool = True) -> Iterator[None]:
-    """Ask a server once, and for a few seconds: nothing but a status depends on the answer."""
+    """Limit requests to one try of a few seconds: only a status depends on the answer."""
     bounds = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
     before = {name: os.environ.get(name) for name in bounds}
     os.environ.update(bounds if chosen else {})

@@ -1,4 +1,4 @@
-"""The champion's files, as its run recorded them: what a candidate is compared with."""
+"""The champion's files as its run recorded them, which a candidate is compared with."""
 
 from __future__ import annotations
 

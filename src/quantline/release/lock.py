@@ -1,4 +1,4 @@
-"""A lock in the registry itself: whoever may write to a model there can hold it, from anywhere.
+"""A lock kept in the model registry itself, which processes on any machine can take.
 
 The registry's stores give one atomic step: of two requests to create a registered model of one
 name, one fails. So a lock is an empty registered model; its tags say who holds it and until when.
@@ -31,7 +31,7 @@ _held_here: set[str] = set()  # the owners of locks that this process holds
 
 @dataclass(frozen=True)
 class Lock:
-    """A lock that is held.
+    """A lock that this process holds.
 
     Attributes:
         client: The ``MlflowClient`` it is held with.
@@ -46,7 +46,7 @@ class Lock:
     expires_s: float
 
     def check(self) -> None:
-        """Make sure, before something is written, that the lock is still held.
+        """Check that the lock is still held, before something is written.
 
         Raises:
             RegistryError: It ran out, and another may hold it.
@@ -63,7 +63,7 @@ class Lock:
 
 @contextmanager
 def registry_lock(client: Any, model: str, wait_s: float = WAIT_S) -> Iterator[Lock]:
-    """Hold the lock of a registered model.
+    """Take and hold the lock of a registered model.
 
     Args:
         client: An ``MlflowClient``.
@@ -163,7 +163,7 @@ def _delete(client: Any, name: str) -> None:
 
 
 def _place() -> str:
-    """Return what tells one set of process numbers from another: the host and its namespace."""
+    """Return the host and its process namespace, within which process numbers are unique."""
     try:
         namespace = os.stat("/proc/self/ns/pid").st_ino
     except OSError:

@@ -1,4 +1,4 @@
-"""What became of a candidate, told: to people, to a scheduler, to a command of the user's."""
+"""The outcome of a release: as a line, as an error, and as JSON for a user's command."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _TOLD = {
 
 
 def told(outcome: Mapping[str, Any]) -> str:
-    """Return what became of a candidate that passed, as a line."""
+    """Return the outcome of a candidate that passed, as one line."""
     return _TOLD[outcome["outcome"]].format(**outcome)
 
 
 def refusal(outcome: Mapping[str, Any]) -> CheckFailed:
-    """Return the error of a candidate that did not pass."""
+    """Return the error for a candidate that did not pass its gate."""
     more = "more examples, " if outcome["verdict"] == "undecided" else ""
     helps = "".join(f"{advice}. " for advice in outcome.get("advice", [])[:1])
     return CheckFailed(
@@ -49,7 +49,7 @@ def refusal(outcome: Mapping[str, Any]) -> CheckFailed:
 
 
 def notify(settings: recipe.Release, values: Mapping[str, Any]) -> None:
-    """Give values as JSON to the user's command, if there is one.
+    """Run the user's command with values as JSON on its standard input, if there is one.
 
     Whatever becomes of it changes nothing of the release: it is a warning.
 

@@ -1,4 +1,4 @@
-"""What a release needs to know of the project around it."""
+"""The project as a release sees it: folders, result files, environment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEFAULT_ENVIRONMENT = "local"
 
 @dataclass(frozen=True)
 class Project:
-    """A project folder, and where its record goes.
+    """A project folder, its result files, and the tracking store that its runs are recorded in.
 
     Attributes:
         folder: The project folder; the default tracking store and ``dvc.lock`` lie in it.

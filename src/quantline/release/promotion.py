@@ -94,7 +94,7 @@ def publish(registry: Registry, candidate: Candidate, *, promote: bool) -> Any:
 
 
 def promote(registry: Registry) -> Any:
-    """Make the challenger the champion, as someone approved.
+    """Make the challenger the champion.
 
     Returns:
         The champion's model version.
@@ -188,7 +188,7 @@ def _check_champion(registry: Registry, expected: str) -> None:
 
 
 def _check_not_rolled_back(registry: Registry, candidate: Candidate) -> None:
-    """Refuse what was turned down, also where a later night made the very same bytes again."""
+    """Refuse a candidate whose bytes were rolled back before."""
     for version in registry.with_tag(INT8_MODEL, candidate.tags[INT8_MODEL]):
         if ROLLED_BACK in version.tags:
             raise RegistryError(

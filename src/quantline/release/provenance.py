@@ -73,7 +73,7 @@ def provenance(read: Mapping[str, Any], files: Mapping[str, Path], folder: Path)
 
 
 def trained_model(imported: Mapping[str, Any], folder: Path) -> Path:
-    """Return where the trained model is that the results were made from.
+    """Return the path of the trained model that the results were made from.
 
     Args:
         imported: The content of ``float_import.json``.

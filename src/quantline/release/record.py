@@ -38,7 +38,7 @@ _READ = ("summary", "manifest", "recipe", "float_import", "gate")
 
 @dataclass(frozen=True)
 class Recorded:
-    """A run that has everything.
+    """An MLflow run that was recorded completely.
 
     Attributes:
         release_id: A SHA-256: of the same files, judged in the same way, the same.
@@ -146,7 +146,7 @@ def _log(client: Any, run_id: str, read: Mapping[str, Any], files: Mapping[str, 
 
 
 def _log_trained(client: Any, run_id: str, path: Path) -> None:
-    """Keep the trained model, which a later training may go on from."""
+    """Log the trained model, from which a later training may continue."""
     if path.is_dir():
         client.log_artifacts(run_id, str(path), f"{TRAINED}/{path.name}")
     else:

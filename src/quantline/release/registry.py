@@ -1,4 +1,4 @@
-"""The registry as it stands: versions of one model, and the aliases that name two of them.
+"""One registered model: its versions, and the aliases 'champion' and 'challenger'.
 
 Aliases only; MLflow's stages are deprecated. An alias names one version, and setting it is one step
 of the store: there are never two champions.

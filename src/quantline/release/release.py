@@ -1,4 +1,4 @@
-"""A release: everything recorded, and what passed its gate registered and promoted."""
+"""The release of a candidate: recorded and, if it passed its gate, registered and promoted."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def release(
 
 
 def _check_saved(store: Store, recorded: Recorded, source: str) -> None:
-    """Refuse to register a model whose files in the store are not those that were saved."""
+    """Refuse to register a model whose files in the store are damaged."""
     wrong = saved_model_damage(store.client, source, recorded.model_id, recorded.tags[INT8_MODEL])
     if wrong:
         raise RegistryError(
@@ -106,7 +106,7 @@ def _outcome(version: Any) -> str:
 
 
 def _is_same_model(champion: Any, recorded: Recorded) -> bool:
-    """Whether another release made the champion, and of the same bytes."""
+    """Return True if the champion has the same bytes and was made by another release."""
     if champion.tags.get(RELEASE) == recorded.release_id:
         return False
     return bool(champion.tags.get(INT8_MODEL) == recorded.tags[INT8_MODEL])

@@ -1,4 +1,4 @@
-"""What a tracking store answers: what may be let pass, and what becomes an error of ours."""
+"""MLflow's errors: some are ignored, the others become a TrackingFailed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NO_ALIAS = "INVALID_PARAMETER_VALUE"  # said of an alias that a model does not h
 
 @contextmanager
 def tracking_errors(action: str) -> Iterator[None]:
-    """Turn whatever MLflow raises into one error of ours.
+    """Turn any exception of MLflow into a TrackingFailed.
 
     Args:
         action: What is tried, such as ``record the results``.
@@ -45,7 +45,7 @@ def tracking_errors(action: str) -> Iterator[None]:
 
 @contextmanager
 def ignored(*codes: str) -> Iterator[None]:
-    """Let pass what MLflow raises with one of these error codes, such as :data:`EXISTS`."""
+    """Ignore MLflow errors with one of these codes, such as :data:`EXISTS`."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -56,7 +56,7 @@ def ignored(*codes: str) -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    """Return what MLflow says; of a server that cannot be reached, only why not."""
+    """Return MLflow's message; for an unreachable server, only the reason."""
     from requests import RequestException
 
     chain = [error]

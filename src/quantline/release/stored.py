@@ -1,4 +1,4 @@
-"""The saved model of a release as the store has it: its files, and the code that serves it."""
+"""The check of a saved model as it lies in the artifact store."""
 
 from __future__ import annotations
 

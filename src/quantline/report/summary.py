@@ -1,4 +1,4 @@
-"""The summary: what the report shows and what the registry will judge by."""
+"""The summary of a run's results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checking a result against the schema of its kind, and saying what is wrong in one paragraph."""
+"""The check of a result against the schema of its kind."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ SCHEMAS: dict[str, tuple[type[Part], str]] = {
 
 
 def remedy_of(kind: str) -> str:
-    """Return how to get a result of this kind anew, as a sentence."""
+    """Return how to make a result of this kind again, as a sentence."""
     return f"Run the pipeline with `{SCHEMAS[kind][1]}`, which writes it anew"
 
 

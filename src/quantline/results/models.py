@@ -1,4 +1,4 @@
-"""Schemas of what is written beside a model: its import, its recipe, its ranges, its vectors."""
+"""Schemas of a model's import, recipe, ranges and golden vectors."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class FloatImport(Part):
 
 
 class SearchedWay(Part):
-    """A way that ``auto`` or bias correction tried: :class:`quantline.quantization.search.Way`."""
+    """A choice that was tried by a search: :class:`quantline.quantization.search.Way`."""
 
     method: str
     percentile: float | None

@@ -1,4 +1,4 @@
-"""Where examples come from and how they become model input."""
+"""Datasets, the transform to model input, the draw and its manifest, the lint."""
 
 from quantline.sampling.distribution import Distribution
 from quantline.sampling.lint import UNRECORDABLE, lint, lint_together

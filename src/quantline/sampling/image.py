@@ -23,7 +23,7 @@ _WIDE = {"I": "32-bit", "F": "floating point"}
 
 
 class ImageUnreadable(ValueError):
-    """Bytes hold no image that can be decoded; the error says what was found."""
+    """Bytes are not an image that can be decoded; the message says what was found."""
 
 
 def decode(stored: bytes, mode: Literal["RGB", "L"]) -> np.ndarray:
@@ -64,7 +64,7 @@ def decode(stored: bytes, mode: Literal["RGB", "L"]) -> np.ndarray:
 
 
 def _quiet(stored: bytes) -> AbstractContextManager[None]:
-    """Return a context in which libtiff, which writes to stderr itself, is not heard."""
+    """Return a context that silences libtiff, which writes to stderr itself."""
     return silenced_stderr() if stored.startswith(_TIFF) else nullcontext()
 
 

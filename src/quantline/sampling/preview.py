@@ -1,4 +1,4 @@
-"""A bounded look at what a manifest names: the dtype that is stored, a few evaluation inputs."""
+"""Samples of a manifest: the dtype that is stored, and a few evaluation inputs."""
 
 from __future__ import annotations
 

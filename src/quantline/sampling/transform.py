@@ -106,7 +106,7 @@ def _from_function(spec: str) -> Transform:
 
 
 def _numbers(result: Any) -> np.ndarray:
-    """Return what a step gave as an array of numbers, which a user's function need not give."""
+    """Return the result of a step as an array of numbers."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # older releases of numpy warn of ragged lists
         value = np.asarray(result)
@@ -117,7 +117,7 @@ def _numbers(result: Any) -> np.ndarray:
 
 
 def _place(error: BaseException) -> str:
-    """Return where in a user's file an error arose, if it did there."""
+    """Return the line of the user's file that raised an error, if it did."""
     trace, place = error.__traceback__, ""
     while trace is not None:
         path = Path(trace.tb_frame.f_code.co_filename)

@@ -1,4 +1,4 @@
-"""The examples that a model is trained on: a split is looked at before all of it is read."""
+"""The examples that a model is trained on; a split is checked before all of it is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training with fixed seeds: the embedded network anew, or a model on from what it is."""
+"""Training with fixed seeds: a new embedded network, or an existing model further."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Prepared:
-    """The needs of a training, checked before all examples are read.
+    """The inputs of a training, checked before all examples are read.
 
     Attributes:
         split: The examples that are trained on.
