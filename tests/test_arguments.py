@@ -56,7 +56,7 @@ def test_a_part_of_the_pipeline_is_an_option_of_kedro_run(env: str | None, said:
 
 
 def test_logs_are_translated_for_as_long_as_a_run_lasts(caplog: pytest.LogCaptureFixture) -> None:
-    ours, other = logging.getLogger("quantline.ranges"), logging.getLogger("kedro")
+    ours, other = logging.getLogger("quantline.ranges"), logging.getLogger("elsewhere")
     with translated_logs(PARAMETERS):
         ours.warning("correct `%s`", "method")
         other.warning("correct `method`")

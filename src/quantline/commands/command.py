@@ -23,11 +23,11 @@ from quantline.error_output import (
 from quantline.errors import DataError, QuantlineError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from typing import NoReturn
 
     from quantline.arguments import Words
-    from quantline.errors import Finding
 
 # The library names what to change by its parameter in conf/; here the same thing is an option.
 _SPOKEN: tuple[tuple[str, str], ...] = (
@@ -115,7 +115,8 @@ class Command(click.Command):
         """Run the command and print its result or its error."""
         as_json = ctx.params.pop("as_json")
         try:
-            result: Result = super().invoke(ctx)
+            with _shown_messages():
+                result: Result = super().invoke(ctx)
             text = to_json(result.values) if as_json else result.text
         except QuantlineError as error:
             _stop(ctx, with_options(error), as_json=as_json)
@@ -168,37 +169,47 @@ def _words() -> Words:
     return either(as_option(names, flags), as_run())
 
 
-def warn(findings: Sequence[Finding]) -> None:
-    """Print the warnings and errors of a lint on stderr."""
-    for finding in findings:
-        if finding.severity != "note":
-            write_line(f"warning: {spoken(str(finding))}", sys.stderr)
-
-
 @contextmanager
 def deferred_warnings() -> Iterator[None]:
     """Delay the library's log until the work is done; drop it where the work fails."""
-    handler = _Held(logging.WARNING)
-    logger = logging.getLogger("quantline")
+    texts: list[str] = []
+    with _handled("quantline", logging.WARNING, texts.append):
+        yield
+    for text in texts:
+        write_line(text, sys.stderr)
+
+
+def _shown_messages() -> AbstractContextManager[None]:
+    """Print the log of the library's functions on stderr at once."""
+    return _handled("quantline.api", logging.INFO, lambda text: write_line(text, sys.stderr))
+
+
+@contextmanager
+def _handled(name: str, level: int, take: Callable[[str], None]) -> Iterator[None]:
+    """Pass the messages of a logger and of those below it to a function only."""
+    handler = _Messages(take)
+    logger = logging.getLogger(name)
+    before = logger.level, logger.propagate
     logger.addHandler(handler)
-    propagates, logger.propagate = logger.propagate, False
+    logger.setLevel(level)
+    logger.propagate = False
     try:
         yield
     finally:
         logger.removeHandler(handler)
-        logger.propagate = propagates
-    for text in handler.texts:
-        write_line(spoken(text), sys.stderr)
+        logger.level, logger.propagate = before
 
 
-class _Held(logging.Handler):
-    def __init__(self, level: int) -> None:
-        super().__init__(level)
-        self.texts: list[str] = []
+class _Messages(logging.Handler):
+    """A handler that passes messages to a function, with their severity and options' names."""
+
+    def __init__(self, take: Callable[[str], None]) -> None:
+        super().__init__()
+        self._take = take
 
     def emit(self, record: logging.LogRecord) -> None:
-        kind = "Error" if record.levelno >= logging.ERROR else "warning"
-        self.texts.append(f"{kind}: {record.getMessage()}")
+        kinds = {logging.INFO: "", logging.WARNING: "warning: "}
+        self._take(f"{kinds.get(record.levelno, 'Error: ')}{spoken(record.getMessage())}")
 
 
 def spoken(text: str) -> str:

@@ -20,7 +20,7 @@ _PARAMETERS = "params:"
 
 
 class CheckLineage:
-    """The hook that checks that a node's inputs belong together and states the origin of outputs."""
+    """The hook that checks the origin of a node's inputs, and states that of its outputs."""
 
     def __init__(self) -> None:
         self._makers: dict[str, list[Maker]] = {}

@@ -54,6 +54,7 @@ SCHEMAS: dict[str, tuple[type[Part], str]] = {
     "champion_latency": (scores.ChampionLatency, "from_nodes=time_champion"),
     "gate": (verdicts.Gate, "from_nodes=judge_candidate"),
     "summary": (verdicts.Summary, "from_nodes=write_summary"),
+    "key_figures": (verdicts.KeyFigures, "from_nodes=write_summary"),
     "release": (verdicts.Released, "from_nodes=release"),
     "compared_recipe": (models.ComparedRecipe, _COMPARE),
     "compared_metrics": (scores.ComparedMetrics, _COMPARE),

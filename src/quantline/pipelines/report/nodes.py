@@ -9,7 +9,7 @@ from quantline.arguments import translate
 from quantline.errors import Finding
 from quantline.pipelines.words import pipeline_words
 from quantline.release.gate import gate_text
-from quantline.report import draw_summary, print_results, summarize, summary_table
+from quantline.report import draw_summary, key_figures, print_results, summarize, summary_table
 
 
 def write_summary(
@@ -25,7 +25,7 @@ def write_summary(
     gate: dict[str, Any],
     recipe: dict[str, Any],
     manifest: dict[str, Any],
-) -> tuple[dict[str, Any], bytes]:
+) -> tuple[dict[str, Any], dict[str, float | bool], bytes]:
     """Put the results together, print them as a table and draw them."""
     edgetpu = {
         "report": edgetpu_report,
@@ -44,4 +44,4 @@ def write_summary(
     ]
     texts = (translate(text, pipeline_words()) for text in (*noticed, gate_text(gate)))
     print_results(summary_table(summary, manifest), *texts, width=100)
-    return summary, draw_summary(summary)
+    return summary, key_figures(summary), draw_summary(summary)
