@@ -31,6 +31,13 @@ OURS = {
     "edgetpu": "Say what the Edge TPU does with a .tflite file: operators, memory, latency.",
     "edgetpu-score": "Score the Edge TPU predictions on models that were compiled.",
 }
+# The modules of commands that share one; any other command has a module of its own.
+_MODULES = {
+    "merge": "record",
+    "champion": "registered",
+    "promote": "registered",
+    "rollback": "registered",
+}
 # Named here for the help alone, which must not wait for Kedro; plugins may add others.
 KEDROS = {
     "run": "Run the pipeline, or stages of it.",
@@ -56,7 +63,7 @@ class Commands(click.Group):
         """Load one of our commands; for another name, return one that hands over to Kedro."""
         if cmd_name in OURS:
             name = cmd_name.replace("-", "_")
-            module = importlib.import_module(f"quantline.commands.{name}")
+            module = importlib.import_module(f"quantline.commands.{_MODULES.get(name, name)}")
             command: click.Command = getattr(module, name)
             return command
         near = "" if cmd_name in KEDROS else suggest(cmd_name, list(OURS))

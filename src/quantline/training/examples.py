@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from quantline import recipe
-    from quantline.sampling.manifest import Manifest
+    from quantline.sampling.stream import Manifest
 
 logger = logging.getLogger(__name__)
 _LOOKED_AT = 2  # examples
