@@ -11,9 +11,9 @@ from quantline.arguments import (
     as_parameter,
     as_run,
     either,
+    front_end,
     translate,
     translated,
-    translated_logs,
 )
 from quantline.errors import UnsafeModel
 
@@ -55,12 +55,16 @@ def test_a_part_of_the_pipeline_is_an_option_of_kedro_run(env: str | None, said:
     assert translate("correct `method`", words) == "correct 'conversion.ranges.method'"
 
 
-def test_logs_are_translated_for_as_long_as_a_run_lasts(caplog: pytest.LogCaptureFixture) -> None:
+def test_texts_and_logs_are_translated_for_as_long_as_a_front_end_is_at_work(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     ours, other = logging.getLogger("quantline.ranges"), logging.getLogger("elsewhere")
-    with translated_logs(PARAMETERS):
+    with front_end(PARAMETERS):
+        assert translate("correct `method`") == "correct 'conversion.ranges.method'"
         ours.warning("correct `%s`", "method")
         other.warning("correct `method`")
     ours.warning("correct `method`")
+    assert translate("correct `method`") == "correct `method`"
     translated = "correct 'conversion.ranges.method'"
     assert caplog.messages == [translated, "correct `method`", "correct `method`"]
 

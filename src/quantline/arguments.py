@@ -22,14 +22,23 @@ if TYPE_CHECKING:
 _ARGUMENT = re.compile(r"`(?P<name>[a-z_][a-z0-9_]*)(?:=(?P<value>[^`]*))?`")
 
 
-def translate(text: str, words: Words) -> str:
+# The words of the front end that is at work; without one, messages stay as they are.
+_front_ends: list[Words] = []
+
+
+def translate(text: str, words: Words | None = None) -> str:
     """Return a message with the front end's names for arguments.
 
     Args:
         text: The message, with arguments in backquotes.
-        words: Gives what the front end calls an argument, by its name and its value as Python
-            writes it (None without one); None where it has no word of its own for it.
+        words: Returns what the front end calls an argument, by its name and its value as Python
+            writes it (None without one); None where it has no word of its own for it. By default
+            those of the :func:`front_end` that is at work.
     """
+    if words is None:
+        if not _front_ends:
+            return text
+        words = _front_ends[-1]
 
     def replace(match: re.Match[str]) -> str:
         return words(match["name"], match["value"]) or match[0]
@@ -37,7 +46,7 @@ def translate(text: str, words: Words) -> str:
     return _ARGUMENT.sub(replace, text)
 
 
-def translated(error: QuantlineError, words: Words) -> QuantlineError:
+def translated(error: QuantlineError, words: Words | None = None) -> QuantlineError:
     """Return an error in the words of a front end; see :func:`translate`."""
     what, found, expected, remedy = (
         translate(text, words) for text in (error.what, error.found, error.expected, error.remedy)
@@ -46,8 +55,8 @@ def translated(error: QuantlineError, words: Words) -> QuantlineError:
 
 
 @contextmanager
-def translated_logs(words: Words) -> Iterator[None]:
-    """Translate what Quantline logs meanwhile; see :func:`translate`."""
+def front_end(words: Words) -> Iterator[None]:
+    """Use the words of a front end meanwhile, also in what Quantline logs."""
     make = logging.getLogRecordFactory()
 
     @wraps(make)
@@ -58,9 +67,11 @@ def translated_logs(words: Words) -> Iterator[None]:
         return record
 
     logging.setLogRecordFactory(translating)
+    _front_ends.append(words)
     try:
         yield
     finally:
+        _front_ends.pop()
         logging.setLogRecordFactory(make)
 
 

@@ -17,12 +17,12 @@ from kedro.io import DatasetError
 from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project
 
-from quantline.arguments import translated, translated_logs
+from quantline.arguments import as_parameter, as_run, either, front_end, translated
 from quantline.error_output import as_error, discard_output, write_line
 from quantline.errors import ParameterError, QuantlineError, suggest
 from quantline.hooks import LockDataFolder, Release
-from quantline.pipelines.words import pipeline_words
 from quantline.project_files import bad_logging, read_mapping
+from quantline.recipe import parameter_keys
 from quantline.redaction import redact_logs
 
 INTERRUPTED = 130  # what shells report for SIGINT
@@ -61,12 +61,13 @@ def run(**arguments: Any) -> None:
     # A scheduler's SIGTERM ends a run as Ctrl-C does: children stopped, the record closed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     redact_logs()
-    words = pipeline_words(arguments["env"] or os.environ.get("KEDRO_ENV"))
+    env = arguments["env"] or os.environ.get("KEDRO_ENV")
+    words = either(as_parameter(parameter_keys()), as_run(env))
     try:
         _use_project_logging()
         _check_selection(arguments)
         assert kedro_run.callback is not None  # noqa: S101 - a command has one
-        with translated_logs(words):
+        with front_end(words):
             kedro_run.callback(**arguments)
     except KeyboardInterrupt as interrupt:
         _abandon("KILLED", interrupt)

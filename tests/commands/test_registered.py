@@ -97,7 +97,8 @@ def test_approving_the_challenger(desk: Desk, published: Registry) -> None:
 def test_rolling_back(desk: Desk, published: Registry) -> None:
     done = desk.give("rollback", "--reason", "too slow on the phone")
     assert done.out == (
-        "fashion_mnist: version 1 is the champion again; version 2 was rolled back: too slow on the phone\n"
+        "fashion_mnist: version 1 is the champion again; version 2 was rolled back: too slow on "
+        "the phone\n"
     )
     assert published.version_of("champion").version == 1
     status, said, kind = error(desk, "promote")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from quantline.arguments import as_option, as_run, either, translate, translated
+from quantline.arguments import as_option, as_run, either, front_end, translate, translated
 from quantline.error_output import (
     BROKEN_PIPE,
     as_error,
@@ -113,7 +113,17 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command and print its result or its error."""
-        as_json = ctx.params.pop("as_json")
+        with front_end(self._words()):
+            self._run(ctx, as_json=ctx.params.pop("as_json"))
+
+    def _words(self) -> Words:
+        """Return what this command calls the library's arguments."""
+        options = [param for param in self.params if isinstance(param, click.Option)]
+        names = {str(option.name): option.opts[-1] for option in options}
+        flags = frozenset(option.opts[-1] for option in options if option.is_flag)
+        return either(as_option(names, flags), as_run())
+
+    def _run(self, ctx: click.Context, *, as_json: bool) -> None:
         try:
             with _shown_messages():
                 result: Result = super().invoke(ctx)
@@ -156,17 +166,7 @@ def with_options(error: QuantlineError) -> QuantlineError:
         remedy = "Bring the samples to this shape, as for training, and write the file again"
     what, found = spoken(error.what), spoken(error.found)
     error = type(error)(what, found=found, expected=error.expected, remedy=remedy)
-    return translated(error, _words())
-
-
-def _words() -> Words:
-    """Return what the running command calls the library's arguments."""
-    context = click.get_current_context(silent=True)
-    params = context.command.params if context else []
-    options = [param for param in params if isinstance(param, click.Option)]
-    names = {str(option.name): option.opts[-1] for option in options}
-    flags = frozenset(option.opts[-1] for option in options if option.is_flag)
-    return either(as_option(names, flags), as_run())
+    return translated(error)
 
 
 @contextmanager
@@ -216,7 +216,7 @@ def spoken(text: str) -> str:
     """Return a text that names options where the library names parameters of the pipeline."""
     for pattern, spoken in _SPOKEN:
         text = re.sub(pattern, spoken, text)
-    text = translate(text, _words())
+    text = translate(text)
     return re.sub(r"'--(\w+)_(type|s|gib|outputs|float)\b", r"'--\1-\2", text)
 
 

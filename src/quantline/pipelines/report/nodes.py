@@ -7,7 +7,6 @@ from typing import Any
 
 from quantline.arguments import translate
 from quantline.errors import Finding
-from quantline.pipelines.words import pipeline_words
 from quantline.release.gate import gate_text
 from quantline.report import draw_summary, key_figures, print_results, summarize, summary_table
 
@@ -42,6 +41,6 @@ def write_summary(
         f"warning: {Finding(**{name: finding[name] for name in names})}"
         for finding in float_metrics.get("findings", ())
     ]
-    texts = (translate(text, pipeline_words()) for text in (*noticed, gate_text(gate)))
+    texts = (translate(text) for text in (*noticed, gate_text(gate)))
     print_results(summary_table(summary, manifest), *texts, width=100)
     return summary, key_figures(summary), draw_summary(summary)
