@@ -144,7 +144,7 @@ def test_at_the_end_of_a_model_the_application_can_take_over() -> None:
     assert "Let the model end at what NON_MAX_SUPPRESSION_V4 reads" in str(found.remedy)
     (found,) = remedies("atan2")
     assert found.remedy == (
-        "No rewrite is known; 'conversion.scheme: int8_float_fallback' leaves it in float"
+        "No rewrite is known; `scheme='int8_float_fallback'` leaves it in float"
     )
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantline.contract.constants import judge_bias, judge_weights
-from quantline.contract.effect import LEAST_STEPS, misread_steps
+from quantline.contract.constants import check_bias, check_weights
+from quantline.contract.effect import LEAST_STEPS, rescaling_steps
 from quantline.contract.rules import broken, parameters
 from quantline.contract.specification import (
     ACTIVATION,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _LOGARITHM = 1e-3
 
 
-def not_conforming(subgraph: Subgraph, families: Sequence[Family]) -> Iterator[Finding]:
+def check_conformance(subgraph: Subgraph, families: Sequence[Family]) -> Iterator[Finding]:
     """Find what breaks the specification in a subgraph, each tensor once for each rule.
 
     Args:
@@ -51,7 +51,7 @@ def not_conforming(subgraph: Subgraph, families: Sequence[Family]) -> Iterator[F
             yield finding
 
 
-def on_family(subgraph: Subgraph, families: Sequence[Family]) -> list[Operator]:
+def operators_of_family(subgraph: Subgraph, families: Sequence[Family]) -> list[Operator]:
     """Return the operators that compute on quantized activations of these families."""
     found = []
     for operator in subgraph.operators:
@@ -151,7 +151,7 @@ def _judge(
         return
     for said, tensor in places:
         if said.role == "weights":
-            yield from judge_weights(subgraph, operator, said, tensor, family)
+            yield from check_weights(subgraph, operator, said, tensor, family)
     if family is None or _is_plain(operator, places, family):
         return  # plain integers; or floats, for which there are other rules
     activations = [tensor for said, tensor in places if said.role == "activation"]
@@ -161,7 +161,7 @@ def _judge(
         if said.role == "activation":
             yield from _judge_activation(subgraph, operator, said, tensor, family)
         elif said.role == "bias":
-            yield from judge_bias(subgraph, operator, said, tensor, family)
+            yield from check_bias(subgraph, operator, said, tensor, family)
     if specification.same_scale and not (family == "uint8" and operator.type in RESCALED_UINT8):
         yield from _judge_same_scale(subgraph, operator, activations)
     elif specification.state is not None:
@@ -199,7 +199,7 @@ def _judge_activation(
             yield broken("activation.power_of_two", subgraph, operator, tensor, found)
     fixed = said.fixed_in(family)
     if fixed is not None and fixed != (quantization.scales[0], point):  # all powers of two
-        steps = misread_steps(tensor, Quantization((fixed[0],), (fixed[1],), 0))
+        steps = rescaling_steps(tensor, Quantization((fixed[0],), (fixed[1],), 0))
         if steps >= LEAST_STEPS or (operator.type in EXACT and family != "int16"):
             yield broken(
                 "activation.fixed", subgraph, operator, tensor, parameters(quantization),
@@ -221,7 +221,7 @@ def _judge_same_scale(
     for tensor in given:
         if tensor.quantization == expected or expected is None:
             continue
-        steps = misread_steps(tensor, expected)
+        steps = rescaling_steps(tensor, expected)
         if not steps < LEAST_STEPS:
             yield broken(
                 "activation.same_scale", subgraph, operator, tensor,

@@ -23,7 +23,7 @@ _REFUSED = 0.02
 _GATE = 2.0**-12
 
 
-def judge_weights(
+def check_weights(
     subgraph: Subgraph,
     operator: Operator,
     said: TensorSpecification,
@@ -82,7 +82,7 @@ def _lowest(
         yield broken("weights.range", subgraph, operator, tensor, found)
 
 
-def judge_bias(
+def check_bias(
     subgraph: Subgraph,
     operator: Operator,
     said: TensorSpecification,

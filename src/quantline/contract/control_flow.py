@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from quantline.contract.effect import LEAST_STEPS, misread_steps
+from quantline.contract.effect import LEAST_STEPS, rescaling_steps
 from quantline.contract.rules import broken, parameters
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _QUANTIZED = ("int8", "int16", "uint8")  # of others a scale says nothing that k
 CONTROL_FLOW = frozenset({*_BODIES, "CALL_ONCE"})
 
 
-def miscalled(graph: Graph) -> Iterator[Finding]:
+def check_control_flow(graph: Graph) -> Iterator[Finding]:
     """Find values that mean something else inside of a body than outside."""
     for subgraph in graph.subgraphs:
         for operator in subgraph.operators:
@@ -66,7 +66,7 @@ def _steps(given: Tensor, taken: Tensor) -> float:
         return inf
     if given.quantization == taken.quantization or given.dtype not in _QUANTIZED:
         return 0.0
-    return inf if taken.quantization is None else misread_steps(given, taken.quantization)
+    return inf if taken.quantization is None else rescaling_steps(given, taken.quantization)
 
 
 def _meaning(tensor: Tensor) -> str:

@@ -26,7 +26,7 @@ def extremes(tensor: Tensor) -> tuple[int, int]:
     return int(limits.min), int(limits.max)
 
 
-def misread_steps(tensor: Tensor, reader: Quantization) -> float:
+def rescaling_steps(tensor: Tensor, reader: Quantization) -> float:
     """Return by how many steps a tensor's values are off where they are read with another scale.
 
     ``real = scale * (q - zero)`` is linear in ``q``, so the largest difference is at an end:

@@ -60,7 +60,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Report:
+class ContractReport:
     """What the check of a model found.
 
     Attributes:
@@ -111,7 +111,7 @@ class Report:
         }
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Report:
+    def from_dict(cls, values: Mapping[str, Any]) -> ContractReport:
         """Return the report that :meth:`to_dict` gave these values of; others are left aside.
 
         Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, get_args
 
-from quantline.contract.conformance import on_family
+from quantline.contract.conformance import operators_of_family
 from quantline.contract.control_flow import CONTROL_FLOW
 from quantline.contract.specification import SPECIFICATION, Family
 from quantline.errors import first_few
@@ -22,7 +22,7 @@ class Neighbours:
     def __init__(self, subgraph: Subgraph) -> None:
         self.writer: dict[int, str] = {}
         self.readers: dict[int, list[str]] = {}
-        self._is_partly_integer = bool(on_family(subgraph, get_args(Family)))
+        self._is_partly_integer = bool(operators_of_family(subgraph, get_args(Family)))
         for operator in subgraph.operators:
             self.writer.update(dict.fromkeys(operator.outputs, operator.type))
             for index in operator.inputs:

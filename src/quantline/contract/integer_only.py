@@ -15,20 +15,13 @@ from quantline.errors import CheckFailed
 from quantline.tflite.graph import is_integer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from quantline.contract.finding import Finding, Report
+    from quantline.contract.finding import ContractReport, Finding
     from quantline.tflite import Operator, Subgraph
 
 
-ANYWAY = (
-    "replace these operators in the float model, or set 'validation.integer_only: false' to go on "
-    "with a model that is in part float"
-)
-"""What can be done about any operator that is not integer."""
-
-
-def interface(main: Subgraph, *, float_input: bool, float_output: bool) -> set[int]:
+def interface_operators(main: Subgraph, *, float_input: bool, float_output: bool) -> set[int]:
     """Return the operators that only turn the declared float interface into integers and back.
 
     Args:
@@ -45,7 +38,7 @@ def interface(main: Subgraph, *, float_input: bool, float_output: bool) -> set[i
     return found
 
 
-def not_integer(subgraph: Subgraph, interface: set[int]) -> Iterator[Finding]:
+def find_not_integer(subgraph: Subgraph, interface: set[int]) -> Iterator[Finding]:
     """Find every operator, and every tensor that no operator touches, that is not integer.
 
     Args:
@@ -65,7 +58,7 @@ def not_integer(subgraph: Subgraph, interface: set[int]) -> Iterator[Finding]:
             yield broken("integer.tensor", subgraph, None, tensor, found)
 
 
-def enforce(report: Report) -> None:
+def enforce(report: ContractReport) -> None:
     """Stop where a model is not integer-only.
 
     Raises:
@@ -83,7 +76,17 @@ def enforce(report: Report) -> None:
         "The converted model is not integer-only, though TensorFlow converted it without an error",
         found=f"{said} {listed(offenders)}",
         expected="integers in every tensor of every subgraph",
-        remedy=remedies(offenders, ANYWAY),
+        remedy=remedies(offenders, replace_or_allow(offenders)),
+    )
+
+
+def replace_or_allow(offenders: Iterable[Finding]) -> str:
+    """Return what can be done about any operators that are not integer, as a part of a sentence."""
+    allowed = all(offender.severity == "note" for offender in offenders)
+    choice = "`integer_only=False`" if allowed else "`scheme='int8_float_fallback'`"
+    return (
+        f"replace these operators in the float model, or use {choice} for a model that is in part "
+        "float"
     )
 
 

@@ -37,7 +37,7 @@ _JOINED = ("ADD", "SUB", "CONCATENATION", "PACK", "MAXIMUM", "MINIMUM")
 _CARRIERS = CONTROL_FLOW | {"DEQUANTIZE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
 
 
-def worth_knowing(subgraph: Subgraph) -> Iterator[Finding]:
+def find_notes(subgraph: Subgraph) -> Iterator[Finding]:
     """Find what is worth knowing of a subgraph; of a constant once, whoever reads it."""
     producers = {index: operator for operator in subgraph.operators for index in operator.outputs}
     for tensor in subgraph.tensors:
