@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from quantline.commands.command import in_options
-from quantline.contract.summary import SHOWN, counted, line
+from quantline.contract.finding import SHOWN, counted, describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -81,11 +81,13 @@ def findings_text(findings: Iterable[Finding]) -> str:
 
 
 def _lines(findings: Sequence[Finding]) -> list[str]:
-    lines, told = [], set()
+    lines, shown = [], set()
     for finding in findings[:SHOWN]:
-        expected = "" if finding.expected in told else f"; expected: {in_options(finding.expected)}"
-        told.add(finding.expected)
-        found = in_options(line(finding, whole_names=False))
+        expected = (
+            "" if finding.expected in shown else f"; expected: {in_options(finding.expected)}"
+        )
+        shown.add(finding.expected)
+        found = in_options(describe(finding, whole_names=False))
         lines.append(f"  {finding.rule}: {found}{expected}")
     rest = findings[SHOWN:]
     if rest:
