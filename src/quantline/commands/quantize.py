@@ -23,6 +23,7 @@ from quantline.commands.outputs import check_outputs, write_together
 from quantline.commands.table import pairs, size
 from quantline.errors import DataError, MismatchError
 from quantline.files import canonical_json
+from quantline.range_methods import ChosenMethod
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -227,8 +228,8 @@ def _table(
         ("back end", f"{told['backend']}"),
     ]  # fmt: skip
     if told["method"] is not None:
-        detail = "" if told["percentile"] is None else f" {told['percentile']:g}"
-        rows.append(("ranges", f"{told['method']}{detail}, from {told['samples']} samples"))
+        method = ChosenMethod.from_dict(told)
+        rows.append(("ranges", f"{method}, from {told['samples']} samples"))
     if told.get("search"):
         rows += search_rows(told["search"])
     rows += [("outputs", text) for text in lines(told["measured"])]
