@@ -7,7 +7,7 @@ READY := .venv/.ready
 export PATH := $(BIN):$(PATH)
 export DO_NOT_TRACK := 1
 
-.PHONY: run test lint repro postgres lock clean
+.PHONY: run test lint stages experiments repro wheel postgres lock clean
 
 run: $(READY)
 	kedro run
@@ -21,8 +21,18 @@ lint: $(READY)
 	mypy
 	lint-imports --no-cache
 
+# dvc.yaml and compare/dvc.yaml, after a change of pipelines, the catalog or imports.
+stages: $(READY)
+	python scripts/make_dvc_yaml.py
+
 repro: $(READY)
 	dvc repro
+
+experiments: $(READY)
+	dvc exp show --only-changed --drop '^src/'
+
+wheel: $(READY)
+	python -m build --no-isolation
 
 # The tests of a release once more, on an MLflow server with PostgreSQL behind it.
 postgres: $(READY)

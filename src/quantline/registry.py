@@ -31,21 +31,21 @@ class Declaration(Protocol):
 D = TypeVar("D", bound=Declaration)
 
 
-def declared(package: str, path: Iterable[str], kind: type[D]) -> dict[str, D]:
+def declared(modules: str, path: Iterable[str], kind: type[D]) -> dict[str, D]:
     """Import each module of a package and return what they declare, by name.
 
     Modules whose name begins with an underscore declare nothing. Each other one declares exactly
     one value of ``kind``, under any name.
 
     Args:
-        package: The package's name.
-        path: Its ``__path__``.
+        modules: The package's name and ``.*``, by which what follows imports knows the modules.
+        path: The package's ``__path__``.
         kind: The class of the declarations.
 
     Raises:
         TypeError: A module declares none or several, or two declare the same name.
     """
-    found: list[D] = []
+    package, found = modules.removesuffix(".*"), list[D]()
     for info in iter_modules(path):
         if info.name.startswith("_"):
             continue

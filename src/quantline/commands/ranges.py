@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from quantline.api.outputs import check_outputs, write_together
 from quantline.commands.command import Command, Result
 from quantline.commands.method_options import method_options
-from quantline.commands.outputs import check_outputs, write_together
-from quantline.commands.table import table
 from quantline.range_methods import METHODS
+from quantline.tables import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

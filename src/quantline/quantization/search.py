@@ -159,7 +159,7 @@ def search(
     Raises:
         PinDoesNotFit: No chosen range fits the pins.
     """
-    ways = _ways(conversion)
+    ways = search_ways(conversion)
     if len(fit) + len(held_back) < FEWEST:
         return Search((), ways[0], len(fit), len(held_back), None)
     made = _made(fitted, ways, choice, make)
@@ -194,7 +194,8 @@ def confirm(model: bytes, baseline: bytes, best: bytes, samples: Sequence[Values
     return compare(judge.losses(baseline), judge.losses(best)).is_no_worse
 
 
-def _ways(conversion: recipe.Conversion) -> list[Way]:
+def search_ways(conversion: recipe.Conversion) -> list[Way]:
+    """Return the ways that a conversion leaves open, the one to compare with first."""
     chosen = conversion.ranges
     if chosen.method == "auto":
         methods = dict.fromkeys((DEFAULT, *METHODS.values()))  # the baseline is the first

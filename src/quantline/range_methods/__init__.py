@@ -3,7 +3,7 @@
 from quantline.range_methods._method import Bounds, ChosenMethod, Method, Recorded
 from quantline.registry import Parameter, declared
 
-METHODS: dict[str, Method] = declared(__name__, __path__, Method)
+METHODS: dict[str, Method] = declared("quantline.range_methods.*", __path__, Method)
 """Every method by its name."""
 
 DEFAULT = METHODS["minmax"]

@@ -54,7 +54,7 @@ class Recorded(Protocol):
         """The histogram of the values."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Method:
     """A method of choosing ranges.
 
