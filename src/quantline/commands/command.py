@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from quantline.arguments import as_option, translated
+from quantline.arguments import as_option, translate, translated
 from quantline.errors import DataError, QuantlineError
 from quantline.unforeseen import BROKEN_PIPE, as_error, give_up, not_printed, say
 
@@ -103,7 +103,7 @@ class Command(click.Command):
                 _tell({"kind": "UsageError", "what": error.format_message()}, error.exit_code)
             raise
 
-    def _option(self, name: str, value: str | None) -> str | None:
+    def option_of(self, name: str, value: str | None) -> str | None:
         """Return what this command calls an argument of the library."""
         options = [param for param in self.params if isinstance(param, click.Option)]
         names = {str(option.name): option.opts[-1] for option in options}
@@ -118,7 +118,7 @@ class Command(click.Command):
                 result: Result = super().invoke(ctx)
             text = to_json(result.values) if as_json else result.text
         except QuantlineError as error:
-            _stop(ctx, translated(with_options(error), self._option), as_json=as_json)
+            _stop(ctx, translated(with_options(error), self.option_of), as_json=as_json)
         except click.UsageError as error:
             if as_json:
                 _tell({"kind": "UsageError", "what": error.format_message()}, error.exit_code)
@@ -205,6 +205,14 @@ def spoken(text: str) -> str:
     for pattern, spoken in _SPOKEN:
         text = re.sub(pattern, spoken, text)
     return re.sub(r"'--(\w+)_(type|s|gib|outputs|float)\b", r"'--\1-\2", text)
+
+
+def in_options(text: str) -> str:
+    """Return a message of the library in the options of the command that is running."""
+    context = click.get_current_context(silent=True)
+    command = context.command if context is not None else None
+    text = spoken(text)
+    return translate(text, command.option_of) if isinstance(command, Command) else text
 
 
 def error_values(error: QuantlineError) -> dict[str, str]:
