@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from quantline import recipe
 from quantline.api.given import source_in_memory
@@ -15,6 +15,7 @@ from quantline.contract.preflight import preflight, require_quantizable
 from quantline.errors import DataError, MismatchError, ParameterError
 from quantline.quantization import quantize as quantize_float
 from quantline.quantization.schemes import SCHEMES, with_types
+from quantline.range_methods import DEFAULT, PARAMETERS
 from quantline.ranges import RangeSet
 from quantline.recipe.check import check_arguments
 from quantline.tflite import read
@@ -22,7 +23,6 @@ from quantline.tflite import read
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
-    from typing import Unpack
 
     from quantline.api.given import ModelLike, SamplesLike
     from quantline.api.prepare import Prepared
@@ -37,8 +37,7 @@ def quantize(
     *,
     ranges: RangeSet | str | os.PathLike[str] | None = None,
     scheme: recipe.SchemeName = "int8",
-    method: recipe.Method | Literal["auto"] = "minmax",
-    percentile: float = 99.99,
+    method: str = DEFAULT.name,
     overrides: Sequence[recipe.Override | Mapping[str, Any]] = (),
     bias_correction: bool = False,
     pinned: Mapping[str, recipe.Pin | Mapping[str, Any] | tuple[float, int]] | None = None,
@@ -49,7 +48,7 @@ def quantize(
     lost_outputs: Literal["error", "warn"] = "error",
     timeout_s: int = 1800,
     lint: Lint = "error",
-    **reading: Unpack[Reading],
+    **options: Any,
 ) -> QuantizationResult:
     """Quantize a trained float model.
 
@@ -66,7 +65,6 @@ def quantize(
         scheme: What becomes an integer, or a half, and how wide.
         method: How a range is chosen from what was recorded of a tensor; ``auto`` tries all, and
             bias correction, on samples that it holds back.
-        percentile: For the method ``percentile``, the share of values below a range's upper end.
         overrides: How the ranges of single tensors are chosen: mappings with ``tensor``, a name or
             regular expression, and ``method``, ``percentile``, or ``min`` and ``max``.
         bias_correction: Whether biases are corrected for what rounding the weights adds, where
@@ -81,7 +79,8 @@ def quantize(
             error or a warning.
         timeout_s: After how many seconds the quantizer's process is ended.
         lint: Whether calibration data that would give a wrong model is an error or a warning.
-        **reading: How the model is read: :class:`quantline.Reading`.
+        **options: The method's own parameters, such as ``percentile=99.9``; and how the model is
+            read: :class:`quantline.Reading`.
 
     Raises:
         ParameterError: An argument is unknown or has a bad value.
@@ -92,12 +91,13 @@ def quantize(
         QuantlineError: As :func:`quantline.quantization.import_float` and
             :func:`quantline.quantization.quantize` list them.
     """
+    parameters = {name: options.pop(name) for name in PARAMETERS if name in options}
     conversion = check_arguments(
         recipe.Conversion,
         {
             "scheme": scheme,
             "backend": backend,
-            "ranges": {"method": method, "percentile": percentile, "overrides": _plain(overrides)},
+            "ranges": {"method": method, "overrides": _plain(overrides), **parameters},
             "bias_correction": bias_correction,
             "pinned": {name: _pin(pin) for name, pin in (pinned or {}).items()},
             "keep_float": keep_float if isinstance(keep_float, str) else list(keep_float),
@@ -108,7 +108,7 @@ def quantize(
         },
     )
     in_memory = source_in_memory(model)
-    with opened(model, reading) as (source, limits):
+    with opened(model, cast("Reading", options)) as (source, limits):
         result = convert(source, limits, conversion, samples, ranges, lint, in_memory)
     if result.lost is not None and conversion.lost_outputs == "error":
         raise result.lost

@@ -13,6 +13,7 @@ from quantline.contract import golden
 from quantline.files import canonical_json
 from quantline.quantization.output_check import lost_outputs
 from quantline.quantization.output_text import lines
+from quantline.range_methods import ChosenMethod
 from quantline.results.outputs import MeasuredOutputs
 from quantline.tables import html_pairs, size
 
@@ -173,8 +174,8 @@ def _rows(
         ("back end", f"{recipe['backend']}"),
     ]  # fmt: skip
     if recipe["method"] is not None:
-        detail = "" if recipe["percentile"] is None else f" {recipe['percentile']:g}"
-        rows.append(("ranges", f"{recipe['method']}{detail}, from {recipe['samples']} samples"))
+        method = ChosenMethod.from_dict(recipe)
+        rows.append(("ranges", f"{method}, from {recipe['samples']} samples"))
     if recipe.get("search"):
         rows += search_rows(recipe["search"])
     rows += [("outputs", text) for text in lines(recipe["measured"])]
