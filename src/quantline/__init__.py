@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from quantline.api.edgetpu import predict_edgetpu
+    from quantline.api.evaluate import compare, evaluate
+    from quantline.api.evaluation_result import ComparisonResult, EvaluationResult
     from quantline.api.layers import LayerComparison, layers
     from quantline.api.quantize import quantize
     from quantline.api.reading import Reading
@@ -63,7 +65,9 @@ __version__ = "0.1.0"
 # The module, from this package, that defines each public name which is no error, and its name
 # there where that is another one.
 _DEFINED_IN = {
+    "ComparisonResult": "api.evaluation_result",
     "EdgeTpuPrediction": "edgetpu.evaluate:EdgeTpuReport",
+    "EvaluationResult": "api.evaluation_result",
     "Finding": "contract.finding",
     "Golden": "contract.vectors",
     "LayerComparison": "api.layers",
@@ -74,6 +78,8 @@ _DEFINED_IN = {
     "Reading": "api.reading",
     "TensorRange": "ranges.range_set",
     "ValidationReport": "api.validate",
+    "compare": "api.evaluate",
+    "evaluate": "api.evaluate",
     "layers": "api.layers",
     "merge": "api.record",
     "predict_edgetpu": "api.edgetpu",
@@ -85,6 +91,7 @@ _DEFINED_IN = {
 __all__ = [
     "BackendUnavailable",
     "CheckFailed",
+    "ComparisonResult",
     "CompilerError",
     "CompilerNotFound",
     "ConversionError",
@@ -92,6 +99,7 @@ __all__ = [
     "DependencyError",
     "DeviceError",
     "EdgeTpuPrediction",
+    "EvaluationResult",
     "Finding",
     "Golden",
     "InternalError",
@@ -120,6 +128,8 @@ __all__ = [
     "UnsafeModel",
     "ValidationReport",
     "__version__",
+    "compare",
+    "evaluate",
     "layers",
     "merge",
     "predict_edgetpu",

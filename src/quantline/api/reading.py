@@ -39,6 +39,7 @@ class Reading(TypedDict, total=False):
     memory_gib: float | None
 
 
+_LIMITS = ("load_s", "memory_gib")
 # That a misspelt one may be meant to be.
 _ARGUMENTS = [
     *Reading.__annotations__,
@@ -54,8 +55,22 @@ def opened(model: ModelLike, reading: Reading) -> Iterator[tuple[recipe.Model, r
     Raises:
         ParameterError: An argument is unknown or has a bad value.
     """
-    values: dict[str, Any] = dict(reading)
-    for name in values:
+    blocks("", reading)  # before a model is written to a file
+    with as_file(model) as path:
+        yield blocks(str(path), reading)
+
+
+def blocks(path: str, reading: Reading) -> tuple[recipe.Model, recipe.Limits]:
+    """Return the parameters of how a model is read.
+
+    Args:
+        path: The model's file or folder.
+        reading: How it is read.
+
+    Raises:
+        ParameterError: An argument is unknown or has a bad value.
+    """
+    for name in reading:
         if name not in Reading.__annotations__:
             raise ParameterError(
                 f"There is no argument `{name}`",
@@ -63,11 +78,9 @@ def opened(model: ModelLike, reading: Reading) -> Iterator[tuple[recipe.Model, r
                 expected="an argument that the function's documentation names",
                 remedy=suggest(name, _ARGUMENTS) or "Leave it out",
             )
-    limits: dict[str, Any] = {
-        name: values.pop(name) for name in ("load_s", "memory_gib") if name in values
-    }
-    with as_file(model) as path:
-        yield (
-            check_arguments(recipe.Model, {"path": str(path), **values}),
-            check_arguments(recipe.Limits, limits),
-        )
+    values: dict[str, Any] = dict(reading)
+    limits = {name: values.pop(name) for name in _LIMITS if name in values}
+    return (
+        check_arguments(recipe.Model, {"path": path, **values}),
+        check_arguments(recipe.Limits, limits),
+    )
