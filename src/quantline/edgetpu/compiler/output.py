@@ -1,4 +1,4 @@
-"""Reading what ``edgetpu_compiler`` prints.
+"""A parser of the output of ``edgetpu_compiler``.
 
 Versions 1.0 to 16.0 print the same lines, but for a few words. Standard output says what became of
 each model, memory included; the ``.log`` file beside a compiled model repeats its operators only.
@@ -57,7 +57,7 @@ _PASSING = (
 
 @dataclass
 class _Block:
-    """The lines of one model, while they are read."""
+    """The lines of one model during parsing."""
 
     attempts: int
     cut_at: tuple[str, ...]
@@ -100,7 +100,7 @@ def parse_output(stdout: str) -> CompilerOutput:
         raise unknown_format(stdout, "the compiler's version and a line 'Input model: ...'")
     return CompilerOutput(
         version=version[1],
-        duration_ms=sum(int(other) for other in COMPILED.findall(stdout)),
+        duration_ms=sum(int(duration) for duration in COMPILED.findall(stdout)),
         models=tuple(_record(block, stdout) for block in blocks),
         unknown=tuple(unknown),
     )

@@ -1,4 +1,4 @@
-"""How many bytes an operator's parameters take on the Edge TPU, in the compiler's layout.
+"""The bytes of an operator's parameters on the Edge TPU, in the compiler's layout.
 
 Each number is a sum of parts, each by a rule of :mod:`quantline.edgetpu.cost.rules` and with its
 bounds: a rule that was seen in few models widens them.
@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from quantline.edgetpu.cost.kernel import kernel
-from quantline.edgetpu.cost.rearrangements import rearrangement
-from quantline.edgetpu.cost.reshapes import RESHAPES, spread_outputs
+from quantline.edgetpu.cost.rearrangements import RESHAPES, rearrangement, spread_outputs
 from quantline.edgetpu.cost.rules import exactly, total
 from quantline.edgetpu.cost.weights import lstm, weights
+from quantline.edgetpu.cost.work import layer_weights
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -74,7 +73,7 @@ def _parts(
     after: Operator | None,
 ) -> list[Part]:
     tensors = subgraph.tensors
-    found = kernel(operator, tensors)
+    found = layer_weights(operator, tensors)
     if found is not None:
         outputs = spread_outputs(after, tensors) if after else None
         return weights(operator, found, tensors, runtime_version, outputs or found.outputs)

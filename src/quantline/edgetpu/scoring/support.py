@@ -1,4 +1,4 @@
-"""In how many independent models the rules of a prediction were seen to hold.
+"""The number of independent models in which the rules of a prediction were seen to hold.
 
 Files of one family, such as the same network for several sizes, are not independent of each other:
 they count as one.
@@ -18,7 +18,7 @@ from quantline.edgetpu.cost.rules import UNSEEN, total
 from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME
 from quantline.edgetpu.mapping.seen import kind
 from quantline.edgetpu.mapping.verdict import predict
-from quantline.edgetpu.scoring.truth import cases, read_case
+from quantline.edgetpu.scoring.truth import find_cases, read_case
 from quantline.edgetpu.vocabulary import Placement
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Observed:
     """The evidence that one model gives.
 
     Attributes:
-        family: What it is a member of.
+        family: The name of its family.
         parts: The parts of its parameters, as predicted for the operators that were compiled.
         true_bytes: Its parameters; None where not known.
         kinds: Kinds of operators, with their status, that came as predicted.
@@ -56,7 +56,7 @@ class Observed:
 
 
 def family(stem: str) -> str:
-    """Return what a model is a member of: its name up to sizes and other numbers.
+    """Return the family of a model: its name up to sizes and other numbers.
 
     Args:
         stem: The model's file name without ``.tflite``.
@@ -67,17 +67,17 @@ def family(stem: str) -> str:
 
 
 def observe(folders: Iterable[Path]) -> list[Observed]:
-    """Return what the models of folders show.
+    """Return the evidence that the models of folders give.
 
     Args:
-        folders: Where models lie with what the compiler made of them.
+        folders: Folders of models and compiled files.
 
     Raises:
         ModelError: There is no such folder, or no model in it.
     """
     found = []
     for folder in folders:
-        for case in cases(folder):
+        for case in find_cases(folder):
             graph, truth = read_case(case)
             version = truth.runtime_version or NEWEST_RUNTIME
             chosen = {at for at, target in enumerate(truth.targets) if target is Placement.EDGETPU}
@@ -87,7 +87,7 @@ def observe(folders: Iterable[Path]) -> list[Observed]:
             found.append(
                 Observed(
                     family=family(case.model.stem),
-                    parts=tuple(part for other in parts.values() for part in other),
+                    parts=tuple(part for listed in parts.values() for part in listed),
                     true_bytes=truth.parameter_bytes,
                     kinds=frozenset(
                         f"{kind(main.operators[operator.index], main.tensors, actual)}: "
@@ -101,20 +101,20 @@ def observe(folders: Iterable[Path]) -> list[Observed]:
 
 
 def rules_seen(models: Iterable[Observed]) -> dict[str, int]:
-    """Return in how many families each rule of parameter bytes was seen to hold."""
+    """Return the number of families in which each rule of parameter bytes was seen to hold."""
     families: dict[str, set[str]] = defaultdict(set)
     for model in models:
         if model.is_close:
             for part in model.parts:
                 families[part.rule.name].add(model.family)
-    families.pop(UNSEEN, None)  # no rule, but the want of one
+    families.pop(UNSEEN, None)  # not a rule
     return {name: len(families[name]) for name in sorted(families)}
 
 
 def kinds_seen(models: Iterable[Observed]) -> dict[str, int]:
-    """Return in how many families each kind of operator came as predicted."""
+    """Return the number of families in which each kind of operator came as predicted."""
     families: dict[str, set[str]] = defaultdict(set)
     for model in models:
-        for index in model.kinds:
-            families[index].add(model.family)
+        for name in model.kinds:
+            families[name].add(model.family)
     return {name: len(families[name]) for name in sorted(families)}
