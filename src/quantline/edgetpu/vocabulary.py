@@ -1,4 +1,4 @@
-"""The words of a verdict: placement, status, reason, evidence; and records as plain data."""
+"""Shared terms: placement, status, reason, evidence, failures; and records as plain data."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+    from quantline.errors import QuantlineError
 
 
 class Placement(StrEnum):
@@ -99,6 +101,29 @@ class Reason:
     provenance: Provenance
     target: Placement = Placement.CPU
     refuses_model: bool = False
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A failure of a program of others, recognized by its words.
+
+    Attributes:
+        pattern: The printed words, as a regular expression.
+        error: The class of the error.
+        what: The problem, as a sentence.
+        expected: The right state.
+        remedy: The next step, as a sentence.
+    """
+
+    pattern: str
+    error: type[QuantlineError]
+    what: str
+    expected: str
+    remedy: str
+
+    def to_error(self, found: str) -> QuantlineError:
+        """Return the error, with the words that were found."""
+        return self.error(self.what, found=found, expected=self.expected, remedy=self.remedy)
 
 
 def plain(record: DataclassInstance) -> dict[str, Any]:

@@ -136,22 +136,3 @@ class CompilerOutput:
     duration_ms: int
     models: tuple[ModelRecord, ...]
     unknown: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class CompilerLog:
-    """A whole ``.log`` file.
-
-    Attributes:
-        version: The compiler's version.
-        input_model: The input as the command line named it.
-        output_model: The compiled file.
-        operators: The operator table.
-        unknown: Lines that are no part of the known format.
-    """
-
-    version: str
-    input_model: str
-    output_model: str
-    operators: tuple[OperatorCount, ...]
-    unknown: tuple[str, ...]

@@ -10,14 +10,14 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from quantline.edgetpu.cost.rearrangements import RESHAPES, rearrangement, spread_outputs
-from quantline.edgetpu.cost.rules import exactly, total
+from quantline.edgetpu.cost.rules import exactly
 from quantline.edgetpu.cost.weights import lstm, weights
 from quantline.edgetpu.cost.work import layer_weights
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from quantline.edgetpu.cost.rules import Part, Sum
+    from quantline.edgetpu.cost.rules import Part
     from quantline.tflite.graph import Operator, Subgraph
 
 
@@ -49,20 +49,6 @@ def parameter_parts(
             reads_host = bool(host.intersection(operator.inputs))
             found[operator.index] = _parts(operator, subgraph, runtime_version, reads_host, after)
     return found
-
-
-def parameter_bytes(
-    subgraph: Subgraph, chosen: Collection[int], runtime_version: int
-) -> dict[int, Sum]:
-    """Return the bytes of parameters of each operator that is compiled, with their bounds.
-
-    Args:
-        subgraph: As for :func:`parameter_parts`.
-        chosen: As there.
-        runtime_version: As there.
-    """
-    parts = parameter_parts(subgraph, chosen, runtime_version)
-    return {index: total(part) for index, part in parts.items()}
 
 
 def _parts(
