@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Limit(Parameters):
-    """What a metric of a report must keep.
+    """The limits of one metric of a report.
 
     Attributes:
         min: The least that passes.
@@ -45,14 +45,14 @@ else:
 
 
 class Change(AllowedChanges):
-    """What a change from another model may cost; None: that is not asked.
+    """The allowed change from another model; None: no limit.
 
     It has a field for the rule of each metric in ``quantline.metrics``.
     """
 
 
 class ChampionChange(Change):
-    """What a change from the champion may cost; None: that is not asked.
+    """The allowed change from the champion; None: no limit.
 
     Attributes:
         size_growth: By which share the file may be larger.
