@@ -79,7 +79,7 @@ def measure(name: str) -> Row:
         remedy = "; ".join(dict.fromkeys(finding.remedy or "" for finding in left))
         named = {operator.type for operator in left}
     said = preflight(before, "int8", "tensorflow")
-    notes = [finding for finding in said if finding.rule.startswith("foretold.")]
+    notes = [finding for finding in said if finding.rule.startswith("predicted.")]
     return Row(
         model=name,
         operator=MODELS[name][0],
