@@ -320,7 +320,7 @@ def test_too_much_memory_ends_the_child_and_names_its_limit(helper) -> None:
 def test_loading_has_a_limit_of_its_own(helper) -> None:
     with pytest.raises(ProcessError, match=r"after 1 s at stage 'loading'") as caught:
         run_in_child(helper.load, 600, what="x", timeout_s=60, limit="a.b", load_s=1)
-    assert "'limits.load_s'" in caught.value.remedy
+    assert "`load_s`" in caught.value.remedy
     assert "'a.b'" not in caught.value.remedy
     assert run_in_child(helper.load, 0.6, what="x", timeout_s=60, load_s=1) == 0.6
 

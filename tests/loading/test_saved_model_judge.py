@@ -115,7 +115,7 @@ def test_operators_that_do_more_than_compute(tf: Any, tmp_path: Path) -> None:
         with pytest.raises(UnsafeModel) as caught:
             run_and_convert("saved_model", str(folder), None, SAMPLES)
         assert name.split()[0] in caught.value.found, name
-        assert "'model.allow_unsafe'" in caught.value.remedy
+        assert "`allow_unsafe=True`" in caught.value.remedy
         assert [path.name for path in canary.iterdir()] == ["kept"], name
 
 

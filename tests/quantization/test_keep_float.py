@@ -126,12 +126,12 @@ def test_a_tensor_of_an_operator_of_several_outputs_is_refused_with_its_type() -
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"scheme": "int8"}, "Set 'conversion.scheme: int8_float_fallback'"),
-        ({"scheme": "int8_per_tensor"}, "Set 'conversion.scheme: int8_float_fallback'"),
-        ({"scheme": "int16x8"}, "Set 'conversion.scheme: int8_float_fallback'"),
+        ({"scheme": "int8"}, "Use `scheme='int8_float_fallback'`"),
+        ({"scheme": "int8_per_tensor"}, "Use `scheme='int8_float_fallback'`"),
+        ({"scheme": "int16x8"}, "Use `scheme='int8_float_fallback'`"),
         ({"scheme": "dynamic_range"}, "leaves all activations in float"),
         ({"scheme": "float16"}, "leaves all activations in float"),
-        ({"backend": "litert"}, "Set 'conversion.backend: tensorflow'"),
+        ({"backend": "litert"}, "Use `backend='tensorflow'`"),
     ],
 )
 def test_it_is_refused_where_it_contradicts_the_scheme_or_the_back_end(
@@ -149,7 +149,7 @@ def test_the_back_end_that_stands_in_is_not_told(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(backends, "run_in_child", lacks)
     model = architecture("conv")
-    with pytest.raises(ModelUnsupported, match="The back end 'litert' is not told"):
+    with pytest.raises(ModelUnsupported, match="The back end 'litert' cannot leave chosen"):
         quantize(model.float_tflite, model.stock_ranges(), conversion("SOFTMAX"))
 
 

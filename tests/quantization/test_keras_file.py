@@ -127,7 +127,7 @@ def test_a_lambda_is_refused_until_it_is_allowed(
     with pytest.raises(UnsafeModel) as caught:
         convert(path)
     assert caught.value.found == "a Python function in the layer 'twice'"
-    assert "'model.allow_lambda'" in caught.value.remedy
+    assert "`allow_lambda=True`" in caught.value.remedy
     assert len(convert(path, allow_lambda=True).outputs) == len(SAMPLES)
 
 

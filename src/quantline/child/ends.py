@@ -79,7 +79,7 @@ def without_answer(
         end: How it ended.
         stage: The last stage that it announced; empty if it announced none.
         stderr: What it wrote.
-        timeout: Its time limit in seconds, and the parameter that sets it, if one does.
+        timeout: Its time limit in seconds, and the argument that sets it, if one does.
         load_s: Its time limit for loading, in seconds.
         memory_gib: Its limit of memory, in GiB.
     """
@@ -93,12 +93,12 @@ def without_answer(
             f"{what} took too much memory and was ended",
             found=f"{peak}{where}{last}",
             expected=f"at most {memory_gib:g} GiB",
-            remedy="Use a smaller model or fewer samples, or raise 'limits.memory_gib'",
+            remedy="Use a smaller model or fewer samples, or raise `memory_gib`",
             details=said,
         )
     if end.beyond:
-        seconds, parameter = (load_s, "limits.load_s") if end.beyond == "load" else timeout
-        more = f", or raise '{parameter}'" if parameter else ""
+        seconds, argument = (load_s, "load_s") if end.beyond == "load" else timeout
+        more = f", or raise `{argument}`" if argument else ""
         return ProcessError(
             f"{what} took too long and was ended",
             found=f"no answer after {seconds:g} s{where}; {peak}{last}",
@@ -117,7 +117,7 @@ def without_answer(
             f"{where}; {peak}{last}",
             expected="a result",
             remedy="If nobody ended it by hand, free memory or run on a machine with more of it; "
-            "nothing of this run was kept from the crash",
+            "this run wrote no result",
             details=said,
         )
     cause = f"exit status {end.status}"
@@ -128,7 +128,7 @@ def without_answer(
         found=f"{cause}{where}; {peak}{last}",
         expected="a result",
         remedy="Native code of a library crashed: try another version of the model or of the "
-        "library; nothing of this run was kept from the crash",
+        "library; this run wrote no result",
         details=said,
     )
 

@@ -63,7 +63,7 @@ def run_in_child(
         arguments: Its arguments; they and the result must be picklable.
         what: What the child does, for messages, such as ``the conversion of 'model.keras'``.
         timeout_s: After how many seconds the child is ended.
-        limit: The parameter that sets ``timeout_s``, for messages; None if none does.
+        limit: The argument that sets ``timeout_s``, for messages; None if none does.
         load_s: After how many seconds in the stage ``LOADING`` the child is ended
             (``limits.load_s``); None if that has no limit of its own.
         memory_gib: How much memory the child may hold, in GiB (``limits.memory_gib``); None if

@@ -36,7 +36,7 @@ def module_file(module: str) -> str:
             f"There is no module '{module}' with custom layers",
             found=f"neither a file of that name nor a module in '{Path.cwd()}' or on Python's path",
             expected="the path of a .py file, or the name of a module",
-            remedy="Correct 'model.custom_objects'",
+            remedy="Correct `custom_objects`",
         )
     return str(Path(spec.origin).resolve())
 

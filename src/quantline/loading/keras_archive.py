@@ -119,7 +119,7 @@ def _check_members(path: str, archive: zipfile.ZipFile, size: int, limits: recip
             f"'{path}' unpacks to far more than a model of its size",
             found=f"{size:,} bytes that unpack to {unpacked:,}",
             expected=f"at most {limits.unpacked_ratio} times as much",
-            remedy="Do not use the file; if you trust it, raise 'limits.unpacked_ratio'",
+            remedy="Do not use the file; if you trust it, raise `unpacked_ratio`",
         )
 
 
@@ -128,7 +128,7 @@ def _too_large(path: str, name: str, size: int, limits: recipe.Limits) -> ModelU
         f"'{path}' describes its layers at too great a length",
         found=f"'{name}' of {size:,} bytes",
         expected=f"at most {limits.config_mib} MiB",
-        remedy="Do not use the file; if you trust it, raise 'limits.config_mib'",
+        remedy="Do not use the file; if you trust it, raise `config_mib`",
     )
 
 

@@ -203,9 +203,8 @@ def _refuse(path: str, code: list[str]) -> None:
             found=first_few(code, 3),
             expected="layers of Keras and functions that only compute",
             remedy="If a class or function is your own, name its module with "
-            "'model.custom_objects'. If you trust the file, set 'model.allow_lambda' to true; "
-            "else replace these layers, or have the model exported as a SavedModel with "
-            "model.export('folder')",
+            "`custom_objects`. If you trust the file, use `allow_lambda=True`; else replace these "
+            "layers, or have the model exported as a SavedModel with model.export('folder')",
         )
 
 
@@ -222,5 +221,5 @@ def _unreadable(path: str, generation: int, error: Exception) -> ModelUnreadable
         expected="a whole .keras or .h5 file, of layers that Keras knows",
         remedy="Save it again with model.save('name.keras'), export a SavedModel with "
         "model.export('folder'), or name the module of classes of your own with "
-        "'model.custom_objects'",
+        "`custom_objects`",
     )

@@ -155,7 +155,7 @@ def _in_child(
             kept,
             what=f"the conversion to {conversion.scheme}",
             timeout_s=conversion.timeout_s,
-            limit="conversion.timeout_s",
+            limit="conversion_timeout_s",
         )
 
 
@@ -168,6 +168,6 @@ def _publicly(public: PublicPath, conversion: recipe.Conversion) -> bytes:
         conversion.output_type,
         what=f"the conversion of '{public.source.path}' to {conversion.scheme}",
         timeout_s=conversion.timeout_s,
-        limit="conversion.timeout_s",
+        limit="conversion_timeout_s",
         confined=True,
     )

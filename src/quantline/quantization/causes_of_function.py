@@ -73,7 +73,7 @@ def rounding(look: Surroundings, suspect: int) -> Found | None:
         f"float: {_left_in_float(look, stepped)}"
     )
     if suspect in look.graph.main.inputs:
-        remedy += ", and 'conversion.input_type: float32'"
+        remedy += ", and `input_type='float32'`"
     return "rounding", suspect, found, remedy
 
 
@@ -101,4 +101,4 @@ def _left_in_float(look: Surroundings, last: Operator) -> str:
         if operator.type in others
     ]
     listed = first_few([*types, *names], _MOST_KEPT)
-    return f"'conversion.scheme: int8_float_fallback' with 'conversion.keep_float' for {listed}"
+    return f"`scheme='int8_float_fallback'` with `keep_float` for {listed}"

@@ -165,7 +165,7 @@ def outliers(look: Surroundings, suspect: int) -> Found | None:
         found,
         (
             "Look for samples that do not belong there, or clip the values in the model; "
-            "'conversion.ranges.method: auto' tries ranges without the outermost values"
+            "`method='auto'` tries ranges without the outermost values"
         ),
     )
 

@@ -143,6 +143,6 @@ def _explain(look: Surroundings, suspect: int, share: float) -> Found:
 
 
 _GENERAL = (
-    "Try 'conversion.ranges.method: auto' or 'conversion.scheme: int16x8', or leave that layer in "
-    "float: 'conversion.scheme: int8_float_fallback' with 'conversion.keep_float'"
+    "Try `method='auto'` or `scheme='int16x8'`, or leave that layer in float: "
+    "`scheme='int8_float_fallback'` with `keep_float`"
 )

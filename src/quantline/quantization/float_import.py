@@ -164,7 +164,7 @@ def kind_of(path: Path) -> str:
             f"There is no model at '{path}'",
             found=f"in '{path.parent}': {first_few(near) or 'nothing'}",
             expected=_KINDS,
-            remedy="Set 'model.path'; a relative path starts from the project folder",
+            remedy="Correct `path`; a relative one starts from the working directory",
         )
     if path.is_dir():
         if not (path / "saved_model.pb").exists():
@@ -172,7 +172,7 @@ def kind_of(path: Path) -> str:
                 f"The folder '{path}' is not a SavedModel",
                 found="no file saved_model.pb in it",
                 expected=_KINDS,
-                remedy="Set 'model.path' to the folder that holds saved_model.pb",
+                remedy="Set `path` to the folder that holds saved_model.pb",
             )
         return "saved_model"
     try:
@@ -197,7 +197,7 @@ def kind_of(path: Path) -> str:
         return "keras"
     remedy = "Save the model with Keras 3: model.save('name.keras')"
     if path.name == "saved_model.pb":
-        remedy = f"Set 'model.path' to its folder, '{path.parent}'"
+        remedy = f"Set `path` to its folder, '{path.parent}'"
     elif path.suffix in {".pb", ".pbtxt"}:
         remedy = (
             "A frozen graph does not say which tensors are its inputs and outputs: import it with "

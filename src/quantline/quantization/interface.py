@@ -34,7 +34,7 @@ def choose_signature(
             f"'{path}' has no signature '{wanted}'",
             found=found,
             expected="a signature that takes the model's input",
-            remedy=suggest(wanted, keys) or "Set 'model.signature', or export the model with one",
+            remedy=suggest(wanted, keys) or "Correct `signature`, or export the model with one",
         )
     if not keys:
         raise ModelUnsupported(
@@ -48,7 +48,7 @@ def choose_signature(
             f"'{path}' has several signatures and none was chosen",
             found=found,
             expected="one signature",
-            remedy=f"Set 'model.signature' to one of them, such as '{keys[0]}'",
+            remedy=f"Choose one of them, such as `signature='{keys[0]}'`",
         )
     if wanted is not None:
         return wanted
@@ -207,23 +207,23 @@ def _fitting_transform(given: tuple[int, ...], taken: tuple[int, ...]) -> str:
     for axis, size in enumerate(taken):
         if size == 1 and taken[:axis] + taken[axis + 1 :] == given:
             last = axis == len(taken) - 1
-            return f"Add '- expand_dims: {-1 if last else axis}' to 'dataset.transform'"
+            return f"Add '- expand_dims: {-1 if last else axis}' to `transform`"
     if len(given) > len(taken) and [item for item in given if item != 1] == [
         item for item in taken if item != 1
     ]:
-        return "Drop the extra dimension with a function 'module:name' as 'dataset.transform'"
+        return "Drop the extra dimension with a function 'module:name' as `transform`"
     if len(given) != 3 or len(taken) != 3:
-        return "Give a function 'module:name' as 'dataset.transform' that makes this shape"
+        return "Give a function 'module:name' as `transform` that makes this shape"
     color = {1: "grayscale", 3: "rgb"}.get(taken[2])
     if given[2] != taken[2] and color is None:
-        return "Give a function 'module:name' as 'dataset.transform' that makes this shape"
+        return "Give a function 'module:name' as `transform` that makes this shape"
     if given[2] != taken[2]:
         return (
-            f"The model takes {taken[2]} channels: for image files set 'dataset.image_csv.color: "
-            f"{color}', else give a function 'module:name' as 'dataset.transform'"
+            f"The model takes {taken[2]} channels: for image files set `color='{color}'`, "
+            "else give a function 'module:name' as `transform`"
         )
     return (
-        f"Add '- resize: {{height: {taken[0]}, width: {taken[1]}}}' to 'dataset.transform', or "
+        f"Add '- resize: {{height: {taken[0]}, width: {taken[1]}}}' to `transform`, or "
         f"'- resize_short_side: {{size: {max(taken[:2])}}}' and "
         f"'- central_crop: {{height: {taken[0]}, width: {taken[1]}}}', before the scaling"
     )

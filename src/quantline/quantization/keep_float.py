@@ -34,7 +34,7 @@ class Kept:
 
 
 def keep(graph: Graph, conversion: recipe.Conversion) -> Kept:
-    """Find what ``conversion.keep_float`` means in a model.
+    """Find the operators that ``keep_float`` names in a model.
 
     Args:
         graph: The float model.
@@ -68,7 +68,7 @@ def keep(graph: Graph, conversion: recipe.Conversion) -> Kept:
             _check_kept(entry, operator.type)
             if len(operator.outputs) > 1:
                 raise ParameterError(
-                    f"'{entry}' in 'conversion.keep_float' fits an operator of several outputs, "
+                    f"'{entry}' in `keep_float` fits an operator of several outputs, "
                     "which TensorFlow's quantizer does not know by the name of a tensor",
                     found=f"{operator.type}, which writes '{name}'",
                     expected="its type, or the names of operators that have one output",
@@ -79,30 +79,27 @@ def keep(graph: Graph, conversion: recipe.Conversion) -> Kept:
 
 
 def _check(conversion: recipe.Conversion) -> None:
-    entries = ", ".join(conversion.keep_float)
     if conversion.scheme != "int8_float_fallback":
         why = "leaves all activations" if conversion.scheme in _FLOAT_ANYWAY else "leaves nothing"
         raise ModelUnsupported(
-            f"The scheme '{conversion.scheme}' {why} in float, so 'conversion.keep_float' "
-            "contradicts it",
-            found=f"'conversion.keep_float: [{entries}]'",
+            f"The scheme '{conversion.scheme}' {why} in float, so `keep_float` contradicts it",
+            found=f"`keep_float={conversion.keep_float}`",
             expected="no entries, or a scheme that leaves some operators in float",
-            remedy="Set 'conversion.scheme: int8_float_fallback', or 'conversion.keep_float: []'",
+            remedy="Use `scheme='int8_float_fallback'`, or `keep_float=[]`",
         )
     if conversion.backend != "tensorflow":
         raise ModelUnsupported(
-            f"The back end '{conversion.backend}' is not told what to keep in float",
-            found=f"'conversion.keep_float: [{entries}]'",
+            f"The back end '{conversion.backend}' cannot leave chosen operators in float",
+            found=f"`keep_float={conversion.keep_float}`",
             expected="the back end 'tensorflow'",
-            remedy="Set 'conversion.backend: tensorflow', or 'conversion.keep_float: []'",
+            remedy="Use `backend='tensorflow'`, or `keep_float=[]`",
         )
 
 
 def _check_kept(entry: str, kind: str) -> None:
     if kind in MADE_INTEGER_AGAIN:
         raise ParameterError(
-            f"'{entry}' in 'conversion.keep_float' fits {kind}, which TensorFlow does not leave in "
-            "float",
+            f"'{entry}' in `keep_float` fits {kind}, which TensorFlow does not leave in float",
             found=f"{kind}, which makes a tensor smaller: TensorFlow lets it work on the integers",
             expected=f"operators other than {', '.join(sorted(MADE_INTEGER_AGAIN))}",
             remedy="Name the operator that computes its input instead",
@@ -118,7 +115,7 @@ def _fits_nothing(entry: str, graph: Graph, operators: list[Operator]) -> Parame
     types = sorted({operator.type for operator in operators})
     names = [graph.main.tensors[index].name for operator in operators for index in operator.outputs]
     return ParameterError(
-        f"'{entry}' in 'conversion.keep_float' fits no operator",
+        f"'{entry}' in `keep_float` fits no operator",
         found=f"operators of the types {', '.join(types)}, and {len(names)} tensors of other names",
         expected="an operator type, the name of a tensor that an operator writes, or a regular "
         "expression that fits the whole of such a name",

@@ -111,7 +111,7 @@ def quantize(
             "litert-quantizer cannot quantize the float model",
             found=excerpt(str(error)) or type(error).__name__,
             expected="a model that litert-quantizer takes",
-            remedy="Set 'conversion.backend: tensorflow'",
+            remedy="Use `backend='tensorflow'`",
             details=str(error),
         ) from error
     return bytes(made.quantized_model)
@@ -123,7 +123,7 @@ def _check_installed() -> None:
             "The back end 'litert' needs a package that is not installed",
             found="no package 'litert-quantizer'",
             expected="litert-quantizer 0.11",
-            remedy="Run: pip install 'quantline[litert]', or set 'conversion.backend: tensorflow'",
+            remedy="Run: pip install 'quantline[litert]', or use `backend='tensorflow'`",
         )
 
 

@@ -185,7 +185,7 @@ def _refuse_unsafe(path: str) -> None:
             f"'{path}' can do more than compute: use files, the network or Python",
             found=first_few(refused, 3),
             expected="operators that only compute",
-            remedy="If you trust it, set 'model.allow_unsafe' to true; else have the model "
+            remedy="If you trust it, use `allow_unsafe=True`; else have the model "
             "exported without these operators",
         )
 

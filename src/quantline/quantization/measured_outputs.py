@@ -121,8 +121,8 @@ def _run_once(quantized: bytes, kernels: Kernels, values: Sequence[Values]) -> N
             f"The quantized model does not run on LiteRT's {_NAMES[kernels]} kernels",
             found=" ".join(said.split()) or type(error).__name__,
             expected="a model that loads and runs on XNNPACK and on the built-in kernels",
-            remedy="Choose another scheme; 'conversion.keep_float' leaves the operator that is "
-            "named in float, where the scheme allows it",
+            remedy="Use another `scheme`; `keep_float` leaves the operator that is named in "
+            "float, where the scheme allows it",
         ) from error
 
 

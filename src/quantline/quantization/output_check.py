@@ -27,7 +27,7 @@ def lost_outputs(measured: Mapping[str, Any]) -> CheckFailed | None:
         remedy=". ".join(
             [
                 *remedies(measured, "lost"),
-                "Set 'conversion.lost_outputs: warn' to go on with this model all the same",
+                "Use `lost_outputs='warn'` to go on with this model all the same",
             ]
         ),
     )

@@ -78,7 +78,7 @@ def compare(
             "There is nothing to compare the imported model with the original on",
             found="0 samples",
             expected="at least one",
-            remedy="Set 'sampling.calibration.examples'",
+            remedy="Give at least one sample: see `calibration_examples`",
         )
     outputs = {}
     for name in expected[0]:
@@ -94,7 +94,7 @@ def compare(
                 f"the largest is {largest:.3g}, on {len(expected)} calibration examples",
                 expected=f"at most {tolerance:g} of the largest value",
                 remedy="A layer behaves differently outside training or after export; check custom "
-                "layers, or raise 'baseline.parity.tolerance' if this difference is meant",
+                "layers, or raise `parity_tolerance` if this difference is meant",
             )
     not_finite = [
         index

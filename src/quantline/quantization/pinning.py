@@ -145,7 +145,7 @@ def _place(
 ) -> tuple[int, str]:
     if name not in names:
         raise ParameterError(
-            f"'{name}' in 'conversion.pinned' is no input or output of the model",
+            f"'{name}' in `pinned` is no input or output of the model",
             found=f"'{name}'",
             expected=f"one of {', '.join(names)}",
             remedy=suggest(name, list(names)) or "Correct the name",
@@ -157,19 +157,19 @@ def _place(
             f"'{name}' is pinned, but is not an integer",
             found=f"the type {kind}",
             expected=f"one of {', '.join(_LIMITS)}",
-            remedy="Set 'conversion.input_type' and 'conversion.output_type' to an integer type",
+            remedy="Set `input_type` and `output_type` to an integer type",
         )
     if graph.main.tensors[index].dtype != "float32":
         raise ParameterError(
             f"'{name}' is pinned, but is no real number in the float model",
             found=f"the type {graph.main.tensors[index].dtype}",
             expected="a float32 input or output, which quantization gives a scale",
-            remedy=f"Remove '{name}' from 'conversion.pinned'",
+            remedy=f"Remove '{name}' from `pinned`",
         )
     low, high = _LIMITS[kind] if kind != "int16" else (0, 0)
     if not low <= conversion.pinned[name].zero_point <= high:
         raise ParameterError(
-            f"The pinned zero point of '{name}' is none that the type {kind} has",
+            f"The pinned zero point of '{name}' is out of range for the type {kind}",
             found=f"{conversion.pinned[name].zero_point}",
             expected="0, as int16 is symmetric" if low == high else f"from {low} to {high}",
             remedy=f"Correct the zero point, or the type that '{name}' has",

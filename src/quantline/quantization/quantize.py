@@ -218,14 +218,15 @@ def _checked(
             f"The scheme '{conversion.scheme}' needs recorded ranges",
             found="none",
             expected=f"ranges of the model {found}",
-            remedy="Run the 'calibration' pipeline, or choose float16 or dynamic_range",
+            remedy="Give ranges recorded from this model, or use `scheme='float16'` or "
+            "`scheme='dynamic_range'`",
         )
     if ranges.float_model_sha256 != sha256(model):
         raise MismatchError(
             "The recorded ranges are not those of this float model",
             found=f"ranges of the model {ranges.float_model_sha256[:12]}",
             expected=f"ranges of the model {found}",
-            remedy="Run the 'calibration' pipeline again",
+            remedy="Record the ranges again from this model",
         )
     _check_tensors(graph, ranges)
     _check_cover(graph, {tensor.index for tensor in ranges.tensors})
@@ -245,7 +246,7 @@ def _check_tensors(graph: Graph, ranges: RangeSet) -> None:
             "The recorded ranges name tensors that the float model does not have",
             found=f"{len(strange)} of {len(ranges.tensors)}: {first_few(strange, 3)}",
             expected="the model's tensors, by their indices and names",
-            remedy="Run the 'calibration' pipeline again",
+            remedy="Record the ranges again from this model",
         )
 
 

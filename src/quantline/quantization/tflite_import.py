@@ -192,7 +192,7 @@ def _read(path: Path, signature: str | None) -> bytes:
             f"'{path}' is already quantized",
             found=f"{len(quantized)} quantized tensors: {first_few(quantized, 3)}",
             expected="a float model",
-            remedy="Set 'model.path' to the float model it was made from",
+            remedy="Set `path` to the float model it was made from",
         )
     return content
 
@@ -221,6 +221,6 @@ def _refuse_unset_variables(graph: Graph, path: Path) -> None:
             f"'{path}' reads weights that it does not hold",
             found=f"{len(unset)} variables that nothing assigns: {first_few(unset, 3)}",
             expected="weights stored as constants",
-            remedy="TensorFlow's converter lost them: set 'model.path' to the SavedModel or Keras "
+            remedy="TensorFlow's converter lost them: set `path` to the SavedModel or Keras "
             "file that it was made from",
         )

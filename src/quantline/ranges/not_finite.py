@@ -92,7 +92,7 @@ def refuse_not_finite(model: bytes, samples: Iterable[Sample]) -> None:
             "The model gives NaN or infinite values on the calibration set",
             found=str(found),
             expected="finite activations",
-            remedy="Check the samples' scale in 'dataset.transform', and the weights; leave "
+            remedy="Check the samples' scale in `transform`, and the weights; leave "
             "these samples out, or keep what the operator reads within what it is defined for, as "
             "tf.maximum(x, 1e-6) does before a logarithm or a division",
         )

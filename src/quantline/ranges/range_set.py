@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-_WRITERS = "what the 'calibration' pipeline or 'quantline record' writes"
+_CONTENT = "a set of recorded ranges"
 _VANISHING = 1e-6  # as a share of the largest value; 16 bits have steps of 3e-5
 _LARGEST_SUM = 2**53 * Fraction(2) ** 128  # of as many samples as are counted exactly
 
@@ -201,7 +201,7 @@ class RangeSet:
                 "The model gives NaN or infinite values on the calibration set",
                 found=f"{len(broken)} tensors: {first_few(told, 3)}",
                 expected="finite activations",
-                remedy="Check the samples' scale in 'dataset.transform', and the model's weights",
+                remedy="Check the samples' scale in `transform`, and the model's weights",
             )
         huge = [f"{tensor.index} '{tensor.name}' [{tensor.min:g}, {tensor.max:g}]"
                 for tensor in self.tensors if _holds_huge_values(tensor)]  # fmt: skip
@@ -241,8 +241,8 @@ class RangeSet:
         Raises:
             ResultMissing: The values are not those of a range set.
         """
-        remedy = "Record the ranges again, with the 'calibration' pipeline or 'quantline record'"
-        origin = Origin(name, _WRITERS, remedy)
+        remedy = "Record the ranges again"
+        origin = Origin(name, _CONTENT, remedy)
         check_plain(values, origin)
         check_schema(StoredRanges, values, origin)
         tensors = []
@@ -275,7 +275,7 @@ class RangeSet:
             ResultMissing: There is no such file, or it holds something else.
         """
         remedy = "Check the path, or record the ranges again"
-        origin = Origin(f"The ranges '{path}'", _WRITERS, remedy)
+        origin = Origin(f"The ranges '{path}'", _CONTENT, remedy)
         content = read_bytes(path, origin, MOST_BYTES)
         return cls.from_dict(parse_json(content, origin), f"The file '{path}'")
 

@@ -199,7 +199,7 @@ def _run(
             "There is nothing to record ranges from",
             found="0 samples",
             expected="at least one; about 100 suffice",
-            remedy="Set 'sampling.calibration.examples'",
+            remedy="Give about 100 samples: see `calibration_examples`",
         )
     same_shapes = len({tuple(value.shape for value in sample) for sample in first}) == 1
     batched = len(first) == most > 1 and same_shapes and recorders[0].can_batch(first)
@@ -262,7 +262,7 @@ def _activations(graph: Graph) -> list[Tensor]:
             "The model has several signatures",
             found=", ".join(signature.key for signature in graph.signatures),
             expected="one signature, whose ranges are to be recorded",
-            remedy="Import it with 'model.signature' set to one of them",
+            remedy="Import it with one of them as `signature`",
         )
     if len(graph.subgraphs) > 1 or kinds & (_CONTROL_FLOW | _RESOURCES):
         raise ModelUnsupported(
