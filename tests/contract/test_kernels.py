@@ -13,8 +13,8 @@ from quantline.contract.kernels import KERNELS, compare_kernels, difference, is_
 from quantline.errors import DataError, ModelUnsupported
 from quantline.tflite import Runtime, read
 from quantline.tflite.edit import pack
-from quantline.tflite.given import with_tensors_given
 from quantline.tflite.graph import Quantization, Tensor, parse
+from quantline.tflite.submodels import with_tensors_given
 
 RESOLVERS = {
     "xnnpack": OpResolverType.BUILTIN,

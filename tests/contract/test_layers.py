@@ -17,7 +17,7 @@ from quantline.contract.layers import LayerError, compare_layers
 from quantline.contract.noise import sqnr_db
 from quantline.errors import DataError, MismatchError
 from quantline.quantization import effects, litert_backend, tensorflow_backend
-from quantline.quantization.link import layer_outputs, link
+from quantline.quantization.layer_pairs import layer_outputs, link
 from quantline.ranges import record
 from quantline.tflite import Runtime, read
 from quantline.tflite.edit import pack

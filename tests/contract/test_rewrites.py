@@ -16,9 +16,8 @@ from quantline.contract.preflight import preflight
 from quantline.contract.rewrites import REWRITES, rewrite
 from quantline.errors import ConversionError
 from quantline.quantization import litert_backend, tensorflow_backend
-from quantline.quantization.flatbuffer import float_operators
 from quantline.quiet import tensorflow
-from quantline.tflite import Runtime, read
+from quantline.tflite import Runtime, float_operators, read
 
 if TYPE_CHECKING:
     from tests.contract.bodies import Body

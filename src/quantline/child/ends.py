@@ -7,21 +7,25 @@ import re
 import resource
 import signal
 import sys
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from quantline.errors import (
     InternalError,
     OutOfMemory,
+    OutputNotWritten,
     ProcessError,
     QuantlineError,
+    first_line,
     last_lines,
 )
-from quantline.temporary import unusable
+from quantline.temporary import is_out_of_space, unusable
+from quantline.unforeseen import place_of
 
 if TYPE_CHECKING:
-    from quantline.child.defect import Defect
+    from collections.abc import Iterator
 
 # What libraries say of themselves, such as "I0000 00:00:1.2 3 port.cc:153] oneDNN is on".
 _CHATTER = re.compile(r"[IW]\d{4} |INFO: |WARNING: All log messages before")
@@ -159,3 +163,53 @@ def error_of(what: str, found: QuantlineError | Defect) -> QuantlineError:
 
 def _sentence_start(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}"
+
+
+@dataclass(frozen=True)
+class Defect:
+    """An exception in a child that is no error of ours.
+
+    Attributes:
+        kind: ``memory`` or ``space`` where the machine ran out of it, else ``defect``.
+        said: The exception's type and message.
+        place: Where it was raised, and from where in Quantline: files, lines and functions.
+        trace: Its traceback.
+    """
+
+    kind: Literal["memory", "space", "defect"]
+    said: str
+    place: str
+    trace: str = ""
+
+
+def judged(error: Exception) -> QuantlineError | Defect:
+    """Return an error of ours as it is, unless the machine is behind it; else what it was.
+
+    Code that reads foreign files takes any exception for a sign of a damaged file. Where one of
+    them says that memory or disk space ran out, it is the machine that failed.
+    """
+    if not isinstance(error, OutputNotWritten):
+        for cause in _causes(error):
+            kind = _machine(cause)
+            if kind is not None:
+                return Defect(kind, first_line(cause), place_of(cause))
+    if isinstance(error, QuantlineError):
+        return error
+    trace = "".join(traceback.format_exception(error))
+    return Defect("defect", first_line(error), place_of(error), trace)
+
+
+def _machine(error: BaseException) -> Literal["memory", "space"] | None:
+    exhausted = type(error).__name__ == "ResourceExhaustedError"  # TensorFlow's
+    if is_out_of_space(error) or (exhausted and "No space left" in str(error)):
+        return "space"
+    return "memory" if exhausted or isinstance(error, MemoryError) else None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__

@@ -11,8 +11,7 @@ import sys
 from pathlib import Path
 
 from quantline.child.confine import confine
-from quantline.child.defect import judged
-from quantline.child.ends import NO_SPACE_STATUS
+from quantline.child.ends import NO_SPACE_STATUS, judged
 from quantline.quiet import leave_out_extras
 
 _PR_SET_PDEATHSIG = 1

@@ -62,7 +62,7 @@ def layers(
     from quantline.commands.prepare import prepare
     from quantline.contract.layers import compare_layers
     from quantline.quantization.float_import import kind_of
-    from quantline.quantization.link import layer_outputs
+    from quantline.quantization.layer_pairs import layer_outputs
     from quantline.tflite import read
 
     if kind_of(Path(quantized)) != "tflite":

@@ -17,10 +17,10 @@ from quantline.commands.samples import Archive, Samples, choose, open_archive
 from quantline.errors import ModelUnsupported, unfit_for_calibration
 from quantline.loading import module_file
 from quantline.quantization import FloatModel, import_float
-from quantline.quantization.compute_states import compute_states
 from quantline.quantization.float_import import kind_of
 from quantline.quantization.interface import choose_signature
 from quantline.quantization.load_original import load_original, sizes_of
+from quantline.quantization.originals import compute_states
 from quantline.quantization.parity import inputs_of, outputs_of
 from quantline.ranges import joined, record_in_subprocess
 from quantline.sampling import UNRECORDABLE, lint_together

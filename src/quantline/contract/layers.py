@@ -16,19 +16,18 @@ import numpy as np
 
 from quantline.contract.noise import Noise, sqnr_db
 from quantline.errors import MismatchError, first_few
-from quantline.quantization.effects import Target, batches, effects, read_by, run_real
-from quantline.quantization.layer_name import layer_of
-from quantline.quantization.link import link
+from quantline.quantization.effects import Target, batches, effects, read_by
+from quantline.quantization.layer_pairs import layer_of, link
 from quantline.quantization.output_error import comparison_outputs
 from quantline.quantization.output_parts import parts_of
 from quantline.ranges import SampleAdapter
 from quantline.tflite import Runtime, read, with_outputs, with_static_batch
-from quantline.tflite.given import with_tensors_given
+from quantline.tflite.submodels import with_tensors_given
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from quantline.quantization.link import Link
+    from quantline.quantization.layer_pairs import Link
     from quantline.ranges import Sample
     from quantline.tflite import Graph
 
@@ -183,14 +182,12 @@ def _measure(
     alone = Runtime(apart)
     sums = [Noise(port) for port in whole.outputs]
     for values in SampleAdapter(read(float_model), original.inputs).prepare(samples):
-        real = dict(
-            zip((pair.before.index for pair in seen), run_real(original, values), strict=True)
-        )
+        real = dict(zip((pair.before.index for pair in seen), original.run(values), strict=True))
         rows = zip(
             sums,
             (real[item.before.index] for item in some),
-            run_real(whole, values),
-            run_real(alone, (*values, *(real[pair.before.index] for pair in fed))),
+            whole.run(values),
+            alone.run((*values, *(real[pair.before.index] for pair in fed))),
             strict=True,
         )
         for total, *row in rows:

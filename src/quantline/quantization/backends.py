@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
+import sys
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -10,22 +13,21 @@ from typing import TYPE_CHECKING, Any
 from quantline.child import run_in_child
 from quantline.errors import BackendUnavailable
 from quantline.quantization import litert_backend, public_path, weights_only
-from quantline.quantization.aslr import disable_aslr
 from quantline.quantization.keep_float import Kept, keep
 from quantline.quantization.schemes import unsupported
 from quantline.quantization.shared_scale import Choice, widened
 from quantline.tflite import read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from quantline import recipe
     from quantline.quantization.public_path import PublicPath
+    from quantline.quantization.shared_scale import Bounds
     from quantline.tflite import Graph
 
 logger = logging.getLogger(__name__)
 
-Bounds = dict[int, tuple[float, float]]
 _ROUNDS = 3  # a wider range may come to share its scale with one more
 
 
@@ -171,3 +173,25 @@ def _publicly(public: PublicPath, conversion: recipe.Conversion) -> bytes:
         limit="conversion_timeout_s",
         confined=True,
     )
+
+
+_ASK, _NOT_RANDOM = 0xFFFFFFFF, 0x0040000  # personality(2): ADDR_NO_RANDOMIZE
+
+
+@contextmanager
+def disable_aslr() -> Iterator[None]:
+    """Start child processes without random addresses, where Linux allows it.
+
+    TensorFlow's quantizer visits operators in the order of their addresses in memory, so that the
+    same model may come out in other bytes. Some containers forbid this call; it then does nothing.
+    """
+    if not sys.platform.startswith("linux"):
+        yield
+        return
+    libc = ctypes.CDLL(None)
+    before = libc.personality(ctypes.c_ulong(_ASK))
+    libc.personality(ctypes.c_ulong(before | _NOT_RANDOM))
+    try:
+        yield
+    finally:
+        libc.personality(ctypes.c_ulong(before))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantline.tflite import Runtime, read, with_outputs
+from quantline.tflite import CONVERSIONS, Runtime, read, with_outputs
 from quantline.tflite.edit import pack
 from quantline.tflite.graph import parse
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from quantline.tflite import Graph, Operator, Tensor
 
 _LAYERS = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
-_EDGES = {"QUANTIZE", "DEQUANTIZE"}
 _SAME = 0  # schema.fbs, Padding
 
 
@@ -111,12 +110,11 @@ def before_edges(before: Graph, after: Graph) -> dict[int, str]:
     Before a QUANTIZE or DEQUANTIZE at the edge, which takes the output's name, TensorFlow makes up
     another for what the layer gives.
     """
-    makers = {index: operator for operator in after.main.operators for index in operator.outputs}
     names = {}
     for original, index in zip(before.main.outputs, after.main.outputs, strict=True):
-        maker = makers.get(index)
-        if maker is not None and maker.type in _EDGES:
-            names[maker.inputs[0]] = before.main.tensors[original].name
+        producer = after.main.producers.get(index)
+        if producer is not None and producer.type in CONVERSIONS:
+            names[producer.inputs[0]] = before.main.tensors[original].name
     return names
 
 

@@ -25,8 +25,8 @@ _MOST_KEPT = 24  # of operators that are listed
 
 def steep_function(look: Surroundings, suspect: int) -> Found | None:
     """Explain a function that magnifies the small values among those that it is given."""
-    maker = look.by.get(suspect)
-    steep = maker if maker is not None and maker.type in _STEEP else None
+    producer = look.producers.get(suspect)
+    steep = producer if producer is not None and producer.type in _STEEP else None
     steep = steep or look.ahead(suspect, _STEEP, BETWEEN | LINEAR)
     if steep is None:
         return None
@@ -57,8 +57,8 @@ def steep_function(look: Surroundings, suspect: int) -> Found | None:
 
 def rounding(look: Surroundings, suspect: int) -> Found | None:
     """Explain a function that turns a small error into a whole step."""
-    maker = look.by.get(suspect)
-    stepped = maker if maker is not None and maker.type in _STEPPED else None
+    producer = look.producers.get(suspect)
+    stepped = producer if producer is not None and producer.type in _STEPPED else None
     stepped = stepped or look.ahead(suspect, _STEPPED, BETWEEN | LINEAR)
     if stepped is None:
         return None
@@ -82,13 +82,13 @@ def _left_in_float(look: Surroundings, last: Operator) -> str:
     waiting = list(last.inputs)
     kept = {last.index: last}
     for index in waiting:  # grows while it is walked
-        maker = look.by.get(index)
-        if maker is not None and maker.index not in kept:
-            kept[maker.index] = maker
-            waiting += maker.inputs
+        producer = look.producers.get(index)
+        if producer is not None and producer.index not in kept:
+            kept[producer.index] = producer
+            waiting += producer.inputs
     waiting = list(last.outputs)
     for index in waiting:  # likewise
-        for operator in look.readers.get(index, ()):
+        for operator in look.consumers.get(index, ()):
             if operator.type in BETWEEN and operator.index not in kept:
                 kept[operator.index] = operator
                 waiting += operator.outputs

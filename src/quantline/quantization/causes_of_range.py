@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from quantline.quantization.output_noise import STEPS
-from quantline.quantization.output_parts import MOVES, makers, moved, sources_of
+from quantline.quantization.output_parts import MOVES, moved, sources_of
 from quantline.quantization.surroundings import BETWEEN, LINEAR, Found, Surroundings
 
 if TYPE_CHECKING:
@@ -34,19 +34,19 @@ _BULK = (0.05, 99.95)  # percentiles
 
 def join(look: Surroundings, suspect: int) -> Found | None:
     """Explain a join of values of very different ranges, at the layer or behind it."""
-    maker = look.by.get(suspect)
-    joins = [maker] if maker is not None and maker.type in _JOINS else []
+    producer = look.producers.get(suspect)
+    joins = [producer] if producer is not None and producer.type in _JOINS else []
     behind = look.ahead(suspect, _JOINS, MOVES)
     joins += [] if behind is None else [behind]
     # What moves the values of a join has the join's scale.
-    for source in sources_of(look.graph, suspect, look.by):
-        at = look.by.get(source)
+    for source in sources_of(look.graph, suspect):
+        at = look.producers.get(source)
         joins += [at] if at is not None and at.type in _JOINS else []
     waiting = [suspect]
-    if maker is not None and maker.type in LINEAR:
-        waiting += [index for index in maker.inputs[:1] if look.is_float(index)]
+    if producer is not None and producer.type in LINEAR:
+        waiting += [index for index in producer.inputs[:1] if look.is_float(index)]
     for item in waiting:  # grows while it is walked
-        operator = look.by.get(item)
+        operator = look.producers.get(item)
         if operator is not None and moved(operator):
             joins += [operator] if operator.type in _JOINS else []
             waiting += [source for source in moved(operator) if source not in waiting]
@@ -59,12 +59,11 @@ def join(look: Surroundings, suspect: int) -> Found | None:
 
 def constant_offset(graph: Graph, index: int) -> int | None:
     """Return the constant that is added last to what a tensor holds, such as a layer's bias."""
-    by = makers(graph)
-    for source in sources_of(graph, index, by):
-        maker = by.get(source)
-        if maker is None or maker.type not in {"ADD", "SUB", *_BIASED}:
+    for source in sources_of(graph, index):
+        producer = graph.main.producers.get(source)
+        if producer is None or producer.type not in {"ADD", "SUB", *_BIASED}:
             continue
-        operands = maker.inputs[2:3] if maker.type in _BIASED else maker.inputs
+        operands = producer.inputs[2:3] if producer.type in _BIASED else producer.inputs
         for operand in operands:
             if operand >= 0 and graph.main.tensors[operand].constant is not None:
                 return operand
@@ -175,7 +174,7 @@ def _apart(look: Surroundings, join: Operator) -> Found | None:
     output = join.outputs[0]
     operands = join.inputs[1:] if join.type in _CHOOSERS else join.inputs
     if join.type in ("CONCATENATION", "PACK"):
-        inputs = sources_of(look.graph, output, look.by) + _constants(look, output)
+        inputs = sources_of(look.graph, output) + _constants(look, output)
     else:
         inputs = [operand for operand in operands if look.is_float(operand)]
     widths = {index: look.width(index) for index in inputs}
@@ -218,7 +217,7 @@ def _constants(look: Surroundings, index: int) -> list[int]:
     """Return the float constants that joins behind a tensor put in."""
     waiting, found = [index], []
     for item in waiting:  # grows while it is walked
-        operator = look.by.get(item)
+        operator = look.producers.get(item)
         for one in () if operator is None else moved(operator):
             if one in waiting:
                 continue

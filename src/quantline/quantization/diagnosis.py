@@ -15,7 +15,7 @@ import numpy as np
 from quantline.quantization.causes_of_function import rounding, steep_function
 from quantline.quantization.causes_of_range import channels, join, offset, outliers
 from quantline.quantization.effects import Target, effects
-from quantline.quantization.layer_name import layer_of
+from quantline.quantization.layer_pairs import layer_of
 from quantline.quantization.output_noise import rounded
 from quantline.quantization.surroundings import Found, Surroundings
 
@@ -101,10 +101,10 @@ def diagnose(
     suspect = measured[at].tensor
     kind, named, found, remedy = _explain(look, suspect, largest)
     tensor = before.main.tensors[named]
-    maker = look.by.get(named)
+    producer = look.producers.get(named)
     return Cause(
         kind,
-        "INPUT" if maker is None else maker.type,
+        "INPUT" if producer is None else producer.type,
         named,
         tensor.name,
         layer_of(tensor.name),

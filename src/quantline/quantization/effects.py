@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantline.quantization.link import link
+from quantline.quantization.layer_pairs import link
 from quantline.quantization.output_noise import Groups, OutputNoise
 from quantline.tflite import Runtime, with_outputs
-from quantline.tflite.given import with_tensors_given
+from quantline.tflite.submodels import with_tensors_given
 from quantline.tflite.tensor_io import TensorIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from quantline.quantization.link import Link
+    from quantline.quantization.layer_pairs import Link
     from quantline.quantization.output_parts import Parts
     from quantline.ranges import Values
     from quantline.tflite import Graph
@@ -94,7 +94,7 @@ def effects(
     """
     links = link(before, after)
     original = Runtime(with_outputs(float_model, [target.tensor for target in targets]))
-    expected = [run_real(original, values) for values in samples]
+    expected = [original.run(values) for values in samples]
     some_at_once = batches(links, 2 * max(len(samples), 1))
     each_own = chain(
         _inputs(quantized, before, samples),
@@ -122,10 +122,8 @@ def _own_values(
     alone = Runtime(with_tensors_given(quantized, [pair.after.index for pair in fed], outputs))
     rows: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in some]
     for values in samples:
-        real = dict(
-            zip((pair.before.index for pair in seen), run_real(original, values), strict=True)
-        )
-        own = run_real(alone, (*values, *(real[pair.before.index] for pair in fed)))
+        real = dict(zip((pair.before.index for pair in seen), original.run(values), strict=True))
+        own = alone.run((*values, *(real[pair.before.index] for pair in fed)))
         for row, pair, value in zip(rows, some, own, strict=True):
             row.append((real[pair.before.index], value))
     for pair, row in zip(some, rows, strict=True):
@@ -159,7 +157,7 @@ def _run_on(
         for value, target in zip(expected[0], targets, strict=True)
     ]
     for values, (_, own), wanted in zip(samples, rows, expected, strict=True):
-        found = iter([] if runtime is None else run_real(runtime, (*values, own)))
+        found = iter([] if runtime is None else runtime.run((*values, own)))
         for total, target, want in zip(sums, targets, wanted, strict=True):
             total.add(want, own if target.tensor == index else next(found))
     return Effect(
@@ -170,28 +168,18 @@ def _run_on(
     )
 
 
-def run_real(runtime: Runtime, values: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Run a model on real values, quantizing at the edges; return its outputs' real values."""
-    runtime.reset()
-    pairs = zip(runtime.inputs, values, strict=True)
-    runtime.set(*(port.quantize(value) for port, value in pairs))
-    runtime.invoke()
-    pairs = zip(runtime.outputs, runtime.get(), strict=True)
-    return [port.dequantize(value) for port, value in pairs]
-
-
 def read_by(some: Sequence[Link], links: Sequence[Link], after: Graph) -> list[Link]:
     """Return the linked tensors that layers read, be it through operators that are not linked."""
     linked = {pair.after.index: pair for pair in links}
-    makers = {index: operator for operator in after.main.operators for index in operator.outputs}
+    producers = after.main.producers
     found: dict[int, Link] = {}
     waiting = [pair.operator for pair in some]
     for operator in waiting:  # grows while it is walked
         for index in operator.inputs:
             if index in linked:
                 found[index] = linked[index]
-            elif index in makers:
-                waiting.append(makers[index])
+            elif index in producers:
+                waiting.append(producers[index])
     return [found[index] for index in sorted(found)]
 
 

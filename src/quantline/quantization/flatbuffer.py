@@ -14,7 +14,6 @@ from quantline.tflite.rewire import renumbered
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from quantline.tflite import Graph
 
 _LAST_OLD_OPERATOR = 127  # the deprecated field for an operator's type holds no more
 
@@ -49,19 +48,6 @@ def with_own_buffers(model: bytes) -> bytes:
             elif tensor.buffer:
                 taken.add(tensor.buffer)
     return pack(edited, len(model))
-
-
-def float_operators(graph: Graph) -> list[str]:
-    """Return the operator types of a quantized model that still compute with floats."""
-    found = {
-        operator.type
-        for subgraph in graph.subgraphs
-        for operator in subgraph.operators
-        if operator.type not in {"QUANTIZE", "DEQUANTIZE"}
-        for index in (*operator.inputs, *operator.outputs)
-        if index >= 0 and subgraph.tensors[index].dtype == "float32"
-    }
-    return sorted(found)
 
 
 class Editor:

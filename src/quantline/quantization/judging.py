@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantline.quantization.output_error import run, run_each
-from quantline.tflite import read
+from quantline.tflite import CONVERSIONS, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from quantline.tflite import Graph
 
 CLASSES, VALUES, EQUAL = "classes", "values", "equal"
-_EDGES = {"QUANTIZE", "DEQUANTIZE"}
 _SHAPING = {"RESHAPE", "SQUEEZE", "EXPAND_DIMS"}
 _SOFTMAX = {"SOFTMAX", "LOG_SOFTMAX"}
 _SQUASHING = {"LOGISTIC", "TANH"}
@@ -146,16 +145,16 @@ def _pair(before: Graph, after: Graph, at: int) -> tuple[_Place, _Place]:
 
 
 def _place(graph: Graph, output: int) -> _Place:
-    makers = {index: operator for operator in graph.main.operators for index in operator.outputs}
+    producers = graph.main.producers
     index = output
-    while index in makers and makers[index].type in _EDGES | _SHAPING:
-        index = makers[index].inputs[0]
-    kind = makers[index].type if index in makers else None
+    while index in producers and producers[index].type in CONVERSIONS | _SHAPING:
+        index = producers[index].inputs[0]
+    kind = producers[index].type if index in producers else None
     if kind in _SOFTMAX | _SQUASHING:
-        return _Place(makers[index].inputs[0], kind)
+        return _Place(producers[index].inputs[0], kind)
     index = output
-    while index in makers and makers[index].type in _EDGES:
-        index = makers[index].inputs[0]
+    while index in producers and producers[index].type in CONVERSIONS:
+        index = producers[index].inputs[0]
     return _Place(index, None)
 
 

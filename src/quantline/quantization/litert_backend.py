@@ -14,8 +14,7 @@ from quantline.quantization.flatbuffer import with_unique_names
 from quantline.tflite import read
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from quantline.quantization.shared_scale import Bounds
     from quantline.tflite import Graph
 
 _EVERYWHERE = ".*"
@@ -62,7 +61,7 @@ def left_in_float(graph: Graph, scheme: str) -> list[str]:
 
 def quantize(
     model: bytes,
-    bounds: Mapping[int, tuple[float, float]],
+    bounds: Bounds,
     scheme: str,
     input_type: str,
     output_type: str,

@@ -147,7 +147,6 @@ def _sums(
     for sample in values:
         rows = []
         for runtime in (original, whole):
-            runtime.reset()
             runtime.set(*_stored(runtime.inputs, sample))
             runtime.invoke()
             rows.append(runtime.get())
@@ -191,7 +190,6 @@ def _described(
                 [before.main.tensors[source].name for source in parts[first].sources]
             ),
         }
-    by = {index: operator for operator in before.main.operators for index in operator.outputs}
     described = []
     for index, logit in zip(before.main.outputs, comparison_outputs(before), strict=True):
         own, behind = found[index], found.get(logit) if logit != index else None
@@ -203,7 +201,11 @@ def _described(
                 **own,
                 "before": None
                 if behind is None
-                else {"operator": by[index].type, "float_tensor": logit, **behind},
+                else {
+                    "operator": before.main.producers[index].type,
+                    "float_tensor": logit,
+                    **behind,
+                },
                 "cause": None,
             }
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from quantline.child import stage
+from quantline.quantization.converter import convert
 from quantline.quantization.input_sizes import (
     describe_shapes,
     has_open_sizes,
@@ -22,7 +23,6 @@ from quantline.quantization.interface import (
     whole_shape,
     with_arrays,
 )
-from quantline.quantization.lacking import refusal
 from quantline.quantization.load_original import fix_batch, load_original, sizes_of
 from quantline.quantization.rebuilt import unrolling, widening
 from quantline.quantization.state_ports import computed_states, describe_states
@@ -30,7 +30,7 @@ from quantline.quantization.trace import trace
 from quantline.quantization.trained_ranges import trained_ranges
 from quantline.quiet import tensorflow
 from quantline.temporary import temporary_folder
-from quantline.tflite import read, with_port_names, with_simulated_shapes
+from quantline.tflite import read, with_simulated_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -254,28 +254,32 @@ def frozen(
                      open_shapes, original.states)  # fmt: skip
 
 
-def convert(path: str, model: Frozen, to: str, **settings: Any) -> bytes:
-    """Convert with TensorFlow's public converter.
+def compute_states(
+    path: str,
+    samples: np.ndarray | Mapping[str, np.ndarray],
+    allow_lambda: bool = False,
+    limits: recipe.Limits | None = None,
+    custom: str | None = None,
+) -> dict[str, np.ndarray]:
+    """Load a Keras model, in a child process, and return samples of its state.
 
     Args:
-        path: What to call the model.
-        model: What :func:`frozen` gave.
-        to: What it becomes, for messages.
-        settings: Attributes of the converter and of its ``target_spec``.
+        path: The file.
+        samples: array of shape (n_examples, ...), model input; or one for each input, by name.
+        allow_lambda: Whether a Keras file may hold or name code.
+        limits: How large a Keras file's description of its layers may be.
+        custom: The file of the module with the user's own layers.
+
+    Returns:
+        array of shape (n_examples, ...) for each state, by the name of its input: what the
+        original comes to over the samples in order.
 
     Raises:
-        ConversionError: TensorFlow refuses the model.
+        QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
-    lite, traced = tensorflow().lite, model.traced
-    try:
-        converter = lite.TFLiteConverter.from_saved_model(model.folder, signature_keys=[model.key])
-        for name, value in settings.items():
-            owner = converter.target_spec if hasattr(converter.target_spec, name) else converter
-            setattr(owner, name, value)
-        content = bytes(converter.convert())
-    except Exception as error:  # ConverterError and what MLIR raises have no common base
-        raise refusal(path, to, error) from error
-    if all(plain == name for ports in (traced.inputs, traced.outputs)
-           for plain, name in ports.items()):  # fmt: skip
-        return content
-    return with_port_names(content, traced.inputs, traced.outputs)
+    with frozen(
+        "keras", path, None, shapes_of(samples), allow_lambda=allow_lambda, limits=limits,
+        custom=custom,
+    ) as model:  # fmt: skip
+        stage("running the original model")
+        return computed_states(model.traced.call, model.specs, model.states, samples, path)

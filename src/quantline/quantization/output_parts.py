@@ -14,10 +14,10 @@ import numpy as np
 
 from quantline.quantization.output_noise import NOWHERE
 from quantline.tflite import Runtime
-from quantline.tflite.given import with_tensors_given
+from quantline.tflite.submodels import with_tensors_given
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from quantline.ranges import Values
     from quantline.tflite import Graph, Operator
@@ -63,11 +63,6 @@ def moved(operator: Operator) -> tuple[int, ...]:
     return tuple(operator.inputs[at] for at in _DATA.get(operator.type, (0,)))
 
 
-def makers(graph: Graph) -> dict[int, Operator]:
-    """Return the operator of the main subgraph that gives each tensor."""
-    return {index: operator for operator in graph.main.operators for index in operator.outputs}
-
-
 def picked(graph: Graph) -> set[int]:
     """Return the tensors that come after an operator that picks or ranks.
 
@@ -81,19 +76,19 @@ def picked(graph: Graph) -> set[int]:
     return found
 
 
-def sources_of(graph: Graph, index: int, by: Mapping[int, Operator]) -> list[int]:
+def sources_of(graph: Graph, index: int) -> list[int]:
     """Return the tensors that a tensor's values come from, unchanged; constants are left out.
 
     Args:
         graph: The model.
         index: A tensor of its main subgraph.
-        by: What :func:`makers` gave.
     """
     waiting, found = [index], []
     for source in waiting:  # grows while it is walked
-        behind = moved(by[source]) if source in by else ()
-        if behind:
-            waiting += [one for one in behind if one not in waiting]
+        producer = graph.main.producers.get(source)
+        moved_from = () if producer is None else moved(producer)
+        if moved_from:
+            waiting += [origin for origin in moved_from if origin not in waiting]
         elif graph.main.tensors[source].constant is None:
             found.append(source)
     return found
@@ -110,10 +105,9 @@ def parts_of(
         tensors: Tensors of its main subgraph.
         sample: One sample as the model takes it: sizes may depend on it.
     """
-    by = makers(graph)
     found: dict[int, Parts] = {}
     for index in tensors:
-        sources = sources_of(graph, index, by)
+        sources = sources_of(graph, index)
         if len(sources) < 2 or any(
             graph.main.tensors[source].dtype != "float32" for source in sources
         ):

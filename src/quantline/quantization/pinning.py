@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from quantline import recipe
+    from quantline.quantization.shared_scale import Bounds
     from quantline.tflite import Graph, Tensor
 
 # Of int16, which is symmetric, quantizers leave the lowest number out.
@@ -26,8 +27,6 @@ _PASSING = {"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE", "MAX_POOL_2D", "SL
             "DEPTH_TO_SPACE"}  # fmt: skip
 _AVERAGING = {"AVERAGE_POOL_2D", "RESIZE_BILINEAR"}
 _TOLERANCE = 1e-5
-
-Bounds = dict[int, tuple[float, float]]
 
 
 def pin(graph: Graph, bounds: Bounds, conversion: recipe.Conversion) -> Bounds:

@@ -15,8 +15,9 @@ import numpy as np
 
 from quantline.child import stage
 from quantline.loading import module_file
+from quantline.quantization.converter import convert
 from quantline.quantization.float_import import kind_of
-from quantline.quantization.originals import convert, frozen
+from quantline.quantization.originals import frozen
 from quantline.quantization.parity import inputs_of
 from quantline.quiet import tensorflow
 

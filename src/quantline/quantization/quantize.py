@@ -12,16 +12,14 @@ from quantline.files import sha256
 from quantline.quantization.backends import make
 from quantline.quantization.bias_correction import correct_biases, mean_inputs
 from quantline.quantization.choices import choices_of, search_halves
-from quantline.quantization.flatbuffer import float_operators
 from quantline.quantization.measured_outputs import measure_outputs
-from quantline.quantization.output_check import lost_outputs
-from quantline.quantization.output_text import failures, remedies
+from quantline.quantization.output_report import failures, lost_outputs, remedies
 from quantline.quantization.pinning import snap_scales
 from quantline.quantization.public_path import public_path
 from quantline.quantization.schemes import SCHEMES, unsupported, with_types
 from quantline.quantization.search import WIDEST, confirm, way_of
 from quantline.quantization.shared_scale import Choice, clipped
-from quantline.tflite import read
+from quantline.tflite import float_operators, read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

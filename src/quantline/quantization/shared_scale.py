@@ -41,6 +41,7 @@ _LIMITS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
 _ROUNDING_STEPS = 1.001
 
 Bounds = dict[int, tuple[float, float]]
+"""The range of each tensor, (min, max), by its index in the float model's main subgraph."""
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantline.quantization.effects import run_real
-from quantline.quantization.layer_name import layer_of
-from quantline.quantization.output_parts import MOVES, makers
+from quantline.quantization.layer_pairs import layer_of
+from quantline.quantization.output_parts import MOVES
 from quantline.tflite import Runtime, with_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from quantline.quantization.shared_scale import Bounds
     from quantline.ranges import Values
     from quantline.tflite import Graph, Operator
 
@@ -34,8 +34,8 @@ class Surroundings:
 
     Attributes:
         graph: The float model.
-        by: The operator that gives each tensor.
-        readers: The operators that read each tensor.
+        producers: The operator that writes each tensor, by its index.
+        consumers: The operators that read each tensor, by its index.
     """
 
     def __init__(
@@ -43,15 +43,12 @@ class Surroundings:
         model: bytes,
         graph: Graph,
         after: Graph,
-        ranges: dict[int, tuple[float, float]],
+        ranges: Bounds,
         samples: Sequence[Values],
     ) -> None:
-        self.graph, self.by = graph, makers(graph)
+        self.graph = graph
+        self.producers, self.consumers = graph.main.producers, graph.main.consumers
         self._model, self._ranges, self._samples = model, ranges, samples
-        self.readers: dict[int, list[Operator]] = {}
-        for operator in graph.main.operators:
-            for index in operator.inputs:
-                self.readers.setdefault(index, []).append(operator)
         self.is_int16 = any(tensor.dtype == "int16" for tensor in after.main.tensors)
 
     def name(self, index: int) -> str:
@@ -83,7 +80,7 @@ class Surroundings:
         if at is not None:
             return np.stack([sample[at] for sample in self._samples])
         runtime = Runtime(with_outputs(self._model, [index]))
-        return np.stack([run_real(runtime, sample)[0] for sample in self._samples])
+        return np.stack([runtime.run(sample)[0] for sample in self._samples])
 
     def is_float(self, index: int) -> bool:
         """Return True for a tensor of floats that is there."""
@@ -93,7 +90,7 @@ class Surroundings:
         """Return the first operator of these types that a tensor reaches through others."""
         waiting = [index]
         for item in waiting:  # grows while it is walked
-            for operator in self.readers.get(item, ()):
+            for operator in self.consumers.get(item, ()):
                 if operator.type in wanted and _takes(operator, item):
                     return operator
                 if operator.type in through:

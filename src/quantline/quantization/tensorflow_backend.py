@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantline.errors import BackendUnavailable, ConversionError, excerpt
-from quantline.quantization.flatbuffer import float_operators, with_own_buffers
+from quantline.quantization.flatbuffer import with_own_buffers
 from quantline.quantization.keep_float import Kept
 from quantline.quiet import tensorflow
-from quantline.tflite import read, with_ranges
+from quantline.tflite import float_operators, read, with_ranges
 from quantline.tflite.graph import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from quantline.quantization.shared_scale import Bounds
 
 _ATTEMPTS = 5
 # Places among the intermediate and the input tensors of LSTM operators.
@@ -28,7 +30,7 @@ _NOTHING = Kept()
 
 def quantize(
     model: bytes,
-    bounds: Mapping[int, tuple[float, float]],
+    bounds: Bounds,
     scheme: str,
     input_type: str,
     output_type: str,
@@ -122,7 +124,7 @@ def _int16x8(model: bytes, input_type: str, output_type: str) -> bytes:
     return bytes(made)
 
 
-def _hidden(model: bytes, bounds: Mapping[int, tuple[float, float]]) -> dict[int, Any]:
+def _hidden(model: bytes, bounds: Bounds) -> dict[int, Any]:
     """Return the range of each fused LSTM's hidden state, which is its output where none projects.
 
     The integer kernel reads it from the last of the operator's five intermediate tensors.

@@ -12,7 +12,7 @@ from quantline.quantization.graph_rewrites import (
     narrow_types,
     widen,
 )
-from quantline.quantization.kept_state import refuse_state
+from quantline.quantization.state_check import refuse_state
 from quantline.quantization.tensorflow_backend import freeze
 
 if TYPE_CHECKING:

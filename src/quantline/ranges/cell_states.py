@@ -16,9 +16,9 @@ from quantline.errors import ModelUnsupported
 from quantline.ranges.observer import Observer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from quantline.ranges.range_set import TensorRange
+    from quantline.ranges.range_set import RangeSet, TensorRange
     from quantline.tflite import Graph, Operator, Tensor
 
 LSTM = "UNIDIRECTIONAL_SEQUENCE_LSTM"
@@ -175,3 +175,20 @@ def _cell(graph: Graph, operator: Operator) -> Cell:
 def _sigmoid(values: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore"):
         return np.asarray(1 / (1 + np.exp(-values)))
+
+
+def joined(ranges: RangeSet, pairs: Mapping[int, int]) -> RangeSet:
+    """Return ranges with one and the same for both tensors of each pair.
+
+    With one range the two have one scale, and a caller can hand integers on as they are.
+
+    Args:
+        ranges: What was recorded.
+        pairs: One tensor's index by the other's; a pair of which one was not recorded stays.
+    """
+    found = {tensor.index: tensor for tensor in ranges.tensors}
+    for one, other in pairs.items():
+        if one != other and one in found and other in found:
+            first, second = found[one], found[other]
+            found[one], found[other] = first.merge(second), second.merge(first)
+    return replace(ranges, tensors=tuple(found[tensor.index] for tensor in ranges.tensors))

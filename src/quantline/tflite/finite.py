@@ -101,7 +101,7 @@ def _padding(subgraph: Subgraph, operator: Operator) -> Change | None:
     if not (is_huge(value) and (value.values() <= -HUGE).all() and sizes.constant is not None):
         return None
     pads = sizes.values().astype(int)
-    readers = [operator for operator in subgraph.operators if padded.index in operator.inputs]
+    readers = subgraph.consumers.get(padded.index, [])
     is_known = taken.is_static and padded.is_static and pads.shape == (len(padded.shape), 2)
     if not (is_known and readers and len(taken.shape) == len(padded.shape)):
         return None
@@ -185,20 +185,19 @@ def _meets_images(window: range, before: int, size: int) -> bool:
 
 def _is_not_negative(subgraph: Subgraph, index: int) -> bool:
     """Return whether a tensor holds no value below 0, as far as what gives it tells."""
-    givers = {output: operator for operator in subgraph.operators for output in operator.outputs}
     waiting = [index]
     for at in waiting:  # grows while it is walked
-        tensor, giver = subgraph.tensors[at], givers.get(at)
+        tensor, producer = subgraph.tensors[at], subgraph.producers.get(at)
         if tensor.constant is not None:
             if tensor.is_sparse or (tensor.values() < 0).any():
                 return False
-        elif giver is None:
+        elif producer is None:
             return False
-        elif giver.type in _COPIES:
-            floats = [index for index in giver.inputs
+        elif producer.type in _COPIES:
+            floats = [index for index in producer.inputs
                       if index >= 0 and subgraph.tensors[index].dtype == "float32"]  # fmt: skip
             waiting += [index for index in floats if index not in waiting]
-        elif giver.type not in _NOT_NEGATIVE and giver.options.get(
+        elif producer.type not in _NOT_NEGATIVE and producer.options.get(
             "fusedActivationFunction"
         ) not in (schema.ActivationFunctionType.RELU, schema.ActivationFunctionType.RELU6):
             return False

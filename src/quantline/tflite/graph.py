@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ _NUMPY = {
     "int8": np.int8, "int16": np.int16, "int32": np.int32, "int64": np.int64,
     "uint8": np.uint8, "uint16": np.uint16, "uint32": np.uint32, "uint64": np.uint64,
 }  # fmt: skip
+CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE"})
+"""Operators that convert real numbers to the integers that stand for them, and back."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,20 @@ class Subgraph:
     operators: tuple[Operator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+
+    @cached_property
+    def producers(self) -> dict[int, Operator]:
+        """The operator that writes each tensor, by the tensor's index."""
+        return {index: operator for operator in self.operators for index in operator.outputs}
+
+    @cached_property
+    def consumers(self) -> dict[int, list[Operator]]:
+        """The operators that read each tensor, by the tensor's index."""
+        found: dict[int, list[Operator]] = {}
+        for operator in self.operators:
+            for index in dict.fromkeys(operator.inputs):
+                found.setdefault(index, []).append(operator)
+        return found
 
 
 @dataclass(frozen=True)
@@ -314,6 +331,19 @@ def text(value: bytes | str | None) -> str:
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     return value or ""
+
+
+def float_operators(graph: Graph) -> list[str]:
+    """Return the operator types of a quantized model that compute with floats, sorted."""
+    found = {
+        operator.type
+        for subgraph in graph.subgraphs
+        for operator in subgraph.operators
+        if operator.type not in CONVERSIONS
+        for index in (*operator.inputs, *operator.outputs)
+        if index >= 0 and subgraph.tensors[index].dtype == "float32"
+    }
+    return sorted(found)
 
 
 def is_integer(dtype: str) -> bool:

@@ -136,6 +136,21 @@ class Runtime:
             for detail in self._interpreter.get_tensor_details()
         }
 
+    def run(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Run real-valued inputs through to real-valued outputs, quantizing at the edges.
+
+        Args:
+            values: An array for each input, of its shape.
+
+        Returns:
+            A float32 array for each output.
+        """
+        self.set(*(port.quantize(value) for port, value in zip(self.inputs, values, strict=True)))
+        self.invoke()
+        return [
+            port.dequantize(value) for port, value in zip(self.outputs, self.get(), strict=True)
+        ]
+
     def predict(self, real: np.ndarray) -> np.ndarray:
         """Run one real-valued input through to the first output, quantizing at the edges.
 
@@ -145,10 +160,7 @@ class Runtime:
         Returns:
             float32 array of the first output's shape.
         """
-        port = self.inputs[0]
-        self.set(port.quantize(real.reshape(port.shape)))
-        self.invoke()
-        return self.outputs[0].dequantize(self._interpreter.get_tensor(self.outputs[0].index))
+        return self.run([real.reshape(self.inputs[0].shape)])[0]
 
     def _read_ports(self) -> None:
         self.inputs = tuple(TensorIO.of(detail) for detail in self._interpreter.get_input_details())

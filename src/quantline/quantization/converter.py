@@ -1,10 +1,16 @@
-"""The operators that TensorFlow Lite lacks, read from what its converter says."""
+"""TensorFlow's public converter, and the errors of what it refuses."""
 
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING, Any
 
 from quantline.errors import ConversionError, excerpt, first_few
+from quantline.quiet import tensorflow
+from quantline.tflite import with_port_names
+
+if TYPE_CHECKING:
+    from quantline.quantization.originals import Frozen
 
 _LISTS = re.compile(r"^(?:TF Select|Custom) ops: (.+)$", re.MULTILINE)
 _PLACE = re.compile(r'fused\["(?P<operator>\w+):", "(?P<place>[^"@]+)@')
@@ -12,6 +18,33 @@ _PLACE = re.compile(r'fused\["(?P<operator>\w+):", "(?P<place>[^"@]+)@')
 _TEXT = re.compile(
     r"String|Regex|AsString|Substr|Unicode|Token|Sparse(?:To)?Fill|LookupTable|Vocab"
 )
+
+
+def convert(path: str, model: Frozen, to: str, **settings: Any) -> bytes:
+    """Convert with TensorFlow's public converter.
+
+    Args:
+        path: What to call the model.
+        model: What :func:`frozen` gave.
+        to: What it becomes, for messages.
+        settings: Attributes of the converter and of its ``target_spec``.
+
+    Raises:
+        ConversionError: TensorFlow refuses the model.
+    """
+    lite, traced = tensorflow().lite, model.traced
+    try:
+        converter = lite.TFLiteConverter.from_saved_model(model.folder, signature_keys=[model.key])
+        for name, value in settings.items():
+            owner = converter.target_spec if hasattr(converter.target_spec, name) else converter
+            setattr(owner, name, value)
+        content = bytes(converter.convert())
+    except Exception as error:  # ConverterError and what MLIR raises have no common base
+        raise refusal(path, to, error) from error
+    if all(plain == name for ports in (traced.inputs, traced.outputs)
+           for plain, name in ports.items()):  # fmt: skip
+        return content
+    return with_port_names(content, traced.inputs, traced.outputs)
 
 
 def refusal(path: str, to: str, error: Exception) -> ConversionError:
