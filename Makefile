@@ -7,7 +7,7 @@ READY := .venv/.ready
 export PATH := $(BIN):$(PATH)
 export DO_NOT_TRACK := 1
 
-.PHONY: run test lint repro postgres lock clean
+.PHONY: run test lint repro wheel postgres lock clean
 
 run: $(READY)
 	kedro run
@@ -23,6 +23,9 @@ lint: $(READY)
 
 repro: $(READY)
 	dvc repro
+
+wheel: $(READY)
+	python -m build --no-isolation
 
 # The tests of a release once more, on an MLflow server with PostgreSQL behind it.
 postgres: $(READY)

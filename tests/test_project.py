@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import yaml
@@ -79,3 +80,30 @@ def test_the_readme_shows_commands_that_exist() -> None:
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
     for link in re.findall(r"\]\(([\w./-]+)\)", readme):
         assert (PROJECT / link).is_file(), link
+
+
+def test_the_commit_hooks_run_the_commands_of_make_lint() -> None:
+    makefile = (PROJECT / "Makefile").read_text()
+    recipe = re.search(r"^lint: .*\n((?:\t.+\n)+)", makefile, re.MULTILINE)
+    assert recipe
+    hooks = yaml.safe_load((PROJECT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    entries = [hook["entry"].removeprefix(".venv/bin/") for hook in hooks]
+    assert entries == [line.strip() for line in recipe[1].splitlines()]
+
+
+def test_continuous_integration_covers_the_declared_versions_of_python() -> None:
+    workflow = yaml.safe_load((PROJECT / ".github/workflows/ci.yml").read_text())
+    tested = workflow["jobs"]["test"]["strategy"]["matrix"]["python"]
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    declared = [line.rpartition(":: ")[2] for line in project["classifiers"] if ":: 3." in line]
+    assert tested == declared
+    assert project["requires-python"] == f">={declared[0]}"
+
+
+def test_every_local_link_of_a_page_leads_to_a_file() -> None:
+    broken = []
+    for page in (path for path in committed() if path.suffix == ".md"):
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
+            if "://" not in target and not (page.parent / target).exists():
+                broken.append(f"{page.relative_to(PROJECT)}: {target}")
+    assert broken == []
