@@ -193,19 +193,16 @@ def _described(
     described = []
     for index, logit in zip(before.main.outputs, comparison_outputs(before), strict=True):
         own, behind = found[index], found.get(logit) if logit != index else None
+        squashed_from = behind and {
+            "operator": before.main.producers[index].type, "float_tensor": logit, **behind
+        }  # fmt: skip
         described.append(
             {
                 "name": names[index],
                 "float_tensor": index,
                 "verdict": _verdict(own["loss"], None if behind is None else behind["loss"]),
                 **own,
-                "before": None
-                if behind is None
-                else {
-                    "operator": before.main.producers[index].type,
-                    "float_tensor": logit,
-                    **behind,
-                },
+                "before": squashed_from,
                 "cause": None,
             }
         )
