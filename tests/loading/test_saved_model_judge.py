@@ -12,6 +12,7 @@ import pytest
 from quantline.errors import ConversionError, UnsafeModel
 from quantline.loading import load_keras, parsed_saved_model, refused_operators
 from quantline.loading.saved_model_operators import is_harmless
+from quantline.quantization.original_source import Source
 from quantline.quantization.originals import run_and_convert
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def test_operators_that_do_more_than_compute(tf: Any, tmp_path: Path) -> None:
         variable = tf.Variable(tf.ones((4,)))
         folder = save(tf, tmp_path / name, lambda x, b=body, v=variable: b(x * v), v=variable)
         with pytest.raises(UnsafeModel) as caught:
-            run_and_convert("saved_model", str(folder), None, SAMPLES)
+            run_and_convert(Source("saved_model", str(folder)), SAMPLES)
         assert name.split()[0] in caught.value.found, name
         assert "`allow_unsafe=True`" in caught.value.remedy
         assert [path.name for path in canary.iterdir()] == ["kept"], name
@@ -124,7 +125,7 @@ def test_they_run_where_they_are_allowed(tf: Any, tmp_path: Path) -> None:
     canary.mkdir()
     folder = save(tf, tmp_path / "m", attacks(tf, canary)["WriteFile"])
     with pytest.raises(ConversionError, match="WriteFile"):  # it was run before
-        run_and_convert("saved_model", str(folder), None, SAMPLES, allow_unsafe=True)
+        run_and_convert(Source("saved_model", str(folder), allow_unsafe=True), SAMPLES)
     assert (canary / "ran").read_text() == "x"
 
 
@@ -146,7 +147,7 @@ def test_what_runs_while_a_model_is_loaded(tf: Any, tmp_path: Path) -> None:
     folder = save(tf, tmp_path / "m", body, own=own)
     (tmp_path / "ran").unlink(missing_ok=True)
     with pytest.raises(UnsafeModel, match="WriteFile in the function"):
-        run_and_convert("saved_model", str(folder), None, SAMPLES)
+        run_and_convert(Source("saved_model", str(folder)), SAMPLES)
     assert not (tmp_path / "ran").exists()
 
 

@@ -61,8 +61,8 @@ def layers(
     from quantline.commands.model_file import read_model
     from quantline.commands.prepare import prepare
     from quantline.contract.layers import compare_layers
-    from quantline.quantization.float_import import kind_of
     from quantline.quantization.layer_pairs import layer_outputs
+    from quantline.quantization.original_source import kind_of
     from quantline.tflite import read
 
     if kind_of(Path(quantized)) != "tflite":

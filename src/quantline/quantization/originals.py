@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from quantline.child import stage
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from quantline import recipe
+    from quantline.quantization.original_source import Source
     from quantline.quantization.state_ports import State
     from quantline.quantization.trace import Traced
 
@@ -93,37 +93,18 @@ class Frozen:
         return self.traced.specs
 
 
-def run_and_convert(
-    kind: str,
-    path: str,
-    signature: str | None,
-    samples: np.ndarray | Mapping[str, np.ndarray],
-    allow_lambda: bool = False,
-    allow_unsafe: bool = False,
-    limits: recipe.Limits | None = None,
-    fused: bool = True,
-    custom: str | None = None,
-) -> Converted:
+def run_and_convert(source: Source, samples: np.ndarray | Mapping[str, np.ndarray]) -> Converted:
     """Convert a Keras model or a SavedModel to a float ``.tflite`` with a batch of 1.
 
     Args:
-        kind: ``keras`` or ``saved_model``.
-        path: The file or folder.
-        signature: Which signature of a SavedModel.
+        source: The model.
         samples: array of shape (n_examples, ...), model input; or one for each input, by name.
-        allow_lambda: Whether a Keras file may hold or name code.
-        allow_unsafe: Whether a SavedModel may do more than compute.
-        limits: How large a Keras file's description of its layers may be.
-        fused: Whether LSTMs of Keras 2 become one operator each, where they can.
-        custom: The file of the module with the user's own layers.
 
     Raises:
         QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
-    with frozen(
-        kind, path, signature, shapes_of(samples), allow_lambda=allow_lambda,
-        allow_unsafe=allow_unsafe, limits=limits, fused=fused, custom=custom,
-    ) as model:  # fmt: skip
+    path = source.path
+    with frozen(source, shapes_of(samples)) as model:
         traced = model.traced
         taken = {name: tuple(spec.shape) for name, spec in traced.specs.items()}
         stage("running the original model")
@@ -139,10 +120,9 @@ def run_and_convert(
             rebuilt.append(widening(path, traced.narrow, narrow, outputs))
         stage("converting to a float .tflite")
         content = with_simulated_shapes(convert(path, model, "to a float .tflite"))
-    if fused and model.loader == "tf-keras" and len(read(content).subgraphs) > 1:
+    if source.fuses_lstms and model.loader == "tf-keras" and len(read(content).subgraphs) > 1:
         # Masks and states that are used keep an LSTM from being fused: it would be a loop.
-        return run_and_convert(kind, path, signature, samples, allow_lambda, allow_unsafe, limits,
-                               fused=False, custom=custom)  # fmt: skip
+        return run_and_convert(replace(source, fuses_lstms=False), samples)
     if wanted != taken or has_open_sizes(read(content)):
         stage("giving the model the sizes of the samples")
         content = resized(content, wanted, given)
@@ -198,49 +178,28 @@ def _run(
 
 
 @contextmanager
-def frozen(
-    kind: str,
-    path: str,
-    signature: str | None,
-    shapes: Mapping[str, tuple[int, ...]],
-    *,
-    allow_lambda: bool,
-    allow_unsafe: bool = False,
-    limits: recipe.Limits | None = None,
-    fused: bool = True,
-    custom: str | None = None,
-) -> Iterator[Frozen]:
+def frozen(source: Source, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[Frozen]:
     """Load a Keras model or a SavedModel, and save one signature of it with a batch of 1.
 
     Args:
-        kind: ``keras`` or ``saved_model``.
-        path: The file or folder.
-        signature: Which signature of a SavedModel.
+        source: The model.
         shapes: The shape of a sample of each input, by name; of a single one by ``""``. They decide
             sizes that are not known.
-        allow_lambda: Whether a Keras file may hold or name code.
-        allow_unsafe: Whether a SavedModel may do more than compute.
-        limits: How large a Keras file's description of its layers may be.
-        fused: Whether LSTMs of Keras 2 become one operator each, where they can.
-        custom: The file of the module with the user's own layers.
 
     Raises:
         QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
-    tf, original = load_original(
-        kind, path, signature, allow_lambda=allow_lambda, allow_unsafe=allow_unsafe, limits=limits,
-        fused=fused, custom=custom,
-    )  # fmt: skip
+    tf, original = load_original(source)
     stage("preparing the model")
     own = [name for name in original.specs if name not in original.states]
     if len(own) == 1 and "" in shapes:
         shapes = dict.fromkeys(own, shapes[""])
     specs = {
-        name: fix_batch(tf, path, name, spec, shapes.get(name))
+        name: fix_batch(tf, source.path, name, spec, shapes.get(name))
         for name, spec in original.specs.items()
     }
     open_shapes = {name: sizes_of(spec, shapes.get(name)) for name, spec in original.specs.items()}
-    traced = trace(tf, path, original, specs)
+    traced = trace(tf, source.path, original, specs)
     with temporary_folder() as temporary:
         folder = str(temporary / "saved_model")
         module = tf.Module()
@@ -255,31 +214,21 @@ def frozen(
 
 
 def compute_states(
-    path: str,
-    samples: np.ndarray | Mapping[str, np.ndarray],
-    allow_lambda: bool = False,
-    limits: recipe.Limits | None = None,
-    custom: str | None = None,
+    source: Source, samples: np.ndarray | Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Load a Keras model, in a child process, and return samples of its state.
 
     Args:
-        path: The file.
+        source: The model.
         samples: array of shape (n_examples, ...), model input; or one for each input, by name.
-        allow_lambda: Whether a Keras file may hold or name code.
-        limits: How large a Keras file's description of its layers may be.
-        custom: The file of the module with the user's own layers.
 
     Returns:
-        array of shape (n_examples, ...) for each state, by the name of its input: what the
-        original comes to over the samples in order.
+        array of shape (n_examples, ...) for each state, by the name of its input: its values as
+        the original runs over the samples in order.
 
     Raises:
         QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
-    with frozen(
-        "keras", path, None, shapes_of(samples), allow_lambda=allow_lambda, limits=limits,
-        custom=custom,
-    ) as model:  # fmt: skip
+    with frozen(source, shapes_of(samples)) as model:
         stage("running the original model")
-        return computed_states(model.traced.call, model.specs, model.states, samples, path)
+        return computed_states(model.traced.call, model.specs, model.states, samples, source.path)

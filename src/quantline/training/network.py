@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from quantline.child import run_in_child
 from quantline.errors import DataError, ModelUnsupported, first_few
 from quantline.loading.keras_file import read_keras
-from quantline.quantization.float_import import kind_of
+from quantline.quantization.original_source import kind_of
 
 if TYPE_CHECKING:
     from quantline import recipe
