@@ -10,8 +10,8 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from quantline.errors import ConversionError, DependencyError, excerpt
-from quantline.quantization.flatbuffer import with_unique_names
 from quantline.tflite import read
+from quantline.tflite.editor import Editor
 
 if TYPE_CHECKING:
     from quantline.quantization.shared_scale import Bounds
@@ -82,7 +82,7 @@ def quantize(
     _check_installed()
     from litert_quantizer import Quantizer
 
-    model = with_unique_names(model)
+    model = _with_unique_names(model)
     tensors = read(model).main.tensors
     seen = {
         tensors[index].name: {
@@ -114,6 +114,18 @@ def quantize(
             details=str(error),
         ) from error
     return bytes(made.quantized_model)
+
+
+def _with_unique_names(model: bytes) -> bytes:
+    """Return the model with the index appended to every tensor name that is not unique."""
+    editor = Editor(model)
+    seen: set[bytes] = set()
+    for number, subgraph in enumerate(editor.subgraphs):
+        for index, tensor in enumerate(subgraph.tensors):
+            if (tensor.name or b"") in seen:
+                tensor.name = (tensor.name or b"") + f";{number}_{index}".encode()
+            seen.add(tensor.name or b"")
+    return editor.pack()
 
 
 def _check_installed() -> None:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantline.errors import BackendUnavailable, ConversionError, excerpt
-from quantline.quantization.flatbuffer import with_own_buffers
 from quantline.quantization.keep_float import Kept
 from quantline.quiet import tensorflow
 from quantline.tflite import float_operators, read, with_ranges
+from quantline.tflite.editor import Editor
 from quantline.tflite.graph import parse
 
 if TYPE_CHECKING:
@@ -118,10 +118,28 @@ def _int16x8(model: bytes, input_type: str, output_type: str) -> bytes:
 
     types = (np.dtype(item).num for item in (input_type, output_type, "int16", "int64"))
     given, taken, activations, bias = types
-    calibrator = Calibrator(with_own_buffers(model))  # native code reads the bytes it keeps alive
+    calibrator = Calibrator(_with_own_buffers(model))  # native code reads the bytes it keeps alive
     quantizer = calibrator._calibrator
     made = quantizer.QuantizeModel(given, taken, False, activations, bias, False, False)
     return bytes(made)
+
+
+def _with_own_buffers(model: bytes) -> bytes:
+    """Return the model with a buffer for each constant, where equal ones had shared one.
+
+    TensorFlow's int16x8 quantizer writes into buffers: a float constant of zeros that shares its
+    bytes with an index of zero would leave a damaged index behind.
+    """
+    editor = Editor(model)
+    taken: set[int] = set()
+    for subgraph in editor.subgraphs:
+        for tensor in subgraph.tensors:
+            if tensor.buffer in taken:
+                data = editor.tree.buffers[tensor.buffer].data
+                tensor.buffer = editor.add_buffer(np.zeros(0, np.uint8) if data is None else data)
+            elif tensor.buffer:
+                taken.add(tensor.buffer)
+    return editor.pack()
 
 
 def _hidden(model: bytes, bounds: Bounds) -> dict[int, Any]:

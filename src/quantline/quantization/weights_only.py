@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantline.quantization.flatbuffer import Editor
+from quantline.tflite.editor import Editor
 
 if TYPE_CHECKING:
     from quantline.tflite import Graph
@@ -68,6 +68,7 @@ def to_float16(model: bytes) -> bytes:
             subgraph.tensors[index].buffer = 0
             widening.append(editor.operator("DEQUANTIZE", 3, [half], [index]))
         subgraph.operators = widening + list(subgraph.operators or ())
+    editor.drop_codes_and_buffers()
     return editor.pack()
 
 
@@ -97,6 +98,7 @@ def to_dynamic_range(model: bytes) -> bytes:
                 editor.store(subgraph, stored, integers, scales, axis or 0)
                 for operator in operators:
                     _use_hybrid_kernel(editor, subgraph, operator, stored)
+    editor.drop_codes_and_buffers()
     return editor.pack()
 
 

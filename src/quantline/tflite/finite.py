@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from quantline.tflite.edit import pack
-from quantline.tflite.graph import parse, read
-from quantline.tflite.rewire import prune
+from quantline.tflite.editor import Editor, indices
+from quantline.tflite.graph import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from quantline.tflite.graph import Operator, Subgraph, Tensor
 
-    Change = tuple[str, Callable[[Any], None]]
+    Change = tuple[str, Callable[[Editor], None]]
 
 HUGE = 1e30
 """Beside it no float32 activation of a network is more than rounding."""
@@ -61,11 +60,11 @@ def with_finite_constants(model: bytes) -> tuple[bytes, tuple[str, ...]]:
     ]
     if not found:
         return model, ()
-    edited = parse(model)
+    editor = Editor(model)
     for _, edit in found:
-        edit(edited)
-    prune(edited)
-    return pack(edited, len(model)), tuple(change for change, _ in found)
+        edit(editor)
+    editor.prune()
+    return editor.pack(), tuple(change for change, _ in found)
 
 
 def _limit(subgraph: Subgraph, operator: Operator) -> Change | None:
@@ -84,9 +83,9 @@ def _limit(subgraph: Subgraph, operator: Operator) -> Change | None:
     if kept.shape != output.shape or kept.dtype != output.dtype:
         return None  # it broadcasts too
 
-    def edit(model: Any) -> None:
-        place = model.subgraphs[subgraph.index].operators[operator.index]
-        place.inputs = np.asarray([kept.index, kept.index], np.int32)
+    def edit(editor: Editor) -> None:
+        place = editor.subgraphs[subgraph.index].operators[operator.index]
+        place.inputs = indices([kept.index, kept.index])
 
     change = f"{operator.type} with the bound {bounds[0].values().flat[0]:g} gives its other input"
     return f"{change}, '{kept.name}'", edit
@@ -125,14 +124,10 @@ def _padding(subgraph: Subgraph, operator: Operator) -> Change | None:
     else:
         return None
 
-    def edit(model: Any) -> None:
-        code = schema.OperatorCodeT()
-        code.builtinCode = code.deprecatedBuiltinCode = number
-        code.version = 1
-        model.operatorCodes.append(code)
-        place = model.subgraphs[subgraph.index].operators[operator.index]
-        place.opcodeIndex = len(model.operatorCodes) - 1
-        place.inputs = np.asarray([taken.index, sizes.index], np.int32)
+    def edit(editor: Editor) -> None:
+        place = editor.subgraphs[subgraph.index].operators[operator.index]
+        place.opcodeIndex = editor.add_code(number)
+        place.inputs = indices([taken.index, sizes.index])
         place.builtinOptionsType, place.builtinOptions = options
 
     readers_text = " and ".join(sorted({reader.type for reader in readers}))
