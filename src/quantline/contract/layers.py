@@ -21,7 +21,7 @@ from quantline.quantization.layer_pairs import layer_of, link
 from quantline.quantization.output_error import comparison_outputs
 from quantline.quantization.output_parts import parts_of
 from quantline.ranges import SampleAdapter
-from quantline.tflite import Runtime, read, with_outputs, with_static_batch
+from quantline.tflite import Model, Runtime, with_outputs, with_static_batch
 from quantline.tflite.submodels import with_tensors_given
 
 if TYPE_CHECKING:
@@ -113,8 +113,11 @@ def compare_layers(
         MismatchError: The two models have no layer in common, or other inputs or outputs.
         DataError: The samples do not fit the float model's inputs.
     """
-    float_model, before = _with_batch(float_model, "the float model")
-    quantized, after = _with_batch(quantized, "the quantized model")
+    models = (
+        _with_batch(float_model, "the float model"),
+        _with_batch(quantized, "the quantized model"),
+    )
+    before, after = (model.graph for model in models)
     links = link(before, after) if _shapes(before) == _shapes(after) else ()
     if not links:
         raise MismatchError(
@@ -125,63 +128,60 @@ def compare_layers(
             remedy="Give the very file that the quantized model was made from: layers are linked "
             "by the names of their tensors, which another converter may choose otherwise",
         )
-    effect = _effects(float_model, quantized, (before, after), len(links), samples)
+    effect = _effects(*models, len(links), samples)
     found = [
         error
         for some in batches(links)
-        for error in _measure(float_model, quantized, after, links, some, samples, effect)
+        for error in _measure(*models, links, some, samples, effect)
     ]
     return tuple(sorted(found, key=lambda layer: (-(layer.effect or 0.0), layer.sqnr_db)))
 
 
-def _with_batch(model: bytes, name: str) -> tuple[bytes, Graph]:
-    """Return a model, and its graph, with a batch of 1 where it takes any."""
-    graph = read(model, name)
-    if all(tensor.is_static for tensor in graph.main.tensors):
-        return model, graph
-    fixed = with_static_batch(model)
-    return fixed, read(fixed, name)
+def _with_batch(content: bytes, name: str) -> Model:
+    """Return a model with a batch of 1 where it takes any."""
+    model = Model(content, name)
+    if all(tensor.is_static for tensor in model.graph.main.tensors):
+        return model
+    return Model(with_static_batch(content), name)
 
 
 def _effects(
-    float_model: bytes,
-    quantized: bytes,
-    graphs: tuple[Graph, Graph],
+    float_model: Model,
+    quantized: Model,
     layers: int,
     samples: Sequence[Sample],
 ) -> dict[int, float | None]:
     """Return the effect of every layer, by its output's index in the float model."""
-    before, after = graphs
+    before = float_model.graph
     count = min(max(_EFFECT_RUNS // layers, 1), _EFFECT_SAMPLES, len(samples))
     places = np.unique(np.linspace(0, len(samples) - 1, count).round().astype(int))
-    feed = SampleAdapter(before, Runtime(float_model).inputs)
+    feed = SampleAdapter(before, Runtime(float_model.content).inputs)
     some = list(feed.prepare(samples[place] for place in places))
     outputs = list(dict.fromkeys(comparison_outputs(before)))
-    parts = parts_of(float_model, before, outputs, some[0])
+    parts = parts_of(float_model, outputs, some[0])
     targets = [Target(index, parts[index]) for index in outputs]
-    measured = effects(float_model, quantized, before, after, targets, some)
+    measured = effects(float_model, quantized, targets, some)
     return {target.tensor: target.size for target in measured}
 
 
 def _measure(
-    float_model: bytes,
-    quantized: bytes,
-    after: Graph,
+    float_model: Model,
+    quantized: Model,
     links: Sequence[Link],
     some: Sequence[Link],
     samples: Sequence[Sample],
     effect: dict[int, float | None],
 ) -> list[LayerError]:
     """Run the float model, the quantized one, and its operators apart, and compare some layers."""
-    fed = read_by(some, links, after)
+    fed = read_by(some, links, quantized.graph)
     seen = list({item.before.index: item for item in (*some, *fed)}.values())
-    original = Runtime(with_outputs(float_model, [item.before.index for item in seen]))
+    original = Runtime(with_outputs(float_model.content, [item.before.index for item in seen]))
     outputs = [item.after.index for item in some]
-    whole = Runtime(with_outputs(quantized, outputs))
-    apart = with_tensors_given(quantized, [pair.after.index for pair in fed], outputs)
+    whole = Runtime(with_outputs(quantized.content, outputs))
+    apart = with_tensors_given(quantized.content, [pair.after.index for pair in fed], outputs)
     alone = Runtime(apart)
     sums = [Noise(port) for port in whole.outputs]
-    for values in SampleAdapter(read(float_model), original.inputs).prepare(samples):
+    for values in SampleAdapter(float_model.graph, original.inputs).prepare(samples):
         real = dict(zip((pair.before.index for pair in seen), original.run(values), strict=True))
         rows = zip(
             sums,

@@ -16,7 +16,7 @@ from quantline.quantization import litert_backend, public_path, weights_only
 from quantline.quantization.keep_float import Kept, keep
 from quantline.quantization.schemes import unsupported
 from quantline.quantization.shared_scale import Choice, widened
-from quantline.tflite import read
+from quantline.tflite import Model, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,36 +28,35 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_EDITS = {"float16": weights_only.to_float16, "dynamic_range": weights_only.to_dynamic_range}
 _ROUNDS = 3  # a wider range may come to share its scale with one more
 
 
 @dataclass(frozen=True)
-class Made:
-    """What a back end made.
+class BackendResult:
+    """The models that a back end made.
 
     Attributes:
-        contents: One model a choice of ranges, ``.tflite`` files' bytes.
-        backend: The back end that made them, which may be one that stood in.
-        quantizer: Which of its quantizers did.
+        models: One for each choice of ranges.
+        backend: The back end that made them; not the one asked for where that was unavailable.
+        quantizer: The quantizer of that back end.
     """
 
-    contents: list[bytes]
+    models: list[Model]
     backend: str
     quantizer: str
 
 
-def make(
-    model: bytes,
-    graph: Graph,
+def run_backend(
+    model: Model,
     choices: Sequence[Choice],
     conversion: recipe.Conversion,
     public: PublicPath | None = None,
-) -> Made:
+) -> BackendResult:
     """Quantize a model with each of several choices of ranges.
 
     Args:
-        model: The float ``.tflite`` file's bytes.
-        graph: The same, read.
+        model: The float model.
         choices: Ranges; a single one without any where a scheme needs none.
         conversion: Scheme, back end, input and output types.
         public: Where TensorFlow's public converter can start from, should its private calls be
@@ -69,21 +68,21 @@ def make(
         ProcessError: The back end died in native code, or took too long.
     """
     if conversion.backend == "litert":
-        made = _in_child("litert", model, choices, conversion, Kept())
-        return Made(made, "litert", "litert-quantizer")
-    if conversion.scheme == "float16":
-        return Made([weights_only.to_float16(model)], "tensorflow", "flatbuffer edit")
-    if conversion.scheme == "dynamic_range":
-        return Made([weights_only.to_dynamic_range(model)], "tensorflow", "flatbuffer edit")
+        models = _in_child("litert", model, choices, conversion)
+        return BackendResult(models, "litert", "litert-quantizer")
+    if conversion.scheme in _EDITS:
+        edited = Model(_EDITS[conversion.scheme](model.content))
+        return BackendResult([edited], "tensorflow", "flatbuffer edit")
     try:
-        contents = _in_child("tensorflow", model, choices, conversion, keep(graph, conversion))
+        models = _in_child("tensorflow", model, choices, conversion)
     except BackendUnavailable as error:
         if public is not None:
             logger.warning(
                 "%s TensorFlow's public converter makes the model instead, from '%s': it takes "
                 "longer, as it calibrates anew.", error, public.source.path,
             )  # fmt: skip
-            return Made([_publicly(public, conversion)], "tensorflow", "TFLiteConverter")
+            models = [_publicly(public, conversion)]
+            return BackendResult(models, "tensorflow", "TFLiteConverter")
         if not litert_backend.is_installed():
             raise BackendUnavailable(
                 error.what,
@@ -92,17 +91,17 @@ def make(
                 remedy="Install TensorFlow 2.21, or run: pip install 'quantline[litert]'",
             ) from error
         instead = conversion.model_copy(update={"backend": "litert"})
-        unsupported(graph, instead)
+        unsupported(model.graph, instead)
         logger.warning("%s litert-quantizer makes the model instead.", error)
-        made = _in_child("litert", model, choices, instead, Kept())
-        return Made(made, "litert", "litert-quantizer")
+        models = _in_child("litert", model, choices, instead)
+        return BackendResult(models, "litert", "litert-quantizer")
     kind = "calibrator.QuantizeModel" if conversion.scheme == "int16x8" else "mlir_quantize"
-    return Made(contents, "tensorflow", kind)
+    return BackendResult(models, "tensorflow", kind)
 
 
 def quantize_each(
     backend: str,
-    model: bytes,
+    model: Model,
     choices: Sequence[Choice],
     scheme: str,
     input_type: str,
@@ -118,11 +117,10 @@ def quantize_each(
     def quantize(bounds: Bounds) -> bytes:
         key = tuple(sorted(bounds.items()))
         if key not in made:
-            made[key] = engine(model, bounds, scheme, input_type, output_type, **keyword)
+            made[key] = engine(model.content, bounds, scheme, input_type, output_type, **keyword)
         return made[key]
 
-    before = read(model)
-    return [_quantized(before, choice, quantize) for choice in choices]
+    return [_quantized(model.graph, choice, quantize) for choice in choices]
 
 
 def _quantized(before: Graph, choice: Choice, quantize: Callable[[Bounds], bytes]) -> bytes:
@@ -140,13 +138,13 @@ def _quantized(before: Graph, choice: Choice, quantize: Callable[[Bounds], bytes
 
 def _in_child(
     backend: str,
-    model: bytes,
+    model: Model,
     choices: Sequence[Choice],
     conversion: recipe.Conversion,
-    kept: Kept,
-) -> list[bytes]:
+) -> list[Model]:
+    kept = Kept() if backend == "litert" else keep(model.graph, conversion)
     with disable_aslr():
-        return run_in_child(
+        contents = run_in_child(
             quantize_each,
             backend,
             model,
@@ -159,10 +157,11 @@ def _in_child(
             timeout_s=conversion.timeout_s,
             limit="conversion_timeout_s",
         )
+    return [Model(content) for content in contents]
 
 
-def _publicly(public: PublicPath, conversion: recipe.Conversion) -> bytes:
-    return run_in_child(
+def _publicly(public: PublicPath, conversion: recipe.Conversion) -> Model:
+    content = run_in_child(
         public_path.quantize,
         public,
         conversion.scheme,
@@ -173,6 +172,7 @@ def _publicly(public: PublicPath, conversion: recipe.Conversion) -> bytes:
         limit="conversion_timeout_s",
         confined=True,
     )
+    return Model(content)
 
 
 _ASK, _NOT_RANDOM = 0xFFFFFFFF, 0x0040000  # personality(2): ADDR_NO_RANDOMIZE

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantline.tflite import CONVERSIONS, Runtime, read, with_outputs
+from quantline.tflite import CONVERSIONS, Model, Runtime, with_outputs
 from quantline.tflite.edit import pack
 from quantline.tflite.graph import parse
 
@@ -27,21 +27,21 @@ _LAYERS = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
 _SAME = 0  # schema.fbs, Padding
 
 
-def mean_inputs(model: bytes, samples: Iterable[Values]) -> dict[int, np.ndarray]:
+def mean_inputs(model: Model, samples: Iterable[Values]) -> dict[int, np.ndarray]:
     """Return the mean of each layer's input over samples, by tensor index.
 
     Args:
-        model: A float ``.tflite`` file's bytes.
+        model: A float model.
         samples: One tuple of arrays with a batch of 1 a sample, in the order of the inputs.
 
     Returns:
         float64 arrays of the tensors' shapes; none where the model has no layer with weights.
     """
-    main = read(model).main
-    found = sorted({operator.inputs[0] for operator in main.operators if operator.type in _LAYERS})
+    operators = model.graph.main.operators
+    found = sorted({operator.inputs[0] for operator in operators if operator.type in _LAYERS})
     if not found:
         return {}
-    runtime = Runtime(with_outputs(model, found))
+    runtime = Runtime(with_outputs(model.content, found))
     sums = [np.zeros(port.shape) for port in runtime.outputs]
     count = 0
     for sample in samples:
@@ -53,21 +53,21 @@ def mean_inputs(model: bytes, samples: Iterable[Values]) -> dict[int, np.ndarray
 
 
 def correct_biases(
-    float_model: bytes, quantized: bytes, means: dict[int, np.ndarray]
-) -> tuple[bytes, int]:
+    float_model: Model, quantized: Model, means: dict[int, np.ndarray]
+) -> tuple[Model, int]:
     """Return the quantized model with corrected biases, and how many layers were corrected.
 
     A layer is left as it is where its weights or its bias are not integers, or where the two
     models do not have it under one name that is its alone.
 
     Args:
-        float_model: The float ``.tflite`` file's bytes.
-        quantized: What was made of it.
-        means: What :func:`mean_inputs` gave for the float model.
+        float_model: The float model.
+        quantized: The model that was made from it.
+        means: The result of :func:`mean_inputs` for the float model.
     """
-    before, after = read(float_model), read(quantized)
+    before, after = float_model.graph, quantized.graph
     originals = _layers_by_name(before, {})
-    edited = parse(quantized)
+    edited = parse(quantized.content)
     corrected = 0
     for name, operator in _layers_by_name(after, before_edges(before, after)).items():
         original = originals.get(name)
@@ -90,7 +90,7 @@ def correct_biases(
             edited, bias, (bias.values().astype(np.float64) - steps).astype(bias.values().dtype)
         )
         corrected += 1
-    return pack(edited, len(quantized)), corrected
+    return Model(pack(edited, len(quantized.content))), corrected
 
 
 def _layers_by_name(graph: Graph, renamed: dict[int, str]) -> dict[str, Operator]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from quantline.quantization.output_noise import OutputNoise
     from quantline.quantization.output_parts import Parts
     from quantline.ranges import Values
-    from quantline.tflite import Graph
+    from quantline.tflite import Model
 
 SAMPLES = 8
 """On how many samples a cause is looked for."""
@@ -68,39 +68,36 @@ class Cause:
 
 
 def diagnose(
-    float_model: bytes,
-    quantized: bytes,
-    graphs: tuple[Graph, Graph],
+    float_model: Model,
+    quantized: Model,
     target: tuple[int, Parts, OutputNoise, Loss],
     samples: Sequence[Values],
 ) -> Cause | None:
     """Find the cause of what is lost of a tensor.
 
     Args:
-        float_model: The float ``.tflite`` file's bytes.
-        quantized: What was made of it.
-        graphs: Both as graphs.
+        float_model: The float model.
+        quantized: The model that was made from it.
         target: The tensor of the float model, where its values come from, its noise and its loss.
         samples: As the float model takes them.
 
     Returns:
         The cause; None where the two models have no layer in common.
     """
-    before, after = graphs
     index, parts, noise, loss = target
     places = np.unique(np.linspace(0, len(samples) - 1, SAMPLES).round().astype(int))
     some = [samples[place] for place in places]
-    measured = effects(float_model, quantized, before, after, [Target(index, parts)], some)
+    measured = effects(float_model, quantized, [Target(index, parts)], some)
     if not measured:
         return None
     shares = [_share(effect, noise, loss) for effect in measured]
     largest = max(shares)
     at = next(place for place, share in enumerate(shares) if share >= _NEAR * largest)
     ranges = {effect.tensor: (effect.low, effect.high) for effect in measured}
-    look = Surroundings(float_model, before, after, ranges, some)
+    look = Surroundings(float_model, quantized, ranges, some)
     suspect = measured[at].tensor
     kind, named, found, remedy = _explain(look, suspect, largest)
-    tensor = before.main.tensors[named]
+    tensor = float_model.graph.main.tensors[named]
     producer = look.producers.get(named)
     return Cause(
         kind,

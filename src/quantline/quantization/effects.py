@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from quantline.quantization.layer_pairs import Link
     from quantline.quantization.output_parts import Parts
     from quantline.ranges import Values
-    from quantline.tflite import Graph
+    from quantline.tflite import Graph, Model
 
 _AT_ONCE_BYTES = 1 << 28  # of float activations that are held at a time
 _NOTHING = 1e-10  # of the squares: float32's own rounding
@@ -75,51 +75,45 @@ class Effect:
 
 
 def effects(
-    float_model: bytes,
-    quantized: bytes,
-    before: Graph,
-    after: Graph,
+    float_model: Model,
+    quantized: Model,
     targets: Sequence[Target],
     samples: Sequence[Values],
 ) -> list[Effect]:
     """Measure the effect of every layer that both models have, and of each quantized input.
 
     Args:
-        float_model: The float ``.tflite`` file's bytes.
-        quantized: What was made of it.
-        before: The float model as a graph.
-        after: The quantized one.
-        targets: What is looked at; tensors of the float model.
+        float_model: The float model.
+        quantized: The model that was made from it.
+        targets: Tensors of the float model.
         samples: As the float model takes them; a few will do.
     """
-    links = link(before, after)
-    original = Runtime(with_outputs(float_model, [target.tensor for target in targets]))
+    links = link(float_model.graph, quantized.graph)
+    original = Runtime(with_outputs(float_model.content, [target.tensor for target in targets]))
     expected = [original.run(values) for values in samples]
     some_at_once = batches(links, 2 * max(len(samples), 1))
     each_own = chain(
-        _inputs(quantized, before, samples),
-        *(
-            _own_values(float_model, quantized, after, links, some, samples)
-            for some in some_at_once
-        ),
+        _inputs(float_model, quantized, samples),
+        *(_own_values(float_model, quantized, links, some, samples) for some in some_at_once),
     )
     return [_run_on(float_model, *own, targets, samples, expected) for own in each_own]
 
 
 def _own_values(
-    float_model: bytes,
-    quantized: bytes,
-    after: Graph,
+    float_model: Model,
+    quantized: Model,
     links: Sequence[Link],
     some: Sequence[Link],
     samples: Sequence[Values],
 ) -> Iterator[_Own]:
     """Yield layers' outputs, with their values in float and of the quantized layer alone."""
-    fed = read_by(some, links, after)
+    fed = read_by(some, links, quantized.graph)
     seen = list({pair.before.index: pair for pair in (*some, *fed)}.values())
-    original = Runtime(with_outputs(float_model, [pair.before.index for pair in seen]))
+    original = Runtime(with_outputs(float_model.content, [pair.before.index for pair in seen]))
     outputs = [pair.after.index for pair in some]
-    alone = Runtime(with_tensors_given(quantized, [pair.after.index for pair in fed], outputs))
+    alone = Runtime(
+        with_tensors_given(quantized.content, [pair.after.index for pair in fed], outputs)
+    )
     rows: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in some]
     for values in samples:
         real = dict(zip((pair.before.index for pair in seen), original.run(values), strict=True))
@@ -130,10 +124,10 @@ def _own_values(
         yield pair.before.index, row
 
 
-def _inputs(quantized: bytes, before: Graph, samples: Sequence[Values]) -> Iterator[_Own]:
+def _inputs(float_model: Model, quantized: Model, samples: Sequence[Values]) -> Iterator[_Own]:
     """Yield the quantized inputs, with their values as integers can hold them."""
-    ports = Runtime(quantized).inputs
-    for at, (index, port) in enumerate(zip(before.main.inputs, ports, strict=True)):
+    ports = Runtime(quantized.content).inputs
+    for at, (index, port) in enumerate(zip(float_model.graph.main.inputs, ports, strict=True)):
         if port.scale:
             yield (
                 index,
@@ -142,7 +136,7 @@ def _inputs(quantized: bytes, before: Graph, samples: Sequence[Values]) -> Itera
 
 
 def _run_on(
-    float_model: bytes,
+    float_model: Model,
     index: int,
     rows: Sequence[tuple[np.ndarray, np.ndarray]],
     targets: Sequence[Target],
@@ -151,7 +145,7 @@ def _run_on(
 ) -> Effect:
     """Run the float model on from one tensor, on the values that its quantized layer gives."""
     behind = [target.tensor for target in targets if target.tensor != index]
-    runtime = Runtime(with_tensors_given(float_model, [index], behind)) if behind else None
+    runtime = Runtime(with_tensors_given(float_model.content, [index], behind)) if behind else None
     sums = [
         OutputNoise(_REAL, value.shape, target.parts.places, is_vector=True)
         for value, target in zip(expected[0], targets, strict=True)

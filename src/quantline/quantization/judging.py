@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantline.quantization.output_error import run, run_each
-from quantline.tflite import CONVERSIONS, read
+from quantline.tflite import CONVERSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from quantline.ranges import Values
-    from quantline.tflite import Graph
+    from quantline.tflite import Graph, Model
 
 CLASSES, VALUES, EQUAL = "classes", "values", "equal"
 _SHAPING = {"RESHAPE", "SQUEEZE", "EXPAND_DIMS"}
@@ -79,21 +79,21 @@ class _Place:
 class Judge:
     """The float model's outputs on samples, to compare quantized models with."""
 
-    def __init__(self, model: bytes, quantized: bytes, samples: Sequence[Values]) -> None:
+    def __init__(self, model: Model, quantized: Model, samples: Sequence[Values]) -> None:
         """Run the float model.
 
         Args:
-            model: The float ``.tflite`` file's bytes.
+            model: The float model.
             quantized: One of the models to compare: both are read before a softmax or another
                 squashing function, whose own scale is coarse, where both have it.
             samples: One tuple of arrays with a batch of 1 a sample, in the order of the inputs.
         """
-        graph, other = read(model), read(quantized)
+        graph, other = model.graph, quantized.graph
         self._samples = samples
         self._before = [
             _pair(graph, other, at)[0] for at in range(len(graph.main.outputs))
         ]  # fmt: skip
-        ran = run(model, [place.tensor for place in self._before], samples)
+        ran = run(model.content, [place.tensor for place in self._before], samples)
         self._expected = [
             _squash(want, place) for want, place in zip(ran, self._before, strict=True)
         ]
@@ -108,13 +108,12 @@ class Judge:
         ]  # fmt: skip
         self._graph = graph
 
-    def losses(self, quantized: bytes) -> Losses:
+    def losses(self, quantized: Model) -> Losses:
         """Return what a quantized model loses on the samples."""
-        other = read(quantized)
-        after = [_pair(self._graph, other, at)[1] for at in range(len(self._before))]
+        after = [_pair(self._graph, quantized.graph, at)[1] for at in range(len(self._before))]
         rows: list[list[dict[str, float]]] = [[] for _ in after]
         for at, values in enumerate(
-            run_each(quantized, [place.tensor for place in after], self._samples)
+            run_each(quantized.content, [place.tensor for place in after], self._samples)
         ):
             for output, (value, place) in enumerate(zip(values, after, strict=True)):
                 want = self._expected[output][at]

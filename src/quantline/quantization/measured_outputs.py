@@ -20,7 +20,7 @@ from quantline.quantization.output_noise import Groups, OutputNoise, figures, ro
 from quantline.quantization.output_parts import parts_of, picked
 from quantline.quantization.parity import outputs_of
 from quantline.ranges import SampleAdapter
-from quantline.tflite import Runtime, read, with_outputs
+from quantline.tflite import Model, Runtime, with_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +76,8 @@ def measure_here(
     float_model: bytes, quantized: bytes, samples: Sequence[Sample]
 ) -> list[dict[str, Any]]:
     """Run and compare; this happens in the child process."""
-    before, after = read(float_model), read(quantized)
+    models = Model(float_model), Model(quantized)
+    before, after = (model.graph for model in models)
     stage("loading the float model")
     original = Runtime(float_model)
     values = list(SampleAdapter(before, original.inputs).prepare(samples))
@@ -90,7 +91,7 @@ def measure_here(
     if _shapes(before, tensors[0]) != _shapes(after, tensors[1]):
         tensors = [list(before.main.outputs), list(after.main.outputs)]
     pairs = list(zip(*tensors, strict=True))
-    parts = parts_of(float_model, before, tensors[0], values[0])
+    parts = parts_of(models[0], tensors[0], values[0])
     sums = _sums(float_model, quantized, pairs, parts, values)
     described, judged = _described(before, pairs, parts, sums)
     stage("looking for the cause of an output's loss")
@@ -100,7 +101,7 @@ def measure_here(
             shown = output if behind is None or output["loss"]["verdict"] == "lost" else behind
             index = shown["float_tensor"]
             target = (index, parts[index], *judged[index])
-            cause = diagnose(float_model, quantized, (before, after), target, values)
+            cause = diagnose(*models, target, values)
             output["cause"] = None if cause is None else cause.to_dict()
     return described
 

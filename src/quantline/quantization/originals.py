@@ -128,13 +128,14 @@ def run_and_convert(source: Source, samples: np.ndarray | Mapping[str, np.ndarra
         content = resized(content, wanted, given)
     content, integers = with_integers(content)
     rebuilt += integers
-    trained = trained_ranges(read(content))
+    graph = read(content)
+    trained = trained_ranges(graph)
     if trained:
         rebuilt.append(
             f"trained with simulated quantization: the ranges of {len(trained)} tensors are those "
             "of the training (read)"
         )
-    if any(tensor.is_variable for tensor in read(content).main.tensors):
+    if any(tensor.is_variable for tensor in graph.main.tensors):
         rebuilt.append(
             "keeps the state of its LSTM between runs: who runs it resets that before each "
             "sequence, with Interpreter.reset_all_variables()"

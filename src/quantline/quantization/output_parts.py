@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from quantline.ranges import Values
-    from quantline.tflite import Graph, Operator
+    from quantline.tflite import Graph, Model, Operator
 
 MOVES = {
     "BATCH_TO_SPACE_ND", "BROADCAST_TO", "CONCATENATION", "DEPTH_TO_SPACE", "EXPAND_DIMS", "GATHER",
@@ -94,17 +94,15 @@ def sources_of(graph: Graph, index: int) -> list[int]:
     return found
 
 
-def parts_of(
-    model: bytes, graph: Graph, tensors: Sequence[int], sample: Values
-) -> dict[int, Parts]:
+def parts_of(model: Model, tensors: Sequence[int], sample: Values) -> dict[int, Parts]:
     """Return where the values of some tensors come from.
 
     Args:
-        model: A float ``.tflite`` file's bytes.
-        graph: The same as a graph.
+        model: A float model.
         tensors: Tensors of its main subgraph.
         sample: One sample as the model takes it: sizes may depend on it.
     """
+    graph = model.graph
     found: dict[int, Parts] = {}
     for index in tensors:
         sources = sources_of(graph, index)
@@ -113,7 +111,7 @@ def parts_of(
         ):
             found[index] = Parts(tuple(sources), np.zeros((), int))
             continue
-        runtime = Runtime(with_tensors_given(model, sources, [index]))
+        runtime = Runtime(with_tensors_given(model.content, sources, [index]))
         marks = [
             np.full(port.shape, (place + 1) * _MARK, np.float32)
             for place, port in enumerate(runtime.inputs[len(sample) :])

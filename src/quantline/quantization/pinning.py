@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from quantline.errors import ParameterError, PinDoesNotFit, suggest
-from quantline.tflite import read
+from quantline.tflite import Model
 from quantline.tflite.edit import pack
 from quantline.tflite.graph import parse
 
@@ -84,7 +84,7 @@ def _check_fit(
         )
 
 
-def snap_scales(quantized: bytes, graph: Graph, conversion: recipe.Conversion) -> bytes:
+def snap_scales(quantized: Model, graph: Graph, conversion: recipe.Conversion) -> Model:
     """Give pinned tensors the very number that was pinned, where rounding moved its last bit.
 
     Args:
@@ -98,8 +98,7 @@ def snap_scales(quantized: bytes, graph: Graph, conversion: recipe.Conversion) -
     """
     if not conversion.pinned:
         return quantized
-    made = read(quantized)
-    edited = parse(quantized)
+    made, edited = quantized.graph, parse(quantized.content)
     names = _names(graph)
     exact: dict[int, float] = {}
     for name, wanted in conversion.pinned.items():
@@ -127,7 +126,7 @@ def snap_scales(quantized: bytes, graph: Graph, conversion: recipe.Conversion) -
                 stored.scale = np.asarray([wanted.scale], np.float32)
     for index, scale in exact.items():  # two pins may differ in the last bit alone
         edited.subgraphs[0].tensors[index].quantization.scale = np.asarray([scale], np.float32)
-    return pack(edited, len(quantized))
+    return Model(pack(edited, len(quantized.content)))
 
 
 def _names(graph: Graph) -> dict[str, int]:

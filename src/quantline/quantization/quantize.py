@@ -8,8 +8,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import MismatchError, first_few
-from quantline.files import sha256
-from quantline.quantization.backends import make
+from quantline.quantization.backends import run_backend
 from quantline.quantization.bias_correction import correct_biases, mean_inputs
 from quantline.quantization.choices import choices_of, search_halves
 from quantline.quantization.measured_outputs import measure_outputs
@@ -19,12 +18,13 @@ from quantline.quantization.public_path import public_path
 from quantline.quantization.schemes import SCHEMES, unsupported, with_types
 from quantline.quantization.search import WIDEST, confirm, way_of
 from quantline.quantization.shared_scale import Choice, clipped
-from quantline.tflite import float_operators, read
+from quantline.tflite import Model, float_operators
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from quantline import recipe
+    from quantline.quantization.backends import BackendResult
     from quantline.quantization.search import Search
     from quantline.quantization.shared_scale import Clipped
     from quantline.ranges import RangeSet, Sample, Values
@@ -79,7 +79,7 @@ def quantize(
         ProcessError: The back end, or a kernel that ran what was made, died in native code, or took
             too long.
     """
-    made = _convert(model, ranges, conversion, samples, source)
+    made = _convert(Model(model), ranges, conversion, samples, source)
     measured = measure_outputs(model, made.content, samples)
     noisy = failures(measured, "noisy")
     if noisy:
@@ -94,59 +94,54 @@ def quantize(
 
 
 def _convert(
-    model: bytes,
+    model: Model,
     ranges: RangeSet | None,
     conversion: recipe.Conversion,
     samples: Sequence[Sample],
     source: recipe.Model | None,
 ) -> Quantized:
-    graph = read(model)
     conversion = with_types(conversion)
     scheme = SCHEMES[conversion.scheme]
-    left = unsupported(graph, conversion)
+    left = unsupported(model.graph, conversion)
     if scheme.integer:
-        return _from_ranges(
-            model, graph, _checked(model, graph, ranges, conversion), conversion, samples, source
-        )
-    made = make(model, graph, [Choice()], conversion)
+        return _from_ranges(model, _checked(model, ranges, conversion), conversion, samples, source)
+    made = run_backend(model, [Choice()], conversion)
     if left and conversion.scheme != "float16":
         _tell_left(conversion.scheme, left)
-    about = _about(model, made.contents[0], made.backend, made.quantizer, left, conversion)
-    return Quantized(made.contents[0], about)
+    return Quantized(made.models[0].content, _about(model, made.models[0], made, left, conversion))
 
 
 def _from_ranges(
-    model: bytes,
-    graph: Graph,
+    model: Model,
     ranges: RangeSet,
     conversion: recipe.Conversion,
     samples: Sequence[Sample],
     source: recipe.Model | None,
 ) -> Quantized:
-    chosen = conversion.ranges
+    graph, chosen = model.graph, conversion.ranges
     values: list[Values] = []
     found: Search | None = None
     if chosen.method == "auto" or conversion.bias_correction:
-        values, found = search_halves(model, graph, conversion, samples)
+        values, found = search_halves(model, conversion, samples)
     ways = [way_of(chosen)] if found is None else list(dict.fromkeys((found.best, found.baseline)))
     choices = choices_of(graph, ranges, conversion, ways)
     public = public_path(source, conversion, samples, graph)
-    made = make(model, graph, [choice for _, choice in choices], conversion, public)
-    (way, choice), content, layers = choices[0], made.contents[0], 0
+    made = run_backend(model, [choice for _, choice in choices], conversion, public)
+    (way, choice), quantized, layers = choices[0], made.models[0], 0
     if way.bias_correction:
-        content, layers = correct_biases(model, content, mean_inputs(model, values))
-    if found is not None and len(made.contents) > 1:
-        baseline = made.contents[1]
-        if not confirm(model, baseline, content, values):
-            found, content, layers, (way, choice) = found.overrule(), baseline, 0, choices[1]
-    content = snap_scales(content, graph, conversion)
-    beyond = clipped(graph, read(content), choice.bounds, choice.given)
+        quantized, layers = correct_biases(model, quantized, mean_inputs(model, values))
+    if found is not None and len(made.models) > 1:
+        baseline = made.models[1]
+        if not confirm(model, baseline, quantized, values):
+            found, quantized, layers, (way, choice) = found.overrule(), baseline, 0, choices[1]
+    quantized = snap_scales(quantized, graph, conversion)
+    beyond = clipped(graph, quantized.graph, choice.bounds, choice.given)
     if way.shared == WIDEST:
         _warn_of_clipped([tensor for tensor in beyond if tensor.is_used])
-    left = float_operators(read(content))
+    left = float_operators(quantized.graph)
     if left:
         _tell_left(conversion.scheme, left)
-    about = _about(model, content, made.backend, made.quantizer, left, conversion)
+    about = _about(model, quantized, made, left, conversion)
     about |= {
         "method": way.method,
         "percentile": way.percentile,
@@ -159,7 +154,7 @@ def _from_ranges(
         "samples": ranges.samples,
         "samples_sha256": list(ranges.samples_sha256),
     }
-    return Quantized(content, about)
+    return Quantized(quantized.content, about)
 
 
 def _warn_of_clipped(beyond: Sequence[Clipped]) -> None:
@@ -178,10 +173,9 @@ def _tell_left(scheme: str, left: list[str]) -> None:
 
 
 def _about(
-    model: bytes,
-    content: bytes,
-    backend: str,
-    quantizer: str,
+    model: Model,
+    quantized: Model,
+    made: BackendResult,
     left: list[str],
     conversion: recipe.Conversion,
 ) -> dict[str, Any]:
@@ -189,8 +183,8 @@ def _about(
     packages = {"litert": "litert-quantizer", "tensorflow": "tensorflow"}
     return {
         "scheme": conversion.scheme,
-        "backend": backend,
-        "quantizer": quantizer,
+        "backend": made.backend,
+        "quantizer": made.quantizer,
         "method": None,
         "weights": scheme.weights,
         "activations": scheme.activations,
@@ -198,19 +192,17 @@ def _about(
         "output_type": conversion.output_type,
         "left_in_float": left,
         "integer_only": not scheme.allows_float,
-        "float_model_sha256": sha256(model),
+        "float_model_sha256": model.sha256,
         "samples": 0,
         "samples_sha256": [],
-        "int8_model_sha256": sha256(content),
-        "size_bytes": len(content),
-        "versions": {name: version(name) for name in (packages[backend], "quantline")},
+        "int8_model_sha256": quantized.sha256,
+        "size_bytes": len(quantized.content),
+        "versions": {name: version(name) for name in (packages[made.backend], "quantline")},
     }
 
 
-def _checked(
-    model: bytes, graph: Graph, ranges: RangeSet | None, conversion: recipe.Conversion
-) -> RangeSet:
-    found = sha256(model)[:12]
+def _checked(model: Model, ranges: RangeSet | None, conversion: recipe.Conversion) -> RangeSet:
+    found = model.sha256[:12]
     if ranges is None:
         raise MismatchError(
             f"The scheme '{conversion.scheme}' needs recorded ranges",
@@ -219,15 +211,15 @@ def _checked(
             remedy="Give ranges recorded from this model, or use `scheme='float16'` or "
             "`scheme='dynamic_range'`",
         )
-    if ranges.float_model_sha256 != sha256(model):
+    if ranges.float_model_sha256 != model.sha256:
         raise MismatchError(
             "The recorded ranges are not those of this float model",
             found=f"ranges of the model {ranges.float_model_sha256[:12]}",
             expected=f"ranges of the model {found}",
             remedy="Record the ranges again from this model",
         )
-    _check_tensors(graph, ranges)
-    _check_cover(graph, {tensor.index for tensor in ranges.tensors})
+    _check_tensors(model.graph, ranges)
+    _check_cover(model.graph, {tensor.index for tensor in ranges.tensors})
     return ranges
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from quantline.quantization.shared_scale import Bounds
     from quantline.ranges import Values
-    from quantline.tflite import Graph, Operator
+    from quantline.tflite import Model, Operator
 
 LINEAR = {
     "FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "BATCH_MATMUL", "SUM", "MEAN", "SQUARE",
@@ -40,16 +40,16 @@ class Surroundings:
 
     def __init__(
         self,
-        model: bytes,
-        graph: Graph,
-        after: Graph,
+        float_model: Model,
+        quantized: Model,
         ranges: Bounds,
         samples: Sequence[Values],
     ) -> None:
-        self.graph = graph
-        self.producers, self.consumers = graph.main.producers, graph.main.consumers
-        self._model, self._ranges, self._samples = model, ranges, samples
-        self.is_int16 = any(tensor.dtype == "int16" for tensor in after.main.tensors)
+        self.graph = float_model.graph
+        self.producers = self.graph.main.producers
+        self.consumers = self.graph.main.consumers
+        self._model, self._ranges, self._samples = float_model.content, ranges, samples
+        self.is_int16 = any(tensor.dtype == "int16" for tensor in quantized.graph.main.tensors)
 
     def name(self, index: int) -> str:
         """Return how to call a tensor: by its layer, where its name tells of one."""

@@ -19,11 +19,13 @@ from quantline.tflite.graph import (
     float_operators,
     read,
 )
+from quantline.tflite.model import Model
 from quantline.tflite.runtime import Runtime
 
 __all__ = [
     "CONVERSIONS",
     "Graph",
+    "Model",
     "Operator",
     "Quantization",
     "Runtime",
