@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import inspect
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grimp
 import pytest
 import yaml
+from scripts.code_dependencies import Package
+from scripts.make_dvc_yaml import chain, comparison
 
 from quantline.pipeline_registry import register_pipelines
 from quantline.pipelines.compare import pipeline as compare
@@ -18,7 +21,9 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
 
 PROJECT = Path(__file__).resolve().parents[1]
-DVC = yaml.safe_load((PROJECT / "dvc.yaml").read_text())
+FILES = ("dvc.yaml", "compare/dvc.yaml")
+WRITTEN = {name: yaml.safe_load((PROJECT / name).read_text()) for name in FILES}
+STAGES = {name: stage for content in WRITTEN.values() for name, stage in content["stages"].items()}
 CATALOG = yaml.safe_load((PROJECT / "conf/base/catalog.yml").read_text())
 SCHEMES = compare.NAMES
 # What is released is MLflow's: it is no stage, and neither are the pipelines that end with it. Nor
@@ -64,14 +69,19 @@ def paths(datasets: set[str], scheme: str | None = None) -> set[str]:
     }
 
 
+@cache
+def import_graph() -> grimp.ImportGraph:
+    return grimp.build_graph("quantline", exclude_type_checking_imports=True)
+
+
 def written(stage: str) -> set[str]:
-    given = DVC["stages"][stage]
+    given = STAGES[stage]
     outs = [item for kind in ("outs", "metrics", "plots") for item in given.get(kind, [])]
     return keys(outs)
 
 
 def in_matrix(stage: str) -> str | None:
-    return "${item.scheme}" if "matrix" in DVC["stages"][stage] else None
+    return "${item.scheme}" if "matrix" in STAGES[stage] else None
 
 
 def parameters(pipeline: Pipeline) -> set[str]:
@@ -85,7 +95,28 @@ def keys(entries: list[str | dict[str, Any]]) -> set[str]:
 
 
 def test_there_is_one_stage_a_pipeline() -> None:
-    assert set(DVC["stages"]) == set(PIPELINES)
+    assert set(STAGES) == set(PIPELINES)
+
+
+def test_the_files_are_what_the_script_writes() -> None:
+    written = (PROJECT / FILES[0]).read_text(), (PROJECT / FILES[1]).read_text()
+    assert written == (chain(), comparison()), "run: python scripts/make_dvc_yaml.py"
+
+
+def test_comparing_is_asked_for_by_its_own_file() -> None:
+    assert set(WRITTEN["compare/dvc.yaml"]["stages"]) == {"compare", "compare_report"}
+    chained = [item for stage in WRITTEN["dvc.yaml"]["stages"].values() for item in stage["deps"]]
+    assert not [item for item in chained if "compare/" in item]
+
+
+def test_few_figures_are_metrics() -> None:
+    given = [item for stage in STAGES.values() for item in stage.get("metrics", [])]
+    assert given == ["data/08_reporting/key_figures.json"]
+
+
+def test_a_field_of_the_gate_makes_one_stage_stale() -> None:
+    file = "src/quantline/recipe/gate.py"
+    assert [name for name, stage in STAGES.items() if file in stage["deps"]] == ["gate"]
 
 
 def test_every_file_of_the_catalog_is_written_by_a_stage() -> None:
@@ -109,13 +140,13 @@ def test_no_result_of_a_run_is_committed() -> None:
 
 
 def test_the_matrix_has_every_scheme() -> None:
-    assert DVC["stages"]["compare"]["matrix"] == {"scheme": list(SCHEMES)}
+    assert STAGES["compare"]["matrix"] == {"scheme": list(SCHEMES)}
 
 
 @stages
 def test_a_stage_runs_its_pipeline(stage: str) -> None:
     part = " --namespaces ${item.scheme}" if in_matrix(stage) else ""
-    assert DVC["stages"][stage]["cmd"] == f"kedro run --pipelines {stage}{part}"
+    assert STAGES[stage]["cmd"] == f"kedro run --pipelines {stage}{part}"
 
 
 @stages
@@ -126,7 +157,7 @@ def test_a_stage_writes_what_its_pipeline_writes(stage: str) -> None:
 @stages
 def test_a_stage_depends_on_the_files_its_pipeline_reads(stage: str) -> None:
     pipeline = PIPELINES[stage]
-    files = {name for name in DVC["stages"][stage]["deps"] if not name.startswith("src/")}
+    files = {name for name in STAGES[stage]["deps"] if not name.startswith("src/")}
     datasets = {name for name in pipeline.inputs() if not name.startswith("params:")}
     datasets.discard(PROJECT_ITSELF)
     named = {PARAMETER_PATHS[name] for name in parameters(pipeline) if name in PARAMETER_PATHS}
@@ -136,34 +167,67 @@ def test_a_stage_depends_on_the_files_its_pipeline_reads(stage: str) -> None:
 @stages
 def test_a_stage_depends_on_the_parameters_its_pipeline_takes(stage: str) -> None:
     found = set()
-    for file, names in (
-        pair for item in DVC["stages"][stage].get("params", []) for pair in item.items()
-    ):
+    for file, names in (pair for item in STAGES[stage].get("params", []) for pair in item.items()):
         assert set(names) <= set(yaml.safe_load((PROJECT / file).read_text()))
         found |= set(names)
     assert found == parameters(PIPELINES[stage])
 
 
 @stages
-def test_a_stage_depends_on_the_code_its_nodes_import(stage: str) -> None:
-    graph = grimp.build_graph("quantline")
+def test_a_stage_depends_on_code_that_its_nodes_import(stage: str) -> None:
+    graph = import_graph()
     modules = {inspect.getmodule(node.func).__name__ for node in PIPELINES[stage].nodes}
-    imported = set().union(*(graph.find_upstream_modules(module) for module in modules))
-    parts = {name.split(".")[1] for name in imported if "." in name} - PLUMBING - {"pipelines"}
-    source = PROJECT / "src/quantline"
-    folder = inspect.getmodule(PIPELINES[stage].nodes[0].func).__name__.split(".")[2]
-    expected = {
-        f"src/quantline/{part}" if (source / part).is_dir() else f"src/quantline/{part}.py"
-        for part in parts
+    imported = set().union(*(graph.find_upstream_modules(module) for module in modules)) | modules
+    code = {item for item in STAGES[stage]["deps"] if item.startswith("src/")}
+    named = {item.removeprefix("src/").removesuffix(".py").replace("/", ".") for item in code}
+    assert modules <= named
+    assert not {name for name in named if name.split(".")[1] in PLUMBING}
+    # What a string names is no import: the child process, the back ends; and YAML is none either.
+    strings = ("quantline.child.", "quantline.quantization.", "quantline.contract.targets.")
+    assert {name for name in named - imported if not name.startswith(strings)} == set()
+    # Each package that a node imports is there by some of its files.
+    parts = {name.split(".")[1] for name in imported if "." in name} - PLUMBING
+    assert {name.split(".")[1] for name in named} <= parts
+
+
+def test_names_are_followed_to_the_files_that_define_them(tmp_path: Path) -> None:
+    package = tmp_path / "pack"
+    files = {
+        "__init__.py": "",
+        "nodes.py": "from pack import parts\nfrom pack.parts import whole\n"
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from pack.unused import Type\n"
+        "def run(kind):\n    from pack.lazy import work\n    parts.one(whole)\n"
+        "    return import_module(f'pack.{kind}_engine')\n",
+        "parts/__init__.py": "from pack.parts.first import one\n"
+        "from pack.parts.second import two\nfrom pack.parts.third import made as whole\n",
+        "parts/first.py": "import pack.deep\ndef one(): ...\n",
+        "parts/second.py": "two = 2\n",
+        "parts/third.py": "made = 3\n",
+        "parts/table.yml": "a: 1\n",
+        "deep.py": "import os\n",
+        "lazy.py": "RUN = ['python', '-m', 'pack.child']\nwork = 1\n",
+        "child.py": "",
+        "fast_engine.py": "",
+        "unused.py": "class Type: ...\n",
     }
-    code = {name for name in DVC["stages"][stage]["deps"] if name.startswith("src/")}
-    assert code == expected | {f"src/quantline/pipelines/{folder}"}
+    for name, text in files.items():
+        path = package / name
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text(text)
+    found = {path.as_posix() for path in Package(package).files_of(["pack.nodes"])}
+    left_out = {"__init__.py", "parts/__init__.py", "parts/second.py", "unused.py"}
+    assert found == set(files) - left_out
+    # Where the package is used as it is, not through its names, all of it counts.
+    (package / "nodes.py").write_text("from pack import parts\nprint(parts)\nparts.one()\n")
+    found = {path.as_posix() for path in Package(package).files_of(["pack.nodes"])}
+    assert {"parts/__init__.py", "parts/first.py", "parts/second.py"} <= found
 
 
 @stages
 def test_the_lock_has_the_stage_as_it_stands(stage: str) -> None:
-    locks = yaml.safe_load((PROJECT / "dvc.lock").read_text())["stages"]
-    given = DVC["stages"][stage]
+    folder = PROJECT / ("compare" if stage in WRITTEN["compare/dvc.yaml"]["stages"] else "")
+    locks = yaml.safe_load((folder / "dvc.lock").read_text())["stages"]
+    given = STAGES[stage]
     for scheme in SCHEMES if in_matrix(stage) else (None,):
         lock = locks[stage if scheme is None else f"{stage}@{scheme}"]
         assert lock["cmd"] == given["cmd"].replace("${item.scheme}", str(scheme))
@@ -171,9 +235,15 @@ def test_the_lock_has_the_stage_as_it_stands(stage: str) -> None:
         assert {item["path"] for item in lock["outs"]} == outs
 
 
+@pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # of pygtrie, in DVC
 def test_dvc_itself_reads_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dvc.dvcfile import PROJECT_FILE
     from dvc.repo import Repo
+    from dvc.repo.reproduce import collect_stages, plan_repro
 
     monkeypatch.chdir(PROJECT)
     with Repo(str(PROJECT)) as repo:
-        assert {stage.name.split("@")[0] for stage in repo.index.stages} == set(DVC["stages"])
+        assert {stage.name.split("@")[0] for stage in repo.index.stages} == set(STAGES)
+        # What 'dvc repro' and 'dvc exp run' run where no stage is named.
+        run = plan_repro(repo.index.graph, collect_stages(repo, [PROJECT_FILE]))
+        assert {stage.name for stage in run} == set(WRITTEN["dvc.yaml"]["stages"])

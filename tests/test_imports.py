@@ -12,9 +12,10 @@ import quantline
 
 # One line a package of the lower floor; 'release' and all above it may know Kedro and MLflow.
 LOWER = (
-    "arguments", "child", "contract", "details", "edgetpu", "errors", "evaluation", "files",
+    "api", "arguments", "child", "contract", "details", "edgetpu", "errors", "evaluation", "files",
     "lineage", "loading", "progress", "quantization", "quiet", "ranges", "reading", "recipe",
-    "redaction", "report", "results", "run_lock", "sampling", "temporary", "tflite", "training",
+    "redaction", "report", "results", "run_lock", "sampling", "tables", "temporary", "tflite",
+    "training",
     "unforeseen",
 )  # fmt: skip
 UPPER = {

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from quantline.errors import OutputNotWritten, ResultMissing
-from quantline.report import draw_summary, print_results, summarize, summary_table
+from quantline.report import draw_summary, key_figures, print_results, summarize, summary_table
 from quantline.report.rounding import percent, points
+from quantline.results import check_result
 
 SCORES = {"top1": 0.9255, "top1_low": 0.9202, "top1_high": 0.9305,
           "loss": 0.207, "loss_low": 0.194, "loss_high": 0.22}  # fmt: skip
@@ -91,6 +93,16 @@ def test_the_summary_joins_scores_and_times() -> None:
     assert got["comparison"]["speed_ratio_low"] == 1.6
     assert "per_class" not in got["comparison"]
     assert got["edgetpu"]["operators"] == 12
+
+
+def test_key_figures_are_flat_and_of_the_summary() -> None:
+    figures = key_figures(summary(**SCORES))
+    assert figures["int8_top1"] == SCORES["top1"]
+    assert figures["speed_ratio"] == 1.7
+    assert figures["float_operators"] == 3
+    assert figures["gate_passed"] is False
+    check_result("key_figures", figures, Path("key_figures.json"))
+    assert "int8_top1" not in key_figures(summary())
 
 
 def test_the_table_shows_each_figure_with_its_evidence() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from quantline.commands.table import size
 from quantline.edgetpu import Evidence, Provenance, Target
 from quantline.edgetpu.cost.rules import COUNTED, FEW, total
 from quantline.errors import first_few
+from quantline.tables import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

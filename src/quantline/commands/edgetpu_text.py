@@ -6,11 +6,11 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from quantline.commands.edgetpu_rules_text import few_seen, known
-from quantline.commands.table import pairs, size
 from quantline.edgetpu import Evidence, Target, can_detect, detect
 from quantline.edgetpu.cost.memory import Fit
 from quantline.edgetpu.cost.rules import COUNTED, FEW
 from quantline.errors import first_few
+from quantline.tables import pairs, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

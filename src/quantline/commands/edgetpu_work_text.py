@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quantline.commands.edgetpu_text import folded, listed, milliseconds, runs
-from quantline.commands.table import pairs, table
 from quantline.errors import first_few
+from quantline.tables import pairs, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from quantline import recipe
+from quantline.api.model_file import read_model
 from quantline.commands.command import Command, Result
-from quantline.commands.model_file import read_model
-from quantline.commands.table import pairs, size
 from quantline.contract.finding import Specification
 from quantline.errors import ResultMissing, first_few
 from quantline.files import sha256
+from quantline.tables import pairs, size
 from quantline.unforeseen import say
 
 if TYPE_CHECKING:

@@ -215,6 +215,17 @@ class JsonDataset(_CheckedDataset):
         return made, content_sha256(value)
 
 
+class MetricsDataset(JsonDataset):
+    """Figures for DVC: without a statement, each value of which would be a metric too."""
+
+    has_statement = False
+
+    def write(self, value: Any) -> bytes:
+        """Format JSON."""
+        check_plain(value, _Unwritten(f"The result '{self.filepath}'"))
+        return canonical_json(value)
+
+
 class NpzDataset(_CheckedDataset):
     """Named arrays in a numpy archive."""
 

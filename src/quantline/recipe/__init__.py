@@ -5,12 +5,8 @@ mappings from Kedro and turn them into these values with :func:`check`, which is
 before a run calls for all of them.
 """
 
-from quantline.recipe.check import (
-    BLOCKS,
-    check,
-    check_all,
-    parameter_keys,
-)
+from quantline.recipe.blocks import BLOCKS, check_all, parameter_keys
+from quantline.recipe.check import check
 from quantline.recipe.conversion import (
     Baseline,
     Calibration,

@@ -54,6 +54,7 @@ SCHEMAS: dict[str, tuple[type[Part], str]] = {
     "champion_latency": (scores.ChampionLatency, "--from-nodes time_champion"),
     "gate": (verdicts.Gate, "--from-nodes judge_candidate"),
     "summary": (verdicts.Summary, "--from-nodes write_summary"),
+    "key_figures": (verdicts.KeyFigures, "--from-nodes write_summary"),
     "release": (verdicts.Released, "--from-nodes release"),
     "compared_recipe": (models.ComparedRecipe, _COMPARE),
     "compared_metrics": (scores.ComparedMetrics, _COMPARE),

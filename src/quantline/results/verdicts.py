@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from quantline.results.checks import IntegerOnly
-from quantline.results.fields import Count, Many, Part, Share, Some
+from quantline.results.fields import Count, Many, Number, Part, Positive, Share, Some, Unsigned
 
 Decision = Literal["passed", "refused", "undecided"]
 Outcome = Literal["passed", "failed", "undecided", "skipped"]
@@ -91,6 +91,23 @@ class Summary(Part):
     integer_only: IntegerOnly
     edgetpu: dict[str, Any]
     gate: GateSummary
+
+
+class KeyFigures(Part):
+    """``key_figures.json``; accuracy is there with labelled examples alone."""
+
+    float_top1: Share | None = None
+    int8_top1: Share | None = None
+    top1_drop_points: Number | None = None
+    agreement: Share
+    int8_size_bytes: Count
+    size_ratio: Positive
+    int8_latency_ms_p50: Unsigned
+    speed_ratio: Positive
+    float_operators: Count
+    edgetpu_mapped_share: Share
+    edgetpu_latency_ms_high: Unsigned
+    gate_passed: bool
 
 
 class Released(Part):

@@ -7,7 +7,7 @@ from typing import Any
 
 from quantline.errors import Finding
 from quantline.release.gate import gate_text
-from quantline.report import draw_summary, print_results, summarize, summary_table
+from quantline.report import draw_summary, key_figures, print_results, summarize, summary_table
 
 
 def write_summary(
@@ -23,7 +23,7 @@ def write_summary(
     gate: dict[str, Any],
     recipe: dict[str, Any],
     manifest: dict[str, Any],
-) -> tuple[dict[str, Any], bytes]:
+) -> tuple[dict[str, Any], dict[str, float | bool], bytes]:
     """Put the results together, print them as a table and draw them."""
     edgetpu = {
         "report": edgetpu_report,
@@ -41,4 +41,4 @@ def write_summary(
         for finding in float_metrics.get("findings", ())
     ]
     print_results(summary_table(summary, manifest), *noticed, gate_text(gate), width=100)
-    return summary, draw_summary(summary)
+    return summary, key_figures(summary), draw_summary(summary)

@@ -27,7 +27,7 @@ def create_pipeline() -> Pipeline:
                     "recipe",
                     "manifest",
                 ],
-                ["summary", "summary_plot"],
+                ["summary", "key_figures", "summary_plot"],
                 name="write_summary",
             )
         ],
