@@ -27,9 +27,9 @@ from quantline.unforeseen import place_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What libraries say of themselves, such as "I0000 00:00:1.2 3 port.cc:153] oneDNN is on".
+# Output of libraries about themselves, such as "I0000 00:00:1.2 3 port.cc:153] oneDNN is on".
 _CHATTER = re.compile(r"[IW]\d{4} |INFO: |WARNING: All log messages before")
-# With which a child ends that cannot write its answer.
+# The exit status of a child that cannot write its answer.
 NO_SPACE_STATUS = os.EX_CANTCREAT
 
 
@@ -39,8 +39,8 @@ class End:
 
     Attributes:
         status: Its exit status, negative for a signal.
-        beyond: The limit for which it was ended: ``time``, ``load`` or ``memory``; else empty.
-        peak_bytes: The most memory that it held at once.
+        beyond: The limit that it exceeded: ``time``, ``load`` or ``memory``; else empty.
+        peak_bytes: Its peak memory.
     """
 
     status: int
@@ -49,7 +49,7 @@ class End:
 
     @classmethod
     def of(cls, status: int, beyond: str, seen: int, used: resource.struct_rusage) -> End:
-        """Make it from what was seen while it ran and from what the kernel says at the end."""
+        """Build it from what was measured while it ran and from the kernel's account at the end."""
         unit = 1 if sys.platform == "darwin" else 1024
         peak = used.ru_maxrss
         # The kernel lets a child start with its parent's peak: below that, what was seen counts.
@@ -59,7 +59,7 @@ class End:
 
 
 def peak_so_far(pid: int) -> int:
-    """Return the most memory that a process held until now, in bytes; 0 where that is not told."""
+    """Return the peak memory of a running process, bytes; 0 where the system does not report it."""
     try:
         found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     except OSError:
@@ -79,10 +79,10 @@ def without_answer(
     """Return the error of a child that ended without an answer.
 
     Args:
-        what: What it did.
-        end: How it ended.
+        what: Its work.
+        end: Its end.
         stage: The last stage that it announced; empty if it announced none.
-        stderr: What it wrote.
+        stderr: Its output.
         timeout: Its time limit in seconds, and the argument that sets it, if one does.
         load_s: Its time limit for loading, in seconds.
         memory_gib: Its limit of memory, in GiB.
@@ -167,12 +167,12 @@ def _sentence_start(text: str) -> str:
 
 @dataclass(frozen=True)
 class Defect:
-    """An exception in a child that is no error of ours.
+    """An exception in a child process that is no :class:`QuantlineError`.
 
     Attributes:
         kind: ``memory`` or ``space`` where the machine ran out of it, else ``defect``.
         said: The exception's type and message.
-        place: Where it was raised, and from where in Quantline: files, lines and functions.
+        place: The files, lines and functions where it was raised, and its caller in Quantline.
         trace: Its traceback.
     """
 
@@ -183,10 +183,10 @@ class Defect:
 
 
 def judged(error: Exception) -> QuantlineError | Defect:
-    """Return an error of ours as it is, unless the machine is behind it; else what it was.
+    """Return a :class:`QuantlineError` as it is, and any other exception as a :class:`Defect`.
 
-    Code that reads foreign files takes any exception for a sign of a damaged file. Where one of
-    them says that memory or disk space ran out, it is the machine that failed.
+    Where memory or disk space ran out, that is a defect of the machine, whatever was raised: code
+    that reads foreign files takes any exception for a sign of a damaged file.
     """
     if not isinstance(error, OutputNotWritten):
         for cause in _causes(error):

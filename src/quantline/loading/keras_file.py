@@ -51,8 +51,8 @@ def load_keras(
 
     Args:
         path: A ``.keras`` or ``.h5`` file.
-        allow_lambda: Whether the file may hold or name code.
-        limits: How large the file's description of its layers may be.
+        allow_lambda: True if the file may hold or name code.
+        limits: The most that the file's description of its layers may take.
         custom: The file of the module with the user's own layers, which is imported.
 
     Returns:
@@ -96,7 +96,7 @@ def read_keras(path: str, limits: recipe.Limits | None = None) -> KerasFile:
 
     Args:
         path: The file.
-        limits: How large the description of its layers may be.
+        limits: The most that the description of its layers may take.
 
     Raises:
         ModelUnreadable: It says nothing, or nothing that can be read.

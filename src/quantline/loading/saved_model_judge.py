@@ -28,7 +28,7 @@ def refused_operators(saved_model: Any, folder: str) -> list[str]:
 
     Args:
         saved_model: The ``SavedModel`` message.
-        folder: Where the SavedModel lies.
+        folder: The SavedModel's folder.
     """
     found: list[str] = []
     for meta_graph in saved_model.meta_graphs:

@@ -59,7 +59,7 @@ def run_backend(
         model: The float model.
         choices: Ranges; a single one without any where a scheme needs none.
         conversion: Scheme, back end, input and output types.
-        public: Where TensorFlow's public converter can start from, should its private calls be
+        public: The original model for TensorFlow's public converter, in case its private calls are
             gone.
 
     Raises:

@@ -24,9 +24,9 @@ def convert(path: str, model: Frozen, to: str, **settings: Any) -> bytes:
     """Convert with TensorFlow's public converter.
 
     Args:
-        path: What to call the model.
-        model: What :func:`frozen` gave.
-        to: What it becomes, for messages.
+        path: The model's name in errors.
+        model: The model, frozen.
+        to: The form to convert to, for messages, such as ``to 'int8'``.
         settings: Attributes of the converter and of its ``target_spec``.
 
     Raises:
@@ -51,9 +51,9 @@ def refusal(path: str, to: str, error: Exception) -> ConversionError:
     """Return the error of a conversion that TensorFlow refused.
 
     Args:
-        path: What to call the model.
-        to: What it was to become.
-        error: What the converter raised: ``ConverterError``, or what MLIR raises.
+        path: The model's name in errors.
+        to: The form that it was converted to, for messages.
+        error: The converter's exception.
     """
     said = str(error)
     lacking = list(

@@ -1,4 +1,4 @@
-"""The cause of a lost or noisy output: which layer's error makes it, and what that layer does.
+"""The cause of a lost or noisy output: the layer whose error makes it, and its explanation.
 
 The layer is found by measurement, see :mod:`.effects`: its error alone, in a model that is float
 elsewhere, does to the output what was seen. What it does is then read from the graph around it and
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from quantline.tflite import Model
 
 SAMPLES = 8
-"""On how many samples a cause is looked for."""
+"""The number of samples on which a cause is looked for."""
 _ENOUGH = 0.5  # of what was lost, which one layer's error has to account for
 _SOME = 0.25  # likewise, where a rule explains that error
 _NEAR = 0.8  # of the largest effect: the first layer that has it is the cause
@@ -47,10 +47,10 @@ class Cause:
         operator: The type of the operator that is named.
         tensor: Its output's index in the float model.
         name: That tensor's name.
-        layer: The layer of the original model that the name tells of; None where it tells of none.
-        share: How much of the loss that layer's error alone makes, from 0 to 1; measured.
-        found: What is wrong there, as the rest of a sentence.
-        remedy: What to do about it, as sentences.
+        layer: The layer of the original model, read from the name; None where it has none.
+        share: The share of the loss that this layer's error alone makes, from 0 to 1; measured.
+        found: The cause, as the rest of a sentence.
+        remedy: The remedy, as sentences.
     """
 
     kind: str
@@ -73,12 +73,12 @@ def diagnose(
     target: tuple[int, Parts, OutputNoise, Loss],
     samples: Sequence[Values],
 ) -> Cause | None:
-    """Find the cause of what is lost of a tensor.
+    """Find the cause of a tensor's loss.
 
     Args:
         float_model: The float model.
         quantized: The model that was made from it.
-        target: The tensor of the float model, where its values come from, its noise and its loss.
+        target: The tensor of the float model, the sources of its values, its noise and its loss.
         samples: As the float model takes them.
 
     Returns:
@@ -112,7 +112,7 @@ def diagnose(
 
 
 def _share(effect: Effect, noise: OutputNoise, loss: Loss) -> float:
-    """Return how much of the noise in what is lost, or noisy, one layer's error makes."""
+    """Return the share of the noise in the lost or noisy groups that one layer's error makes."""
     groups, whole = effect.groups[0], noise.groups
     bad = loss.bad(noise)
     per_value = whole.noise[bad] / np.maximum(whole.count[bad], 1)

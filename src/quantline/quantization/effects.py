@@ -40,7 +40,7 @@ class Target:
 
     Attributes:
         tensor: Its index in the float model's main subgraph.
-        parts: Where its values come from.
+        parts: The tensors that its values come from.
     """
 
     tensor: int
@@ -182,7 +182,7 @@ def batches(links: Sequence[Link], copies: int = 1) -> Iterator[list[Link]]:
 
     Args:
         links: The layers.
-        copies: How many times an output is kept.
+        copies: The number of copies of an output that are kept.
     """
     some: list[Link] = []
     most = _AT_ONCE_BYTES // copies

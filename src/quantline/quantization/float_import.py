@@ -34,7 +34,7 @@ class FloatModel:
 
     Attributes:
         content: The float ``.tflite`` file's bytes.
-        about: Plain JSON values: source, hashes, signature, what was rebuilt, parity, versions.
+        about: Plain JSON values: source, hashes, signature, changes, parity, versions.
     """
 
     content: bytes
@@ -55,13 +55,13 @@ def import_float(
     the original comes to over the other samples in order.
 
     Args:
-        model: The file or folder, and which signature of it.
+        model: The file or folder, and the conditions on which it is loaded.
         samples: array of shape (n_examples, ...), model input without the batch dimension; for a
             model of several inputs, such an array for each, by the input's name. Their shape is
             that of an input which leaves sizes open; where it has as many dimensions as the input,
             it is the whole input, and else the batch is 1.
-        parity: On how many samples the two are compared, and how much they may differ.
-        limits: What loading and running the model may cost; the defaults of ``recipe.Limits`` if
+        parity: The number of samples on which the two are compared, and the allowed difference.
+        limits: Limits of loading and running the model; the defaults of ``recipe.Limits`` if
             None.
 
     Raises:

@@ -1,4 +1,4 @@
-"""How a model is called: which signature, and whether examples fit its inputs."""
+"""The interface of a model: the choice of a signature, and checks that examples fit its inputs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def choose_signature(
     Args:
         keys: The model's signatures.
         wanted: The one that was asked for, if any.
-        path: What to call the model.
+        path: The model's name in errors.
         default: The one that is taken where there are several, if it is among them.
 
     Raises:
@@ -64,7 +64,7 @@ def check_samples(
         samples: array of shape (n_examples, ...) for a model of one input; else such an array for
             each input, by name.
         taken: Each input's whole shape, by name; -1 is a size that the model leaves open.
-        path: What to call the model.
+        path: The model's name in errors.
 
     Returns:
         An array for each input, by name.
@@ -134,7 +134,7 @@ def whole_shape(taken: tuple[int, ...], given: tuple[int, ...], model: str) -> t
     Args:
         taken: The input's whole shape; -1 is a size that the model leaves open.
         given: The shape of one example.
-        model: What to call the model.
+        model: The model's name in errors.
 
     Raises:
         DataError: The examples do not fit.
@@ -164,7 +164,7 @@ def batch_of(values: np.ndarray, index: int, shape: tuple[int, ...]) -> np.ndarr
 
     Args:
         values: array of shape (n_examples, ...).
-        index: Which example.
+        index: The example's index.
         shape: The input's whole shape.
     """
     count = shape[0] if is_row(values, shape) else 1
@@ -183,7 +183,7 @@ def check_input(given: tuple[int, ...], taken: tuple[int, ...], model: str) -> N
     Args:
         given: The examples' shape, without the batch dimension.
         taken: The model's input shape, without the batch dimension.
-        model: What to call the model.
+        model: The model's name in errors.
 
     Raises:
         DataError: With the transform that would make them fit.

@@ -22,7 +22,7 @@ MADE_INTEGER_AGAIN = {"AVERAGE_POOL_2D", "GATHER", "GATHER_ND", "MAX_POOL_2D", "
 
 @dataclass(frozen=True)
 class Kept:
-    """What stays float.
+    """The operators that stay float.
 
     Attributes:
         types: Operator types, all of whose operators stay float.

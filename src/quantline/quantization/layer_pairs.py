@@ -1,4 +1,4 @@
-"""Which tensor of a quantized model stands for which of the float model it was made from.
+"""The layers of a quantized model, paired with those of the float model it was made from.
 
 Converters keep the names of tensors, with two exceptions. Before a QUANTIZE or DEQUANTIZE at the
 edge, which takes the output's name, the layer's own output gets another. And TensorFlow names
@@ -91,7 +91,7 @@ _COMPOSITES = {"moments", "batchnorm", "Tensordot", "Cast"}
 
 
 def layer_of(name: str) -> str | None:
-    """Return the layer that a tensor's name tells of, or None where it tells none.
+    """Return the layer that a tensor's name belongs to, or None where it has none.
 
     TensorFlow names an operation ``model/layer/operation``, a layer within a layer adds a part,
     and so does an operation made of several, such as ``Tensordot``. The converter joins the names

@@ -22,7 +22,7 @@ _WEIGHTS_ONLY = {"float16", "dynamic_range"}
 
 
 def is_installed() -> bool:
-    """Whether litert-quantizer can be imported."""
+    """Return True if litert-quantizer can be imported."""
     return importlib.util.find_spec("litert_quantizer") is not None
 
 

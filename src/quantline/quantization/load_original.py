@@ -44,7 +44,7 @@ class Original:
         specs: Each input's ``tf.TensorSpec``, by name.
         loader: The distribution that loaded it.
         unrolled: Names of recurrent layers that are written out step by step.
-        states: What it assigns, by the names of the inputs that stand for it, which are among
+        states: The variables that it assigns, by the names of their inputs, which are among
             ``specs``.
     """
 
@@ -159,9 +159,9 @@ def fix_batch(
 
     Args:
         tf: The module ``tensorflow``.
-        path: What to call the model.
-        name: What to call the input.
-        spec: What the original says of it.
+        path: The model's name in errors.
+        name: The input's name in errors.
+        spec: Its ``tf.TensorSpec`` in the original.
         sample: The shape of a sample, which decides sizes that are open; a batch that is fixed
             stays. None without samples: an open batch is 1.
 
@@ -201,7 +201,7 @@ def sizes_of(spec: Any, sample: tuple[int, ...] | None) -> tuple[int, ...]:
     """Return the shape of a ``tf.TensorSpec`` with -1 for each size that it leaves open.
 
     Args:
-        spec: What an input takes.
+        spec: The input's ``tf.TensorSpec``.
         sample: The shape of a sample, which is that of a row where the spec has no rank.
     """
     if spec.shape.rank is None:

@@ -1,7 +1,7 @@
-"""A quantized model's outputs beside the float model's: measured on calibration samples.
+"""A quantized model's outputs against the float model's, measured on calibration samples.
 
-The quantized model is also run on the built-in kernels, and without samples on zeros: what is made
-must run on XNNPACK, which most users run, and on the kernels below it.
+The quantized model is also run on the built-in kernels, and without samples on zeros: it must run
+on XNNPACK, which most users run, and on the kernels below it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from quantline.tflite.tensor_io import TensorIO
 
 MOST_SAMPLES = 32
-"""On how many samples outputs are compared; more hardly change the figures."""
+"""The most samples on which outputs are compared; more hardly change the figures."""
 _ALL_KERNELS: tuple[Kernels, ...] = ("xnnpack", "builtin")
 _TIMEOUT_S = 1800.0
 
@@ -44,7 +44,7 @@ def measure_outputs(
 
     Args:
         float_model: The float ``.tflite`` file's bytes.
-        quantized: What was made of it.
+        quantized: The bytes of the model that was made from it.
         samples: As :func:`quantline.ranges.record` takes them. At most 32 are used, evenly spread
             from the first to the last; none will do, and nothing is then compared.
 
@@ -128,7 +128,7 @@ def _run_once(quantized: bytes, kernels: Kernels, values: Sequence[Values]) -> N
 
 
 def _compared(graph: Graph) -> list[int]:
-    """Return the outputs, and what squashing functions among their operators are given."""
+    """Return the outputs, and the inputs of squashing functions that give outputs."""
     main = graph.main
     before = [index for index in comparison_outputs(graph) if index not in main.outputs]
     return [*main.outputs, *dict.fromkeys(before)]
@@ -167,7 +167,7 @@ def _described(
     parts: dict[int, Parts],
     sums: Sequence[tuple[TensorIO, OutputNoise]],
 ) -> tuple[list[dict[str, Any]], dict[int, tuple[OutputNoise, Loss]]]:
-    """Return what is told of each output, and what of each tensor was judged."""
+    """Return the description of each output, and the noise and loss of each tensor."""
     names = {tensor.index: name for name, tensor in outputs_of(before).items()}
     squashed = set(before.main.outputs) - set(comparison_outputs(before))
     exchanged = picked(before)
@@ -211,7 +211,7 @@ def _described(
 
 
 def _verdict(own: dict[str, Any], before: dict[str, Any] | None) -> str | None:
-    """Return the verdict on an output; of noise, what its squashing function is given decides."""
+    """Return the verdict on an output; on noise, the input of its squashing function decides."""
     found = [own["verdict"], None if before is None else before["verdict"]]
     if "lost" in found:
         return "lost"

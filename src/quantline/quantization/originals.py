@@ -44,14 +44,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Converted:
-    """What became of an original model.
+    """An original model, converted to a float ``.tflite``.
 
     Attributes:
         content: The float ``.tflite`` file's bytes.
         outputs: The original's outputs on each sample, by name; None where the imported model is
             the original.
         loader: The distribution that loaded the original.
-        rebuilt: What is computed in another way than by the original, as sentences.
+        rebuilt: Differences in how it computes from the original, as sentences.
         states: The initial value of each variable that became an input, by the input's name.
         computed: Samples of these inputs where none were given, by name.
     """
@@ -71,7 +71,7 @@ class Frozen:
     Attributes:
         folder: A SavedModel folder, which is there for as long as the context lasts.
         key: Its only signature's key.
-        traced: What was saved.
+        traced: The saved function.
         loader: The distribution that loaded it.
         unrolled: Names of recurrent layers that are written out step by step.
         original_shapes: Each input's shape as the original has it, -1 for a size that it leaves

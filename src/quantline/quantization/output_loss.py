@@ -38,18 +38,18 @@ class Loss:
     """The loss of an output.
 
     Attributes:
-        varying: array of shape (n_channels,), bool: which channels vary in the float model.
-        constant: Likewise, which of these are one value in the quantized model.
-        saturated: Which of them are at an end of the range.
-        noisy: Which of them have more noise than a quarter of their variance.
-        is_constant: Whether the whole output is one value a channel.
-        is_broken: Whether values are no longer finite.
-        is_noisy: Whether the output as a whole has more noise than a quarter of its variance.
+        varying: array of shape (n_channels,), bool: the channels that vary in the float model.
+        constant: Likewise, the varying channels that are one value in the quantized model.
+        saturated: Likewise, the channels at an end of the range.
+        noisy: Likewise, the channels with more noise than a quarter of their variance.
+        is_constant: True if the whole output is one value a channel.
+        is_broken: True if values are no longer finite.
+        is_noisy: True if the output as a whole has more noise than a quarter of its variance.
         lost_parts: The parts that are constant, or as far off as their mean would be, by position.
         noisy_parts: The parts with such noise.
-        offset: array of shape (n_channels,), bool: which channels have such noise, and do not vary
-            only since they are far from zero.
-        is_shifted: Whether a constant of the model is what they are far from zero by.
+        offset: Likewise, the channels with such noise that do not vary only because they are far
+            from zero.
+        is_shifted: True if a constant of the model moves them far from zero.
     """
 
     varying: np.ndarray
@@ -84,10 +84,10 @@ class Loss:
         return found
 
     def bad(self, noise: OutputNoise) -> np.ndarray:
-        """Return which groups of an output the verdict is about; all of them where it is whole.
+        """Return a mask of the groups that the verdict is about; all if it is about the whole.
 
         Args:
-            noise: What was judged.
+            noise: The sums that were judged.
         """
         if self.is_constant or self.is_broken:
             return np.ones(noise.parts.shape, bool)
@@ -126,19 +126,19 @@ def loss_of(
     is_squashed: bool = False,
     is_picked: bool = False,
 ) -> Loss:
-    """Judge what was summed of an output.
+    """Judge the sums of an output.
 
     Args:
         noise: The sums.
         steps: The step of the scale that the specification fixes for each part; 0 for others.
-        is_shifted: Whether the model adds a constant last.
-        is_squashed: Whether what a squashing function is given says more about noise.
-        is_picked: Whether values may have changed places: noise then says nothing.
+        is_shifted: True if the model adds a constant last.
+        is_squashed: True if the input of a squashing function says more about noise.
+        is_picked: True if values may have changed places: noise then says nothing.
     """
     groups = noise.groups
-    fixed = np.array([*steps, 0.0])[noise.parts]  # the last is for what comes from nowhere
+    fixed = np.array([*steps, 0.0])[noise.parts]  # the last is NOWHERE's
     varies = _varies(groups, fixed)
-    still = groups.got_low == groups.got_high
+    still = groups.quantized_low == groups.quantized_high
     at_end = groups.at_end > _SATURATED * np.maximum(groups.count, 1)
     noise_of = np.where(is_picked, 0.0, groups.noise)
     noisy = noise_of > _NOISY * groups.variance
@@ -178,7 +178,7 @@ def loss_of(
 
 
 def _varies(groups: Groups, fixed: np.ndarray) -> np.ndarray:
-    """Return which groups are worth 16 steps, of a fixed scale or of one of their own."""
+    """Return a mask of the groups worth 16 steps, of a fixed scale or of one of their own."""
     own = (np.maximum(groups.high, 0) - np.minimum(groups.low, 0)) / 255
     width = groups.high - groups.low
     found: np.ndarray = (width > 0) & (width >= STEPS * np.where(fixed > 0, fixed, own))

@@ -16,7 +16,7 @@ def lines(measured: Mapping[str, Any]) -> list[str]:
     """Return a line for each of the first outputs, or one that says why there are none.
 
     Args:
-        measured: What :func:`quantline.quantization.measured_outputs.measure_outputs` gave.
+        measured: The result of :func:`quantline.quantization.measured_outputs.measure_outputs`.
     """
     outputs = measured["outputs"]
     if outputs is None:
@@ -65,7 +65,7 @@ def failures(measured: Mapping[str, Any], verdict: str) -> list[str]:
     """Return a sentence for each output with a verdict: what of it is lost, or how noisy it is.
 
     Args:
-        measured: What :func:`quantline.quantization.measured_outputs.measure_outputs` gave.
+        measured: The result of :func:`quantline.quantization.measured_outputs.measure_outputs`.
         verdict: ``lost`` or ``noisy``.
     """
     return [
@@ -149,7 +149,7 @@ def lost_outputs(measured: Mapping[str, Any]) -> CheckFailed | None:
     """Return the error that a model with lost outputs is; None where none is lost.
 
     Args:
-        measured: What :func:`quantline.quantization.quantize` measured: the recipe's ``measured``.
+        measured: The entry ``measured`` of a recipe, see :func:`quantline.quantization.quantize`.
     """
     lost = failures(measured, "lost")
     if not lost:

@@ -1,4 +1,4 @@
-"""Whether an imported model gives what the original gives."""
+"""Comparison of an imported model's outputs with the original's."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def compare(
         expected: The original's outputs on each sample, by name; None if there is no other
             original.
         tolerance: The largest difference allowed, as a share of an output's largest magnitude.
-        path: What to call the model.
-        memory_gib: How much memory the imported model may take; None for no limit.
+        path: The model's name in errors.
+        memory_gib: The most memory that the imported model may take, GiB; None for no limit.
 
     Raises:
         DataError: There are no samples.

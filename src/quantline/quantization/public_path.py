@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PublicPath:
-    """Where the public converter starts from.
+    """The original model and samples for the public converter.
 
     Attributes:
         source: The original model.
@@ -51,7 +51,7 @@ def public_path(
     """Return the public path to what the conversion asks for; None where there is none.
 
     Args:
-        source: What the float model was imported from.
+        source: The original of the float model.
         conversion: The public converter knows the method ``minmax`` alone, without overrides,
             pins and operators that are kept in float.
         samples: Calibration samples.

@@ -39,7 +39,7 @@ class Quantized:
 
     Attributes:
         content: The ``.tflite`` file's bytes.
-        recipe: Plain JSON values that say how it was made, from what, and with which versions.
+        recipe: Plain JSON values: the settings, origin and versions it was made with.
     """
 
     content: bytes
@@ -57,13 +57,13 @@ def quantize(
 
     Args:
         model: A float ``.tflite`` file's bytes.
-        ranges: What was recorded from it; None for schemes whose activations stay float.
+        ranges: Ranges recorded from it; None for schemes whose activations stay float.
         conversion: Scheme, back end, ranges, pins, input and output types.
         samples: Calibration samples, as :func:`quantline.ranges.record` takes them. Outputs are
             compared on some of them. For the method ``auto`` and for bias correction, a half fits,
             the other judges.
-        source: What the float model was imported from. Should this TensorFlow lack the private
-            calls that take ranges, its public converter makes the model from it and the samples.
+        source: The original of the float model. Should this TensorFlow lack the private calls that
+            take ranges, its public converter makes the model from it and the samples.
 
     Raises:
         ModelUnsupported: The scheme, the back end and the model do not go together.
@@ -75,7 +75,7 @@ def quantize(
         DependencyError: The back end's package is not installed.
         BackendUnavailable: This TensorFlow lacks the private calls and nothing can stand in.
         ConversionError: The back end refuses the model.
-        ModelUnsupported: What was made does not run on XNNPACK or on the built-in kernels.
+        ModelUnsupported: The quantized model does not run on XNNPACK or on the built-in kernels.
         ProcessError: The back end, or a kernel that ran what was made, died in native code, or took
             too long.
     """

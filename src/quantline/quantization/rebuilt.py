@@ -27,7 +27,7 @@ def widening(path: str, types: Sequence[str], narrow: Outputs, wide: Outputs) ->
     root of their number. Thirty-two spacings are those of some thousand.
 
     Args:
-        path: What to call the model.
+        path: The model's name in errors.
         types: The types in which the original computes.
         narrow: The original's outputs on each sample, by name.
         wide: The rebuilt model's.

@@ -51,7 +51,7 @@ class Choice:
     Attributes:
         bounds: (min, max) by tensor index.
         given: Tensors whose range was given, and stays what it is.
-        widens: Whether tensors of one scale get the union of their ranges where that of some is
+        widens: True if tensors of one scale get the union of their ranges where that of some is
             clipped; else the quantizer's own choice stands.
     """
 
@@ -70,8 +70,8 @@ class Clipped:
         range: Its (min, max); measured.
         reach: The (min, max) that its integers stand for; parsed.
         steps: By how many steps of its scale the range is beyond, at the worse end.
-        is_used: Whether what is beyond enters a result: it is averaged or computed with, or is an
-            output. Otherwise operators of one scale pick among the values, and never these.
+        is_used: True if the values beyond enter a result: they are averaged or computed with, or
+            the tensor is an output. Otherwise operators of one scale never pick them.
     """
 
     index: int
@@ -114,7 +114,7 @@ def widened(before: Graph, after: Graph, choice: Choice) -> Bounds:
 
     Args:
         before: The float model.
-        after: What was made of it with this choice.
+        after: The model quantized with this choice.
         choice: The ranges.
 
     Returns:

@@ -18,7 +18,7 @@ def refuse_state(path: str, concrete: Any) -> None:
     """Refuse a function that changes its variables, or looks values up in a table.
 
     Args:
-        path: What to call the model.
+        path: The model's name in errors.
         concrete: A concrete function, before its variables become constants.
 
     Raises:

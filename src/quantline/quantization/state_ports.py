@@ -110,7 +110,7 @@ def with_states(
 
     Args:
         call: Takes tensors by input name, returns tensors by output name.
-        states: What it assigns, by the names of the further inputs.
+        states: The variables that it assigns, by the names of their inputs.
     """
     import keras
 
@@ -140,7 +140,7 @@ def computed_states(
         specs: Each input's ``tf.TensorSpec``, by name.
         states: The states, by the names of their inputs.
         samples: array of shape (n_examples, ...), model input; or one for each input, by name.
-        path: What to call the model.
+        path: The model's name in errors.
 
     Returns:
         array of shape (n_examples, ...) for each state, by the name of its input.
@@ -196,11 +196,11 @@ def run_through(
 def describe_states(
     states: Mapping[str, State], computed: Mapping[str, np.ndarray]
 ) -> tuple[str, ...]:
-    """Return sentences on what became of a model's state.
+    """Return sentences that describe the state of an imported model.
 
     Args:
         states: The states, by the names of their inputs.
-        computed: The samples of those that :func:`run_through` gave.
+        computed: Samples of the states, as :func:`run_through` returns them.
     """
     if not states:
         return ()

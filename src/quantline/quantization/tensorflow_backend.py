@@ -44,7 +44,7 @@ def quantize(
         scheme: ``int8``, ``int8_float_fallback``, ``int8_per_tensor`` or ``int16x8``.
         input_type: ``float32``, ``int8`` or ``uint8``; for ``int16x8``, ``float32`` or ``int16``.
         output_type: Likewise.
-        kept: What stays float; for ``int16x8``, nothing.
+        kept: The operators that stay float; none for ``int16x8``.
 
     Raises:
         BackendUnavailable: This TensorFlow does not have the private calls.

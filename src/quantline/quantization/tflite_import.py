@@ -54,10 +54,10 @@ def import_tflite(
 
     Args:
         path: The file.
-        signature: Which of its signatures.
+        signature: The signature to use; the only or default one if None.
         samples: array of shape (n_examples, ...), model input; or one for each input, by name.
-        limits: What running the model may cost.
-        timeout_s: How long that may take, in seconds.
+        limits: Limits of running the model.
+        timeout_s: The time limit, seconds.
 
     Raises:
         QuantlineError: As :func:`quantline.quantization.import_float` lists them.
@@ -76,7 +76,7 @@ def adapt(content: bytes, samples: np.ndarray | Mapping[str, np.ndarray], path: 
     Args:
         content: The file's bytes, of one signature.
         samples: array of shape (n_examples, ...), model input; or one for each input, by name.
-        path: What to call the model.
+        path: The model's name in errors.
 
     Raises:
         QuantlineError: As :func:`quantline.quantization.import_float` lists them.

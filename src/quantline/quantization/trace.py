@@ -1,4 +1,4 @@
-"""Tracing: an original model becomes one function that TensorFlow Lite's converter takes."""
+"""Tracing an original model to one function that TensorFlow Lite's converter takes."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Traced:
 
     Attributes:
         call: The original; takes and returns tensors by the original's names.
-        served: What is to be converted: a concrete function with plain names.
+        served: The concrete function to convert, with plain names.
         widened: The same computation as ``call`` in float32; None where the original's is.
         specs: Each input's ``tf.TensorSpec``, by the original's names.
         inputs: The original's names by the plain ones.
         outputs: Likewise.
         narrow: The 16-bit float types that the original computes in.
-        variables: What ``served`` reads that is not a constant.
+        variables: The variables that ``served`` reads.
     """
 
     call: Callable[..., dict[str, Any]]
@@ -57,7 +57,7 @@ def trace(tf: Any, path: str, original: Original, specs: Mapping[str, Any]) -> T
 
     Args:
         tf: The module ``tensorflow``.
-        path: What to call the model.
+        path: The model's name in errors.
         original: The model.
         specs: Each input's ``tf.TensorSpec``, by name; all sizes are known.
 

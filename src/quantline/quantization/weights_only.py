@@ -25,10 +25,10 @@ _NEAR_ZERO = 1e-6
 
 @dataclass(frozen=True)
 class _Kernel:
-    """How an operator takes int8 weights beside float activations.
+    """An operator's kernel for int8 weights and float activations.
 
     Attributes:
-        operand: Which input its weights are.
+        operand: The position of its weights among its inputs.
         axis: Along which dimension scales differ; None for one scale.
         version: The operator version that knows such weights.
     """

@@ -1,4 +1,4 @@
-"""What every activation of a float model was: recorded, merged, and a range chosen from it."""
+"""The ranges of a float model's activations: recorded, merged, compared and chosen."""
 
 from quantline.ranges.cell_states import joined
 from quantline.ranges.choose import choose

@@ -35,7 +35,7 @@ class Cell:
     Attributes:
         operator: The operator.
         state: The tensor of its cell state, of shape (1, n_cells).
-        steps: How many steps it takes.
+        steps: Its number of steps.
         gates: Of the input, forget, cell and output gate: the weights of the input, those of the
             last output, and the bias; None for an input gate that is 1 minus the forget gate.
         peepholes: The weights of the cell state in the input, forget and output gate, or None.
@@ -51,7 +51,7 @@ class Cell:
         """Return the cell state after each step, float32 array of shape (n_steps, n_cells).
 
         Args:
-            sequence: What the operator reads, float32 array of shape (n_steps, n_features).
+            sequence: The operator's input, float32 array of shape (n_steps, n_features).
         """
         from_input, from_forget, from_output = self.peepholes
         clip = float(self.operator.options.get("cellClip") or 0)
@@ -178,12 +178,12 @@ def _sigmoid(values: np.ndarray) -> np.ndarray:
 
 
 def joined(ranges: RangeSet, pairs: Mapping[int, int]) -> RangeSet:
-    """Return ranges with one and the same for both tensors of each pair.
+    """Return ranges in which both tensors of each pair have the union of theirs.
 
     With one range the two have one scale, and a caller can hand integers on as they are.
 
     Args:
-        ranges: What was recorded.
+        ranges: The recorded ranges.
         pairs: One tensor's index by the other's; a pair of which one was not recorded stays.
     """
     found = {tensor.index: tensor for tensor in ranges.tensors}

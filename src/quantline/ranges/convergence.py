@@ -1,4 +1,4 @@
-"""Whether there are enough calibration examples: do two halves of them give the same ranges?
+"""A test for enough calibration examples: two halves of them give the same ranges.
 
 The rule. Two ranges of a tensor differ by their larger difference at either end, in per cent of
 the range that both span. A set has not converged where
@@ -65,7 +65,7 @@ class _Ranges(Protocol):
 
 @dataclass(frozen=True)
 class Difference:
-    """How far two range sets are apart, over the tensors, in per cent of each range.
+    """The distance between two range sets, over the tensors, in per cent of each range.
 
     Attributes:
         examples: Of how many examples the smaller set was recorded.
@@ -84,12 +84,12 @@ class Difference:
 
 @dataclass(frozen=True)
 class Convergence:
-    """What is known about whether more examples would change the ranges.
+    """Evidence on whether more examples would change the ranges.
 
     Attributes:
-        examples: How many there are.
-        halves: How far their two halves are apart; None where there are no two.
-        curve: How far the first of them are from all of them, by growing number.
+        examples: Their number.
+        halves: The distance between their two halves; None where there are no two.
+        curve: The distance of the first of them from all of them, by growing number.
     """
 
     examples: int
@@ -159,7 +159,7 @@ def converge(
         first: The ranges of one half of the examples.
         second: Those of the other half.
         prefixes: The ranges of the first examples, by their number.
-        examples: How many examples both halves have.
+        examples: The number of examples in both halves.
     """
     whole = union(first, second)
     curve = tuple(difference(prefixes[count], whole, count) for count in sorted(prefixes))
@@ -174,7 +174,7 @@ def measure_convergence(model: bytes, samples: Sequence[Any] | np.ndarray) -> Co
 
     Args:
         model: A float ``.tflite`` file's bytes.
-        samples: What :func:`quantline.ranges.record` takes, with a length.
+        samples: As :func:`quantline.ranges.record` takes them, with a length.
 
     Raises:
         QuantlineError: The ranges cannot be recorded.

@@ -33,7 +33,7 @@ def record_in_subprocess(
         model: A float ``.tflite`` file's bytes.
         samples: array of shape (n_samples, ...); for a model of several inputs, such an array for
             each, by name.
-        name: What to call the model in an error.
+        name: The model's name in errors.
         samples_sha256: The hash of the samples' content, kept with the ranges.
         timeout_s: After how many seconds the child is ended.
         limit: The parameter that sets ``timeout_s``, for messages; None if none does.

@@ -26,7 +26,7 @@ class NotFinite:
 
     Attributes:
         samples: The positions of the samples on which it does.
-        looked_at: How many samples were run.
+        looked_at: The number of samples run.
         type: The operator's type; empty where a sample itself is not finite.
         operator: Its index in the main subgraph; -1 likewise.
         tensor: The name of the tensor that it writes.
@@ -54,7 +54,7 @@ class NotFinite:
 
 
 def first_not_finite(model: bytes, samples: Iterable[Sample]) -> NotFinite | None:
-    """Return where a float model first gives what is no finite number; None if it nowhere does.
+    """Return the place of the first value that is not finite; None without any.
 
     Every tensor is kept and looked at, on the built-in kernels.
 

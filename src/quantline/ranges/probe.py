@@ -34,10 +34,10 @@ class Probed:
         content: The ``.tflite`` file's bytes. Its first output holds the minima of some tensors,
             then all maxima and all sums, each of shape (batch,); its second has shape
             (batch, n_values).
-        minima: Which tensors have their minimum there, their positions.
-        picks: Which of the second output's values enter the sketches, tensor by tensor.
-        widths: How many of them are of each tensor.
-        floored: The other tensors' positions, and where among the picked values theirs are.
+        minima: The positions of the tensors that have their minimum there.
+        picks: The indices of the second output's values that enter the sketches.
+        widths: The number of them that belong to each tensor.
+        floored: The positions of the other tensors, and the slice of the picked values that is theirs.
     """
 
     content: bytes
@@ -106,8 +106,8 @@ def spacing(size: int, limit: int | None) -> int:
     A prime that does not divide the size meets every row and every channel.
 
     Args:
-        size: How many values there are.
-        limit: How many are to enter, about; None: all.
+        size: The number of values.
+        limit: About the number that is to enter; None: all.
     """
     if limit is None or size <= limit:
         return 1

@@ -29,19 +29,19 @@ _LARGEST_SUM = 2**53 * Fraction(2) ** 128  # of as many samples as are counted e
 
 @dataclass(frozen=True)
 class TensorRange:
-    """What was seen of one tensor over all samples.
+    """The statistics of one tensor over all samples.
 
     Attributes:
         index: The tensor's index in the float model's main subgraph.
         name: Its name.
         min: The smallest finite value; float32, infinite where there was none.
         max: The largest finite value; likewise.
-        samples: How many samples were seen.
-        count: How many values were seen.
+        samples: The number of samples.
+        count: The number of values.
         sum_min: The sum of each sample's smallest value, exact.
         sum_max: The sum of each sample's largest value, exact.
-        nan: How many values were NaN.
-        inf: How many values were infinite.
+        nan: The number of values that are NaN.
+        inf: The number of infinite values.
         sketch: The histogram of the values that entered it, which are evenly spread ones where
             there are many.
     """
@@ -148,11 +148,11 @@ def _holds_huge_values(tensor: TensorRange) -> bool:
 
 @dataclass(frozen=True)
 class RangeSet:
-    """What was recorded, from which model and which samples.
+    """The ranges recorded from a model over samples.
 
     Attributes:
         tensors: One range for each recorded tensor, by ascending index.
-        samples: How many samples were seen.
+        samples: The number of samples.
         float_model_sha256: The hash of the float ``.tflite`` they were recorded from.
         samples_sha256: The hashes of the samples' content, as the manifests have them, sorted.
         versions: The versions of the packages that recorded them.
@@ -217,7 +217,7 @@ class RangeSet:
 
     @property
     def is_finite(self) -> bool:
-        """True where only finite values went into it."""
+        """True if all recorded values were finite."""
         return not self._broken()
 
     def _broken(self) -> list[TensorRange]:
@@ -236,7 +236,7 @@ class RangeSet:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], name: str = "The recorded ranges") -> RangeSet:
-        """Build the set from what :meth:`to_dict` gave.
+        """Build the set from the result of :meth:`to_dict`.
 
         Raises:
             ResultMissing: The values are not those of a range set.
@@ -297,7 +297,7 @@ class RangeSet:
 
 
 def _merge_versions(one: Mapping[str, str], other: Mapping[str, str]) -> dict[str, str]:
-    """Keep every version that took part, so that mixing them stays visible."""
+    """Return every version that took part, so that a mixture stays visible."""
     kept = {}
     for name in sorted({*one, *other}):
         used = {*one.get(name, "").split(" + "), *other.get(name, "").split(" + ")}

@@ -1,4 +1,4 @@
-"""Recording: run the float model over samples and keep what each activation was."""
+"""Recording the ranges of a float model's activations over samples."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def record(
     threads: int | None = None,
     sketch_values: int | None = SKETCH_VALUES,
 ) -> RangeSet:
-    """Record what every float activation is over the samples.
+    """Record the range and the distribution of every float activation over samples.
 
     XNNPACK runs the model at full speed with probes in it that reduce each activation on the spot.
     Each core runs a copy over samples of its own; small models run in batches where that gives the
@@ -98,7 +98,7 @@ def record(
 
 
 class _Recorder:
-    """One copy of the model with what it has seen."""
+    """One copy of the model, with the statistics of its samples."""
 
     def __init__(
         self,
@@ -146,7 +146,7 @@ class _Recorder:
                 self.cells.see(self._sequences.get())
 
     def can_batch(self, batch: list[Values]) -> bool:
-        """Whether these samples as one batch give what each alone gives, to the last bit."""
+        """Return True if these samples in one batch give the same numbers as each alone."""
         alone = [[item.copy() for item in self._invoke([sample])] for sample in batch]
         try:
             together = self._invoke(batch)

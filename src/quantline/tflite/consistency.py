@@ -1,4 +1,4 @@
-"""Whether the parts of an unpacked model fit each other, so that whoever reads it need not ask.
+"""A check that the parts of an unpacked model fit each other, so that readers may rely on it.
 
 Numbers that name something else name something that is there, stored values fill their tensor's
 shape, and operators have the operands that they cannot do without. On these conditions TensorFlow

@@ -32,7 +32,7 @@ CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE"})
 
 @dataclass(frozen=True)
 class Quantization:
-    """How a tensor's integers stand for real numbers: ``real = scale * (integer - zero_point)``.
+    """The map from a tensor's integers to real numbers: ``real = scale * (integer - zero_point)``.
 
     Attributes:
         scales: One scale, or one for each index along ``axis``; float32.
@@ -55,9 +55,9 @@ class Tensor:
         dtype: The schema's type name in lower case, such as ``int8`` or ``float32``.
         shape: Its shape; a dimension of unknown size is -1.
         constant: The stored bytes of a constant, shape (size_bytes,), uint8; else None.
-        is_variable: Whether it keeps its value between invocations.
+        is_variable: True if it keeps its value between invocations.
         quantization: Scales and zero points, where it has any.
-        is_sparse: Whether only some of its values are stored, as a sparse tensor.
+        is_sparse: True if it is stored as a sparse tensor.
     """
 
     index: int
@@ -71,7 +71,7 @@ class Tensor:
 
     @property
     def is_static(self) -> bool:
-        """Whether every dimension is known before the model runs."""
+        """True if every dimension is known before the model runs."""
         return all(size >= 0 for size in self.shape)
 
     @property
@@ -81,7 +81,7 @@ class Tensor:
 
     @property
     def size(self) -> int:
-        """How many values it holds; a dimension of unknown size counts as 1."""
+        """The number of values; a dimension of unknown size counts as 1."""
         return prod(abs(item) for item in self.shape)
 
     def values(self) -> np.ndarray:
@@ -120,13 +120,13 @@ class Operator:
     Attributes:
         index: Its number in the subgraph, in the order of execution.
         type: The schema's name such as ``CONV_2D``; for a custom operator, its custom name.
-        is_custom: Whether it is a custom operator.
+        is_custom: True for a custom operator.
         version: The operator's version.
         inputs: Indices of its input tensors; -1 for an optional one that is not given.
         outputs: Indices of its output tensors.
         options: The fields of its builtin options, by the schema's Python names.
         intermediates: Indices of tensors that only it uses, such as an LSTM's gates.
-        custom_options: What a custom operator is told, in a form of its own; empty otherwise.
+        custom_options: The options of a custom operator, in its own format; empty otherwise.
     """
 
     index: int
@@ -196,7 +196,7 @@ def read(model: bytes, name: str = "the model") -> Graph:
 
     Args:
         model: The file's bytes.
-        name: What to call the model in an error.
+        name: The model's name in errors.
 
     Raises:
         ModelError: There are no bytes.
@@ -347,5 +347,5 @@ def float_operators(graph: Graph) -> list[str]:
 
 
 def is_integer(dtype: str) -> bool:
-    """Whether a schema dtype name is an integer or a boolean type."""
+    """Return True if a schema dtype name is an integer or a boolean type."""
     return re.fullmatch(r"u?int\d+|bool", dtype) is not None

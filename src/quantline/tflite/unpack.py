@@ -1,4 +1,4 @@
-"""From a stranger's bytes to the schema's object tree, or to an error that says what is wrong."""
+"""Unpacking of untrusted bytes to the schema's object tree."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from quantline.tflite.verify import Damage, verify
 
 IDENTIFIER = b"TFL3"
 
-# What is given in place of a .tflite file: how it begins, what it is, and what to do.
+# Files given in place of a .tflite file: their first bytes, their kind, and the remedy.
 _OTHERS = (
     (
         b"PK\x03\x04",
@@ -32,7 +32,7 @@ def unpack(model: bytes, name: str) -> Any:
 
     Args:
         model: The file's bytes.
-        name: What to call the model in an error.
+        name: The model's name in errors.
 
     Returns:
         The schema's mutable object tree (``ModelT``). Every index in it names something that is
