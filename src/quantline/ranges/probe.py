@@ -37,7 +37,7 @@ class Probed:
         minima: The positions of the tensors that have their minimum there.
         picks: The indices of the second output's values that enter the sketches.
         widths: The number of them that belong to each tensor.
-        floored: The positions of the other tensors, and the slice of the picked values that is theirs.
+        floored: The positions of the other tensors, and the slice of the picked values of each.
     """
 
     content: bytes
