@@ -173,7 +173,7 @@ def test_a_vocabulary_from_elsewhere_is_not(tf: Any, tmp_path: Path) -> None:
     message = parsed_saved_model(str(folder))
     message.meta_graphs[0].asset_file_def[0].filename = "../../words"
     assert refused_operators(message, str(folder)) == [
-        "the asset '../../words', which lies outside of the folder"
+        "the asset '../../words', which is outside of the folder"
     ]
     message = parsed_saved_model(str(folder))
     for node in message.meta_graphs[0].object_graph_def.nodes:

@@ -1,4 +1,4 @@
-"""Running a function in a child process, so that a crash in native code is an error with a name."""
+"""Calls of functions in a child process, so that a crash in native code becomes an error."""
 
 from quantline.child.announce import LOADING, stage, words
 from quantline.child.run import run_in_child

@@ -48,13 +48,13 @@ class End:
     peak_bytes: int
 
     @classmethod
-    def of(cls, status: int, beyond: str, seen: int, used: resource.struct_rusage) -> End:
-        """Build it from what was measured while it ran and from the kernel's account at the end."""
+    def of(cls, status: int, beyond: str, measured: int, used: resource.struct_rusage) -> End:
+        """Build it from measurements during the run and the kernel's account of it."""
         unit = 1 if sys.platform == "darwin" else 1024
         peak = used.ru_maxrss
-        # The kernel lets a child start with its parent's peak: below that, what was seen counts.
-        if seen and peak <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
-            return cls(status, beyond, seen)
+        # A child starts with its parent's peak: below that, the measured value counts.
+        if measured and peak <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
+            return cls(status, beyond, measured)
         return cls(status, beyond, peak * unit)
 
 
@@ -145,15 +145,15 @@ def error_of(what: str, found: QuantlineError | Defect) -> QuantlineError:
     if found.kind == "memory":
         return OutOfMemory(
             f"{what} ran out of memory",
-            found=found.said,
+            found=found.message,
             expected="enough memory for the model and the samples",
             remedy="Free memory, run on a machine with more of it, or use a smaller model",
         )
     if found.kind == "space":
-        return unusable(OSError(found.said))
+        return unusable(OSError(found.message))
     return InternalError(
         f"{what} failed for a reason that Quantline did not foresee",
-        found=f"{found.said}, {found.place}",
+        found=f"{found.message}, {found.place}",
         expected="a result, or an error that says what is wrong with the input",
         remedy="Report this as a defect of Quantline, with this message and the versions of its "
         "packages",
@@ -171,13 +171,13 @@ class Defect:
 
     Attributes:
         kind: ``memory`` or ``space`` where the machine ran out of it, else ``defect``.
-        said: The exception's type and message.
+        message: The exception's type and message.
         place: The files, lines and functions where it was raised, and its caller in Quantline.
         trace: Its traceback.
     """
 
     kind: Literal["memory", "space", "defect"]
-    said: str
+    message: str
     place: str
     trace: str = ""
 

@@ -25,7 +25,7 @@ def _main(parent: str, call: str, answer: str) -> None:
     try:
         with Path(call).open("rb") as stream:
             path, confined = pickle.load(stream)  # noqa: S301 - written by our own parent
-            # Behind all of our own: a folder of the parent's must not hide a library.
+            # After the child's own: a folder of the parent's must not hide a library.
             sys.path += [entry for entry in path if entry not in sys.path]
             if confined:
                 notes += confine(Path(call).parent)

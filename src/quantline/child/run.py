@@ -139,7 +139,7 @@ def _run(arguments: list[str], stderr: int, stages: Path, limits: _Limits) -> En
     watch = _Watch(process.pid, stages, limits)
     pause = 0.001
     try:
-        # Only wait4 tells the memory of this very child; it has no time limit of its own.
+        # Only wait4 reports the memory of this very child; it has no time limit of its own.
         while not (ended := os.wait4(process.pid, 0 if watch.beyond else os.WNOHANG))[0]:
             if watch.look():
                 process.kill()

@@ -22,7 +22,7 @@ from quantline.quantization.output_error import comparison_outputs
 from quantline.quantization.output_parts import parts_of
 from quantline.ranges import SampleAdapter
 from quantline.tflite import Model, Runtime, with_outputs, with_static_batch
-from quantline.tflite.submodels import with_tensors_given
+from quantline.tflite.submodels import with_isolated_operators
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -178,7 +178,7 @@ def _measure(
     original = Runtime(with_outputs(float_model.content, [item.before.index for item in seen]))
     outputs = [item.after.index for item in some]
     whole = Runtime(with_outputs(quantized.content, outputs))
-    apart = with_tensors_given(quantized.content, [pair.after.index for pair in fed], outputs)
+    apart = with_isolated_operators(quantized.content, [pair.after.index for pair in fed], outputs)
     alone = Runtime(apart)
     sums = [Noise(port) for port in whole.outputs]
     for values in SampleAdapter(float_model.graph, original.inputs).prepare(samples):

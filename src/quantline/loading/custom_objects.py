@@ -73,7 +73,7 @@ def custom_objects(file: str, library: Any) -> dict[str, Any]:
             expected="a module that imports and defines what the model's file names",
             remedy="Correct it, and install what it imports",
         ) from error
-    # What the module imports from elsewhere is nothing that a file may call.
+    # A file may not call objects that the module imports from elsewhere.
     own = {
         key: value
         for key, value in vars(module).items()

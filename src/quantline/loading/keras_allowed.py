@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from types import ModuleType
 
-# Of what a Keras library exports, these name spaces hold what a model is built of.
+# The name spaces of a Keras library that hold the parts of models.
 _NAMESPACES = (
     "layers", "models", "activations", "initializers", "regularizers", "constraints", "losses",
     "metrics", "optimizers", "optimizers.schedules", "dtype_policies", "mixed_precision",
@@ -168,7 +168,7 @@ class Allowed:
         return {name: getattr(module, name) for name in names}
 
     def _find(self, name: str, module: str) -> Any:
-        """Return what a file means by a name; None if that is not part of the Keras library."""
+        """Return the object that a file names; None if it is not part of the Keras library."""
         first, _, rest = module.partition(".")
         if first not in {"keras", self._name}:
             return None

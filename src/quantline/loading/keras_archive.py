@@ -1,4 +1,4 @@
-"""Reading what a Keras file says of itself, without a Keras library and within limits."""
+"""Reading of a Keras file's description, without a Keras library and within limits."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _check_members(path: str, archive: zipfile.ZipFile, size: int, limits: recip
             f"'{path}' holds its weights as a numpy archive",
             found=f"'{_PICKLED}'",
             expected=f"'{_WEIGHTS}'",
-            remedy="Install h5py where the model was made, and save it again",
+            remedy="Install h5py on the machine that saves the model, and save it again",
         )
     for member in members:
         if member.filename.endswith(".json") and member.file_size > limits.config_mib << 20:

@@ -87,12 +87,12 @@ def load_keras(
             _refuse(path, [first_line(error)])
         if not file.is_keras2:
             raise _unreadable(path, 3, error) from error
-        why = _innermost(error)
-        return _load_keras2(path, file, why, allow_lambda, custom), "tf-keras"
+        reason = _innermost(error)
+        return _load_keras2(path, file, reason, allow_lambda, custom), "tf-keras"
 
 
 def read_keras(path: str, limits: recipe.Limits | None = None) -> KerasFile:
-    """Read what a ``.keras`` or ``.h5`` file says of itself; no code of it runs.
+    """Read the description in a ``.keras`` or ``.h5`` file; no code of it runs.
 
     Args:
         path: The file.
@@ -166,7 +166,7 @@ def _judged(path: str, file: KerasFile, library: Any, own: dict[str, Any]) -> li
 
 
 def _load_keras2(
-    path: str, file: KerasFile, why: str, allow_lambda: bool, custom: str | None
+    path: str, file: KerasFile, reason: str, allow_lambda: bool, custom: str | None
 ) -> Any:
     try:
         import tf_keras
@@ -174,7 +174,7 @@ def _load_keras2(
     except ImportError as error:
         raise DependencyError(
             f"'{path}' needs tf-keras, which is not installed",
-            found=f"a model of Keras {file.version or '2'}, which Keras 3 does not load ({why})",
+            found=f"a model of Keras {file.version or '2'}, which Keras 3 does not load ({reason})",
             expected="the package tf-keras, which loads models of Keras 2",
             remedy="Run: pip install 'quantline[keras2]'",
         ) from error

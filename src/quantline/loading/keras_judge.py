@@ -24,7 +24,7 @@ _FUNCTION_TYPES = ("function_type", "output_shape_type", "mask_type")
 
 
 def refused(config: Any, library: ModuleType, own: Collection[str] = ()) -> list[str]:
-    """Return what a configuration holds or names beyond layers and functions that compute.
+    """Return the parts of a configuration that are neither layers nor functions that compute.
 
     Args:
         config: The configuration of a model, as JSON values.

@@ -1,4 +1,4 @@
-"""Changes to the layers of a loaded Keras model that leave what it computes as it is."""
+"""Changes to the layers of a loaded Keras model that do not change its results."""
 
 from __future__ import annotations
 

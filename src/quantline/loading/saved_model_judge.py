@@ -53,7 +53,7 @@ class _Judge:
     def refused(self) -> list[str]:
         """Return the operators that do more than compute."""
         found = [
-            f"the asset '{asset.filename}', which lies outside of the folder"
+            f"the asset '{asset.filename}', which is outside of the folder"
             for asset in self._meta.asset_file_def
             if not self._is_inside(asset.filename)
         ]
@@ -200,7 +200,7 @@ def _node(tensor: str) -> str:
 
 
 def _tensors(info: Any) -> list[str]:
-    """Return the tensors that a signature's output is made of."""
+    """Return the tensors of a signature's output."""
     sparse = info.coo_sparse
     parts = [part.name for part in info.composite_tensor.components]
     return [

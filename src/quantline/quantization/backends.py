@@ -110,15 +110,15 @@ def quantize_each(
 ) -> list[bytes]:
     """Quantize with each choice of ranges; this runs in the child process."""
     engine = import_module(f"quantline.quantization.{backend}_backend").quantize
-    # Of the back ends, one alone can be told what to keep.
+    # Only one back end can leave chosen operators in float.
     keyword = {"kept": kept} if kept != Kept() else {}
-    made: dict[tuple[Any, ...], bytes] = {}
+    models: dict[tuple[Any, ...], bytes] = {}
 
     def quantize(bounds: Bounds) -> bytes:
         key = tuple(sorted(bounds.items()))
-        if key not in made:
-            made[key] = engine(model.content, bounds, scheme, input_type, output_type, **keyword)
-        return made[key]
+        if key not in models:
+            models[key] = engine(model.content, bounds, scheme, input_type, output_type, **keyword)
+        return models[key]
 
     return [_quantized(model.graph, choice, quantize) for choice in choices]
 

@@ -1,4 +1,4 @@
-"""Bias correction: what rounding the weights adds to a layer's mean output is taken off its bias.
+"""Bias correction: the error that rounding the weights adds to a layer's mean output, subtracted.
 
 Source: Nagel, van Baalen, Blankevoort and Welling, Data-Free Quantization Through Weight
 Equalization and Bias Correction (2019), section 4.2. A layer of weights ``W``, quantized to
@@ -57,7 +57,7 @@ def correct_biases(
 ) -> tuple[Model, int]:
     """Return the quantized model with corrected biases, and how many layers were corrected.
 
-    A layer is left as it is where its weights or its bias are not integers, or where the two
+    A layer stays as it is where its weights or its bias are not integers, or where the two
     models do not have it under one name that is its alone.
 
     Args:
@@ -108,7 +108,7 @@ def before_edges(before: Graph, after: Graph) -> dict[int, str]:
     """Return the float model's names of tensors that an output's type is converted from.
 
     Before a QUANTIZE or DEQUANTIZE at the edge, which takes the output's name, TensorFlow makes up
-    another for what the layer gives.
+    another for the layer's output.
     """
     names = {}
     for original, index in zip(before.main.outputs, after.main.outputs, strict=True):
@@ -137,7 +137,7 @@ def _replace(model: Any, tensor: Tensor, values: np.ndarray) -> None:
 
 
 def _mean_output(operator: Operator, mean: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return a layer's mean output for each channel, bias apart, for inputs of this mean."""
+    """Return a layer's mean output for each channel, without the bias, for inputs of this mean."""
     if operator.type == "FULLY_CONNECTED":
         rows = mean.reshape(-1, weights.shape[1])
         return np.asarray(rows.mean(axis=0) @ weights.T)

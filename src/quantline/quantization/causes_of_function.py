@@ -1,4 +1,4 @@
-"""Causes of a lost output: a function that makes much of a small error."""
+"""Causes of a lost output: a function that magnifies a small error."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MOST_KEPT = 24  # of operators that are listed
 
 
 def steep_function(look: Surroundings, suspect: int) -> Found | None:
-    """Explain a function that magnifies the small values among those that it is given."""
+    """Explain a function that magnifies the small values of its input."""
     producer = look.producers.get(suspect)
     steep = producer if producer is not None and producer.type in _STEEP else None
     steep = steep or look.ahead(suspect, _STEEP, BETWEEN | LINEAR)
@@ -51,7 +51,7 @@ def steep_function(look: Surroundings, suspect: int) -> Found | None:
         f"or leave in float what leads to the {steep.type}: {_left_in_float(look, steep)}"
     )
     if steep.type == "LOG":
-        remedy = f"Train with more added to what the LOG is given, about {8 * step:.2g}. {remedy}"
+        remedy = f"Train with more added to the LOG's input, about {8 * step:.2g}. {remedy}"
     return "steep", steep.outputs[0], found, remedy
 
 

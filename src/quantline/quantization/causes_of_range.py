@@ -28,7 +28,7 @@ _OUT_OF_MODEL = (
     "Take the constant out of the model and put it in afterwards, or bring it into the range of "
     "the rest"
 )
-_MASK = 1e3  # times as large as what it masks
+_MASK = 1e3  # times as large as the masked values
 _BULK = (0.05, 99.95)  # percentiles
 
 
@@ -45,20 +45,20 @@ def join(look: Surroundings, suspect: int) -> Found | None:
     waiting = [suspect]
     if producer is not None and producer.type in LINEAR:
         waiting += [index for index in producer.inputs[:1] if look.is_float(index)]
-    for item in waiting:  # grows while it is walked
-        operator = look.producers.get(item)
+    for tensor in waiting:  # grows while it is walked
+        operator = look.producers.get(tensor)
         if operator is not None and moved(operator):
             joins += [operator] if operator.type in _JOINS else []
             waiting += [source for source in moved(operator) if source not in waiting]
-    for one in joins:
-        found = _apart(look, one)
+    for operator in joins:
+        found = _different_ranges(look, operator)
         if found is not None:
             return found
     return None
 
 
 def constant_offset(graph: Graph, index: int) -> int | None:
-    """Return the constant that is added last to what a tensor holds, such as a layer's bias."""
+    """Return the constant that is added last to a tensor's values, such as a layer's bias."""
     for source in sources_of(graph, index):
         producer = graph.main.producers.get(source)
         if producer is None or producer.type not in {"ADD", "SUB", *_BIASED}:
@@ -169,7 +169,7 @@ def outliers(look: Surroundings, suspect: int) -> Found | None:
     )
 
 
-def _apart(look: Surroundings, join: Operator) -> Found | None:
+def _different_ranges(look: Surroundings, join: Operator) -> Found | None:
     """Explain a join if one of its inputs fills less than 16 steps of what another needs."""
     output = join.outputs[0]
     operands = join.inputs[1:] if join.type in _CHOOSERS else join.inputs
@@ -214,17 +214,17 @@ def _apart(look: Surroundings, join: Operator) -> Found | None:
 
 
 def _constants(look: Surroundings, index: int) -> list[int]:
-    """Return the float constants that joins behind a tensor put in."""
+    """Return the float constants that joins before a tensor insert."""
     waiting, found = [index], []
-    for item in waiting:  # grows while it is walked
-        operator = look.producers.get(item)
-        for one in () if operator is None else moved(operator):
-            if one in waiting:
+    for current in waiting:  # grows while it is walked
+        operator = look.producers.get(current)
+        for source in () if operator is None else moved(operator):
+            if source in waiting:
                 continue
-            waiting.append(one)
-            tensor = look.graph.main.tensors[one]
+            waiting.append(source)
+            tensor = look.graph.main.tensors[source]
             if tensor.constant is not None and tensor.dtype == "float32":
-                found.append(one)
+                found.append(source)
     return found
 
 

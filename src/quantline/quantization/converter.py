@@ -1,4 +1,4 @@
-"""TensorFlow's public converter, and the errors of what it refuses."""
+"""TensorFlow's public converter, and the errors of models that it refuses."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The cause of a lost or noisy output: the layer whose error makes it, and its explanation.
 
 The layer is found by measurement, see :mod:`.effects`: its error alone, in a model that is float
-elsewhere, does to the output what was seen. What it does is then read from the graph around it and
-from the ranges of the tensors there, whatever lies between, such as a RESHAPE.
+elsewhere, reproduces the loss. The explanation is then read from the graph around it and from the
+ranges of the tensors there, across operators such as a RESHAPE.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 SAMPLES = 8
 """The number of samples on which a cause is looked for."""
-_ENOUGH = 0.5  # of what was lost, which one layer's error has to account for
+_ENOUGH = 0.5  # the share of the loss that one layer's error has to make
 _SOME = 0.25  # likewise, where a rule explains that error
 _NEAR = 0.8  # of the largest effect: the first layer that has it is the cause
 
@@ -136,7 +136,7 @@ def _explain(look: Surroundings, suspect: int, share: float) -> Found:
             f"{look.name(suspect)}"
         )
         return "many", suspect, found, _GENERAL
-    return "layer", suspect, "its own quantization makes it, and why is not known", _GENERAL
+    return "layer", suspect, "its own quantization makes it, for an unknown reason", _GENERAL
 
 
 _GENERAL = (

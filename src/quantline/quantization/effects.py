@@ -2,7 +2,7 @@
 
 One layer at a time: the float model is run on, from a layer's output, with the values that the
 quantized layer gives for the float model's inputs to it, and everything else stays float. What the
-outputs are then off by is that layer's doing alone.
+outputs' error is then that layer's effect alone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from quantline.quantization.layer_pairs import link
 from quantline.quantization.output_noise import Groups, OutputNoise
 from quantline.tflite import Runtime, with_outputs
-from quantline.tflite.submodels import with_tensors_given
+from quantline.tflite.submodels import with_isolated_operators
 from quantline.tflite.tensor_io import TensorIO
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Effect:
 
     @property
     def size(self) -> float | None:
-        """The noise beside the variance: the root of the mean over channels; None without any."""
+        """The root mean over channels of noise relative to variance; None without any."""
         shares = [
             group.noise[varies] / group.variance[varies]
             for group in self.groups
@@ -112,7 +112,7 @@ def _own_values(
     original = Runtime(with_outputs(float_model.content, [pair.before.index for pair in seen]))
     outputs = [pair.after.index for pair in some]
     alone = Runtime(
-        with_tensors_given(quantized.content, [pair.after.index for pair in fed], outputs)
+        with_isolated_operators(quantized.content, [pair.after.index for pair in fed], outputs)
     )
     rows: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in some]
     for values in samples:
@@ -145,7 +145,9 @@ def _run_on(
 ) -> Effect:
     """Run the float model on from one tensor, on the values that its quantized layer gives."""
     behind = [target.tensor for target in targets if target.tensor != index]
-    runtime = Runtime(with_tensors_given(float_model.content, [index], behind)) if behind else None
+    runtime = (
+        Runtime(with_isolated_operators(float_model.content, [index], behind)) if behind else None
+    )
     sums = [
         OutputNoise(_REAL, value.shape, target.parts.places, is_vector=True)
         for value, target in zip(expected[0], targets, strict=True)

@@ -51,8 +51,8 @@ def import_float(
 
     The imported model has one signature, with the names of the original's inputs and outputs; those
     of a Keras model are the ones that ``model.export()`` gives it. Variables that a Keras 3 model
-    assigns become inputs and outputs; without samples of these inputs, the states are taken that
-    the original comes to over the other samples in order.
+    assigns become inputs and outputs; without samples of these inputs, the states of the original
+    are taken as it runs over the other samples in order.
 
     Args:
         model: The file or folder, and the conditions on which it is loaded.

@@ -30,8 +30,8 @@ def narrow_types(graph: Any) -> list[str]:
 def widen(graph: Any) -> None:
     """Make a graph compute in float32 where it computes in float16 or bfloat16.
 
-    Every value of a narrow type is one of float32 too, so constants keep theirs; what the operators
-    no longer round is the only difference. TensorFlow Lite has no kernels for the narrow types.
+    Every value of a narrow type is one of float32 too, so constants keep theirs; the operators'
+    rounding is the only difference. TensorFlow Lite has no kernels for the narrow types.
 
     Args:
         graph: A ``GraphDef``; it is changed.
@@ -45,8 +45,8 @@ def widen(graph: Any) -> None:
             if value.tensor.dtype in narrow:
                 values = tf.make_ndarray(value.tensor).astype(np.float32)
                 value.tensor.CopyFrom(tf.make_tensor_proto(values, tf.float32))
-            for at, other in enumerate(value.list.type):
-                if other in narrow:
+            for at, dtype in enumerate(value.list.type):
+                if dtype in narrow:
                     value.list.type[at] = wide
     for function in graph.library.function:
         for argument in (*function.signature.input_arg, *function.signature.output_arg):
@@ -83,7 +83,7 @@ def drop_negative_zeros(graph: Any) -> int:
 def keep_integers(graph: Any) -> int:
     """Let integers be integers that are cast to float, reshaped, and cast to integers again.
 
-    Keras casts what a preprocessing layer takes to the layer's own type. Both give the same up to
+    Keras casts the input of a preprocessing layer to the layer's own type. Both give the same up to
     2**24, beyond which float32 has no room for every integer.
 
     Args:
@@ -124,7 +124,8 @@ def _tests_sign(named: dict[str, Any], select: Any) -> bool:
     constant = source(named, select.input[1])
     if both is None or constant is None or (both.op, constant.op) != ("LogicalAnd", "Const"):
         return False
-    tests = {item.op: item for item in (source(named, name) for name in both.input) if item}
+    nodes = (source(named, name) for name in both.input)
+    tests = {node.op: node for node in nodes if node}
     if set(tests) != {"Equal", "Less"}:
         return False
     bits = source(named, tests["Less"].input[0])
@@ -182,7 +183,7 @@ def count_by_one_hots(graph: Any) -> int:
 
 
 def gather_one_hots(graph: Any) -> int:
-    """Replace one-hot rows by rows of a unit matrix, with one of zeros for what is out of range.
+    """Replace one-hot rows by rows of a unit matrix, with one of zeros for ids out of range.
 
     Args:
         graph: A ``GraphDef``; it is changed.

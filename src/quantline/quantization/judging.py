@@ -29,7 +29,7 @@ _SOFTMAX = {"SOFTMAX", "LOG_SOFTMAX"}
 _SQUASHING = {"LOGISTIC", "TANH"}
 _RANK_OF_LOGITS = 2
 _ROUNDING = 1e-12  # of a divergence, from logits in float32
-_LOST = 1e9  # the loss of what is not a number
+_LOST = 1e9  # the loss of values that are not finite
 # A divergence in nats. Half of it is the square of the most by which the probability of any set of
 # classes can differ (Pinsker's inequality): on average 2 points, of which decisions show a part.
 _LITTLE = 1e-3
@@ -40,7 +40,7 @@ class Losses:
     """The losses of a quantized model on samples.
 
     Attributes:
-        outputs: An entry an output: what it loses by each way of judging it, arrays of shape
+        outputs: An entry an output: its loss by each way of judging it, arrays of shape
             (n_samples,), 0 or more.
         agreement: For outputs that are or may be classes, the share of an output's places where
             both models have the same largest one; arrays of shape (n_samples,).
@@ -109,7 +109,7 @@ class Judge:
         self._graph = graph
 
     def losses(self, quantized: Model) -> Losses:
-        """Return what a quantized model loses on the samples."""
+        """Return a quantized model's losses on the samples."""
         after = [_pair(self._graph, quantized.graph, at)[1] for at in range(len(self._before))]
         rows: list[list[dict[str, float]]] = [[] for _ in after]
         for at, values in enumerate(
@@ -134,7 +134,7 @@ class Judge:
 
 
 def _pair(before: Graph, after: Graph, at: int) -> tuple[_Place, _Place]:
-    """Return where one output is read in both models: before what squashes it, if both have it."""
+    """Return the place of one output in both models: before what squashes it, if both have it."""
     places = _place(before, before.main.outputs[at]), _place(after, after.main.outputs[at])
     sizes = {graph.main.tensors[place.tensor].size
              for graph, place in zip((before, after), places, strict=True)}  # fmt: skip
@@ -167,7 +167,7 @@ def _squash(values: np.ndarray, place: _Place) -> np.ndarray:
 
 
 def _kinds(want: np.ndarray, place: _Place, dtype: str) -> tuple[str, ...]:
-    """Return the ways in which an output is judged, from what it was on samples."""
+    """Return the ways in which an output is judged, from its values on samples."""
     if dtype != "float32":
         return (EQUAL,)
     if place.squashed_by in _SOFTMAX:

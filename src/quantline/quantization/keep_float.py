@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 _FLOAT_ANYWAY = {"float16", "dynamic_range"}
-# Told to leave these in float, TensorFlow 2.21 moves the DEQUANTIZE from their input, which is the
+# Asked to leave these in float, TensorFlow 2.21 moves the DEQUANTIZE from their input, which is the
 # larger tensor, to their output. Measured: see tests/quantization/test_keep_float.py.
 MADE_INTEGER_AGAIN = {"AVERAGE_POOL_2D", "GATHER", "GATHER_ND", "MAX_POOL_2D", "REDUCE_MAX",
                        "REDUCE_MIN", "SLICE", "STRIDED_SLICE"}  # fmt: skip
@@ -38,11 +38,11 @@ def keep(graph: Graph, conversion: recipe.Conversion) -> Kept:
 
     Args:
         graph: The float model.
-        conversion: Scheme, back end, and what is to stay float.
+        conversion: Scheme, back end, and ``keep_float``.
 
     Raises:
         ModelUnsupported: The scheme promises integers only, or leaves all activations float
-            anyway; or the back end cannot be told.
+            anyway; or the back end cannot leave chosen operators in float.
         ParameterError: An entry fits nothing, or an operator that TensorFlow does not leave.
     """
     if not conversion.keep_float:
@@ -80,9 +80,11 @@ def keep(graph: Graph, conversion: recipe.Conversion) -> Kept:
 
 def _check(conversion: recipe.Conversion) -> None:
     if conversion.scheme != "int8_float_fallback":
-        why = "leaves all activations" if conversion.scheme in _FLOAT_ANYWAY else "leaves nothing"
+        effect = (
+            "leaves all activations" if conversion.scheme in _FLOAT_ANYWAY else "leaves nothing"
+        )
         raise ModelUnsupported(
-            f"The scheme '{conversion.scheme}' {why} in float, so `keep_float` contradicts it",
+            f"The scheme '{conversion.scheme}' {effect} in float, so `keep_float` contradicts it",
             found=f"`keep_float={conversion.keep_float}`",
             expected="no entries, or a scheme that leaves some operators in float",
             remedy="Use `scheme='int8_float_fallback'`, or `keep_float=[]`",

@@ -100,7 +100,7 @@ def quantize(
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it opens the model in a way that LiteRT warns of
-            made = quantizer.quantize(
+            result = quantizer.quantize(
                 None if scheme in _WEIGHTS_ONLY else seen,
                 enable_progress_bar=False,
                 enable_progress_report=False,
@@ -113,7 +113,7 @@ def quantize(
             remedy="Use `backend='tensorflow'`",
             details=str(error),
         ) from error
-    return bytes(made.quantized_model)
+    return bytes(result.quantized_model)
 
 
 def _with_unique_names(model: bytes) -> bytes:

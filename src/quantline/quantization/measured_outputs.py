@@ -244,7 +244,7 @@ _KEYS = ("rms_error", "relative_error", "error_to_variation", "largest_error", "
 
 
 def _worst(noise: OutputNoise, scale: float, loss: Loss) -> dict[str, Any] | None:
-    """Return the figures of the channel whose error is largest beside how much it varies."""
+    """Return the figures of the channel with the largest error relative to its variation."""
     groups = noise.groups
     if not len(groups.count):
         return None

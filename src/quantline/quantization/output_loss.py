@@ -5,7 +5,7 @@ specification fixes, such as SOFTMAX, these are the steps of that scale: a class
 1/16 on all samples does not vary, though in float it is never twice the same. Elsewhere they are
 the steps of a scale of the channel's own, from its values and zero. So a channel that does not vary
 would be lost with any scale, and one that does is lost because it shares its scale with others, or
-because of an operator before it.
+because of an earlier operator.
 
 One channel of many may be too weak beside the others without any harm, as in features of a
 thousand channels. A twentieth of those that vary may not: of fewer than twenty, not one.
@@ -27,8 +27,8 @@ _LOST, _NOISY_CHANNELS = 0.05, 0.1  # the shares of the channels that vary that 
 # Of the variance: 6 dB below it, which is one bit (Lin et al., see quantline.contract.noise). An
 # output with more noise is right to less than a bit.
 _NOISY = 0.25
-_STILL = 2.0**-10  # of the largest magnitude: nothing that 10 bits could tell
-_FAINT = 2.0**-18  # likewise, of what float32 can tell
+_STILL = 2.0**-10  # of the largest magnitude: below the resolution of 10 bits
+_FAINT = 2.0**-18  # likewise, of float32's 24 bits with a margin
 _SATURATED = 0.5  # of the values, at an end of the range and a step or more off
 _SHOWN = 20
 
@@ -68,7 +68,7 @@ class Loss:
     def verdict(self) -> str | None:
         """``lost``, ``noisy``, or None where neither is so."""
         vary = max(int(self.varying.sum()), 1)
-        lost, noisy = (int(item.sum()) / vary for item in (self.gone, self.noisy))
+        lost, noisy = (int(channels.sum()) / vary for channels in (self.lost_channels, self.noisy))
         if self.is_constant or self.is_broken or self.lost_parts or lost >= _LOST:
             return "lost"
         if self.is_noisy or self.noisy_parts or noisy >= _NOISY_CHANNELS:
@@ -78,7 +78,7 @@ class Loss:
         return None
 
     @property
-    def gone(self) -> np.ndarray:
+    def lost_channels(self) -> np.ndarray:
         """The channels that are constant or saturated."""
         found: np.ndarray = self.constant | self.saturated
         return found
@@ -91,7 +91,7 @@ class Loss:
         """
         if self.is_constant or self.is_broken:
             return np.ones(noise.parts.shape, bool)
-        chosen = self.gone if self.verdict == "lost" else self.noisy
+        chosen = self.lost_channels if self.verdict == "lost" else self.noisy
         parts = self.lost_parts if self.verdict == "lost" else self.noisy_parts
         found: np.ndarray = chosen[noise.channel] | np.isin(noise.parts, parts)
         if self.verdict == "lost" and parts:
@@ -110,7 +110,7 @@ class Loss:
             "constant_channels": int(self.constant.sum()),
             "saturated_channels": int(self.saturated.sum()),
             "noisy_channels": int(self.noisy.sum()),
-            "first_lost": np.flatnonzero(self.gone).tolist()[:_SHOWN],
+            "first_lost": np.flatnonzero(self.lost_channels).tolist()[:_SHOWN],
             "constant": self.is_constant,
             "not_finite": self.is_broken,
             "lost_parts": [sources[part] for part in self.lost_parts],

@@ -1,8 +1,8 @@
-"""The tensors that an output is joined of, and the values that come from each.
+"""The tensors that an output is joined from, and the values that come from each.
 
 Joins, reshapes, slices and the like move values without changing them. Behind any number of them,
-each value of an output is one value of a tensor that an operator has computed. Which, is found by
-running the model on marks in place of these tensors' values.
+each value of an output is one value of a tensor that an operator has computed. A run of the model
+on marks in place of these tensors' values shows which.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from quantline.quantization.output_noise import NOWHERE
 from quantline.tflite import Runtime
-from quantline.tflite.submodels import with_tensors_given
+from quantline.tflite.submodels import with_isolated_operators
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +47,7 @@ class Parts:
     Attributes:
         sources: Tensors that operators have computed, or inputs of the model.
         places: array of the tensor's shape, int: the position in ``sources`` that each value comes
-            from; -1 for a constant, such as what is padded with.
+            from; -1 for a constant, such as padding.
     """
 
     sources: tuple[int, ...]
@@ -95,7 +95,7 @@ def sources_of(graph: Graph, index: int) -> list[int]:
 
 
 def parts_of(model: Model, tensors: Sequence[int], sample: Values) -> dict[int, Parts]:
-    """Return where the values of some tensors come from.
+    """Return the sources of the values of some tensors.
 
     Args:
         model: A float model.
@@ -111,7 +111,7 @@ def parts_of(model: Model, tensors: Sequence[int], sample: Values) -> dict[int, 
         ):
             found[index] = Parts(tuple(sources), np.zeros((), int))
             continue
-        runtime = Runtime(with_tensors_given(model.content, sources, [index]))
+        runtime = Runtime(with_isolated_operators(model.content, sources, [index]))
         marks = [
             np.full(port.shape, (place + 1) * _MARK, np.float32)
             for place, port in enumerate(runtime.inputs[len(sample) :])

@@ -1,4 +1,4 @@
-"""Text for people about what was measured of a model's outputs."""
+"""Texts on a model's measured outputs, and the error where one is lost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SHOWN = 5
 
 
 def lines(measured: Mapping[str, Any]) -> list[str]:
-    """Return a line for each of the first outputs, or one that says why there are none.
+    """Return a line for each of the first outputs, or the reason for having none.
 
     Args:
         measured: The result of :func:`quantline.quantization.measured_outputs.measure_outputs`.
@@ -62,7 +62,7 @@ def _percent(share: float) -> str:
 
 
 def failures(measured: Mapping[str, Any], verdict: str) -> list[str]:
-    """Return a sentence for each output with a verdict: what of it is lost, or how noisy it is.
+    """Return a sentence for each output with a verdict: its loss or its noise.
 
     Args:
         measured: The result of :func:`quantline.quantization.measured_outputs.measure_outputs`.
@@ -76,7 +76,7 @@ def failures(measured: Mapping[str, Any], verdict: str) -> list[str]:
 
 
 def remedies(measured: Mapping[str, Any], verdict: str) -> list[str]:
-    """Return what to do about the outputs with a verdict, each remedy once."""
+    """Return the remedies for the outputs with a verdict, each once."""
     causes = [
         output["cause"] for output in measured["outputs"] or () if output["verdict"] == verdict
     ]
@@ -92,7 +92,7 @@ def _because(cause: Mapping[str, Any] | None) -> str:
 
 
 def describe_loss(output: Mapping[str, Any]) -> str:
-    """Return what of an output is lost, as the rest of a sentence."""
+    """Return the loss of an output, as the rest of a sentence."""
     before = output["before"]
     verdicts = [part["loss"]["verdict"] for part in (output, before) if part is not None]
     if output["verdict"] == "noisy" or verdicts[0] != "lost":
@@ -146,7 +146,7 @@ def _counted(count: int, noun: str) -> str:
 
 
 def lost_outputs(measured: Mapping[str, Any]) -> CheckFailed | None:
-    """Return the error that a model with lost outputs is; None where none is lost.
+    """Return the error of a model with lost outputs; None where none is lost.
 
     Args:
         measured: The entry ``measured`` of a recipe, see :func:`quantline.quantization.quantize`.
@@ -168,10 +168,10 @@ def lost_outputs(measured: Mapping[str, Any]) -> CheckFailed | None:
 
 
 def enforce_outputs(measured: Mapping[str, Any] | None) -> None:
-    """Stop where an output is lost.
+    """Raise an error where an output is lost.
 
     Raises:
-        CheckFailed: With the outputs, and what of them is lost.
+        CheckFailed: With the outputs and their losses.
     """
     error = None if measured is None else lost_outputs(measured)
     if error is not None:

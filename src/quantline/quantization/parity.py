@@ -98,8 +98,8 @@ def compare(
             )
     not_finite = [
         index
-        for index, other in enumerate(expected)
-        if not all(np.isfinite(value).all() for value in other.values())
+        for index, outputs_of_sample in enumerate(expected)
+        if not all(np.isfinite(value).all() for value in outputs_of_sample.values())
     ]
     if not_finite:
         first = run_in_child(
@@ -170,10 +170,10 @@ def _difference(got: np.ndarray, want: np.ndarray) -> float:
         return float("inf")
     both = got.reshape(want.shape).astype(np.float64), want.astype(np.float64)
     with np.errstate(invalid="ignore"):  # of two infinities
-        apart = np.abs(both[0] - both[1])
-    # Where the original gives NaN or an infinite value, that is what is to be given.
+        difference = np.abs(both[0] - both[1])
+    # Where the original gives NaN or an infinite value, the import has to give the same.
     same = (np.isnan(both[0]) & np.isnan(both[1])) | (both[0] == both[1])
-    return float(np.where(same, 0, apart).max(initial=0))
+    return float(np.where(same, 0, difference).max(initial=0))
 
 
 def _largest(values: np.ndarray) -> float:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 # Of int16, which is symmetric, quantizers leave the lowest number out.
 _LIMITS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32767, 32767)}
-# Both sides have one scale (TensorFlow Lite's specification). What the first give are values that
-# they were given: clipping these beforehand clips the same ones. The others also average.
+# Both sides have one scale (TensorFlow Lite's specification). The first copy values, so that
+# clipping their input clips the same ones. The others also average.
 _PASSING = {"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE", "MAX_POOL_2D", "SLICE",
             "STRIDED_SLICE", "GATHER", "RESIZE_NEAREST_NEIGHBOR", "SPACE_TO_DEPTH",
             "DEPTH_TO_SPACE"}  # fmt: skip
@@ -50,10 +50,9 @@ def pin(graph: Graph, bounds: Bounds, conversion: recipe.Conversion) -> Bounds:
         index, kind = _place(name, names, graph, conversion)
         low, high = (wanted.scale * (limit - wanted.zero_point) for limit in _LIMITS[kind])
         tied, averaged = _same_scale(graph, index)
-        for other in sorted({index, *averaged}):
-            _check_fit(name, graph.main.tensors[other], bounds[other], wanted, (low, high))
-        for other in tied:
-            pinned[other] = (low, high)
+        for checked in sorted({index, *averaged}):
+            _check_fit(name, graph.main.tensors[checked], bounds[checked], wanted, (low, high))
+        pinned |= dict.fromkeys(tied, (low, high))
     return pinned
 
 
@@ -85,25 +84,25 @@ def _check_fit(
 
 
 def snap_scales(quantized: Model, graph: Graph, conversion: recipe.Conversion) -> Model:
-    """Give pinned tensors the very number that was pinned, where rounding moved its last bit.
+    """Restore the last bit of pinned scales that rounding has moved.
 
     Args:
         quantized: The quantized model.
-        graph: The float model it was made from.
+        graph: The float model.
         conversion: The pins.
 
     Raises:
-        PinDoesNotFit: The quantizer gave the tensor another scale or zero point, as it does where
+        PinDoesNotFit: The quantizer chose another scale or zero point, as it does where
             the specification fixes them.
     """
     if not conversion.pinned:
         return quantized
-    made, edited = quantized.graph, parse(quantized.content)
+    edited = parse(quantized.content)
     names = _names(graph)
     exact: dict[int, float] = {}
     for name, wanted in conversion.pinned.items():
         index, _ = _place(name, names, graph, conversion)
-        tensor = _port(graph, made, index)
+        tensor = _counterpart(graph, quantized.graph, index)
         exact[tensor.index] = wanted.scale
         found = tensor.quantization
         got = (found.scales[0], found.zero_points[0]) if found is not None else (0.0, 0)
@@ -115,8 +114,8 @@ def snap_scales(quantized: Model, graph: Graph, conversion: recipe.Conversion) -
                 remedy="Remove the pin: the specification fixes this tensor's scale, or an "
                 "operator ties it to another's",
             )
-        for other in edited.subgraphs[0].tensors:
-            stored = other.quantization
+        for stored_tensor in edited.subgraphs[0].tensors:
+            stored = stored_tensor.quantization
             if (
                 stored is not None
                 and stored.scale is not None
@@ -175,12 +174,12 @@ def _place(
     return index, kind
 
 
-def _port(graph: Graph, made: Graph, index: int) -> Tensor:
+def _counterpart(graph: Graph, quantized: Graph, index: int) -> Tensor:
     """Return the quantized model's tensor at the same place among inputs or outputs."""
-    for before, after in ((graph.main.inputs, made.main.inputs),
-                          (graph.main.outputs, made.main.outputs)):  # fmt: skip
+    for before, after in ((graph.main.inputs, quantized.main.inputs),
+                          (graph.main.outputs, quantized.main.outputs)):  # fmt: skip
         if index in before:
-            return made.main.tensors[after[before.index(index)]]
+            return quantized.main.tensors[after[before.index(index)]]
     raise AssertionError("a pinned tensor is an input or an output")
 
 

@@ -48,7 +48,7 @@ def public_path(
     samples: Sequence[Sample],
     graph: Graph,
 ) -> PublicPath | None:
-    """Return the public path to what the conversion asks for; None where there is none.
+    """Return the public converter's input for a conversion; None where it cannot make it.
 
     Args:
         source: The original of the float model.

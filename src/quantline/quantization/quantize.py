@@ -70,22 +70,22 @@ def quantize(
         MismatchError: There are no ranges, or they were recorded from another model.
         DataError: NaN or infinite values were recorded.
         DataError: There are too few samples to hold some back.
-        ParameterError: An override, a pin or an entry of what is to stay float fits nothing.
+        ParameterError: An override, a pin or an entry of ``keep_float`` fits nothing.
         PinDoesNotFit: A pinned scale and zero point cannot hold the range.
         DependencyError: The back end's package is not installed.
         BackendUnavailable: This TensorFlow lacks the private calls and nothing can stand in.
         ConversionError: The back end refuses the model.
         ModelUnsupported: The quantized model does not run on XNNPACK or on the built-in kernels.
-        ProcessError: The back end, or a kernel that ran what was made, died in native code, or took
-            too long.
+        ProcessError: The back end, or a kernel that ran its model, died in native code, or took too
+            long.
     """
     made = _convert(Model(model), ranges, conversion, samples, source)
     measured = measure_outputs(model, made.content, samples)
     noisy = failures(measured, "noisy")
     if noisy:
         advice = ". ".join(remedies(measured, "noisy"))
-        said = f"{first_few(noisy, 3)}. {advice}"
-        logger.warning("On %d calibration samples %s.", measured["samples"], said)
+        text = f"{first_few(noisy, 3)}. {advice}"
+        logger.warning("On %d calibration samples %s.", measured["samples"], text)
     lost = lost_outputs(measured)
     if lost is not None:
         level = logging.ERROR if conversion.lost_outputs == "error" else logging.WARNING
@@ -107,7 +107,7 @@ def _convert(
         return _from_ranges(model, _checked(model, ranges, conversion), conversion, samples, source)
     made = run_backend(model, [Choice()], conversion)
     if left and conversion.scheme != "float16":
-        _tell_left(conversion.scheme, left)
+        _warn_of_float_operators(conversion.scheme, left)
     return Quantized(made.models[0].content, _about(model, made.models[0], made, left, conversion))
 
 
@@ -135,19 +135,19 @@ def _from_ranges(
         if not confirm(model, baseline, quantized, values):
             found, quantized, layers, (way, choice) = found.overrule(), baseline, 0, choices[1]
     quantized = snap_scales(quantized, graph, conversion)
-    beyond = clipped(graph, quantized.graph, choice.bounds, choice.given)
+    clipped_tensors = clipped(graph, quantized.graph, choice.bounds, choice.given)
     if way.shared == WIDEST:
-        _warn_of_clipped([tensor for tensor in beyond if tensor.is_used])
+        _warn_of_clipped([tensor for tensor in clipped_tensors if tensor.is_used])
     left = float_operators(quantized.graph)
     if left:
-        _tell_left(conversion.scheme, left)
+        _warn_of_float_operators(conversion.scheme, left)
     about = _about(model, quantized, made, left, conversion)
     about |= {
         "method": way.method,
         "percentile": way.percentile,
         "overrides": [override.model_dump(exclude_none=True) for override in chosen.overrides],
         "corrected_layers": layers,
-        "clipped": [asdict(tensor) for tensor in beyond],
+        "clipped": [asdict(tensor) for tensor in clipped_tensors],
         "search": None if found is None else found.to_dict(),
         "keep_float": conversion.keep_float,
         "pinned": {name: value.model_dump() for name, value in conversion.pinned.items()},
@@ -157,18 +157,18 @@ def _from_ranges(
     return Quantized(quantized.content, about)
 
 
-def _warn_of_clipped(beyond: Sequence[Clipped]) -> None:
-    if beyond:
-        worst = max(beyond, key=lambda item: item.steps)
+def _warn_of_clipped(tensors: Sequence[Clipped]) -> None:
+    if tensors:
+        worst = max(tensors, key=lambda tensor: tensor.steps)
         logger.warning(
             "%s of %s tensors %s cut: the worst is '%s', whose values reach from %.6g to %.6g and "
-            "whose scale from %.6g to %.6g.", "The range" if len(beyond) == 1 else "The ranges",
-            len(beyond), "is" if len(beyond) == 1 else "are", worst.name, *worst.range,
+            "whose scale from %.6g to %.6g.", "The range" if len(tensors) == 1 else "The ranges",
+            len(tensors), "is" if len(tensors) == 1 else "are", worst.name, *worst.range,
             *worst.reach,
         )  # fmt: skip
 
 
-def _tell_left(scheme: str, left: list[str]) -> None:
+def _warn_of_float_operators(scheme: str, left: list[str]) -> None:
     logger.warning("The scheme '%s' leaves these operators in float: %s.", scheme, first_few(left))
 
 
@@ -226,22 +226,22 @@ def _checked(model: Model, ranges: RangeSet | None, conversion: recipe.Conversio
 def _check_tensors(graph: Graph, ranges: RangeSet) -> None:
     """Refuse ranges of tensors that the model does not have: the file was changed by hand."""
     tensors = graph.main.tensors
-    strange = [
+    unknown = [
         f"{tensor.index} '{tensor.name}'"
         for tensor in ranges.tensors
         if tensor.index >= len(tensors) or tensors[tensor.index].name != tensor.name
     ]
-    if strange:
+    if unknown:
         raise MismatchError(
             "The recorded ranges name tensors that the float model does not have",
-            found=f"{len(strange)} of {len(ranges.tensors)}: {first_few(strange, 3)}",
+            found=f"{len(unknown)} of {len(ranges.tensors)}: {first_few(unknown, 3)}",
             expected="the model's tensors, by their indices and names",
             remedy="Record the ranges again from this model",
         )
 
 
 def _check_cover(graph: Graph, recorded: set[int]) -> None:
-    """Refuse ranges with gaps: quantizers make up a range for what they find none of."""
+    """Refuse ranges with gaps: quantizers invent ranges for tensors without one."""
     tensors = graph.main.tensors
     ports = (
         port for operator in graph.main.operators for port in (*operator.inputs, *operator.outputs)

@@ -1,4 +1,4 @@
-"""Tensors that the specification gives one scale get one that clips nothing that is used.
+"""Ranges of tensors that must share a scale, widened so that no value in use is clipped.
 
 An operator that moves or compares integers as they are (a pooling, a reshaping, a concatenation)
 has one scale on both sides. Of a convolution and an AVERAGE_POOL_2D before a CONCATENATION
@@ -50,7 +50,7 @@ class Choice:
 
     Attributes:
         bounds: (min, max) by tensor index.
-        given: Tensors whose range was given, and stays what it is.
+        given: Tensors with a fixed range, which is never widened.
         widens: True if tensors of one scale get the union of their ranges where that of some is
             clipped; else the quantizer's own choice stands.
     """
@@ -199,8 +199,8 @@ def _group(graph: Graph, index: int, scales: Mapping[int, object]) -> set[int]:
         for operator in graph.main.operators:
             ports = {*operator.inputs, *operator.outputs}
             if operator.type in SAME_SCALE and member in ports:
-                joined = {other for other in ports - found
-                          if other in scales and scales[other] == scales[index]}  # fmt: skip
+                joined = {port for port in ports - found
+                          if port in scales and scales[port] == scales[index]}  # fmt: skip
                 found |= joined
                 new += sorted(joined)
     return found

@@ -41,7 +41,7 @@ def next_of(name: str) -> str:
 def find_states(
     tf: Any, model: Any, call: Callable[..., dict[str, Any]], specs: Mapping[str, Any]
 ) -> dict[str, State]:
-    """Return the variables that a Keras 3 model assigns, by names that no port of it has.
+    """Return the variables that a Keras 3 model assigns, by names that no input or output has.
 
     Args:
         tf: The module ``tensorflow``.
@@ -52,7 +52,7 @@ def find_states(
     Returns:
         The states in the order in which the model first assigns them. There are none where some
         variables hold the state of random numbers, or where the call cannot be traced at these
-        sizes: the import then says what it finds.
+        sizes: the import then reports the reason.
     """
     if not _may_assign(model):
         return {}
@@ -213,5 +213,5 @@ def describe_states(
     )
     if not computed:
         return (sentence,)
-    return (sentence, "samples of the state are those that the original comes to, run over the "
-                      "samples in order from its initial state (measured)")  # fmt: skip
+    return (sentence, "samples of the state are those of the original, run over the samples in "
+                      "order from its initial state (measured)")  # fmt: skip

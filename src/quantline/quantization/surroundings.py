@@ -26,7 +26,7 @@ BETWEEN = MOVES | {"ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "NEG", "ABS", "REL
 """Operators that leave values as they are but for a shift, a factor or a limit."""
 
 Found = tuple[str, int, str, str]
-"""A cause: its kind, the tensor that is named, what was found and what to do about it."""
+"""A cause: its kind, the tensor that is named, a description and a remedy."""
 
 
 class Surroundings:
@@ -52,7 +52,7 @@ class Surroundings:
         self.is_int16 = any(tensor.dtype == "int16" for tensor in quantized.graph.main.tensors)
 
     def name(self, index: int) -> str:
-        """Return how to call a tensor: by its layer, where its name tells of one."""
+        """Return the name of a tensor for messages: that of its layer, where it is known."""
         name = self.graph.main.tensors[index].name
         return f"'{layer_of(name) or name.split(';')[0]}'"
 
@@ -89,15 +89,15 @@ class Surroundings:
     def ahead(self, index: int, wanted: set[str], through: set[str]) -> Operator | None:
         """Return the first operator of these types that a tensor reaches through others."""
         waiting = [index]
-        for item in waiting:  # grows while it is walked
-            for operator in self.consumers.get(item, ()):
-                if operator.type in wanted and _takes(operator, item):
+        for tensor in waiting:  # grows while it is walked
+            for operator in self.consumers.get(tensor, ()):
+                if operator.type in wanted and _takes(operator, tensor):
                     return operator
                 if operator.type in through:
-                    waiting += [one for one in operator.outputs if one not in waiting]
+                    waiting += [output for output in operator.outputs if output not in waiting]
         return None
 
 
 def _takes(operator: Operator, index: int) -> bool:
-    """Return True unless a division only takes the tensor as what it divides."""
+    """Return True if an operator's result is sensitive to a tensor; a numerator's is not."""
     return operator.type != "DIV" or operator.inputs[1] == index

@@ -96,7 +96,7 @@ def fewest_float(make: Callable[[], bytes]) -> bytes:
 
 
 def _int8(model: bytes, scheme: str, input_type: str, output_type: str, kept: Kept) -> bytes:
-    # The public converter's own call, whether or not it is told to allow float operators.
+    # The public converter's own call, for any setting of float operators.
     from tensorflow.lite.python.convert import mlir_quantize
 
     tf = tensorflow()
@@ -178,7 +178,7 @@ def freeze(
         from tensorflow.python.framework.convert_to_constants import (
             convert_variables_to_constants_v2,
         )
-    except ImportError:  # the comparison with the original tells where weights were lost
+    except ImportError:  # the comparison with the original finds lost weights
         return concrete
 
     frozen = convert_variables_to_constants_v2(concrete)

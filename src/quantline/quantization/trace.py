@@ -53,7 +53,7 @@ def trace(tf: Any, path: str, original: Original, specs: Mapping[str, Any]) -> T
     """Trace a model once, with its variables as constants.
 
     An LSTM of Keras 2 keeps its variables: it becomes one fused operator only while it is a
-    function of its own, which freezing takes apart.
+    function of its own, and freezing inlines functions.
 
     Args:
         tf: The module ``tensorflow``.

@@ -14,7 +14,7 @@ _LIMITS = {"uint8": (0, 255), "int8": (-128, 127)}
 
 
 def trained_ranges(graph: Graph) -> Bounds:
-    """Return the ranges of activations that training fixed: (min, max) by tensor index.
+    """Return the ranges of activations that training fixed.
 
     TensorFlow's converter makes a QUANTIZE and a DEQUANTIZE of each operator that simulates
     quantization, such as ``FakeQuantWithMinMaxVars``. What one reads and the other writes has the
@@ -53,7 +53,7 @@ def _weights(graph: Graph) -> set[int]:
 
 
 def _simulated(graph: Graph) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield what is float, and what is stored of it, around each simulation of quantization."""
+    """Yield pairs of a float tensor and its quantized form around each simulated quantization."""
     tensors = graph.main.tensors
     for operator in graph.main.operators:
         producer = graph.main.producers.get(operator.inputs[0]) if operator.inputs else None

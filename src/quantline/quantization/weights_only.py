@@ -91,7 +91,7 @@ def to_dynamic_range(model: bytes) -> bytes:
                     by_axis.setdefault(kernel.axis, []).append(operator)
             taken = sum(len(operators) for operators in by_axis.values())
             for number, (axis, operators) in enumerate(by_axis.items()):
-                # Whoever reads the weights as float, or along another axis, has a tensor apart.
+                # Readers of the weights as float, or along another axis, get a tensor of their own.
                 alone = number == 0 and taken == len(readers)
                 stored = index if alone else editor.add_tensor(subgraph, index, "int8")
                 integers, scales = quantize_weights(values, axis)
@@ -150,7 +150,7 @@ def _use_hybrid_kernel(editor: Editor, subgraph: Any, operator: Any, weights: in
     if hasattr(operator.builtinOptions, "asymmetricQuantizeInputs"):
         operator.builtinOptions.asymmetricQuantizeInputs = True
     if kind == "GATHER":
-        # It copies integers as they are; what it gathered is widened after it.
+        # It copies integers as they are; its result is widened afterwards.
         output = int(operator.outputs[0])
         gathered = editor.add_tensor(subgraph, output, "int8")
         subgraph.tensors[gathered].quantization = subgraph.tensors[weights].quantization

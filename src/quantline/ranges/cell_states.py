@@ -95,7 +95,7 @@ class CellObserver:
             [cell.state for cell in cells], [cell.steps * cell.state.size for cell in cells]
         )
 
-    def see(self, sequences: Sequence[np.ndarray]) -> None:
+    def add(self, sequences: Sequence[np.ndarray]) -> None:
         """Take in what each fused LSTM reads of a sample."""
         states = [
             cell.run(sequence.reshape(cell.steps, -1))
@@ -107,10 +107,10 @@ class CellObserver:
             [[values.max(initial=-np.inf)] for values in finite],
         ]
         values = np.concatenate([state.ravel() for state in states])
-        self._observer.see(np.asarray(extremes, np.float32), values[np.newaxis])
+        self._observer.add(np.asarray(extremes, np.float32), values[np.newaxis])
 
     def result(self) -> list[TensorRange]:
-        """Return what was seen so far, one range a cell state."""
+        """Return the range of each cell state so far."""
         return self._observer.result()
 
 

@@ -210,7 +210,7 @@ def union(*sets: _Ranges) -> Extents:
 
 
 def difference(some: _Ranges, others: _Ranges, examples: int) -> Difference:
-    """Measure how far two range sets of the same tensors are apart.
+    """Measure the distance between two range sets of the same tensors.
 
     Args:
         some: One set.
@@ -221,11 +221,11 @@ def difference(some: _Ranges, others: _Ranges, examples: int) -> Difference:
     for one, other in zip(some.tensors, others.tensors, strict=True):
         span = max(one.max, other.max) - min(one.min, other.min)
         if span > 0 and np.isfinite([one.min, one.max, other.min, other.max]).all():
-            apart = max(abs(one.min - other.min), abs(one.max - other.max))
-            found.append((100 * apart / span, one.name))
+            distance = max(abs(one.min - other.min), abs(one.max - other.max))
+            found.append((100 * distance / span, one.name))
     if not found:
         return Difference(examples, 0.0, 0.0, 0.0, None)
     values = np.array([value for value, _ in found])
     worst, name = max(found, key=lambda item: item[0])
-    name = name.split(";")[0]  # the converter joins the names of what it fused
+    name = name.split(";")[0]  # the converter joins the names of fused operators
     return Difference(examples, float(np.median(values)), float(values.mean()), worst, name)

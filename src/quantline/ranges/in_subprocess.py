@@ -34,9 +34,9 @@ def record_in_subprocess(
         samples: array of shape (n_samples, ...); for a model of several inputs, such an array for
             each, by name.
         name: The model's name in errors.
-        samples_sha256: The hash of the samples' content, kept with the ranges.
+        samples_sha256: The hash of the samples' content, stored with the ranges.
         timeout_s: After how many seconds the child is ended.
-        limit: The parameter that sets ``timeout_s``, for messages; None if none does.
+        limit: The argument that sets ``timeout_s``, for messages; None if none does.
 
     Raises:
         DataError: NaN or infinite values were recorded; it names the samples and the first

@@ -42,8 +42,8 @@ class Observer:
         self._waiting: list[np.ndarray] = []
         self._dense = [np.zeros(0, np.int64) for _ in tensors]
 
-    def see(self, extremes: np.ndarray, values: np.ndarray) -> None:
-        """Take in a batch of samples.
+    def add(self, extremes: np.ndarray, values: np.ndarray) -> None:
+        """Add a batch of samples.
 
         Args:
             extremes: Minimum and maximum, float32 array of shape (2, n_tensors, n_samples);
@@ -60,7 +60,7 @@ class Observer:
         if len(self._waiting) * values.size > _BUFFERED_VALUES:
             self._count()
 
-    def see_broken(self, nan: Sequence[int], inf: Sequence[int]) -> None:
+    def add_not_finite(self, nan: Sequence[int], inf: Sequence[int]) -> None:
         """Add to the numbers of values of each tensor that are NaN and infinite."""
         self._nan += np.asarray(nan)
         self._inf += np.asarray(inf)

@@ -1,6 +1,6 @@
-"""A model that measures itself: probes in the graph reduce each activation to a few numbers.
+"""Probes: operators in the graph that reduce each activation to a few numbers.
 
-What a probe reads need not leave the graph. XNNPACK reuses the activations' memory as it would
+Probed activations need not leave the graph. XNNPACK reuses the activations' memory as it would
 without them, and reduces them on the spot; reading them all from Python instead costs more than the
 inference itself in a network like MobileNet v2.
 """
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from quantline.tflite.edit import pack_with_data_apart
+from quantline.tflite.edit import pack_with_shared_data
 from quantline.tflite.graph import parse
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def probe(
     sketch_values: int | None,
     floored: Collection[int] = (),
 ) -> Probed:
-    """Put probes into the main subgraph, and make what they read its only outputs.
+    """Put probes into the main subgraph, and make their results its only outputs.
 
     A tensor of few values enters its sketch whole. Of a larger one, evenly spaced values of evenly
     spaced slices along the dimension before the last do: of columns of an image, in all channels.
@@ -92,7 +92,7 @@ def probe(
         picks.append(np.arange(start, start + width, spacing(width, sketch_values)))
         start += width
     numbers = [index for kind in REDUCTIONS for index in extremes[kind]]
-    content = pack_with_data_apart(writer.finish(numbers, slices), model)
+    content = pack_with_shared_data(writer.finish(numbers, slices), model)
     widths = tuple(len(pick) for pick in picks)
     ends = np.cumsum(widths).tolist()
     others = set(range(len(tensors))) - set(minima)
@@ -154,7 +154,7 @@ class _Writer:
         self._constants: dict[bytes, int] = {}
 
     def follow(self, tensor: int) -> None:
-        """Put what is added from now on right after the operator that gives this tensor."""
+        """Insert further operators right after the one that writes this tensor."""
         self._place = self._places.get(tensor, -1)  # an input is there before any operator
 
     def finish(self, *outputs: list[int]) -> Any:

@@ -73,7 +73,7 @@ class TensorRange:
         return float(self.sum_max / self.samples) if self.samples else self.max
 
     def merge(self, other: TensorRange) -> TensorRange:
-        """Return what was seen by either."""
+        """Return the statistics over the samples of both."""
         return TensorRange(
             index=self.index,
             name=self.name,
@@ -107,7 +107,7 @@ class TensorRange:
             ValueError: The sketch, or a sum, cannot be that of values between ``min`` and ``max``.
         """
         low, high = values["min"], values["max"]
-        made = cls(
+        tensor = cls(
             **{
                 **values,
                 "min": math.inf if low is None else float(low),
@@ -117,8 +117,8 @@ class TensorRange:
                 "sketch": Sketch.from_text(values["sketch"]),
             }
         )
-        made._check_values()
-        return made
+        tensor._check_values()
+        return tensor
 
     def _check_values(self) -> None:
         keys = self.sketch.keys
@@ -137,7 +137,7 @@ class TensorRange:
 
 
 def _holds_huge_values(tensor: TensorRange) -> bool:
-    """Return whether values near the largest float stand beside others that vanish next to them."""
+    """Return True if values near the largest float occur together with much smaller ones."""
     largest = max(-tensor.min, tensor.max)
     if largest < HUGE:
         return False
@@ -195,11 +195,11 @@ class RangeSet:
         """
         broken = self._broken()
         if broken:
-            told = [f"{one.index} '{one.name}' ({one.nan} NaN, {one.inf} Inf of {one.count})"
-                    for one in broken]  # fmt: skip
+            counts = [f"{tensor.index} '{tensor.name}' ({tensor.nan} NaN, {tensor.inf} Inf of "
+                      f"{tensor.count})" for tensor in broken]  # fmt: skip
             raise DataError(
                 "The model gives NaN or infinite values on the calibration set",
-                found=f"{len(broken)} tensors: {first_few(told, 3)}",
+                found=f"{len(broken)} tensors: {first_few(counts, 3)}",
                 expected="finite activations",
                 remedy="Check the samples' scale in `transform`, and the model's weights",
             )
@@ -209,7 +209,7 @@ class RangeSet:
             raise DataError(
                 "The model gives values near the largest float on the calibration set",
                 found=f"{len(huge)} tensors: {first_few(huge, 3)}",
-                expected=f"activations below {HUGE:g}: beside larger ones its other values are the "
+                expected=f"activations below {HUGE:g}: with larger ones, all other values are the "
                 "same integer",
                 remedy="Look for what gives the first of them, such as a mask of -3.4e38, and give "
                 "it the order of the other values, such as -30 where a softmax reads it",

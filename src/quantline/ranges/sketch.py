@@ -75,7 +75,7 @@ class Sketch:
         return np.where(self.keys < 0, -far, near), np.where(self.keys < 0, -near, far)
 
     def quantile(self, p: float) -> float:
-        """Return the value below which a share ``p`` of the values lies, linear inside its bin."""
+        """Return the quantile ``p``, interpolated linearly in its bin."""
         low, high = self.edges()
         below = np.concatenate([[0], np.cumsum(self.counts)])
         rank = p * below[-1]

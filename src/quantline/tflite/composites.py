@@ -1,4 +1,4 @@
-"""Composite and custom operators that can be written as builtin ones, written so.
+"""Replacement of composite and custom operators by builtin ones.
 
 A STABLEHLO_COMPOSITE names a subgraph that computes the same with plain operators. MediaPipe's
 Convolution2DTransposeBias is a TRANSPOSE_CONV with a bias; its options are three 32-bit integers,
@@ -23,7 +23,7 @@ _BIAS_VERSION = 3
 
 
 def decomposed(model: bytes) -> tuple[bytes, list[str]]:
-    """Return the model with what its composite and known custom operators stand for.
+    """Return the model with builtin operators for its composite and known custom ones.
 
     Args:
         model: A ``.tflite`` file's bytes.
@@ -78,9 +78,9 @@ def _moved(operator: Any, place: dict[int, int]) -> Any:
 
 def _as_builtin(editor: Editor, subgraph: Any, operator: Any) -> bool:
     """Turn a transposed convolution of MediaPipe into the builtin operator, if it is as known."""
-    said = np.frombuffer(bytes(np.asarray(_options(operator), np.uint8)), "<i4")
+    values = np.frombuffer(bytes(np.asarray(_options(operator), np.uint8)), "<i4")
     shape = subgraph.tensors[int(operator.outputs[0])].shape
-    known = len(said) >= 3 and said[0] in (_SAME, _VALID) and len(operator.inputs) == 3
+    known = len(values) >= 3 and values[0] in (_SAME, _VALID) and len(operator.inputs) == 3
     if not known or min(shape) < 1:
         return False
     sizes = editor.add_constant(subgraph, "sizes", np.asarray(shape, "<i4"))
@@ -89,8 +89,8 @@ def _as_builtin(editor: Editor, subgraph: Any, operator: Any) -> bool:
     operator.inputs = indices([sizes, weights, given, bias])
     operator.customOptions = None
     options = schema.TransposeConvOptionsT()
-    options.padding = schema.Padding.SAME if said[0] == _SAME else schema.Padding.VALID
-    options.strideW, options.strideH = int(said[1]), int(said[2])
+    options.padding = schema.Padding.SAME if values[0] == _SAME else schema.Padding.VALID
+    options.strideW, options.strideH = int(values[1]), int(values[2])
     operator.builtinOptionsType = schema.BuiltinOptions.TransposeConvOptions
     operator.builtinOptions = options
     return True

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Change = tuple[str, Callable[[Editor], None]]
 
 HUGE = 1e30
-"""Beside it no float32 activation of a network is more than rounding."""
+"""The least magnitude of a huge constant: next to it, usual activations vanish in float32."""
 
 _NOT_NEGATIVE = {"RELU", "RELU6", "RELU_0_TO_1", "LOGISTIC", "SOFTMAX", "ABS", "EXP", "SQRT",
                  "SQUARE"}  # fmt: skip
@@ -34,14 +34,14 @@ _LIMITS = {"MAXIMUM": -1.0, "MINIMUM": 1.0}
 
 
 def is_huge(tensor: Tensor) -> bool:
-    """Return whether a float constant holds a value that is infinite or near the largest float."""
+    """Return True if a float constant holds a value that is infinite or near the largest float."""
     if tensor.constant is None or tensor.is_sparse or tensor.dtype != "float32":
         return False
     return bool((np.abs(tensor.values()) >= HUGE).any())
 
 
 def with_finite_constants(model: bytes) -> tuple[bytes, tuple[str, ...]]:
-    """Return a float model without those huge constants that need not be, and what was changed.
+    """Return a float model without needless huge constants, and descriptions of the changes.
 
     - A PADV2 whose padding is only looked for a maximum in. Of values that are never negative the
       padding becomes 0. Of others it becomes the mirror image of the edge, where each window that
@@ -138,12 +138,12 @@ def _padding(subgraph: Subgraph, operator: Operator) -> Change | None:
 def _windows(subgraph: Subgraph, reader: Operator, axis: int, size: int) -> Iterator[range]:
     """Yield the places along an axis of which an operator takes the maximum, each time.
 
-    An operator that does anything else is said to take each place alone.
+    An operator that does anything else takes each place alone.
 
     Args:
         subgraph: The subgraph.
         reader: The operator.
-        axis: The axis of what it reads.
+        axis: The axis of its input.
         size: The axis's size.
     """
     width = stride = 1
@@ -166,12 +166,12 @@ def _windows(subgraph: Subgraph, reader: Operator, axis: int, size: int) -> Iter
 
 
 def _meets_values(window: range, before: int, size: int) -> bool:
-    """Return whether a window over a padded axis holds a value that is no padding."""
+    """Return True if a window over a padded axis holds a value that is no padding."""
     return window.start < before + size and window.stop > before
 
 
 def _meets_images(window: range, before: int, size: int) -> bool:
-    """Return whether a window holds, of each padding in it, the value that is mirrored there."""
+    """Return True if a window holds, of each padding in it, the value that is mirrored there."""
     end = before + size
     images = [2 * before - 1 - at for at in window if at < before]
     images += [2 * end - 1 - at for at in window if at >= end]
@@ -179,7 +179,7 @@ def _meets_images(window: range, before: int, size: int) -> bool:
 
 
 def _is_not_negative(subgraph: Subgraph, index: int) -> bool:
-    """Return whether a tensor holds no value below 0, as far as what gives it tells."""
+    """Return True if a tensor's producers show that it holds no value below 0."""
     waiting = [index]
     for at in waiting:  # grows while it is walked
         tensor, producer = subgraph.tensors[at], subgraph.producers.get(at)

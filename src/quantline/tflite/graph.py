@@ -82,7 +82,7 @@ class Tensor:
     @property
     def size(self) -> int:
         """The number of values; a dimension of unknown size counts as 1."""
-        return prod(abs(item) for item in self.shape)
+        return prod(abs(size) for size in self.shape)
 
     def values(self) -> np.ndarray:
         """Return a constant's values in its own dtype and shape.
@@ -327,7 +327,7 @@ def _options(options: Any) -> dict[str, Any]:
 
 
 def text(value: bytes | str | None) -> str:
-    """Return a text of the object tree; what is not UTF-8 in it is replaced."""
+    """Return a text of the object tree, with invalid UTF-8 replaced."""
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     return value or ""

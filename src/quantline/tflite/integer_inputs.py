@@ -1,4 +1,4 @@
-"""Float inputs that a model turns into integers at once become integer inputs."""
+"""Integer inputs in place of float inputs that a model casts to integers at once."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _MOVES = {"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE", "STRIDED_SLICE", "SL
 def with_integer_inputs(model: bytes) -> tuple[bytes, dict[int, str]]:
     """Return the model with integers where float inputs were only read to be cast to integers.
 
-    All that the model knows of such an input is its integers, so the two compute the same: CAST
-    rounds towards zero, as whoever converts a float sample to an integer does. Operators that move
+    The model uses the integers alone, so the two compute the same: CAST rounds towards zero, as a
+    conversion of a float sample to an integer does. Operators that move
     values may lie between the input and the CAST.
 
     Args:

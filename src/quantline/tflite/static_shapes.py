@@ -1,8 +1,7 @@
-"""Other sizes of a model's inputs, and every size that follows from them written into the file.
+"""Fixed sizes of a model's inputs, and of all tensors whose sizes follow from them.
 
-The runtime knows how each operator's output grows with its inputs, so it is asked: the model is
-run once at the new sizes, and what it allocated is what the file says from then on. What the model
-computes from sizes alone, such as the target of a RESHAPE, is then a constant.
+The model is run once at the new sizes, and the shapes that the runtime allocated are written into
+the file. Values that follow from sizes alone, such as the target of a RESHAPE, become constants.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantline.tflite.edit import pack, pack_with_data_apart
+from quantline.tflite.edit import pack, pack_with_shared_data
 from quantline.tflite.graph import parse, read
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 def extract(model: bytes, operators: Collection[int]) -> bytes:
     """Return a model of these operators of the main subgraph only.
 
-    Its inputs are what they read from other operators and from the model's inputs, its outputs what
-    others, or the model's outputs, take from them. So what lay between two of them is cut, and each
-    side is there. Bodies of control flow are kept as they are; signatures and metadata are dropped.
+    Its inputs are the tensors that they read from other operators and from the model's inputs, its
+    outputs those that others, or the model's outputs, take from them. Bodies of control flow stay
+    as they are; signatures and metadata are dropped.
 
     Args:
         model: A ``.tflite`` file's bytes.
@@ -42,12 +42,12 @@ def extract(model: bytes, operators: Collection[int]) -> bytes:
         index for operator in kept for index in (*operator.inputs, *operator.outputs) if index >= 0
     }
     used = {subgraph.tensors[index].buffer for index in reached}
-    used.update(tensor.buffer for other in edited.subgraphs[1:] for tensor in other.tensors)
+    used.update(tensor.buffer for body in edited.subgraphs[1:] for tensor in body.tensors)
     for index, buffer in enumerate(edited.buffers):
         if index not in used:
             buffer.data = None
     return pack(
-        edited, sum(0 if other.data is None else len(other.data) for other in edited.buffers)
+        edited, sum(0 if buffer.data is None else len(buffer.data) for buffer in edited.buffers)
     )
 
 
@@ -71,19 +71,18 @@ def _borders(main: Subgraph, chosen: Collection[int]) -> tuple[list[int], list[i
     return inputs, [index for index in given if index in wanted]
 
 
-def with_tensors_given(model: bytes, given: Sequence[int], outputs: Sequence[int]) -> bytes:
-    """Return the model with tensors handed to operators from outside instead of from each other.
+def with_isolated_operators(model: bytes, given: Sequence[int], outputs: Sequence[int]) -> bytes:
+    """Return the model with new inputs in place of tensors that operators read from each other.
 
-    Whoever reads one of these tensors reads a new input of the model in its place, so that one
-    run gives what each operator makes of exactly known values, at the speed of the whole model.
-    Operators that no output needs any longer are left out.
+    One run then shows the result of each operator on exactly known values, at the speed of the
+    whole model. Operators that no output needs any longer are left out.
 
     Args:
         model: A ``.tflite`` file's bytes, known to be readable.
         given: Tensors of the main subgraph. The new inputs follow the model's own in this order,
             and are of the same shapes, types, scales and zero points.
-        outputs: The tensors of the main subgraph that are to be output, in their order. One that is
-            given is output as its operator computes it.
+        outputs: Tensors of the main subgraph to output, in their order. A given one is output as
+            its operator computes it.
     """
     edited = parse(model)
     edited.signatureDefs = None  # they name outputs that are no longer there
@@ -100,11 +99,11 @@ def with_tensors_given(model: bytes, given: Sequence[int], outputs: Sequence[int
     main.operators = _needed(main.operators, outputs)
     main.inputs = np.asarray([*main.inputs, *fed.values()], np.int32)
     main.outputs = np.asarray(outputs, np.int32)
-    return pack_with_data_apart(edited, model)
+    return pack_with_shared_data(edited, model)
 
 
 def _needed(operators: Sequence[Any], outputs: Sequence[int]) -> list[Any]:
-    """Return the operators that outputs need, and those that give nothing, such as assignments."""
+    """Return the operators that outputs need, and those without outputs, such as assignments."""
     needed = set(outputs)
     kept = []
     for operator in reversed(operators):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # Of FlatBuffers' verifier, which TensorFlow Lite uses with this limit too.
 _MOST_TABLES = 1_000_000
-# What a table counts for, bytes: the smallest that hold something take about twice as much.
+# The size that a table counts as, bytes: the smallest with content take about twice as much.
 _TABLE = 16
 # How often the file's size may be reached. Builders share no more than vtables and some strings.
 _REACH = 2
@@ -65,7 +65,7 @@ def within(name: str) -> Iterator[None]:
 
 
 def verify(model: bytes) -> None:
-    """Walk everything that the reader would unpack.
+    """Check everything that the reader would unpack.
 
     Args:
         model: A file's bytes, which begin with the root table's offset.
@@ -78,7 +78,7 @@ def verify(model: bytes) -> None:
 
 
 class _Walk:
-    """A walk over one file, which keeps count of what it has reached."""
+    """A walk over one file, which counts the tables and bytes that it reaches."""
 
     def __init__(self, model: bytes) -> None:
         self._model = model

@@ -1,4 +1,4 @@
-"""Half precision and sparse storage undone: every value of a float model as float32.
+"""Conversion of half precision and sparse storage to dense float32.
 
 Exporters store weights as float16 with a DEQUANTIZE behind each that widens them when the model
 runs, and pruned weights as a sparse tensor with a DENSIFY. Both are ways to store, and no part of
