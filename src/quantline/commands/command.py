@@ -97,7 +97,7 @@ class Command(click.Command):
                 _tell({"kind": "UsageError", "what": error.format_message()}, error.exit_code)
             raise
 
-    def option_name(self, name: str, value: str | None) -> str | None:
+    def option_of(self, name: str, value: str | None) -> str | None:
         """Return what this command calls an argument of the library."""
         options = [param for param in self.params if isinstance(param, click.Option)]
         names = {str(option.name): option.opts[-1] for option in options}
@@ -112,7 +112,7 @@ class Command(click.Command):
                 result: Result = super().invoke(ctx)
             text = to_json(result.values) if as_json else result.text
         except QuantlineError as error:
-            _stop(ctx, translated(with_options(error), self.option_name), as_json=as_json)
+            _stop(ctx, translated(with_options(error), self.option_of), as_json=as_json)
         except click.UsageError as error:
             if as_json:
                 _tell({"kind": "UsageError", "what": error.format_message()}, error.exit_code)
@@ -193,17 +193,22 @@ class _Messages(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         kinds = {logging.INFO: "", logging.WARNING: "warning: "}
-        self._take(f"{kinds.get(record.levelno, 'Error: ')}{spoken(record.getMessage())}")
+        self._take(f"{kinds.get(record.levelno, 'Error: ')}{in_options(record.getMessage())}")
 
 
 def spoken(text: str) -> str:
     """Return a text that names options where the library names parameters of the pipeline."""
     for pattern, spoken in _SPOKEN:
         text = re.sub(pattern, spoken, text)
-    context = click.get_current_context(silent=True)
-    if context is not None and isinstance(context.command, Command):
-        text = translate(text, context.command.option_name)
     return re.sub(r"'--(\w+)_(type|s|gib|outputs|float)\b", r"'--\1-\2", text)
+
+
+def in_options(text: str) -> str:
+    """Return a message of the library in the options of the command that is running."""
+    context = click.get_current_context(silent=True)
+    command = context.command if context is not None else None
+    text = spoken(text)
+    return translate(text, command.option_of) if isinstance(command, Command) else text
 
 
 def error_values(error: QuantlineError) -> dict[str, str]:

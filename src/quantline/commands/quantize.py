@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from quantline import recipe
     from quantline.api.prepare import Prepared
-    from quantline.contract import Report
+    from quantline.contract import ContractReport
     from quantline.ranges import RangeSet
     from quantline.tflite import Graph
 
@@ -66,7 +66,7 @@ def quantize(
     """  # noqa: D301 - click's mark for lines that stay as they are
     from quantline.api.prepare import prepare
     from quantline.commands.verdict import findings_text
-    from quantline.contract import enforce, examine, explained, golden
+    from quantline.contract import check_model, enforce, golden, with_reasons
     from quantline.contract.preflight import preflight, require_quantizable
     from quantline.quantization import quantize as convert
     from quantline.quantization.output_report import lost_outputs
@@ -109,14 +109,14 @@ def quantize(
     with deferred_warnings():
         made = convert(prepared.model.content, recorded, conversion, samples, prepared.source)
         graph = read(made.content)
-        report = examine(
+        report = check_model(
             graph,
             float_input=conversion.input_type == "float32",
             float_output=conversion.output_type == "float32",
             promise=scheme,
         )
         if kind.integer and not kind.allows_float:
-            enforce(explained(report, original, graph, made.recipe))
+            enforce(with_reasons(report, original, graph, made.recipe))
     told = {**made.recipe, "float_import": prepared.model.about}
     contents = {
         target: made.content,
@@ -195,7 +195,7 @@ def _table(
     prepared: Prepared,
     told: Mapping[str, Any],
     graph: Graph,
-    report: Report,
+    report: ContractReport,
     written: list[str],
 ) -> str:
     from quantline.commands.search_text import search_rows
