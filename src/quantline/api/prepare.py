@@ -20,7 +20,7 @@ from quantline.quantization.load_original import load_original, sizes_of
 from quantline.quantization.original_source import Source
 from quantline.quantization.originals import compute_states
 from quantline.quantization.parity import inputs_of, outputs_of
-from quantline.ranges import joined, record_in_subprocess
+from quantline.ranges import record_in_subprocess, with_joined_ranges
 from quantline.sampling import UNRECORDABLE, lint_together
 from quantline.tflite import read
 
@@ -72,7 +72,7 @@ class Prepared:
         graph = read(self.model.content)
         taken, given = inputs_of(graph), outputs_of(graph)
         pairs = {taken[name].index: given[state["next"]].index for name, state in states.items()}
-        return joined(ranges, pairs)
+        return with_joined_ranges(ranges, pairs)
 
     def describe(self) -> list[tuple[str, str]]:
         """Return rows for people: the model and the data."""

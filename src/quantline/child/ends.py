@@ -67,7 +67,7 @@ def peak_so_far(pid: int) -> int:
     return int(found[1]) * 1024 if found else 0
 
 
-def without_answer(
+def error_without_answer(
     what: str,
     end: End,
     stage: str,
@@ -137,7 +137,7 @@ def without_answer(
     )
 
 
-def error_of(what: str, found: QuantlineError | Defect) -> QuantlineError:
+def error_from_answer(what: str, found: QuantlineError | Defect) -> QuantlineError:
     """Return the error of a child that answered with one."""
     if isinstance(found, QuantlineError):
         return found
@@ -182,7 +182,7 @@ class Defect:
     trace: str = ""
 
 
-def judged(error: Exception) -> QuantlineError | Defect:
+def classify(error: Exception) -> QuantlineError | Defect:
     """Return a :class:`QuantlineError` as it is, and any other exception as a :class:`Defect`.
 
     Where memory or disk space ran out, that is a defect of the machine, whatever was raised: code

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from quantline.child.confine import confine
-from quantline.child.ends import NO_SPACE_STATUS, judged
+from quantline.child.ends import NO_SPACE_STATUS, classify
 from quantline.quiet import leave_out_extras
 
 _PR_SET_PDEATHSIG = 1
@@ -33,7 +33,7 @@ def _main(parent: str, call: str, answer: str) -> None:
         outcome = (True, getattr(importlib.import_module(module), name)(*arguments))
         content = pickle.dumps((*outcome, notes))
     except Exception as error:  # whatever it is, the parent says it
-        content = pickle.dumps((False, judged(error), notes))
+        content = pickle.dumps((False, classify(error), notes))
     partial = Path(f"{answer}.partial")
     try:
         partial.write_bytes(content)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from quantline.child.announce import LOADING, STAGES
-from quantline.child.ends import End, error_of, peak_so_far, without_answer
+from quantline.child.ends import End, error_from_answer, error_without_answer, peak_so_far
 from quantline.details import kept
 from quantline.progress import waiting
 from quantline.temporary import temporary_folder
@@ -90,15 +90,18 @@ def run_in_child(
         with errors.open("wb") as stderr, waiting(what):
             end = _run([str(call), str(answer)], stderr.fileno(), stages, limits)
         if not answer.exists():
-            said = errors.read_text(errors="replace")
-            raise _final(without_answer(what, end, _last_line(stages), said, (timeout_s, limit),
-                                        load_s, memory_gib))  # fmt: skip
+            output = errors.read_text(errors="replace")
+            raise _final(
+                error_without_answer(
+                    what, end, _last_line(stages), output, (timeout_s, limit), load_s, memory_gib
+                )
+            )
         is_result, value, notes = pickle.loads(answer.read_bytes())  # noqa: S301 - our own child's
     for note in notes:
         logger.info("%s: %s", what, note)
     if is_result:
         return value  # type: ignore[no-any-return]
-    raise _final(error_of(what, value))
+    raise _final(error_from_answer(what, value))
 
 
 def _final(error: QuantlineError) -> QuantlineError:

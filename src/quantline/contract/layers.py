@@ -16,8 +16,8 @@ import numpy as np
 
 from quantline.contract.noise import Noise, sqnr_db
 from quantline.errors import MismatchError, first_few
-from quantline.quantization.effects import Target, batches, effects, read_by
-from quantline.quantization.layer_pairs import layer_of, link
+from quantline.quantization.effects import Target, batches, effects, linked_inputs
+from quantline.quantization.layer_pairs import layer_of, pair_layers
 from quantline.quantization.output_error import comparison_outputs
 from quantline.quantization.output_parts import parts_of
 from quantline.ranges import SampleAdapter
@@ -27,7 +27,7 @@ from quantline.tflite.submodels import with_isolated_operators
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from quantline.quantization.layer_pairs import Link
+    from quantline.quantization.layer_pairs import LayerPair
     from quantline.ranges import Sample
     from quantline.tflite import Graph
 
@@ -118,8 +118,8 @@ def compare_layers(
         _with_batch(quantized, "the quantized model"),
     )
     before, after = (model.graph for model in models)
-    links = link(before, after) if _shapes(before) == _shapes(after) else ()
-    if not links:
+    pairs = pair_layers(before, after) if _shapes(before) == _shapes(after) else ()
+    if not pairs:
         raise MismatchError(
             "The two models have no layer in common, or other inputs or outputs",
             found=f"layers such as {_first_layers(before)} in the float model and "
@@ -128,11 +128,11 @@ def compare_layers(
             remedy="Give the very file that the quantized model was made from: layers are linked "
             "by the names of their tensors, which another converter may choose otherwise",
         )
-    effect = _effects(*models, len(links), samples)
+    effect = _effects(*models, len(pairs), samples)
     found = [
         error
-        for some in batches(links)
-        for error in _measure(*models, links, some, samples, effect)
+        for some in batches(pairs)
+        for error in _measure(*models, pairs, some, samples, effect)
     ]
     return tuple(sorted(found, key=lambda layer: (-(layer.effect or 0.0), layer.sqnr_db)))
 
@@ -167,13 +167,13 @@ def _effects(
 def _measure(
     float_model: Model,
     quantized: Model,
-    links: Sequence[Link],
-    some: Sequence[Link],
+    pairs: Sequence[LayerPair],
+    some: Sequence[LayerPair],
     samples: Sequence[Sample],
     effect: dict[int, float | None],
 ) -> list[LayerError]:
     """Run the float model, the quantized one, and its operators apart, and compare some layers."""
-    fed = read_by(some, links, quantized.graph)
+    fed = linked_inputs(some, pairs, quantized.graph)
     seen = list({item.before.index: item for item in (*some, *fed)}.values())
     original = Runtime(with_outputs(float_model.content, [item.before.index for item in seen]))
     outputs = [item.after.index for item in some]
@@ -198,19 +198,19 @@ def _measure(
     ]
 
 
-def _error(link: Link, sums: Noise, effect: float | None) -> LayerError:
+def _error(pair: LayerPair, sums: Noise, effect: float | None) -> LayerError:
     channels = sums.channels
     worst = channels.worst
     low, high = sums.ends or (None, None)
     count = max(sums.count, 1)  # a layer may give no value at all
     return LayerError(
-        type=link.operator.type,
-        name=link.before.name,
-        layer=layer_of(link.before.name),
-        float_tensor=link.before.index,
-        tensor=link.after.index,
-        tensor_name=link.after.name,
-        dtype=link.after.dtype,
+        type=pair.operator.type,
+        name=pair.before.name,
+        layer=layer_of(pair.before.name),
+        float_tensor=pair.before.index,
+        tensor=pair.after.index,
+        tensor_name=pair.after.name,
+        dtype=pair.after.dtype,
         sqnr_db=sqnr_db(sums.signal, sums.noise),
         own_sqnr_db=sqnr_db(sums.signal, sums.own_noise),
         effect=effect,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from quantline.child import run_in_child
 from quantline.errors import BackendUnavailable
-from quantline.quantization import litert_backend, public_path, weights_only
-from quantline.quantization.keep_float import Kept, keep
+from quantline.quantization import litert_backend, public_conversion, weights_only
+from quantline.quantization.keep_float import FloatOperators, find_kept_operators
 from quantline.quantization.schemes import unsupported
 from quantline.quantization.shared_scale import Choice, widened
 from quantline.tflite import Model, read
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from quantline import recipe
-    from quantline.quantization.public_path import PublicPath
+    from quantline.quantization.public_conversion import PublicConversion
     from quantline.quantization.shared_scale import Bounds
     from quantline.tflite import Graph
 
@@ -51,7 +51,7 @@ def run_backend(
     model: Model,
     choices: Sequence[Choice],
     conversion: recipe.Conversion,
-    public: PublicPath | None = None,
+    public: PublicConversion | None = None,
 ) -> BackendResult:
     """Quantize a model with each of several choices of ranges.
 
@@ -106,12 +106,12 @@ def quantize_each(
     scheme: str,
     input_type: str,
     output_type: str,
-    kept: Kept,
+    kept: FloatOperators,
 ) -> list[bytes]:
     """Quantize with each choice of ranges; this runs in the child process."""
     engine = import_module(f"quantline.quantization.{backend}_backend").quantize
     # Only one back end can leave chosen operators in float.
-    keyword = {"kept": kept} if kept != Kept() else {}
+    keyword = {"kept": kept} if kept != FloatOperators() else {}
     models: dict[tuple[Any, ...], bytes] = {}
 
     def quantize(bounds: Bounds) -> bytes:
@@ -142,7 +142,7 @@ def _in_child(
     choices: Sequence[Choice],
     conversion: recipe.Conversion,
 ) -> list[Model]:
-    kept = Kept() if backend == "litert" else keep(model.graph, conversion)
+    kept = FloatOperators() if backend == "litert" else find_kept_operators(model.graph, conversion)
     with disable_aslr():
         contents = run_in_child(
             quantize_each,
@@ -160,9 +160,9 @@ def _in_child(
     return [Model(content) for content in contents]
 
 
-def _publicly(public: PublicPath, conversion: recipe.Conversion) -> Model:
+def _publicly(public: PublicConversion, conversion: recipe.Conversion) -> Model:
     content = run_in_child(
-        public_path.quantize,
+        public_conversion.quantize,
         public,
         conversion.scheme,
         conversion.input_type,

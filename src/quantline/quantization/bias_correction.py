@@ -69,7 +69,7 @@ def correct_biases(
     originals = _layers_by_name(before, {})
     edited = parse(quantized.content)
     corrected = 0
-    for name, operator in _layers_by_name(after, before_edges(before, after)).items():
+    for name, operator in _layers_by_name(after, names_before_conversion(before, after)).items():
         original = originals.get(name)
         if original is None or original.type != operator.type or len(operator.inputs) < 3:
             continue
@@ -104,7 +104,7 @@ def _layers_by_name(graph: Graph, renamed: dict[int, str]) -> dict[str, Operator
     return {name: value for name, (value, *others) in found.items() if not others}
 
 
-def before_edges(before: Graph, after: Graph) -> dict[int, str]:
+def names_before_conversion(before: Graph, after: Graph) -> dict[int, str]:
     """Return the float model's names of tensors that an output's type is converted from.
 
     Before a QUANTIZE or DEQUANTIZE at the edge, which takes the output's name, TensorFlow makes up

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from quantline.errors import first_few
-from quantline.quantization.keep_float import MADE_INTEGER_AGAIN
+from quantline.quantization.keep_float import NEVER_LEFT_IN_FLOAT
 from quantline.quantization.output_noise import STEPS
 from quantline.quantization.surroundings import BETWEEN, LINEAR, Found, Surroundings
 
@@ -93,7 +93,7 @@ def _left_in_float(look: Surroundings, last: Operator) -> str:
                 kept[operator.index] = operator
                 waiting += operator.outputs
     others = {operator.type for operator in look.graph.main.operators if operator.index not in kept}
-    some = [operator for operator in kept.values() if operator.type not in MADE_INTEGER_AGAIN]
+    some = [operator for operator in kept.values() if operator.type not in NEVER_LEFT_IN_FLOAT]
     types = sorted({operator.type for operator in some} - others)
     names = [
         re.escape(look.graph.main.tensors[operator.outputs[0]].name)

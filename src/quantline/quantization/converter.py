@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from quantline.errors import ConversionError, excerpt, first_few
 from quantline.quiet import tensorflow
-from quantline.tflite import with_port_names
+from quantline.tflite import with_signature_names
 
 if TYPE_CHECKING:
     from quantline.quantization.originals import Frozen
@@ -40,14 +40,14 @@ def convert(path: str, model: Frozen, to: str, **settings: Any) -> bytes:
             setattr(owner, name, value)
         content = bytes(converter.convert())
     except Exception as error:  # ConverterError and what MLIR raises have no common base
-        raise refusal(path, to, error) from error
+        raise conversion_error(path, to, error) from error
     if all(plain == name for ports in (traced.inputs, traced.outputs)
            for plain, name in ports.items()):  # fmt: skip
         return content
-    return with_port_names(content, traced.inputs, traced.outputs)
+    return with_signature_names(content, traced.inputs, traced.outputs)
 
 
-def refusal(path: str, to: str, error: Exception) -> ConversionError:
+def conversion_error(path: str, to: str, error: Exception) -> ConversionError:
     """Return the error of a conversion that TensorFlow refused.
 
     Args:

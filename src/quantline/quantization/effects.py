@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantline.quantization.layer_pairs import link
+from quantline.quantization.layer_pairs import pair_layers
 from quantline.quantization.output_noise import Groups, OutputNoise
 from quantline.tflite import Runtime, with_outputs
 from quantline.tflite.submodels import with_isolated_operators
@@ -22,7 +22,7 @@ from quantline.tflite.tensor_io import TensorIO
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from quantline.quantization.layer_pairs import Link
+    from quantline.quantization.layer_pairs import LayerPair
     from quantline.quantization.output_parts import Parts
     from quantline.ranges import Values
     from quantline.tflite import Graph, Model
@@ -88,13 +88,13 @@ def effects(
         targets: Tensors of the float model.
         samples: As the float model takes them; a few will do.
     """
-    links = link(float_model.graph, quantized.graph)
+    pairs = pair_layers(float_model.graph, quantized.graph)
     original = Runtime(with_outputs(float_model.content, [target.tensor for target in targets]))
     expected = [original.run(values) for values in samples]
-    some_at_once = batches(links, 2 * max(len(samples), 1))
+    some_at_once = batches(pairs, 2 * max(len(samples), 1))
     each_own = chain(
         _inputs(float_model, quantized, samples),
-        *(_own_values(float_model, quantized, links, some, samples) for some in some_at_once),
+        *(_own_values(float_model, quantized, pairs, some, samples) for some in some_at_once),
     )
     return [_run_on(float_model, *own, targets, samples, expected) for own in each_own]
 
@@ -102,12 +102,12 @@ def effects(
 def _own_values(
     float_model: Model,
     quantized: Model,
-    links: Sequence[Link],
-    some: Sequence[Link],
+    pairs: Sequence[LayerPair],
+    some: Sequence[LayerPair],
     samples: Sequence[Values],
 ) -> Iterator[_Own]:
     """Yield layers' outputs, with their values in float and of the quantized layer alone."""
-    fed = read_by(some, links, quantized.graph)
+    fed = linked_inputs(some, pairs, quantized.graph)
     seen = list({pair.before.index: pair for pair in (*some, *fed)}.values())
     original = Runtime(with_outputs(float_model.content, [pair.before.index for pair in seen]))
     outputs = [pair.after.index for pair in some]
@@ -164,11 +164,13 @@ def _run_on(
     )
 
 
-def read_by(some: Sequence[Link], links: Sequence[Link], after: Graph) -> list[Link]:
+def linked_inputs(
+    some: Sequence[LayerPair], pairs: Sequence[LayerPair], after: Graph
+) -> list[LayerPair]:
     """Return the linked tensors that layers read, be it through operators that are not linked."""
-    linked = {pair.after.index: pair for pair in links}
+    linked = {pair.after.index: pair for pair in pairs}
     producers = after.main.producers
-    found: dict[int, Link] = {}
+    found: dict[int, LayerPair] = {}
     waiting = [pair.operator for pair in some]
     for operator in waiting:  # grows while it is walked
         for index in operator.inputs:
@@ -179,17 +181,17 @@ def read_by(some: Sequence[Link], links: Sequence[Link], after: Graph) -> list[L
     return [found[index] for index in sorted(found)]
 
 
-def batches(links: Sequence[Link], copies: int = 1) -> Iterator[list[Link]]:
+def batches(pairs: Sequence[LayerPair], copies: int = 1) -> Iterator[list[LayerPair]]:
     """Split layers into runs of neighbours whose float outputs are together not too large.
 
     Args:
-        links: The layers.
+        pairs: The layers.
         copies: The number of copies of an output that are kept.
     """
-    some: list[Link] = []
+    some: list[LayerPair] = []
     most = _AT_ONCE_BYTES // copies
     room = most
-    for pair in links:
+    for pair in pairs:
         size = pair.before.size * 4
         if some and size > room:
             yield some

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 _FLOAT_ANYWAY = {"float16", "dynamic_range"}
 # Asked to leave these in float, TensorFlow 2.21 moves the DEQUANTIZE from their input, which is the
 # larger tensor, to their output. Measured: see tests/quantization/test_keep_float.py.
-MADE_INTEGER_AGAIN = {"AVERAGE_POOL_2D", "GATHER", "GATHER_ND", "MAX_POOL_2D", "REDUCE_MAX",
+NEVER_LEFT_IN_FLOAT = {"AVERAGE_POOL_2D", "GATHER", "GATHER_ND", "MAX_POOL_2D", "REDUCE_MAX",
                        "REDUCE_MIN", "SLICE", "STRIDED_SLICE"}  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Kept:
+class FloatOperators:
     """The operators that stay float.
 
     Attributes:
@@ -33,7 +33,7 @@ class Kept:
     tensors: frozenset[str] = frozenset()
 
 
-def keep(graph: Graph, conversion: recipe.Conversion) -> Kept:
+def find_kept_operators(graph: Graph, conversion: recipe.Conversion) -> FloatOperators:
     """Find the operators that ``keep_float`` names in a model.
 
     Args:
@@ -46,7 +46,7 @@ def keep(graph: Graph, conversion: recipe.Conversion) -> Kept:
         ParameterError: An entry fits nothing, or an operator that TensorFlow does not leave.
     """
     if not conversion.keep_float:
-        return Kept()
+        return FloatOperators()
     _check(conversion)
     operators = [operator for operator in graph.main.operators if _computes_float(graph, operator)]
     known = {operator.type for operator in operators}
@@ -75,7 +75,7 @@ def keep(graph: Graph, conversion: recipe.Conversion) -> Kept:
                     remedy=f"Write '{operator.type}' to keep all of this type in float",
                 )
         tensors |= set(fitting)
-    return Kept(frozenset(types), frozenset(tensors))
+    return FloatOperators(frozenset(types), frozenset(tensors))
 
 
 def _check(conversion: recipe.Conversion) -> None:
@@ -99,11 +99,11 @@ def _check(conversion: recipe.Conversion) -> None:
 
 
 def _check_kept(entry: str, kind: str) -> None:
-    if kind in MADE_INTEGER_AGAIN:
+    if kind in NEVER_LEFT_IN_FLOAT:
         raise ParameterError(
             f"'{entry}' in `keep_float` fits {kind}, which TensorFlow does not leave in float",
             found=f"{kind}, which makes a tensor smaller: TensorFlow lets it work on the integers",
-            expected=f"operators other than {', '.join(sorted(MADE_INTEGER_AGAIN))}",
+            expected=f"operators other than {', '.join(sorted(NEVER_LEFT_IN_FLOAT))}",
             remedy="Name the operator that computes its input instead",
         )
 

@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from quantline.quantization.bias_correction import before_edges
+from quantline.quantization.bias_correction import names_before_conversion
 from quantline.tflite import CONVERSIONS
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Link:
+class LayerPair:
     """One layer's output in both models' main subgraphs.
 
     Attributes:
@@ -41,13 +41,13 @@ def layer_outputs(graph: Graph) -> list[Tensor]:
     return [tensor for tensor in given if tensor.dtype == "float32"]
 
 
-def link(before: Graph, after: Graph) -> tuple[Link, ...]:
-    """Link a float model's layers to those of a quantized one, in the float model's order.
+def pair_layers(before: Graph, after: Graph) -> tuple[LayerPair, ...]:
+    """Pair a float model's layers to those of a quantized one, in the float model's order.
 
     A layer is left out where the two models do not have it under one name that is its alone, or
     in different shapes.
     """
-    renamed = before_edges(before, after) | _outputs_of_several(before, after)
+    renamed = names_before_conversion(before, after) | _outputs_of_several(before, after)
     outputs = layer_outputs(before)
     names = Counter(output.name for output in outputs)
     found: dict[str, list[tuple[Tensor, Operator]]] = {}
@@ -56,7 +56,7 @@ def link(before: Graph, after: Graph) -> tuple[Link, ...]:
             tensor = after.main.tensors[index]
             found.setdefault(renamed.get(index, tensor.name), []).append((tensor, operator))
     return tuple(
-        Link(output, *found[output.name][0])
+        LayerPair(output, *found[output.name][0])
         for output in outputs
         if names[output.name] == len(found.get(output.name, ())) == 1
         and found[output.name][0][0].shape == output.shape

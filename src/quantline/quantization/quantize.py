@@ -14,7 +14,7 @@ from quantline.quantization.choices import choices_of, search_halves
 from quantline.quantization.measured_outputs import measure_outputs
 from quantline.quantization.output_report import failures, lost_outputs, remedies
 from quantline.quantization.pinning import snap_scales
-from quantline.quantization.public_path import public_path
+from quantline.quantization.public_conversion import public_conversion
 from quantline.quantization.schemes import SCHEMES, unsupported, with_types
 from quantline.quantization.search import WIDEST, confirm, way_of
 from quantline.quantization.shared_scale import Choice, clipped
@@ -125,7 +125,7 @@ def _from_ranges(
         values, found = search_halves(model, conversion, samples)
     ways = [way_of(chosen)] if found is None else list(dict.fromkeys((found.best, found.baseline)))
     choices = choices_of(graph, ranges, conversion, ways)
-    public = public_path(source, conversion, samples, graph)
+    public = public_conversion(source, conversion, samples, graph)
     made = run_backend(model, [choice for _, choice in choices], conversion, public)
     (way, choice), quantized, layers = choices[0], made.models[0], 0
     if way.bias_correction:

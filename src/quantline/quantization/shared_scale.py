@@ -17,7 +17,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from quantline.quantization.bias_correction import before_edges
+from quantline.quantization.bias_correction import names_before_conversion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -142,7 +142,7 @@ def widened(before: Graph, after: Graph, choice: Choice) -> Bounds:
 
 def counterparts(before: Graph, after: Graph) -> dict[int, Tensor]:
     """Return the float model's activations in the quantized one, by index in the float model."""
-    renamed = before_edges(before, after)
+    renamed = names_before_conversion(before, after)
     names = Counter(tensor.name for tensor in before.main.tensors)
     by_name = {tensor.name: tensor for tensor in after.main.tensors}
     by_name |= {name: after.main.tensors[index] for index, name in renamed.items()}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantline.errors import first_few
-from quantline.loading.names import plain
+from quantline.loading.graph_names import graph_name
 from quantline.quantization.interface import batch_of, check_samples, is_row
 from quantline.quiet import tensorflow
 
@@ -80,7 +80,7 @@ def find_states(
     states: dict[str, State] = {}
     used = {*specs, *(name.removesuffix(_NEXT) for name in outputs)}
     for variable in assigned.values():
-        name = plain(variable.path, {*used, *states})
+        name = graph_name(variable.path, {*used, *states})
         states[name] = State(variable, np.asarray(variable.value))
     return states
 

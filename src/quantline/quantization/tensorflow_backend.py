@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantline.errors import BackendUnavailable, ConversionError, excerpt
-from quantline.quantization.keep_float import Kept
+from quantline.quantization.keep_float import FloatOperators
 from quantline.quiet import tensorflow
 from quantline.tflite import float_operators, read, with_ranges
 from quantline.tflite.editor import Editor
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _ATTEMPTS = 5
 # Places among the intermediate and the input tensors of LSTM operators.
 _HIDDEN, _PROJECTION = 4, 16
-_NOTHING = Kept()
+_NOTHING = FloatOperators()
 
 
 def quantize(
@@ -34,7 +34,7 @@ def quantize(
     scheme: str,
     input_type: str,
     output_type: str,
-    kept: Kept = _NOTHING,
+    kept: FloatOperators = _NOTHING,
 ) -> bytes:
     """Quantize a float model's activations and weights to integers.
 
@@ -95,7 +95,9 @@ def fewest_float(make: Callable[[], bytes]) -> bytes:
     return best
 
 
-def _int8(model: bytes, scheme: str, input_type: str, output_type: str, kept: Kept) -> bytes:
+def _int8(
+    model: bytes, scheme: str, input_type: str, output_type: str, kept: FloatOperators
+) -> bytes:
     # The public converter's own call, for any setting of float operators.
     from tensorflow.lite.python.convert import mlir_quantize
 

@@ -26,10 +26,10 @@ from quantline.quantization.originals import Converted
 from quantline.quantization.parity import inputs_of, run_imported
 from quantline.reading import read_file
 from quantline.tflite import Graph, Runtime, read, with_signature, with_static_batch
-from quantline.tflite.composites import decomposed
+from quantline.tflite.composites import with_builtin_operators
 from quantline.tflite.finite import with_finite_constants
 from quantline.tflite.graph import parse
-from quantline.tflite.widen import is_narrow, widened
+from quantline.tflite.widen import has_half_or_sparse, widened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,12 +82,12 @@ def adapt(content: bytes, samples: np.ndarray | Mapping[str, np.ndarray], path: 
         QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
     adapted, rebuilt = content, []
-    if is_narrow(parse(content)):
+    if has_half_or_sparse(parse(content)):
         stage("widening the weights")
         rebuilt.append(_describe_widening(read(content)))
         adapted = widened(adapted)
     _refuse_what_cannot_run(content, path)
-    adapted, replaced = decomposed(adapted)
+    adapted, replaced = with_builtin_operators(adapted)
     rebuilt += [
         f"{count} {name} became builtin operators" for name, count in Counter(replaced).items()
     ]

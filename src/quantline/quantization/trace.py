@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import ModelUnsupported, first_few
-from quantline.loading import plain_names
+from quantline.loading import graph_names
 from quantline.quantization.graph_rewrites import (
     REWRITES,
     narrow_types,
@@ -64,13 +64,13 @@ def trace(tf: Any, path: str, original: Original, specs: Mapping[str, Any]) -> T
     Raises:
         ModelUnsupported: It has outputs that do not hold real numbers, or keeps state.
     """
-    inputs = plain_names(specs)
+    inputs = graph_names(specs)
     own = {plain: name for name, plain in inputs.items()}
     outputs: dict[str, str] = {}
 
     def renamed(**given: Any) -> dict[str, Any]:
         found = original.call(**{own[plain]: value for plain, value in given.items()})
-        names = plain_names(found)
+        names = graph_names(found)
         outputs.update({plain: name for name, plain in names.items()})
         return {names[name]: value for name, value in found.items()}
 

@@ -1,6 +1,6 @@
 """The ranges of a float model's activations: recorded, merged, compared and chosen."""
 
-from quantline.ranges.cell_states import joined
+from quantline.ranges.cell_states import with_joined_ranges
 from quantline.ranges.choose import choose
 from quantline.ranges.drift import Drift, drift
 from quantline.ranges.in_subprocess import record_in_subprocess
@@ -17,7 +17,7 @@ __all__ = [
     "Values",
     "choose",
     "drift",
-    "joined",
     "record",
     "record_in_subprocess",
+    "with_joined_ranges",
 ]

@@ -177,7 +177,7 @@ def _sigmoid(values: np.ndarray) -> np.ndarray:
         return np.asarray(1 / (1 + np.exp(-values)))
 
 
-def joined(ranges: RangeSet, pairs: Mapping[int, int]) -> RangeSet:
+def with_joined_ranges(ranges: RangeSet, pairs: Mapping[int, int]) -> RangeSet:
     """Return ranges in which both tensors of each pair have the union of theirs.
 
     With one range the two have one scale, and a caller can hand integers on as they are.

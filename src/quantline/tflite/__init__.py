@@ -2,9 +2,9 @@
 
 from quantline.tflite.edit import (
     with_outputs,
-    with_port_names,
     with_ranges,
     with_signature,
+    with_signature_names,
     with_simulated_shapes,
     with_static_batch,
 )
@@ -35,9 +35,9 @@ __all__ = [
     "float_operators",
     "read",
     "with_outputs",
-    "with_port_names",
     "with_ranges",
     "with_signature",
+    "with_signature_names",
     "with_simulated_shapes",
     "with_static_batch",
 ]

@@ -22,7 +22,7 @@ _SAME, _VALID = 1, 2  # TfLitePadding
 _BIAS_VERSION = 3
 
 
-def decomposed(model: bytes) -> tuple[bytes, list[str]]:
+def with_builtin_operators(model: bytes) -> tuple[bytes, list[str]]:
     """Return the model with builtin operators for its composite and known custom ones.
 
     Args:

@@ -130,7 +130,9 @@ def with_simulated_shapes(model: bytes) -> bytes:
     return pack(edited, len(model))
 
 
-def with_port_names(model: bytes, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> bytes:
+def with_signature_names(
+    model: bytes, inputs: Mapping[str, str], outputs: Mapping[str, str]
+) -> bytes:
     """Return the model with other names of inputs and outputs in its signatures.
 
     Args:

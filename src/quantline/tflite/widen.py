@@ -21,7 +21,7 @@ _HALF = {_TYPES.FLOAT16, _TYPES.BFLOAT16}
 _COPIES = {"DEQUANTIZE", "CAST", "DENSIFY"}
 
 
-def is_narrow(model: Any) -> bool:
+def has_half_or_sparse(model: Any) -> bool:
     """Return True if a model holds half precision or sparse tensors.
 
     Args:

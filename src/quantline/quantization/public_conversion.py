@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class PublicPath:
+class PublicConversion:
     """The original model and samples for the public converter.
 
     Attributes:
@@ -42,12 +42,12 @@ class PublicPath:
     inputs: Sequence[str]
 
 
-def public_path(
+def public_conversion(
     source: recipe.Model | None,
     conversion: recipe.Conversion,
     samples: Sequence[Sample],
     graph: Graph,
-) -> PublicPath | None:
+) -> PublicConversion | None:
     """Return the public converter's input for a conversion; None where it cannot make it.
 
     Args:
@@ -66,10 +66,10 @@ def public_path(
         return None
     inputs = {name: tensor.index for name, tensor in inputs_of(graph).items()}
     order = sorted(inputs, key=lambda name: graph.main.inputs.index(inputs[name]))
-    return PublicPath(original, samples, order)
+    return PublicConversion(original, samples, order)
 
 
-def quantize(start: PublicPath, scheme: str, input_type: str, output_type: str) -> bytes:
+def quantize(start: PublicConversion, scheme: str, input_type: str, output_type: str) -> bytes:
     """Quantize the original model; this runs in a child process.
 
     Args:
