@@ -177,21 +177,6 @@ def first_of(output: np.ndarray, batch: int) -> np.ndarray:
     return output[:1] if batch > 1 and output.shape[:1] == (batch,) else output
 
 
-def check_input(given: tuple[int, ...], taken: tuple[int, ...], model: str) -> None:
-    """Check that examples have the shape that a model takes.
-
-    Args:
-        given: The examples' shape, without the batch dimension.
-        taken: The model's input shape, without the batch dimension.
-        model: The model's name in errors.
-
-    Raises:
-        DataError: With the transform that would make them fit.
-    """
-    if given != taken:
-        raise _mismatch(given, taken, model)
-
-
 def _mismatch(given: tuple[int, ...], taken: tuple[int, ...], model: str) -> DataError:
     return DataError(
         f"The examples do not have the shape that '{model}' takes",
@@ -208,8 +193,8 @@ def _fitting_transform(given: tuple[int, ...], taken: tuple[int, ...]) -> str:
         if size == 1 and taken[:axis] + taken[axis + 1 :] == given:
             last = axis == len(taken) - 1
             return f"Add '- expand_dims: {-1 if last else axis}' to `transform`"
-    if len(given) > len(taken) and [item for item in given if item != 1] == [
-        item for item in taken if item != 1
+    if len(given) > len(taken) and [size for size in given if size != 1] == [
+        size for size in taken if size != 1
     ]:
         return "Drop the extra dimension with a function 'module:name' as `transform`"
     if len(given) != 3 or len(taken) != 3:

@@ -43,12 +43,6 @@ class Sketch:
         return cls(np.zeros(0, np.int32), np.zeros(0, np.int64))
 
     @classmethod
-    def of(cls, values: np.ndarray) -> Sketch:
-        """Return the sketch of finite float32 values, an array of any shape."""
-        dense = np.bincount(codes(np.ravel(values)), minlength=0)
-        return cls.from_dense(dense)
-
-    @classmethod
     def from_dense(cls, dense: np.ndarray) -> Sketch:
         """Return the sketch of counts by :func:`codes`, an int64 array of shape (n,)."""
         used = np.flatnonzero(dense)

@@ -110,5 +110,5 @@ def check_convergence(
     return {
         **calibration_lint,
         "findings": [*calibration_lint["findings"], *more],
-        "convergence": {"evidence": "measured", **convergence.to_dict()},
+        "convergence": {"evidence": "measured", **asdict(convergence)},
     }
