@@ -9,13 +9,12 @@ position of an image, so that zero padding counts as it does in the layer. No la
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from quantline.tflite import CONVERSIONS, Model, Runtime, with_outputs
-from quantline.tflite.edit import pack
-from quantline.tflite.graph import parse
+from quantline.tflite.editor import Editor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -67,7 +66,7 @@ def correct_biases(
     """
     before, after = float_model.graph, quantized.graph
     originals = _layers_by_name(before, {})
-    edited = parse(quantized.content)
+    editor = Editor(quantized.content)
     corrected = 0
     for name, operator in _layers_by_name(after, names_before_conversion(before, after)).items():
         original = originals.get(name)
@@ -87,10 +86,10 @@ def correct_biases(
         assert bias.quantization is not None  # noqa: S101 - an integer bias has scales
         steps = np.round(shift / np.asarray(bias.quantization.scales))
         _replace(
-            edited, bias, (bias.values().astype(np.float64) - steps).astype(bias.values().dtype)
+            editor, bias, (bias.values().astype(np.float64) - steps).astype(bias.values().dtype)
         )
         corrected += 1
-    return Model(pack(edited, len(quantized.content))), corrected
+    return Model(editor.pack()), corrected
 
 
 def _layers_by_name(graph: Graph, renamed: dict[int, str]) -> dict[str, Operator]:
@@ -125,15 +124,15 @@ def _bias(graph: Graph, operator: Operator) -> Tensor | None:
     return tensor if kept else None
 
 
-def _replace(model: Any, tensor: Tensor, values: np.ndarray) -> None:
-    """Give a tensor other values, in a buffer of its own: equal constants may share one."""
-    stored = model.subgraphs[0].tensors[tensor.index]
-    users = [tensor for subgraph in model.subgraphs for tensor in subgraph.tensors
-             if tensor.buffer == stored.buffer]  # fmt: skip
+def _replace(editor: Editor, tensor: Tensor, values: np.ndarray) -> None:
+    """Give a tensor other values, in a buffer of its own where several share one."""
+    stored = editor.subgraphs[0].tensors[tensor.index]
+    users = [user for subgraph in editor.subgraphs for user in subgraph.tensors
+             if user.buffer == stored.buffer]  # fmt: skip
     if len(users) > 1:
-        model.buffers.append(type(model.buffers[0])())
-        stored.buffer = len(model.buffers) - 1
-    model.buffers[stored.buffer].data = np.frombuffer(values.tobytes(), np.uint8)
+        stored.buffer = editor.add_buffer(values)
+    else:
+        editor.tree.buffers[stored.buffer].data = np.frombuffer(values.tobytes(), np.uint8)
 
 
 def _mean_output(operator: Operator, mean: np.ndarray, weights: np.ndarray) -> np.ndarray:

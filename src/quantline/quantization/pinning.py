@@ -8,8 +8,7 @@ import numpy as np
 
 from quantline.errors import ParameterError, PinDoesNotFit, suggest
 from quantline.tflite import Model
-from quantline.tflite.edit import pack
-from quantline.tflite.graph import parse
+from quantline.tflite.editor import Editor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,7 +96,8 @@ def snap_scales(quantized: Model, graph: Graph, conversion: recipe.Conversion) -
     """
     if not conversion.pinned:
         return quantized
-    edited = parse(quantized.content)
+    editor = Editor(quantized.content)
+    stored_tensors = editor.subgraphs[0].tensors
     names = _names(graph)
     exact: dict[int, float] = {}
     for name, wanted in conversion.pinned.items():
@@ -114,7 +114,7 @@ def snap_scales(quantized: Model, graph: Graph, conversion: recipe.Conversion) -
                 remedy="Remove the pin: the specification fixes this tensor's scale, or an "
                 "operator ties it to another's",
             )
-        for stored_tensor in edited.subgraphs[0].tensors:
+        for stored_tensor in stored_tensors:
             stored = stored_tensor.quantization
             if (
                 stored is not None
@@ -124,8 +124,8 @@ def snap_scales(quantized: Model, graph: Graph, conversion: recipe.Conversion) -
             ):
                 stored.scale = np.asarray([wanted.scale], np.float32)
     for index, scale in exact.items():  # two pins may differ in the last bit alone
-        edited.subgraphs[0].tensors[index].quantization.scale = np.asarray([scale], np.float32)
-    return Model(pack(edited, len(quantized.content)))
+        stored_tensors[index].quantization.scale = np.asarray([scale], np.float32)
+    return Model(editor.pack())
 
 
 def _names(graph: Graph) -> dict[str, int]:

@@ -15,7 +15,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from quantline.tflite.edit import pack_with_shared_data
-from quantline.tflite.graph import parse
+from quantline.tflite.editor import Editor
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -70,7 +70,7 @@ def probe(
         for at, tensor in enumerate(tensors)
         if tensor.index not in floored or tensor.size < _LARGE
     ]
-    writer = _Writer(parse(model))
+    writer = _Writer(Editor(model))
     extremes: dict[str, list[int]] = {kind: [] for kind in REDUCTIONS}
     slices: list[int] = []
     picks: list[np.ndarray] = []
@@ -142,9 +142,9 @@ class _Writer:
     lets its memory be used again; together at the end they would keep every activation alive.
     """
 
-    def __init__(self, model: Any) -> None:
-        self.model = model
-        self.subgraph = model.subgraphs[0]
+    def __init__(self, editor: Editor) -> None:
+        self._editor = editor
+        self.subgraph = editor.subgraphs[0]
         self._given = list(self.subgraph.operators)
         self._places = {int(index): at for at, operator in enumerate(self._given)
                         for index in operator.outputs}  # fmt: skip
@@ -162,10 +162,10 @@ class _Writer:
         self._place = len(self._given)
         joined = [self.concatenate(parts) for parts in outputs]
         self.subgraph.outputs = np.asarray(joined, np.int32)
-        self.model.signatureDefs = None
+        self._editor.tree.signatureDefs = None
         ordered = sorted([*enumerate(self._given), *self._added], key=lambda item: item[0])
         self.subgraph.operators = [operator for _, operator in ordered]
-        return self.model
+        return self._editor.tree
 
     def reshape(self, source: int, shape: tuple[int, ...]) -> int:
         options = schema.ReshapeOptionsT()
@@ -203,24 +203,16 @@ class _Writer:
 
     def _code(self, kind: str) -> int:
         if kind not in self._codes:
-            code = schema.OperatorCodeT()
-            code.builtinCode = getattr(schema.BuiltinOperator, kind)
-            code.deprecatedBuiltinCode = min(code.builtinCode, 127)
-            code.version = 1
-            self.model.operatorCodes.append(code)
-            self._codes[kind] = len(self.model.operatorCodes) - 1
+            self._codes[kind] = self._editor.add_code(getattr(schema.BuiltinOperator, kind))
         return self._codes[kind]
 
     def _constant(self, values: Sequence[int] | range) -> int:
-        stored = np.asarray(values, np.int32).tobytes()
-        if stored not in self._constants:
-            buffer = schema.BufferT()
-            buffer.data = np.frombuffer(stored, np.uint8)
-            self.model.buffers.append(buffer)
-            self._constants[stored] = self._tensor(
-                (len(stored) // 4,), schema.TensorType.INT32, len(self.model.buffers) - 1
-            )
-        return self._constants[stored]
+        stored = np.asarray(values, np.int32)
+        content = stored.tobytes()
+        if content not in self._constants:
+            buffer = self._editor.add_buffer(stored)
+            self._constants[content] = self._tensor(stored.shape, schema.TensorType.INT32, buffer)
+        return self._constants[content]
 
     def _tensor(self, shape: tuple[int, ...], dtype: int, buffer: int) -> int:
         tensor = schema.TensorT()
