@@ -16,7 +16,7 @@ from quantline.quantization.output_report import failures, lost_outputs, remedie
 from quantline.quantization.pinning import snap_scales
 from quantline.quantization.public_conversion import public_conversion
 from quantline.quantization.schemes import SCHEMES, unsupported, with_types
-from quantline.quantization.search import WIDEST, confirm, way_of
+from quantline.quantization.search import WIDEST, Way, confirm
 from quantline.quantization.shared_scale import Choice, clipped
 from quantline.tflite import Model, float_operators
 
@@ -123,7 +123,11 @@ def _from_ranges(
     found: Search | None = None
     if chosen.method == "auto" or conversion.bias_correction:
         values, found = search_halves(model, conversion, samples)
-    ways = [way_of(chosen)] if found is None else list(dict.fromkeys((found.best, found.baseline)))
+    ways = (
+        [Way(chosen.chosen_method())]
+        if found is None
+        else list(dict.fromkeys((found.best, found.baseline)))
+    )
     choices = choices_of(graph, ranges, conversion, ways)
     public = public_conversion(source, conversion, samples, graph)
     made = run_backend(model, [choice for _, choice in choices], conversion, public)
@@ -143,8 +147,7 @@ def _from_ranges(
         _warn_of_float_operators(conversion.scheme, left)
     about = _about(model, quantized, made, left, conversion)
     about |= {
-        "method": way.method,
-        "percentile": way.percentile,
+        **way.method.to_dict(),
         "overrides": [override.model_dump(exclude_none=True) for override in chosen.overrides],
         "corrected_layers": layers,
         "clipped": [asdict(tensor) for tensor in clipped_tensors],
