@@ -1,4 +1,4 @@
-"""Loading model files of strangers: judged first, so that nothing in them runs."""
+"""Loading of untrusted model files, after a check that nothing in them runs code."""
 
 from quantline.loading.custom_objects import module_file
 from quantline.loading.graph_names import graph_names

@@ -1,4 +1,4 @@
-"""The user's own Keras layers and functions: a module that the user names, and nothing else."""
+"""Keras layers and functions of the user's own, from a module that the user names."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def custom_objects(file: str, library: Any) -> dict[str, Any]:
         module = module_from_spec(spec)
         sys.modules[name] = module
         spec.loader.exec_module(module)
-    except Exception as error:  # a module of anybody's leads to any error
+    except Exception as error:  # a user's module raises anything
         raise ModelUnsupported(
             f"The module '{file}' with custom layers cannot be imported",
             found=first_line(error),

@@ -1,4 +1,4 @@
-"""From a trained model to a float ``.tflite``, and from that to a quantized one."""
+"""Import of trained models as float ``.tflite`` files, and their quantization."""
 
 from quantline.quantization.float_import import FloatModel, import_float
 from quantline.quantization.original_source import source_of

@@ -1,4 +1,4 @@
-"""Running a back end in a child process, on one or several choices of ranges."""
+"""Back ends, run in a child process on one or several choices of ranges."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def run_backend(
             gone.
 
     Raises:
-        BackendUnavailable: This TensorFlow lacks the private calls and nothing can stand in.
+        BackendUnavailable: This TensorFlow lacks the private calls, and no other back end is there.
         ConversionError: The back end refuses the model.
         ProcessError: The back end died in native code, or took too long.
     """

@@ -1,4 +1,4 @@
-"""Operators that are to stay float, by type or by the names of the tensors that they write."""
+"""The operators that stay float, by type or by the names of the tensors that they write."""
 
 from __future__ import annotations
 

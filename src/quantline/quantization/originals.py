@@ -1,4 +1,4 @@
-"""Running and converting the original model, in a child process."""
+"""Runs and conversions of the original model, in a child process."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Frozen:
     """A loaded model with a batch of 1, saved again.
 
     Attributes:
-        folder: A SavedModel folder, which is there for as long as the context lasts.
+        folder: A SavedModel folder, which exists as long as the context lasts.
         key: Its only signature's key.
         traced: The saved function.
         loader: The distribution that loaded it.
@@ -137,8 +137,8 @@ def run_and_convert(source: Source, samples: np.ndarray | Mapping[str, np.ndarra
         )
     if any(tensor.is_variable for tensor in graph.main.tensors):
         rebuilt.append(
-            "keeps the state of its LSTM between runs: who runs it resets that before each "
-            "sequence, with Interpreter.reset_all_variables()"
+            "keeps the state of its LSTM between runs: reset it before each sequence, with "
+            "Interpreter.reset_all_variables()"
         )
     if model.unrolled:
         rebuilt.append(unrolling(model.unrolled, content))
@@ -164,11 +164,11 @@ def _run(
     shapes = {name: tuple(spec.shape) for name, spec in specs.items()}
     batches = [shape[0] for name, shape in shapes.items() if is_row(samples[name], shape)]
     for index in range(len(next(iter(samples.values())))):
-        one = {
+        batch = {
             name: tensorflow().cast(batch_of(samples[name], index, shapes[name]), spec.dtype)
             for name, spec in specs.items()
         }
-        found = call(**one)
+        found = call(**batch)
         outputs.append(
             {
                 name: first_of(value.numpy(), max(batches, default=1))
@@ -205,7 +205,7 @@ def frozen(source: Source, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[Fr
         folder = str(temporary / "saved_model")
         module = tf.Module()
         module.variables_read = list(traced.variables)
-        # The gradients of functions such as swish are nobody's here, and cannot be saved.
+        # Custom gradients, as of swish, are of no use here and cannot be saved.
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         tf.saved_model.save(
             module, folder, signatures={original.key: traced.served}, options=options

@@ -1,4 +1,4 @@
-"""Pinned inputs and outputs keep the scale and zero point that firmware has compiled in."""
+"""Pinned scales and zero points of inputs and outputs, as compiled into firmware."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recording in a child process: where the runtime's native code dies, that is an error."""
+"""Recording in a child process, so that a crash of the runtime's native code becomes an error."""
 
 from __future__ import annotations
 
