@@ -15,7 +15,7 @@ from quantline.errors import BackendUnavailable
 from quantline.quantization import litert_backend, public_conversion, weights_only
 from quantline.quantization.keep_float import FloatOperators, find_kept_operators
 from quantline.quantization.schemes import unsupported
-from quantline.quantization.shared_scale import Choice, widened
+from quantline.quantization.shared_scale import Choice, widen_ranges
 from quantline.tflite import Model, read
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _quantized(before: Graph, choice: Choice, quantize: Callable[[Bounds], bytes
     bounds = choice.bounds
     content = quantize(bounds)
     for _ in range(_ROUNDS if choice.widens else 0):
-        wider = widened(before, read(content), replace(choice, bounds=bounds))
+        wider = widen_ranges(before, read(content), replace(choice, bounds=bounds))
         if wider == bounds:
             break
         bounds = wider

@@ -16,7 +16,7 @@ from quantline.quantization.interface import check_samples, with_arrays
 from quantline.quantization.original_source import Source
 from quantline.quantization.originals import run_and_convert
 from quantline.quantization.parity import compare, inputs_of, outputs_of
-from quantline.quantization.state_ports import next_of
+from quantline.quantization.state_inputs import next_of
 from quantline.quantization.tflite_import import import_tflite
 from quantline.tflite import Tensor, read
 from quantline.tflite.finite import with_finite_constants
@@ -117,8 +117,8 @@ def import_float(
         "size_bytes": len(content),
         "operators": len(graph.main.operators),
         "signatures": [signature.key for signature in graph.signatures],
-        "inputs": _ports(inputs_of(graph)),
-        "outputs": _ports(outputs_of(graph)),
+        "inputs": _describe_tensors(inputs_of(graph)),
+        "outputs": _describe_tensors(outputs_of(graph)),
         "loaded_with": loader,
         "rebuilt": rebuilt,
         "parity": compare(
@@ -135,7 +135,7 @@ def import_float(
     return FloatModel(content, about)
 
 
-def _ports(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+def _describe_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
     return {
         name: {"dtype": tensor.dtype, "shape": list(tensor.shape)}
         for name, tensor in tensors.items()

@@ -22,14 +22,14 @@ from quantline.loading import (
     unroll,
 )
 from quantline.quantization.interface import choose_signature, whole_shape
-from quantline.quantization.state_ports import find_states, with_states
+from quantline.quantization.state_inputs import find_states, with_states
 from quantline.quiet import tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from quantline.quantization.original_source import Source
-    from quantline.quantization.state_ports import State
+    from quantline.quantization.state_inputs import State
 
 SERVING = "serving_default"
 

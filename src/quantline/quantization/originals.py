@@ -25,7 +25,7 @@ from quantline.quantization.interface import (
 )
 from quantline.quantization.load_original import fix_batch, load_original, sizes_of
 from quantline.quantization.rebuilt import unrolling, widening
-from quantline.quantization.state_ports import computed_states, describe_states
+from quantline.quantization.state_inputs import computed_states, describe_states
 from quantline.quantization.trace import trace
 from quantline.quantization.trained_ranges import trained_ranges
 from quantline.quiet import tensorflow
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from quantline.quantization.original_source import Source
-    from quantline.quantization.state_ports import State
+    from quantline.quantization.state_inputs import State
     from quantline.quantization.trace import Traced
 
 

@@ -17,7 +17,7 @@ from quantline.quantization.pinning import snap_scales
 from quantline.quantization.public_conversion import public_conversion
 from quantline.quantization.schemes import SCHEMES, unsupported, with_types
 from quantline.quantization.search import WIDEST, Way, confirm
-from quantline.quantization.shared_scale import Choice, clipped
+from quantline.quantization.shared_scale import Choice, find_clipped
 from quantline.tflite import Model, float_operators
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def _from_ranges(
         if not confirm(model, baseline, quantized, values):
             found, quantized, layers, (way, choice) = found.overrule(), baseline, 0, choices[1]
     quantized = snap_scales(quantized, graph, conversion)
-    clipped_tensors = clipped(graph, quantized.graph, choice.bounds, choice.given)
+    clipped_tensors = find_clipped(graph, quantized.graph, choice.bounds, choice.given)
     if way.shared == WIDEST:
         _warn_of_clipped([tensor for tensor in clipped_tensors if tensor.is_used])
     left = float_operators(quantized.graph)

@@ -3,11 +3,11 @@
 An operator that moves or compares integers as they are (a pooling, a reshaping, a concatenation)
 has one scale on both sides. Of a convolution and an AVERAGE_POOL_2D before a CONCATENATION
 TensorFlow's quantizer takes the concatenation's range for all, and averaging had made that
-narrower: what the convolution gives beyond it is clipped before it is averaged. Such tensors get
+narrower: values of the convolution beyond it are clipped before they are averaged. Such tensors get
 the union of their ranges here, and the model is made once more; so do the two sides of an operator
 to which the quantizer gave two scales, as it does to a REVERSE_V2 before a CONCATENATION: the
 kernel copies the integers, and they would be read with the other scale. Where all that reads the
-clipped values picks some of them, as a MAXIMUM does, those beyond the range of what was picked are
+clipped values picks some of them, as a MAXIMUM does, those beyond the range of its result are
 never used, and stay clipped.
 """
 
@@ -82,7 +82,9 @@ class Clipped:
     is_used: bool
 
 
-def clipped(before: Graph, after: Graph, bounds: Bounds, given: frozenset[int]) -> list[Clipped]:
+def find_clipped(
+    before: Graph, after: Graph, bounds: Bounds, given: frozenset[int]
+) -> list[Clipped]:
     """Return the tensors whose scale in the quantized model does not reach their range.
 
     Those whose scale the specification fixes are not among them; nor are tensors that the
@@ -109,7 +111,7 @@ def clipped(before: Graph, after: Graph, bounds: Bounds, given: frozenset[int]) 
     return found
 
 
-def widened(before: Graph, after: Graph, choice: Choice) -> Bounds:
+def widen_ranges(before: Graph, after: Graph, choice: Choice) -> Bounds:
     """Return ranges of which tensors of one scale have the union, where one is clipped or misread.
 
     Args:
@@ -123,7 +125,7 @@ def widened(before: Graph, after: Graph, choice: Choice) -> Bounds:
     bounds = dict(choice.bounds)
     known = counterparts(before, after)
     scales = {index: tensor.quantization for index, tensor in known.items()}
-    found = clipped(before, after, choice.bounds, choice.given)
+    found = find_clipped(before, after, choice.bounds, choice.given)
     groups = [_group(before, tensor.index, scales) for tensor in found if tensor.is_used]
     groups += [
         set().union(*(_group(before, index, scales) for index in sides))
