@@ -40,14 +40,13 @@ PARAMETER_PATHS = {"dataset": "${dataset.data_dir}", "model": "${model.path}"}
 # They say what happens, and what came from what; they do not change what comes out.
 PLUMBING = {
     "arguments",
-    "details",
+    "error_output",
     "errors",
     "lineage",
     "progress",
     "quiet",
     "redaction",
     "temporary",
-    "unforeseen",
 }
 
 stages = pytest.mark.parametrize("stage", PIPELINES)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from quantline.error_output import place_of
 from quantline.errors import (
     InternalError,
     OutOfMemory,
@@ -22,7 +23,6 @@ from quantline.errors import (
     last_lines,
 )
 from quantline.temporary import is_out_of_space, unusable
-from quantline.unforeseen import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

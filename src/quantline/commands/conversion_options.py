@@ -1,4 +1,4 @@
-"""Options for everything that the parameters of a conversion can say, checked like these."""
+"""The options of a conversion, checked like the pipeline's parameters."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def _number(option: str, given: str, text: str, expected: str = "a number") -> f
 def _checked(
     option: str, given: str, block: type[recipe.Override | recipe.Pin], values: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return the values, if they make a block; its message then names the option."""
+    """Return the values if they are valid; errors name the option."""
     try:
         recipe.check(block, values, option)
     except ParameterError as error:

@@ -1,4 +1,4 @@
-"""``quantline quantize``: a float model in, a quantized ``.tflite`` and its papers out."""
+"""``quantline quantize``: a float model in, a quantized ``.tflite`` file and its recipe out."""
 
 from __future__ import annotations
 

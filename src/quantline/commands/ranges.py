@@ -1,4 +1,4 @@
-"""``quantline ranges``: what a file of recorded ranges holds, as a table and as a picture."""
+"""``quantline ranges``: recorded ranges as a table and as a picture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of a table that say what ``--method auto`` and bias correction tried."""
+"""Table rows with what ``--method auto`` and bias correction tried."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Parity(Parameters):
-    """How the imported float model is compared with the original.
+    """The comparison of the imported float model with the original.
 
     Attributes:
         examples: How many calibration examples both run.
@@ -66,7 +66,7 @@ else:
 
 
 class Override(OverriddenParameters):
-    """How the range of some tensors is chosen, with a field for each parameter of a method.
+    """The choice of the range of some tensors, with a field for each parameter of a method.
 
     Attributes:
         tensor: A tensor's name, or a regular expression that fits the whole of it.
@@ -100,7 +100,7 @@ class Override(OverriddenParameters):
 
 
 class Ranges(MethodParameters):
-    """How ranges are chosen, with a field for each parameter of a method in ``range_methods``.
+    """The choice of ranges, with a field for each parameter of a method in ``range_methods``.
 
     Attributes:
         method: The method for every tensor; ``auto`` picks it, and bias correction, where samples

@@ -1,4 +1,4 @@
-"""Schemas of what is written beside a model: its import, its recipe, its ranges, its vectors."""
+"""Schemas of a model's import, recipe, ranges and golden vectors."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ else:
 
 
 class SearchedWay(MethodParameters):
-    """A way that ``auto`` or bias correction tried: :class:`quantline.quantization.search.Way`.
+    """A choice that was tried by a search: :class:`quantline.quantization.search.Way`.
 
     It has a field for each parameter of a method in ``range_methods``, None for other methods'.
     """

@@ -6,6 +6,7 @@ import os
 from dataclasses import fields
 from typing import Any
 
+from quantline.arguments import translate
 from quantline.errors import Finding
 from quantline.release.gate import gate_text
 from quantline.report import draw_summary, key_figures, print_results, summarize, summary_table
@@ -45,5 +46,6 @@ def write_summary(
         for finding in float_metrics.get("findings", ())
     ]
     verdict = gate_text(gate, every_rule=os.environ.get(VARIABLE) == "1")
-    print_results(summary_table(summary, manifest), *noticed, verdict, width=100)
+    texts = (translate(text) for text in (*noticed, verdict))
+    print_results(summary_table(summary, manifest), *texts, width=100)
     return summary, key_figures(summary), draw_summary(summary)
