@@ -15,7 +15,7 @@ from scripts.code_dependencies import Package
 from scripts.make_dvc_yaml import chain, comparison
 
 from quantline.pipeline_registry import register_pipelines
-from quantline.pipelines.compare import pipeline as compare
+from quantline.pipelines import compare
 
 if TYPE_CHECKING:
     from kedro.pipeline import Pipeline

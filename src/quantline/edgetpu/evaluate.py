@@ -12,7 +12,7 @@ from quantline.edgetpu.cost.latency import latency_of_compiled, predict_latency
 from quantline.edgetpu.cost.memory import memory_of_compiled, predict_memory
 from quantline.edgetpu.cost.remainder import measure_remainder, not_measured
 from quantline.edgetpu.cost.rules import Sum, total
-from quantline.edgetpu.cost.work import macs, share_of_macs
+from quantline.edgetpu.cost.work import macs, share_of_macs, share_on_edgetpu
 from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME
 from quantline.edgetpu.mapping.verdict import predict
 from quantline.edgetpu.vocabulary import Evidence, Placement
@@ -217,7 +217,7 @@ def _with_original(found: EdgeTpuReport, original: Graph, placed: Match) -> Edge
     band = found.band or predict_latency(
         original.main, set(placed.edgetpu), found.memory, len(placed.subgraphs)
     )
-    share = placed.share_of_macs(original)
+    share = share_on_edgetpu(placed, original)
     return replace(found, band=band, mapped_share_macs=share, placed=placed)
 
 

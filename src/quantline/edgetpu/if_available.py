@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from quantline.edgetpu.compiler.compile import CompilerOptions, compile_model
 from quantline.edgetpu.compiler.process import find_compiler
 from quantline.edgetpu.cost.memory import memory_of_compiled
+from quantline.edgetpu.cost.work import share_on_edgetpu
 from quantline.edgetpu.device.delegate import Access
 from quantline.edgetpu.device.detect import detect
 from quantline.edgetpu.device.on_device import run_on_device
@@ -57,7 +58,7 @@ def compile_and_compare(
     graph, written = read(model), read(compiled.content)
     predicted = predict(graph, settings.runtime_version, settings.multiple_subgraphs)
     comparison = compare(predicted, graph, written)
-    share = comparison.placed.share_of_macs(graph)
+    share = share_on_edgetpu(comparison.placed, graph)
     return compiled, {
         **compilation.to_dict(),
         "comparison": comparison.to_dict(),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from _typeshed import DataclassInstance
 
     from quantline.errors import QuantlineError
+    from quantline.tflite.graph import Operator, Tensor
 
 
 class Placement(StrEnum):
@@ -101,6 +104,11 @@ class Reason:
     provenance: Provenance
     target: Placement = Placement.CPU
     refuses_model: bool = False
+
+
+Constraint: TypeAlias = "Callable[[Operator, Sequence[Tensor], int], Reason | None]"
+"""A limitation of operators, as a function of an operator, the tensors of its subgraph and the
+Edge TPU runtime version: the reason why the operator is not mapped, or None."""
 
 
 @dataclass(frozen=True)

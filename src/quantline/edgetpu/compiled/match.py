@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from quantline.edgetpu.cost.work import share_of_macs
 from quantline.edgetpu.mapping.partition import live_operators
 from quantline.edgetpu.mapping.requirements import is_compiled
 from quantline.edgetpu.vocabulary import Evidence, Placement
@@ -39,14 +38,6 @@ class Match:
     subgraphs: tuple[tuple[int, ...], ...]
     cpu: tuple[int, ...]
     dead: tuple[int, ...]
-
-    def share_of_macs(self, original: Graph) -> float:
-        """Return the MACs on the Edge TPU over all of the model that was compiled, from 0 to 1."""
-        operators = original.main.operators
-        mapped, left = (
-            [operators[index] for index in indices] for indices in (self.edgetpu, self.cpu)
-        )
-        return share_of_macs(mapped, [*mapped, *left], original.main.tensors)
 
     @property
     def edgetpu(self) -> tuple[int, ...]:

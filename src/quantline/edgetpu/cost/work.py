@@ -18,7 +18,8 @@ from quantline.edgetpu.tensors import at, elements, extent
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from quantline.tflite.graph import Operator, Tensor
+    from quantline.edgetpu.compiled.match import Match
+    from quantline.tflite.graph import Graph, Operator, Tensor
 
 # Where among the inputs lies what the weights are applied to; the weights are always the second.
 _SOURCE = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 0, "FULLY_CONNECTED": 0, "TRANSPOSE_CONV": 2}
@@ -121,6 +122,15 @@ def share_of_macs(
     """Return the MACs of some operators over those of all, from 0 to 1; 0 where all have none."""
     total = sum(macs(operator, tensors) for operator in whole)
     return sum(macs(operator, tensors) for operator in part) / total if total else 0.0
+
+
+def share_on_edgetpu(placed: Match, original: Graph) -> float:
+    """Return the MACs on the Edge TPU over all of the model that was compiled, from 0 to 1."""
+    operators = original.main.operators
+    mapped, left = (
+        [operators[index] for index in indices] for indices in (placed.edgetpu, placed.cpu)
+    )
+    return share_of_macs(mapped, [*mapped, *left], original.main.tensors)
 
 
 def _lstm(operator: Operator, tensors: Sequence[Tensor]) -> int:

@@ -14,7 +14,7 @@ from quantline.edgetpu.mapping import constraints, sizes
 from quantline.edgetpu.vocabulary import Provenance
 
 if TYPE_CHECKING:
-    from quantline.edgetpu.mapping.constraints import Constraint
+    from quantline.edgetpu.vocabulary import Constraint
 
 OLDEST_RUNTIME = 10
 NEWEST_RUNTIME = 14

@@ -1,10 +1,12 @@
-"""Nodes of the ``preflight`` stage."""
+"""The ``preflight`` stage: the float model in, the operators that will stay float out."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import asdict
 from typing import Any
+
+from kedro.pipeline import Pipeline, node, pipeline
 
 from quantline import recipe
 from quantline.contract.preflight import preflight, require_quantizable
@@ -28,3 +30,18 @@ def predict_unquantizable(
     for finding in findings:
         logger.warning("operator %s %s: %s", finding.operator, finding.type, finding.found)
     return {"evidence": "predicted", "findings": [asdict(finding) for finding in findings]}
+
+
+def create_pipeline() -> Pipeline:
+    """Build the pipeline."""
+    return pipeline(
+        [
+            node(
+                predict_unquantizable,
+                ["float_model", "params:conversion", "params:validation"],
+                "preflight_report",
+                name="predict_unquantizable",
+            )
+        ],
+        tags="preflight",
+    )

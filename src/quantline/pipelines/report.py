@@ -1,10 +1,12 @@
-"""Nodes of the ``report`` stage."""
+"""The ``report`` stage: every result in, one summary out."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import fields
 from typing import Any
+
+from kedro.pipeline import Pipeline, node, pipeline
 
 from quantline.arguments import translate
 from quantline.errors import Finding
@@ -49,3 +51,31 @@ def write_summary(
     texts = (translate(text) for text in (*noticed, verdict))
     print_results(summary_table(summary, manifest), *texts, width=100)
     return summary, key_figures(summary), draw_summary(summary)
+
+
+def create_pipeline() -> Pipeline:
+    """Build the pipeline."""
+    return pipeline(
+        [
+            node(
+                write_summary,
+                [
+                    "float_metrics",
+                    "int8_metrics",
+                    "comparison",
+                    "latency",
+                    "integer_only",
+                    "edgetpu_report",
+                    "edgetpu_latency",
+                    "edgetpu_compilation",
+                    "edgetpu_run",
+                    "gate",
+                    "recipe",
+                    "manifest",
+                ],
+                ["summary", "key_figures", "summary_plot"],
+                name="write_summary",
+            )
+        ],
+        tags="report",
+    )

@@ -1,10 +1,12 @@
-"""Nodes of the ``baseline`` stage."""
+"""The ``baseline`` stage: the trained model in, a float ``.tflite``, its scores out."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
+
+from kedro.pipeline import Pipeline, node, pipeline
 
 from quantline import recipe
 from quantline.evaluation import evaluate, measure
@@ -16,6 +18,7 @@ from quantline.sampling import stream
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+
 
 logger = logging.getLogger(__name__)
 
@@ -58,3 +61,30 @@ def time_float(
     """Measure the float model's latency."""
     latency = recipe.check(recipe.Baseline, baseline).latency
     return measure({"float": float_model}, calibration_set["x"][0], latency)
+
+
+def create_pipeline() -> Pipeline:
+    """Build the pipeline."""
+    return pipeline(
+        [
+            node(
+                import_model,
+                ["params:model", "params:baseline", "calibration_set", "manifest", "params:limits"],
+                ["float_model", "float_import"],
+                name="import_model",
+            ),
+            node(
+                predict_float,
+                ["float_model", "params:dataset", "manifest"],
+                ["float_predictions", "float_metrics"],
+                name="predict_float",
+            ),
+            node(
+                time_float,
+                ["float_model", "calibration_set", "params:baseline"],
+                "float_latency",
+                name="time_float",
+            ),
+        ],
+        tags="baseline",
+    )

@@ -1,14 +1,16 @@
-"""Nodes of the ``release`` stage."""
+"""The ``release`` stage: every result in, a run and a registered version out."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kedro.pipeline import Pipeline, node, pipeline
+
 from quantline import recipe
 from quantline.release import Registry, check_unchanged, connect
 from quantline.release import release as release_candidate
 from quantline.release.origin import check_name, parameters_of
-from quantline.release.recheck import recheck
+from quantline.release.recheck import CHECKED, recheck
 
 if TYPE_CHECKING:
     from quantline.release import Project
@@ -44,3 +46,42 @@ def release(
     check_unchanged(Registry(store.client, results["verdict"]["model"]), results["champion"])
     made_with = parameters_of(project.files, parameters["release"])
     return release_candidate(store, project, made_with, settings)
+
+
+# The results of a run that become artifacts of its record.
+RECORDED = (
+    "manifest",
+    "float_import",
+    "float_predictions",
+    "preflight_report",
+    "ranges",
+    "calibration_lint",
+    "calibration_report",
+    "int8_model",
+    "recipe",
+    "golden_vectors",
+    "validation_report",
+    "golden_report",
+    "kernels_report",
+    "layers_report",
+    "int8_predictions",
+    "comparison",
+    "edgetpu_report",
+    "edgetpu_latency",
+    "edgetpu_model",
+    "edgetpu_compilation",
+    "edgetpu_predictions",
+    "edgetpu_run",
+    "gate",
+    "summary",
+    "summary_plot",
+)
+
+
+def create_pipeline() -> Pipeline:
+    """Build the pipeline."""
+    results = {name: name for name in (*RECORDED, *CHECKED)}
+    results["verdict"] = results.pop("gate")
+    parameters = {name: f"params:{name}" for name in ("gate", "validation", "dataset")}
+    inputs = {"parameters": "parameters", "project": "project", **parameters, **results}
+    return pipeline([node(release, inputs, "release", name="release")], tags="release")

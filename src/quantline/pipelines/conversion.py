@@ -1,8 +1,10 @@
-"""Nodes of the ``conversion`` stage."""
+"""The ``conversion`` stage: float model and ranges in, int8 model and recipe out."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from kedro.pipeline import Pipeline, node, pipeline
 
 from quantline import recipe as parameters
 from quantline.contract import golden
@@ -42,3 +44,32 @@ def check_outputs(recipe: dict[str, Any], conversion: dict[str, Any]) -> None:
 def make_golden(int8_model: bytes, calibration_set: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Make the golden vectors that are kept with the quantized model."""
     return golden.make(int8_model, list(calibration_set["x"])).arrays()
+
+
+def create_pipeline() -> Pipeline:
+    """Build the pipeline."""
+    return pipeline(
+        [
+            node(
+                convert,
+                [
+                    "float_model",
+                    "float_import",
+                    "ranges",
+                    "calibration_set",
+                    "params:conversion",
+                    "params:model",
+                ],
+                ["int8_model", "recipe"],
+                name="convert",
+            ),
+            node(check_outputs, ["recipe", "params:conversion"], None, name="check_outputs"),
+            node(
+                make_golden,
+                ["int8_model", "calibration_set"],
+                "golden_vectors",
+                name="make_golden",
+            ),
+        ],
+        tags="conversion",
+    )

@@ -1,8 +1,10 @@
-"""Nodes of the ``evaluation`` stage."""
+"""The ``evaluation`` stage: the int8 model in, its scores on CPU and Edge TPU out."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from kedro.pipeline import Pipeline, node, pipeline
 
 from quantline import edgetpu, recipe
 from quantline.edgetpu.if_available import compile_if_available, run_if_available
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     import pyarrow as pa
+
 
 # The files of the compiled model, named as the compiler names them.
 COMPILED, COMPILED_LOG = "int8_edgetpu.tflite", "int8_edgetpu.log"
@@ -107,3 +110,54 @@ def run_edgetpu(
         (*example, scores) for example, scores in zip(examples, outputs, strict=True)
     )
     return predictions, {**report, "metrics": score(predictions, classifier.classes)}
+
+
+def create_pipeline() -> Pipeline:
+    """Build the pipeline."""
+    return pipeline(
+        [
+            node(
+                predict_int8,
+                ["int8_model", "integer_only", "params:dataset", "manifest"],
+                ["int8_predictions", "int8_metrics"],
+                name="predict_int8",
+            ),
+            node(
+                compare_models,
+                ["float_predictions", "int8_predictions", "float_model", "int8_model"],
+                "comparison",
+                name="compare_models",
+            ),
+            node(
+                time_models,
+                [
+                    "float_model",
+                    "int8_model",
+                    "integer_only",
+                    "calibration_set",
+                    "params:evaluation",
+                ],
+                "latency",
+                name="time_models",
+            ),
+            node(
+                predict_edgetpu,
+                ["int8_model", "integer_only", "params:evaluation"],
+                ["edgetpu_report", "edgetpu_latency"],
+                name="predict_edgetpu",
+            ),
+            node(
+                compile_edgetpu,
+                ["int8_model", "integer_only", "params:evaluation"],
+                ["edgetpu_model", "edgetpu_compilation"],
+                name="compile_edgetpu",
+            ),
+            node(
+                run_edgetpu,
+                ["edgetpu_model", "int8_model", "params:dataset", "manifest", "params:evaluation"],
+                ["edgetpu_predictions", "edgetpu_run"],
+                name="run_edgetpu",
+            ),
+        ],
+        tags="evaluation",
+    )

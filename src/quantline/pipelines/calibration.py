@@ -1,10 +1,12 @@
-"""Nodes of the ``calibration`` stage."""
+"""The ``calibration`` stage: float model and calibration set in, ranges out."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
+
+from kedro.pipeline import Pipeline, node, pipeline
 
 from quantline import recipe
 from quantline.child import run_in_child
@@ -23,6 +25,7 @@ from quantline.tflite import read
 
 if TYPE_CHECKING:
     import numpy as np
+
 
 logger = logging.getLogger(__name__)
 _MODEL = "the float model"
@@ -112,3 +115,42 @@ def check_convergence(
         "findings": [*calibration_lint["findings"], *more],
         "convergence": {"evidence": "measured", **asdict(convergence)},
     }
+
+
+def create_pipeline() -> Pipeline:
+    """Build the pipeline."""
+    return pipeline(
+        [
+            node(
+                lint_calibration,
+                [
+                    "float_model",
+                    "calibration_set",
+                    "manifest",
+                    "params:dataset",
+                    "params:calibration",
+                ],
+                "calibration_lint",
+                name="lint_calibration",
+            ),
+            node(
+                record_ranges,
+                [
+                    "float_model",
+                    "calibration_set",
+                    "manifest",
+                    "calibration_lint",
+                    "params:calibration",
+                ],
+                "ranges",
+                name="record_ranges",
+            ),
+            node(
+                check_convergence,
+                ["float_model", "calibration_set", "calibration_lint", "params:calibration"],
+                "calibration_report",
+                name="check_convergence",
+            ),
+        ],
+        tags="calibration",
+    )

@@ -1,8 +1,10 @@
-"""Nodes of the ``training`` stage."""
+"""The ``training`` stage: data in, a trained float model out."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from kedro.pipeline import Pipeline, node, pipeline
 
 from quantline import recipe
 from quantline.files import check_writable
@@ -28,3 +30,18 @@ def trained_file(project: Project) -> Path:
     """Return the file that a training writes."""
     assert project.trained is not None  # noqa: S101 - a run's project always names it
     return project.trained
+
+
+def create_pipeline() -> Pipeline:
+    """Build the pipeline."""
+    return pipeline(
+        [
+            node(
+                train_model,
+                ["params:dataset", "params:training", "project"],
+                ["trained_model", "training_report"],
+                name="train_model",
+            )
+        ],
+        tags="training",
+    )

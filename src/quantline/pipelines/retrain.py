@@ -1,14 +1,16 @@
-"""Nodes of the pipeline ``retrain``."""
+"""The pipeline ``retrain``: the chain with a model that is trained first."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kedro.pipeline import Pipeline, node, pipeline
+
 from quantline import recipe
 from quantline.errors import ParameterError
 from quantline.files import check_writable
-from quantline.pipelines.baseline.nodes import import_model
-from quantline.pipelines.training.nodes import trained_file
+from quantline.pipelines.baseline import import_model
+from quantline.pipelines.training import trained_file
 from quantline.release import Registry, connect, fetch_trained
 from quantline.training import (
     Prepared,
@@ -104,3 +106,54 @@ def import_trained(
     content, about = import_model(trained, baseline, calibration_set, manifest, limits)
     name = recipe.check(recipe.Model, model).name
     return content, {**about, "name": name, "training": training_report}
+
+
+# What is checked before any node runs, and once more by the node that trains.
+CHECKED = (
+    "params:dataset",
+    "params:training",
+    "params:release",
+    "params:model",
+    "params:limits",
+    "project",
+)
+
+
+def create_pipeline(chain: Pipeline) -> Pipeline:
+    """Build the pipeline.
+
+    Args:
+        chain: What a trained model goes through, from sampling to release.
+    """
+    training = pipeline(
+        [
+            node(
+                retrain_model,
+                [*CHECKED, "manifest", "calibration_set"],
+                ["trained_model", "training_report"],
+                name="retrain_model",
+            )
+        ],
+        tags="training",
+    )
+    imported = pipeline(
+        [
+            node(
+                import_trained,
+                [
+                    "params:model",
+                    "params:baseline",
+                    "calibration_set",
+                    "manifest",
+                    "trained_model",
+                    "training_report",
+                    "params:limits",
+                    "project",
+                ],
+                ["float_model", "float_import"],
+                name="import_trained",
+            )
+        ],
+        tags="baseline",
+    )
+    return training + imported + (chain - chain.only_nodes("import_model"))

@@ -1,14 +1,18 @@
-"""Nodes of the ``gate`` stage."""
+"""The ``gate`` stage: candidate and champion in, one verdict out."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from kedro.pipeline import Pipeline, node, pipeline
 
 from quantline import recipe
 from quantline.evaluation import evaluate, measure
 from quantline.evaluation.predict import SCHEMA
 from quantline.evaluation.stored import read_predictions
 from quantline.release.gate import (
+    JUDGED,
+    REPORTS,
     about_champion,
     evaluation_sha256,
     judge_candidate,
@@ -20,6 +24,7 @@ from quantline.sampling import stream
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+
 
 _MANIFEST, _PREDICTIONS = "manifest.json", "int8_predictions.parquet"
 
@@ -64,3 +69,30 @@ def judge_all(gate: dict[str, Any], **results: Any) -> dict[str, Any]:
 def _version(champion: dict[str, bytes]) -> int | None:
     version: int | None = about_champion(champion)["version"]
     return version
+
+
+def create_pipeline() -> Pipeline:
+    """Build the pipeline."""
+    return pipeline(
+        [
+            node(
+                predict_champion,
+                ["champion", "int8_model", "manifest", "params:dataset"],
+                "champion_predictions",
+                name="predict_champion",
+            ),
+            node(
+                time_champion,
+                ["champion", "int8_model", "calibration_set", "params:evaluation"],
+                "champion_latency",
+                name="time_champion",
+            ),
+            node(
+                judge_all,
+                {"gate": "params:gate", **{name: name for name in (*JUDGED, *REPORTS)}},
+                "gate",
+                name="judge_candidate",
+            ),
+        ],
+        tags="gate",
+    )
