@@ -172,39 +172,24 @@ def _measure(
     samples: Sequence[Sample],
     effect: dict[int, float | None],
 ) -> list[LayerError]:
-<<<<<<< HEAD
-    """Run the float model, the quantized one, and its operators apart, and compare some layers."""
-    fed = linked_inputs(some, pairs, quantized.graph)
-    seen = list({item.before.index: item for item in (*some, *fed)}.values())
-    original = Runtime(with_outputs(float_model.content, [item.before.index for item in seen]))
-    outputs = [item.after.index for item in some]
-    whole = Runtime(with_outputs(quantized.content, outputs))
-    apart = with_isolated_operators(quantized.content, [pair.after.index for pair in fed], outputs)
-    alone = Runtime(apart)
-=======
     """Run both models and the isolated operators of the quantized one, and compare some layers."""
-    fed = read_by(some, links, after)
+    fed = linked_inputs(some, pairs, quantized.graph)
     seen = list({pair.before.index: pair for pair in (*some, *fed)}.values())
-    original = Runtime(with_outputs(float_model, [pair.before.index for pair in seen]))
+    original = Runtime(with_outputs(float_model.content, [pair.before.index for pair in seen]))
     outputs = [pair.after.index for pair in some]
-    whole = Runtime(with_outputs(quantized, outputs))
-    isolated = with_tensors_given(quantized, [pair.after.index for pair in fed], outputs)
+    whole = Runtime(with_outputs(quantized.content, outputs))
+    isolated = with_isolated_operators(
+        quantized.content, [pair.after.index for pair in fed], outputs
+    )
     alone = Runtime(isolated)
->>>>>>> main
     sums = [Noise(port) for port in whole.outputs]
     for values in SampleAdapter(float_model.graph, original.inputs).prepare(samples):
         real = dict(zip((pair.before.index for pair in seen), original.run(values), strict=True))
         rows = zip(
             sums,
-<<<<<<< HEAD
-            (real[item.before.index] for item in some),
+            (real[pair.before.index] for pair in some),
             whole.run(values),
             alone.run((*values, *(real[pair.before.index] for pair in fed))),
-=======
-            (real[pair.before.index] for pair in some),
-            run_real(whole, values),
-            run_real(alone, (*values, *(real[pair.before.index] for pair in fed))),
->>>>>>> main
             strict=True,
         )
         for total, *row in rows:
