@@ -58,7 +58,7 @@ if TYPE_CHECKING:
         UnsafeModel,
     )
     from quantline.ranges.range_set import RangeSet, TensorRange
-    from quantline.results.outputs import MeasuredOutputs
+    from quantline.results.scores import MeasuredOutputs
 
 __version__ = "0.1.0"
 
@@ -72,7 +72,7 @@ _DEFINED_IN = {
     "Golden": "contract.vectors",
     "LayerComparison": "api.layers",
     "LayerError": "contract.layers",
-    "MeasuredOutputs": "results.outputs",
+    "MeasuredOutputs": "results.scores",
     "QuantizationResult": "api.result",
     "RangeSet": "ranges.range_set",
     "Reading": "api.reading",

@@ -15,9 +15,8 @@ from quantline.contract.integer_forms import REWRITES, has_form, rewrite
 from quantline.contract.preflight import preflight
 from quantline.errors import ConversionError
 from quantline.quantization import litert_backend, tensorflow_backend
-from quantline.quantization.flatbuffer import float_operators
 from quantline.quiet import tensorflow
-from quantline.tflite import Runtime, read
+from quantline.tflite import Runtime, float_operators, read
 
 if TYPE_CHECKING:
     from tests.contract.bodies import Body
@@ -122,7 +121,7 @@ def test_what_is_clipped_is_so_in_integers_only_without_the_rewrite(kind: str) -
     wanted = outputs(small.float_tflite, small.samples)
     assert not close(outputs(made, small.samples), wanted, 0.05, share=0.9)
     (found,) = preflight(read(small.float_tflite), "int8", "tensorflow")
-    assert (found.rule, found.severity, found.type) == ("foretold.clipped", "note", kind)
+    assert (found.rule, found.severity, found.type) == ("predicted.clipped", "note", kind)
     assert found.remedy == REWRITES[kind].text
 
 

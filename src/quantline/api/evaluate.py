@@ -18,10 +18,11 @@ from quantline.errors import DataError
 from quantline.evaluation import compare as compare_predictions
 from quantline.evaluation import evaluate as evaluate_model
 from quantline.evaluation import measure
-from quantline.evaluation.noninferiority import noninferiority
-from quantline.quantization.float_import import import_float, kind_of
+from quantline.quantization.float_import import import_float
+from quantline.quantization.original_source import kind_of
 from quantline.recipe.check import check_arguments
 from quantline.recipe.parameters import Parameters
+from quantline.stats.noninferiority import noninferiority
 from quantline.tflite.unpack import IDENTIFIER
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from quantline.report.rounding import decimal, percent, points
+from quantline.metrics import METRICS
+from quantline.report.table import decimal, percent, points
 from quantline.tables import html_table, size
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from quantline.evaluation.noninferiority import Noninferiority
+    from quantline.stats.noninferiority import Noninferiority
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +42,7 @@ class EvaluationResult:
     def rows(self) -> list[tuple[str, str]]:
         """Return rows for people, a name and a text each."""
         return [
-            *((name, _metric(self.metrics, name)) for name in _intervals_of(self.metrics)),
+            *_metrics(self.metrics),
             ("size", size(self.metrics["size_bytes"])),
             *([] if self.latency_ms is None else [("latency, CPU", _latency(self.latency_ms))]),
         ]
@@ -87,7 +88,9 @@ class ComparisonResult:
         """Return rows for people: a name, the reference, the candidate, the change."""
         change = self.change
         changes = {
-            "top1": points(change, "top1_drop_points") if "top1_drop_points" in change else "",
+            METRICS["top1"].label: points(change, "top1_drop_points")
+            if "top1_drop_points" in change
+            else "",
             "size": f"{change['size_ratio']:.2f}x smaller"
             if change["size_ratio"] >= 1
             else f"{1 / change['size_ratio']:.2f}x larger",
@@ -114,14 +117,13 @@ class ComparisonResult:
         return html_table(headings, self.rows())
 
 
-def _intervals_of(metrics: Mapping[str, Any]) -> list[str]:
-    """Return the names of the metrics that have an interval."""
-    return [name for name in metrics if f"{name}_low" in metrics]
-
-
-def _metric(metrics: Mapping[str, Any], name: str) -> str:
-    """Return a metric with its interval: a share in per cent, anything else as it is."""
-    return (percent if name.startswith("top") else decimal)(metrics, name)
+def _metrics(scores: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the label and the value with its interval of each metric that was scored."""
+    return [
+        (metric.label, (percent if metric.is_share else decimal)(scores, name))
+        for name, metric in METRICS.items()
+        if name in scores
+    ]
 
 
 def _latency(times: Mapping[str, Any]) -> str:

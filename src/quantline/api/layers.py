@@ -13,7 +13,7 @@ from quantline.child import run_in_child
 from quantline.contract.layers import compare_layers
 from quantline.errors import ParameterError
 from quantline.files import sha256
-from quantline.quantization.link import layer_outputs
+from quantline.quantization.layer_pairs import layer_outputs
 from quantline.tables import html_table
 from quantline.tflite import read
 

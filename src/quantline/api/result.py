@@ -11,10 +11,9 @@ from quantline.api.outputs import check_outputs, write_together
 from quantline.api.search_text import search_rows
 from quantline.contract import golden
 from quantline.files import canonical_json
-from quantline.quantization.output_check import lost_outputs
-from quantline.quantization.output_text import lines
+from quantline.quantization.output_report import lines, lost_outputs
 from quantline.range_methods import ChosenMethod
-from quantline.results.outputs import MeasuredOutputs
+from quantline.results.scores import MeasuredOutputs
 from quantline.tables import html_pairs, size
 
 if TYPE_CHECKING:

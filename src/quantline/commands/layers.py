@@ -51,7 +51,7 @@ def layers(
     """  # noqa: D301 - click's mark for lines that stay as they are
     from quantline.api.layers import HEADINGS, compare_with, row
     from quantline.api.model_file import read_model
-    from quantline.quantization.float_import import kind_of
+    from quantline.quantization.original_source import kind_of
 
     if kind_of(Path(quantized)) != "tflite":
         raise ModelUnreadable(

@@ -18,10 +18,15 @@ from quantline.errors import (
 from quantline.evaluation.predict import SCHEMA
 from quantline.files import canonical_json, sha256
 from quantline.ranges import RangeSet
+from quantline.release.flavor.log import saved_model_damage
 from quantline.release.gate.evidence import VERSION, evaluation_sha256
-from quantline.release.registry import ARTIFACTS, CHAMPION, INT8_MODEL, SOURCE_MODEL
+from quantline.release.registry import (
+    ARTIFACTS,
+    CHAMPION,
+    INT8_MODEL,
+    SOURCE_MODEL,
+)
 from quantline.release.store_errors import MISSING, ignored, tracking_errors
-from quantline.release.stored import saved_model_damage
 from quantline.release.tracking import MODEL_ID
 from quantline.temporary import temporary_folder
 from quantline.tflite import read
@@ -64,7 +69,7 @@ def fetch(registry: Registry, names: Sequence[str]) -> dict[str, bytes]:
         version = registry.version_of(CHAMPION)
     if version is None:
         return {}
-    told = {
+    champion = {
         "model": registry.name,
         "version": int(version.version),
         "run_id": version.run_id,
@@ -82,7 +87,7 @@ def fetch(registry: Registry, names: Sequence[str]) -> dict[str, bytes]:
         wrong += [f"in its saved model: {served}"] if served else []
     if wrong:
         raise _damaged(registry, version, wrong)
-    return {VERSION: canonical_json(told), **files}
+    return {VERSION: canonical_json(champion), **files}
 
 
 def check_unchanged(registry: Registry, files: Mapping[str, bytes]) -> None:
@@ -131,7 +136,7 @@ def fetch_trained(registry: Registry) -> bytes:
         if version is None:
             raise registry.not_found(CHAMPION)
         found = _listed(registry, version, TRAINED)
-    name = next((other for other in found if other.endswith(".keras")), f"{TRAINED}/*.keras")
+    name = next((path for path in found if path.endswith(".keras")), f"{TRAINED}/*.keras")
     content = _artifacts(registry, version, [name], TRAINED)[name]
     expected = version.tags.get(SOURCE_MODEL)
     if expected is None:
@@ -181,7 +186,7 @@ def _predictions(content: bytes) -> None:
         raise ValueError(f"columns {', '.join(found.names)}")
 
 
-# What reads the files that the gate compares, so that what is no such file is told here.
+# What reads the files that the gate compares, so that what is no such file is champion here.
 _READERS: dict[str, Callable[[bytes], object]] = {
     _MODEL: lambda content: read(content, "the champion"),
     "int8_predictions.parquet": _predictions,

@@ -6,22 +6,48 @@ import logging
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import TrackingFailed
 from quantline.redaction import redacted, remember
-from quantline.release.project import DEFAULT_ENVIRONMENT
 from quantline.release.store_errors import EXISTS, MISSING, ignored, tracking_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
-    from quantline.release.project import Project
+    from quantline.release.active_run import ActiveRun
+
+
+DEFAULT_ENVIRONMENT = "local"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project folder, its result files, and the tracking store that its runs are recorded in.
+
+    Attributes:
+        folder: The project folder; the default tracking store and ``dvc.lock`` lie in it.
+        mlflow: ``tracking_uri`` and ``experiment``; MLFLOW_TRACKING_URI comes before the former.
+        files: The stages' files and folders by the names of their datasets.
+        data: The data folder of the environment, from the project folder on.
+        environment: The environment's name.
+        running: The MLflow run of the chain that is under way; None outside of one.
+        trained: The file that a training writes its model to.
+    """
+
+    folder: Path
+    mlflow: Mapping[str, Any]
+    files: Mapping[str, Path] = field(default_factory=dict)
+    data: Path = Path("data")
+    environment: str = DEFAULT_ENVIRONMENT
+    running: ActiveRun | None = None
+    trained: Path | None = None
+
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
@@ -120,7 +146,7 @@ def open_run(
     Args:
         store: The tracking store.
         tags: Its tags.
-        known_by: The one of them by which it is known: no other run has the same value.
+        known_by: The key of the tag that identifies it: no other run has the same value.
         name: Its name, if it is opened now.
         chosen: What is called with the run before others are deleted.
 
@@ -198,8 +224,8 @@ def log_parameters(store: Store, run: Any, parameters: Mapping[str, Any]) -> Non
         for key, value in flatten(parameters)
         if key not in run.data.params
     ]
-    for some in batched(values):
-        store.client.log_batch(run.info.run_id, params=some)
+    for batch in batched(values):
+        store.client.log_batch(run.info.run_id, params=batch)
 
 
 def flatten(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -218,8 +244,8 @@ def flatten(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 def batched(values: list[Any]) -> Iterator[list[Any]]:
     """Yield values in lists that the tracking API takes at once."""
     rest = iter(values)
-    while some := list(islice(rest, _BATCH)):
-        yield some
+    while batch := list(islice(rest, _BATCH)):
+        yield batch
 
 
 def _short(tags: Mapping[str, str]) -> dict[str, str]:
