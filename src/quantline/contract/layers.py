@@ -129,8 +129,8 @@ def compare_layers(
     effect = _effects(float_model, quantized, (before, after), len(links), samples)
     found = [
         error
-        for some in batches(links)
-        for error in _measure(float_model, quantized, after, links, some, samples, effect)
+        for batch in batches(links)
+        for error in _measure(float_model, quantized, after, links, batch, samples, effect)
     ]
     return tuple(sorted(found, key=lambda layer: (-(layer.effect or 0.0), layer.sqnr_db)))
 
