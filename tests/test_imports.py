@@ -14,8 +14,8 @@ import quantline
 LOWER = (
     "arguments", "child", "contract", "details", "edgetpu", "errors", "evaluation", "files",
     "lineage", "loading", "progress", "quantization", "quiet", "ranges", "reading", "recipe",
-    "redaction", "report", "results", "run_lock", "sampling", "temporary", "tflite", "training",
-    "unforeseen",
+    "redaction", "report", "results", "run_lock", "sampling", "starter", "temporary", "tflite",
+    "training", "unforeseen",
 )  # fmt: skip
 UPPER = {
     "__main__", "cli", "commands", "configuration", "datasets", "hooks", "interpolation",

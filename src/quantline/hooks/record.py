@@ -29,8 +29,8 @@ logger = logging.getLogger(__name__)
 
 
 def stage_of(node: Node) -> str:
-    """Return the stage that a node belongs to: every node has it as its one tag."""
-    return str(min(node.tags))
+    """Return the stage that a node belongs to, its tag; a project's own node may have none."""
+    return str(min(node.tags, default=node.name))
 
 
 class StageLog:
