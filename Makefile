@@ -3,11 +3,12 @@
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
 READY := .venv/.ready
+DOCS_READY := .venv-docs/.ready
 
 export PATH := $(BIN):$(PATH)
 export DO_NOT_TRACK := 1
 
-.PHONY: run test lint stages experiments repro wheel postgres lock clean
+.PHONY: run test lint stages experiments repro docs wheel postgres lock clean
 
 run: $(READY)
 	kedro run
@@ -28,6 +29,10 @@ stages: $(READY)
 repro: $(READY)
 	dvc repro
 
+# The documentation has a small environment of its own: it reads the code and never imports it.
+docs: $(DOCS_READY)
+	.venv-docs/bin/mkdocs build --strict --quiet
+
 experiments: $(READY)
 	dvc exp show --only-changed --drop '^src/'
 
@@ -45,12 +50,22 @@ $(READY): requirements.lock pyproject.toml
 	pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $(READY)
 
+$(DOCS_READY): requirements-docs.lock
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/pip install --quiet --disable-pip-version-check -r requirements-docs.lock
+	touch $(DOCS_READY)
+
 # After a change of dependencies in pyproject.toml: resolve anew, names and versions only.
 lock:
 	rm -rf .venv
 	$(PYTHON) -m venv .venv
 	pip install --quiet --disable-pip-version-check setuptools '.[dev]'
 	pip freeze --all --exclude quantline --exclude pip > requirements.lock
+	rm -rf .venv-docs
+	$(PYTHON) -m venv .venv-docs
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")' \
+	  | xargs .venv-docs/bin/pip install --quiet --disable-pip-version-check
+	.venv-docs/bin/pip freeze > requirements-docs.lock
 
 clean:
-	rm -rf .venv
+	rm -rf .venv .venv-docs site build dist

@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the models, 
 from tests.contract.bodies import MODELS, SHAPE
 from tests.contract.small_models import small
 
-from quantline.contract import examine, explained, preflight
+from quantline.contract import check_model, preflight, with_reasons
 from quantline.errors import QuantlineError
 from quantline.quiet import stderr_turned_away, tensorflow
 from quantline.tflite import Runtime, read
@@ -72,7 +72,7 @@ def measure(name: str) -> Row:
     says, remedy, named = "", "", set()
     if isinstance(ours, bytes):
         told = {"scheme": "int8", "backend": "tensorflow"}
-        report = explained(examine(read(ours)), before, read(ours), told)
+        report = with_reasons(check_model(read(ours)), before, read(ours), told)
         left = [finding for finding in report.findings if finding.rule == "integer.operator"
                 and finding.type not in {"QUANTIZE", "DEQUANTIZE"}]  # fmt: skip
         says = "; ".join(dict.fromkeys(failure.found for failure in left))
@@ -126,7 +126,9 @@ def verdict(made: bytes | str) -> str:
     """Say in a word or two what was made."""
     if isinstance(made, str):
         return f"error: {' '.join(made.split())[:120]}"
-    left = [finding.type for finding in examine(read(made)).findings if finding.breaks_integer_only]
+    left = [
+        finding.type for finding in check_model(read(made)).findings if finding.breaks_integer_only
+    ]
     kinds = dict.fromkeys(item for item in left if item not in {"QUANTIZE", "DEQUANTIZE"})
     return f"float: {', '.join(kinds)}" if left else "integer"
 

@@ -150,7 +150,7 @@ _SHARES = (0.1, 0.08, 0.05, 0.07, 0.05, 0.3, 0.15, 0.1, 0.1)
 
 def attempt(model: bytes) -> str:
     """Read a model and judge what was read; return what came of it, in a few words."""
-    from quantline.contract import examine
+    from quantline.contract import check_model
     from quantline.edgetpu import evaluate
     from quantline.errors import QuantlineError
     from quantline.tflite import read
@@ -161,7 +161,7 @@ def attempt(model: bytes) -> str:
         expected = re.sub(r"'[^']*'|\[.*\]|[\d,]*\d|\b(u?int|b?float)N\b", "N", error.expected)
         return f"refused: expected {expected}"
     try:
-        examine(graph)
+        check_model(graph)
         evaluate(model, measure_cpu=False).to_dict()
     except QuantlineError as error:
         return f"read, then refused: {error.what}"

@@ -14,8 +14,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from quantline.contract import examine
-from quantline.contract.conformance import on_family
+from quantline.contract import check_model
+from quantline.contract.conformance import operators_of_family
 from quantline.contract.finding import Specification
 from quantline.contract.specification import Family
 from quantline.errors import QuantlineError
@@ -53,7 +53,7 @@ def _table(path: Path, specification: Specification) -> str:
         return "not quantized"
     found = [
         finding
-        for finding in examine(graph, specification=specification).findings
+        for finding in check_model(graph, specification=specification).findings
         if finding.severity == "specification"
     ]
     loads = _loads(content) if found else ""
@@ -67,7 +67,7 @@ def _table(path: Path, specification: Specification) -> str:
 
 
 def _is_quantized(graph: Graph) -> bool:
-    return any(on_family(subgraph, get_args(Family)) for subgraph in graph.subgraphs)
+    return any(operators_of_family(subgraph, get_args(Family)) for subgraph in graph.subgraphs)
 
 
 def _loads(content: bytes) -> str:

@@ -12,10 +12,10 @@ import quantline
 
 # One line a package of the lower floor; 'release' and all above it may know Kedro and MLflow.
 LOWER = (
-    "arguments", "child", "contract", "details", "edgetpu", "errors", "evaluation", "files",
+    "api", "arguments", "child", "contract", "details", "edgetpu", "errors", "evaluation", "files",
     "lineage", "loading", "progress", "quantization", "quiet", "ranges", "reading", "recipe",
-    "redaction", "report", "results", "run_lock", "sampling", "starter", "temporary", "tflite",
-    "training", "unforeseen",
+    "redaction", "report", "results", "run_lock", "sampling", "starter", "tables", "temporary",
+    "tflite", "training", "unforeseen",
 )  # fmt: skip
 UPPER = {
     "__main__", "cli", "commands", "configuration", "datasets", "hooks", "interpolation",
@@ -76,3 +76,8 @@ def test_the_lower_floor_loads_where_kedro_mlflow_and_dvc_are_not_installed() ->
 def test_the_guard_above_bites_where_kedro_is_used(name: str) -> None:
     with pytest.raises(AssertionError, match="kedro"):
         loaded_by(f"import sys; sys.modules['kedro'] = None; import {name}")
+
+
+def test_importing_the_gate_changes_no_environment_variable() -> None:
+    code = "import os; before = dict(os.environ); import quantline.release.gate; "
+    loaded_by(f"{code}assert dict(os.environ) == before, os.environ")

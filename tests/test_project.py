@@ -9,6 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 
 from quantline.pipeline_registry import STAGES
@@ -24,9 +25,10 @@ def committed() -> list[Path]:
     return [PROJECT / name for name in listed.split("\0") if name and (PROJECT / name).is_file()]
 
 
-def test_the_lock_file_holds_names_and_versions_only() -> None:
-    lines = (PROJECT / "requirements.lock").read_text().splitlines()
-    assert len(lines) > 50
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-docs.lock"])
+def test_a_lock_file_holds_names_and_versions_only(name: str) -> None:
+    lines = (PROJECT / name).read_text().splitlines()
+    assert len(lines) > 20
     assert [line for line in lines if not re.fullmatch(r"[\w.\-]+==[\w.!+\-]+", line)] == []
 
 
@@ -107,3 +109,14 @@ def test_every_local_link_of_a_page_leads_to_a_file() -> None:
             if "://" not in target and not (page.parent / target).exists():
                 broken.append(f"{page.relative_to(PROJECT)}: {target}")
     assert broken == []
+
+
+def test_the_site_has_every_page_of_the_documentation() -> None:
+    def pages(entry: object) -> list[str]:
+        values = entry.values() if isinstance(entry, dict) else entry
+        return (
+            [entry] if isinstance(entry, str) else [page for item in values for page in pages(item)]
+        )
+
+    listed = pages(yaml.safe_load((PROJECT / "mkdocs.yml").read_text())["nav"])
+    assert sorted(listed) == sorted(path.name for path in (PROJECT / "docs").glob("*.md"))

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from quantline.api.outputs import check_outputs, write_together
 from quantline.commands.command import with_options
-from quantline.commands.outputs import check_outputs, write_together
-from quantline.commands.table import pairs, shortened, size, table
 from quantline.errors import CheckFailed, OutputNotWritten, QuantlineError
+from quantline.tables import pairs, shortened, size, table
 
 if TYPE_CHECKING:
     from pathlib import Path

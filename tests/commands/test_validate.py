@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from tests.conftest import public_convert, public_quantize
-from tests.contract.test_effect import former
+from tests.contract.test_constants import former
 from tests.tflite.tiny_model import tree
 
-from quantline.contract import examine
+from quantline.contract import check_model
 from quantline.contract.golden import make
-from quantline.contract.targets import hold, load
+from quantline.contract.targets import check_target, load
 from quantline.tflite import read
 from quantline.tflite.edit import pack
 
@@ -62,7 +62,7 @@ def test_json_is_the_report_and_more(name: str, made: Any, sine: Any) -> None:
     (made.folder / "int8.tflite").write_bytes(model)
     done = made.give(*GIVE, "--target", name, "--json")
     graph = read(model)
-    report = hold(examine(graph), graph, load(name), len(model)).to_dict()
+    report = check_target(check_model(graph), graph, load(name), len(model)).to_dict()
     assert done.status == 1
     # By way of JSON, in which a tuple is a list.
     assert json.loads(json.dumps(report)).items() <= done.json.items()

@@ -12,9 +12,9 @@ from tests.graphs import here
 from tests.quantization.architectures import architecture
 
 from quantline import recipe
-from quantline.contract import examine
-from quantline.contract.diagnosis import explained, why
-from quantline.contract.rewrites import REWRITES
+from quantline.contract import check_model
+from quantline.contract.diagnosis import explain_operator, with_reasons
+from quantline.contract.integer_forms import REWRITES
 from quantline.quantization import (
     backends,
     litert_backend,
@@ -28,7 +28,7 @@ from quantline.tflite import read
 if TYPE_CHECKING:
     from tests.contract.small_models import Small
 
-    from quantline.contract.reasons import Reason
+    from quantline.contract.reasons import FloatReason
     from quantline.tflite import Graph
 
 
@@ -47,11 +47,11 @@ def converted(model: Small, **settings: Any) -> tuple[Graph, Graph, dict[str, An
     return read(model.float_tflite), read(made.content), made.recipe
 
 
-def reasons(before: Graph, after: Graph, told: dict[str, Any]) -> dict[str, Reason]:
+def reasons(before: Graph, after: Graph, told: dict[str, Any]) -> dict[str, FloatReason]:
     """The reason of each operator that is float, by type."""
     tensors = after.main.tensors
     return {
-        operator.type: why(before, after, told, operator)
+        operator.type: explain_operator(before, after, told, operator)
         for operator in after.main.operators
         if "float32" in {tensors[index].dtype for index in (*operator.inputs, *operator.outputs)}
     }
@@ -139,9 +139,9 @@ def test_float_by_design() -> None:
 @pytest.mark.parametrize(
     ("name", "kind", "remedy"),
     [
-        ("exp", "EXP", "Set 'conversion.backend: tensorflow', which has an int8 form of it"),
+        ("exp", "EXP", "Use `backend='tensorflow'`, which has an int8 form of it"),
         ("square", "SQUARE", REWRITES["SQUARE"].text),
-        ("lstm", "SPLIT", "Set 'conversion.backend: tensorflow'"),
+        ("lstm", "SPLIT", "Use `backend='tensorflow'`"),
     ],
 )
 def test_the_other_back_end(name: str, kind: str, remedy: str) -> None:
@@ -163,8 +163,8 @@ def test_every_operator_of_an_architecture_is_explained(name: str, backend: str)
 
 def test_a_report_with_reasons_in_place_of_guesses() -> None:
     before, after, told = converted(small("cumsum"))
-    report = examine(after)
-    full = explained(report, before, after, told)
+    report = check_model(after)
+    full = with_reasons(report, before, after, told)
     assert [finding.type for finding in full.findings] == [
         finding.type for finding in report.findings
     ]
@@ -177,6 +177,6 @@ def test_a_report_with_reasons_in_place_of_guesses() -> None:
 
 def test_an_integer_model_needs_no_reasons() -> None:
     before, after, told = converted(small("conv_of_computed_weights"))
-    report = examine(after)
-    assert explained(report, before, after, told) == report
+    report = check_model(after)
+    assert with_reasons(report, before, after, told) == report
     assert np.all([tensor.dtype != "float32" for tensor in after.main.tensors])

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import public_convert, public_quantize
 from tests.graphs import convert, normal
 
-from quantline.contract import Finding, Report, enforce, examine
+from quantline.contract import ContractReport, Finding, check_model, enforce
 from quantline.errors import CheckFailed
 from quantline.tflite import Runtime, Tensor, read
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def floats(report: Report) -> list[Finding]:
+def floats(report: ContractReport) -> list[Finding]:
     return [finding for finding in report.findings if finding.breaks_integer_only]
 
 
-def types(report: Report) -> list[str]:
+def types(report: ContractReport) -> list[str]:
     return [operator.type for operator in floats(report)]
 
 
 def test_an_integer_model_holds(depthwise: Any) -> None:
     graph = read(depthwise.int8_tflite)
-    report = examine(graph)
+    report = check_model(graph)
     assert report.integer_only
     assert floats(report) == []
     assert report.operators == len(graph.main.operators)
@@ -38,7 +38,7 @@ def test_an_integer_model_holds(depthwise: Any) -> None:
 
 def test_what_tensorflow_silently_left_float_is_named(sine: Any) -> None:
     graph = read(sine.int8_tflite)
-    report = examine(graph)
+    report = check_model(graph)
     assert not report.integer_only
     # Independent of our own reading of types: the operators with a float tensor on either side.
     expected = [
@@ -58,21 +58,21 @@ def test_what_tensorflow_silently_left_float_is_named(sine: Any) -> None:
 
 
 def test_floats_that_the_scheme_allows_are_notes(sine: Any) -> None:
-    report = examine(read(sine.int8_tflite), promise="int8_float_fallback")
+    report = check_model(read(sine.int8_tflite), promise="int8_float_fallback")
     assert not report.integer_only
     assert report.float_operators == 3
     assert {finding.severity for finding in floats(report)} == {"note"}
 
 
 def test_a_float_model_and_a_dynamic_range_model(tf: Any, depthwise: Any) -> None:
-    report = examine(read(depthwise.float_tflite))
+    report = check_model(read(depthwise.float_tflite))
     assert len(floats(report)) == report.float_operators == report.operators
     dynamic = read(public_convert(depthwise.saved_model, optimizations=[tf.lite.Optimize.DEFAULT]))
     weights = {tensor.index for tensor in dynamic.main.tensors if tensor.dtype == "int8"}
     hybrid = [
         operator.index for operator in dynamic.main.operators if weights & set(operator.inputs)
     ]
-    report = examine(dynamic)
+    report = check_model(dynamic)
     assert not report.integer_only
     found = [failure.operator for failure in floats(report) if "integer weights" in failure.found]
     assert found == hybrid
@@ -84,14 +84,14 @@ def test_a_float16_model(tf: Any, plain: Any) -> None:
         optimizations=[tf.lite.Optimize.DEFAULT],
         supported_types=[tf.float16],
     )
-    assert not examine(read(content)).integer_only
+    assert not check_model(read(content)).integer_only
 
 
 def test_a_float_interface_is_no_offence_only_where_it_was_asked_for(plain: Any) -> None:
     graph = read(public_quantize(plain.saved_model, plain.samples, "float32", "float32"))
-    assert types(examine(graph)) == ["QUANTIZE", "DEQUANTIZE"]
-    assert types(examine(graph, float_input=True)) == ["DEQUANTIZE"]
-    report = examine(graph, float_input=True, float_output=True)
+    assert types(check_model(graph)) == ["QUANTIZE", "DEQUANTIZE"]
+    assert types(check_model(graph, float_input=True)) == ["DEQUANTIZE"]
+    report = check_model(graph, float_input=True, float_output=True)
     assert report.integer_only
     kinds = [graph.main.operators[index].type for index in report.interface]
     assert kinds == ["QUANTIZE", "DEQUANTIZE"]
@@ -100,14 +100,14 @@ def test_a_float_interface_is_no_offence_only_where_it_was_asked_for(plain: Any)
 
 def test_a_float_interface_does_not_excuse_what_is_inside(sine: Any) -> None:
     graph = read(public_quantize(sine.saved_model, sine.samples, "float32", "float32"))
-    assert "SIN" in types(examine(graph, float_input=True, float_output=True))
+    assert "SIN" in types(check_model(graph, float_input=True, float_output=True))
 
 
 def test_a_custom_operator_is_never_passed(plain: Any) -> None:
     graph = read(plain.int8_tflite)
     main = graph.main
     operators = (replace(main.operators[0], type="Mine", is_custom=True), *main.operators[1:])
-    report = examine(replace(graph, subgraphs=(replace(main, operators=operators),)))
+    report = check_model(replace(graph, subgraphs=(replace(main, operators=operators),)))
     (found,) = floats(report)
     assert (found.rule, found.operator, found.type) == ("custom.unknown", 0, "Mine")
     assert not report.integer_only
@@ -116,17 +116,19 @@ def test_a_custom_operator_is_never_passed(plain: Any) -> None:
 def test_other_subgraphs_are_checked(plain: Any, sine: Any) -> None:
     body = replace(read(sine.int8_tflite).main, index=1)
     graph = read(plain.int8_tflite)
-    report = examine(replace(graph, subgraphs=(graph.main, body)))
+    report = check_model(replace(graph, subgraphs=(graph.main, body)))
     assert {other.subgraph for other in floats(report)} == {1}
 
 
 def test_a_report_comes_back_from_its_values(sine: Any) -> None:
-    report = examine(read(sine.int8_tflite))
-    assert Report.from_dict(report.to_dict()) == report
+    report = check_model(read(sine.int8_tflite))
+    assert ContractReport.from_dict(report.to_dict()) == report
 
 
-def _report(findings: Sequence[Finding]) -> Report:
-    return Report(not findings, True, "int8", None, None, 40, 40, 10, (), (), (), tuple(findings))
+def _report(findings: Sequence[Finding]) -> ContractReport:
+    return ContractReport(
+        not findings, True, "int8", None, None, 40, 40, 10, (), (), (), tuple(findings)
+    )
 
 
 def test_the_error_lists_all_by_type_and_the_first_twenty_in_full() -> None:
@@ -164,7 +166,7 @@ def test_simulated_quantization_that_was_left_in(tf: Any) -> None:
         hidden = fake(tf.nn.conv2d(fake(image, -1, 1), kernel, 1, "SAME"), -6, 6)
         return fake(tf.sin(hidden), -1, 1)
 
-    report = examine(read(convert(model, (1, 6, 6, 3))))
+    report = check_model(read(convert(model, (1, 6, 6, 3))))
     rules = {finding.type: finding.rule for finding in floats(report)}
     assert rules == {
         "CONV_2D": "integer.simulated",
@@ -189,7 +191,8 @@ def test_one_operator_in_float_among_integers_is_no_simulation(residual: Any) ->
     others = [operator for operator in main.operators if operator is not pool]
     main = replace(main, tensors=(*main.tensors, taken, given), operators=(*others, *around))
     found = {
-        finding.type: finding.rule for finding in floats(examine(replace(graph, subgraphs=(main,))))
+        finding.type: finding.rule
+        for finding in floats(check_model(replace(graph, subgraphs=(main,))))
     }
     assert found == {
         "DEQUANTIZE": "integer.operator",
@@ -203,7 +206,7 @@ def test_the_bodies_of_control_flow_are_checked(tf: Any) -> None:
         return tf.cond(tf.reduce_sum(image) > 0, lambda: tf.sin(image), lambda: tf.tanh(image))
 
     graph = read(convert(model, (1, 4)))
-    found = {(operator.subgraph, operator.type) for operator in floats(examine(graph))}
+    found = {(operator.subgraph, operator.type) for operator in floats(check_model(graph))}
     assert {kind for subgraph, kind in found if subgraph} == {"SIN", "TANH"}
     assert (0, "IF") in found
 
@@ -213,4 +216,4 @@ def test_a_variable_of_integers_is_no_float(plain: Any) -> None:
     graph = read(plain.int8_tflite)
     handle = Tensor(len(graph.main.tensors), "handle", "resource", (), None, False, None)
     main = replace(graph.main, tensors=(*graph.main.tensors, handle))
-    assert examine(replace(graph, subgraphs=(main,))).integer_only
+    assert check_model(replace(graph, subgraphs=(main,))).integer_only

@@ -11,9 +11,8 @@ from tests.contract.bodies import MODELS
 from tests.contract.small_models import around, small, together
 from tests.quantization.architectures import architecture
 
-from quantline.contract.integer_forms import has_form
+from quantline.contract.integer_forms import REWRITES, has_form
 from quantline.contract.preflight import preflight
-from quantline.contract.rewrites import REWRITES
 from quantline.errors import ConversionError, ModelUnsupported
 from quantline.quantization import litert_backend, tensorflow_backend
 from quantline.tflite import Runtime, read
@@ -144,7 +143,7 @@ def test_at_the_end_of_a_model_the_application_can_take_over() -> None:
     assert "Let the model end at what NON_MAX_SUPPRESSION_V4 reads" in str(found.remedy)
     (found,) = remedies("atan2")
     assert found.remedy == (
-        "No rewrite is known; 'conversion.scheme: int8_float_fallback' leaves it in float"
+        "No rewrite is known; `scheme='int8_float_fallback'` leaves it in float"
     )
 
 

@@ -12,7 +12,7 @@ from tests.contract.breaks import BREAKS, Break, called
 from tests.contract.edited import Edit
 from tests.quantization.architectures import architecture
 
-from quantline.contract import examine
+from quantline.contract import check_model
 from quantline.contract.rules import RULES
 from quantline.contract.specification import SPECIFICATION
 from quantline.errors import ModelUnsupported
@@ -60,10 +60,10 @@ CASES = [
 @pytest.mark.parametrize(("rule", "broken"), CASES)
 def test_a_broken_rule_is_caught_and_no_other(rule: str, broken: Break, sound: Any) -> None:
     model = sound(broken.model)
-    assert examine(read(model)).findings == ()
+    assert check_model(read(model)).findings == ()
     edit = Edit(model)
     broken.edit(edit)
-    report = examine(read(edit.bytes()), specification=broken.held_to)
+    report = check_model(read(edit.bytes()), specification=broken.held_to)
     assert {other.rule for other in report.findings} == {rule}
     (severity,) = {other.severity for other in report.findings}
     assert severity == RULES[rule].severity
@@ -80,7 +80,7 @@ def finding(sound: Any, rule: str, number: int = 0) -> Finding:
     broken = BREAKS[rule][number]
     edit = Edit(sound(broken.model))
     broken.edit(edit)
-    return examine(read(edit.bytes()), specification=broken.held_to).findings[0]
+    return check_model(read(edit.bytes()), specification=broken.held_to).findings[0]
 
 
 def test_a_finding_names_its_place(sound: Any) -> None:

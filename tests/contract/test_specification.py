@@ -13,7 +13,7 @@ from tests.graphs import normal
 from tests.quantization.architectures import architecture
 from tests.quantization.test_truth import INTEGER, NOT_16X8
 
-from quantline.contract import Report, examine
+from quantline.contract import ContractReport, check_model
 from quantline.contract.specification import SPECIFICATION
 from quantline.quiet import stderr_turned_away, tensorflow
 from quantline.tflite import Runtime, read, with_outputs
@@ -52,7 +52,7 @@ def convert(body: Any, *, int16: bool) -> bytes:
         return bytes(converter.convert())
 
 
-def broken(report: Report) -> list[tuple[str, str, str]]:
+def broken(report: ContractReport) -> list[tuple[str, str, str]]:
     return [(finding.rule, finding.type, finding.found) for finding in report.findings
             if finding.severity != "note"]  # fmt: skip
 
@@ -85,7 +85,7 @@ def test_the_converter_keeps_the_table_in_every_operator(
         return [tf.matmul(tensor, normal(tensor.shape[1], 3, scale=0.2)) for tensor in flat]
 
     graph = read(convert(model, int16=dtype == "int16"))
-    report = examine(graph, float_input=True, float_output=True)
+    report = check_model(graph, float_input=True, float_output=True)
     # The integers that ARG_MAX gives are cast for the product.
     assert [item for item in broken(report) if item[1] not in {"CAST", "QUANTIZE"}] == []
     seen = {
@@ -110,7 +110,7 @@ def test_the_table_names_operators_of_the_schema() -> None:
 def test_sound_models_of_many_architectures(name: str, scheme: str) -> None:
     if scheme == "int16x8" and name in NOT_16X8:
         pytest.skip(f"TensorFlow's 16x8 quantizer has no form for {NOT_16X8[name]}")
-    report = examine(read(architecture(name).public(scheme)), promise=scheme)
+    report = check_model(read(architecture(name).public(scheme)), promise=scheme)
     assert [item[1] for item in broken(report)] == LEFT_FLOAT.get(name, [])
     assert report.specification
 
@@ -120,14 +120,14 @@ def test_sound_models_of_many_architectures(name: str, scheme: str) -> None:
 )
 @pytest.mark.parametrize("name", ["depthwise", "unrolled_lstm"])
 def test_sound_models_of_every_scheme(name: str, scheme: str) -> None:
-    report = examine(read(architecture(name).public(scheme)), promise=scheme)
+    report = check_model(read(architecture(name).public(scheme)), promise=scheme)
     assert broken(report) == []
 
 
 def test_the_converter_breaks_one_hot_and_the_model_is_wrong(tf: Any) -> None:
     """One and zero have scales of their own, and the kernel copies their integers."""
     content = convert(lambda x: tf.one_hot(tf.argmax(x, -1), 8), int16=False)
-    report = examine(read(content), float_output=True, float_input=True)
+    report = check_model(read(content), float_output=True, float_input=True)
     assert {item[:2] for item in broken(report)} == {("activation.same_scale", "ONE_HOT")}
     got = Runtime(content).predict(np.ones((1, 6, 6, 3), np.float32))
     assert not np.isin(np.round(got, 2), [0, 1]).all()
@@ -140,7 +140,7 @@ def test_the_converter_gives_scales_of_zero_in_16x8_where_they_change_nothing(tf
     graph = read(content)
     scales = [tensor.quantization.scales for tensor in graph.main.tensors if tensor.quantization]
     assert any(0.0 in scale for scale in scales)
-    assert broken(examine(graph, float_input=True, float_output=True, promise="int16x8")) == []
+    assert broken(check_model(graph, float_input=True, float_output=True, promise="int16x8")) == []
     got = Runtime(content).predict(np.ones((1, 6, 6, 3), np.float32))
     assert not got[..., 1].any()
 
@@ -150,7 +150,7 @@ def test_real_models_by_others() -> None:
     """Int8 models keep the specification, uint8 ones are told of once, custom operators named."""
     for path in sorted(SHARED.glob("*.tflite")):
         graph = read(path.read_bytes(), path.name)
-        report = examine(graph, float_input=True)
+        report = check_model(graph, float_input=True)
         main = graph.main
         is_former = any(
             operator.type not in {"QUANTIZE", "DEQUANTIZE"}
@@ -175,7 +175,7 @@ def test_the_converter_gives_one_copy_another_scale_and_the_model_is_wrong(tf: A
     graph = read(content)
     found = [
         finding
-        for finding in examine(graph, float_input=True, float_output=True).findings
+        for finding in check_model(graph, float_input=True, float_output=True).findings
         if finding.rule == "activation.same_scale" and finding.type == "REVERSE_V2"
     ]
     if not found:

@@ -11,8 +11,8 @@ from ai_edge_litert import schema_py_generated as schema
 from tests.contract.breaks import Edit
 from tests.tflite.tiny_model import tree, with_operator
 
-from quantline.contract import examine
-from quantline.contract.targets import RULES, Target, enforce_target, hold, load
+from quantline.contract import check_model
+from quantline.contract.targets import RULES, Target, check_target, enforce_target, load
 from quantline.errors import CheckFailed, ParameterError
 from quantline.tflite import read
 from quantline.tflite.edit import pack
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from quantline.contract import Report
+    from quantline.contract import ContractReport
 
 
-def held(model: bytes, target: Target) -> Report:
+def held(model: bytes, target: Target) -> ContractReport:
     graph = read(model)
-    return hold(examine(graph), graph, target, len(model))
+    return check_target(check_model(graph), graph, target, len(model))
 
 
 @pytest.fixture(scope="module")

@@ -196,7 +196,6 @@ See the operation log file for individual operation details.
 Compilation child process completed within timeout period.
 Compilation succeeded!\x20
 """
-SECOND_SEGMENT_FAILED = f"{_FIRST_SEGMENT}{_ATTEMPT}"
 
 # Put together: the published text of a first segment, and the same for the second.
 TWO_SEGMENTS = _FIRST_SEGMENT + _FIRST_SEGMENT.split("\n", 1)[1].replace("segment_0", "segment_1")

@@ -14,7 +14,7 @@ from tests.edgetpu.conftest import Model
 from tests.edgetpu.stand_in_compiler import install
 
 from quantline import recipe
-from quantline.edgetpu import on_hand
+from quantline.edgetpu import if_available
 from quantline.edgetpu.device.detect import Device, Kind
 from quantline.edgetpu.if_available import compile_if_available, run_if_available
 from quantline.errors import (
@@ -76,7 +76,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def attached(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with one device."""
-    monkeypatch.setattr(on_hand, "detect", lambda: (Device("usb:0", Kind.USB, "", True),))
+    monkeypatch.setattr(if_available, "detect", lambda: (Device("usb:0", Kind.USB, "", True),))
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def denied(attached: None, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: Any, **settings: Any) -> None:
         raise DeviceError("A", found="USB error -3", expected="c", remedy="D")
 
-    monkeypatch.setattr(on_hand, "run_on_device", refuse)
+    monkeypatch.setattr(if_available, "run_on_device", refuse)
 
 
 def settings(**values: Any) -> recipe.EdgeTpu:
@@ -143,8 +143,8 @@ def test_a_compiled_model_that_is_another_one_is_no_reason_to_stop(
 
 def test_nothing_is_compiled_or_run_where_that_is_asked(classifier: Any, attached: None) -> None:
     _, _, compilation = compile_if_available(classifier[0], settings(compiler=None))
-    assert compilation["why"] == "'evaluation.edgetpu.compiler' asks for none"
-    assert run(classifier, device=None)[1]["why"] == "'evaluation.edgetpu.device' asks for none"
+    assert compilation["why"] == "no compiler was asked for"
+    assert run(classifier, device=None)[1]["why"] == "no device was asked for"
 
 
 def test_the_settings_reach_the_compiler(classifier: Any, on_path: Path, tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_what_the_real_compiler_wrote_is_compared_with_the_prediction(on_path: P
 def test_without_a_device_or_a_compiled_model_nothing_is_run(
     classifier: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(on_hand, "detect", tuple)
+    monkeypatch.setattr(if_available, "detect", tuple)
     none, report = run(classifier)
     assert none is None
     assert report == {

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from quantline.release import Project, Running, connect, journal
+from quantline.release import journal
+from quantline.release.project import Project
+from quantline.release.running import Running
+from quantline.release.tracking import connect
 
 # Writes over the store in the middle of a run, as a full or broken disk would.
 SPOIL = """

@@ -15,7 +15,7 @@ from tests.conftest import PROJECT
 from tests.damage import damaged, outcome
 
 from quantline import recipe
-from quantline.commands.samples import choose, open_archive
+from quantline.api.samples import choose, open_archive
 from quantline.contract.targets import load
 from quantline.contract.vectors import Golden, Vector
 from quantline.project_files import read_mapping

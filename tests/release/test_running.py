@@ -20,8 +20,11 @@ from tests.release.candidates import PARAMETERS, candidate
 
 from quantline.errors import MismatchError
 from quantline.files import canonical_json
-from quantline.release import Project, Running, close_abandoned, connect, journal
+from quantline.release import journal
+from quantline.release.project import Project
 from quantline.release.record import record
+from quantline.release.running import Running, close_abandoned
+from quantline.release.tracking import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ import click
 
 from quantline.commands.command import Command, Result
 from quantline.commands.registered import lines, open_registry, registry_options, told
-from quantline.commands.table import pairs, table
+from quantline.tables import pairs, table
 
 
 @click.command("champion", cls=Command)

@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from quantline.arguments import as_option, translated
+from quantline.arguments import as_option, translate, translated
 from quantline.errors import DataError, QuantlineError
 from quantline.unforeseen import BROKEN_PIPE, as_error, give_up, not_printed, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from typing import NoReturn
-
-    from quantline.errors import Finding
 
 # The library names what to change by its parameter in conf/; here the same thing is an option.
 _SPOKEN: tuple[tuple[str, str], ...] = (
@@ -104,7 +103,7 @@ class Command(click.Command):
                 _tell({"kind": "UsageError", "what": error.format_message()}, error.exit_code)
             raise
 
-    def _option(self, name: str, value: str | None) -> str | None:
+    def option_of(self, name: str, value: str | None) -> str | None:
         """Return what this command calls an argument of the library."""
         options = [param for param in self.params if isinstance(param, click.Option)]
         names = {str(option.name): option.opts[-1] for option in options}
@@ -115,10 +114,11 @@ class Command(click.Command):
         """Run the command and print what it found, or what was wrong."""
         as_json = ctx.params.pop("as_json")
         try:
-            result: Result = super().invoke(ctx)
+            with _shown_messages():
+                result: Result = super().invoke(ctx)
             text = to_json(result.values) if as_json else result.text
         except QuantlineError as error:
-            _stop(ctx, translated(with_options(error), self._option), as_json=as_json)
+            _stop(ctx, translated(with_options(error), self.option_of), as_json=as_json)
         except click.UsageError as error:
             if as_json:
                 _tell({"kind": "UsageError", "what": error.format_message()}, error.exit_code)
@@ -157,37 +157,47 @@ def with_options(error: QuantlineError) -> QuantlineError:
     return type(error)(what, found=found, expected=error.expected, remedy=remedy)
 
 
-def warn(findings: Sequence[Finding]) -> None:
-    """Print what a lint found, apart from mere notes, on stderr."""
-    for finding in findings:
-        if finding.severity != "note":
-            say(f"warning: {spoken(str(finding))}", sys.stderr)
-
-
 @contextmanager
 def deferred_warnings() -> Iterator[None]:
     """Hold what the library logs until the work is done; where it fails, the error says it all."""
-    handler = _Held(logging.WARNING)
-    logger = logging.getLogger("quantline")
+    texts: list[str] = []
+    with _handled("quantline", logging.WARNING, texts.append):
+        yield
+    for text in texts:
+        say(text, sys.stderr)
+
+
+def _shown_messages() -> AbstractContextManager[None]:
+    """Print at once what the functions on files and arrays log, on stderr."""
+    return _handled("quantline.api", logging.INFO, lambda text: say(text, sys.stderr))
+
+
+@contextmanager
+def _handled(name: str, level: int, take: Callable[[str], None]) -> Iterator[None]:
+    """Give each message of a logger and of those below it to a function, and to no one else."""
+    handler = _Messages(take)
+    logger = logging.getLogger(name)
+    before = logger.level, logger.propagate
     logger.addHandler(handler)
-    propagates, logger.propagate = logger.propagate, False
+    logger.setLevel(level)
+    logger.propagate = False
     try:
         yield
     finally:
         logger.removeHandler(handler)
-        logger.propagate = propagates
-    for text in handler.texts:
-        say(spoken(text), sys.stderr)
+        logger.level, logger.propagate = before
 
 
-class _Held(logging.Handler):
-    def __init__(self, level: int) -> None:
-        super().__init__(level)
-        self.texts: list[str] = []
+class _Messages(logging.Handler):
+    """Gives the text of each message to a function, as options' names and with its severity."""
+
+    def __init__(self, take: Callable[[str], None]) -> None:
+        super().__init__()
+        self._take = take
 
     def emit(self, record: logging.LogRecord) -> None:
-        kind = "Error" if record.levelno >= logging.ERROR else "warning"
-        self.texts.append(f"{kind}: {record.getMessage()}")
+        kinds = {logging.INFO: "", logging.WARNING: "warning: "}
+        self._take(f"{kinds.get(record.levelno, 'Error: ')}{spoken(record.getMessage())}")
 
 
 def spoken(text: str) -> str:
@@ -195,6 +205,14 @@ def spoken(text: str) -> str:
     for pattern, spoken in _SPOKEN:
         text = re.sub(pattern, spoken, text)
     return re.sub(r"'--(\w+)_(type|s|gib|outputs|float)\b", r"'--\1-\2", text)
+
+
+def in_options(text: str) -> str:
+    """Return a message of the library in the options of the command that is running."""
+    context = click.get_current_context(silent=True)
+    command = context.command if context is not None else None
+    text = spoken(text)
+    return translate(text, command.option_of) if isinstance(command, Command) else text
 
 
 def error_values(error: QuantlineError) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantline.commands.table import shortened
+from quantline.tables import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

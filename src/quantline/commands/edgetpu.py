@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from quantline import recipe
+from quantline.api.model_file import read_model
+from quantline.api.outputs import check_outputs, write_together
 from quantline.commands.command import Command, Result
 from quantline.commands.edgetpu_text import evaluation_text
 from quantline.commands.edgetpu_work_text import (
@@ -16,13 +18,11 @@ from quantline.commands.edgetpu_work_text import (
     programs_text,
     run_text,
 )
-from quantline.commands.model_file import read_model
 from quantline.commands.options import SAMPLES
-from quantline.commands.outputs import check_outputs, write_together
 from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME, OLDEST_RUNTIME
 
 if TYPE_CHECKING:
-    from quantline.commands.samples import Samples
+    from quantline.api.samples import Samples
     from quantline.tflite import Graph
 
 
@@ -147,7 +147,7 @@ def _need(option: str, value: str | None, **others: object) -> None:
 
 
 def _samples(graph: Graph, data: str) -> Samples:
-    from quantline.commands.samples import choose, open_archive
+    from quantline.api.samples import choose, open_archive
     from quantline.quantization.parity import inputs_of
 
     inputs = {name: tensor.shape[1:] for name, tensor in inputs_of(graph).items()}

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from quantline.commands.table import size
-from quantline.edgetpu import Evidence, Provenance, Target
+from quantline.edgetpu import Evidence, Placement, Provenance
 from quantline.edgetpu.cost.rules import COUNTED, FEW, total
 from quantline.errors import first_few
+from quantline.tables import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from quantline.edgetpu import Evaluation, OperatorVerdict
+    from quantline.edgetpu import EdgeTpuReport, OperatorVerdict
     from quantline.edgetpu.cost.rules import Part, Rule
 
 _KNOWN = {
@@ -24,14 +24,14 @@ _KNOWN = {
 }
 
 
-def known(verdict: OperatorVerdict) -> str:
+def provenance_text(verdict: OperatorVerdict) -> str:
     """Return how the rule is known that decided on an operator."""
     how, count = _KNOWN[verdict.provenance], verdict.seen_in_models
     few = verdict.provenance is Provenance.PARSED and count is not None and count < FEW
     return f"{how}, in {count} of {COUNTED}" if few else how
 
 
-def few_seen(found: Evaluation) -> Iterator[str]:
+def few_seen(found: EdgeTpuReport) -> Iterator[str]:
     """Return what rests on rules seen in fewer than ``FEW`` models, by rule.
 
     Args:
@@ -41,7 +41,7 @@ def few_seen(found: Evaluation) -> Iterator[str]:
         return
     alike: dict[tuple[str, str, int], list[int]] = defaultdict(list)
     for operator in found.report.operators:
-        if operator.target is Target.EDGETPU and (operator.seen_in_models or 0) < FEW:
+        if operator.target is Placement.EDGETPU and (operator.seen_in_models or 0) < FEW:
             alike[operator.type, _KNOWN[operator.provenance], operator.seen_in_models or 0].append(
                 operator.index
             )

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from quantline.commands.command import Command, Result
-from quantline.commands.table import pairs, table
 from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME, OLDEST_RUNTIME
 from quantline.errors import first_few
+from quantline.tables import pairs, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

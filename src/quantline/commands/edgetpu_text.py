@@ -5,17 +5,17 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from quantline.commands.edgetpu_rules_text import few_seen, known
-from quantline.commands.table import pairs, size
-from quantline.edgetpu import Evidence, Target, can_detect, detect
+from quantline.commands.edgetpu_rules_text import few_seen, provenance_text
+from quantline.edgetpu import Evidence, Placement, can_detect, detect
 from quantline.edgetpu.cost.memory import Fit
 from quantline.edgetpu.cost.rules import COUNTED, FEW
 from quantline.errors import first_few
+from quantline.tables import pairs, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from quantline.edgetpu import Evaluation, OperatorVerdict, Suggestion
+    from quantline.edgetpu import EdgeTpuReport, OperatorVerdict, Suggestion
     from quantline.edgetpu.cost.memory import Memory
     from quantline.edgetpu.cost.remainder import Remainder
 
@@ -29,7 +29,7 @@ _LEFT = {
 }
 
 
-def evaluation_text(model: str, size_bytes: int, found: Evaluation) -> str:
+def evaluation_text(model: str, size_bytes: int, found: EdgeTpuReport) -> str:
     """Return what was found of a model, before or after compilation.
 
     Args:
@@ -50,8 +50,8 @@ def evaluation_text(model: str, size_bytes: int, found: Evaluation) -> str:
     operators = found.report.operators
     blocks = [
         pairs([(name, folded(text, 12)) for name, text in rows]),
-        *listed(_LEFT[found.evidence], _alike(operators, Target.CPU)),
-        *listed("Unknown, and counted as on the CPU", _alike(operators, Target.UNKNOWN)),
+        *listed(_LEFT[found.evidence], _alike(operators, Placement.CPU)),
+        *listed("Unknown, and counted as on the CPU", _alike(operators, Placement.UNKNOWN)),
         *listed(f"By rules seen in fewer than {FEW} of {COUNTED} compiled models", few_seen(found)),
         *listed("To have more on it, the worst obstacle first", map(_advice, found.suggestions)),
         *listed("Not foreseen", found.not_predicted if mapped else ()),
@@ -93,7 +93,7 @@ def runs(indices: Sequence[int]) -> str:
     return ", ".join("-".join(map(str, item)) for item in found)
 
 
-def _operators(found: Evaluation) -> str:
+def _operators(found: EdgeTpuReport) -> str:
     report, placed = found.report, found.placed
     total, mapped = report.operators_total, report.mapped_operators
     if found.evidence is Evidence.PARSED:
@@ -146,7 +146,7 @@ def _memory(memory: Memory) -> str:
     )
 
 
-def _latency(found: Evaluation) -> str:
+def _latency(found: EdgeTpuReport) -> str:
     cpu = found.remainder
     rest = _cpu(cpu)
     if not found.report.mapped_operators:
@@ -180,11 +180,11 @@ def _devices() -> str:
     return "; ".join(" ".join([f"{item.name} at {item.path}", *item.warnings]) for item in found)
 
 
-def _alike(operators: Iterable[OperatorVerdict], target: Target) -> list[str]:
+def _alike(operators: Iterable[OperatorVerdict], target: Placement) -> list[str]:
     groups: dict[tuple[str, str], dict[str, list[int]]] = {}
     for operator in operators:
         if operator.target is target:
-            why = (str(operator.status), f"{operator.rule} ({known(operator)})")
+            why = (str(operator.status), f"{operator.rule} ({provenance_text(operator)})")
             groups.setdefault(why, {}).setdefault(operator.type, []).append(operator.index)
     return [
         "\n".join([first_few([_some(kind, at) for kind, at in kinds.items()], _SHOWN), *why])

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quantline.commands.edgetpu_text import folded, listed, milliseconds, runs
-from quantline.commands.table import pairs, table
 from quantline.errors import first_few
+from quantline.tables import pairs, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from quantline.edgetpu import Compiled, DeviceRun, Match
+    from quantline.edgetpu import CompiledPrograms, DeviceRun, Match
     from quantline.tflite import Graph
 
 _PROGRAM = (
@@ -19,7 +19,7 @@ _PROGRAM = (
 )  # fmt: skip
 
 
-def programs_text(compiled: Compiled) -> str:
+def programs_text(compiled: CompiledPrograms) -> str:
     """Return what a compiled model's Edge TPU operators hold."""
     rows = []
     for subgraph in compiled.subgraphs:

@@ -10,14 +10,14 @@ import click
 
 from quantline.commands.command import Command, Result
 from quantline.commands.options import SAMPLES, model_options
-from quantline.commands.table import table
 from quantline.errors import ModelUnreadable
 from quantline.files import sha256
+from quantline.tables import table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from quantline.commands.options import Reading
+    from quantline import recipe
     from quantline.contract.layers import LayerError
 
 _TIMEOUT_S = 1800
@@ -25,7 +25,7 @@ _RATIOS = {"effect": None, "total": "sqnr_db", "own": "own_sqnr_db"}
 
 
 @click.command("layers", cls=Command)
-@click.argument("float_model", metavar="FLOAT")
+@click.argument("model", metavar="FLOAT")
 @click.argument("quantized", metavar="INT8")
 @click.option(
     "--data", metavar="DATA.npz", required=True, help=SAMPLES,
@@ -38,12 +38,12 @@ _RATIOS = {"effect": None, "total": "sqnr_db", "own": "own_sqnr_db"}
 )  # fmt: skip
 @model_options
 def layers(
-    float_model: str,
+    source: recipe.Model,
+    limits: recipe.Limits,
     quantized: str,
     data: str,
     top: int | None,
     by: str,
-    reading: Reading,
 ) -> Result:
     """Compare a float and a quantized model layer by layer, the worst first.
 
@@ -57,9 +57,9 @@ def layers(
     \b
         quantline layers model.keras model_int8.tflite --data samples.npz --top 10
     """  # noqa: D301 - click's mark for lines that stay as they are
+    from quantline.api.model_file import read_model
+    from quantline.api.prepare import prepare
     from quantline.child import run_in_child
-    from quantline.commands.model_file import read_model
-    from quantline.commands.prepare import prepare
     from quantline.contract.layers import compare_layers
     from quantline.quantization.float_import import kind_of
     from quantline.quantization.link import layer_outputs
@@ -73,7 +73,7 @@ def layers(
             remedy="Give the float model first and the .tflite file made from it second",
         )
     content, _ = read_model(Path(quantized))
-    prepared = prepare(float_model, data, reading, lenient=True)
+    prepared = prepare(source, limits, data, "warn")
     assert prepared.samples is not None  # noqa: S101 - the data is required
     original = prepared.model.content
     errors = run_in_child(

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
+from quantline.api.outputs import check_outputs, write_together
 from quantline.commands.command import Command, Result, output_option
-from quantline.commands.outputs import check_outputs, write_together
-from quantline.commands.table import pairs
 from quantline.files import canonical_json
+from quantline.tables import pairs
 
 
 @click.command("merge", cls=Command)

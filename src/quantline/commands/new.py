@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from quantline.commands.command import Command, Result
-from quantline.commands.table import pairs
+from quantline.tables import pairs
 
 
 @click.command("new", cls=Command)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from quantline import recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,29 +23,8 @@ lint_option = click.option(
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Reading:
-    """The way in which a model is read.
-
-    Attributes:
-        signature: Which signature of a SavedModel or ``.tflite``.
-        allow_lambda: Whether a Keras file may hold or name code.
-        allow_unsafe: Whether a SavedModel may do more than compute.
-        custom_objects: The module with the user's own layers that a Keras file names.
-        load_s: After how many seconds loading is ended.
-        memory_gib: How much memory loading and running may take; 0 for no limit.
-    """
-
-    signature: str | None
-    allow_lambda: bool
-    allow_unsafe: bool
-    custom_objects: str | None
-    load_s: int
-    memory_gib: float
-
-
 def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of :class:`Reading`, and give the command one as ``reading``."""
+    """Add how a model is read, and give the command two blocks, ``source`` and ``limits``."""
 
     @click.option("--signature", metavar="KEY", help="Which signature of a SavedModel or .tflite.")
     @click.option(
@@ -81,6 +61,7 @@ def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def with_reading(
         *,
+        model: str,
         signature: str | None,
         allow_lambda: bool,
         allow_unsafe: bool,
@@ -89,7 +70,14 @@ def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
         memory_gib: float,
         **others: Any,
     ) -> Any:
-        reading = Reading(signature, allow_lambda, allow_unsafe, custom_objects, load_s, memory_gib)
-        return function(reading=reading, **others)
+        source = recipe.Model(
+            path=model,
+            signature=signature,
+            allow_lambda=allow_lambda,
+            allow_unsafe=allow_unsafe,
+            custom_objects=custom_objects,
+        )
+        limits = recipe.Limits(load_s=load_s, memory_gib=memory_gib or None)
+        return function(source=source, limits=limits, **others)
 
     return with_reading

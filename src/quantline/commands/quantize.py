@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from quantline.api.outputs import check_outputs, write_together
 from quantline.commands.command import (
     Command,
     Result,
@@ -19,18 +20,16 @@ from quantline.commands.command import (
 )
 from quantline.commands.conversion_options import conversion_options
 from quantline.commands.options import SAMPLES, lint_option, model_options
-from quantline.commands.outputs import check_outputs, write_together
-from quantline.commands.table import pairs, size
 from quantline.errors import DataError, MismatchError
 from quantline.files import canonical_json
+from quantline.tables import pairs, size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from quantline import recipe
-    from quantline.commands.options import Reading
-    from quantline.commands.prepare import Prepared
-    from quantline.contract import Report
+    from quantline.api.prepare import Prepared
+    from quantline.contract import ContractReport
     from quantline.ranges import RangeSet
     from quantline.tflite import Graph
 
@@ -45,12 +44,12 @@ if TYPE_CHECKING:
 @output_option("The .tflite file to write; the recipe goes to a .json file beside it, and golden "
                "vectors to a .golden.npz file.")  # fmt: skip
 def quantize(
-    model: str,
+    source: recipe.Model,
+    limits: recipe.Limits,
     calibration: str | None,
     ranges: str | None,
     conversion: recipe.Conversion,
-    reading: Reading,
-    lint: str,
+    lint: Literal["error", "warn"],
     out: str,
     force: bool,
 ) -> Result:
@@ -65,8 +64,9 @@ def quantize(
         quantline quantize model.keras --scheme float16 -o model_f16.tflite
         quantline quantize float.tflite --ranges ranges.json --method mse -o int8.tflite
     """  # noqa: D301 - click's mark for lines that stay as they are
+    from quantline.api.prepare import prepare
     from quantline.commands.verdict import findings_text
-    from quantline.contract import enforce, examine, explained, golden
+    from quantline.contract import check_model, enforce, golden, with_reasons
     from quantline.contract.preflight import preflight, require_quantizable
     from quantline.quantization import quantize as convert
     from quantline.quantization.output_check import lost_outputs
@@ -78,7 +78,7 @@ def quantize(
 
     target, beside = Path(out), Path(out).with_suffix(".json")
     vectors = target.with_suffix(".golden.npz")
-    check_outputs([target, beside, vectors], [model, calibration, ranges], suffix=".tflite")
+    check_outputs([target, beside, vectors], [source.path, calibration, ranges], suffix=".tflite")
     kind = SCHEMES[scheme]
     if kind.integer and calibration is None and ranges is None:
         raise MismatchError(
@@ -99,7 +99,7 @@ def quantize(
             "'--bias-correction'",
         )
     recorded = _load(ranges) if ranges is not None and kind.integer else None
-    prepared = _prepare(model, calibration, reading, lint)
+    prepared = prepare(source, limits, calibration, lint)
     original = read(prepared.model.content)
     if kind.integer and not kind.allows_float:
         require_quantizable(preflight(original, scheme, conversion.backend))
@@ -109,14 +109,14 @@ def quantize(
     with deferred_warnings():
         made = convert(prepared.model.content, recorded, conversion, samples, prepared.source)
         graph = read(made.content)
-        report = examine(
+        report = check_model(
             graph,
             float_input=conversion.input_type == "float32",
             float_output=conversion.output_type == "float32",
             promise=scheme,
         )
         if kind.integer and not kind.allows_float:
-            enforce(explained(report, original, graph, made.recipe))
+            enforce(with_reasons(report, original, graph, made.recipe))
     told = {**made.recipe, "float_import": prepared.model.about}
     contents = {
         target: made.content,
@@ -146,12 +146,6 @@ def quantize(
         },
         exit_status=1 if lost is not None and conversion.lost_outputs == "error" else 0,
     )
-
-
-def _prepare(model: str, data: str | None, reading: Reading, lint: str) -> Prepared:
-    from quantline.commands.prepare import prepare
-
-    return prepare(model, data, reading, lenient=lint == "warn")
 
 
 def _load(path: str) -> RangeSet:
@@ -201,7 +195,7 @@ def _table(
     prepared: Prepared,
     told: Mapping[str, Any],
     graph: Graph,
-    report: Report,
+    report: ContractReport,
     written: list[str],
 ) -> str:
     from quantline.commands.search_text import search_rows

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from quantline import recipe
+from quantline.api.outputs import check_outputs, write_together
 from quantline.commands.command import Command, Result
-from quantline.commands.outputs import check_outputs, write_together
-from quantline.commands.table import table
+from quantline.tables import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

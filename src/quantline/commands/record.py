@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
+from quantline.api.outputs import check_outputs, write_together
 from quantline.commands.command import Command, Result, output_option
 from quantline.commands.options import SAMPLES, lint_option, model_options
-from quantline.commands.outputs import check_outputs, write_together
-from quantline.commands.table import pairs
 from quantline.files import canonical_json
+from quantline.tables import pairs
 
 if TYPE_CHECKING:
-    from quantline.commands.options import Reading
+    from quantline import recipe
 
 
 @click.command("record", cls=Command)
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 @lint_option
 @output_option("The .json file to write.")
 def record(
-    model: str,
+    source: recipe.Model,
+    limits: recipe.Limits,
     calibration: str,
-    reading: Reading,
-    lint: str,
+    lint: Literal["error", "warn"],
     out: str,
     force: bool,
 ) -> Result:
@@ -43,10 +43,10 @@ def record(
         quantline record model.keras --calibration samples.npz -o ranges.json
     """  # noqa: D301 - click's mark for lines that stay as they are
     target = Path(out)
-    check_outputs([target], [model, calibration], suffix=".json")
-    from quantline.commands.prepare import prepare
+    check_outputs([target], [source.path, calibration], suffix=".json")
+    from quantline.api.prepare import prepare
 
-    prepared = prepare(model, calibration, reading, lenient=lint == "warn")
+    prepared = prepare(source, limits, calibration, lint)
     ranges = prepared.record()
     ranges.check_finite()
     write_together({target: canonical_json(ranges.to_dict())}, force=force)

@@ -44,7 +44,9 @@ def open_registry(model: str | None, env: str | None) -> Registry:
     from kedro.utils import find_kedro_project
 
     from quantline.configuration import read_mlflow, read_parameters
-    from quantline.release import Project, Registry, connect
+    from quantline.release.project import Project
+    from quantline.release.registry import Registry
+    from quantline.release.tracking import connect
 
     project = find_kedro_project(Path.cwd())
     if project is None:

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from quantline import recipe
+from quantline.api.model_file import read_model
 from quantline.commands.command import Command, Result
-from quantline.commands.model_file import read_model
-from quantline.commands.table import pairs, size
 from quantline.contract.finding import Specification
 from quantline.errors import ResultMissing, first_few
 from quantline.files import sha256
+from quantline.tables import pairs, size
 from quantline.unforeseen import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from quantline.contract import Report
+    from quantline.contract import ContractReport
     from quantline.contract.golden import Mismatch
     from quantline.tflite import Graph
 
@@ -67,14 +67,14 @@ def validate(
     Exit status: 0 if it holds; 1 if a finding breaks what it is held to; 2 if it cannot be read.
     """  # noqa: D301 - click's mark for lines that stay as they are
     from quantline.commands.verdict import findings_text, verdicts
-    from quantline.contract import examine
-    from quantline.contract.targets import hold, load
+    from quantline.contract import check_model
+    from quantline.contract.targets import check_target, load
 
     chosen = None if target is None else load(target)
     content, graph = read_model(Path(model))
     made = _recipe_of(Path(model), content)
     promise = scheme or made.get("scheme", "int8")
-    report = examine(
+    report = check_model(
         graph,
         float_input=float_input or made.get("input_type") == "float32",
         float_output=float_output or made.get("output_type") == "float32",
@@ -82,7 +82,7 @@ def validate(
         specification=specification,
     )
     if chosen is not None:
-        report = hold(report, graph, chosen, len(content))
+        report = check_target(report, graph, chosen, len(content))
     vectors, mismatches = (0, ()) if golden is None else _check(content, golden)
     holds = not mismatches and all(finding.severity == "note" for finding in report.findings)
     values = {
@@ -150,12 +150,14 @@ def _check(content: bytes, path: str) -> tuple[int, tuple[Mismatch, ...]]:
     return len(kept.vectors), check(content, kept)
 
 
-def _interface(graph: Graph, report: Report) -> str:
-    from quantline.contract.integer_only import interface
+def _interface(graph: Graph, report: ContractReport) -> str:
+    from quantline.contract.integer_only import interface_operators
 
     text = f"{', '.join(report.input_types)} -> {', '.join(report.output_types)}"
-    inputs = interface(graph.main, float_input="float32" in report.input_types, float_output=False)
-    outputs = interface(
+    inputs = interface_operators(
+        graph.main, float_input="float32" in report.input_types, float_output=False
+    )
+    outputs = interface_operators(
         graph.main, float_input=False, float_output="float32" in report.output_types
     )
     known = set(report.interface)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from quantline.commands.command import spoken
-from quantline.contract.summary import SHOWN, counted, line
+from quantline.commands.command import in_options
+from quantline.contract.finding import SHOWN, counted, describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from quantline.contract import Finding, Report
+    from quantline.contract import ContractReport, Finding
     from quantline.contract.finding import Severity
 
 _HEADINGS: dict[Severity, str] = {
@@ -22,7 +22,7 @@ _HEADINGS: dict[Severity, str] = {
 }
 
 
-def verdicts(report: Report) -> list[tuple[str, str]]:
+def verdicts(report: ContractReport) -> list[tuple[str, str]]:
     """Return what holds and what does not, a name and its value each."""
     rows = [
         ("integer-only", _integers(report)),
@@ -33,14 +33,14 @@ def verdicts(report: Report) -> list[tuple[str, str]]:
     return rows
 
 
-def _specification(report: Report) -> str:
+def _specification(report: ContractReport) -> str:
     if report.held_to == "none":
         return "not held to any"
     former = " (the former one, of uint8)" if report.held_to == "uint8" else ""
     return f"{_kept(report, 'specification')}{former}"
 
 
-def _integers(report: Report) -> str:
+def _integers(report: ContractReport) -> str:
     integers = f"{report.integer_tensors} of {report.tensors} tensors are integers"
     if report.integer_only and report.interface:
         return f"inside: {len(report.interface)} operators of a float interface apart; {integers}"
@@ -54,7 +54,7 @@ def _integers(report: Report) -> str:
     )
 
 
-def _kept(report: Report, severity: Severity) -> str:
+def _kept(report: ContractReport, severity: Severity) -> str:
     found = [finding for finding in report.findings if finding.severity == severity]
     if not found:
         return "kept"
@@ -81,16 +81,18 @@ def findings_text(findings: Iterable[Finding]) -> str:
 
 
 def _lines(findings: Sequence[Finding]) -> list[str]:
-    lines, told = [], set()
+    lines, shown = [], set()
     for finding in findings[:SHOWN]:
-        expected = "" if finding.expected in told else f"; expected: {spoken(finding.expected)}"
-        told.add(finding.expected)
-        found = spoken(line(finding, whole_names=False))
+        expected = (
+            "" if finding.expected in shown else f"; expected: {in_options(finding.expected)}"
+        )
+        shown.add(finding.expected)
+        found = in_options(describe(finding, whole_names=False))
         lines.append(f"  {finding.rule}: {found}{expected}")
     rest = findings[SHOWN:]
     if rest:
         lines.append(f"  and {len(rest)} more: {_counts(operator.type for operator in rest)}")
-    remedies = dict.fromkeys(spoken(finding.remedy) for finding in findings if finding.remedy)
+    remedies = dict.fromkeys(in_options(finding.remedy) for finding in findings if finding.remedy)
     return [*lines, *(f"  -> {remedy}" for remedy in remedies)]
 
 

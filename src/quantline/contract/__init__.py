@@ -1,22 +1,22 @@
 """Whether a converted model holds what was promised."""
 
-from quantline.contract.diagnosis import explained, why
-from quantline.contract.examine import examine, examine_made
-from quantline.contract.finding import Finding, Report
+from quantline.contract.diagnosis import explain_operator, with_reasons
+from quantline.contract.finding import ContractReport, Finding
 from quantline.contract.integer_only import enforce
+from quantline.contract.model_check import check_against_recipe, check_model
 from quantline.contract.preflight import preflight
-from quantline.contract.reasons import Reason
+from quantline.contract.reasons import FloatReason
 from quantline.contract.trial import try_to_run
 
 __all__ = [
+    "ContractReport",
     "Finding",
-    "Reason",
-    "Report",
+    "FloatReason",
+    "check_against_recipe",
+    "check_model",
     "enforce",
-    "examine",
-    "examine_made",
-    "explained",
+    "explain_operator",
     "preflight",
     "try_to_run",
-    "why",
+    "with_reasons",
 ]

@@ -8,22 +8,22 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from quantline.contract.integer_forms import has_form
-from quantline.contract.reasons import Reason, known
+from quantline.contract.reasons import FloatReason, find_float_operators
 from quantline.quantization.bias_correction import before_edges
 from quantline.quantization.schemes import SCHEMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from quantline.contract.finding import Report
+    from quantline.contract.finding import ContractReport
     from quantline.tflite import Graph, Operator
 
 _EDGES = {"QUANTIZE", "DEQUANTIZE"}
 
 
-def why(
+def explain_operator(
     float_graph: Graph, quantized: Graph, recipe: Mapping[str, Any], operator: Operator
-) -> Reason:
+) -> FloatReason:
     """Say why an operator of a model that Quantline converted stayed float.
 
     Args:
@@ -38,13 +38,13 @@ def why(
     return _Explainer(float_graph, quantized, recipe).explain(operator)
 
 
-def explained(
-    report: Report, float_graph: Graph, quantized: Graph, recipe: Mapping[str, Any]
-) -> Report:
+def with_reasons(
+    report: ContractReport, float_graph: Graph, quantized: Graph, recipe: Mapping[str, Any]
+) -> ContractReport:
     """Return the report of a converted model with the reason and remedy of what stayed float.
 
     Args:
-        report: What :func:`quantline.contract.examine` found in it.
+        report: What :func:`quantline.contract.check_model` found in it.
         float_graph: The float model that it was made from.
         quantized: The converted model.
         recipe: How it was made.
@@ -70,14 +70,16 @@ class _Explainer:
     after: Graph
     recipe: Mapping[str, Any]
 
-    def explain(self, operator: Operator) -> Reason:
+    def explain(self, operator: Operator) -> FloatReason:
         if not SCHEMES[self.scheme].integer:
-            return Reason("scheme", f"the scheme '{self.scheme}' leaves activations in float", None)
+            return FloatReason(
+                "scheme", f"the scheme '{self.scheme}' leaves activations in float", None
+            )
         if operator.type in _EDGES:
             return self._edge(operator)
         return self._own(operator) or self._taken_along(operator) or self._left(operator)
 
-    def _taken_along(self, operator: Operator) -> Reason | None:
+    def _taken_along(self, operator: Operator) -> FloatReason | None:
         """Return why an operator with an integer form stays float beside another."""
         for other in self._beside(operator) if has_form(operator.type, self.scheme) else ():
             if self._own(other) is not None:
@@ -85,26 +87,28 @@ class _Explainer:
                     f"{operator.type} has an integer form, but shares float tensors with operator "
                     f"{other.index} {other.type}, which stays float and takes it along"
                 )
-                return Reason("neighbour", text, f"Replace {other.type}; {operator.type} may stay")
+                return FloatReason(
+                    "neighbour", text, f"Replace {other.type}; {operator.type} may stay"
+                )
         return None
 
-    def _left(self, operator: Operator) -> Reason:
+    def _left(self, operator: Operator) -> FloatReason:
         """Return why an operator stays float of which nothing known beforehand tells."""
         if not has_form(operator.type, self.scheme):
             text = f"the back end '{self.recipe['backend']}' has no integer form of {operator.type}"
-            return Reason("no_form", text, "'conversion.scheme: int8_float_fallback' leaves it")
+            return FloatReason("no_form", text, "`scheme='int8_float_fallback'` leaves it")
         if len(operator.outputs) > 1:
             text = (
                 f"{operator.type} has an integer form: TensorFlow visits operators in the order "
                 "of their addresses in memory, and happened on one in which it left this in float"
             )
-            return Reason(
+            return FloatReason(
                 "order", text, "Convert again, on Linux outside of a restricted container"
             )
         text = f"{operator.type} has an integer form: a range of what it reads or gives is missing"
-        return Reason("no_range", text, "Record the ranges again, from this float model")
+        return FloatReason("no_range", text, "Record the ranges again, from this float model")
 
-    def _edge(self, operator: Operator) -> Reason:
+    def _edge(self, operator: Operator) -> FloatReason:
         main = self.after.main
         if operator.type == "DEQUANTIZE":
             does = "turns integers into float for"
@@ -114,12 +118,12 @@ class _Explainer:
             near = [other for other in main.operators if operator.inputs[0] in other.outputs]
         near = [other for other in near if other.type not in _EDGES]
         if not near:
-            return Reason("neighbour", f"{does} an input or output of the model", None)
+            return FloatReason("neighbour", f"{does} an input or output of the model", None)
         reason = self.explain(near[0])
         text = f"{does} operator {near[0].index} {near[0].type}: {reason.text}"
-        return Reason(reason.kind, text, None)
+        return FloatReason(reason.kind, text, None)
 
-    def _own(self, operator: Operator) -> Reason | None:
+    def _own(self, operator: Operator) -> FloatReason | None:
         """Return the reason that lies in the operator itself."""
         original = self._originals.get(operator.index)
         names = [self.after.main.tensors[index].name for index in operator.outputs]
@@ -127,10 +131,8 @@ class _Explainer:
             names += [self.before.main.tensors[index].name for index in original.outputs]
         for entry in self.recipe.get("keep_float", ()):
             if entry == operator.type or any(re.fullmatch(entry, name) for name in names):
-                text = (
-                    f"'conversion.keep_float' has the entry '{entry}', which fits {operator.type}"
-                )
-                return Reason("kept", text, f"Remove '{entry}' from 'conversion.keep_float'")
+                text = f"`keep_float` has the entry '{entry}', which fits {operator.type}"
+                return FloatReason("kept", text, f"Remove '{entry}' from `keep_float`")
         return None if original is None else self._known.get((0, original.index))
 
     @property
@@ -139,8 +141,8 @@ class _Explainer:
         return str(self.recipe["scheme"])
 
     @cached_property
-    def _known(self) -> dict[tuple[int, int], Reason]:
-        return known(self.before, self.scheme, self.recipe["backend"])
+    def _known(self) -> dict[tuple[int, int], FloatReason]:
+        return find_float_operators(self.before, self.scheme, self.recipe["backend"])
 
     @cached_property
     def _originals(self) -> dict[int, Operator]:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quantline.contract.integer_forms import CLIPPING, MEASURED, has_form, has_kernel, width
-from quantline.contract.integer_only import ANYWAY
-from quantline.contract.reasons import dtypes, known
-from quantline.contract.rewrites import rewrite
+from quantline.contract.finding import counted, listed, remedies
+from quantline.contract.integer_forms import (
+    CLIPPING,
+    MEASURED,
+    has_form,
+    has_kernel,
+    rewrite,
+    width,
+)
+from quantline.contract.integer_only import replace_or_allow
+from quantline.contract.reasons import dtypes, find_float_operators
 from quantline.contract.rules import broken
-from quantline.contract.summary import counted, listed, remedies
 from quantline.errors import CheckFailed
 from quantline.quantization.schemes import SCHEMES
 
@@ -47,7 +53,7 @@ def preflight(float_graph: Graph, scheme: str, backend: str) -> tuple[Finding, .
     """
     if not SCHEMES[scheme].integer:
         return ()
-    reasons = known(float_graph, scheme, backend)
+    reasons = find_float_operators(float_graph, scheme, backend)
     severity: Severity = "note" if SCHEMES[scheme].allows_float else "integer_only"
     expected = f"an operator that the back end '{backend}' makes {width(scheme)}"
     found = []
@@ -77,7 +83,7 @@ def require_quantizable(findings: Sequence[Finding]) -> None:
             "The float model cannot be converted to integers only",
             found=f"{counted(len(floats), 'operator')} that will stay float {listed(floats)}",
             expected="; ".join(dict.fromkeys(other.expected for other in floats)),
-            remedy=remedies(floats, ANYWAY),
+            remedy=remedies(floats, replace_or_allow(floats)),
         )
 
 
@@ -89,7 +95,7 @@ def _notes(subgraph: Subgraph, operator: Operator, scheme: str, backend: str) ->
     found = []
     if computed and bits == "int8":
         text = f"CONV_2D reads computed weights: LiteRT 2.3.0 cannot load it in int8 ({MEASURED})"
-        told: _Told = ("note", text, _RUNNABLE, "Set 'conversion.scheme: int16x8'")
+        told: _Told = ("note", text, _RUNNABLE, "Use `scheme='int16x8'`")
         found.append(_finding("foretold.kernel", subgraph, operator, told))
     if backend != "tensorflow":
         return found

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from quantline.contract.integer_forms import MEASURED, TIED, has_form, width
-from quantline.contract.rewrites import rewrite
+from quantline.contract.integer_forms import MEASURED, TIED, has_form, rewrite, width
 from quantline.quantization import litert_backend
 
 if TYPE_CHECKING:
@@ -19,11 +18,11 @@ but not for this use of it. ``neighbour``: an operator beside it stays float and
 it was recorded. ``order``: TensorFlow happened to visit operators in an order that left it.
 ``scheme``: activations are float by design."""
 
-_FALLBACK = "'conversion.scheme: int8_float_fallback' leaves it in float"
+_FALLBACK = "`scheme='int8_float_fallback'` leaves it in float"
 
 
 @dataclass(frozen=True)
-class Reason:
+class FloatReason:
     """Why an operator stays float.
 
     Attributes:
@@ -37,7 +36,9 @@ class Reason:
     remedy: str | None
 
 
-def known(graph: Graph, scheme: str, backend: str) -> dict[tuple[int, int], Reason]:
+def find_float_operators(
+    graph: Graph, scheme: str, backend: str
+) -> dict[tuple[int, int], FloatReason]:
     """Return the operators of a float model that are known to stay float, with the reasons.
 
     Args:
@@ -53,7 +54,7 @@ def known(graph: Graph, scheme: str, backend: str) -> dict[tuple[int, int], Reas
         DependencyError: The back end is not installed.
     """
     left = set(litert_backend.left_in_float(graph, scheme)) if backend == "litert" else set()
-    found: dict[tuple[int, int], Reason] = {}
+    found: dict[tuple[int, int], FloatReason] = {}
     for subgraph in graph.subgraphs:
         floats: dict[int, Operator] = {}
         for operator in subgraph.operators:
@@ -85,14 +86,14 @@ def dtypes(subgraph: Subgraph, operator: Operator) -> set[str]:
     return {subgraph.tensors[index].dtype for index in ports if index >= 0}
 
 
-def _custom(graph: Graph, operator: Operator) -> Reason:
+def _custom(graph: Graph, operator: Operator) -> FloatReason:
     text = f"{operator.type} is a custom operator: no back end knows what it computes"
-    return Reason("custom", text, _without(graph, operator))
+    return FloatReason("custom", text, _without(graph, operator))
 
 
 def _no_form(
     graph: Graph, subgraph: Subgraph, operator: Operator, scheme: str, backend: str
-) -> Reason:
+) -> FloatReason:
     kind, bits = operator.type, width(scheme)
     made = {"tensorflow": f"TensorFlow ({MEASURED})", "litert": "litert-quantizer"}[backend]
     text = f"{kind} has no {bits} form in {made}"
@@ -100,19 +101,19 @@ def _no_form(
     if kind == "CAST" and subgraph.tensors[operator.inputs[0]].dtype != "bool":
         another = None  # the rewrite is one of conditions
     if backend == "litert" and has_form(kind, scheme):
-        remedy = f"Set 'conversion.backend: tensorflow', which has an {bits} form of it"
+        remedy = f"Use `backend='tensorflow'`, which has an {bits} form of it"
     elif another is not None:
         remedy = another.text
     elif bits == "int16" and has_form(kind, "int8") and backend == "tensorflow":
-        remedy = "Set 'conversion.scheme: int8', which has a form of it"
+        remedy = "Use `scheme='int8'`, which has a form of it"
     else:
         remedy = _without(graph, operator)
-    return Reason("no_form", text, remedy)
+    return FloatReason("no_form", text, remedy)
 
 
 def _variant(
     graph: Graph, subgraph: Subgraph, operator: Operator, scheme: str, backend: str
-) -> Reason | None:
+) -> FloatReason | None:
     if backend == "litert":
         if operator.type != "SPLIT" or all(
             _is_read(subgraph, output) for output in operator.outputs
@@ -122,18 +123,20 @@ def _variant(
             "SPLIT gives an output that nothing reads, which litert-quantizer leaves in float: "
             "LiteRT cannot load the model"
         )
-        return Reason("variant", text, "Set 'conversion.backend: tensorflow'")
+        return FloatReason("variant", text, "Use `backend='tensorflow'`")
     if operator.type == "TOPK_V2" and not _is_read(subgraph, operator.outputs[0]):
         text = "TOPK_V2 gives only indices here: TensorFlow quantizes it by its values alone"
-        return Reason("variant", text, _without(graph, operator))
+        return FloatReason("variant", text, _without(graph, operator))
     if operator.type == "PADV2" and width(scheme) == "int16":
         another = rewrite(operator.type, scheme, backend)
         text = "PADV2 keeps its 'constant_values' in float, and LiteRT cannot load the model"
-        return Reason("variant", text, another.text if another else None)
+        return FloatReason("variant", text, another.text if another else None)
     return None
 
 
-def _tied(subgraph: Subgraph, operator: Operator, floats: dict[int, Operator]) -> Reason | None:
+def _tied(
+    subgraph: Subgraph, operator: Operator, floats: dict[int, Operator]
+) -> FloatReason | None:
     """Return why an operator follows one that it shares a scale with."""
     if operator.type not in TIED:
         return None
@@ -144,7 +147,9 @@ def _tied(subgraph: Subgraph, operator: Operator, floats: dict[int, Operator]) -
                 f"{operator.type} shares one scale among its inputs, of which operator "
                 f"{other.index} {other.type} stays float"
             )
-            return Reason("neighbour", text, f"Replace {other.type}; this operator needs nothing")
+            return FloatReason(
+                "neighbour", text, f"Replace {other.type}; this operator needs nothing"
+            )
     return None
 
 

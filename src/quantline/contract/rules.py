@@ -77,8 +77,8 @@ RULES: dict[str, Rule] = {
         "specification",
         "int8 activations and symmetric weights",
         WRITTEN,
-        remedy="Hold it to the former specification with '--specification uint8', or convert the "
-        "original model again, with TensorFlow 2",
+        remedy="Check it against the former specification (`specification='uint8'`), or convert "
+        "the original model again, with TensorFlow 2",
     ),
     "model.int8": Rule(
         "specification",

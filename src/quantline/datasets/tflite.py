@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from quantline.contract import enforce, examine
-from quantline.contract.targets import enforce_target, hold, load
+from quantline.contract import check_model, enforce
+from quantline.contract.targets import check_target, enforce_target, load
 from quantline.datasets.files import BytesDataset
 from quantline.errors import CheckFailed, ParameterError, suggest
 from quantline.quantization.schemes import SCHEMES
@@ -62,14 +62,14 @@ class TfliteDataset(BytesDataset):
             CheckFailed: It breaks the target's contract.
         """
         graph = read(value, f"the model for '{self.filepath}'")
-        report = examine(
+        report = check_model(
             graph,
             float_input=self._float_input,
             float_output=self._float_output,
             promise=self._promise,
         )
         if self._target is not None:
-            report = hold(report, graph, self._target, len(value))
+            report = check_target(report, graph, self._target, len(value))
         try:
             if not SCHEMES[self._promise].allows_float:
                 enforce(report)

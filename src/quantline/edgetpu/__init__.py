@@ -2,37 +2,36 @@
 
 from quantline.edgetpu.advice.suggest import Suggestion, suggest
 from quantline.edgetpu.compiled.match import Match, match
-from quantline.edgetpu.compiled.read import Compiled, read_compiled
-from quantline.edgetpu.compiler.compile import Compilation, compile_model
-from quantline.edgetpu.compiler.options import CompilerOptions
+from quantline.edgetpu.compiled.read import CompiledPrograms, read_compiled
+from quantline.edgetpu.compiler.compile import Compilation, CompilerOptions, compile_model
 from quantline.edgetpu.compiler.process import find_compiler
 from quantline.edgetpu.device.delegate import Access
 from quantline.edgetpu.device.detect import Device, can_detect, detect
-from quantline.edgetpu.device.on_device import run_on_device, run_on_devices
+from quantline.edgetpu.device.on_device import run_on_device
 from quantline.edgetpu.device.run import DeviceRun
-from quantline.edgetpu.evaluate import Evaluation, evaluate
-from quantline.edgetpu.mapping.report import OperatorVerdict, Report
+from quantline.edgetpu.evaluate import EdgeTpuReport, evaluate
+from quantline.edgetpu.mapping.report import MappingReport, OperatorVerdict
 from quantline.edgetpu.mapping.verdict import predict
 from quantline.edgetpu.scoring.score import Score, score
-from quantline.edgetpu.vocabulary import Evidence, Provenance, Status, Target
+from quantline.edgetpu.vocabulary import Evidence, Placement, Provenance, Status
 
 __all__ = [
     "Access",
     "Compilation",
-    "Compiled",
+    "CompiledPrograms",
     "CompilerOptions",
     "Device",
     "DeviceRun",
-    "Evaluation",
+    "EdgeTpuReport",
     "Evidence",
+    "MappingReport",
     "Match",
     "OperatorVerdict",
+    "Placement",
     "Provenance",
-    "Report",
     "Score",
     "Status",
     "Suggestion",
-    "Target",
     "can_detect",
     "compile_model",
     "detect",
@@ -42,7 +41,6 @@ __all__ = [
     "predict",
     "read_compiled",
     "run_on_device",
-    "run_on_devices",
     "score",
     "suggest",
 ]

@@ -15,18 +15,18 @@ from quantline.edgetpu.cost.rules import Sum, total
 from quantline.edgetpu.cost.work import macs, share_of_macs
 from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME
 from quantline.edgetpu.mapping.verdict import predict
-from quantline.edgetpu.vocabulary import Evidence, Target
+from quantline.edgetpu.vocabulary import Evidence, Placement
 from quantline.tflite.graph import read
 
 if TYPE_CHECKING:
     from quantline.edgetpu.advice.suggest import Suggestion
     from quantline.edgetpu.compiled.match import Match
-    from quantline.edgetpu.compiled.read import Compiled
+    from quantline.edgetpu.compiled.read import CompiledPrograms
     from quantline.edgetpu.cost.latency import Band
     from quantline.edgetpu.cost.memory import Memory
     from quantline.edgetpu.cost.remainder import Remainder
     from quantline.edgetpu.cost.rules import Part
-    from quantline.edgetpu.mapping.report import Report
+    from quantline.edgetpu.mapping.report import MappingReport
     from quantline.tflite.graph import Graph
 
 NOT_PREDICTED = (
@@ -39,7 +39,7 @@ NOT_PREDICTED = (
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class EdgeTpuReport:
     """How a model fares on the Edge TPU.
 
     Attributes:
@@ -60,7 +60,7 @@ class Evaluation:
         placed: Where the operators went of what a compiled model was made from, if that was given.
     """
 
-    report: Report
+    report: MappingReport
     memory: Memory
     band: Band | None
     remainder: Remainder
@@ -71,7 +71,7 @@ class Evaluation:
     suggestions: tuple[Suggestion, ...]
     evidence: Evidence
     not_predicted: tuple[str, ...]
-    compiled: Compiled | None = None
+    compiled: CompiledPrograms | None = None
     placed: Match | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -140,7 +140,7 @@ def evaluate(
     measure_cpu: bool = True,
     name: str = "the model",
     original: Graph | None = None,
-) -> Evaluation:
+) -> EdgeTpuReport:
     """Say how a model fares on the Edge TPU, from its file, before or after compilation.
 
     Of a compiled model, mapping and memory are parsed; of another, all is predicted. Operators of
@@ -168,7 +168,7 @@ def evaluate(
     left = [
         operator.index
         for operator in report.operators
-        if operator.target in (Target.CPU, Target.UNKNOWN)
+        if operator.target in (Placement.CPU, Placement.UNKNOWN)
     ]
     remainder = (
         measure_remainder(model, left) if measure_cpu else not_measured(left, "Not asked for.")
@@ -181,18 +181,22 @@ def evaluate(
 
 
 def _predicted(
-    graph: Graph, report: Report, remainder: Remainder, multiple_subgraphs: bool
-) -> Evaluation:
+    graph: Graph, report: MappingReport, remainder: Remainder, multiple_subgraphs: bool
+) -> EdgeTpuReport:
     main = graph.main
-    mapped = {operator.index for operator in report.operators if operator.target is Target.EDGETPU}
-    live = {operator.index for operator in report.operators if operator.target is not Target.DEAD}
+    mapped = {
+        operator.index for operator in report.operators if operator.target is Placement.EDGETPU
+    }
+    live = {
+        operator.index for operator in report.operators if operator.target is not Placement.DEAD
+    }
     memory, parts = predict_memory(main, mapped, report.runtime_version)
     share = share_of_macs(
         [main.operators[index] for index in mapped],
         [main.operators[index] for index in live],
         main.tensors,
     )
-    return Evaluation(
+    return EdgeTpuReport(
         report=report,
         memory=memory,
         band=predict_latency(main, mapped, memory, report.subgraphs),
@@ -207,7 +211,7 @@ def _predicted(
     )
 
 
-def _beside(found: Evaluation, original: Graph, placed: Match) -> Evaluation:
+def _beside(found: EdgeTpuReport, original: Graph, placed: Match) -> EdgeTpuReport:
     """Add what the model before compilation tells of a compiled one."""
     band = found.band or predict_latency(
         original.main, set(placed.edgetpu), found.memory, len(placed.subgraphs)
@@ -216,12 +220,14 @@ def _beside(found: Evaluation, original: Graph, placed: Match) -> Evaluation:
     return replace(found, band=band, mapped_share_macs=share, placed=placed)
 
 
-def _of_compiled(report: Report, compiled: Compiled, remainder: Remainder) -> Evaluation:
+def _of_compiled(
+    report: MappingReport, compiled: CompiledPrograms, remainder: Remainder
+) -> EdgeTpuReport:
     if compiled.min_runtime_version is not None:
         report = replace(report, runtime_version=compiled.min_runtime_version)
     memory = memory_of_compiled(compiled)
     programs = {subgraph.operator.index: subgraph.package for subgraph in compiled.subgraphs}
-    return Evaluation(
+    return EdgeTpuReport(
         report=report,
         memory=memory,
         band=latency_of_compiled(compiled, memory),

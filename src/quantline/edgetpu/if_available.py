@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from quantline.edgetpu.compiler.compile import compile_model
-from quantline.edgetpu.compiler.options import CompilerOptions
+from quantline.edgetpu.compiler.compile import CompilerOptions, compile_model
 from quantline.edgetpu.compiler.process import find_compiler
 from quantline.edgetpu.cost.memory import memory_of_compiled
 from quantline.edgetpu.device.delegate import Access
@@ -54,7 +53,7 @@ def compile_and_compare(
         MismatchError: What the compiler wrote cannot be the model.
     """
     compilation = compile_model(model, _options(settings), compiler)
-    (compiled,) = compilation.models
+    compiled = compilation.model
     graph, written = read(model), read(compiled.content)
     predicted = predict(graph, settings.runtime_version, settings.multiple_subgraphs)
     comparison = compare(predicted, graph, written)
@@ -85,7 +84,7 @@ def compile_if_available(
             under ``auto`` that is a warning, and a part of the report.
     """
     if settings.compiler is None:
-        return None, "", _none("compiled", "'evaluation.edgetpu.compiler' asks for none")
+        return None, "", _none("compiled", "no compiler was asked for")
     is_auto = settings.compiler == AUTO
     try:
         compiler = find_compiler(None if is_auto else settings.compiler)
@@ -127,7 +126,7 @@ def run_if_available(
     """
     found = {"devices": [item.to_dict() for item in detect()]}
     if settings.device is None:
-        return None, _none("ran", "'evaluation.edgetpu.device' asks for none") | found
+        return None, _none("ran", "no device was asked for") | found
     is_auto = settings.device == AUTO
     if compiled is None and is_auto:
         return None, _none("ran", "there is no compiled model") | found

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Target(StrEnum):
+class Placement(StrEnum):
     """Where an operator is predicted to run."""
 
     EDGETPU = "edgetpu"
@@ -93,5 +93,5 @@ class Reason:
     status: Status
     rule: str
     provenance: Provenance
-    target: Target = Target.CPU
+    target: Placement = Placement.CPU
     refuses_model: bool = False

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
 
-    from quantline.release import Project, Running
+    from quantline.release.project import Project
+    from quantline.release.running import Running
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ class Release:
     @hook_impl
     def after_catalog_created(self, catalog: DataCatalog) -> None:
         """Add the dataset ``project``, which is no file."""
-        from quantline.release import Project
+        from quantline.release.project import Project
 
         if self._context is None:
             return
@@ -85,7 +86,8 @@ class Release:
         So a store that cannot be reached is known of before the chain, not after it. Other stages,
         as DVC runs them, need none, and leave no record.
         """
-        from quantline.release import Running, close_abandoned, connect
+        from quantline.release.running import Running, close_abandoned
+        from quantline.release.tracking import connect
 
         if self._project is None:
             return

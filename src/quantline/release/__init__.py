@@ -1,20 +1,5 @@
-"""Recording, judging and releasing; the only package that imports MLflow."""
+"""Recording, judging and releasing; the only package that imports MLflow.
 
-from quantline.release.champion import check_unchanged, fetch, fetch_trained
-from quantline.release.project import Project
-from quantline.release.registry import Registry
-from quantline.release.release import release
-from quantline.release.running import Running, close_abandoned
-from quantline.release.tracking import connect
-
-__all__ = [
-    "Project",
-    "Registry",
-    "Running",
-    "check_unchanged",
-    "close_abandoned",
-    "connect",
-    "fetch",
-    "fetch_trained",
-    "release",
-]
+Its parts are imported by their modules: the gate is usable without MLflow, whose environment
+variables :mod:`quantline.release.tracking` sets.
+"""

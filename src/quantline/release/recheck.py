@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from quantline.contract import examine_made, golden
-from quantline.contract.targets import hold, load
+from quantline.contract import check_against_recipe, golden
+from quantline.contract.targets import check_target, load
 from quantline.contract.vectors import Golden
 from quantline.errors import ResultError, first_few
 from quantline.evaluation import compare, predict, score
@@ -91,9 +91,9 @@ def _structure(
 ) -> dict[str, Any]:
     """Return what the structural rules find in the model now."""
     graph = read(model, "the int8 model")
-    report = examine_made(graph, made)
+    report = check_against_recipe(graph, made)
     if validation.target is not None:
-        report = hold(report, graph, load(validation.target), len(model))
+        report = check_target(report, graph, load(validation.target), len(model))
     kept = ("integer_only", "target", "operators", "float_operators", "tensors",
             "integer_tensors", "input_types", "output_types")  # fmt: skip
     found = report.to_dict()

@@ -21,8 +21,7 @@ from tests.edgetpu import published_output as published
 from tests.edgetpu.conftest import Model
 from tests.edgetpu.stand_in_compiler import install
 
-from quantline.edgetpu.compiler.compile import compile_model
-from quantline.edgetpu.compiler.options import CompilerOptions
+from quantline.edgetpu.compiler.compile import CompilerOptions, compile_model
 from quantline.edgetpu.compiler.process import Compiler, find_compiler
 from quantline.edgetpu.vocabulary import Evidence
 from quantline.errors import (
@@ -88,7 +87,7 @@ def test_what_comes_out(tmp_path, files, stand_in):
         "model.tflite",
     )  # fmt: skip
     assert calls(tmp_path) == [list(compilation.command_line[1:])]
-    (result,) = compilation.models
+    result = compilation.model
     assert result.content == compiled.read_bytes()
     assert result.log.splitlines()[1:3] == [
         "Input: model.tflite",
@@ -142,18 +141,18 @@ def test_the_words_and_a_file_of_the_real_compiler_agree(stand_in):
         compiler=stand_in(stdout=stdout, compiled=[given]),
     )
     assert compilation.warnings == ()
-    assert compilation.models[0].parsed.cached_bytes == cached
+    assert compilation.model.parsed.cached_bytes == cached
 
 
 def test_every_option_reaches_the_compiler(tmp_path, files, stand_in):
     options = CompilerOptions(
-        min_runtime_version=13, multiple_subgraphs=True, intermediate_tensors=("t1", "t2"),
-        search_delegate=True, delegate_search_step=7, attempt_timeout_s=90,
+        min_runtime_version=13, multiple_subgraphs=True, search_delegate=True,
+        attempt_timeout_s=90,
     )  # fmt: skip
     compile_model(files[0], options, stand_in())
     assert calls(tmp_path) == [[
         "--show_operations", "--min_runtime_version", "13", "--enable_multiple_subgraphs",
-        "--intermediate_tensors", "t1,t2", "--search_delegate", "--delegate_search_step", "7",
+        "--search_delegate", "--delegate_search_step", "1",
         "--timeout_sec", "90", "--out_dir", "out", "model.tflite",
     ]]  # fmt: skip
 
@@ -163,43 +162,11 @@ def test_an_older_compiler_gets_no_option_that_it_does_not_have(tmp_path, files,
     assert "--timeout_sec" not in calls(tmp_path)[0]
 
 
-def test_co_compiled_models_keep_their_order(files, stand_in):
-    model, compiled = files
-    scenario = {"stdout": published.CO_COMPILED, "compiled": [str(compiled)] * 2}
-    compilation = compile_model([model, model], compiler=stand_in(**scenario))
-    assert compilation.command_line[-2:] == ("model_0.tflite", "model_1.tflite")
-    assert [other.record.operators_total for other in compilation.models] == [313, 78]
-    assert [other.log.splitlines()[1] for other in compilation.models] == [
-        "Input: model_0.tflite",
-        "Input: model_1.tflite",
-    ]
-
-
-def test_segments(files, stand_in):
-    model, compiled = files
-    scenario = {"stdout": published.TWO_SEGMENTS, "compiled": [str(compiled)] * 2}
-    compilation = compile_model(model, CompilerOptions(num_segments=2), stand_in(**scenario))
-    assert [Path(other.record.output_model).name for other in compilation.models] == [
-        "model_segment_0_of_2_edgetpu.tflite",
-        "model_segment_1_of_2_edgetpu.tflite",
-    ]
-    assert compilation.duration_ms == 2 * 1857
-
-
-def test_one_segment_may_stay_on_the_cpu(files, stand_in):
-    model, compiled = files
-    first, second = published.TWO_SEGMENTS.rsplit("Edge TPU subgraphs: 1", 1)
-    stdout = f"{first}Edge TPU subgraphs: 0{second}"
-    scenario = {"stdout": stdout, "compiled": [str(compiled)] * 2}
-    compilation = compile_model(model, CompilerOptions(num_segments=2), stand_in(**scenario))
-    assert [other.record.mapped_operators for other in compilation.models] == [84, 0]
-
-
 def test_failed_attempts_of_a_search_that_succeeds_are_no_failure(files, stand_in):
     options = CompilerOptions(search_delegate=True)
     compilation = compile_model(files[0], options, stand_in(stdout=published.SEARCHED))
-    assert compilation.models[0].record.cut_at == ("tfl.dequantize", "Sigmoid1")
-    assert compilation.models[0].record.attempts == 2
+    assert compilation.model.record.cut_at == ("tfl.dequantize", "Sigmoid1")
+    assert compilation.model.record.attempts == 2
 
 
 def test_a_model_of_which_nothing_is_mapped_fails_though_the_compiler_does_not(files, stand_in):
@@ -208,27 +175,12 @@ def test_a_model_of_which_nothing_is_mapped_fails_though_the_compiler_does_not(f
     assert caught.value.exit_status == 1
 
 
-def test_each_co_compiled_model_must_be_mapped(files, stand_in):
-    model, compiled = files
-    first, second = published.CO_COMPILED.rsplit("Edge TPU subgraphs: 1", 1)
-    stdout = f"{first}Edge TPU subgraphs: 0{second}"
-    with pytest.raises(CheckFailed, match=r"0 of 78 operators of 'model_1\.tflite'"):
-        compile_model([model] * 2, compiler=stand_in(stdout=stdout, compiled=[str(compiled)] * 2))
-
-
 def test_an_exit_status_of_zero_without_a_file_is_a_failure(files, stand_in):
     with pytest.raises(CheckFailed, match="large activation tensors"):
         compile_model(
             files[0],
             compiler=stand_in(stdout=published.LARGE_ACTIVATIONS, compiled=[], status=0),
         )
-
-
-def test_segments_say_how_many_were_compiled_before_the_failure(files, stand_in):
-    model, compiled = files
-    scenario = {"stdout": published.SECOND_SEGMENT_FAILED, "compiled": [str(compiled)], "status": 1}
-    with pytest.raises(CheckFailed, match="segments compiled before: 1"):
-        compile_model(model, CompilerOptions(num_segments=2), stand_in(**scenario))
 
 
 def test_files_without_the_words_are_not_believed(files, stand_in):
@@ -314,29 +266,15 @@ def test_interrupted_by_hand_nothing_goes_on(tmp_path, files, stand_in):
 
 @pytest.mark.parametrize(
     ("changes", "found"),
-    [({"min_runtime_version": 9}, "'min_runtime_version': 9"),
-     ({"num_segments": 0}, "'num_segments': 0"),
-     ({"delegate_search_step": 0}, "'delegate_search_step': 0"),
-     ({"attempt_timeout_s": -1}, "'attempt_timeout_s': -1"),
-     ({"timeout_s": 0.0}, "'timeout_s': 0.0"),
-     ({"num_segments": 2, "intermediate_tensors": ("t1",)}, "'intermediate_tensors'"),
-     ({"intermediate_tensors": ("t11",)}, "'t11'")],
+    [({"min_runtime_version": 9}, "`min_runtime_version=9`"),
+     ({"attempt_timeout_s": -1}, "`attempt_timeout_s=-1`"),
+     ({"timeout_s": 0.0}, "`timeout_s=0.0`")],
 )  # fmt: skip
 def test_options_are_refused_before_the_compiler_runs(tmp_path, files, stand_in, changes, found):
     with pytest.raises(ParameterError) as caught:
         compile_model(files[0], replace(CompilerOptions(), **changes), stand_in())
     assert found in caught.value.found
     assert not (tmp_path / "calls").exists()
-
-
-def test_a_name_that_is_nearly_right_is_suggested(files, stand_in):
-    with pytest.raises(ParameterError, match=r"Did you mean 't1'"):
-        compile_model(files[0], CompilerOptions(intermediate_tensors=("t1;",)), stand_in())
-
-
-def test_segments_are_of_one_model(files, stand_in):
-    with pytest.raises(ParameterError, match="2 models"):
-        compile_model([files[0]] * 2, CompilerOptions(num_segments=2), stand_in())
 
 
 def test_an_older_compiler_cannot_search(files, stand_in):

@@ -6,7 +6,7 @@ import pytest
 
 from quantline.edgetpu.device.delegate import Access
 from quantline.edgetpu.device.detect import Device, Kind
-from quantline.edgetpu.device.failures import FAILURES, explain, known
+from quantline.edgetpu.device.failures import FAILURES, explain, match_failure
 from quantline.errors import (
     DependencyError,
     DeviceError,
@@ -89,13 +89,13 @@ def test_words_decide_whatever_is_there(said: str, error: type[Exception]) -> No
 
 
 def test_every_failure_of_the_table_is_told_apart_from_those_before_it() -> None:
-    reached = {known(said).what for said, _ in SAID}
+    reached = {match_failure(said).what for said, _ in SAID}
     assert reached == {failure.what for failure in FAILURES}
 
 
 @pytest.mark.parametrize("said", ["", NO_REASON, "signal SIGKILL, with which the system ends it"])
 def test_other_words_decide_nothing(said: str) -> None:
-    assert known(said) is None
+    assert match_failure(said) is None
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_pycoral_is_warned_of_and_never_advised() -> None:
         assert failure.remedy.count("pip install pycoral") == failure.remedy.count(
             "Never 'pip install pycoral'"
         )
-    assert "another project" in known(SAID[0][0]).remedy
+    assert "another project" in match_failure(SAID[0][0]).remedy
 
 
 @pytest.mark.parametrize("device", ["", ":0", ":12", "usb", "usb:0", "pci", "pci:3"])

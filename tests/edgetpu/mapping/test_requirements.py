@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from quantline.edgetpu import Provenance, Status, Target, predict
+from quantline.edgetpu import Placement, Provenance, Status, predict
 
 
 def convolution(model, source, output, weights=None, **options):
@@ -18,7 +18,7 @@ def test_a_model_of_another_data_type_stays_on_the_cpu(model, dtype):
     convolution(model, model.tensor(1, 8, 8, 3, dtype=dtype), output, weights)
     report = predict(model.graph(output))
     verdict = report.operators[0]
-    assert (verdict.target, verdict.status) == (Target.CPU, Status.DTYPE)
+    assert (verdict.target, verdict.status) == (Placement.CPU, Status.DTYPE)
     assert dtype in verdict.rule
     assert (report.mapped_operators, report.subgraphs) == (0, 0)
 
@@ -66,15 +66,15 @@ def test_weights_must_be_constant(model):
     output = model.tensor(1, 8, 8, 4)
     convolution(model, model.tensor(1, 8, 8, 3), output, model.tensor(4, 3, 3, 3))
     verdict = predict(model.graph(output)).operators[0]
-    assert (verdict.target, verdict.status) == (Target.CPU, Status.NOT_CONSTANT)
+    assert (verdict.target, verdict.status) == (Placement.CPU, Status.NOT_CONSTANT)
     assert "input 1" in verdict.rule
 
 
 def assert_refused(report):
     *others, culprit = report.operators
-    assert culprit.target is Target.CPU
+    assert culprit.target is Placement.CPU
     for other in others:
-        assert (other.target, other.status) == (Target.UNKNOWN, Status.REFUSED)
+        assert (other.target, other.status) == (Placement.UNKNOWN, Status.REFUSED)
         assert culprit.type in other.rule
     assert (report.mapped_operators, report.subgraphs) == (0, 0)
     return culprit

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from quantline.edgetpu import Status, Target, predict
+from quantline.edgetpu import Placement, Status, predict
 from quantline.errors import ParameterError
 
 
@@ -53,9 +53,9 @@ def resized(model, kind_before=None):
 def test_what_follows_an_unknown_operator_is_unknown(model):
     report = predict(resized(model))
     assert [operator.target for operator in report.operators] == [
-        Target.EDGETPU,
-        Target.UNKNOWN,
-        Target.UNKNOWN,
+        Placement.EDGETPU,
+        Placement.UNKNOWN,
+        Placement.UNKNOWN,
     ]
     assert report.operators[2].status is Status.DEPENDS
     assert (report.mapped_operators, report.unknown_operators, report.subgraphs) == (1, 2, 1)
@@ -64,16 +64,19 @@ def test_what_follows_an_unknown_operator_is_unknown(model):
 def test_with_multiple_subgraphs_only_the_operator_itself_is_unknown(model):
     report = predict(resized(model), multiple_subgraphs=True)
     assert [operator.target for operator in report.operators] == [
-        Target.EDGETPU,
-        Target.UNKNOWN,
-        Target.EDGETPU,
+        Placement.EDGETPU,
+        Placement.UNKNOWN,
+        Placement.EDGETPU,
     ]
     assert report.subgraphs == 2
 
 
 def test_an_unknown_operator_behind_a_break_is_stranded_anyway(model):
     report = predict(resized(model, "GATHER"))
-    assert [operator.target for operator in report.operators] == [Target.EDGETPU, *[Target.CPU] * 3]
+    assert [operator.target for operator in report.operators] == [
+        Placement.EDGETPU,
+        *[Placement.CPU] * 3,
+    ]
 
 
 def test_dead_operators_are_set_apart(model):
@@ -81,7 +84,7 @@ def test_dead_operators_are_set_apart(model):
     output = model.unary("RELU", source)
     model.unary("GATHER", source)
     report = predict(model.graph(output))
-    assert report.operators[1].target is Target.DEAD
+    assert report.operators[1].target is Placement.DEAD
     assert (report.operators_total, report.mapped_share) == (1, 1.0)
     assert report.to_dict()["reasons"] == []
 

@@ -1,4 +1,4 @@
-"""A prediction against compiled files and against the compiler's operator tables."""
+"""A prediction against compiled files."""
 
 from __future__ import annotations
 
@@ -7,15 +7,10 @@ from dataclasses import replace
 
 import pytest
 from tests.edgetpu import compiling, pairs
-from tests.edgetpu import published_output as published
 
-from quantline.edgetpu import Status, Target, predict
-from quantline.edgetpu.compiler.output import parse_log
-from quantline.edgetpu.compiler.records import OperatorCount
-from quantline.edgetpu.scoring.comparison import CountDifference, compare, compare_counts
+from quantline.edgetpu import Placement, predict
+from quantline.edgetpu.scoring.comparison import compare
 from quantline.errors import MismatchError
-
-UNSPECIFIED = "Operation is otherwise supported, but not mapped due to some unspecified limitation"
 
 
 @pytest.fixture
@@ -40,8 +35,8 @@ def test_each_miss_is_named_with_what_the_compiler_did(graph):
     (miss,) = found.misses
     assert (miss.predicted.index, miss.predicted.target, miss.actual) == (
         1,
-        Target.EDGETPU,
-        Target.CPU,
+        Placement.EDGETPU,
+        Placement.CPU,
     )
     told = found.to_dict()["misses"][0]
     assert (told["index"], told["type"], told["actual"]) == (1, "LOGISTIC", "cpu")
@@ -58,9 +53,9 @@ def test_the_number_of_subgraphs_counts_too(graph):
 def test_an_unknown_operator_is_a_miss_whatever_came(graph):
     report = predict(graph)
     first, *rest = report.operators
-    unsure = replace(report, operators=(replace(first, target=Target.UNKNOWN), *rest))
+    unsure = replace(report, operators=(replace(first, target=Placement.UNKNOWN), *rest))
     found = compare(unsure, graph, compiling.compiled(graph, {0, 1}))
-    assert [miss.actual for miss in found.misses] == [Target.EDGETPU]
+    assert [miss.actual for miss in found.misses] == [Placement.EDGETPU]
 
 
 def test_another_model_s_compiled_file_is_refused(graph, model):
@@ -77,45 +72,6 @@ def test_it_finds_in_the_real_compiler_s_files_what_is_known_of_them():
         found = compare(report, original, pairs.graph(record["compiled"]))
         actual = {operator.index: operator.target for operator in report.operators}
         actual |= {miss.predicted.index: miss.actual for miss in found.misses}
-        mapped = sorted(index for index, target in actual.items() if target is Target.EDGETPU)
+        mapped = sorted(index for index, target in actual.items() if target is Placement.EDGETPU)
         assert mapped == record["edgetpu"], record["model"]
         assert found.subgraphs_compiled == record["edgetpu_subgraphs"]
-
-
-def test_equal_counts_differ_nowhere(graph):
-    rows = [
-        OperatorCount("LOGISTIC", 2, "Mapped to Edge TPU"),
-        OperatorCount("ELU", 1, "Operation not supported"),
-    ]
-    assert compare_counts(predict(graph), rows) == ()
-
-
-@pairs.needed
-def test_a_published_log_has_the_counts_that_are_predicted_for_its_model():
-    graph = pairs.graph("N100-nMACs1485619200_quant.tflite")
-    assert compare_counts(predict(graph), parse_log(published.V16_LOG).operators) == ()
-
-
-def test_differences_of_counts_are_by_type_and_status(graph):
-    rows = [
-        OperatorCount("LOGISTIC", 1, "Mapped to Edge TPU"),
-        OperatorCount("LOGISTIC", 1, UNSPECIFIED),
-        OperatorCount("ELU", 1, "Operation not supported"),
-    ]
-    assert compare_counts(predict(graph), rows) == (
-        CountDifference("LOGISTIC", "Mapped to Edge TPU", 2, 1),
-        CountDifference("LOGISTIC", UNSPECIFIED, 0, 1),
-    )
-
-
-def test_rows_of_all_segments_are_added(graph):
-    row = OperatorCount("LOGISTIC", 1, "Mapped to Edge TPU")
-    rows = [row, row, OperatorCount("ELU", 1, "Operation not supported")]
-    assert compare_counts(predict(graph), rows) == ()
-
-
-def test_the_compiler_calls_every_custom_operator_custom(model):
-    graph = model.graph(model.unary("Atan", model.tensor(1, 8), custom=True))
-    (difference,) = compare_counts(predict(graph), [])
-    assert (difference.type, difference.predicted, difference.compiled) == ("CUSTOM", 1, 0)
-    assert difference.to_dict()["status"] == Status.NOT_SUPPORTED

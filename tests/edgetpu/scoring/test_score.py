@@ -13,7 +13,7 @@ from quantline.edgetpu.cost.memory import Fit, Memory
 from quantline.edgetpu.mapping.report import OperatorVerdict
 from quantline.edgetpu.scoring.score import Miss, ModelScore, Score, score
 from quantline.edgetpu.scoring.truth import Truth
-from quantline.edgetpu.vocabulary import Evidence, Provenance, Status, Target
+from quantline.edgetpu.vocabulary import Evidence, Placement, Provenance, Status
 from quantline.errors import ModelError, ParameterError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def test_operators_and_subgraphs_are_counted(folder: Path) -> None:
     assert (exact.operators, exact.right, exact.unknown, exact.is_exact) == (4, 4, 0, True)
     assert (all_mapped.right, all_mapped.is_exact) == (1, False)
     missed = [(e.predicted.index, e.predicted.target, e.actual) for e in all_mapped.misses]
-    assert missed == [(index, Target.CPU, Target.EDGETPU) for index in (1, 2, 3)]
+    assert missed == [(index, Placement.CPU, Placement.EDGETPU) for index in (1, 2, 3)]
     # Two subgraphs can only come of '--enable_multiple_subgraphs', and so are predicted with it.
     assert (both.multiple_subgraphs, both.subgraphs, both.is_exact) == (True, 2, True)
 
@@ -153,15 +153,15 @@ def memory(predicted: int | None, low: int, high: int) -> Memory:
     )
 
 
-def scored(true: int | None, predicted: int, *targets: Target) -> ModelScore:
+def scored(true: int | None, predicted: int, *targets: Placement) -> ModelScore:
     """A model of as many CPU operators as were predicted."""
     verdicts = [
         OperatorVerdict(at, "ADD", "", value, Status.UNSEEN, "a rule", Provenance.PARSED)
         for at, value in enumerate(targets)
     ]
-    truth = Truth("x", (Target.CPU,) * len(targets), 0, true, None, None)
+    truth = Truth("x", (Placement.CPU,) * len(targets), 0, true, None, None)
     misses = tuple(
-        Miss(verdict, Target.CPU) for verdict in verdicts if verdict.target is not Target.CPU
+        Miss(verdict, Placement.CPU) for verdict in verdicts if verdict.target is not Placement.CPU
     )
     size = memory(predicted, predicted, predicted)
     return ModelScore("x", truth, 14, False, len(targets), misses, 0, size)
@@ -193,7 +193,7 @@ def test_what_is_unknown_has_no_error_and_is_counted() -> None:
 
 
 def test_an_unknown_operator_is_neither_right_nor_left_out() -> None:
-    found = scored(None, 0, Target.CPU, Target.UNKNOWN, Target.EDGETPU, Target.UNKNOWN)
+    found = scored(None, 0, Placement.CPU, Placement.UNKNOWN, Placement.EDGETPU, Placement.UNKNOWN)
     assert (found.right, found.unknown, len(found.misses)) == (1, 2, 3)
     assert Score((found,), ()).totals()["unknown_share"] == 0.5
 

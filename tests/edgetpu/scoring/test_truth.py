@@ -11,7 +11,7 @@ from tests.edgetpu import programs
 from tests.edgetpu.compiling import compiled, file
 
 from quantline.edgetpu.scoring.truth import Truth, cases, read_case
-from quantline.edgetpu.vocabulary import Target
+from quantline.edgetpu.vocabulary import Placement
 from quantline.errors import MismatchError, ModelError, ModelUnreadable
 
 if TYPE_CHECKING:
@@ -52,12 +52,12 @@ def test_a_compiled_file_tells_all(tmp_path: Path, chain: Graph) -> None:
     program = programs.pair(100, 20)
     result = compiled(chain, {0}, {2}, program=program)
     (tmp_path / "a_edgetpu.tflite").write_bytes(file(result))
-    sides = (Target.EDGETPU, Target.CPU, Target.EDGETPU)
+    sides = (Placement.EDGETPU, Placement.CPU, Placement.EDGETPU)
     assert read_only(tmp_path) == Truth("a_edgetpu.tflite", sides, 2, 240, 40, 13)
 
 
 def test_a_record_stands_for_it(tmp_path: Path, chain: Graph) -> None:
-    sides = (Target.EDGETPU, Target.CPU, Target.EDGETPU)
+    sides = (Placement.EDGETPU, Placement.CPU, Placement.EDGETPU)
     assert read_only(recorded(tmp_path, chain)) == Truth("truth.json", sides, 2, 72, 8, 13)
     found = read_only(recorded(tmp_path, chain, streamed_parameter_bytes=None, min_runtime=[]))
     assert (found.parameter_bytes, found.runtime_version) == (None, None)
@@ -66,7 +66,7 @@ def test_a_record_stands_for_it(tmp_path: Path, chain: Graph) -> None:
 def test_a_compiled_file_comes_before_a_record(tmp_path: Path, chain: Graph) -> None:
     recorded(tmp_path, chain)
     (tmp_path / "a_edgetpu.tflite").write_bytes(file(compiled(chain, {0, 1, 2})))
-    assert read_only(tmp_path).targets == (Target.EDGETPU,) * 3
+    assert read_only(tmp_path).targets == (Placement.EDGETPU,) * 3
 
 
 def test_a_record_is_about_the_folder_s_own_model(tmp_path: Path, chain: Graph) -> None:

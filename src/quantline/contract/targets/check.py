@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from quantline.contract.finding import in_order
+from quantline.contract.finding import counted, in_order, listed, remedies
 from quantline.contract.rules import broken
-from quantline.contract.summary import counted, listed, remedies
 from quantline.errors import CheckFailed, first_few
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from quantline.contract.finding import Finding, Report
+    from quantline.contract.finding import ContractReport, Finding
     from quantline.contract.targets.target import Target
     from quantline.tflite import Graph, Operator, Subgraph, Tensor
 
@@ -33,16 +32,18 @@ _REMEDIES = {
     "target.version": "Take the newer runtime, or write the operator with the attributes and "
     "shapes of its older version",
     "target.static_shape": "Export the model with inputs of a fixed size",
-    "target.per_axis_dense": "Set 'conversion.scheme: int8_per_tensor'",
+    "target.per_axis_dense": "Use `scheme='int8_per_tensor'`",
     "target.size": "Make the model smaller",
 }
 
 
-def hold(report: Report, graph: Graph, target: Target, size_bytes: int) -> Report:
+def check_target(
+    report: ContractReport, graph: Graph, target: Target, size_bytes: int
+) -> ContractReport:
     """Return the report of a model with what breaks a target's contract.
 
     Args:
-        report: What :func:`quantline.contract.examine` found in it.
+        report: What :func:`quantline.contract.check_model` found in it.
         graph: The model.
         target: What it is held to.
         size_bytes: The size of its file.
@@ -56,7 +57,7 @@ def hold(report: Report, graph: Graph, target: Target, size_bytes: int) -> Repor
     )
 
 
-def enforce_target(report: Report) -> None:
+def enforce_target(report: ContractReport) -> None:
     """Stop where a model does not keep the contract of the target that it was held to.
 
     Raises:
@@ -69,7 +70,7 @@ def enforce_target(report: Report) -> None:
         f"The model does not keep the contract of the target '{report.target}'",
         found=f"{counted(len(found), 'finding')} {listed(found)}",
         expected="; ".join(dict.fromkeys(item.expected for item in found)),
-        remedy=remedies(found, "set 'validation.target' to another target, or to null for none"),
+        remedy=remedies(found, "choose another `target`, or none with `target=None`"),
     )
 
 

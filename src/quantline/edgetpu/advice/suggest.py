@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from quantline.edgetpu.advice import remedies
 from quantline.edgetpu.advice.obstacles import obstacles
 from quantline.edgetpu.cost.work import macs
-from quantline.edgetpu.mapping.groups import compiled, judge_all
+from quantline.edgetpu.mapping.groups import find_reasons, select_compiled
 from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME
 from quantline.edgetpu.mapping.partition import live_operators
 from quantline.edgetpu.mapping.requirements import is_compiled
@@ -85,7 +85,7 @@ def suggest(
         return ()
     work = {operator.index: macs(operator, graph.main.tensors) for operator in live}
     options = _Options(live, runtime_version, multiple_subgraphs)
-    reasons = judge_all(graph.main, runtime_version)
+    reasons = find_reasons(graph.main, runtime_version)
     start = state = _State(graph.main, frozenset(), reasons, options.mapped(reasons))
     found = []
     while pending := obstacles(live, state.subgraph, state.reasons):
@@ -102,7 +102,7 @@ def suggest(
             _suggestion(obstacle.kind, operators, obstacle.reason.rule, obstacle.remedy, gain)
         )
         state = after
-    several = compiled(live, reasons, multiple_subgraphs=True).sure
+    several = select_compiled(live, reasons, multiple_subgraphs=True).sure
     if len(several) > len(start.mapped):
         rule = "only the first group of supported operators is compiled"
         gain = _gain(work, start.mapped, several)
@@ -129,14 +129,14 @@ class _Options:
     multiple_subgraphs: bool
 
     def mapped(self, reasons: Mapping[int, Reason | None]) -> frozenset[int]:
-        return compiled(self.live, reasons, self.multiple_subgraphs).sure
+        return select_compiled(self.live, reasons, self.multiple_subgraphs).sure
 
     def changed(self, state: _State, obstacle: Obstacle) -> _State:
         settled = state.settled | obstacle.settled
         reasons = (
             state.reasons
             if obstacle.subgraph is state.subgraph
-            else judge_all(obstacle.subgraph, self.runtime_version)
+            else find_reasons(obstacle.subgraph, self.runtime_version)
         )
         reasons = {**reasons, **dict.fromkeys(settled)}
         return _State(obstacle.subgraph, settled, reasons, self.mapped(reasons))

@@ -28,7 +28,7 @@ class CompiledSubgraph:
 
 
 @dataclass(frozen=True)
-class Compiled:
+class CompiledPrograms:
     """A model as the compiler left it; one that was not compiled has no subgraphs.
 
     Attributes:
@@ -97,7 +97,7 @@ class Compiled:
         }
 
 
-def read_compiled(graph: Graph, name: str = "the model") -> Compiled:
+def read_compiled(graph: Graph, name: str = "the model") -> CompiledPrograms:
     """Read the Edge TPU programs of a model.
 
     Args:
@@ -114,7 +114,7 @@ def read_compiled(graph: Graph, name: str = "the model") -> Compiled:
             subgraphs.append(CompiledSubgraph(operator, package))
         else:
             left.append(operator)
-    return Compiled(tuple(subgraphs), tuple(left))
+    return CompiledPrograms(tuple(subgraphs), tuple(left))
 
 
 def _subgraph(subgraph: CompiledSubgraph) -> dict[str, Any]:

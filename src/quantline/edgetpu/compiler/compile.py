@@ -1,4 +1,9 @@
-"""Compiling for the Edge TPU, where ``edgetpu_compiler`` is there."""
+"""Compilation for the Edge TPU with ``edgetpu_compiler``.
+
+The compiler takes options that contradict each other and then fails without a word, or ignores one:
+they are checked before it runs. Their source: https://coral.ai/docs/edgetpu/compiler and the
+compiler's ``--help``.
+"""
 
 from __future__ import annotations
 
@@ -6,61 +11,81 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quantline.edgetpu.compiled.read import Compiled, read_compiled
+from quantline.edgetpu.compiled.read import CompiledPrograms, read_compiled
 from quantline.edgetpu.compiler.failures import explain
-from quantline.edgetpu.compiler.options import CompilerOptions, arguments
-from quantline.edgetpu.compiler.output import not_known, parse_log, parse_output
-from quantline.edgetpu.compiler.process import NAME, find_compiler, out_of_time, run
+from quantline.edgetpu.compiler.output import parse_log, parse_output, unknown_format
+from quantline.edgetpu.compiler.process import NAME, find_compiler, run, timed_out
+from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME, OLDEST_RUNTIME
 from quantline.edgetpu.mapping.requirements import is_compiled
 from quantline.edgetpu.vocabulary import Evidence
-from quantline.errors import CheckFailed, CompilerError, ModelUnsupported, first_few
+from quantline.errors import CheckFailed, CompilerError, ModelUnsupported, ParameterError, first_few
 from quantline.files import write_atomic
 from quantline.progress import waiting
 from quantline.temporary import temporary_folder
 from quantline.tflite.graph import read
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from quantline.edgetpu.compiler.process import Compiler, Ended
+    from quantline.edgetpu.compiler.process import Compiler
     from quantline.edgetpu.compiler.records import ModelRecord, PrintedSize
-    from quantline.tflite.graph import Graph
 
-_OUT = "out"
+_IN, _OUT = "model.tflite", "out"
+_COMPILED = "model_edgetpu.tflite"
+_SEARCHING = 16  # the first version that searches, and that has a time limit
+
+
+@dataclass(frozen=True)
+class CompilerOptions:
+    """The options of one compilation.
+
+    Attributes:
+        min_runtime_version: The oldest Edge TPU runtime that it must run on, 10 to 14; if None,
+            the compiler's newest.
+        multiple_subgraphs: Whether every group of operators that the Edge TPU can run is compiled,
+            or the first one alone.
+        search_delegate: Whether a model that does not compile is cut shorter until it does.
+        attempt_timeout_s: After how many seconds the compiler itself gives up an attempt.
+        timeout_s: After how many seconds it is killed, whatever the number of attempts.
+    """
+
+    min_runtime_version: int | None = None
+    multiple_subgraphs: bool = False
+    search_delegate: bool = False
+    attempt_timeout_s: int = 180
+    timeout_s: float = 600.0
 
 
 @dataclass(frozen=True)
 class CompiledModel:
-    """One compiled model, or one segment of it.
+    """A compiled model.
 
     Attributes:
         content: The ``.tflite`` file.
         log: The ``.log`` file beside it.
-        record: What the compiler printed of it.
-        parsed: What the file itself holds.
+        record: The compiler's printed words about it.
+        parsed: The contents of the file itself.
     """
 
     content: bytes = field(repr=False)
     log: str = field(repr=False)
     record: ModelRecord
-    parsed: Compiled
+    parsed: CompiledPrograms
 
 
 @dataclass(frozen=True)
 class Compilation:
-    """What came out of one run of the compiler.
+    """The result of one run of the compiler.
 
     Attributes:
-        models: The compiled models in the order they were given, or the segments of the one.
+        model: The compiled model.
         compiler_version: The compiler's version.
         duration_ms: How long it took by the compiler's own account.
         command_line: The program's name and its arguments.
-        warnings: Where what was printed and what the files hold differ, and lines that are no part
-            of the known output, TensorFlow Lite's on standard error among them.
-        evidence: How all but ``parsed`` is known.
+        warnings: Where the printed words and the file differ, and lines outside of the known
+            format, TensorFlow Lite's on standard error among them.
+        evidence: How all but ``model.parsed`` is known.
     """
 
-    models: tuple[CompiledModel, ...]
+    model: CompiledModel
     compiler_version: str
     duration_ms: int
     command_line: tuple[str, ...]
@@ -74,111 +99,126 @@ class Compilation:
             "compiler_version": self.compiler_version,
             "duration_ms": self.duration_ms,
             "evidence": str(self.evidence),
-            "models": [
-                model.record.to_dict() | {"parsed": model.parsed.to_dict()} for model in self.models
-            ],
+            "models": [self.model.record.to_dict() | {"parsed": self.model.parsed.to_dict()}],
             "warnings": list(self.warnings),
         }
 
 
 def compile_model(
-    model: bytes | Sequence[bytes],
-    options: CompilerOptions | None = None,
-    compiler: Compiler | None = None,
+    model: bytes, options: CompilerOptions | None = None, compiler: Compiler | None = None
 ) -> Compilation:
     """Compile a model for the Edge TPU.
 
     Args:
-        model: A quantized ``.tflite`` file; or several that are to share the chip's memory, the
-            first of which gets its room first (co-compilation).
-        options: How; by default as the compiler does by itself.
+        model: A quantized ``.tflite`` file.
+        options: The compiler's options; its own defaults if None.
         compiler: The compiler from :func:`find_compiler`; if None, the one on ``PATH``.
 
     Raises:
         CompilerNotFound: There is no compiler.
         DependencyError: It does not run on this machine.
-        CompilerError: It crashed, or ran out of time or memory.
-        CompilerError: It printed what it is not known to print.
+        CompilerError: It crashed, ran out of time or memory, or printed an unknown format.
         OutputNotWritten: It had no room for its files.
-        CheckFailed: It refuses the model.
-        CheckFailed: It compiled a model of which nothing runs on the Edge TPU.
-        ModelUnreadable: A model is no ``.tflite`` file, or the compiled one is damaged.
-        ModelUnsupported: A model is compiled already.
+        CheckFailed: It refuses the model, or maps no operator of it to the Edge TPU.
+        ModelUnreadable: The model is no ``.tflite`` file, or the compiled one is damaged.
+        ModelUnsupported: The model is compiled already.
         ParameterError: The options are out of range or contradict each other.
     """
     options = options or CompilerOptions()
-    contents = [model] if isinstance(model, bytes) else list(model)
-    graphs = [_original(content) for content in contents]
+    _check_not_compiled(model)
     compiler = compiler or find_compiler()
-    many = len(contents) > 1
-    stems = [f"model_{index}" if many else "model" for index in range(len(contents))]
-    inputs = {f"{stem}.tflite": value for stem, value in zip(stems, contents, strict=True)}
-    command = [*arguments(options, compiler, graphs), "--out_dir", _OUT, *inputs]
-    outputs = [f"{part}_edgetpu.tflite" for part in _parts(stems, options.num_segments)]
-    ended, written = _run(compiler, command, inputs, outputs, options.timeout_s)
+    command = [*command_line_options(options, compiler), "--out_dir", _OUT, _IN]
+    with temporary_folder() as folder:
+        write_atomic(folder / _IN, model)
+        (folder / _OUT).mkdir()
+        with waiting("the Edge TPU compiler"):
+            ended = run([str(compiler.path), *command], folder, options.timeout_s)
+        if ended.status is None:
+            raise timed_out(ended, options.timeout_s)
+        file = folder / _OUT / _COMPILED
+        # Not the exit status alone: a search was reported to end without a file.
+        if ended.status != 0 or not file.is_file():
+            raise explain(ended.stdout, ended.stderr, ended.status)
+        content, log = file.read_bytes(), _log(file)
     output = parse_output(ended.stdout)
-    records = {Path(other.output_model).name: other for other in output.models}
-    if missing := set(outputs) - set(records):
-        raise not_known(ended.stdout, f"a line 'Output model: {min(missing)}'")
-    _check_mapped([records[index] for index in outputs], segments=options.num_segments > 1)
-    models = tuple(
-        CompiledModel(content, log, records[name], _parsed(content, name))
-        for name, (content, log) in written.items()
-    )
-    differences = [line for other in models for line in _differences(other)]
-    complaints = [line.strip() for line in ended.stderr.splitlines() if line.strip()]
+    records = {Path(record.output_model).name: record for record in output.models}
+    if _COMPILED not in records:
+        raise unknown_format(ended.stdout, f"a line 'Output model: {_COMPILED}'")
+    record = records[_COMPILED]
+    _check_mapped(record)
+    name = f"'{_COMPILED}'"
+    compiled = CompiledModel(content, log, record, read_compiled(read(content, name), name))
+    stderr = [line.strip() for line in ended.stderr.splitlines() if line.strip()]
     return Compilation(
-        models=models,
+        model=compiled,
         compiler_version=output.version,
         duration_ms=output.duration_ms,
         command_line=(NAME, *command),
-        warnings=(*differences, *output.unknown, *complaints),
+        warnings=(*_differences(compiled), *output.unknown, *stderr),
     )
 
 
-def _run(
-    compiler: Compiler,
-    command: Sequence[str],
-    inputs: Mapping[str, bytes],
-    outputs: Sequence[str],
-    timeout_s: float,
-) -> tuple[Ended, dict[str, tuple[bytes, str]]]:
-    """Run the compiler; return how it ended, and the content and log of each output by its name."""
-    with temporary_folder() as folder:
-        for file, content in inputs.items():
-            write_atomic(folder / file, content)
-        (folder / _OUT).mkdir()
-        with waiting("the Edge TPU compiler"):
-            ended = run([str(compiler.path), *command], folder, timeout_s)
-        if ended.status is None:
-            raise out_of_time(ended, timeout_s)
-        files = [folder / _OUT / output for output in outputs]
-        # Not the exit status alone: a search was reported to end without a file.
-        if ended.status != 0 or not all(file.is_file() for file in files):
-            raise explain(ended.stdout, ended.stderr, ended.status)
-        return ended, {file.name: (file.read_bytes(), _log(file)) for file in files}
+def command_line_options(options: CompilerOptions, compiler: Compiler) -> tuple[str, ...]:
+    """Return the options as words of the command line.
+
+    Args:
+        options: The options of the compilation.
+        compiler: The compiler; an older one has fewer options.
+
+    Raises:
+        ParameterError: An option is out of range, or the compiler does not have it.
+    """
+    _check(options, compiler)
+    words = ["--show_operations"]
+    if options.min_runtime_version is not None:
+        words += ["--min_runtime_version", str(options.min_runtime_version)]
+    if options.multiple_subgraphs:
+        words += ["--enable_multiple_subgraphs"]
+    if options.search_delegate:
+        words += ["--search_delegate", "--delegate_search_step", "1"]
+    if compiler.major >= _SEARCHING:
+        words += ["--timeout_sec", str(options.attempt_timeout_s)]
+    return tuple(words)
 
 
-def _original(content: bytes) -> Graph:
-    graph = read(content)
-    if any(is_compiled(operator) for operator in graph.main.operators):
+def _check(options: CompilerOptions, compiler: Compiler) -> None:
+    version = options.min_runtime_version
+    if version is not None and not OLDEST_RUNTIME <= version <= NEWEST_RUNTIME:
+        raise _refused(
+            "There is no such Edge TPU runtime version",
+            f"`min_runtime_version={version}`",
+            f"a whole number from {OLDEST_RUNTIME} to {NEWEST_RUNTIME}",
+            "Leave it out, unless the device has an older runtime",
+        )
+    for name in ("attempt_timeout_s", "timeout_s"):
+        if getattr(options, name) <= 0:
+            raise _refused(
+                "An option of the Edge TPU compiler is out of range",
+                f"`{name}={getattr(options, name)}`",
+                "a number above 0",
+                "Leave it out for its default",
+            )
+    if options.search_delegate and compiler.major < _SEARCHING:
+        raise _refused(
+            "This version of the Edge TPU compiler cannot search",
+            f"`search_delegate=True` with version {compiler.version}",
+            f"version {_SEARCHING}.0",
+            "Update the package 'edgetpu-compiler', or compile without the search",
+        )
+
+
+def _refused(what: str, found: str, expected: str, remedy: str) -> ParameterError:
+    return ParameterError(what, found=found, expected=expected, remedy=remedy)
+
+
+def _check_not_compiled(content: bytes) -> None:
+    if any(is_compiled(operator) for operator in read(content).main.operators):
         raise ModelUnsupported(
             "The model is compiled for the Edge TPU already",
             found="an operator 'edgetpu-custom-op'",
             expected="the quantized .tflite file as it was before it was compiled",
             remedy="Give the file whose name does not end in '_edgetpu.tflite'",
         )
-    return graph
-
-
-def _parsed(content: bytes, name: str) -> Compiled:
-    return read_compiled(read(content, f"'{name}'"), f"'{name}'")
-
-
-def _parts(stems: Sequence[str], segments: int) -> list[str]:
-    if segments == 1:
-        return list(stems)
-    return [f"{stem}_segment_{index}_of_{segments}" for stem in stems for index in range(segments)]
 
 
 def _log(compiled: Path) -> str:
@@ -186,28 +226,22 @@ def _log(compiled: Path) -> str:
     return path.read_text("utf-8", "replace") if path.is_file() else ""
 
 
-def _check_mapped(records: Sequence[ModelRecord], *, segments: bool) -> None:
-    # A segment may run on the CPU, a whole model may not.
-    for group in [records] if segments else [[record] for record in records]:
-        if any(item.mapped_operators for item in group):
-            continue
-        total = sum(item.operators_total for item in group)
-        reasons = [
-            f"{row.count} {row.type}: {row.status}" for item in group for row in item.operators
-        ]
-        raise CheckFailed(
-            "The Edge TPU compiler maps no operator of the model, though it reports success",
-            found=f"0 of {total} operators of '{group[0].input_model}' on the Edge TPU"
-            + (f" ({first_few(reasons, 5)})" if reasons else ""),
-            expected="at least one",
-            remedy="See with 'quantline edgetpu MODEL.tflite' what stops each operator; a model "
-            "that is float in part, has a batch above 1 or is compiled for an old runtime version "
-            "is mapped nowhere",
-        )
+def _check_mapped(record: ModelRecord) -> None:
+    if record.mapped_operators:
+        return
+    reasons = [f"{row.count} {row.type}: {row.status}" for row in record.operators]
+    raise CheckFailed(
+        "The Edge TPU compiler maps no operator of the model, though it reports success",
+        found=f"0 of {record.operators_total} operators of '{record.input_model}' on the Edge TPU"
+        + (f" ({first_few(reasons, 5)})" if reasons else ""),
+        expected="at least one",
+        remedy="The prediction for the model names what stops each operator; a model that is float "
+        "in part, has a batch above 1 or is compiled for an old runtime version is mapped nowhere",
+    )
 
 
 def _differences(model: CompiledModel) -> list[str]:
-    """Say in what the compiler's words and its file differ."""
+    """Return the differences between the compiler's printed words and its file."""
     record, parsed = model.record, model.parsed
     found = []
     try:
@@ -227,10 +261,10 @@ def _differences(model: CompiledModel) -> list[str]:
         "bytes of streamed parameters": (record.streamed, parsed.streamed_bytes),
         "bytes of the file": (record.output_size, len(model.content)),
     }
-    for what, (printed, exact) in sizes.items():
-        if printed is not None and not printed.holds(exact):
+    for quantity, (printed, exact) in sizes.items():
+        if printed is not None and not printed.may_be(exact):
             found.append(
-                f"{record.output_model}: {what}: the compiler names {printed.size_bytes:,} (up to "
-                f"{printed.rounding_bytes:,} off), the file holds {exact:,}"
+                f"{record.output_model}: {quantity}: the compiler names {printed.size_bytes:,} "
+                f"(up to {printed.rounding_bytes:,} off), the file holds {exact:,}"
             )
     return found

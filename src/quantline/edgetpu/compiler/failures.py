@@ -12,19 +12,16 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from quantline.edgetpu.compiler.output import COMPILED, last_words
+from quantline.edgetpu.compiler.output import last_words
 from quantline.errors import CheckFailed, CompilerError, DependencyError, OutputNotWritten
 
 if TYPE_CHECKING:
     from quantline.errors import QuantlineError
 
-_SEARCH = (
-    "let the compiler search for the longest part that compiles "
-    "('evaluation.edgetpu.search_delegate: true')"
-)
+_SEARCH = "let the compiler search for the longest part that compiles (`search_delegate=True`)"
 _OLDER = (
-    "Replace the operator, or convert the model with an older TensorFlow; 'quantline validate "
-    "MODEL.tflite --target edgetpu' names every operator that is too new"
+    "Replace the operator, or convert the model with an older TensorFlow; the check against the "
+    "target 'edgetpu' names every operator that is too new"
 )
 _REINSTALL = (
     "Install Google's package 'edgetpu-compiler' again, and do not move the program: it is a "
@@ -36,14 +33,14 @@ _KNOWN_TO_IT = "operators of TensorFlow Lite 2.5 or so, with which version 16.0 
 
 @dataclass(frozen=True)
 class Failure:
-    """One way in which the compiler fails.
+    """A known failure of the compiler.
 
     Attributes:
-        pattern: What it prints then, as a regular expression; ``^`` and ``$`` are those of lines.
+        pattern: The printed words, as a regular expression; ``^`` and ``$`` are those of lines.
         error: The error that it becomes.
-        what: What was wrong, as a sentence.
-        expected: What would have been right.
-        remedy: What to do next, as a sentence.
+        what: The problem, as a sentence.
+        expected: The right state.
+        remedy: The next step, as a sentence.
     """
 
     pattern: str
@@ -82,7 +79,7 @@ KNOWN: tuple[Failure, ...] = (
         CheckFailed,
         "The Edge TPU compiler finds the model not quantized",
         "int8 or uint8 in all operators",
-        "Quantize it in full with 'quantline quantize MODEL --scheme int8'",
+        "Quantize the whole model, activations included, with the scheme int8",
     ),
     Failure(
         r"large activation tensors",
@@ -97,7 +94,7 @@ KNOWN: tuple[Failure, ...] = (
         CompilerError,
         "The Edge TPU compiler reached its own time limit, usually because of large activations",
         "an attempt within the limit",
-        f"{_SMALLER}, or raise 'evaluation.edgetpu.compiler_timeout_s'",
+        f"{_SMALLER}, or raise `compiler_timeout_s`",
     ),
     Failure(
         r"No space left on device",
@@ -140,7 +137,7 @@ KNOWN: tuple[Failure, ...] = (
         CompilerError,
         "The Edge TPU compiler crashed",
         "a compiled model",
-        f"{_SMALLER}, or ask for fewer segments; reported for large fully connected layers",
+        f"{_SMALLER}; reported for large fully connected layers",
     ),
     Failure(
         r"terminating with uncaught exception",
@@ -192,8 +189,7 @@ KNOWN: tuple[Failure, ...] = (
         CompilerError,
         "The Edge TPU compiler ended after it had said its version",
         "a compiled model",
-        "Compile without 'num_segments': reported for models that do not compile in one piece "
-        "either, and then the reason is printed",
+        f"{_SMALLER}. Reported for models that were cut into segments",
     ),
 )
 
@@ -208,14 +204,12 @@ def explain(stdout: str, stderr: str, status: int) -> QuantlineError:
     """
     said = "\n".join([*stdout.splitlines(), *stderr.splitlines()])
     ended = _ended(status)
-    before = len(COMPILED.findall(stdout))
-    compiled = f"; segments compiled before: {before}" if before else ""
     for known in KNOWN:
         match = re.search(known.pattern, said, re.MULTILINE)
         if match is not None:
             return known.error(
                 known.what,
-                found=f"'{_line_at(said, match)}' ({ended}{compiled})",
+                found=f"'{_line_at(said, match)}' ({ended})",
                 expected=known.expected,
                 remedy=known.remedy,
             )
@@ -227,7 +221,7 @@ def explain(stdout: str, stderr: str, status: int) -> QuantlineError:
         )
     return CompilerError(
         "The Edge TPU compiler failed in a way that is not known",
-        found=f"{ended}{compiled}; its last words: '{last_words(said)}'",
+        found=f"{ended}; its last words: '{last_words(said)}'",
         expected="a compiled model",
         remedy=remedy,
     )

@@ -97,7 +97,7 @@ def parse_output(stdout: str) -> CompilerOutput:
             unknown.append(line)
     version = VERSION.search(stdout)
     if version is None or not blocks:
-        raise not_known(stdout, "the compiler's version and a line 'Input model: ...'")
+        raise unknown_format(stdout, "the compiler's version and a line 'Input model: ...'")
     return CompilerOutput(
         version=version[1],
         duration_ms=sum(int(other) for other in COMPILED.findall(stdout)),
@@ -119,7 +119,7 @@ def parse_log(text: str) -> CompilerLog:
     version = VERSION.search(text)
     start = next((index for index, line in enumerate(lines) if _TABLE.fullmatch(line)), None)
     if version is None or start is None:
-        raise not_known(text, "the compiler's version and a table 'Operator Count Status'")
+        raise unknown_format(text, "the compiler's version and a table 'Operator Count Status'")
     fields = {
         key: value for key, _, value in (text_line.partition(": ") for text_line in lines[:start])
     }
@@ -138,7 +138,7 @@ def last_words(text: str, limit: int = 5) -> str:
     return " / ".join(_lines(text)[-limit:]) or "nothing"
 
 
-def not_known(text: str, expected: str) -> CompilerError:
+def unknown_format(text: str, expected: str) -> CompilerError:
     """Return the error of an output that lacks what is expected in it; it is quoted."""
     return CompilerError(
         "What edgetpu_compiler printed is not in a known format",
@@ -153,7 +153,7 @@ def _record(block: _Block, stdout: str) -> ModelRecord:
     fields = block.fields
     subgraphs, total = (_number(fields, key, stdout) for key in (_SUBGRAPHS, _TOTAL))
     if "Output model" not in fields:
-        raise not_known(stdout, "a line 'Output model: ...' for each model")
+        raise unknown_format(stdout, "a line 'Output model: ...' for each model")
     if _MAPPED in fields:
         mapped = _number(fields, _MAPPED, stdout)
     elif block.rows:
@@ -189,7 +189,7 @@ def _row(line: str) -> OperatorCount | None:
 
 def _number(fields: dict[str, str], key: str, stdout: str) -> int:
     if not fields.get(key, "").isdecimal():
-        raise not_known(stdout, f"a line '{key}: N' with a whole number for each model")
+        raise unknown_format(stdout, f"a line '{key}: N' with a whole number for each model")
     return int(fields[key])
 
 
@@ -198,7 +198,7 @@ def _size(fields: dict[str, str], key: str, stdout: str) -> PrintedSize | None:
         return None
     found = _SIZE.fullmatch(fields[key])
     if found is None:
-        raise not_known(stdout, f"'{key}:' with a size in B, KiB, MiB or GiB, such as 4.21MiB")
+        raise unknown_format(stdout, f"'{key}:' with a size in B, KiB, MiB or GiB, such as 4.21MiB")
     unit = _UNITS[found[2]]
     rounding = 0 if unit == 1 else math.ceil(unit / 100)
     return PrintedSize(round(float(found[1]) * unit), rounding)

@@ -50,7 +50,7 @@ class Compiler:
 
 
 @dataclass(frozen=True)
-class Ended:
+class ProcessResult:
     """How a run ended.
 
     Attributes:
@@ -92,7 +92,7 @@ def find_compiler(path: str | Path | None = None) -> Compiler:
     if version is not None:
         return Compiler(program, version[1])
     if ended.status is None:
-        raise out_of_time(ended, _VERSION_TIMEOUT_S)
+        raise timed_out(ended, _VERSION_TIMEOUT_S)
     if ended.status:
         raise explain(ended.stdout, ended.stderr, ended.status)
     raise DependencyError(
@@ -103,7 +103,7 @@ def find_compiler(path: str | Path | None = None) -> Compiler:
     )
 
 
-def run(command: Sequence[str], folder: Path, timeout_s: float) -> Ended:
+def run(command: Sequence[str], folder: Path, timeout_s: float) -> ProcessResult:
     """Run a program in a process group of its own, of which nothing is left afterwards.
 
     Args:
@@ -138,16 +138,16 @@ def run(command: Sequence[str], folder: Path, timeout_s: float) -> Ended:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     said, told = (path.read_text("utf-8", "replace") for path in (printed, complained))
-    return Ended(said, told, status)
+    return ProcessResult(said, told, status)
 
 
-def out_of_time(ended: Ended, timeout_s: float) -> CompilerError:
+def timed_out(ended: ProcessResult, timeout_s: float) -> CompilerError:
     """Return the error of a run that was killed as its time was over."""
     return CompilerError(
         "The Edge TPU compiler took too long and was ended",
         found=f"no end after {timeout_s:g} s; its last words: '{last_words(ended.stdout)}'",
         expected=f"an end within {timeout_s:g} s",
-        remedy="Raise 'evaluation.edgetpu.compiler_timeout_s', or use a smaller input: large "
+        remedy="Raise `compiler_timeout_s`, or use a smaller input: large "
         "activations take the longest",
     )
 

@@ -1,4 +1,4 @@
-"""What ``edgetpu_compiler`` says of a compilation, as records: its word, and not a measurement."""
+"""Records of what ``edgetpu_compiler`` prints about a compilation: its word, not a measurement."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class PrintedSize:
     size_bytes: int
     rounding_bytes: int
 
-    def holds(self, size_bytes: int) -> bool:
-        """Whether an exact size may have been printed like this."""
+    def may_be(self, size_bytes: int) -> bool:
+        """Return whether an exact size may have been printed like this."""
         return abs(size_bytes - self.size_bytes) <= self.rounding_bytes
 
     def minus(self, other: PrintedSize) -> PrintedSize:
@@ -54,7 +54,7 @@ class OperatorCount:
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """What the compiler says of one compiled model, or of one segment of it.
+    """The printed facts about one compiled model.
 
     Attributes:
         input_model: What was compiled, by its file name.
@@ -127,8 +127,8 @@ class CompilerOutput:
 
     Attributes:
         version: The compiler's version.
-        duration_ms: How long compiling took by the compiler's own account, all segments together.
-        models: One record a model, or a segment, in the order of printing.
+        duration_ms: How long compiling took by the compiler's own account.
+        models: One record a model, in the order of printing.
         unknown: Lines that are no part of the known formats.
     """
 

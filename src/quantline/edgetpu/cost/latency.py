@@ -23,7 +23,7 @@ from quantline.edgetpu.tensors import elements
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from quantline.edgetpu.compiled.read import Compiled
+    from quantline.edgetpu.compiled.read import CompiledPrograms
     from quantline.edgetpu.cost.memory import Memory
     from quantline.tflite.graph import Operator, Subgraph
 
@@ -123,7 +123,7 @@ def predict_latency(
     )
 
 
-def latency_of_compiled(compiled: Compiled, memory: Memory) -> Band | None:
+def latency_of_compiled(compiled: CompiledPrograms, memory: Memory) -> Band | None:
     """Predict the latency of a compiled model from what its file holds.
 
     Args:

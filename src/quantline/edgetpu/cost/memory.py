@@ -23,7 +23,7 @@ from quantline.edgetpu.vocabulary import Evidence
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from quantline.edgetpu.compiled.read import Compiled
+    from quantline.edgetpu.compiled.read import CompiledPrograms
     from quantline.edgetpu.cost.rules import Part, Sum
     from quantline.tflite.graph import Subgraph
 
@@ -142,7 +142,7 @@ def predict_memory(
     return memory, parts
 
 
-def memory_of_compiled(compiled: Compiled) -> Memory:
+def memory_of_compiled(compiled: CompiledPrograms) -> Memory:
     """Return what a compiled file says of its parameters.
 
     Args:

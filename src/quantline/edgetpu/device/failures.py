@@ -1,4 +1,4 @@
-"""What goes wrong on the way to an Edge TPU, and what to do about it.
+"""The known failures of a run on an Edge TPU, each with its remedy.
 
 ``libedgetpu`` gives no reason when it cannot open a device: a null pointer comes back, and the
 reason is in its log at best. So the words of the log, of the exception and of a crash are looked up
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from quantline.edgetpu.device.detect import Device
 
 _INSTALL = (
-    "Install a build of libedgetpu for your system and give its path as 'library' if it is not on "
+    "Install a build of libedgetpu for your system and give its path as `library` if it is not on "
     "the loader's path: Google's package libedgetpu1-std 16.0 fits TensorFlow 2.5, the builds of "
     "github.com/feranick/libedgetpu fit newer ones. Never 'pip install pycoral': that name on "
     "PyPI is another project"
@@ -49,14 +49,14 @@ _FREE = (
 
 @dataclass(frozen=True)
 class Failure:
-    """One failure that is known by its words.
+    """A failure that is recognized by its words.
 
     Attributes:
-        words: What is said, as a regular expression.
+        words: The words, as a regular expression.
         error: Its class.
-        what: What is wrong, as a sentence.
-        expected: What would be right.
-        remedy: What to do.
+        what: The problem, as a sentence.
+        expected: The right state.
+        remedy: The next step.
     """
 
     words: str
@@ -119,8 +119,8 @@ FAILURES = (
         DependencyError,
         "The model was compiled for a newer Edge TPU runtime",
         "a model for the installed runtime",
-        "Compile it again with '--min_runtime_version' and the installed version, which is the "
-        "second number, or install a newer libedgetpu",
+        "Compile it again for the installed version, which is the second number "
+        "(`runtime_version`), or install a newer libedgetpu",
     ),
     Failure(
         r"Unsupported data type in custom op handler: \d+|!= input->bytes \(\d+ != \d+\)"
@@ -166,14 +166,14 @@ FAILURES = (
 )  # fmt: skip
 
 
-def known(said: str) -> QuantlineError | None:
-    """Return the error whose words are in what was said; None where no failure's are.
+def match_failure(text: str) -> QuantlineError | None:
+    """Return the error of the first known failure whose words are in a text; None without one.
 
     Args:
-        said: The text of the exception or of the crash, and the library's log.
+        text: The text of the exception or of the crash, and the library's log.
     """
     for failure in FAILURES:
-        for line in said.splitlines():
+        for line in text.splitlines():
             if re.search(failure.words, line):
                 return failure.error(
                     failure.what,
@@ -184,18 +184,18 @@ def known(said: str) -> QuantlineError | None:
     return None
 
 
-def explain(said: str, devices: Sequence[Device], device: str = "") -> QuantlineError:
-    """Return why a device could not be opened, by what was said or else by what is there.
+def explain(text: str, devices: Sequence[Device], device: str = "") -> QuantlineError:
+    """Return why a device could not be opened, by the library's words or by the devices present.
 
     Args:
-        said: As for :func:`known`.
-        devices: What :func:`quantline.edgetpu.device.detect.detect` found.
+        text: As for :func:`match_failure`.
+        devices: The devices that :func:`quantline.edgetpu.device.detect.detect` found.
         device: The device that was asked for, as the library takes it.
     """
-    return known(said) or _by_devices(devices, device, " ".join(said.split()))
+    return match_failure(text) or _by_devices(devices, device, " ".join(text.split()))
 
 
-def _by_devices(devices: Sequence[Device], device: str, said: str) -> QuantlineError:
+def _by_devices(devices: Sequence[Device], device: str, text: str) -> QuantlineError:
     tried = _tried(devices, device)
     if not tried:
         there = first_few([f"{other.name} ({other.path})" for other in devices]) or (
@@ -221,7 +221,7 @@ def _by_devices(devices: Sequence[Device], device: str, said: str) -> QuantlineE
     return DeviceError(
         "The Edge TPU could not be opened",
         found=f"{first_few([item.path for item in tried])} is there and may be opened; "
-        f"the library gave no reason: {said}",
+        f"the library gave no reason: {text}",
         expected="a device that no other process holds",
         remedy=f"{_FREE}. If none does, plug the device in again",
     )

@@ -1,26 +1,56 @@
-"""Running a compiled model on Edge TPUs: its outputs, how long it takes, how far from the CPU."""
+"""Runs of a compiled model on an Edge TPU, each in a child process.
+
+The child runs every sample, then times some invocations more.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from quantline.child import run_in_child
-from quantline.edgetpu.device.agreement import Agreement, agree, step_of
+import numpy as np
+
+from quantline.child import run_in_child, stage
 from quantline.edgetpu.device.delegate import Access, load
-from quantline.edgetpu.device.detect import Kind, detect
+from quantline.edgetpu.device.failures import match_failure
 from quantline.edgetpu.device.job import prepare
-from quantline.edgetpu.device.run import DeviceLatency, DeviceRun
-from quantline.edgetpu.device.work import Done, work_in_subprocess
-from quantline.errors import ParameterError, QuantlineError
+from quantline.edgetpu.device.run import (
+    Agreement,
+    DeviceLatency,
+    DeviceRun,
+    compare_outputs,
+    step_of,
+)
+from quantline.errors import ModelUnsupported, ParameterError, ProcessError, first_line
+from quantline.tflite import Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from quantline.edgetpu.device.job import Job
+    from quantline.errors import QuantlineError
     from quantline.ranges import Sample
+    from quantline.tflite.runtime import Kernels
 
 _ANY = Access()
+
+
+@dataclass(frozen=True, eq=False)
+class ChildResult:
+    """The results of a child process.
+
+    Attributes:
+        outputs: For each output, array of shape (n_samples, 1, ...), as the model stores it.
+        times_ms: The duration of each invocation: one a sample, then the timed ones.
+        kernels: The kernels that computed on the CPU.
+        version: The runtime library's own words about its version.
+    """
+
+    outputs: list[np.ndarray]
+    times_ms: list[float]
+    kernels: Kernels
+    version: str | None
 
 
 def run_on_device(
@@ -35,13 +65,13 @@ def run_on_device(
     """Run a compiled model on an Edge TPU, in a child process.
 
     Args:
-        compiled: What ``edgetpu_compiler`` wrote.
+        compiled: The model, as ``edgetpu_compiler`` wrote it.
         samples: As :func:`quantline.ranges.record` takes them: real values; an array of an
             input's own integer type is taken as it is stored.
         int8_model: The model that was compiled. Where it is given, it runs on the CPU, and the
             outputs are compared.
-        access: Which device, library and clock.
-        runs: How many invocations are timed, after all samples have run.
+        access: Device, library and clock.
+        runs: The number of invocations that are timed, after all samples have run.
         timeout_s: After how many seconds the child process is ended.
 
     Raises:
@@ -58,107 +88,129 @@ def run_on_device(
         DeviceError: The device stopped working; the error says at which sample.
         DependencyError: The model was compiled for a newer runtime.
     """
-    result = run_on_devices(
-        compiled, samples, (access.device,), int8_model,
-        access=access, runs=runs, timeout_s=timeout_s,
-    )[access.device]  # fmt: skip
-    if isinstance(result, QuantlineError):
-        raise result
-    return result
-
-
-def run_on_devices(
-    compiled: bytes,
-    samples: Iterable[Sample],
-    devices: Sequence[str],
-    int8_model: bytes | None = None,
-    *,
-    access: Access = _ANY,
-    runs: int = 100,
-    timeout_s: float = 600.0,
-) -> dict[str, DeviceRun | QuantlineError]:
-    """Run a compiled model on several devices, one after the other, so that none slows another.
-
-    Args:
-        compiled: What ``edgetpu_compiler`` wrote.
-        samples: As for :func:`run_on_device`.
-        devices: The devices, such as ``("usb:0", "usb:1")``.
-        int8_model: The model that was compiled.
-        access: Library and clock.
-        runs: How many invocations are timed.
-        timeout_s: After how many seconds each device is given up.
-
-    Returns:
-        For each device what it gave, or the error that says why it gave nothing.
-
-    Raises:
-        QuantlineError: As for :func:`run_on_device`, where no device is to blame.
-    """
-    accesses = [replace(access, device=name) for name in devices]
-    for one in accesses:
-        one.check()
+    access.check()
     if runs < 1:
         raise ParameterError(
             "There is nothing to time",
-            found=f"runs: {runs}",
+            found=f"`runs={runs}`",
             expected="a whole number from 1",
             remedy="Leave it at 100",
         )
     job = prepare(compiled, samples, int8_model)
     expected = None
     if int8_model is not None:
-        expected = work_in_subprocess(
+        expected = run_in_subprocess(
             int8_model, job.inputs, None, 0, "the run on the CPU", timeout_s
         )
-    if sum(not name.startswith(Kind.PCIE) for name in devices) > 1:
-        _give_firmware(access, timeout_s)
-    results: dict[str, DeviceRun | QuantlineError] = {}
-    for one in accesses:
-        what = f"the run on the Edge TPU {one.device}".rstrip()
-        try:
-            done = work_in_subprocess(job.model, job.inputs, one, runs, what, timeout_s)
-        except QuantlineError as error:
-            results[one.device] = error
-        else:
-            results[one.device] = _result(job, one, done, expected)
-    return results
+    what = f"the run on the Edge TPU {access.device}".rstrip()
+    result = run_in_subprocess(job.model, job.inputs, access, runs, what, timeout_s)
+    return _device_run(job, access, result, expected)
 
 
-def _give_firmware(access: Access, timeout_s: float) -> None:
-    # The library counts the devices without firmware first, so each that gets it changes the
-    # numbers of the others. The first without is 'usb:0' for as long as there is one.
-    fresh = [item for item in detect() if item.kind is Kind.USB and not item.has_firmware]
-    for _ in fresh:
-        try:
-            run_in_child(
-                _open, replace(access, device="usb:0", performance=None),
-                what="giving a device its firmware", timeout_s=timeout_s,
-            )  # fmt: skip
-        except QuantlineError:
-            return  # the run itself will say why
-
-
-def _open(access: Access) -> None:
-    load(access)
-
-
-def _result(job: Job, access: Access, done: Done, expected: Done | None) -> DeviceRun:
+def _device_run(
+    job: Job, access: Access, result: ChildResult, expected: ChildResult | None
+) -> DeviceRun:
     main = job.graph.main
     agreements: list[Agreement | None] = [None] * len(job.outputs)
     if expected is not None:
         agreements = [
-            agree(port.name, step_of(main, port.index), device, cpu)
-            for port, device, cpu in zip(job.outputs, done.outputs, expected.outputs, strict=True)
+            compare_outputs(output.name, step_of(main, output.index), device, cpu)
+            for output, device, cpu in zip(
+                job.outputs, result.outputs, expected.outputs, strict=True
+            )
         ]
     samples = len(job.inputs[0])
     return DeviceRun(
         access.device,
         access.path,
-        done.version,
-        done.kernels,
+        result.version,
+        result.kernels,
         expected.kernels if expected is not None else None,
         job.outputs,
-        tuple(done.outputs),
-        DeviceLatency.of(done.times_ms[0], done.times_ms[samples:]),
+        tuple(result.outputs),
+        DeviceLatency.of(result.times_ms[0], result.times_ms[samples:]),
         tuple(agreements),
+    )
+
+
+def run_in_subprocess(
+    model: bytes,
+    inputs: Sequence[np.ndarray],
+    access: Access | None,
+    runs: int,
+    what: str,
+    timeout_s: float,
+) -> ChildResult:
+    """Run a model in a child process, on a device or on the CPU.
+
+    Args:
+        model: A ``.tflite`` file's bytes, known to be readable.
+        inputs: For each input, array of shape (n_samples, ...), as the model stores it.
+        access: The device; None for the CPU alone.
+        runs: The number of invocations after the samples.
+        what: The name of this run in messages.
+        timeout_s: After how many seconds the child is ended.
+
+    Raises:
+        QuantlineError: A known failure of devices, or as for :class:`Runtime`.
+        ProcessError: The child process died of another cause.
+    """
+    try:
+        return run_in_child(_work, model, inputs, access, runs, what=what, timeout_s=timeout_s)
+    except ProcessError as crash:
+        raise (match_failure(crash.found) or crash if access is not None else crash) from crash
+
+
+def _work(
+    model: bytes, inputs: Sequence[np.ndarray], access: Access | None, runs: int
+) -> ChildResult:
+    delegates, version = [], None
+    if access is not None:
+        stage("loading the runtime library")
+        delegate, version = load(access)
+        delegates.append(delegate)
+    stage("preparing the model")
+    runtime, kernels = _runtime(model, delegates)
+    count = len(inputs[0])
+    rows, times_ms = [], []
+    for index in range(count):
+        stage(f"sample {index + 1} of {count}")
+        runtime.reset()
+        runtime.set(*(model_input[index] for model_input in inputs))
+        times_ms.append(_invoke(runtime, f"at sample {index + 1} of {count}"))
+        rows.append(runtime.get())
+    stage(f"{runs} timed runs after all {count} samples")
+    times_ms += [_invoke(runtime, "after all samples") for _ in range(runs)]
+    outputs = [np.stack(group) for group in zip(*rows, strict=True)]
+    return ChildResult(outputs, times_ms, kernels, version)
+
+
+def _runtime(model: bytes, delegates: Sequence[Any]) -> tuple[Runtime, Kernels]:
+    try:
+        return Runtime(model, delegates=delegates), "xnnpack"
+    except ModelUnsupported as error:
+        failure = match_failure(error.found) if delegates else None
+        if failure is not None:
+            raise failure from error
+    # XNNPACK of LiteRT 2.3 takes RESIZE_BILINEAR operators that it then cannot prepare, and with
+    # them the whole model fails.
+    return Runtime(model, kernels="builtin", delegates=delegates), "builtin"
+
+
+def _invoke(runtime: Runtime, where: str) -> float:
+    start = time.perf_counter_ns()
+    try:
+        runtime.invoke()
+    except RuntimeError as error:
+        raise _invocation_error(error, where) from error
+    return (time.perf_counter_ns() - start) / 1e6
+
+
+def _invocation_error(error: RuntimeError, where: str) -> QuantlineError:
+    text = f"{first_line(error)} {where}"
+    return match_failure(text) or ModelUnsupported(
+        "The model cannot be run",
+        found=text,
+        expected="a model that runs on every sample",
+        remedy="Run it on the CPU first, to see whether the device is at fault",
     )

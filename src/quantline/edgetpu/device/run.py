@@ -1,4 +1,8 @@
-"""What a run on one Edge TPU gave."""
+"""The results of a run on an Edge TPU: outputs, latency, and their differences from the CPU.
+
+The Edge TPU computes with integers too, but nobody promises that it rounds as the CPU's kernels
+do; these do not among themselves either.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,9 @@ import numpy as np
 from quantline.edgetpu.vocabulary import Evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from quantline.edgetpu.device.agreement import Agreement
+    from quantline.tflite import Subgraph
     from quantline.tflite.runtime import Kernels
     from quantline.tflite.tensor_io import TensorIO
 
@@ -20,8 +24,46 @@ _PERCENTILES = (10, 50, 90)
 
 
 @dataclass(frozen=True)
+class Agreement:
+    """The difference between two runs at one output.
+
+    Attributes:
+        output: The output's tensor name.
+        step: One quantization step in real numbers; None for plain integers, such as the
+            numbers of classes.
+        equal_share: The share of values that are equal, from 0 to 1.
+        steps_mean: The mean difference, steps.
+        steps_max: The largest difference, steps.
+        histogram: How many values differ by how many steps.
+        top1_agreement: The share of samples whose largest value is at the same place, the first
+            of equals; None for an output that is no row of scores.
+    """
+
+    output: str
+    step: float | None
+    equal_share: float
+    steps_mean: float
+    steps_max: int
+    histogram: Mapping[int, int]
+    top1_agreement: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the agreement as plain JSON values."""
+        return {
+            "evidence": Evidence.MEASURED.value,
+            "output": self.output,
+            "step": self.step,
+            "equal_share": self.equal_share,
+            "steps_mean": self.steps_mean,
+            "steps_max": self.steps_max,
+            "histogram": {str(steps): count for steps, count in self.histogram.items()},
+            "top1_agreement": self.top1_agreement,
+        }
+
+
+@dataclass(frozen=True)
 class DeviceLatency:
-    """How long single invocations took, ms: the operators on the CPU and all transfers included.
+    """The duration of single invocations, ms, with the operators on the CPU and all transfers.
 
     Attributes:
         first: The very first, which loads the parameters onto the chip.
@@ -41,7 +83,7 @@ class DeviceLatency:
 
     @classmethod
     def of(cls, first_ms: float, times_ms: Sequence[float]) -> DeviceLatency:
-        """Sum up what was timed; ``times_ms`` holds at least one."""
+        """Return the percentiles of at least one time, ms."""
         p10, p50, p90 = (float(value) for value in np.percentile(times_ms, _PERCENTILES))
         return cls(first_ms, p10, p50, p90, min(times_ms), len(times_ms))
 
@@ -60,7 +102,7 @@ class DeviceLatency:
 
 @dataclass(frozen=True, eq=False)
 class DeviceRun:
-    """What a run on one device gave.
+    """The results of a run on one device.
 
     Attributes:
         device: The device that was asked for.
@@ -68,7 +110,7 @@ class DeviceRun:
         library_version: What it says of its version; None where it says nothing.
         kernels: Which kernels ran what was not compiled.
         cpu_kernels: Which ran the model that the outputs are compared with; None without one.
-        ports: The model's outputs: names, scales and zero points.
+        outputs_io: The model's outputs: names, scales and zero points.
         outputs: For each, array of shape (n_samples, 1, ...), as the model stores it.
         latency: How long it took.
         agreements: For each output, how far it is from the CPU's; None where there is nothing to
@@ -80,7 +122,7 @@ class DeviceRun:
     library_version: str | None
     kernels: Kernels
     cpu_kernels: Kernels | None
-    ports: tuple[TensorIO, ...]
+    outputs_io: tuple[TensorIO, ...]
     outputs: tuple[np.ndarray, ...]
     latency: DeviceLatency
     agreements: tuple[Agreement | None, ...]
@@ -88,7 +130,8 @@ class DeviceRun:
     def real_outputs(self) -> tuple[np.ndarray, ...]:
         """Return the outputs as the real numbers they stand for, float32."""
         return tuple(
-            port.dequantize(value) for port, value in zip(self.ports, self.outputs, strict=True)
+            output.dequantize(values)
+            for output, values in zip(self.outputs_io, self.outputs, strict=True)
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -106,3 +149,57 @@ class DeviceRun:
                 agreement.to_dict() for agreement in self.agreements if agreement is not None
             ],
         }
+
+
+def step_of(subgraph: Subgraph, index: int) -> float | None:
+    """Return what one quantization step of an output is in real numbers.
+
+    Of a float output that a DEQUANTIZE gives it is the step of what that reads.
+
+    Args:
+        subgraph: The main subgraph.
+        index: The output's tensor.
+
+    Returns:
+        The step; None where the output is not quantized.
+    """
+    producer = next(
+        (operator for operator in subgraph.operators if index in operator.outputs), None
+    )
+    if producer is not None and producer.type == "DEQUANTIZE":
+        index = producer.inputs[0]
+    quantization = subgraph.tensors[index].quantization
+    return quantization.scales[0] if quantization is not None else None
+
+
+def compare_outputs(
+    output: str, step: float | None, device: np.ndarray, cpu: np.ndarray
+) -> Agreement | None:
+    """Compare two runs over the same samples at one output.
+
+    Args:
+        output: The output's tensor name.
+        step: What one quantization step is in real numbers; None where it has none.
+        device: array of shape (n_samples, 1, ...), as the device's interpreter gave it.
+        cpu: The same of the CPU's.
+
+    Returns:
+        How far they are apart; None for real numbers of which no step is known.
+    """
+    differences = np.abs(device.astype(np.float64) - cpu.astype(np.float64))
+    if device.dtype.kind not in "iu":
+        if step is None:
+            return None
+        differences /= step
+    steps = np.rint(differences).astype(np.int64)
+    values, counts = np.unique(steps, return_counts=True)
+    is_scores = device.ndim > 2 and device.shape[-1] > 1 and device[0].size == device.shape[-1]
+    return Agreement(
+        output,
+        step,
+        float((steps == 0).mean()),
+        float(steps.mean()),
+        int(steps.max()),
+        dict(zip(values.tolist(), counts.tolist(), strict=True)),
+        float((device.argmax(-1) == cpu.argmax(-1)).mean()) if is_scores else None,
+    )

@@ -2,8 +2,8 @@
 
 Each is a function of (operator, tensors of its subgraph, Edge TPU runtime version) that returns
 None or the reason why the operator is not mapped. It may rely on what
-:func:`quantline.edgetpu.mapping.requirements.judge` has checked before: 8-bit activations of known
-shape with at most three dimensions above 1, and constant parameters.
+:func:`quantline.edgetpu.mapping.requirements.find_reason` has checked before: 8-bit activations of
+known shape with at most three dimensions above 1, and constant parameters.
 
 Source: https://coral.ai/docs/edgetpu/models-intro/#supported-operations
 """

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from quantline.edgetpu.mapping.partition import compiled_subsets, live_operators, partition
-from quantline.edgetpu.mapping.requirements import judge
-from quantline.edgetpu.vocabulary import Target
+from quantline.edgetpu.mapping.requirements import find_reason
+from quantline.edgetpu.vocabulary import Placement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Compiled:
+class CompiledGroups:
     """The operators that are compiled for the Edge TPU.
 
     Attributes:
@@ -31,10 +31,10 @@ class Compiled:
     subgraphs: int
 
 
-def judge_all(subgraph: Subgraph, runtime_version: int) -> dict[int, Reason | None]:
+def find_reasons(subgraph: Subgraph, runtime_version: int) -> dict[int, Reason | None]:
     """Return of every live operator, by index, why it is not mapped, or None, judged alone."""
     return {
-        operator.index: judge(operator, subgraph, runtime_version)
+        operator.index: find_reason(operator, subgraph, runtime_version)
         for operator in live_operators(subgraph)
     }
 
@@ -50,9 +50,9 @@ def refusal(
     return None
 
 
-def compiled(
+def select_compiled(
     live: Sequence[Operator], reasons: Mapping[int, Reason | None], multiple_subgraphs: bool
-) -> Compiled:
+) -> CompiledGroups:
     """Return what the compiler takes of a model.
 
     An unknown operator that stays on the CPU strands others; so both cases are worked out, and only
@@ -64,16 +64,16 @@ def compiled(
         multiple_subgraphs: Whether the compiler runs with ``--enable_multiple_subgraphs``.
     """
     if refusal(live, reasons) is not None:
-        return Compiled(frozenset(), frozenset(), 0)
+        return CompiledGroups(frozenset(), frozenset(), 0)
     supported = {index for index, reason in reasons.items() if reason is None}
     unknown = {
-        index for index, reason in reasons.items() if reason and reason.target is Target.UNKNOWN
+        index for index, reason in reasons.items() if reason and reason.target is Placement.UNKNOWN
     }
     without, subgraphs = _taken(live, supported, multiple_subgraphs)
     if not unknown:
-        return Compiled(without, without, subgraphs)
+        return CompiledGroups(without, without, subgraphs)
     including, _ = _taken(live, supported | unknown, multiple_subgraphs)
-    return Compiled(without & including, without | including, subgraphs)
+    return CompiledGroups(without & including, without | including, subgraphs)
 
 
 def _taken(

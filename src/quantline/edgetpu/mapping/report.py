@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from quantline.edgetpu.vocabulary import Provenance, Status, Target
+from quantline.edgetpu.vocabulary import Placement, Provenance, Status
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class OperatorVerdict:
     index: int
     type: str
     name: str
-    target: Target
+    target: Placement
     status: Status
     rule: str
     provenance: Provenance
@@ -49,7 +49,7 @@ class OperatorVerdict:
 
 
 @dataclass(frozen=True)
-class Report:
+class MappingReport:
     """The verdict on a model.
 
     Attributes:
@@ -72,17 +72,17 @@ class Report:
     @property
     def operators_total(self) -> int:
         """Number of operators that run at all: the dead ones are left out."""
-        return len(self.operators) - self._count(Target.DEAD)
+        return len(self.operators) - self._count(Placement.DEAD)
 
     @property
     def mapped_operators(self) -> int:
         """Number of operators that run on the Edge TPU."""
-        return self._count(Target.EDGETPU)
+        return self._count(Placement.EDGETPU)
 
     @property
     def unknown_operators(self) -> int:
         """Number of operators of unknown mapping."""
-        return self._count(Target.UNKNOWN)
+        return self._count(Placement.UNKNOWN)
 
     @property
     def mapped_share(self) -> float:
@@ -109,14 +109,14 @@ class Report:
             "unknown_operators": self.unknown_operators,
         }
 
-    def _count(self, target: Target) -> int:
+    def _count(self, target: Placement) -> int:
         return sum(operator.target is target for operator in self.operators)
 
     def _reasons(self) -> list[dict[str, Any]]:
         counts = Counter(
             (str(operator.status), operator.type, str(operator.target))
             for operator in self.operators
-            if operator.target in (Target.CPU, Target.UNKNOWN)
+            if operator.target in (Placement.CPU, Placement.UNKNOWN)
         )
         rows = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         return [

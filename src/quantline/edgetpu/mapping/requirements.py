@@ -30,7 +30,7 @@ def is_compiled(operator: Operator) -> bool:
     return operator.is_custom and operator.type == COMPILED_OPERATOR
 
 
-def judge(operator: Operator, subgraph: Subgraph, runtime_version: int) -> Reason | None:
+def find_reason(operator: Operator, subgraph: Subgraph, runtime_version: int) -> Reason | None:
     """Say why an operator cannot, or may not, run on the Edge TPU.
 
     The operator is judged alone: whether it lies in the subgraph that gets compiled is decided by

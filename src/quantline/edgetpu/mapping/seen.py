@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quantline.edgetpu.tensors import at, extent, integers
-from quantline.edgetpu.vocabulary import Status, Target
+from quantline.edgetpu.vocabulary import Placement, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +75,7 @@ def is_documented(kind: str, runtime_version: int) -> bool:
     return runtime_version > _NOT_DOCUMENTED.get(kind, 0)
 
 
-def kind(operator: Operator, tensors: Sequence[Tensor], target: Target) -> str:
+def kind(operator: Operator, tensors: Sequence[Tensor], target: Placement) -> str:
     """Return an operator's type, with what sets it off from others of the type that are mapped.
 
     Args:
@@ -83,7 +83,7 @@ def kind(operator: Operator, tensors: Sequence[Tensor], target: Target) -> str:
         tensors: All tensors of its subgraph.
         target: Where it is predicted to run: of those left, the type says enough.
     """
-    if target is Target.EDGETPU:
+    if target is Placement.EDGETPU:
         special = _special(operator, tensors)
         return f"{operator.type} {special}" if special else operator.type
     return operator.type

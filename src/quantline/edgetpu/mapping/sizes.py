@@ -13,7 +13,7 @@ import math
 from typing import TYPE_CHECKING
 
 from quantline.edgetpu.tensors import elements, extent
-from quantline.edgetpu.vocabulary import Provenance, Reason, Status, Target
+from quantline.edgetpu.vocabulary import Placement, Provenance, Reason, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,4 +111,4 @@ def _left(rule: str, provenance: Provenance = Provenance.PARSED) -> Reason:
 
 
 def _unseen(rule: str, provenance: Provenance = Provenance.PARSED) -> Reason:
-    return Reason(Status.UNSEEN, rule, provenance, Target.UNKNOWN)
+    return Reason(Status.UNSEEN, rule, provenance, Placement.UNKNOWN)

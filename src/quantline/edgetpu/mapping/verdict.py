@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quantline.edgetpu.mapping.groups import Compiled, compiled, judge_all, refusal
+from quantline.edgetpu.mapping.groups import CompiledGroups, find_reasons, refusal, select_compiled
 from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME, OLDEST_RUNTIME, TABLE
 from quantline.edgetpu.mapping.partition import live_operators
-from quantline.edgetpu.mapping.report import OperatorVerdict, Report
+from quantline.edgetpu.mapping.report import MappingReport, OperatorVerdict
 from quantline.edgetpu.mapping.requirements import is_compiled
 from quantline.edgetpu.mapping.seen import is_documented, kind, seen_in_models
-from quantline.edgetpu.vocabulary import Provenance, Reason, Status, Target
+from quantline.edgetpu.vocabulary import Placement, Provenance, Reason, Status
 from quantline.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -25,16 +25,16 @@ _DEPENDS = Reason(
     Status.DEPENDS,
     "whether it is in the first compiled group depends on operators of unknown mapping",
     Provenance.PARSED,
-    Target.UNKNOWN,
+    Placement.UNKNOWN,
 )
 _COMPILED = Reason(
     Status.COMPILED,
     "a compiled group of operators, which cannot be seen singly",
     Provenance.PARSED,
-    Target.EDGETPU,
+    Placement.EDGETPU,
 )
 _UNREACHABLE = Reason(
-    Status.UNREACHABLE, "no output depends on the operator", Provenance.PARSED, Target.DEAD
+    Status.UNREACHABLE, "no output depends on the operator", Provenance.PARSED, Placement.DEAD
 )
 
 
@@ -42,7 +42,7 @@ def predict(
     graph: Graph,
     runtime_version: int = NEWEST_RUNTIME,
     multiple_subgraphs: bool = False,
-) -> Report:
+) -> MappingReport:
     """Predict for every operator of a model whether the Edge TPU compiler maps it.
 
     The prediction follows Coral's operator table and requirements, what compiled models teach
@@ -67,12 +67,12 @@ def predict(
         )
     subgraph = graph.main
     live = live_operators(subgraph)
-    reasons = judge_all(subgraph, runtime_version)
+    reasons = find_reasons(subgraph, runtime_version)
     done = frozenset(operator.index for operator in live if is_compiled(operator))
     if done:
-        default = multiple = Compiled(done, done, len(done))
+        default = multiple = CompiledGroups(done, done, len(done))
     else:
-        default, multiple = (compiled(live, reasons, item) for item in (False, True))
+        default, multiple = (select_compiled(live, reasons, item) for item in (False, True))
     chosen = multiple if multiple_subgraphs else default
     blamed = None if done else refusal(live, reasons)
     verdicts = []
@@ -84,7 +84,7 @@ def predict(
         else:
             reason = _explain(operator, reasons[operator.index], chosen, blamed)
         verdicts.append(_verdict(operator, subgraph, reason, runtime_version))
-    return Report(
+    return MappingReport(
         operators=tuple(verdicts),
         subgraphs=chosen.subgraphs,
         subgraphs_default=default.subgraphs,
@@ -96,10 +96,10 @@ def predict(
 def _explain(
     operator: Operator,
     own: Reason | None,
-    mapping: Compiled,
+    mapping: CompiledGroups,
     refused: tuple[Operator, Reason] | None,
 ) -> Reason:
-    if own is not None and own.target is Target.CPU:
+    if own is not None and own.target is Placement.CPU:
         return own
     if refused is not None:
         culprit, reason = refused
@@ -108,7 +108,7 @@ def _explain(
             f"the compiler refuses models for what operator {culprit.index} {culprit.type} breaks: "
             f"{reason.rule}",
             reason.provenance,
-            Target.UNKNOWN,
+            Placement.UNKNOWN,
         )
     if operator.index not in mapping.possible:
         return _STRANDED
@@ -121,7 +121,7 @@ def _explain(
         Status.MAPPED,
         entry.limitation or "no limitation",
         entry.provenance,
-        Target.EDGETPU,
+        Placement.EDGETPU,
     )
 
 

@@ -1,25 +1,18 @@
-"""A prediction against what the compiler did: each operator or, by its words, their counts."""
+"""The prediction of a model against its compiled file, operator by operator."""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from quantline.edgetpu.compiled.match import match
 from quantline.edgetpu.scoring.score import Miss
-from quantline.edgetpu.vocabulary import Evidence, Target
-from quantline.tflite.operands import OPERATORS
+from quantline.edgetpu.vocabulary import Evidence, Placement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from quantline.edgetpu.compiled.match import Match
-    from quantline.edgetpu.compiler.records import OperatorCount
-    from quantline.edgetpu.mapping.report import Report
+    from quantline.edgetpu.mapping.report import MappingReport
     from quantline.tflite.graph import Graph
-
-_BUILTIN = frozenset(OPERATORS.values())
 
 
 @dataclass(frozen=True)
@@ -62,28 +55,7 @@ class Comparison:
         }
 
 
-@dataclass(frozen=True)
-class CountDifference:
-    """Operators of one type and status of which the prediction has more or fewer.
-
-    Attributes:
-        type: The schema's name, or ``CUSTOM``.
-        status: The compiler's wording, or the prediction's where it has one of its own.
-        predicted: How many were predicted.
-        compiled: How many the compiler names.
-    """
-
-    type: str
-    status: str
-    predicted: int
-    compiled: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as plain data."""
-        return asdict(self)
-
-
-def compare(report: Report, original: Graph, compiled: Graph) -> Comparison:
+def compare(report: MappingReport, original: Graph, compiled: Graph) -> Comparison:
     """Compare a prediction with a compiled file.
 
     Args:
@@ -98,7 +70,9 @@ def compare(report: Report, original: Graph, compiled: Graph) -> Comparison:
     placed = {
         index: target
         for target, indices in (
-            (Target.EDGETPU, found.edgetpu), (Target.CPU, found.cpu), (Target.DEAD, found.dead)
+            (Placement.EDGETPU, found.edgetpu),
+            (Placement.CPU, found.cpu),
+            (Placement.DEAD, found.dead),
         )
         for index in indices
     }  # fmt: skip
@@ -112,32 +86,4 @@ def compare(report: Report, original: Graph, compiled: Graph) -> Comparison:
         ),
         subgraphs_predicted=report.subgraphs,
         subgraphs_compiled=len(found.subgraphs),
-    )
-
-
-def compare_counts(report: Report, rows: Iterable[OperatorCount]) -> tuple[CountDifference, ...]:
-    """Compare a prediction with the compiler's operator table, where that is all there is.
-
-    The table counts operators by type and status and does not say which they are: equal counts are
-    weaker than equal operators.
-
-    Args:
-        report: What was predicted for the model.
-        rows: The table of its log or standard output; of all segments, where it was cut.
-
-    Returns:
-        The differences, by type and status; none where all counts are equal.
-    """
-    predicted = Counter(
-        (operator.type if operator.type in _BUILTIN else "CUSTOM", str(operator.status))
-        for operator in report.operators
-        if operator.target is not Target.DEAD
-    )
-    compiled: Counter[tuple[str, str]] = Counter()
-    for row in rows:
-        compiled[row.type, row.status] += row.count
-    return tuple(
-        CountDifference(kind, status, predicted[kind, status], compiled[kind, status])
-        for kind, status in sorted(predicted.keys() | compiled.keys())
-        if predicted[kind, status] != compiled[kind, status]
     )

@@ -11,7 +11,7 @@ from quantline.edgetpu.cost.memory import predict_memory
 from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME, OLDEST_RUNTIME
 from quantline.edgetpu.mapping.verdict import predict
 from quantline.edgetpu.scoring.truth import cases, nothing, read_case
-from quantline.edgetpu.vocabulary import Evidence, Target
+from quantline.edgetpu.vocabulary import Evidence, Placement
 from quantline.errors import ParameterError, QuantlineError, first_line
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Miss:
     """
 
     predicted: OperatorVerdict
-    actual: Target
+    actual: Placement
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class ModelScore:
     @property
     def unknown(self) -> int:
         """Operators that were predicted as ``unknown``."""
-        return sum(miss.predicted.target is Target.UNKNOWN for miss in self.misses)
+        return sum(miss.predicted.target is Placement.UNKNOWN for miss in self.misses)
 
     @property
     def is_exact(self) -> bool:
@@ -215,7 +215,9 @@ def _score(case: Case, runtime_version: int | None) -> ModelScore:
     # Of one subgraph it cannot be told whether more were allowed.
     multiple = truth.subgraphs > 1
     report = predict(graph, version, multiple)
-    mapped = [operator.index for operator in report.operators if operator.target is Target.EDGETPU]
+    mapped = [
+        operator.index for operator in report.operators if operator.target is Placement.EDGETPU
+    ]
     memory, _ = predict_memory(graph.main, mapped, version)
     return ModelScore(
         model=case.model.name,

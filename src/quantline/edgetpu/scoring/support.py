@@ -19,7 +19,7 @@ from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME
 from quantline.edgetpu.mapping.seen import kind
 from quantline.edgetpu.mapping.verdict import predict
 from quantline.edgetpu.scoring.truth import cases, read_case
-from quantline.edgetpu.vocabulary import Target
+from quantline.edgetpu.vocabulary import Placement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -80,7 +80,7 @@ def observe(folders: Iterable[Path]) -> list[Observed]:
         for case in cases(folder):
             graph, truth = read_case(case)
             version = truth.runtime_version or NEWEST_RUNTIME
-            chosen = {at for at, target in enumerate(truth.targets) if target is Target.EDGETPU}
+            chosen = {at for at, target in enumerate(truth.targets) if target is Placement.EDGETPU}
             parts = parameter_parts(graph.main, chosen, version)
             report = predict(graph, version, truth.subgraphs > 1)
             main = graph.main

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from quantline.edgetpu.compiled.match import match
 from quantline.edgetpu.compiled.read import read_compiled
-from quantline.edgetpu.vocabulary import Target
+from quantline.edgetpu.vocabulary import Placement
 from quantline.errors import ModelError, first_few, first_line
 from quantline.reading import read_file
 from quantline.tflite import read
@@ -60,7 +60,7 @@ class Truth:
     """
 
     source: str
-    targets: tuple[Target, ...]
+    targets: tuple[Placement, ...]
     subgraphs: int
     parameter_bytes: int | None
     streamed_bytes: int | None
@@ -164,8 +164,10 @@ def _whole_number(record: Mapping[str, Any], key: str) -> int:
     return value
 
 
-def _targets(edgetpu: Sequence[int], cpu: Sequence[int], dead: Sequence[int]) -> tuple[Target, ...]:
-    sides = ((Target.EDGETPU, edgetpu), (Target.CPU, cpu), (Target.DEAD, dead))
+def _targets(
+    edgetpu: Sequence[int], cpu: Sequence[int], dead: Sequence[int]
+) -> tuple[Placement, ...]:
+    sides = ((Placement.EDGETPU, edgetpu), (Placement.CPU, cpu), (Placement.DEAD, dead))
     placed = {index: target for target, indices in sides for index in indices}
     return tuple(placed[index] for index in sorted(placed))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quantline import recipe
-from quantline.contract import examine, golden
+from quantline.contract import check_model, golden
 from quantline.evaluation import compare, evaluate, measure
 from quantline.quantization import SCHEMES, quantize, source_of
 from quantline.ranges import RangeSet
@@ -62,7 +62,7 @@ def score(
     """Predict the evaluation set, score the predictions, and count the operators left in float."""
     samples = stream(recipe.check(recipe.Dataset, dataset), manifest, "evaluation")
     predictions, metrics = evaluate(model, samples)
-    report = examine(read(model), float_input=True, float_output=True)
+    report = check_model(read(model), float_input=True, float_output=True)
     counts = {"operators": report.operators, "float_operators": report.float_operators}
     return predictions, {**metrics, **counts}
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quantline import recipe
-from quantline.release import Registry, check_unchanged, connect
-from quantline.release import release as release_candidate
+from quantline.release.champion import check_unchanged
 from quantline.release.origin import check_name, parameters_of
 from quantline.release.recheck import recheck
+from quantline.release.registry import Registry
+from quantline.release.release import release as release_candidate
+from quantline.release.tracking import connect
 
 if TYPE_CHECKING:
-    from quantline.release import Project
+    from quantline.release.project import Project
 
 
 def release(

@@ -9,7 +9,9 @@ from quantline.errors import ParameterError
 from quantline.files import check_writable
 from quantline.pipelines.baseline.nodes import import_model
 from quantline.pipelines.training.nodes import trained_file
-from quantline.release import Registry, connect, fetch_trained
+from quantline.release.champion import fetch_trained
+from quantline.release.registry import Registry
+from quantline.release.tracking import connect
 from quantline.training import (
     Prepared,
     fit,
@@ -21,7 +23,7 @@ from quantline.training import (
 if TYPE_CHECKING:
     import numpy as np
 
-    from quantline.release import Project
+    from quantline.release.project import Project
 
 
 def check_retraining(

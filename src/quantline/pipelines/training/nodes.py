@@ -11,7 +11,7 @@ from quantline.training import fit, prepare
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from quantline.release import Project
+    from quantline.release.project import Project
 
 
 def train_model(

@@ -6,8 +6,8 @@ import logging
 from typing import Any
 
 from quantline import recipe as parameters
-from quantline.contract import Report, enforce, examine_made, explained
-from quantline.contract.targets import enforce_target, hold, load
+from quantline.contract import ContractReport, check_against_recipe, enforce, with_reasons
+from quantline.contract.targets import check_target, enforce_target, load
 from quantline.tflite import read
 
 logger = logging.getLogger(__name__)
@@ -18,11 +18,11 @@ def check_tensors(
 ) -> dict[str, Any]:
     """Check every tensor of the converted model; the report is kept even where the run stops."""
     graph = read(int8_model, "the int8 model")
-    report = examine_made(graph, recipe)
-    report = explained(report, read(float_model, "the float model"), graph, recipe)
+    report = check_against_recipe(graph, recipe)
+    report = with_reasons(report, read(float_model, "the float model"), graph, recipe)
     target = parameters.check(parameters.Validation, validation).target
     if target is not None:
-        report = hold(report, graph, load(target), len(int8_model))
+        report = check_target(report, graph, load(target), len(int8_model))
     return {**report.to_dict(), "promised": recipe["integer_only"]}
 
 
@@ -30,7 +30,7 @@ def enforce_contract(
     validation_report: dict[str, Any], validation: dict[str, Any]
 ) -> dict[str, Any]:
     """Stop where integer-only or a target was asked for and is not kept; return the verdict."""
-    report = Report.from_dict(validation_report)
+    report = ContractReport.from_dict(validation_report)
     asked = parameters.check(parameters.Validation, validation).integer_only
     required = validation_report["promised"] if asked is None else asked
     if required:

@@ -1,19 +1,18 @@
-"""From what a command is given to a float model and the samples of its inputs, linted."""
+"""From a model and samples as a caller gives them to a float model and linted samples."""
 
 from __future__ import annotations
 
-import sys
+import logging
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from quantline import recipe
+from quantline.api.model_file import read_model
+from quantline.api.samples import Archive, Samples, choose, open_archive
 from quantline.child import run_in_child
-from quantline.commands.command import warn
-from quantline.commands.model_file import read_model
-from quantline.commands.samples import Archive, Samples, choose, open_archive
 from quantline.errors import ModelUnsupported, unfit_for_calibration
 from quantline.loading import module_file
 from quantline.quantization import FloatModel, import_float
@@ -25,13 +24,12 @@ from quantline.quantization.parity import inputs_of, outputs_of
 from quantline.ranges import joined, record_in_subprocess
 from quantline.sampling import UNRECORDABLE, lint_together
 from quantline.tflite import read
-from quantline.unforeseen import say
 
 if TYPE_CHECKING:
-    from quantline.commands.options import Reading
     from quantline.errors import Finding
     from quantline.ranges import RangeSet
 
+logger = logging.getLogger(__name__)
 _RANDOM_SAMPLES = 4
 _TIMEOUT_S = 1800
 
@@ -98,28 +96,26 @@ class Prepared:
         return rows
 
 
-def prepare(path: str, data: str | None, reading: Reading, *, lenient: bool) -> Prepared:
+def prepare(
+    model: recipe.Model,
+    limits: recipe.Limits,
+    data: str | None,
+    lint: Literal["error", "warn"] = "error",
+) -> Prepared:
     """Import the model and lint the samples.
 
     Args:
-        path: The model.
+        model: The model, and how it is read.
+        limits: What loading and running it may cost.
         data: The ``.npz`` file; None if the samples are not needed.
-        reading: How the model is read.
-        lenient: Whether an error that the lint finds is only a warning, where that is possible.
+        lint: Whether an error that the lint finds is an error, or only a warning where that is
+            possible.
 
     Raises:
         DataError: The lint found an error.
         QuantlineError: What reading the data and importing the model raise.
     """
-    model = recipe.Model(
-        path=path,
-        signature=reading.signature,
-        allow_lambda=reading.allow_lambda,
-        allow_unsafe=reading.allow_unsafe,
-        custom_objects=reading.custom_objects,
-    )
-    limits = recipe.Limits(load_s=reading.load_s, memory_gib=reading.memory_gib or None)
-    kind = kind_of(Path(path))  # what is no model is told before the data is read
+    kind = kind_of(Path(model.path))  # what is no model is told before the data is read
     archive = None if data is None else open_archive(data)
     inputs, states = _inputs(model, kind, archive, limits)
     samples = None
@@ -128,10 +124,10 @@ def prepare(path: str, data: str | None, reading: Reading, *, lenient: bool) -> 
         of_states = {name: shape for name, (shape, _) in states.items()}
         samples = choose(archive, rows or None, of_states)
         for name, stored in samples.fitted.items():
-            say(f"'{stored}' in '{data}' is taken as the input '{name}', which is the only one of "
-                "this shape", sys.stderr)  # fmt: skip
+            logger.info("'%s' in '%s' is taken as the input '%s', which is the only one of this "
+                        "shape", stored, data, name)  # fmt: skip
         if samples.ignored:
-            say(f"not used: {', '.join(samples.ignored)} in '{data}'", sys.stderr)
+            logger.info("not used: %s in '%s'", ", ".join(samples.ignored), data)
         # What no model can run on must be told before one is run on it to compare.
         broken = [
             finding
@@ -165,9 +161,11 @@ def prepare(path: str, data: str | None, reading: Reading, *, lenient: bool) -> 
     errors = {finding.name for finding in findings if finding.severity == "error"}
     if errors & UNRECORDABLE:
         raise unfit_for_calibration(findings)
-    if errors and not lenient:
+    if errors and lint == "error":
         raise unfit_for_calibration(findings, "Add '--lint warn' to go on all the same")
-    warn(findings)
+    for finding in findings:
+        if finding.severity != "note":
+            logger.warning("%s", finding)
     return Prepared(model, imported, samples, findings)
 
 

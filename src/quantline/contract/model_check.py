@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from quantline.contract.conformance import not_conforming, on_family
-from quantline.contract.control_flow import miscalled
-from quantline.contract.finding import Report, in_order
-from quantline.contract.integer_only import interface, not_integer
-from quantline.contract.notes import worth_knowing
+from quantline.contract.conformance import (
+    check_conformance,
+    check_control_flow,
+    operators_of_family,
+)
+from quantline.contract.finding import ContractReport, counted, in_order
+from quantline.contract.integer_only import find_not_integer, interface_operators
+from quantline.contract.notes import find_notes
 from quantline.contract.rules import broken
-from quantline.contract.summary import counted
 from quantline.quantization.schemes import SCHEMES
 from quantline.tflite.graph import is_integer
 
@@ -34,14 +36,14 @@ _OTHERS: dict[Specification, tuple[str, tuple[Family, ...]]] = {
 }
 
 
-def examine(
+def check_model(
     graph: Graph,
     *,
     float_input: bool = False,
     float_output: bool = False,
     promise: str = "int8",
     specification: Specification = "int8",
-) -> Report:
+) -> ContractReport:
     """Hold every operator and every tensor of a model to the rules.
 
     Args:
@@ -54,21 +56,21 @@ def examine(
         specification: The specification that it is held to.
     """
     scheme = SCHEMES[promise]
-    edges = interface(graph.main, float_input=float_input, float_output=float_output)
+    edges = interface_operators(graph.main, float_input=float_input, float_output=float_output)
     floats = [
         item
         for subgraph in graph.subgraphs
-        for item in not_integer(subgraph, set() if subgraph.index else edges)
+        for item in find_not_integer(subgraph, set() if subgraph.index else edges)
     ]
     findings = [
         replace(other, severity="note") if scheme.allows_float else other for other in floats
     ]
     findings += _against(graph, specification)
     for subgraph in graph.subgraphs:
-        findings += worth_knowing(subgraph)
+        findings += find_notes(subgraph)
     tensors = [tensor for subgraph in graph.subgraphs for tensor in subgraph.tensors]
     main = graph.main
-    return Report(
+    return ContractReport(
         integer_only=not floats,
         specification=all(finding.severity != "specification" for finding in findings),
         held_to=specification,
@@ -90,24 +92,26 @@ def _against(graph: Graph, specification: Specification) -> Iterator[Finding]:
         return
     rule, families = _OTHERS[specification]
     others = [
-        operator for subgraph in graph.subgraphs for operator in on_family(subgraph, families)
+        operator
+        for subgraph in graph.subgraphs
+        for operator in operators_of_family(subgraph, families)
     ]
     if others:
         found = f"{counted(len(others), 'operator')} on {rule.removeprefix('model.')} activations"
         yield broken(rule, graph.main, None, None, found)
     for subgraph in graph.subgraphs:
-        yield from not_conforming(subgraph, _FAMILIES[specification])
-    yield from miscalled(graph)
+        yield from check_conformance(subgraph, _FAMILIES[specification])
+    yield from check_control_flow(graph)
 
 
-def examine_made(graph: Graph, made: Mapping[str, Any]) -> Report:
+def check_against_recipe(graph: Graph, made: Mapping[str, Any]) -> ContractReport:
     """Hold a model to what the recipe that it was made with promises.
 
     Args:
         graph: The converted model.
         made: The recipe, as :class:`quantline.quantization.Quantized` has it.
     """
-    return examine(
+    return check_model(
         graph,
         float_input=made["input_type"] == "float32",
         float_output=made["output_type"] == "float32",

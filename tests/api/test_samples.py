@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from quantline.commands.samples import Samples, choose, open_archive
+from quantline.api.samples import Samples, choose, open_archive
 from quantline.errors import DataError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 from tests.contract.edited import Edit
 from tests.tflite.tiny_model import BIAS, GIVEN, TAKEN, WEIGHTS, file, tree
 
-from quantline.contract import examine
+from quantline.contract import check_model
 from quantline.errors import ModelUnsupported
 from quantline.tflite import Runtime, read, with_outputs
 from quantline.tflite.edit import pack
@@ -24,7 +24,7 @@ OPTIONS, OPERATORS, TYPES = schema.BuiltinOptions, schema.BuiltinOperator, schem
 
 
 def breaches(model: bytes, specification: Any = "int8") -> list[tuple[str, float | None]]:
-    found = examine(read(model), specification=specification).findings
+    found = check_model(read(model), specification=specification).findings
     return [
         (finding.rule, finding.effect_steps)
         for finding in found
