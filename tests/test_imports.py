@@ -19,7 +19,7 @@ LOWER = (
 )  # fmt: skip
 UPPER = {
     "__main__", "cli", "commands", "configuration", "datasets", "hooks", "interpolation",
-    "pipeline_registry", "pipelines", "project_files", "release", "settings",
+    "packaged", "pipeline_registry", "pipelines", "project_files", "release", "settings",
 }  # fmt: skip
 HEAVY = {"tensorflow", "keras", "mlflow", "tensorflow_datasets", "matplotlib"}
 

@@ -121,8 +121,10 @@ class _Kedros(click.Command):
 
 def _start_kedro(project: Path | None) -> Callable[[], None]:
     """Import Kedro, which sets up logging by the project's file at once."""
+    from quantline.packaged import choose_logging
     from quantline.project_files import bad_logging, check_logging
 
+    choose_logging(project or Path.cwd())
     if project is not None:
         check_logging(project)
     try:

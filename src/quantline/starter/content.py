@@ -56,11 +56,21 @@ def project_files(package: str) -> dict[str, File]:
     return files
 
 
+def logging_settings() -> Path:
+    """Return the file by which Kedro logs to stderr, for use outside of a project."""
+    return _root() / "conf" / "logging.yml"
+
+
+def _root() -> Path:
+    """Return the folder of the files that the repository has too."""
+    built = _HERE / "shared"
+    return built if built.is_dir() else _CHECKOUT
+
+
 def _shared() -> list[tuple[str, Path]]:
     """Return the files that the repository has too, by their paths in it."""
-    built = _HERE / "shared"
-    root = built if built.is_dir() else _CHECKOUT
-    patterns = ["**/*"] if built.is_dir() else (_HERE / "shared.txt").read_text().split()
+    root = _root()
+    patterns = (_HERE / "shared.txt").read_text().split()
     found = {path for pattern in patterns for path in root.glob(pattern) if path.is_file()}
     if root / "dvc.yaml" not in found:
         raise DependencyError(
