@@ -23,7 +23,7 @@ sys.path.insert(0, str(PROJECT))
 from scripts.code_dependencies import Package  # noqa: E402
 
 from quantline.pipeline_registry import register_pipelines  # noqa: E402
-from quantline.pipelines.compare import pipeline as compare  # noqa: E402
+from quantline.pipelines import compare  # noqa: E402
 
 if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
@@ -43,8 +43,7 @@ PATHS = {"dataset": "${dataset.data_dir}", "model": "${model.path}"}
 NO_FILES = {"project", "parameters"}
 # Modules that say what happens, and what came from what; they do not change what comes out.
 PLUMBING = {
-    "arguments", "details", "errors", "lineage", "progress", "quiet", "redaction", "temporary",
-    "unforeseen",
+    "arguments", "error_output", "errors", "lineage", "progress", "quiet", "redaction", "temporary",
 }  # fmt: skip
 _BASE = PROJECT / "conf/base"
 _PACKAGE = Package(PROJECT / "src/quantline")

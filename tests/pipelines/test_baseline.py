@@ -10,7 +10,7 @@ import pytest
 from tests.graphs import convert
 
 from quantline import recipe
-from quantline.pipelines.baseline.nodes import predict_float
+from quantline.pipelines.baseline import predict_float
 from quantline.results import check_result
 from quantline.sampling import draw
 
@@ -39,4 +39,4 @@ def test_the_transform_is_the_first_suspect(
     check_result("metrics", metrics, tmp_path / "float_metrics.json")
     found = metrics.get("findings", [])
     assert [entry["name"] for entry in found] == ([] if scale == 1 else ["chance_level"])
-    assert ("Compare 'dataset.transform'" in caplog.text) is bool(found)
+    assert ("Compare `transform`" in caplog.text) is bool(found)

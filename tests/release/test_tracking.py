@@ -13,10 +13,9 @@ from tests.release.candidates import PARAMETERS, TRAINED, candidate
 
 from quantline.errors import ResultMissing, TrackingFailed
 from quantline.files import sha256
-from quantline.release.flatten import flatten
+from quantline.release.active_run import ActiveRun
 from quantline.release.record import Recorded, record
-from quantline.release.running import Running
-from quantline.release.tracking import connect
+from quantline.release.tracking import connect, flatten
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +56,7 @@ def fail(
     status: str = "FAILED",
 ) -> None:
     """Record a run that failed: the quickest record there is."""
-    running = Running(connect(project), project, ["__default__"], "shirts")
+    running = ActiveRun(connect(project), project, ["__default__"], "shirts")
     running.open()
     running.end(status, "conversion", error or ValueError("why"), parameters or {})
 

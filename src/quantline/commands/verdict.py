@@ -1,11 +1,11 @@
-"""What the check of a model found, as text: the verdict first, then the findings."""
+"""The report on a model as text: the verdict first, then the findings."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from quantline.commands.command import in_options
+from quantline.commands.command import spoken
 from quantline.contract.finding import SHOWN, counted, describe
 
 if TYPE_CHECKING:
@@ -83,16 +83,14 @@ def findings_text(findings: Iterable[Finding]) -> str:
 def _lines(findings: Sequence[Finding]) -> list[str]:
     lines, shown = [], set()
     for finding in findings[:SHOWN]:
-        expected = (
-            "" if finding.expected in shown else f"; expected: {in_options(finding.expected)}"
-        )
+        expected = "" if finding.expected in shown else f"; expected: {spoken(finding.expected)}"
         shown.add(finding.expected)
-        found = in_options(describe(finding, whole_names=False))
+        found = spoken(describe(finding, whole_names=False))
         lines.append(f"  {finding.rule}: {found}{expected}")
     rest = findings[SHOWN:]
     if rest:
         lines.append(f"  and {len(rest)} more: {_counts(operator.type for operator in rest)}")
-    remedies = dict.fromkeys(in_options(finding.remedy) for finding in findings if finding.remedy)
+    remedies = dict.fromkeys(spoken(finding.remedy) for finding in findings if finding.remedy)
     return [*lines, *(f"  -> {remedy}" for remedy in remedies)]
 
 

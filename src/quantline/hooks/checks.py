@@ -11,8 +11,7 @@ from kedro.framework.project import pipelines
 from quantline import recipe
 from quantline.configuration import check_datasets_of, read_mlflow, read_parameters
 from quantline.contract.targets import load
-from quantline.pipelines.retrain.nodes import check_retraining, retrain_model
-from quantline.pipelines.retrain.pipeline import CHECKED
+from quantline.pipelines.retrain import CHECKED, check_retraining, retrain_model
 from quantline.project_files import check_datasets
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class CheckParameters:
-    """Checks every parameter before any node runs."""
+    """The hook that checks every parameter before any node runs."""
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -62,7 +61,7 @@ def _taken_by_nodes() -> set[str]:
 
 
 class CheckRetraining:
-    """Checks a retraining before any node runs, so that one which is refused changes no file."""
+    """The hook that checks a retraining before any node runs, so that a refusal changes no file."""
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
