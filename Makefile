@@ -7,6 +7,7 @@ DOCS_READY := .venv-docs/.ready
 
 export PATH := $(BIN):$(PATH)
 export DO_NOT_TRACK := 1
+export NO_MKDOCS_2_WARNING := 1
 
 .PHONY: run test lint stages experiments repro docs wheel postgres lock clean
 
@@ -21,6 +22,7 @@ lint: $(READY)
 	ruff format --check .
 	mypy
 	lint-imports --no-cache
+	codespell -D - -D scripts/plain_words.txt docs README.md CONTRIBUTING.md SECURITY.md .github benchmarks conf schedules scripts
 
 # dvc.yaml and compare/dvc.yaml, after a change of pipelines, the catalog or imports.
 stages: $(READY)

@@ -42,7 +42,7 @@ def test_each_remedy_is_told_once() -> None:
 
 
 def test_what_is_foretold_stops_with_all_offenders() -> None:
-    note = replace(FOUND, rule="foretold.kernel", severity="note", type="SQUARE")
+    note = replace(FOUND, rule="predicted.kernel", severity="note", type="SQUARE")
     require_quantizable([note])
     with pytest.raises(CheckFailed) as stopped:
         require_quantizable([FOUND, OTHER, note])

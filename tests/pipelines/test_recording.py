@@ -7,8 +7,7 @@ from typing import Any
 
 from quantline.release import open_runs
 from quantline.release.active_run import ActiveRun
-from quantline.release.project import Project
-from quantline.release.tracking import connect
+from quantline.release.tracking import Project, connect
 
 # Writes over the store in the middle of a run, as a full or broken disk would.
 SPOIL = """

@@ -22,9 +22,8 @@ from quantline.errors import MismatchError
 from quantline.files import canonical_json
 from quantline.release import open_runs
 from quantline.release.active_run import ActiveRun, close_abandoned
-from quantline.release.project import Project
 from quantline.release.record import record
-from quantline.release.tracking import connect
+from quantline.release.tracking import Project, connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,7 +20,7 @@ from quantline.release.tracking import connect, flatten
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from quantline.release.project import Project
+    from quantline.release.tracking import Project
 
 SETTINGS = {"tracking_uri": None, "experiment": "quantline"}
 

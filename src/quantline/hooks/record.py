@@ -15,7 +15,7 @@ from quantline import recipe
 from quantline.configuration import read_mlflow
 from quantline.pipelines.release import RECORDED
 from quantline.redaction import redact_logs
-from quantline.release.outcome import REFUSED, notify, refusal, told
+from quantline.release.release import REFUSED, notify, refusal, summary_line
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kedro.pipeline.node import Node
 
     from quantline.release.active_run import ActiveRun
-    from quantline.release.project import Project
+    from quantline.release.tracking import Project
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Release:
     @hook_impl
     def after_catalog_created(self, catalog: DataCatalog) -> None:
         """Add the dataset ``project``, which is no file."""
-        from quantline.release.project import Project
+        from quantline.release.tracking import Project
 
         if self._context is None:
             return
@@ -134,7 +134,7 @@ class Release:
         notify(self._settings(), outcome)
         if outcome["outcome"] == REFUSED:
             raise refusal(outcome)
-        logger.info("%s", told(outcome))
+        logger.info("%s", summary_line(outcome))
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:

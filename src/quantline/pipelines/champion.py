@@ -14,7 +14,7 @@ from quantline.release.registry import Registry
 from quantline.release.tracking import connect
 
 if TYPE_CHECKING:
-    from quantline.release.project import Project
+    from quantline.release.tracking import Project
 
 
 # What the gate compares a candidate with, by the names of the artifacts of a run.

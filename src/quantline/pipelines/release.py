@@ -8,14 +8,14 @@ from kedro.pipeline import Pipeline, node, pipeline
 
 from quantline import recipe
 from quantline.release.champion import check_unchanged
-from quantline.release.origin import check_name, parameters_of
+from quantline.release.provenance import check_name, parameters_of
 from quantline.release.recheck import CHECKED, recheck
 from quantline.release.registry import Registry
 from quantline.release.release import release as release_candidate
 from quantline.release.tracking import connect
 
 if TYPE_CHECKING:
-    from quantline.release.project import Project
+    from quantline.release.tracking import Project
 
 
 def release(

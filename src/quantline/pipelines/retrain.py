@@ -25,7 +25,7 @@ from quantline.training import (
 if TYPE_CHECKING:
     import numpy as np
 
-    from quantline.release.project import Project
+    from quantline.release.tracking import Project
 
 
 def check_retraining(

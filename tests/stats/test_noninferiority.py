@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 
-from quantline.evaluation.noninferiority import (
+from quantline.stats.noninferiority import (
     POWER,
     noninferiority,
     score_interval,

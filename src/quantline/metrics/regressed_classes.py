@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
+from quantline.metrics._metric import Judgement, Metric, Rule
+from quantline.registry import Parameter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from quantline.evaluation.pairs import Pairs
+    from quantline.metrics._metric import Comparison
+    from quantline.metrics._rows import Pairs
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,13 @@ def class_changes(pairs: Pairs, confidence: float = 0.95) -> tuple[ClassChange, 
         pairs: The predictions of both.
         confidence: Of the whole table, one-sided.
     """
-    lost, won = pairs.lost(), pairs.won()
+    import numpy as np
+
+    labels, lost, won = pairs.reference.labels, pairs.lost(), pairs.won()
     counts = [
         (int(label), int(own.sum()), int((lost & own).sum()), int((won & own).sum()))
-        for label in np.unique(pairs.labels)
-        for own in [pairs.labels == label]
+        for label in np.unique(labels)
+        for own in [labels == label]
     ]
     p_values = [mcnemar(lost, won) for _, _, lost, won in counts]
     return tuple(
@@ -108,3 +112,41 @@ def holm(p_values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[at]))
         adjusted[at] = largest
     return adjusted
+
+
+def change(compared: Comparison) -> tuple[ClassChange, ...]:
+    """Return the change of each class."""
+    return class_changes(compared.pairs, compared.confidence)
+
+
+def judge(compared: Comparison, change: Sequence[ClassChange], allowed: int) -> Judgement:
+    """Judge how many classes have become worse."""
+    fallen = [label for label in change if label.fell]
+    listed = ", ".join(f"{item.label} ({item.change_points:+.1f} points)" for item in fallen)
+    why = (
+        f"{len(fallen)} of {len(change)} classes are worse than those of "
+        f"{compared.name}{': ' if listed else ''}{listed}; {allowed} may be."
+    )
+    verdict: Literal["no worse", "worse"] = "no worse" if len(fallen) <= allowed else "worse"
+    return Judgement(verdict, why, limit={"max": allowed}, value=len(fallen))
+
+
+METRIC = Metric(
+    name="regressed_classes",
+    label="regressed classes",
+    summary="the classes that the candidate is worse at than the reference",
+    rule=Rule(
+        Parameter(
+            "regressed_classes",
+            default=0,
+            meaning="how many classes may be worse, as the test for many classes finds them",
+            type=int,
+            at_least=0,
+        ),
+        judge,
+        change,
+        report_as="classes",
+        to_json=lambda change: [item.to_dict() for item in change],
+    ),
+    order=50,
+)
