@@ -14,8 +14,9 @@ from tests.release.candidates import PARAMETERS, TRAINED, candidate
 from quantline.errors import ResultMissing, TrackingFailed
 from quantline.files import sha256
 from quantline.release.active_run import ActiveRun
+from quantline.release.flatten import flatten
 from quantline.release.record import Recorded, record
-from quantline.release.tracking import connect, flatten
+from quantline.release.tracking import connect
 
 if TYPE_CHECKING:
     from pathlib import Path
