@@ -1,4 +1,4 @@
-"""What the Edge TPU does with a model."""
+"""Prediction of what the Edge TPU does with a model."""
 
 from __future__ import annotations
 
