@@ -15,6 +15,8 @@ from quantline.errors import ModelError, ModelUnreadable, ModelUnsupported, Proc
 if TYPE_CHECKING:
     from conftest import Trained
 
+pytestmark = pytest.mark.fresh_children
+
 
 def beyond_int8(model: Any) -> None:
     """Quantize to int8 with a zero point that int8 does not have."""
