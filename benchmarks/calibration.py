@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantline.quiet import stderr_turned_away, tensorflow
+from quantline.quiet import silenced_stderr, tensorflow
 from quantline.ranges import record
 from quantline.tflite import Runtime
 
@@ -52,7 +52,7 @@ def stock(path: Path, samples: np.ndarray) -> None:
     """Calibrate as TFLiteConverter does."""
     from tensorflow.lite.python.optimize import calibrator
 
-    with stderr_turned_away():
+    with silenced_stderr():
         prepared = calibrator.Calibrator(calibrator.add_intermediate_tensors(path.read_bytes()))
         prepared.calibrate(lambda: ([sample] for sample in samples))
 
@@ -64,7 +64,7 @@ def litert(path: Path, samples: np.ndarray) -> None:
     manager = recipe_manager.RecipeManager()
     manager.load_quantization_recipe(recipe.static_wi8_ai8())
     mode = calibrator.CalibrationMode.CALIBRATION_PROFILER_BASED
-    with stderr_turned_away():
+    with silenced_stderr():
         recorder = calibrator.Calibrator(str(path), num_threads=os.cpu_count() or 1, mode=mode)
     (key,) = recorder.get_signature_list()
     (name,) = recorder.get_signature_list()[key]["inputs"]

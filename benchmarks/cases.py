@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantline.quiet import stderr_turned_away, tensorflow
+from quantline.quiet import silenced_stderr, tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -251,7 +251,7 @@ def stock(path: Path, samples: Mapping[str, np.ndarray]) -> bytes:
 def measure(path: Path, data: Path, made: dict[str, str]) -> dict[str, str]:
     """Compare what was made with the original, and ask the public converter; in a child."""
     samples = read_samples(data)
-    with stderr_turned_away(), redirect_stdout(StringIO()):
+    with silenced_stderr(), redirect_stdout(StringIO()):
         try:
             want = original_outputs(path, samples)
         except Exception as error:

@@ -27,7 +27,7 @@ from tests.contract.small_models import small
 
 from quantline.contract import check_model, preflight, with_reasons
 from quantline.errors import QuantlineError
-from quantline.quiet import stderr_turned_away, tensorflow
+from quantline.quiet import silenced_stderr, tensorflow
 from quantline.tflite import Runtime, read
 
 SCHEMES = (("int8", "tensorflow"), ("int16x8", "tensorflow"), ("int8", "litert"))
@@ -97,7 +97,7 @@ def stock(model: Any) -> bytes | str:
     """Ask TensorFlow's public converter for integers only."""
     tf = tensorflow()
     concrete = tf.function(model.function).get_concrete_function(tf.TensorSpec(SHAPE))
-    with stderr_turned_away():
+    with silenced_stderr():
         converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: ([sample] for sample in model.samples)
@@ -116,7 +116,7 @@ def quantline(model: Any, scheme: str, backend: str) -> bytes | str:
     make = {"tensorflow": tensorflow_backend, "litert": litert_backend}[backend].quantize
     io_type = "int16" if scheme == "int16x8" else "int8"
     try:
-        with stderr_turned_away():
+        with silenced_stderr():
             return make(model.float_tflite, model.bounds(), scheme, io_type, io_type)
     except QuantlineError as error:
         return error.found

@@ -43,8 +43,7 @@ PATHS = {"dataset": "${dataset.data_dir}", "model": "${model.path}"}
 NO_FILES = {"project", "parameters"}
 # Modules that say what happens, and what came from what; they do not change what comes out.
 PLUMBING = {
-    "arguments", "details", "errors", "lineage", "progress", "quiet", "redaction", "temporary",
-    "unforeseen",
+    "arguments", "error_output", "errors", "lineage", "progress", "quiet", "redaction", "temporary",
 }  # fmt: skip
 _BASE = PROJECT / "conf/base"
 _PACKAGE = Package(PROJECT / "src/quantline")

@@ -8,7 +8,7 @@ import numpy as np
 from tests.conftest import public_convert
 
 from quantline.quantization.tensorflow_backend import freeze
-from quantline.quiet import stderr_turned_away, tensorflow
+from quantline.quiet import silenced_stderr, tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ def convert(function: Callable[..., Any], *specs: Any) -> bytes:
     tf = tensorflow()
     given = [spec if isinstance(spec, tf.TensorSpec) else tf.TensorSpec(spec) for spec in specs]
     concrete = tf.function(function).get_concrete_function(*given)
-    with stderr_turned_away():
+    with silenced_stderr():
         return bytes(tf.lite.TFLiteConverter.from_concrete_functions([concrete]).convert())
 
 
@@ -35,7 +35,7 @@ def convert_named(folder: Path, function: Callable[..., dict[str, Any]], shapes:
         return function(**inputs)
 
     concrete = tf.function(serve).get_concrete_function(**specs)
-    with stderr_turned_away():
+    with silenced_stderr():
         tf.saved_model.save(tf.Module(), str(folder), signatures=freeze(concrete, specs))
         return public_convert(folder)
 

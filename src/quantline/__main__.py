@@ -7,8 +7,8 @@ import signal
 import sys
 
 from quantline.commands import quantline
+from quantline.error_output import BROKEN_PIPE, discard_output, output_not_printed, write_line
 from quantline.redaction import redact_logs
-from quantline.unforeseen import BROKEN_PIPE, give_up, not_printed, say
 
 
 def main() -> None:
@@ -26,8 +26,8 @@ def main() -> None:
             raise SystemExit(BROKEN_PIPE) from None
         raise
     except OSError as error:  # where the help, or what is wrong with the options, cannot be printed
-        give_up(sys.stdout)
-        say(f"Error: {not_printed(error)}", sys.stderr)
+        discard_output(sys.stdout)
+        write_line(f"Error: {output_not_printed(error)}", sys.stderr)
         raise SystemExit(2) from None
 
 

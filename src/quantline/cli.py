@@ -1,4 +1,4 @@
-"""The project's commands: ``kedro run``, with errors as one paragraph and an exit status."""
+"""The project's command ``kedro run``, with errors as one paragraph and an exit status."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from kedro.io import DatasetError
 from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project
 
-from quantline.arguments import as_parameter, translated
+from quantline.arguments import as_parameter, as_run, either, front_end, translated
+from quantline.error_output import as_error, discard_output, write_line
 from quantline.errors import ParameterError, QuantlineError, suggest
-from quantline.hooks import HoldLock, Release
+from quantline.hooks import LockDataFolder, Release
 from quantline.project_files import bad_logging, read_mapping
 from quantline.recipe import parameter_keys
 from quantline.redaction import redact_logs
-from quantline.unforeseen import as_error, give_up, say
 
 INTERRUPTED = 130  # what shells report for SIGINT
 # Python and Kedro end with 1 themselves, which here says that a candidate is refused.
@@ -37,7 +37,7 @@ def cli() -> None:
 
 
 def _read_config(context: click.Context, option: click.Parameter, value: Any) -> Any:
-    """Look at the file of ``--config`` before Kedro reads it."""
+    """Check the file of ``--config`` before Kedro reads it."""
     if value:
         try:
             section = read_mapping(Path(value)).get(str(context.info_name))
@@ -61,36 +61,39 @@ def run(**arguments: Any) -> None:
     # A scheduler's SIGTERM ends a run as Ctrl-C does: children stopped, the record closed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     redact_logs()
+    env = arguments["env"] or os.environ.get("KEDRO_ENV")
+    words = either(as_parameter(parameter_keys()), as_run(env))
     try:
         _use_project_logging()
         _check_selection(arguments)
         assert kedro_run.callback is not None  # noqa: S101 - a command has one
-        kedro_run.callback(**arguments)
+        with front_end(words):
+            kedro_run.callback(**arguments)
     except KeyboardInterrupt as interrupt:
         _abandon("KILLED", interrupt)
-        say("Interrupted. Finished results are kept; the same command runs again.", sys.stderr)
+        write_line(
+            "Interrupted. Finished results are kept; the same command runs again.", sys.stderr
+        )
         raise SystemExit(INTERRUPTED) from None
     except click.ClickException as error:
         try:
             error.show()
         except OSError:
-            give_up(sys.stderr)
+            discard_output(sys.stderr)
         raise SystemExit(COULD_NOT_RUN) from error
     except Exception as error:
-        ours = translated(
-            _find(error) or _of_catalog(error) or as_error(error), as_parameter(parameter_keys())
-        )
+        ours = translated(_find(error) or _of_catalog(error) or as_error(error), words)
         _abandon("FAILED", ours)
-        say(f"\n{ours}", sys.stderr)
+        write_line(f"\n{ours}", sys.stderr)
         raise SystemExit(ours.exit_status) from error
     finally:
         for hook in settings.HOOKS:
-            if isinstance(hook, HoldLock):
+            if isinstance(hook, LockDataFolder):
                 hook.release()  # Kedro tells hooks of no interruption
 
 
 def _use_project_logging() -> None:
-    """Log as the project says from its subfolders too: Kedro looks in the current folder only."""
+    """Configure logging by the project's file in its subfolders too: Kedro looks in its root."""
     project = find_kedro_project(Path.cwd())
     if project is None or project == Path.cwd() or os.environ.get("KEDRO_LOGGING_CONFIG"):
         return
@@ -105,7 +108,7 @@ def _use_project_logging() -> None:
 
 
 def _check_selection(arguments: dict[str, Any]) -> None:
-    """Select the nodes once before Kedro does, whose refusals are tracebacks.
+    """Check the selection of nodes before Kedro does, whose refusals are tracebacks.
 
     Raises:
         ParameterError: A pipeline, node, tag or dataset that was named does not exist.
@@ -141,14 +144,14 @@ def _check_selection(arguments: dict[str, Any]) -> None:
 
 
 def _find(error: BaseException | None) -> QuantlineError | None:
-    """Find our error below what Kedro wrapped around it."""
+    """Return the QuantlineError in the chain of causes; None if there is none."""
     while error is not None and not isinstance(error, QuantlineError):
         error = error.__cause__ or error.__context__
     return error
 
 
 def _of_catalog(error: Exception) -> ParameterError | None:
-    """Return what is wrong with an entry of the catalog, if Kedro says so."""
+    """Return the error for a catalog entry that is not a dataset; None for another error."""
     frames = traceback.extract_tb(error.__traceback__)
     if not isinstance(error, DatasetError) or "from_config" not in {frame.name for frame in frames}:
         return None

@@ -14,7 +14,6 @@ from quantline.project_files import check_catalog, check_files
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-
 DATA = "data"
 # They are no environments of their own: what they set, they set for the project's own runs.
 _OWN = frozenset({"base", "local"})

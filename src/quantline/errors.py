@@ -88,7 +88,7 @@ class QuantlineError(Exception):
         expected: What was expected instead.
         remedy: What to do next, as a sentence.
         details: The whole text of a library of which ``found`` holds an excerpt; empty where it
-            holds all of it. :func:`quantline.details.kept` puts it into a file.
+            holds all of it. :func:`quantline.error_output.kept` puts it into a file.
     """
 
     exit_status = 2

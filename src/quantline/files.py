@@ -1,4 +1,4 @@
-"""Writing files so that equal content has equal bytes, and nothing is ever half-written."""
+"""Writing files: equal bytes for equal content, and never a part of one."""
 
 from __future__ import annotations
 

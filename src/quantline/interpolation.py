@@ -1,4 +1,4 @@
-"""The size of what references ``${key}`` in files of configuration become, before it is made.
+"""A limit on the size that references ``${key}`` in configuration files expand to.
 
 A key that names another ten times, which does so in turn, is a long text after a few lines.
 """

@@ -1,4 +1,4 @@
-"""The origin of each result, and whether results belong together.
+"""The origin of each result, and the check that results belong together.
 
 A result names, by hash, the results that it was made from, and the parameters. The statement lies
 in the result itself, so that it goes where the file goes: into DVC's cache and back, into MLflow. A
@@ -26,7 +26,7 @@ KEY = "made_from"
 
 @dataclass(frozen=True)
 class MadeFrom:
-    """The statement of what one result was made from.
+    """The statement of origin of one result: the hashes of its inputs, and its parameters.
 
     Attributes:
         inputs: The SHA-256 of each result that went in, by its name in the catalog.
@@ -94,7 +94,7 @@ class Maker:
     """A step of the pipelines that writes results.
 
     Attributes:
-        name: Its name, as ``kedro run --from-nodes`` takes it.
+        name: Its name in the pipeline.
         inputs: The names of the results that it takes.
         outputs: The names of the results that it writes.
     """
@@ -120,7 +120,6 @@ def check(
     names: Iterable[str],
     find: Callable[[str], Result | None],
     makers: Mapping[str, Sequence[Maker]],
-    rerun: str = "kedro run",
 ) -> None:
     """Check that results, and all that they were made from, belong together.
 
@@ -128,7 +127,6 @@ def check(
         names: The results that are to be used together.
         find: Returns the result of a name; None for what is no file of a stage.
         makers: The steps that write each result, by its name; usually one.
-        rerun: The command that runs the pipeline, with the environment.
 
     Raises:
         MismatchError: A result was made from others than those that are there now, was changed
@@ -150,14 +148,14 @@ def check(
         "The results on disk do not belong together",
         found="; ".join(_sentences(roots)),
         expected="results that were made from each other",
-        remedy=f"Run '{rerun} --from-nodes {','.join(nodes)}': it makes them again, and all that "
-        "follows",
+        remedy=f"Run the pipeline with `from_nodes={','.join(nodes)}`: it makes them again, and "
+        "all that follows",
     )
 
 
 @dataclass(frozen=True)
 class _Problem:
-    """A mistake in one result: a phrase about its file, or the inputs that changed."""
+    """A problem with one result: a phrase about its file, or the inputs that changed."""
 
     file: str
     phrase: str = ""
@@ -165,7 +163,7 @@ class _Problem:
 
 
 class _Walk:
-    """A walk from results to everything that they were made from.
+    """A walk from results to all results that they were made from.
 
     Attributes:
         problems: What is wrong with each result, by its name.

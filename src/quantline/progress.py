@@ -1,4 +1,4 @@
-"""Progress bars on the terminal for anything that takes more than two seconds."""
+"""Progress bars on the terminal for work that takes more than two seconds."""
 
 from __future__ import annotations
 

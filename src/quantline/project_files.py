@@ -1,4 +1,4 @@
-"""The files of ``conf/``, looked at before Kedro reads them.
+"""Checks of the files in ``conf/`` before Kedro reads them.
 
 A file that is damaged, no mapping, or stands for billions of values is named in one error.
 """

@@ -1,4 +1,4 @@
-"""TensorFlow without its chatter and without what its import need not cost."""
+"""The import of TensorFlow, quiet and without unneeded packages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _left_out: list[str] = []
 
 
 def leave_out_extras() -> None:
-    """Have Keras do without its optional packages, in a process that loads models and no more.
+    """Hide Keras's optional packages from it, in a process that only loads models.
 
     TensorFlow imports Keras, and with them that takes half as long again. Whatever else imports
     them still gets them.
@@ -37,7 +37,7 @@ def tensorflow() -> ModuleType:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if "tensorflow" not in sys.modules:
-        with stderr_turned_away(), _no_garbage(), _hidden(_left_out):
+        with silenced_stderr(), _no_garbage(), _hidden(_left_out):
             importlib.import_module("tensorflow")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     logging.getLogger("absl").setLevel(logging.ERROR)
@@ -48,8 +48,8 @@ def tensorflow() -> ModuleType:
 
 
 @contextmanager
-def stderr_turned_away() -> Iterator[None]:
-    """Send what native code writes to stderr to nowhere; Python's exceptions still come out."""
+def silenced_stderr() -> Iterator[None]:
+    """Discard what native code writes to stderr; Python's exceptions still come out."""
     saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(sink, 2)
@@ -62,7 +62,7 @@ def stderr_turned_away() -> Iterator[None]:
 
 @contextmanager
 def _no_garbage() -> Iterator[None]:
-    """Take for granted that what is made meanwhile stays, as what an import makes does.
+    """Disable the garbage collector meanwhile, and exempt the objects of an import from it.
 
     The garbage collector would walk through a million objects of TensorFlow's time and again: as
     they are made, and whenever the public converter converts, which collects each time.
@@ -79,7 +79,7 @@ def _no_garbage() -> Iterator[None]:
 
 @contextmanager
 def _hidden(names: Sequence[str]) -> Iterator[None]:
-    """Let the packages that are not loaded yet be as if they were not installed."""
+    """Hide packages that are not loaded yet, as if they were not installed."""
     new = {name: None for name in names if name not in sys.modules}
     sys.modules.update(new)  # type: ignore[arg-type]
     try:

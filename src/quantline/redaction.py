@@ -1,4 +1,4 @@
-"""Leaving passwords out of texts: addresses are quoted in messages, logs, tags and records.
+"""Redaction of passwords in messages, logs, tags and records.
 
 Nothing is parsed strictly, since the addresses that fail are those that are not well written: a
 password may hold ``/``, ``@``, ``:``, ``#`` or ``?``, unescaped. Where a text can be read in two
@@ -93,7 +93,7 @@ def redacted_values(values: Any) -> Any:
 
 
 def remember(address: str) -> None:
-    """Redact parts of this address too, where a library quotes them alone.
+    """Redact parts of this address too, where a library quotes them on their own.
 
     A library that splits an address at the wrong ``@`` or ``/`` calls the rest of the password a
     host, or a port.
@@ -102,7 +102,7 @@ def remember(address: str) -> None:
 
 
 def redact_logs() -> None:
-    """Redact whatever this process logs from now on, whoever logs it and wherever it goes."""
+    """Redact everything that this process logs from now on."""
     make = logging.getLogRecordFactory()
     if getattr(make, "redacts", False):
         return
@@ -147,7 +147,7 @@ def _addresses(text: str) -> Iterator[str]:
 
 
 def _length(part: str, opened: str) -> int:
-    """Return where the address at the beginning of a text ends, which a quote may have opened."""
+    """Return the length of the address that a text begins with, perhaps after an opening quote."""
     closed = _CLOSED[opened].search(part) if opened in _CLOSED else None
     ended = closed or _SPACE.search(part)
     return ended.start() if ended else len(part)
@@ -174,7 +174,7 @@ def _without_value(match: re.Match[str]) -> str:
 
 
 def _known() -> Iterator[tuple[str, str]]:
-    """Yield the texts that are secrets by themselves, each with the pattern to find it by."""
+    """Yield known secrets, each with the pattern to find it by."""
     found = {os.environ.get(name, "") for name in _SECRET_VARIABLES}
     spelled = {form(text) for text in found for form in (str, quote, quote_plus)}
     addresses = {os.environ.get(name, "") for name in _ADDRESS_VARIABLES} | _remembered
@@ -194,7 +194,7 @@ def _alone(text: str) -> str:
 
 
 def _parts(address: str) -> Iterator[str]:
-    """Yield the password of an address, and what a library takes for one that splits it wrongly."""
+    """Yield the password of an address, and parts of it that a wrong split takes for a host."""
     scheme = _SCHEME.match(address)
     rest = address[scheme.end() :] if scheme else ""
     if scheme is None or _without_user(scheme["name"], rest) == rest:

@@ -68,8 +68,8 @@ class RunLock:
                     expected="one run at a time in a data folder"
                     + (f", or its end within {wait_s:g} s" if wait_s else ""),
                     remedy="Run the same command again when the other has ended, set "
-                    "'limits.lock_wait_s' to wait for it, or work in an environment of your own "
-                    "('--env NAME'), which has a data folder of its own",
+                    "`lock_wait_s` to wait for it, or work in an environment of your own with "
+                    "`env=NAME`, which has a data folder of its own",
                 )
             if not waiting:
                 logger.info("waiting up to %g s for another run: %s", wait_s, _holder(folder))
@@ -81,7 +81,7 @@ class RunLock:
         return cls(folder, stream)
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         if not self._stream.closed:
             self._stream.truncate(0)
             self._stream.close()

@@ -6,12 +6,12 @@ import os
 
 from quantline.configuration import ConfigLoader
 from quantline.hooks import (
+    CheckLineage,
     CheckParameters,
     CheckRetraining,
-    HoldLock,
+    LockDataFolder,
     Release,
     StageLog,
-    StateOrigin,
 )
 
 # Nobody is told that we run. Kedro's telemetry is declined in the file '.telemetry'.
@@ -20,7 +20,7 @@ for _name in ("MLFLOW_DISABLE_TELEMETRY", "KEDRO_DISABLE_TELEMETRY", "DVC_NO_ANA
 
 # Of one event the last hook comes first: a run is recorded before anything can refuse it.
 HOOKS = (
-    CheckParameters(), HoldLock(), CheckRetraining(), StateOrigin(), StageLog(), Release(),
+    CheckParameters(), LockDataFolder(), CheckRetraining(), CheckLineage(), StageLog(), Release(),
 )  # fmt: skip
 
 CONFIG_LOADER_CLASS = ConfigLoader

@@ -1,4 +1,4 @@
-"""Temporary folders that do not outlive their process, even where it was killed."""
+"""Temporary folders that are removed even after their process was killed."""
 
 from __future__ import annotations
 

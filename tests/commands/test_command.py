@@ -37,7 +37,6 @@ SPOKEN = {
         "'evaluation.edgetpu.compiler_timeout_s'":
         "Use a smaller input ('--search-delegate'), or raise '--compiler-timeout-s'",
     "Compile it again with '--min_runtime_version'": "Compile it again with '--runtime-version'",
-    "Correct 'dataset.transform'": "Correct what prepares the samples",
     "Run the 'calibration' pipeline again": "Record them again with 'quantline record'",
 }  # fmt: skip
 

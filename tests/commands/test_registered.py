@@ -97,7 +97,8 @@ def test_approving_the_challenger(desk: Desk, published: Registry) -> None:
 def test_rolling_back(desk: Desk, published: Registry) -> None:
     done = desk.give("rollback", "--reason", "too slow on the phone")
     assert done.out == (
-        "fashion_mnist: version 1 is champion again; version 2 went: too slow on the phone\n"
+        "fashion_mnist: version 1 is the champion again; version 2 was rolled back: too slow on "
+        "the phone\n"
     )
     assert published.version_of("champion").version == 1
     status, said, kind = error(desk, "promote")
@@ -119,7 +120,7 @@ def test_a_reason_is_asked_for(desk: Desk, arguments: tuple[str, ...]) -> None:
 def test_where_nothing_was_released(desk: Desk, command: str) -> None:
     status, said, kind = error(desk, *command.split())
     assert (status, kind) == (2, "RegistryError")
-    assert "Run 'kedro run', or check the model's name and MLFLOW_TRACKING_URI." in said
+    assert "Run the whole pipeline, or check the model's name and MLFLOW_TRACKING_URI." in said
 
 
 def test_in_a_process_of_its_own_only_the_result_is_on_stdout(desk: Desk) -> None:

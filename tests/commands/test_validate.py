@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from tests.conftest import public_convert, public_quantize
-from tests.contract.test_effect import former
+from tests.contract.test_constants import former
 from tests.tflite.tiny_model import tree
 
 from quantline.contract import check_model

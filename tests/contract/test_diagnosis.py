@@ -14,7 +14,7 @@ from tests.quantization.architectures import architecture
 from quantline import recipe
 from quantline.contract import check_model
 from quantline.contract.diagnosis import explain_operator, with_reasons
-from quantline.contract.rewrites import REWRITES
+from quantline.contract.integer_forms import REWRITES
 from quantline.quantization import (
     backends,
     litert_backend,

@@ -11,9 +11,8 @@ from tests.contract.bodies import MODELS
 from tests.contract.small_models import around, small, together
 from tests.quantization.architectures import architecture
 
-from quantline.contract.integer_forms import has_form
+from quantline.contract.integer_forms import REWRITES, has_form
 from quantline.contract.preflight import preflight
-from quantline.contract.rewrites import REWRITES
 from quantline.errors import ConversionError, ModelUnsupported
 from quantline.quantization import litert_backend, tensorflow_backend
 from quantline.tflite import Runtime, read

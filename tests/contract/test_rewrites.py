@@ -11,9 +11,8 @@ from tests.contract.rewritten import EXAMPLES
 from tests.contract.small_models import recorded
 from tests.graphs import normal
 
-from quantline.contract.integer_forms import has_form
+from quantline.contract.integer_forms import REWRITES, has_form, rewrite
 from quantline.contract.preflight import preflight
-from quantline.contract.rewrites import REWRITES, rewrite
 from quantline.errors import ConversionError
 from quantline.quantization import litert_backend, tensorflow_backend
 from quantline.quantization.flatbuffer import float_operators

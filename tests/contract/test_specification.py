@@ -15,7 +15,7 @@ from tests.quantization.test_truth import INTEGER, NOT_16X8
 
 from quantline.contract import ContractReport, check_model
 from quantline.contract.specification import SPECIFICATION
-from quantline.quiet import stderr_turned_away, tensorflow
+from quantline.quiet import silenced_stderr, tensorflow
 from quantline.tflite import Runtime, read, with_outputs
 
 pytestmark = pytest.mark.filterwarnings("ignore:Statistics for quantized inputs")
@@ -48,7 +48,7 @@ def convert(body: Any, *, int16: bool) -> bytes:
         if int16
         else sets.TFLITE_BUILTINS_INT8
     ]
-    with stderr_turned_away():
+    with silenced_stderr():
         return bytes(converter.convert())
 
 

@@ -42,7 +42,7 @@ def test_answers_that_have_nothing_to_do_with_the_labels(
     assert (found.name, found.severity) == ("chance_level", "warning")
     share = (labels == answers).mean()
     assert f"right on {share:.1%} of 2,000 examples" in found.found
-    assert found.remedy.startswith("Compare 'dataset.transform' (")
+    assert found.remedy.startswith("Compare `transform` (")
     assert "'rescale'" in found.remedy
     assert "(none)" in finding(labels, answers).remedy
 

@@ -39,4 +39,4 @@ def test_the_transform_is_the_first_suspect(
     check_result("metrics", metrics, tmp_path / "float_metrics.json")
     found = metrics.get("findings", [])
     assert [entry["name"] for entry in found] == ([] if scale == 1 else ["chance_level"])
-    assert ("Compare 'dataset.transform'" in caplog.text) is bool(found)
+    assert ("Compare `transform`" in caplog.text) is bool(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from quantline.release import Project, Running, connect, journal
+from quantline.release import ActiveRun, Project, connect, open_runs
 
 # Writes over the store in the middle of a run, as a full or broken disk would.
 SPOIL = """
@@ -33,7 +33,7 @@ def test_a_failed_run_is_recorded_with_its_stage_and_reason(project: Any, kedro_
     assert re.fullmatch(r"model 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d", run.info.run_name)
     tags = {key.removeprefix("quantline."): value for key, value in run.data.tags.items()}
     assert (tags["environment"], tags["pipelines"]) == ("local", "__default__")
-    assert not (project.folder / "data" / journal.FILE).exists()
+    assert not (project.folder / "data" / open_runs.FILE).exists()
 
 
 def test_the_next_run_in_the_process_starts_afresh(project: Any, kedro_run: Any) -> None:
@@ -58,12 +58,12 @@ def test_a_record_that_cannot_be_closed_does_not_hide_the_reason(project: Any) -
 def test_any_stage_closes_what_a_killed_run_left_open(project: Any, kedro_run: Any) -> None:
     settings = {"tracking_uri": None, "experiment": "quantline"}
     there = Project(project.folder, settings)
-    Running(connect(there), there, ["retrain"], "model").open()
+    ActiveRun(connect(there), there, ["retrain"], "model").open()
     assert [run.info.status for run in project.runs()] == ["RUNNING"]
     status, paragraph = kedro_run("--pipelines", "preflight")
     assert (status, "float.tflite" in paragraph) == (2, True), "it has nothing to work on"
     assert [run.info.status for run in project.runs()] == ["KILLED"]
-    assert not (project.folder / "data" / journal.FILE).exists()
+    assert not (project.folder / "data" / open_runs.FILE).exists()
 
 
 def test_no_password_is_recorded(project: Any, kedro_run: Any) -> None:

@@ -13,7 +13,7 @@ from tests.conftest import public_convert
 
 from quantline.files import sha256
 from quantline.quantization.tensorflow_backend import fewest_float, freeze
-from quantline.quiet import stderr_turned_away, tensorflow
+from quantline.quiet import silenced_stderr, tensorflow
 from quantline.ranges import RangeSet, TensorRange
 from quantline.tflite import read
 from quantline.tflite.graph import parse
@@ -149,7 +149,7 @@ def _export(model: Any, folder: Path) -> None:
 
     concrete = tf.function(serve).get_concrete_function(**specs)
     # Freezing inlines the composite that TensorFlow fuses an LSTM from.
-    with stderr_turned_away():
+    with silenced_stderr():
         if type(model).__module__.startswith("tf_keras"):
             tf.saved_model.save(model, str(folder), signatures=concrete)
         else:

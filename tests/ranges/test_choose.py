@@ -10,8 +10,9 @@ from scipy.stats import entropy as scipy_entropy
 
 from quantline import recipe
 from quantline.errors import DataError, ParameterError
+from quantline.range_methods import METHODS
 from quantline.ranges import RangeSet, TensorRange, choose, record
-from quantline.ranges.choose import bounds
+from quantline.ranges.choose import bounds as bounds_by
 from quantline.ranges.sketch import Sketch
 
 RNG = np.random.default_rng(11)
@@ -23,6 +24,10 @@ VALUES = {
     "positive": RNG.gamma(2, 2, 40_000),
     "negative": -RNG.gamma(2, 2, 40_000),
 }
+
+
+def bounds(tensor: TensorRange, method: str, **values: float) -> tuple[float, float]:
+    return bounds_by(tensor, METHODS[method].with_values(values))
 
 
 def seen(values: np.ndarray) -> TensorRange:
@@ -42,7 +47,7 @@ def rounding_error(values: np.ndarray, low: float, high: float) -> float:
 @pytest.mark.parametrize("name", VALUES)
 def test_percentile_is_numpys(name: str) -> None:
     values = VALUES[name]
-    low, high = bounds(seen(values), "percentile", 99.9)
+    low, high = bounds(seen(values), "percentile", percentile=99.9)
     expected = np.percentile(values, [0.1, 99.9])
     # A bin is 0.8 % wide; near zero, where nothing separates values, that of the spread.
     assert [low, high] == pytest.approx(expected, rel=0.01, abs=1e-3 * float(np.ptp(values)))
@@ -124,7 +129,7 @@ def test_overrides_hold_for_a_name_and_for_a_pattern() -> None:
         }
     )
     got = choose(set_of(*tensors), chosen)
-    assert got[0] == bounds(tensors[0], "percentile", 99.0)
+    assert got[0] == bounds(tensors[0], "percentile", percentile=99.0)
     assert got[1] == (-1.0, 2.0)
     assert got[2] == (-45.0, 60.0)
 

@@ -124,7 +124,7 @@ def test_what_a_candidate_was_compared_with_is_checked_once_more(desk: Desk) -> 
     for name in NAMES:
         with pytest.raises(ResultError, match=f"'{name}' has the SHA-256") as error:
             check_unchanged(desk.registry, {**files, name: flipped(files[name])})
-        assert "--from-nodes fetch_champion" in error.value.remedy
+        assert "`from_nodes=fetch_champion`" in error.value.remedy
     about = canonical_json({"model": "shirts", "version": 7})
     other = {**files, "champion.json": about, NAMES[0]: flipped(files[NAMES[0]])}
     check_unchanged(desk.registry, other)  # of a former champion the registration says so

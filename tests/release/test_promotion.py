@@ -13,7 +13,7 @@ import pytest
 from tests.release.candidates import passed
 
 from quantline.errors import RegistryError
-from quantline.release.lock import held
+from quantline.release.lock import registry_lock
 from quantline.release.promotion import promote, publish, roll_back
 from quantline.release.registry import (
     CHALLENGER,
@@ -145,7 +145,7 @@ def test_a_lock_that_this_process_no_longer_holds_is_not_waited_for(
 ) -> None:
     from mlflow.exceptions import MlflowException
 
-    with pytest.raises(MlflowException), held(registry.client, NAME):
+    with pytest.raises(MlflowException), registry_lock(registry.client, NAME):
         raise MlflowException("no answer")
     assert models(registry) == [f"{NAME}.lock"]
     publish(registry, passed(1, run_id, None), promote=True)
@@ -154,9 +154,9 @@ def test_a_lock_that_this_process_no_longer_holds_is_not_waited_for(
 
 def test_a_lock_that_is_held_is_waited_for_and_then_told(registry: Registry) -> None:
     with (
-        held(registry.client, NAME),
+        registry_lock(registry.client, NAME),
         pytest.raises(RegistryError, match=rf"process {os.getpid()} on '.*' holds it"),
-        held(registry.client, NAME, wait_s=0),
+        registry_lock(registry.client, NAME, wait_s=0),
     ):
         raise AssertionError
 

@@ -129,7 +129,7 @@ def test_the_trained_model_must_be_the_one_that_was_imported(
     imported = read(project)["float_import"]
     assert trained_model(imported, project.folder).read_bytes() == TRAINED
     change(project)
-    with pytest.raises(error, match=f"'trained.keras' {said}.*kedro run --from-nodes import_model"):
+    with pytest.raises(error, match=f"'trained.keras' {said}.*`from_nodes=import_model`"):
         trained_model(imported, project.folder)
 
 

@@ -104,7 +104,7 @@ def test_what_was_forged_is_named(
     with pytest.raises(ResultError) as error:
         check(**{name: changed(loaded[name], **values)})
     assert said in str(error.value)
-    assert "kedro run --from-nodes " in error.value.remedy
+    assert "`from_nodes=" in error.value.remedy
     assert error.value.exit_status == 2  # nothing is known against the model
 
 

@@ -136,7 +136,7 @@ def test_a_server_that_goes_down_at_each_step(desk: Desk) -> None:
     assert {failure.found for failure in said} == {
         "no answer from the server: ResponseError: too many 500 error responses"
     }
-    assert all("--pipelines release" in finding.remedy for finding in said)
+    assert all("`pipelines=release`" in finding.remedy for finding in said)
     desk.check_champion(1, version=1)
 
 

@@ -13,7 +13,7 @@ from tests.release.candidates import PARAMETERS, TRAINED, candidate
 
 from quantline.errors import ResultMissing, TrackingFailed
 from quantline.files import sha256
-from quantline.release import Project, Running, connect
+from quantline.release import ActiveRun, Project, connect
 from quantline.release.record import Recorded, record
 from quantline.release.tracking import flatten
 
@@ -54,7 +54,7 @@ def fail(
     status: str = "FAILED",
 ) -> None:
     """Record a run that failed: the quickest record there is."""
-    running = Running(connect(project), project, ["__default__"], "shirts")
+    running = ActiveRun(connect(project), project, ["__default__"], "shirts")
     running.open()
     running.end(status, "conversion", error or ValueError("why"), parameters or {})
 

@@ -1,4 +1,4 @@
-"""A ``.tflite`` file that a command is given."""
+"""Reading a ``.tflite`` file for a command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where results go: looked at before the work begins, written whole or not at all."""
+"""The output files of a command: checked before the work begins, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def check_outputs(outputs: Iterable[Path], inputs: Iterable[str | None], *, suffix: str) -> None:
-    """Refuse what could not be written anyway, before anything is computed.
+    """Refuse output files that could not be written, before anything is computed.
 
     Args:
         outputs: What will be written; the first one's ending is checked.
@@ -85,7 +85,7 @@ def write_together(contents: Mapping[Path, bytes], *, force: bool) -> None:
 
 
 def _check_folder(path: Path) -> None:
-    """Try to make a file where the result will be, or in what will hold its folder."""
+    """Try to create a file in the output's folder, or in the first parent that exists."""
     folder = path.absolute().parent
     while not os.path.exists(folder):
         folder = folder.parent

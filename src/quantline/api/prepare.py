@@ -1,4 +1,4 @@
-"""From a model and samples as a caller gives them to a float model and linted samples."""
+"""The import of a float model and the lint of its samples, as a caller gives them."""
 
 from __future__ import annotations
 

@@ -6,9 +6,9 @@ import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from quantline.error_output import place_of
 from quantline.errors import OutputNotWritten, QuantlineError, first_line
 from quantline.temporary import is_out_of_space
-from quantline.unforeseen import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

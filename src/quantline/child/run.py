@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from quantline.child.announce import LOADING, STAGES
 from quantline.child.ends import End, error_of, peak_so_far, without_answer
-from quantline.details import kept
+from quantline.error_output import write_details
 from quantline.progress import waiting
 from quantline.temporary import temporary_folder
 
@@ -104,7 +104,7 @@ def run_in_child(
 def _final(error: QuantlineError) -> QuantlineError:
     """Return an error with its details in a file, unless this is a child itself."""
     # A child's temporary folder ends with it: its own parent writes the file.
-    return error if STAGES in os.environ else kept(error)
+    return error if STAGES in os.environ else write_details(error)
 
 
 def _additional_path() -> list[str]:

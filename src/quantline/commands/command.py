@@ -1,4 +1,4 @@
-"""What all commands share: a result for people and for machines, mistakes, exit statuses."""
+"""The base of all commands: results for people and machines, errors, exit statuses."""
 
 from __future__ import annotations
 
@@ -12,14 +12,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from quantline.arguments import as_option, translate, translated
+from quantline.arguments import as_option, as_run, either, front_end, translate, translated
+from quantline.error_output import (
+    BROKEN_PIPE,
+    as_error,
+    discard_output,
+    output_not_printed,
+    write_line,
+)
 from quantline.errors import DataError, QuantlineError
-from quantline.unforeseen import BROKEN_PIPE, as_error, give_up, not_printed, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from typing import NoReturn
+
+    from quantline.arguments import Words
 
 # The library names what to change by its parameter in conf/; here the same thing is an option.
 _SPOKEN: tuple[tuple[str, str], ...] = (
@@ -66,7 +74,7 @@ _SPOKEN: tuple[tuple[str, str], ...] = (
 
 @dataclass(frozen=True)
 class Result:
-    """What a command found.
+    """The result of a command.
 
     Attributes:
         text: For people.
@@ -80,7 +88,7 @@ class Result:
 
 
 class Command(click.Command):
-    """A command whose callback returns a :class:`Result`, and whose mistakes are one paragraph.
+    """A command whose callback returns a :class:`Result`, and whose errors are one paragraph.
 
     With ``--json`` exactly one JSON object goes to stdout, also for a mistake: then its only keys
     are ``error`` and ``exit_status``. The paragraph is on stderr either way.
@@ -94,7 +102,7 @@ class Command(click.Command):
         )  # fmt: skip
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the command line; what is wrong with it is told to machines too."""
+        """Read the command line; report mistakes as JSON too, where it was asked for."""
         as_json = "--json" in args
         try:
             return super().parse_args(ctx, args)
@@ -103,22 +111,25 @@ class Command(click.Command):
                 _tell({"kind": "UsageError", "what": error.format_message()}, error.exit_code)
             raise
 
-    def option_of(self, name: str, value: str | None) -> str | None:
-        """Return what this command calls an argument of the library."""
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command and print its result or its error."""
+        with front_end(self._words()):
+            self._run(ctx, as_json=ctx.params.pop("as_json"))
+
+    def _words(self) -> Words:
+        """Return what this command calls the library's arguments."""
         options = [param for param in self.params if isinstance(param, click.Option)]
         names = {str(option.name): option.opts[-1] for option in options}
         flags = frozenset(option.opts[-1] for option in options if option.is_flag)
-        return as_option(names, flags)(name, value)
+        return either(as_option(names, flags), as_run())
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command and print what it found, or what was wrong."""
-        as_json = ctx.params.pop("as_json")
+    def _run(self, ctx: click.Context, *, as_json: bool) -> None:
         try:
             with _shown_messages():
                 result: Result = super().invoke(ctx)
             text = to_json(result.values) if as_json else result.text
         except QuantlineError as error:
-            _stop(ctx, translated(with_options(error), self.option_of), as_json=as_json)
+            _stop(ctx, with_options(error), as_json=as_json)
         except click.UsageError as error:
             if as_json:
                 _tell({"kind": "UsageError", "what": error.format_message()}, error.exit_code)
@@ -136,11 +147,11 @@ def _print(ctx: click.Context, text: str) -> None:
     try:
         click.echo(text)
     except BrokenPipeError:
-        give_up(sys.stdout)
+        discard_output(sys.stdout)
         ctx.exit(BROKEN_PIPE)  # as a program ends that does not catch the signal
     except OSError as error:
-        give_up(sys.stdout)
-        _stop(ctx, not_printed(error), as_json=False)
+        discard_output(sys.stdout)
+        _stop(ctx, output_not_printed(error), as_json=False)
 
 
 def to_json(values: Any) -> str:
@@ -149,32 +160,33 @@ def to_json(values: Any) -> str:
 
 
 def with_options(error: QuantlineError) -> QuantlineError:
-    """Return an error that names options where the library's names parameters of the pipeline."""
+    """Return an error that names the running command's options for the library's arguments."""
     remedy = spoken(error.remedy)
     if isinstance(error, DataError) and "'dataset." in error.remedy:
         remedy = "Bring the samples to this shape, as for training, and write the file again"
     what, found = spoken(error.what), spoken(error.found)
-    return type(error)(what, found=found, expected=error.expected, remedy=remedy)
+    error = type(error)(what, found=found, expected=error.expected, remedy=remedy)
+    return translated(error)
 
 
 @contextmanager
 def deferred_warnings() -> Iterator[None]:
-    """Hold what the library logs until the work is done; where it fails, the error says it all."""
+    """Delay the library's log until the work is done; drop it where the work fails."""
     texts: list[str] = []
     with _handled("quantline", logging.WARNING, texts.append):
         yield
     for text in texts:
-        say(text, sys.stderr)
+        write_line(text, sys.stderr)
 
 
 def _shown_messages() -> AbstractContextManager[None]:
-    """Print at once what the functions on files and arrays log, on stderr."""
-    return _handled("quantline.api", logging.INFO, lambda text: say(text, sys.stderr))
+    """Print the log of the library's functions on stderr at once."""
+    return _handled("quantline.api", logging.INFO, lambda text: write_line(text, sys.stderr))
 
 
 @contextmanager
 def _handled(name: str, level: int, take: Callable[[str], None]) -> Iterator[None]:
-    """Give each message of a logger and of those below it to a function, and to no one else."""
+    """Pass the messages of a logger and of those below it to a function only."""
     handler = _Messages(take)
     logger = logging.getLogger(name)
     before = logger.level, logger.propagate
@@ -189,7 +201,7 @@ def _handled(name: str, level: int, take: Callable[[str], None]) -> Iterator[Non
 
 
 class _Messages(logging.Handler):
-    """Gives the text of each message to a function, as options' names and with its severity."""
+    """A handler that passes messages to a function, with their severity and options' names."""
 
     def __init__(self, take: Callable[[str], None]) -> None:
         super().__init__()
@@ -204,15 +216,8 @@ def spoken(text: str) -> str:
     """Return a text that names options where the library names parameters of the pipeline."""
     for pattern, spoken in _SPOKEN:
         text = re.sub(pattern, spoken, text)
+    text = translate(text)
     return re.sub(r"'--(\w+)_(type|s|gib|outputs|float)\b", r"'--\1-\2", text)
-
-
-def in_options(text: str) -> str:
-    """Return a message of the library in the options of the command that is running."""
-    context = click.get_current_context(silent=True)
-    command = context.command if context is not None else None
-    text = spoken(text)
-    return translate(text, command.option_of) if isinstance(command, Command) else text
 
 
 def error_values(error: QuantlineError) -> dict[str, str]:
@@ -224,12 +229,12 @@ def error_values(error: QuantlineError) -> dict[str, str]:
 def _stop(ctx: click.Context, error: QuantlineError, *, as_json: bool) -> NoReturn:
     if as_json:
         _tell(error_values(error), error.exit_status)
-    say(f"Error: {error}", sys.stderr)
+    write_line(f"Error: {error}", sys.stderr)
     ctx.exit(error.exit_status)
 
 
 def _tell(error: dict[str, Any], status: int) -> None:
-    say(to_json({"error": error, "exit_status": status}), sys.stdout)
+    write_line(to_json({"error": error, "exit_status": status}), sys.stdout)
 
 
 def output_option(what: str) -> Callable[[Any], Any]:

@@ -1,4 +1,4 @@
-"""Options for everything that the parameters of a conversion can say, checked like these."""
+"""The options of a conversion, checked like the pipeline's parameters."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from quantline import recipe
+from quantline.commands.method_options import method_options
 from quantline.errors import ParameterError
+from quantline.range_methods import METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_PERCENTILE = click.FloatRange(50, 100, min_open=True)
 _IO_TYPES = click.Choice(get_args(recipe.IoType))
 _BACKENDS = click.Choice(get_args(recipe.Conversion.model_fields["backend"].annotation))
 _OVERRIDE = "TENSOR=METHOD, TENSOR=percentile,99.9 or TENSOR=MIN,MAX"
@@ -31,16 +32,11 @@ def conversion_options(function: Callable[..., Any]) -> Callable[..., Any]:
         "--scheme", type=click.Choice(get_args(recipe.SchemeName)), default="int8",
         show_default=True, help="What becomes an integer, or a half, and how wide.",
     )  # fmt: skip
-    @click.option(
-        "--method", type=click.Choice([*get_args(recipe.Method), "auto"]), default="minmax",
-        show_default=True,
-        help="How a range is chosen from what was recorded of a tensor; 'auto' tries all, and bias "
+    @method_options(
+        "How a range is chosen from what was recorded of a tensor; 'auto' tries all, and bias "
         "correction, on samples that it holds back.",
-    )  # fmt: skip
-    @click.option(
-        "--percentile", type=_PERCENTILE, default=99.99, show_default=True,
-        help="For the method 'percentile': the share of values below a range's upper end.",
-    )  # fmt: skip
+        "auto",
+    )
     @click.option(
         "--override", "overrides", multiple=True, metavar="TENSOR=RANGE",
         help=f"The range of some tensors, by name or regular expression: {_OVERRIDE}. May be "
@@ -74,8 +70,7 @@ def conversion_options(function: Callable[..., Any]) -> Callable[..., Any]:
     def with_conversion(
         *,
         scheme: str,
-        method: str,
-        percentile: float,
+        method: dict[str, Any],
         overrides: Sequence[str],
         bias_correction: bool,
         pins: Sequence[str],
@@ -95,8 +90,7 @@ def conversion_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 "scheme": scheme,
                 "backend": backend,
                 "ranges": {
-                    "method": method,
-                    "percentile": percentile,
+                    **method,
                     "overrides": [_override(override) for override in overrides],
                 },
                 "bias_correction": bias_correction,
@@ -129,14 +123,15 @@ def _check_use(scheme: str, given: dict[str, Any]) -> None:
 def _override(given: str) -> dict[str, Any]:
     tensor, value = _split("--override", given, _OVERRIDE)
     first, _, second = value.partition(",")
-    method = first.strip()
-    if method in get_args(recipe.Method):
-        if not second:
-            values: dict[str, Any] = {"method": method}
-        elif method == "percentile":
-            values = {"method": method, "percentile": _number("--override", given, second)}
-        else:
-            raise _unreadable("--override", given, f"'{second}' after '{method}'", _OVERRIDE)
+    method = METHODS.get(first.strip())
+    if method is not None:
+        numbers = second.split(",") if second else []
+        if len(numbers) > len(method.parameters):
+            raise _unreadable("--override", given, f"'{second}' after '{method.name}'", _OVERRIDE)
+        values: dict[str, Any] = {"method": method.name} | {
+            parameter.name: _number("--override", given, number)
+            for parameter, number in zip(method.parameters, numbers, strict=False)
+        }
     else:
         low, high = (_number("--override", given, end, _OVERRIDE) for end in (first, second))
         values = {"min": low, "max": high}
@@ -177,7 +172,7 @@ def _number(option: str, given: str, text: str, expected: str = "a number") -> f
 def _checked(
     option: str, given: str, block: type[recipe.Override | recipe.Pin], values: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return the values, if they make a block; its message then names the option."""
+    """Return the values if they are valid; errors name the option."""
     try:
         recipe.check(block, values, option)
     except ParameterError as error:

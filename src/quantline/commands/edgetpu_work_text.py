@@ -1,4 +1,4 @@
-"""What the Edge TPU's compiler and its devices made, as text."""
+"""The results of the Edge TPU's compiler and devices, as text."""
 
 from __future__ import annotations
 

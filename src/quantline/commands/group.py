@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from quantline import __version__
+from quantline.error_output import as_error, write_line
 from quantline.errors import QuantlineError, suggest
-from quantline.unforeseen import as_error, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +31,13 @@ OURS = {
     "edgetpu": "Say what the Edge TPU does with a .tflite file: operators, memory, latency.",
     "edgetpu-score": "Score the Edge TPU predictions on models that were compiled.",
 }
+# The modules of commands that share one; any other command has a module of its own.
+_MODULES = {
+    "merge": "record",
+    "champion": "registered",
+    "promote": "registered",
+    "rollback": "registered",
+}
 # Named here for the help alone, which must not wait for Kedro; plugins may add others.
 KEDROS = {
     "run": "Run the pipeline, or stages of it.",
@@ -45,7 +52,7 @@ _OF_A_PROJECT = {"run", "registry", "catalog"}
 
 
 class Commands(click.Group):
-    """Our commands by name; any other name is Kedro's."""
+    """Quantline's commands by name; any other name is passed on to Kedro."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return our commands' names."""
@@ -56,7 +63,7 @@ class Commands(click.Group):
         """Load one of our commands; for another name, return one that hands over to Kedro."""
         if cmd_name in OURS:
             name = cmd_name.replace("-", "_")
-            module = importlib.import_module(f"quantline.commands.{name}")
+            module = importlib.import_module(f"quantline.commands.{_MODULES.get(name, name)}")
             command: click.Command = getattr(module, name)
             return command
         near = "" if cmd_name in KEDROS else suggest(cmd_name, list(OURS))
@@ -75,7 +82,7 @@ class Commands(click.Group):
                 formatter.write_dl(list(commands.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; an interruption and a defect end as shells expect it."""
+        """Run a command; end an interruption or a defect with an exit status."""
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.Abort, click.exceptions.Exit):
@@ -85,15 +92,17 @@ class Commands(click.Group):
             if isinstance(error, OSError) and error.filename is None:
                 raise
             ours = as_error(error)
-            say(f"Error: {ours}", sys.stderr)
+            write_line(f"Error: {ours}", sys.stderr)
             ctx.exit(ours.exit_status)
         except KeyboardInterrupt:
-            say("\nInterrupted. Nothing was half-written; the same command runs again.", sys.stderr)
+            write_line(
+                "\nInterrupted. Nothing was half-written; the same command runs again.", sys.stderr
+            )
             ctx.exit(INTERRUPTED)
 
 
 class _Kedros(click.Command):
-    """Hands over to Kedro, which reads the command line itself."""
+    """A command that passes the command line on to Kedro."""
 
     def __init__(self, name: str) -> None:
         settings: dict[str, Any] = {
@@ -113,7 +122,7 @@ class _Kedros(click.Command):
         try:
             main = _start_kedro(project)
         except QuantlineError as error:
-            say(f"Error: {error}", sys.stderr)
+            write_line(f"Error: {error}", sys.stderr)
             ctx.exit(error.exit_status)
         main()
 

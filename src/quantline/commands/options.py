@@ -1,4 +1,4 @@
-"""Options that several commands have: how a model is read, and the samples it is run on."""
+"""Options that several commands share: reading a model, and its samples."""
 
 from __future__ import annotations
 

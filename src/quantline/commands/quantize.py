@@ -1,4 +1,4 @@
-"""``quantline quantize``: a float model in, a quantized ``.tflite`` and its papers out."""
+"""``quantline quantize``: a float model in, a quantized ``.tflite`` file and its recipe out."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from quantline.commands.conversion_options import conversion_options
 from quantline.commands.options import SAMPLES, lint_option, model_options
 from quantline.errors import DataError, MismatchError
 from quantline.files import canonical_json
+from quantline.range_methods import ChosenMethod
 from quantline.tables import pairs, size
 
 if TYPE_CHECKING:
@@ -221,8 +222,8 @@ def _table(
         ("back end", f"{told['backend']}"),
     ]  # fmt: skip
     if told["method"] is not None:
-        detail = "" if told["percentile"] is None else f" {told['percentile']:g}"
-        rows.append(("ranges", f"{told['method']}{detail}, from {told['samples']} samples"))
+        method = ChosenMethod.from_dict(told)
+        rows.append(("ranges", f"{method}, from {told['samples']} samples"))
     if told.get("search"):
         rows += search_rows(told["search"])
     rows += [("outputs", text) for text in lines(told["measured"])]

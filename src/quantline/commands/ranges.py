@@ -1,21 +1,23 @@
-"""``quantline ranges``: what a file of recorded ranges holds, as a table and as a picture."""
+"""``quantline ranges``: recorded ranges as a table and as a picture."""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from quantline import recipe
 from quantline.api.outputs import check_outputs, write_together
 from quantline.commands.command import Command, Result
+from quantline.commands.method_options import method_options
+from quantline.range_methods import METHODS
 from quantline.tables import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from quantline.range_methods import Bounds, ChosenMethod
     from quantline.ranges import Drift, TensorRange
 
 _QUANTILES = {"p0_1": 0.001, "p99_9": 0.999}
@@ -23,20 +25,11 @@ _QUANTILES = {"p0_1": 0.001, "p99_9": 0.999}
 
 @click.command("ranges", cls=Command)
 @click.argument("file")
-@click.option(
-    "--method", type=click.Choice(get_args(recipe.Method)), default="minmax", show_default=True,
-    help="The method whose scale and zero point are shown.",
-)  # fmt: skip
-@click.option(
-    "--percentile", type=click.FloatRange(50, 100, min_open=True), default=99.99,
-    show_default=True, help="For the method 'percentile'.",
-)  # fmt: skip
+@method_options("The method whose scale and zero point are shown.")
 @click.option("--plot", metavar="FILE.png", help="Draw the distributions.")
 @click.option("--compare", metavar="OTHER", help="Show how far the ends are in another file, in "
               "int8 steps, the largest difference first.")  # fmt: skip
-def ranges(
-    file: str, method: str, percentile: float, plot: str | None, compare: str | None
-) -> Result:
+def ranges(file: str, method: dict[str, Any], plot: str | None, compare: str | None) -> Result:
     """Show recorded ranges: a table, a plot, the drift against others.
 
     For each tensor: its extremes, the averages of each sample's extremes, quantiles, the share of
@@ -53,20 +46,21 @@ def ranges(
     from quantline.ranges import RangeSet, drift
 
     recorded = RangeSet.load(file)
-    chosen = {tensor.index: _chosen(tensor, method, percentile) for tensor in recorded.tensors}
+    by = METHODS[method["method"]].with_values(method)
+    chosen = {tensor.index: _chosen(tensor, by) for tensor in recorded.tensors}
     moved = () if compare is None else drift(recorded, RangeSet.load(compare))
     tensors = [_facts(tensor, chosen[tensor.index]) for tensor in recorded.tensors]
     if plot is not None:
         from quantline.commands.draw import draw_ranges
 
         title = f"{file}: {recorded.samples} samples"
-        picture = draw_ranges(recorded.tensors, chosen, title, method)
+        picture = draw_ranges(recorded.tensors, chosen, title, by.name)
         write_together({Path(plot): picture}, force=True)
     values: dict[str, Any] = {
         "file": file,
         "samples": recorded.samples,
         "float_model_sha256": recorded.float_model_sha256,
-        "method": method,
+        "method": by.name,
         "tensors": tensors,
         "written": [] if plot is None else [plot],
     }
@@ -79,7 +73,7 @@ def ranges(
     text = "\n".join(
         [
             f"{len(tensors)} tensors, {recorded.samples} samples, float model "
-            f"{recorded.float_model_sha256[:12]}; scale and zero point by {method}",
+            f"{recorded.float_model_sha256[:12]}; scale and zero point by {by.name}",
             "",
             _table(tensors, moved),
             *([] if plot is None else ["", f"drawn: {plot}"]),
@@ -88,11 +82,11 @@ def ranges(
     return Result(text, values)
 
 
-def _chosen(tensor: TensorRange, method: str, percentile: float) -> tuple[float, float] | None:
+def _chosen(tensor: TensorRange, method: ChosenMethod) -> Bounds | None:
     """Return a tensor's range; None where no finite value was seen."""
     from quantline.ranges.choose import bounds
 
-    return bounds(tensor, method, percentile) if tensor.min <= tensor.max else None
+    return bounds(tensor, method) if tensor.min <= tensor.max else None
 
 
 def int8_steps(low: float, high: float) -> tuple[float, int] | None:

@@ -1,4 +1,4 @@
-"""The registered model that a command is about: the project's, or the one that is named."""
+"""``quantline champion``, ``promote`` and ``rollback``: the registered model's versions."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from quantline import recipe
+from quantline.commands.command import Command, Result
 from quantline.errors import ParameterError
 from quantline.project_files import bad_logging, check_logging
 from quantline.redaction import redacted
+from quantline.tables import pairs, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from quantline.release.registry import Registry
 
 
-def registry_options(function: Any) -> Any:
+def _registry_options(function: Any) -> Any:
     """Add ``--model`` and ``--env``."""
     model = click.option(
         "--model", metavar="NAME", help="The registered model; by default the project's."
@@ -30,7 +32,101 @@ def registry_options(function: Any) -> Any:
     return model(env(function))
 
 
-def open_registry(model: str | None, env: str | None) -> Registry:
+@click.command("champion", cls=Command)
+@_registry_options
+def champion(model: str | None, env: str | None) -> Result:
+    """Show the champion with its lineage: what it was made from, and the champions before it.
+
+    \b
+        quantline champion
+        quantline champion --json | jq .lineage
+
+    Exit status: 2 if there is none.
+    """  # noqa: D301 - click's mark for lines that stay as they are
+    from quantline.release.registry import CHALLENGER, PREVIOUS, PROMOTED
+    from quantline.release.store_errors import tracking_errors
+
+    registry = _open_registry(model, env)
+    with tracking_errors(f"read the registered model '{registry.name}'"):
+        lineage = registry.lineage()
+        challenger = registry.version_of(CHALLENGER)
+    rows = [("champion", f"{registry.name}, version {lineage[0].version}"), *_rows(lineage[0])]
+    if challenger is not None:
+        rows.append(
+            ("challenger", f"version {challenger.version}; 'quantline promote' approves it")
+        )
+    text = pairs(rows)
+    if len(lineage) > 1:
+        headings = ("version", "promoted", "after", "run")
+        past = [
+            (str(other.version), other.tags.get(PROMOTED, ""), other.tags.get(PREVIOUS, ""),
+             other.run_id or "")
+            for other in lineage
+        ]  # fmt: skip
+        text += f"\n\n{table(headings, past)}"
+    values = {
+        "model": registry.name,
+        "champion": _describe(lineage[0]),
+        "challenger": None if challenger is None else _describe(challenger),
+        "lineage": [_describe(item) for item in lineage],
+    }
+    return Result(text, values)
+
+
+@click.command("promote", cls=Command)
+@_registry_options
+def promote(model: str | None, env: str | None) -> Result:
+    """Approve the challenger: it becomes the champion.
+
+    It passed its gate when it was registered. If the champion changed since, it is not promoted,
+    for it was compared with another one.
+
+    \b
+        quantline promote --model fashion_mnist
+    """  # noqa: D301 - click's mark for lines that stay as they are
+    from quantline.release import promotion
+    from quantline.release.store_errors import tracking_errors
+
+    registry = _open_registry(model, env)
+    with tracking_errors(f"promote the challenger of '{registry.name}'"):
+        version = promotion.promote(registry)
+    text = f"{registry.name}: version {version.version} is the champion"
+    return Result(text, {"model": registry.name, "champion": _describe(version)})
+
+
+@click.command("rollback", cls=Command)
+@click.option(
+    "--reason",
+    required=True,
+    help="The reason, which is kept with the version that is rolled back.",
+)
+@_registry_options
+def rollback(reason: str, model: str | None, env: str | None) -> Result:
+    """Make the previous champion champion again.
+
+    The version that is rolled back stays registered, with the reason, and is not promoted again by
+    itself.
+
+    \b
+        quantline rollback --reason 'too slow on the phone'
+    """  # noqa: D301 - click's mark for lines that stay as they are
+    from quantline.release.promotion import roll_back
+    from quantline.release.store_errors import tracking_errors
+
+    if not reason.strip():
+        raise click.UsageError("'--reason' is empty: say why, for whoever looks at it later.")
+    registry = _open_registry(model, env)
+    with tracking_errors(f"roll '{registry.name}' back"):
+        before, now = roll_back(registry, reason)
+    text = (
+        f"{registry.name}: version {now.version} is the champion again; version {before.version} "
+        f"was rolled back: {reason}"
+    )
+    values = {"model": registry.name, "champion": _describe(now), "rolled_back": _describe(before)}
+    return Result(text, values)
+
+
+def _open_registry(model: str | None, env: str | None) -> Registry:
     """Reach the registry that the project's parameters name.
 
     Args:
@@ -82,8 +178,8 @@ def _config(project: Path, env: str | None) -> Any:
     return settings.CONFIG_LOADER_CLASS(str(project / settings.CONF_SOURCE), **arguments)
 
 
-def told(version: Any) -> dict[str, Any]:
-    """Return what is known of a model version, as plain values."""
+def _describe(version: Any) -> dict[str, Any]:
+    """Return a model version as plain JSON values."""
     return {
         "version": int(version.version),
         "run_id": version.run_id,
@@ -93,8 +189,8 @@ def told(version: Any) -> dict[str, Any]:
     }
 
 
-def lines(version: Any) -> Iterator[tuple[str, str]]:
-    """Yield what is known of a model version, a name and its value each."""
+def _rows(version: Any) -> Iterator[tuple[str, str]]:
+    """Yield a model version as pairs of a name and a text."""
     from quantline.release.registry import ARTIFACTS
 
     yield "aliases", ", ".join(sorted(version.aliases))

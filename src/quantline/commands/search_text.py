@@ -1,10 +1,11 @@
-"""Rows of a table that say what ``--method auto`` and bias correction tried."""
+"""Table rows with what ``--method auto`` and bias correction tried."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from quantline.quantization.search import CONVERTER, FEWEST
+from quantline.range_methods import ChosenMethod
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,9 +52,9 @@ def search_rows(search: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _name(way: Mapping[str, Any]) -> str:
-    percentile = "" if way["percentile"] is None else f" {way['percentile']:g}"
+    method = ChosenMethod.from_dict(way)
     shared = ", shared scales as the converter has them" if way["shared"] == CONVERTER else ""
-    return f"{way['method']}{percentile}{', biases corrected' * way['bias_correction']}{shared}"
+    return f"{method}{', biases corrected' * way['bias_correction']}{shared}"
 
 
 def _describe(trial: Mapping[str, Any], baseline: str) -> str:

@@ -13,10 +13,10 @@ from quantline import recipe
 from quantline.api.model_file import read_model
 from quantline.commands.command import Command, Result
 from quantline.contract.finding import Specification
+from quantline.error_output import write_line
 from quantline.errors import ResultMissing, first_few
 from quantline.files import sha256
 from quantline.tables import pairs, size
-from quantline.unforeseen import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -136,7 +136,9 @@ def _recipe_of(path: Path, content: bytes) -> Mapping[str, Any]:
         return {}
     if found.get("int8_model_sha256") != sha256(content):
         if str(found.get("scheme")) in SCHEMES:
-            say(f"warning: '{beside}' is the recipe of another model, and is not used", sys.stderr)
+            write_line(
+                f"warning: '{beside}' is the recipe of another model, and is not used", sys.stderr
+            )
         return {}
     made: Mapping[str, Any] = check_result("recipe", found, origin)
     return made

@@ -1,12 +1,12 @@
-"""What the check of a model found, as text: the verdict first, then the findings."""
+"""The report on a model as text: the verdict first, then the findings."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from quantline.commands.command import in_options
-from quantline.contract.summary import SHOWN, counted, line
+from quantline.commands.command import spoken
+from quantline.contract.finding import SHOWN, counted, describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -81,16 +81,16 @@ def findings_text(findings: Iterable[Finding]) -> str:
 
 
 def _lines(findings: Sequence[Finding]) -> list[str]:
-    lines, told = [], set()
+    lines, shown = [], set()
     for finding in findings[:SHOWN]:
-        expected = "" if finding.expected in told else f"; expected: {in_options(finding.expected)}"
-        told.add(finding.expected)
-        found = in_options(line(finding, whole_names=False))
+        expected = "" if finding.expected in shown else f"; expected: {spoken(finding.expected)}"
+        shown.add(finding.expected)
+        found = spoken(describe(finding, whole_names=False))
         lines.append(f"  {finding.rule}: {found}{expected}")
     rest = findings[SHOWN:]
     if rest:
         lines.append(f"  and {len(rest)} more: {_counts(operator.type for operator in rest)}")
-    remedies = dict.fromkeys(in_options(finding.remedy) for finding in findings if finding.remedy)
+    remedies = dict.fromkeys(spoken(finding.remedy) for finding in findings if finding.remedy)
     return [*lines, *(f"  -> {remedy}" for remedy in remedies)]
 
 

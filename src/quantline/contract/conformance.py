@@ -1,14 +1,17 @@
-"""Holding operators to the specification."""
+"""Checks of operators against the specification, and of values that enter and leave bodies.
+
+A control-flow operator copies integers into its bodies and out of them again.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
+from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantline.contract.constants import check_bias, check_weights
-from quantline.contract.effect import LEAST_STEPS, rescaling_steps
+from quantline.contract.constants import LEAST_STEPS, check_bias, check_weights, rescaling_steps
 from quantline.contract.rules import broken, parameters
 from quantline.contract.specification import (
     ACTIVATION,
@@ -23,26 +26,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from quantline.contract.finding import Finding
-    from quantline.contract.specification import (
-        Family,
-        OperatorSpecification,
-        TensorSpecification,
-    )
-    from quantline.tflite import Operator, Subgraph, Tensor
+    from quantline.contract.specification import Family, OperatorSpecification, TensorSpecification
+    from quantline.tflite import Graph, Operator, Subgraph, Tensor
 
     Places = list[tuple[TensorSpecification, Tensor]]
 
-# By how much the logarithm of an LSTM's cell scale may miss a whole number (CheckedLog2 in
+# The amount by which the logarithm of an LSTM's cell scale may miss a whole number (CheckedLog2 in
 # lstm.cc).
 _LOGARITHM = 1e-3
 
 
 def check_conformance(subgraph: Subgraph, families: Sequence[Family]) -> Iterator[Finding]:
-    """Find what breaks the specification in a subgraph, each tensor once for each rule.
+    """Find violations of the specification in a subgraph, each tensor once for each rule.
 
     Args:
         subgraph: The subgraph.
-        families: Those that are judged; operators on other activations are left aside.
+        families: Families to check; operators on other activations are passed over.
     """
     seen: set[tuple[str, int | None]] = set()
     for finding in (*_unusable_scales(subgraph), *_operators(subgraph, families)):
@@ -58,7 +57,7 @@ def operators_of_family(subgraph: Subgraph, families: Sequence[Family]) -> list[
         if operator.type in SPECIFICATION and operator.type != "QUANTIZE":
             places = _places(subgraph, operator, SPECIFICATION[operator.type])
             if _family(places) in families and any(
-                said.role == "activation" and tensor.quantization for said, tensor in places
+                spec.role == "activation" and tensor.quantization for spec, tensor in places
             ):
                 found.append(operator)
     return found
@@ -67,7 +66,7 @@ def operators_of_family(subgraph: Subgraph, families: Sequence[Family]) -> list[
 def _operators(subgraph: Subgraph, families: Sequence[Family]) -> Iterator[Finding]:
     for operator in subgraph.operators:
         if not operator.is_custom and operator.type in SPECIFICATION:
-            yield from _judge(subgraph, operator, SPECIFICATION[operator.type], families)
+            yield from _check_operator(subgraph, operator, SPECIFICATION[operator.type], families)
 
 
 def _unusable_scales(subgraph: Subgraph) -> Iterator[Finding]:
@@ -101,26 +100,26 @@ def _is_zero(tensor: Tensor, scales: np.ndarray, wrong: np.ndarray) -> bool:
 
 
 def _places(subgraph: Subgraph, operator: Operator, specification: OperatorSpecification) -> Places:
-    """Return what is said of each of the operator's inputs and outputs, with the tensor."""
+    """Return the specification of each input and output of an operator, with the tensor."""
     found = []
     for places, indices in (
         (specification.inputs, operator.inputs),
         (specification.outputs, operator.outputs),
     ):
         for position, index in enumerate(indices):
-            said = places[min(position, len(places) - 1)]
-            if said is None or index < 0:
+            spec = places[min(position, len(places) - 1)]
+            if spec is None or index < 0:
                 continue
             tensor = subgraph.tensors[index]
-            if said.role == "weights" and tensor.constant is None:
-                said = ACTIVATION  # a product of two activations
-            found.append((said, tensor))
+            if spec.role == "weights" and tensor.constant is None:
+                spec = ACTIVATION  # a product of two activations
+            found.append((spec, tensor))
     return found
 
 
 def _family(places: Places) -> Family | None:
     """Return the family of an operator's activations; None where some are not of 8 or 16 bits."""
-    dtypes = {tensor.dtype for said, tensor in places if said.role == "activation"}
+    dtypes = {tensor.dtype for spec, tensor in places if spec.role == "activation"}
     if not all(map(is_integer, dtypes)):
         return None
     if "uint8" in dtypes:
@@ -132,14 +131,14 @@ def _family(places: Places) -> Family | None:
 
 def _is_plain(operator: Operator, places: Places, family: Family) -> bool:
     """Return whether integers stand for themselves: without a scale, for a kernel that can."""
-    if any(tensor.quantization is not None for said, tensor in places if said.role == "activation"):
+    if any(tensor.quantization is not None for spec, tensor in places if spec.role == "activation"):
         return False
     return SPECIFICATION[operator.type].same_scale or (
         family == "int16" and operator.type in PLAIN_INT16
     )
 
 
-def _judge(
+def _check_operator(
     subgraph: Subgraph,
     operator: Operator,
     specification: OperatorSpecification,
@@ -149,36 +148,36 @@ def _judge(
     family = _family(places)
     if family is not None and family not in families:
         return
-    for said, tensor in places:
-        if said.role == "weights":
-            yield from check_weights(subgraph, operator, said, tensor, family)
+    for spec, tensor in places:
+        if spec.role == "weights":
+            yield from check_weights(subgraph, operator, spec, tensor, family)
     if family is None or _is_plain(operator, places, family):
         return  # plain integers; or floats, for which there are other rules
-    activations = [tensor for said, tensor in places if said.role == "activation"]
+    activations = [tensor for spec, tensor in places if spec.role == "activation"]
     if family == "int16" and not specification.has_int16:
         yield broken("activation.int16", subgraph, operator, activations[-1], "int16 activations")
-    for said, tensor in places:
-        if said.role == "activation":
-            yield from _judge_activation(subgraph, operator, said, tensor, family)
-        elif said.role == "bias":
-            yield from check_bias(subgraph, operator, said, tensor, family)
+    for spec, tensor in places:
+        if spec.role == "activation":
+            yield from _check_activation(subgraph, operator, spec, tensor, family)
+        elif spec.role == "bias":
+            yield from check_bias(subgraph, operator, spec, tensor, family)
     if specification.same_scale and not (family == "uint8" and operator.type in RESCALED_UINT8):
-        yield from _judge_same_scale(subgraph, operator, activations)
+        yield from _check_same_scale(subgraph, operator, activations)
     elif specification.state is not None:
         state, output = operator.inputs[specification.state], operator.outputs[0]
         both = [subgraph.tensors[index] for index in (output, state) if index >= 0]
-        yield from _judge_same_scale(subgraph, operator, both)
+        yield from _check_same_scale(subgraph, operator, both)
 
 
-def _judge_activation(
+def _check_activation(
     subgraph: Subgraph,
     operator: Operator,
-    said: TensorSpecification,
+    spec: TensorSpecification,
     tensor: Tensor,
     family: Family,
 ) -> Iterator[Finding]:
     quantization = tensor.quantization
-    allowed = said.dtypes(family)
+    allowed = spec.dtypes(family)
     if tensor.dtype not in allowed:
         found, expected = tensor.dtype, " or ".join(allowed)
         yield broken("activation.type", subgraph, operator, tensor, found, expected=expected)
@@ -188,16 +187,16 @@ def _judge_activation(
         return
     point = quantization.zero_points[0]
     limits = np.iinfo(tensor.dtype)
-    symmetric = said.symmetric or tensor.dtype == "int16"
+    symmetric = spec.symmetric or tensor.dtype == "int16"
     if point if symmetric else not limits.min <= point <= limits.max:
         found = f"a zero point of {point} for {tensor.dtype}"
         yield broken("activation.zero_point", subgraph, operator, tensor, found)
-    if said.power_of_two and quantization.scales[0] > 0:
+    if spec.power_of_two and quantization.scales[0] > 0:
         logarithm = np.log2(quantization.scales[0])
         if not abs(logarithm - round(logarithm)) < _LOGARITHM:
             found = parameters(quantization)
             yield broken("activation.power_of_two", subgraph, operator, tensor, found)
-    fixed = said.fixed_in(family)
+    fixed = spec.fixed_in(family)
     if fixed is not None and fixed != (quantization.scales[0], point):  # all powers of two
         steps = rescaling_steps(tensor, Quantization((fixed[0],), (fixed[1],), 0))
         if steps >= LEAST_STEPS or (operator.type in EXACT and family != "int16"):
@@ -207,18 +206,18 @@ def _judge_activation(
             )  # fmt: skip
 
 
-def _judge_same_scale(
+def _check_same_scale(
     subgraph: Subgraph, operator: Operator, activations: Sequence[Tensor]
 ) -> Iterator[Finding]:
-    given = [tensor for tensor in activations if tensor.quantization is not None]
+    quantized = [tensor for tensor in activations if tensor.quantization is not None]
     # Of several inputs and outputs, those are wrong that differ from most; what is computed counts
     # before what is stored.
-    computed = [tensor for tensor in given if tensor.constant is None] or given
+    computed = [tensor for tensor in quantized if tensor.constant is None] or quantized
     counts = Counter(tensor.quantization for tensor in computed)
     if not counts:
         return
     expected = counts.most_common(1)[0][0]
-    for tensor in given:
+    for tensor in quantized:
         if tensor.quantization == expected or expected is None:
             continue
         steps = rescaling_steps(tensor, expected)
@@ -230,3 +229,68 @@ def _judge_same_scale(
                 "have",
                 effect_steps=steps,
             )  # fmt: skip
+
+
+# Which options name a body, where its arguments begin in the operator's inputs, and whether its
+# outputs are the operator's (schema.fbs).
+_BODIES: dict[str, tuple[tuple[str, int, bool], ...]] = {
+    "IF": (("thenSubgraphIndex", 1, True), ("elseSubgraphIndex", 1, True)),
+    "WHILE": (("condSubgraphIndex", 0, False), ("bodySubgraphIndex", 0, True)),
+    "CALL": (("subgraph", 0, True),),
+    "STABLEHLO_COMPOSITE": (("decompositionSubgraphIndex", 0, True),),
+}
+_QUANTIZED = ("int8", "int16", "uint8")  # of others a scale says nothing that kernels use
+CONTROL_FLOW = frozenset({*_BODIES, "CALL_ONCE"})
+
+
+def check_control_flow(graph: Graph) -> Iterator[Finding]:
+    """Find values whose integers have another meaning inside a body than outside."""
+    for subgraph in graph.subgraphs:
+        for operator in subgraph.operators:
+            for field, first, has_outputs in _BODIES.get(operator.type, ()):
+                number = operator.options.get(field, -1)
+                if not 0 <= number < len(graph.subgraphs):
+                    continue
+                body = graph.subgraphs[number]
+                yield from _compare_values(
+                    subgraph, operator, operator.inputs[first:], body, body.inputs
+                )
+                if has_outputs:
+                    yield from _compare_values(
+                        subgraph, operator, operator.outputs, body, body.outputs
+                    )
+
+
+def _compare_values(
+    subgraph: Subgraph,
+    operator: Operator,
+    outside: Sequence[int],
+    body: Subgraph,
+    inside: Sequence[int],
+) -> Iterator[Finding]:
+    for index, number in zip(outside, inside, strict=False):
+        if index < 0 or number < 0:
+            continue
+        given, taken = subgraph.tensors[index], body.tensors[number]
+        steps = _steps_off(given, taken)
+        if not steps < LEAST_STEPS:
+            expected = f"{_meaning(taken)}, as tensor {number} of subgraph {body.index} has"
+            yield broken(
+                "call.same_scale", subgraph, operator, given, _meaning(given),
+                expected=expected, effect_steps=steps,
+            )  # fmt: skip
+
+
+def _steps_off(given: Tensor, taken: Tensor) -> float:
+    """Return the error of a value inside, in steps; infinite where it is no number there."""
+    if given.dtype != taken.dtype:
+        return inf
+    if given.quantization == taken.quantization or given.dtype not in _QUANTIZED:
+        return 0.0
+    return inf if taken.quantization is None else rescaling_steps(given, taken.quantization)
+
+
+def _meaning(tensor: Tensor) -> str:
+    if tensor.quantization is None:
+        return tensor.dtype
+    return f"{tensor.dtype}, {parameters(tensor.quantization)}"

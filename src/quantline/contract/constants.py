@@ -1,4 +1,8 @@
-"""Holding weights and biases to the specification."""
+"""Checks of weights and biases against the specification, and the effect of a wrong scale.
+
+A scale that differs from the specified one is wrong in so far as an output is: in its last bit, or
+on a bias of zeros, it changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantline.contract.effect import LEAST_STEPS, bias_steps
 from quantline.contract.rules import broken, parameters
 
 if TYPE_CHECKING:
@@ -14,7 +17,56 @@ if TYPE_CHECKING:
 
     from quantline.contract.finding import Finding
     from quantline.contract.specification import Family, TensorSpecification
-    from quantline.tflite import Operator, Subgraph, Tensor
+    from quantline.tflite import Operator, Quantization, Subgraph, Tensor
+
+LEAST_STEPS = 0.5
+"""From here on a rounded value may come out as another integer."""
+
+
+def extremes(tensor: Tensor) -> tuple[int, int]:
+    """Return the smallest and the largest integer of a tensor: those stored, or its dtype's."""
+    if tensor.constant is not None and not tensor.is_sparse and tensor.constant.size:
+        values = tensor.values()
+        return int(values.min()), int(values.max())
+    limits = np.iinfo(tensor.dtype)
+    return int(limits.min), int(limits.max)
+
+
+def rescaling_steps(tensor: Tensor, reader: Quantization) -> float:
+    """Return the largest error, in steps, of a tensor's values that are read with another scale.
+
+    ``real = scale * (q - zero)`` is linear in ``q``, so the largest difference is at an end:
+    ``|scale / reader_scale * (q - zero) - (q - reader_zero)|``.
+
+    Args:
+        tensor: The tensor, with one scale.
+        reader: The scale and zero point that its integers are read with.
+    """
+    own = tensor.quantization
+    if own is None or not 0 < reader.scales[0] < np.inf:
+        return np.inf
+    ratio = own.scales[0] / reader.scales[0]
+    return max(
+        abs(ratio * (extreme - own.zero_points[0]) - (extreme - reader.zero_points[0]))
+        for extreme in extremes(tensor)
+    )
+
+
+def bias_steps(bias: Tensor, scales: np.ndarray, products: np.ndarray, step: float) -> np.ndarray:
+    """Return the error of each channel's bias in steps of the output, shape (channels,).
+
+    Kernels add the stored integers to the products of inputs and weights, and so read them with
+    the scale of these, whatever the bias says.
+
+    Args:
+        bias: The bias, a constant.
+        scales: Its scales, float64, shape (1,) or (channels,).
+        products: Input scale times weight scale, of such a shape too.
+        step: The output's scale.
+    """
+    values = bias.values().astype(np.float64).ravel()
+    return np.asarray(np.abs(values * (scales - products)) / step)
+
 
 # Kernels with one scale for weights refuse a bias scale that is off by more of the output's scale
 # (GetQuantizedConvolutionMultipler in kernel_util.cc).
@@ -26,28 +78,28 @@ _GATE = 2.0**-12
 def check_weights(
     subgraph: Subgraph,
     operator: Operator,
-    said: TensorSpecification,
+    spec: TensorSpecification,
     tensor: Tensor,
     family: Family | None,
 ) -> Iterator[Finding]:
-    """Find what breaks the specification in an operator's weights.
+    """Find violations of the specification in an operator's weights.
 
     Args:
         subgraph: The subgraph.
         operator: The operator.
-        said: What the specification says of them.
+        spec: Their specification.
         tensor: The weights.
-        family: That of the activations; None where these are floats.
+        family: The activations' family; None for floats.
     """
     if tensor.dtype.startswith("float"):
         return
     # Models of 2018 with float activations call their int8 weights uint8, and kernels take them.
-    allowed = (*said.int8, "uint8") if family is None else said.dtypes(family)
+    allowed = (*spec.int8, "uint8") if family is None else spec.dtypes(family)
     if tensor.dtype not in allowed:
         found, expected = f"{tensor.dtype} weights", " or ".join(allowed)
         yield broken("weights.type", subgraph, operator, tensor, found, expected=expected)
-    elif tensor.dtype == "int8" and said.low is not None and not tensor.is_sparse:
-        yield from _lowest(subgraph, operator, said, tensor)
+    elif tensor.dtype == "int8" and spec.low is not None and not tensor.is_sparse:
+        yield from _lowest(subgraph, operator, spec, tensor)
     quantization = tensor.quantization
     if quantization is None:
         yield broken("weights.axis", subgraph, operator, tensor, "no scale")
@@ -58,10 +110,10 @@ def check_weights(
     axis, count = quantization.axis, len(quantization.scales)
     if count == 1:
         return
-    if said.axis is None or family == "uint8":
+    if spec.axis is None or family == "uint8":
         expected = "one scale"
-    elif axis != said.axis or tensor.shape[axis] != count:
-        expected = f"one scale, or one for each index along dimension {said.axis}"
+    elif axis != spec.axis or tensor.shape[axis] != count:
+        expected = f"one scale, or one for each index along dimension {spec.axis}"
     else:
         return
     found = parameters(quantization)
@@ -69,13 +121,13 @@ def check_weights(
 
 
 def _lowest(
-    subgraph: Subgraph, operator: Operator, said: TensorSpecification, tensor: Tensor
+    subgraph: Subgraph, operator: Operator, spec: TensorSpecification, tensor: Tensor
 ) -> Iterator[Finding]:
     """Find channels in which two products with -128 may be summed: 2 * 128 * 128 is no int16."""
-    axis = said.axis or 0
+    axis = spec.axis or 0
     others = tuple(number for number in range(len(tensor.shape)) if number != axis)
     # Damaged weights may have too few dimensions: all of them are then one channel.
-    counts = np.atleast_1d(np.count_nonzero(tensor.values() < (said.low or 0), axis=others))
+    counts = np.atleast_1d(np.count_nonzero(tensor.values() < (spec.low or 0), axis=others))
     most = int(np.argmax(counts)) if counts.size else 0
     if counts.size and counts[most] > 1:
         found = f"{counts.sum()} weights of -128, {counts[most]} of them in channel {most}"
@@ -85,20 +137,20 @@ def _lowest(
 def check_bias(
     subgraph: Subgraph,
     operator: Operator,
-    said: TensorSpecification,
+    spec: TensorSpecification,
     tensor: Tensor,
     family: Family,
 ) -> Iterator[Finding]:
-    """Find what breaks the specification in an operator's bias, and changes an output.
+    """Find violations of the specification in an operator's bias that change an output.
 
     Args:
         subgraph: The subgraph.
         operator: The operator.
-        said: What the specification says of it.
+        spec: Its specification.
         tensor: The bias.
-        family: That of the activations.
+        family: The activations' family.
     """
-    allowed = said.dtypes(family)
+    allowed = spec.dtypes(family)
     if tensor.dtype not in allowed:
         found, expected = tensor.dtype, " or ".join(allowed)
         yield broken("bias.type", subgraph, operator, tensor, found, expected=expected)
@@ -111,16 +163,16 @@ def check_bias(
     is_lstm = operator.type == "UNIDIRECTIONAL_SEQUENCE_LSTM"
     if is_lstm and max(operator.inputs[20:24], default=-1) >= 0:
         return  # layer normalization: the bias has the scale of its coefficients
-    products = _products(subgraph, operator, said, tensor)
+    products = _products(subgraph, operator, spec, tensor)
     output = subgraph.tensors[operator.outputs[0]].quantization
     if products is None or output is None or not output.scales[0] > 0:
-        return  # said of the input, the weights or the output
+        return  # found at the input, the weights or the output
     checks = operator.type == "FULLY_CONNECTED" or family == "uint8"
     step = _GATE if is_lstm else output.scales[0]
-    yield from _off(subgraph, operator, tensor, products, step, checks=checks)
+    yield from _check_bias_scale(subgraph, operator, tensor, products, step, checks=checks)
 
 
-def _off(
+def _check_bias_scale(
     subgraph: Subgraph,
     operator: Operator,
     tensor: Tensor,
@@ -135,7 +187,7 @@ def _off(
         subgraph: The subgraph.
         operator: The operator.
         tensor: The bias.
-        products: What its scales have to be, float64, shape (1,) or (channels,).
+        products: Its specified scales, float64, shape (1,) or (channels,).
         step: The output's scale.
         checks: Whether the operator's kernel looks at the scale, where there is only one.
     """
@@ -166,10 +218,10 @@ def _off(
 
 
 def _products(
-    subgraph: Subgraph, operator: Operator, said: TensorSpecification, bias: Tensor
+    subgraph: Subgraph, operator: Operator, spec: TensorSpecification, bias: Tensor
 ) -> np.ndarray | None:
-    """Return what a bias's scales have to be, float64, shape (1,) or (channels,), where known."""
-    indices = [operator.inputs[position] for position in said.product]
+    """Return the specified scales of a bias, float64, shape (1,) or (channels,), where known."""
+    indices = [operator.inputs[position] for position in spec.product]
     factors = [subgraph.tensors[index].quantization for index in indices if index >= 0]
     lengths = {1, *(len(factor.scales) for factor in factors if factor)}
     if len(factors) < len(indices) or None in factors or len(lengths) > 2:

@@ -1,4 +1,4 @@
-"""What a check of a model finds: findings, and the report that holds them."""
+"""Findings in a model, the report that holds them, and their text."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ class Finding:
 
     @property
     def breaks_integer_only(self) -> bool:
-        """Whether it is about something that is not an integer, whatever was promised."""
+        """Return whether it is about something that is not an integer, whatever was promised."""
         return self.rule.startswith(("integer.", "custom."))
 
 
 @dataclass(frozen=True)
 class ContractReport:
-    """What the check of a model found.
+    """The result of checking a model.
 
     Attributes:
         integer_only: Whether every tensor is an integer, a declared float interface apart.
@@ -94,7 +94,7 @@ class ContractReport:
 
     @property
     def float_operators(self) -> int:
-        """How many operators are not known to be integer."""
+        """Number of operators that are not known to be integer."""
         broken = (finding for finding in self.findings if finding.breaks_integer_only)
         return len({(item.subgraph, item.operator) for item in broken if item.operator is not None})
 
@@ -148,3 +148,46 @@ def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
             ),
         )
     )
+
+
+SHOWN = 20
+
+
+def describe(finding: Finding, *, whole_names: bool = True) -> str:
+    """Return the place of a finding and the text of it.
+
+    Args:
+        finding: The finding.
+        whole_names: Whether a list of names, such as a fused operator has, is given whole, or only
+            its first.
+    """
+    places = [] if finding.operator is None else [f"operator {finding.operator} {finding.type}"]
+    if finding.tensor is not None:
+        layer = f" of layer '{finding.layer}'" if finding.layer else ""
+        first, *others = finding.name.split(";")
+        name = finding.name if whole_names or not others else f"{first};…"
+        places.append(f"tensor {finding.tensor} ('{name}'){layer}")
+    place = f" in subgraph {finding.subgraph}" if finding.subgraph else ""
+    return f"{', '.join(places) or 'the model'}{place}: {finding.found}"
+
+
+def remedies(findings: Iterable[Finding], last: str) -> str:
+    """Return what to do about findings, each remedy once, and what else can be done at last."""
+    unique = dict.fromkeys(finding.remedy for finding in findings if finding.remedy)
+    return ". ".join([*unique, f"Or {last}" if unique else f"{last[:1].upper()}{last[1:]}"])
+
+
+def counted(count: int, singular: str, plural: str | None = None) -> str:
+    """Return a number with its noun, by default with an s where it is not one."""
+    return f"{count} {singular if count == 1 else plural or f'{singular}s'}"
+
+
+def listed(findings: Iterable[Finding]) -> str:
+    """Return how many findings there are of each operator type, and the first in full."""
+    ordered = sorted(findings, key=lambda finding: finding.type)
+    counts = ", ".join(
+        f"{kind} {n}" for kind, n in Counter(finding.type for finding in ordered).items()
+    )
+    shown = "; ".join(describe(finding) for finding in ordered[:SHOWN])
+    more = f"; and {len(ordered) - SHOWN} more" if len(ordered) > SHOWN else ""
+    return f"({counts}): {shown}{more}"

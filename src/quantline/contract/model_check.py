@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from quantline.contract.conformance import check_conformance, operators_of_family
-from quantline.contract.control_flow import check_control_flow
-from quantline.contract.finding import ContractReport, in_order
+from quantline.contract.conformance import (
+    check_conformance,
+    check_control_flow,
+    operators_of_family,
+)
+from quantline.contract.finding import ContractReport, counted, in_order
 from quantline.contract.integer_only import find_not_integer, interface_operators
 from quantline.contract.notes import find_notes
 from quantline.contract.rules import broken
-from quantline.contract.summary import counted
 from quantline.quantization.schemes import SCHEMES
 from quantline.tflite.graph import is_integer
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from ai_edge_litert.schema_py_generated import ActivationFunctionType as Fused
 
-from quantline.contract.control_flow import CONTROL_FLOW
+from quantline.contract.conformance import CONTROL_FLOW
 from quantline.contract.rules import broken
 from quantline.contract.specification import SPECIFICATION
 from quantline.errors import first_few
@@ -131,9 +131,9 @@ def _of_constant(subgraph: Subgraph, operator: Operator, tensor: Tensor) -> Iter
     specification = SPECIFICATION.get(operator.type)
     position = operator.inputs.index(tensor.index)
     places = specification.inputs if specification else ()
-    said = places[min(position, len(places) - 1)] if places else None
-    axis = (said.axis if said else None) or 0
-    if said is not None and said.role == "weights" and axis < values.ndim:
+    spec = places[min(position, len(places) - 1)] if places else None
+    axis = (spec.axis if spec else None) or 0
+    if spec is not None and spec.role == "weights" and axis < values.ndim:
         yield from _of_channels(subgraph, operator, tensor, values, axis)
     scales = len(tensor.quantization.scales) if tensor.quantization else 1
     at_ends = np.count_nonzero((values <= -127) | (values == 127))

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quantline.contract.integer_forms import CLIPPING, MEASURED, has_form, has_kernel, width
+from quantline.contract.finding import counted, listed, remedies
+from quantline.contract.integer_forms import (
+    CLIPPING,
+    MEASURED,
+    has_form,
+    has_kernel,
+    rewrite,
+    width,
+)
 from quantline.contract.integer_only import replace_or_allow
 from quantline.contract.reasons import dtypes, find_float_operators
-from quantline.contract.rewrites import rewrite
 from quantline.contract.rules import broken
-from quantline.contract.summary import counted, listed, remedies
 from quantline.errors import CheckFailed
 from quantline.quantization.schemes import SCHEMES
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from quantline.contract.integer_forms import MEASURED, TIED, has_form, width
-from quantline.contract.rewrites import rewrite
+from quantline.contract.integer_forms import MEASURED, TIED, has_form, rewrite, width
 from quantline.quantization import litert_backend
 
 if TYPE_CHECKING:

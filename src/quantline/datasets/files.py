@@ -70,11 +70,11 @@ class ResultDataset(AbstractDataset[Any, Any]):
         raise NotImplementedError
 
     def read_made_from(self) -> MadeFrom | None:
-        """Return what the file says that it was made from; None if it says nothing."""
+        """Return the statement of origin in the file; None if it has none."""
         return None
 
     def _remembered(self, what: str, find: Callable[[], Any]) -> Any:
-        """Return what is known of the file, found out again only when the file is another."""
+        """Return a cached fact about the file, computed again when the file has changed."""
         if not self._exists():
             return None
         stat = self.filepath.stat()
@@ -90,7 +90,7 @@ class ResultDataset(AbstractDataset[Any, Any]):
 
 
 class _FileDataset(ResultDataset):
-    """Loads and saves one whole file; subclasses turn its bytes into a value and back."""
+    """A dataset of one whole file; subclasses turn its bytes into a value and back."""
 
     def read(self, content: bytes) -> Any:
         """Turn the file's bytes into a value."""
@@ -196,7 +196,7 @@ class JsonDataset(_CheckedDataset):
         return canonical_json(value if self.made_from is None else sealed(value, self.made_from))
 
     def read_made_from(self) -> MadeFrom | None:
-        """Return what the file says that it was made from; None if it says nothing."""
+        """Return the statement of origin in the file; None if it has none."""
         made: MadeFrom | None = self._remembered("statement", self._examine)[0]
         return made
 
@@ -245,7 +245,7 @@ class NpzDataset(_CheckedDataset):
         return out.getvalue()
 
     def read_made_from(self) -> MadeFrom | None:
-        """Return what the file says that it was made from; None if it says nothing."""
+        """Return the statement of origin in the file; None if it has none."""
         made: MadeFrom | None = self._remembered("statement", self._examine)
         return made
 
@@ -278,7 +278,7 @@ class ParquetDataset(_CheckedDataset):
         return out.getvalue()
 
     def read_made_from(self) -> MadeFrom | None:
-        """Return what the file says that it was made from; None if it says nothing."""
+        """Return the statement of origin in the file; None if it has none."""
         made: MadeFrom | None = self._remembered("statement", self._examine)
         return made
 
@@ -334,7 +334,7 @@ class FolderDataset(ResultDataset):
 
 
 class _Unwritten(Origin):
-    """The result that a node gave, which is refused before it is a file."""
+    """The origin of a value that a node returned and that is refused before it is written."""
 
     def unreadable(self, found: str, expected: str = "") -> QuantlineError:
         """Return the error."""

@@ -1,4 +1,4 @@
-"""A quantized model as a dataset that refuses to save one which breaks its promise."""
+"""A dataset for quantized models that refuses to save one that breaks its promise."""
 
 from __future__ import annotations
 

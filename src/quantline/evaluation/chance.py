@@ -31,7 +31,7 @@ def no_better_than_chance(
     Args:
         predictions: What :func:`quantline.evaluation.predict` gave.
         classes: The number of the model's classes.
-        transform: ``dataset.transform``, the first suspect.
+        transform: The declaration of the transform, the first suspect.
     """
     labelled = predictions.filter(predictions["label"].is_valid())
     total = len(labelled)
@@ -60,6 +60,6 @@ def no_better_than_chance(
         f"on {1 / classes:.1%}",
         expected="a float model that is better than chance: else its comparison with int8 says "
         "nothing",
-        remedy=f"Compare 'dataset.transform' ({declared}) with what the model was trained on; then "
-        "the order of the classes, and 'dataset.label_offset'",
+        remedy=f"Compare `transform` ({declared}) with what the model was trained on; then "
+        "the order of the classes, and `label_offset`",
     )

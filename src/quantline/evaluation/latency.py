@@ -47,7 +47,8 @@ def measure(
                 "The model cannot be timed with this example",
                 found=f"an example of shape {sample.shape}",
                 expected=f"one of shape {port.shape[1:]}, as the model takes it",
-                remedy="Run 'kedro run --from-nodes draw_examples', which draws the examples anew",
+                remedy="Run the pipeline with `from_nodes=draw_examples`, which draws the examples "
+                "anew",
             )
         runtime.set(port.quantize(sample.reshape(port.shape)))
     times_ns: dict[str, list[int]] = {name: [] for name in models}

@@ -139,7 +139,7 @@ def predict(model: bytes, samples: Iterable[Labelled], threads: int | None = Non
                     f"The example '{sample.id}' does not have the shape that the model takes",
                     found=f"{sample.x.shape} after the transform",
                     expected=f"{classifier.input_shape}",
-                    remedy="Bring all examples to this shape with 'dataset.transform', for "
+                    remedy="Bring all examples to this shape with `transform`, for "
                     "instance with a 'resize' step",
                 )
             yield sample.id, sample.label, classifier.log_probabilities(sample.x)
@@ -198,7 +198,7 @@ def _strange_labels(examples: Sequence[str], classes: int) -> DataError:
         found=f"{len(examples)} examples: {first_few(examples, 5)}",
         expected=f"labels from 0 to {classes - 1}, as the model has {classes} outputs",
         remedy="Check that the model was trained on this dataset; where class 0 of the model is a "
-        "background class, set 'dataset.label_offset: 1'",
+        "background class, use `label_offset=1`",
     )
 
 

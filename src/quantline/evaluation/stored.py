@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-_REMEDY = (
-    "Run 'kedro run --from-nodes predict_float,predict_int8', which predicts the examples anew"
-)
+_REMEDY = "Run the pipeline with `from_nodes=predict_float,predict_int8`, which predicts the "
+"examples anew"
 
 
 def read_table(content: bytes, origin: Origin) -> pa.Table:

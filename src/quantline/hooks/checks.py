@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class CheckParameters:
-    """Checks every parameter before any node runs."""
+    """The hook that checks every parameter before any node runs."""
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -55,7 +55,7 @@ class CheckParameters:
 
 
 class CheckRetraining:
-    """Checks a retraining before any node runs, so that one which is refused changes no file."""
+    """The hook that checks a retraining before any node runs, so that a refusal changes no file."""
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:

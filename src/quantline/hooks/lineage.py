@@ -19,18 +19,15 @@ if TYPE_CHECKING:
 _PARAMETERS = "params:"
 
 
-class StateOrigin:
-    """Refuses results that do not belong together, and has results say what they are made from."""
+class CheckLineage:
+    """The hook that checks the origin of a node's inputs, and states that of its outputs."""
 
     def __init__(self) -> None:
         self._makers: dict[str, list[Maker]] = {}
-        self._rerun = "kedro run"
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Find out which step writes which result."""
-        env = context.config_loader.env
-        self._rerun = f"kedro run --env {env}" if env else "kedro run"
+        """Map each result to the nodes that write it."""
         self._makers = {}
         for pipeline in register_pipelines().values():
             for node in pipeline.nodes:
@@ -38,12 +35,12 @@ class StateOrigin:
 
     @hook_impl
     def before_node_run(self, node: Node, catalog: DataCatalog) -> None:
-        """Check that what a step takes belongs together.
+        """Check that the inputs of a node belong together.
 
         Raises:
             MismatchError: It does not.
         """
-        lineage.check(node.inputs, lambda name: _result(catalog, name), self._makers, self._rerun)
+        lineage.check(node.inputs, lambda name: _result(catalog, name), self._makers)
 
     @hook_impl
     def after_node_run(
@@ -53,7 +50,7 @@ class StateOrigin:
         inputs: dict[str, Any],
         outputs: dict[str, Any],
     ) -> None:
-        """Give each result the statement that is saved with it."""
+        """Attach to each output the statement of origin that is saved with it."""
         taken = {name: _result(catalog, name) for name in node.inputs}
         written = {name: _result(catalog, name) for name in outputs}
         made = MadeFrom(

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
 
 
-class HoldLock:
-    """Lets one run at a time write to a data folder."""
+class LockDataFolder:
+    """The hook that lets one run at a time write to a data folder."""
 
     def __init__(self) -> None:
         self._context: KedroContext | None = None
@@ -25,7 +25,7 @@ class HoldLock:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Keep what says which folder it is."""
+        """Remember the context, which names the data folder."""
         self._context = context
 
     @hook_impl(tryfirst=True)
@@ -45,16 +45,16 @@ class HoldLock:
 
     @hook_impl(trylast=True)
     def after_pipeline_run(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         self.release()
 
     @hook_impl(trylast=True)
     def on_pipeline_error(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         self.release()
 
     def release(self) -> None:
-        """Give the lock back, if it is held."""
+        """Release the lock, if it is held."""
         if self._lock is not None:
             self._lock.release()
             self._lock = None

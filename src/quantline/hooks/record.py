@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
 
-    from quantline.release import Project, Running
+    from quantline.release import ActiveRun, Project
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def stage_of(node: Node) -> str:
 
 
 class StageLog:
-    """Says which node of which stage begins."""
+    """The hook that logs the start of each node, with its stage."""
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
@@ -43,17 +43,17 @@ class StageLog:
 
 
 class Release:
-    """Keeps the MLflow run of a chain that ends with a release, and tells how it ended."""
+    """The hook that records a chain that ends with a release as an MLflow run."""
 
     def __init__(self) -> None:
         self._context: KedroContext | None = None
         self._project: Project | None = None
-        self._running: Running | None = None
+        self._running: ActiveRun | None = None
         self._stage, self._released = "start", False
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Keep what the project is known by."""
+        """Remember the context of the project."""
         redact_logs()
         self._context, self._project, self._running = context, None, None
         self._stage, self._released = "start", False
@@ -85,7 +85,7 @@ class Release:
         So a store that cannot be reached is known of before the chain, not after it. Other stages,
         as DVC runs them, need none, and leave no record.
         """
-        from quantline.release import Running, close_abandoned, connect
+        from quantline.release import ActiveRun, close_abandoned, connect
 
         if self._project is None:
             return
@@ -94,7 +94,7 @@ class Release:
             assert self._context is not None  # noqa: S101 - no project without one
             model = recipe.check(recipe.Model, self._context.params["model"])
             names = run_params.get("pipeline_names") or ["__default__"]
-            self._running = Running(
+            self._running = ActiveRun(
                 connect(self._project), self._project, names, self._settings().name(model)
             )
             self._running.open()
@@ -102,7 +102,7 @@ class Release:
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
-        """Have the run say which stage it is in, and which release it becomes."""
+        """Tag the MLflow run with its stage, and begin the release."""
         stage, before = stage_of(node), self._stage
         self._stage = stage
         if self._running is not None and stage != before:
@@ -112,12 +112,12 @@ class Release:
 
     @hook_impl
     def after_node_run(self, node: Node) -> None:
-        """Remember that the release was made."""
+        """Remember that the release node has run."""
         self._released = self._released or node in pipelines["release"].nodes
 
     @hook_impl
     def after_pipeline_run(self, catalog: DataCatalog) -> None:
-        """Tell what became of the candidate.
+        """Report the outcome of the candidate.
 
         Raises:
             CheckFailed: It did not pass its gate.

@@ -56,8 +56,7 @@ def search_halves(
 
 def choice_of(graph: Graph, ranges: RangeSet, conversion: recipe.Conversion, way: Way) -> Choice:
     """Return the ranges of one way to make the model, pins and overrides among them."""
-    update = {"method": way.method, "percentile": way.percentile or conversion.ranges.percentile}
-    chosen = conversion.ranges.model_copy(update=update)
+    chosen = conversion.ranges.with_method(way.method)
     bounds = pin(graph, as_trained(graph, choose(ranges, chosen)), conversion)
     fixed = given(ranges, chosen) | pinned_tensors(graph, conversion) | {*trained_ranges(graph)}
     return Choice(bounds, fixed, widens=way.shared == WIDEST)

@@ -19,7 +19,7 @@ from quantline.quantization.output_text import failures, remedies
 from quantline.quantization.pinning import snap_scales
 from quantline.quantization.public_path import public_path
 from quantline.quantization.schemes import SCHEMES, unsupported, with_types
-from quantline.quantization.search import WIDEST, confirm, way_of
+from quantline.quantization.search import WIDEST, Way, confirm
 from quantline.quantization.shared_scale import Choice, clipped
 from quantline.tflite import read
 
@@ -130,7 +130,11 @@ def _from_ranges(
     found: Search | None = None
     if chosen.method == "auto" or conversion.bias_correction:
         values, found = search_halves(model, graph, conversion, samples)
-    ways = [way_of(chosen)] if found is None else list(dict.fromkeys((found.best, found.baseline)))
+    ways = (
+        [Way(chosen.chosen_method())]
+        if found is None
+        else list(dict.fromkeys((found.best, found.baseline)))
+    )
     choices = choices_of(graph, ranges, conversion, ways)
     public = public_path(source, conversion, samples, graph)
     made = make(model, graph, [choice for _, choice in choices], conversion, public)
@@ -150,8 +154,7 @@ def _from_ranges(
         _tell_left(conversion.scheme, left)
     about = _about(model, content, made.backend, made.quantizer, left, conversion)
     about |= {
-        "method": way.method,
-        "percentile": way.percentile,
+        **way.method.to_dict(),
         "overrides": [override.model_dump(exclude_none=True) for override in chosen.overrides],
         "corrected_layers": layers,
         "clipped": [asdict(tensor) for tensor in beyond],

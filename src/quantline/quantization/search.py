@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import PinDoesNotFit
 from quantline.quantization.bias_correction import correct_biases, mean_inputs
 from quantline.quantization.judging import CLASSES, EQUAL, VALUES, Judge, Losses
 from quantline.quantization.paired import compare, standard_errors_needed
+from quantline.range_methods import DEFAULT, METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from quantline import recipe
     from quantline.quantization.shared_scale import Choice
+    from quantline.range_methods import ChosenMethod
     from quantline.ranges import RangeSet, Values
 
-_CANDIDATES: tuple[dict[str, Any], ...] = (
-    {"method": "minmax"},
-    {"method": "moving_average"},
-    {"method": "percentile", "percentile": 99.9},
-    {"method": "percentile", "percentile": 99.99},
-    {"method": "percentile", "percentile": 99.999},
-    {"method": "mse"},
-    {"method": "entropy"},
-)
 FEWEST = 16
 """The fewest samples of which half can judge: fewer differences do not show their own error."""
 
@@ -38,16 +31,19 @@ class Way:
 
     Attributes:
         method: How ranges are chosen.
-        percentile: For the method ``percentile``, which; else None.
         shared: Where tensors have to share a scale that clips some: ``widest``, the union of their
             ranges, or ``converter``, what the quantizer makes of it.
         bias_correction: Whether biases are corrected.
     """
 
-    method: str
-    percentile: float | None = None
+    method: ChosenMethod
     shared: str = WIDEST
     bias_correction: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values, the method and its parameters among them."""
+        others = {"shared": self.shared, "bias_correction": self.bias_correction}
+        return {**self.method.to_dict(), **others}
 
 
 @dataclass(frozen=True)
@@ -80,6 +76,11 @@ class Trial:
     gain: float
     gain_error: float
     is_better: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values, those of the way among them."""
+        found = {name: value for name, value in vars(self).items() if name != "way"}
+        return {**self.way.to_dict(), **found}
 
 
 @dataclass(frozen=True)
@@ -119,9 +120,13 @@ class Search:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        trials = [asdict(trial) for trial in self.trials]
-        flat = [{**trial.pop("way"), **trial} for trial in trials]
-        return {"evidence": "measured", **asdict(self), "trials": flat}
+        return {
+            "evidence": "measured",
+            **vars(self),
+            "trials": [trial.to_dict() for trial in self.trials],
+            "baseline": self.baseline.to_dict(),
+            "overruled": None if self.overruled is None else self.overruled.to_dict(),
+        }
 
 
 def search(
@@ -154,7 +159,7 @@ def search(
     Raises:
         PinDoesNotFit: No chosen range fits the pins.
     """
-    ways = _ways(conversion)
+    ways = search_ways(conversion)
     if len(fit) + len(held_back) < FEWEST:
         return Search((), ways[0], len(fit), len(held_back), None)
     made = _made(fitted, ways, choice, make)
@@ -189,16 +194,13 @@ def confirm(model: bytes, baseline: bytes, best: bytes, samples: Sequence[Values
     return compare(judge.losses(baseline), judge.losses(best)).is_no_worse
 
 
-def _ways(conversion: recipe.Conversion) -> list[Way]:
+def search_ways(conversion: recipe.Conversion) -> list[Way]:
+    """Return the ways that a conversion leaves open, the one to compare with first."""
     chosen = conversion.ranges
     if chosen.method == "auto":
-        return [Way(**candidate) for candidate in _CANDIDATES]
-    return [way_of(chosen)]
-
-
-def way_of(chosen: recipe.Ranges) -> Way:
-    """Return the way that a method which is given is, without bias correction."""
-    return Way(chosen.method, chosen.percentile if chosen.method == "percentile" else None)
+        methods = dict.fromkeys((DEFAULT, *METHODS.values()))  # the baseline is the first
+        return [Way(item.with_values(values)) for item in methods for values in item.candidates]
+    return [Way(chosen.chosen_method())]
 
 
 def _made(
@@ -232,7 +234,7 @@ def _rivals(way: Way, baseline: Way) -> set[Way]:
     """
     parts: list[dict[str, Any]] = [
         {"bias_correction": False},
-        {"method": baseline.method, "percentile": baseline.percentile},
+        {"method": baseline.method},
         {"shared": baseline.shared},
     ]
     return {baseline, *(replace(way, **part) for part in parts)} - {way}

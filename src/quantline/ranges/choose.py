@@ -6,14 +6,12 @@ import re
 from typing import TYPE_CHECKING
 
 from quantline.errors import ParameterError, suggest
-from quantline.ranges.entropy import entropy
-from quantline.ranges.mse import mse
+from quantline.range_methods import METHODS, Bounds
 
 if TYPE_CHECKING:
     from quantline import recipe
+    from quantline.range_methods import ChosenMethod
     from quantline.ranges.range_set import RangeSet, TensorRange
-
-Bounds = tuple[float, float]
 
 
 def choose(ranges: RangeSet, chosen: recipe.Ranges) -> dict[int, Bounds]:
@@ -31,25 +29,30 @@ def choose(ranges: RangeSet, chosen: recipe.Ranges) -> dict[int, Bounds]:
 
     Raises:
         DataError: NaN or infinite values were recorded.
-        ParameterError: An override fits no tensor, or a method needs a sketch that is empty.
+        ParameterError: An override fits no tensor, a method needs a sketch that is empty, or the
+            method is ``auto``, which needs samples too.
     """
     ranges.check_finite()
-    rules = {tensor.index: (chosen.method, chosen.percentile) for tensor in ranges.tensors}
+    if chosen.method not in METHODS:
+        raise ParameterError(
+            f"The method '{chosen.method}' does not choose from recorded ranges alone",
+            found=f"'{chosen.method}'",
+            expected=f"one of {', '.join(METHODS)}",
+            remedy="Quantize with samples: 'auto' tries the others on them",
+        )
+    methods = dict.fromkeys((tensor.index for tensor in ranges.tensors), chosen.chosen_method())
     fixed: dict[int, Bounds] = {}
     for override in chosen.overrides:
         matches = [other for other in ranges.tensors if _fits(override.tensor, other.name)]
         if not matches:
             raise _no_match(override.tensor, ranges)
         for match in matches:
-            rules[match.index] = (
-                override.method or chosen.method,
-                override.percentile or chosen.percentile,
-            )
+            methods[match.index] = chosen.chosen_method(override)
             fixed.pop(match.index, None)
             if override.min is not None and override.max is not None:
                 fixed[match.index] = (override.min, override.max)
     return {
-        tensor.index: fixed.get(tensor.index) or bounds(tensor, *rules[tensor.index])
+        tensor.index: fixed.get(tensor.index) or bounds(tensor, methods[tensor.index])
         for tensor in ranges.tensors
     }
 
@@ -63,41 +66,27 @@ def given(ranges: RangeSet, chosen: recipe.Ranges) -> frozenset[int]:
     return frozenset(found)
 
 
-def bounds(tensor: TensorRange, method: str, percentile: float = 99.99) -> Bounds:
+def bounds(tensor: TensorRange, chosen: ChosenMethod) -> Bounds:
     """Choose one tensor's range.
 
     Args:
         tensor: What was recorded of it.
-        method: ``minmax``: all values seen. ``moving_average``: the mean of the samples' extremes,
-            as in Jacob et al., Quantization and Training of Neural Networks for Efficient
-            Integer-Arithmetic-Only Inference (2018), section 3.1, with equal weights.
-            ``percentile``: all but an equal share of values at each end, as in Wu et al., Integer
-            Quantization for Deep Learning Inference (2020), section 5.2. ``mse``, ``entropy``: see
-            :func:`quantline.ranges.mse.mse` and :func:`quantline.ranges.entropy.entropy`.
-        percentile: For ``percentile``, the share of values below the range's upper end, in per
-            cent; as many lie above its lower end.
+        chosen: The method, one of :data:`quantline.range_methods.METHODS`, with its parameters.
 
     Raises:
         ParameterError: The method needs a sketch, and none was recorded.
     """
-    if method == "minmax":
-        return tensor.min, tensor.max
-    if method == "moving_average":
-        return tensor.average_min, tensor.average_max
+    method = METHODS[chosen.name]
+    if not method.needs_sketch:
+        return method.choose(tensor, **dict(chosen.values))
     if not tensor.sketch.total:
         raise ParameterError(
-            f"The method '{method}' needs the distribution of tensor '{tensor.name}'",
+            f"The method '{method.name}' needs the distribution of tensor '{tensor.name}'",
             found="ranges without a sketch",
             expected="ranges recorded by 'quantline.ranges.record'",
             remedy="Record the ranges again, or use 'minmax'",
         )
-    if method == "percentile":
-        share = percentile / 100
-        low, high = tensor.sketch.quantile(1 - share), tensor.sketch.quantile(share)
-    elif method == "mse":
-        low, high = mse(tensor)
-    else:
-        low, high = entropy(tensor)
+    low, high = method.choose(tensor, **dict(chosen.values))
     # A bin reaches a little past the largest value in it.
     return max(low, tensor.min), min(high, tensor.max)
 

@@ -1,4 +1,4 @@
-"""Reading what comes from elsewhere: regular files of a bounded size, YAML text, numpy archives.
+"""Reading untrusted input: regular files of a bounded size, YAML text, numpy archives.
 
 Nothing here blocks, and nothing is allocated that a file only claims to hold.
 """

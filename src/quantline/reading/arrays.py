@@ -1,4 +1,4 @@
-"""Numpy's ``.npz`` and ``.npy`` files, of which no claim is believed.
+"""Reading numpy's ``.npz`` and ``.npy`` files without trusting their headers.
 
 numpy allocates what a header claims and unpacks what a member holds. Here the sizes that the
 header, the archive's directory and the file state are compared first, so that a file of a few bytes
@@ -37,7 +37,7 @@ _CHUNK_BYTES = 1 << 22
 
 
 class ArraysUnreadable(ValueError):
-    """A file holds no arrays that can be read; the error says what was found."""
+    """A file has no arrays that can be read; the message says what was found."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ class Arrays:
 
 
 def row_bytes(name: str, header: Header) -> int:
-    """Return how many bytes each row takes, of an array whose rows can be streamed.
+    """Return the bytes of each row of an array whose rows can be streamed.
 
     Raises:
         ArraysUnreadable: It has no rows, no values in a row, too many, or is in Fortran order.
@@ -249,7 +249,7 @@ def _named(name: str) -> str:
 
 @contextmanager
 def _explained(name: str = SINGLE) -> Iterator[None]:
-    """Turn what numpy, zipfile and zlib raise on damaged files into one error."""
+    """Turn the exceptions of numpy, zipfile and zlib on damaged files into one error."""
     try:
         yield
     except ArraysUnreadable as error:

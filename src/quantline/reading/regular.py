@@ -1,4 +1,4 @@
-"""Opening regular files alone: a pipe would block for ever, a device may never end."""
+"""Reading regular files only: a pipe would block for ever, a device may never end."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SAID = {
 
 
 class Unreadable(OSError):
-    """A file cannot be read; its text says what was found, to be quoted in an error."""
+    """A file cannot be read; the message says what was found, to be quoted in an error."""
 
 
 def check_regular(path: str | Path) -> int:

@@ -1,4 +1,4 @@
-"""YAML text, judged by its events before anything is built of it.
+"""Parsing YAML text, whose events are checked before any value is built.
 
 A few lines of aliases that name aliases stand for billions of values ("a billion laughs"), and
 a reader that recurses dies of deep nesting. The parser's events are neither: they are counted here,
@@ -30,12 +30,12 @@ class _Loader(_SAFE):  # type: ignore[misc]
 
 
 class YamlUnreadable(ValueError):
-    """A text is no YAML that is read here; the error says what was found, and where."""
+    """A text is not YAML within the limits; the message says what was found, and where."""
 
 
 @dataclass
 class _Open:
-    """A list or mapping whose end was not met yet."""
+    """A list or mapping that the parser has not yet left."""
 
     anchor: str | None
     is_mapping: bool
@@ -45,7 +45,7 @@ class _Open:
 
 
 def check_yaml(text: str) -> None:
-    """Refuse what is no YAML, or stands for more than should be built of it.
+    """Refuse text that is not YAML, or that expands to too many values.
 
     Raises:
         YamlUnreadable: It breaks YAML's syntax, repeats a key of a mapping, is a loop, is nested

@@ -1,4 +1,4 @@
-"""Turning plain values into blocks, and mistakes in them into errors."""
+"""The check of plain values against the parameters' types, with one error for every mistake."""
 
 from __future__ import annotations
 

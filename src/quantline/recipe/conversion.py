@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, create_model, field_validator, model_validator
 
+from quantline.range_methods import DEFAULT, METHODS, PARAMETERS
 from quantline.recipe.evaluation import Latency
 from quantline.recipe.parameters import IoType, Parameters, Positive, SchemeName
 
+if TYPE_CHECKING:
+    from quantline.range_methods import ChosenMethod
+
 
 class Parity(Parameters):
-    """How the imported float model is compared with the original.
+    """The comparison of the imported float model with the original.
 
     Attributes:
         examples: How many calibration examples both run.
@@ -43,24 +47,41 @@ class Calibration(Parameters):
     timeout_s: Positive = 1800
 
 
-Method = Literal["minmax", "moving_average", "percentile", "mse", "entropy"]
-Percentile = Annotated[float, Field(gt=50, le=100)]
+if TYPE_CHECKING:
+    Method = str
+    MethodParameters: TypeAlias = Parameters
+    OverriddenParameters: TypeAlias = Parameters
+else:
+    Method = Literal[tuple(METHODS)]
+    MethodParameters = create_model(
+        "MethodParameters",
+        __base__=Parameters,
+        **{name: (item.annotation(), item.default) for name, item in PARAMETERS.items()},
+    )
+    OverriddenParameters = create_model(
+        "OverriddenParameters",
+        __base__=Parameters,
+        **{name: (item.annotation(optional=True), None) for name, item in PARAMETERS.items()},
+    )
 
 
-class Override(Parameters):
-    """How the range of some tensors is chosen.
+class Override(OverriddenParameters):
+    """The choice of the range of some tensors, with a field for each parameter of a method.
 
     Attributes:
         tensor: A tensor's name, or a regular expression that fits the whole of it.
         method: The method for it; that of all tensors if None.
-        percentile: The percentile for it; that of all tensors if None.
         min: The range's lower end, given; with ``max``.
         max: The range's upper end, given.
     """
 
+    if TYPE_CHECKING:
+
+        def __init__(self, **values: Any) -> None:
+            """Take values by the names of the fields."""
+
     tensor: str
     method: Method | None = None
-    percentile: Percentile | None = None
     min: float | None = None
     max: float | None = None
 
@@ -73,30 +94,45 @@ class Override(Parameters):
         given = (self.min, self.max)
         if given != (None, None) and (None in given or not given[0] < given[1]):  # type: ignore[operator]
             raise ValueError("both 'min' and 'max', with min below max")
-        if not {"method", "percentile", "min"} & self.model_fields_set:
-            raise ValueError("a method, a percentile, or min and max")
+        if not {"method", *PARAMETERS, "min"} & self.model_fields_set:
+            raise ValueError(f"a method, a {', a '.join(PARAMETERS)}, or min and max")
         return self
 
 
-class Ranges(Parameters):
-    """How ranges are chosen from what was recorded.
+class Ranges(MethodParameters):
+    """The choice of ranges, with a field for each parameter of a method in ``range_methods``.
 
     Attributes:
         method: The method for every tensor; ``auto`` picks it, and bias correction, where samples
             that are held back show it to be better than ``minmax``.
-        percentile: For the method ``percentile``, the share of values below the upper end, in per
-            cent; as many lie above the lower end.
         overrides: For single tensors; of several that fit, the last holds.
     """
 
-    method: Method | Literal["auto"] = "minmax"
-    percentile: Percentile = 99.99
+    if TYPE_CHECKING:
+
+        def __init__(self, **values: Any) -> None:
+            """Take values by the names of the fields."""
+
+    method: Method | Literal["auto"] = DEFAULT.name
     overrides: tuple[Override, ...] = ()
 
     @field_validator("overrides", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
         return tuple(value) if isinstance(value, list) else value
+
+    def chosen_method(self, override: Override | None = None) -> ChosenMethod:
+        """Return the method with its parameters, those of an override where it gives them."""
+        name, values = self.method, self.model_dump(include={*PARAMETERS})
+        if override is not None:
+            name = override.method or name
+            values |= override.model_dump(include={*PARAMETERS}, exclude_none=True)
+        return METHODS[name].with_values(values)
+
+    def with_method(self, chosen: ChosenMethod) -> Ranges:
+        """Return the same with another method; parameters of others stay for the overrides."""
+        values: Ranges = self.model_copy(update={"method": chosen.name, **dict(chosen.values)})
+        return values
 
 
 class Pin(Parameters):

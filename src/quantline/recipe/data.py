@@ -1,4 +1,4 @@
-"""The model, and where examples come from."""
+"""The parameters of the model, the dataset and the sampling."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Npz(Parameters):
 
 
 class Dataset(Parameters):
-    """Where examples come from and how they become model input.
+    """The dataset, and the transform that makes its examples model input.
 
     Attributes:
         source: Which of the blocks below is used.
@@ -109,7 +109,7 @@ class Dataset(Parameters):
 
 
 class CalibrationSplit(Parameters):
-    """Which examples calibrate the model.
+    """The split and the number of the calibration examples.
 
     Attributes:
         split: A TFDS split expression; for files, a file name with an optional ``[from:to]``.
@@ -121,14 +121,14 @@ class CalibrationSplit(Parameters):
 
 
 class EvaluationSplit(Parameters):
-    """Which examples the models are evaluated on; the fields are those of calibration."""
+    """The split and the number of the evaluation examples."""
 
     split: str
     examples: Positive | None = None
 
 
 class Sampling(Parameters):
-    """How examples are drawn.
+    """The draw of calibration and evaluation examples.
 
     Attributes:
         seed: The seed of every draw.

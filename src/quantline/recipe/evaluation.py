@@ -10,7 +10,7 @@ from quantline.recipe.parameters import Parameters, Positive
 
 
 class Latency(Parameters):
-    """How latency is measured.
+    """The measurement of latency.
 
     Attributes:
         runs: Timed runs of each model.

@@ -15,7 +15,7 @@ Margin = Annotated[float, Field(gt=0)]
 
 
 class Limit(Parameters):
-    """What a metric of a report must keep.
+    """The limits of one metric of a report.
 
     Attributes:
         min: The least that passes.
@@ -33,7 +33,7 @@ class Limit(Parameters):
 
 
 class Change(Parameters):
-    """What a change from another model may cost; None: that is not asked.
+    """The allowed change from another model; None: no limit.
 
     Attributes:
         top1_margin_points: How much worse top-1 may be, in percentage points.
@@ -51,7 +51,7 @@ class Change(Parameters):
 
 
 class ChampionChange(Change):
-    """What a change from the champion may cost; None: that is not asked.
+    """The allowed change from the champion; None: no limit.
 
     Attributes:
         size_growth: By which share the file may be larger.

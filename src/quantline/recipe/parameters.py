@@ -1,4 +1,4 @@
-"""What every block of parameters is made of."""
+"""The base class and the common types of all parameters."""
 
 from __future__ import annotations
 
@@ -27,6 +27,6 @@ class Parameters(BaseModel):
 
 @dataclass(frozen=True)
 class Inner:
-    """Says which block the elements of a field are, whose own type does not say it."""
+    """The type of the elements of a field, where the field's annotation does not say it."""
 
     block: type[Parameters]

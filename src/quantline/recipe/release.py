@@ -1,4 +1,4 @@
-"""What becomes of a candidate, and the training of the next one."""
+"""The parameters of the release and of the training of the embedded model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Release(Parameters):
-    """What becomes of a candidate that passed its gate.
+    """The release of a candidate that passed its gate.
 
     Attributes:
         model: The registered model's name; if None, that of the model's file.

@@ -1,4 +1,4 @@
-"""The steps of ``dataset.transform``: what each is called, and which arguments it takes."""
+"""The steps of ``dataset.transform`` and their arguments."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _numeric(name: str) -> str:
 
 
 class Resize(Parameters):
-    """Resizes, whatever the proportions."""
+    """Resize to a size, whatever the proportions."""
 
     height: Pixels
     width: Pixels
@@ -49,7 +49,7 @@ class Resize(Parameters):
 
 
 class ResizeShortSide(Parameters):
-    """Resizes in proportion, by the shorter side; ``enlarge: false`` leaves smaller images."""
+    """Resize in proportion, by the shorter side; ``enlarge: false`` leaves smaller images."""
 
     size: Pixels
     method: Filter = "bilinear"
@@ -57,21 +57,21 @@ class ResizeShortSide(Parameters):
 
 
 class CentralCrop(Parameters):
-    """Cuts the middle out."""
+    """Cut out the middle."""
 
     height: Pixels
     width: Pixels
 
 
 class Rescale(Parameters):
-    """Gives ``x * scale + offset``."""
+    """Compute ``x * scale + offset``."""
 
     scale: Number = 1.0
     offset: Number = 0.0
 
 
 class Normalize(Parameters):
-    """Gives ``(x - mean) / std``, of one number for all channels or one for each."""
+    """Compute ``(x - mean) / std``, with one number for all channels or one for each."""
 
     mean: Annotated[list[Number], BeforeValidator(_listed), Field(min_length=1)]
     std: Annotated[
@@ -82,19 +82,19 @@ class Normalize(Parameters):
 
 
 class ChannelOrder(Parameters):
-    """Turns the channels around, where the order is ``bgr``."""
+    """Reverse the channels, where the order is ``bgr``."""
 
     order: Literal["rgb", "bgr"]
 
 
 class ExpandDims(Parameters):
-    """Adds a dimension of 1."""
+    """Add a dimension of 1."""
 
     axis: Annotated[int, Field(ge=-32, le=32)]
 
 
 class Cast(Parameters):
-    """Converts the values."""
+    """Convert the values to a dtype."""
 
     dtype: Annotated[str, AfterValidator(_numeric)]
 

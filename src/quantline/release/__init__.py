@@ -1,16 +1,16 @@
-"""Recording, judging and releasing; the only package that imports MLflow."""
+"""Recording, judging and releasing candidates; the only package that imports MLflow."""
 
+from quantline.release.active_run import ActiveRun, close_abandoned
 from quantline.release.champion import check_unchanged, fetch, fetch_trained
 from quantline.release.project import Project
 from quantline.release.registry import Registry
 from quantline.release.release import release
-from quantline.release.running import Running, close_abandoned
 from quantline.release.tracking import connect
 
 __all__ = [
+    "ActiveRun",
     "Project",
     "Registry",
-    "Running",
     "check_unchanged",
     "close_abandoned",
     "connect",

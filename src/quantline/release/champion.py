@@ -1,4 +1,4 @@
-"""The champion's files, as its run recorded them: what a candidate is compared with."""
+"""The champion's files as its run recorded them, which a candidate is compared with."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from quantline.errors import (
 from quantline.evaluation.predict import SCHEMA
 from quantline.files import canonical_json, sha256
 from quantline.ranges import RangeSet
-from quantline.release.answers import MISSING, translated, unless
 from quantline.release.gate.evidence import VERSION, evaluation_sha256
 from quantline.release.registry import ARTIFACTS, CHAMPION, INT8_MODEL, SOURCE_MODEL
+from quantline.release.store_errors import MISSING, ignored, tracking_errors
 from quantline.release.stored import saved_model_damage
 from quantline.release.tracking import MODEL_ID
 from quantline.temporary import temporary_folder
@@ -60,7 +60,7 @@ def fetch(registry: Registry, names: Sequence[str]) -> dict[str, bytes]:
         RegistryError: Its run, or a file of it, was deleted.
         RegistryError: A file is not the one that was recorded, or cannot be read.
     """
-    with translated(f"read the champion of '{registry.name}'"):
+    with tracking_errors(f"read the champion of '{registry.name}'"):
         version = registry.version_of(CHAMPION)
     if version is None:
         return {}
@@ -73,7 +73,7 @@ def fetch(registry: Registry, names: Sequence[str]) -> dict[str, bytes]:
     files = _artifacts(registry, version, names)
     wrong = _wrong(registry, version, files)
     if INT8_MODEL in version.tags:
-        with translated(f"fetch the champion of '{registry.name}'"):
+        with tracking_errors(f"fetch the champion of '{registry.name}'"):
             run = registry.client.get_run(version.run_id)
             served = saved_model_damage(
                 registry.client, version.source, run.data.tags.get(MODEL_ID),
@@ -98,7 +98,7 @@ def check_unchanged(registry: Registry, files: Mapping[str, bytes]) -> None:
         TrackingFailed: The registry does not answer.
         ResultError: A file has another hash than the champion's release recorded.
     """
-    with translated(f"read the champion of '{registry.name}'"):
+    with tracking_errors(f"read the champion of '{registry.name}'"):
         version = registry.version_of(CHAMPION)
     if version is None or json.loads(files[VERSION])["version"] != int(version.version):
         return
@@ -113,7 +113,7 @@ def check_unchanged(registry: Registry, files: Mapping[str, bytes]) -> None:
             f"The candidate was not compared with the champion of '{registry.name}'",
             found="; ".join(wrong),
             expected=f"the files of version {version.version}, as its release recorded them",
-            remedy="Run 'kedro run --from-nodes fetch_champion', which compares them anew",
+            remedy="Run the pipeline with `from_nodes=fetch_champion`, which compares them anew",
         )
 
 
@@ -126,7 +126,7 @@ def fetch_trained(registry: Registry) -> bytes:
         RegistryError: The model is not there, or is no ``.keras`` file.
         RegistryError: It is not the model that was recorded.
     """
-    with translated(f"read the champion of '{registry.name}'"):
+    with tracking_errors(f"read the champion of '{registry.name}'"):
         version = registry.version_of(CHAMPION)
         if version is None:
             raise registry.not_found(CHAMPION)
@@ -223,7 +223,7 @@ def _artifacts(
     registry: Registry, version: Any, names: Sequence[str], folder: str | None = None
 ) -> dict[str, bytes]:
     with (
-        translated(f"fetch the champion of '{registry.name}'"),
+        tracking_errors(f"fetch the champion of '{registry.name}'"),
         temporary_folder() as temporary,
     ):
         there = _listed(registry, version, folder)
@@ -244,7 +244,7 @@ def _artifacts(
 
 
 def _listed(registry: Registry, version: Any, folder: str | None) -> list[str]:
-    with unless(MISSING):  # the run
+    with ignored(MISSING):  # the run
         return [
             artifact.path for artifact in registry.client.list_artifacts(version.run_id, folder)
         ]

@@ -1,4 +1,4 @@
-"""A lock in the registry itself: whoever may write to a model there can hold it, from anywhere.
+"""A lock kept in the model registry itself, which processes on any machine can take.
 
 The registry's stores give one atomic step: of two requests to create a registered model of one
 name, one fails. So a lock is an empty registered model; its tags say who holds it and until when.
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import RegistryError
-from quantline.release.answers import EXISTS, MISSING, unless
+from quantline.release.store_errors import EXISTS, MISSING, ignored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ _held_here: set[str] = set()  # the owners of locks that this process holds
 
 @dataclass(frozen=True)
 class Lock:
-    """A lock that is held.
+    """A lock that this process holds.
 
     Attributes:
         client: The ``MlflowClient`` it is held with.
@@ -46,7 +46,7 @@ class Lock:
     expires_s: float
 
     def check(self) -> None:
-        """Make sure, before something is written, that the lock is still held.
+        """Check that the lock is still held, before something is written.
 
         Raises:
             RegistryError: It ran out, and another may hold it.
@@ -62,8 +62,8 @@ class Lock:
 
 
 @contextmanager
-def held(client: Any, model: str, wait_s: float = WAIT_S) -> Iterator[Lock]:
-    """Hold the lock of a registered model.
+def registry_lock(client: Any, model: str, wait_s: float = WAIT_S) -> Iterator[Lock]:
+    """Take and hold the lock of a registered model.
 
     Args:
         client: An ``MlflowClient``.
@@ -124,7 +124,7 @@ def _taken(client: Any, name: str, owner: str) -> Lock | None:
 
 def _holder(client: Any, name: str) -> dict[str, str] | None:
     tags: dict[str, str] = {}
-    with unless(MISSING):
+    with ignored(MISSING):
         tags = dict(client.get_registered_model(name).tags)
     # A database reads the tags after the model: of one that is deleted in between there are none.
     return tags or None
@@ -142,7 +142,7 @@ def _is_abandoned(found: dict[str, str]) -> bool:
 
 
 def _move_away(client: Any, name: str, owner: str) -> None:
-    with unless(EXISTS, MISSING):
+    with ignored(EXISTS, MISSING):
         client.rename_registered_model(name, f"{name}.expired.{owner}")
 
 
@@ -158,12 +158,12 @@ def _give_back(lock: Lock) -> None:
 
 
 def _delete(client: Any, name: str) -> None:
-    with unless(MISSING):
+    with ignored(MISSING):
         client.delete_registered_model(name)
 
 
 def _place() -> str:
-    """Return what tells one set of process numbers from another: the host and its namespace."""
+    """Return the host and its process namespace, within which process numbers are unique."""
     try:
         namespace = os.stat("/proc/self/ns/pid").st_ino
     except OSError:

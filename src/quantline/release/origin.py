@@ -53,7 +53,7 @@ def parameters_of(files: Mapping[str, Path], release: Mapping[str, Any]) -> dict
                 f"'{files[name]}' does not say with which parameters it was made",
                 found=f"no parameters '{block}' in it",
                 expected="a result as its stage writes it",
-                remedy="Run 'kedro run', which makes it again",
+                remedy="Run the whole pipeline, which makes it again",
             ) from error
     dataset = found["dataset"]
     others = {"tfds", "image_csv", "npz"} - {dataset["source"]}
@@ -81,6 +81,6 @@ def check_name(gate: Mapping[str, Any], settings: recipe.Release, model: str) ->
         raise MismatchError(
             "The verdict is about another registered model",
             found=f"a comparison with the champion of '{gate['model']}'",
-            expected=f"one with the champion of '{asked}', as 'release.model' has it",
-            remedy="Run 'kedro run --from-nodes fetch_champion'",
+            expected=f"one with the champion of '{asked}', as `release_model` says",
+            remedy="Run the pipeline with `from_nodes=fetch_champion`",
         )

@@ -1,4 +1,4 @@
-"""What became of a candidate, told: to people, to a scheduler, to a command of the user's."""
+"""The outcome of a release: as a line, as an error, and as JSON for a user's command."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ _TOLD = {
 
 
 def told(outcome: Mapping[str, Any]) -> str:
-    """Return what became of a candidate that passed, as a line."""
+    """Return the outcome of a candidate that passed, as one line."""
     return _TOLD[outcome["outcome"]].format(**outcome)
 
 
 def refusal(outcome: Mapping[str, Any]) -> CheckFailed:
-    """Return the error of a candidate that did not pass."""
+    """Return the error for a candidate that did not pass its gate."""
     more = "more examples, " if outcome["verdict"] == "undecided" else ""
     helps = "".join(f"{advice}. " for advice in outcome.get("advice", [])[:1])
     return CheckFailed(
         f"The candidate is {outcome['verdict']}, and '{outcome['model']}' stays as it is",
         found=" ".join(outcome["why"]),
-        expected="a candidate that keeps every rule of 'gate'",
-        remedy=f"{helps}Take {more}another model, or other rules in conf/base/parameters_gate.yml; "
-        f"gate.json has every rule, and the MLflow run {outcome['run_id']} everything else",
+        expected="a candidate that keeps every rule of `gate`",
+        remedy=f"{helps}Take {more}another model, or change the rules of `gate`; gate.json "
+        f"has every rule, and the MLflow run {outcome['run_id']} everything else",
     )
 
 
 def notify(settings: recipe.Release, values: Mapping[str, Any]) -> None:
-    """Give values as JSON to the user's command, if there is one.
+    """Run the user's command with values as JSON on its standard input, if there is one.
 
     Whatever becomes of it changes nothing of the release: it is a warning.
 
@@ -67,4 +67,4 @@ def notify(settings: recipe.Release, values: Mapping[str, Any]) -> None:
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         said = (getattr(error, "stderr", None) or b"").decode(errors="replace").strip()
         last = f"; it said: {said.splitlines()[-1]}" if said else ""
-        logger.warning("The command 'release.notify' failed: %s%s", first_line(error), last)
+        logger.warning("The command `notify` failed: %s%s", first_line(error), last)

@@ -1,4 +1,4 @@
-"""What a release needs to know of the project around it."""
+"""The project as a release sees it: folders, result files, environment."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from quantline.release.running import Running
+    from quantline.release.active_run import ActiveRun
 
 DEFAULT_ENVIRONMENT = "local"
 
 
 @dataclass(frozen=True)
 class Project:
-    """A project folder, and where its record goes.
+    """A project folder, its result files, and the tracking store that its runs are recorded in.
 
     Attributes:
         folder: The project folder; the default tracking store and ``dvc.lock`` lie in it.
@@ -33,5 +33,5 @@ class Project:
     files: Mapping[str, Path] = field(default_factory=dict)
     data: Path = Path("data")
     environment: str = DEFAULT_ENVIRONMENT
-    running: Running | None = None
+    running: ActiveRun | None = None
     trained: Path | None = None

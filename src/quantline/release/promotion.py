@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import RegistryError
-from quantline.release.answers import MISSING, unless
-from quantline.release.lock import Lock, held
+from quantline.release.lock import Lock, registry_lock
 from quantline.release.registry import (
     CHALLENGER,
     CHAMPION,
@@ -26,6 +25,7 @@ from quantline.release.registry import (
     ROLLED_BACK,
     Registry,
 )
+from quantline.release.store_errors import MISSING, ignored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,7 +69,7 @@ def publish(registry: Registry, candidate: Candidate, *, promote: bool) -> Any:
             the candidate, or another of the same bytes, was champion and was rolled back.
     """
     registry.make()
-    with held(registry.client, registry.name) as lock:
+    with registry_lock(registry.client, registry.name) as lock:
         _check_not_rolled_back(registry, candidate)
         version = _found(registry, candidate)
         if version is None or PROMOTED not in version.tags:
@@ -94,7 +94,7 @@ def publish(registry: Registry, candidate: Candidate, *, promote: bool) -> Any:
 
 
 def promote(registry: Registry) -> Any:
-    """Make the challenger the champion, as someone approved.
+    """Make the challenger the champion.
 
     Returns:
         The champion's model version.
@@ -104,7 +104,7 @@ def promote(registry: Registry) -> Any:
         RegistryError: There is no challenger.
         RegistryError: The champion is no longer the one that the challenger was compared with.
     """
-    with held(registry.client, registry.name) as lock:
+    with registry_lock(registry.client, registry.name) as lock:
         challenger = registry.version_of(CHALLENGER)
         if challenger is None:
             raise registry.not_found(CHALLENGER)
@@ -127,7 +127,7 @@ def roll_back(registry: Registry, reason: str) -> tuple[Any, Any]:
         RegistryError: There is no champion.
         RegistryError: It is the first one, or the previous one was deleted.
     """
-    with held(registry.client, registry.name) as lock:
+    with registry_lock(registry.client, registry.name) as lock:
         champion, *before = registry.lineage()
         if not before:
             number = champion.tags.get(PREVIOUS, NONE)
@@ -165,7 +165,7 @@ def _found(registry: Registry, candidate: Candidate) -> Any | None:
     """
     first, *others = registry.with_tag(RELEASE, candidate.release_id) or [None]
     for other in others:
-        with unless(MISSING):
+        with ignored(MISSING):
             registry.client.delete_model_version(registry.name, other.version)
     return first
 
@@ -182,13 +182,13 @@ def _check_champion(registry: Registry, expected: str) -> None:
             f"The champion of '{registry.name}' changed since the candidate was compared with it",
             found=_named(current),
             expected=_named(expected),
-            remedy="Run 'kedro run --from-nodes fetch_champion': it compares the candidate with "
-            "the champion of now",
+            remedy="Run the pipeline with `from_nodes=fetch_champion`: it compares the candidate "
+            "with the present champion",
         )
 
 
 def _check_not_rolled_back(registry: Registry, candidate: Candidate) -> None:
-    """Refuse what was turned down, also where a later night made the very same bytes again."""
+    """Refuse a candidate whose bytes were rolled back before."""
     for version in registry.with_tag(INT8_MODEL, candidate.tags[INT8_MODEL]):
         if ROLLED_BACK in version.tags:
             raise RegistryError(

@@ -73,7 +73,7 @@ def provenance(read: Mapping[str, Any], files: Mapping[str, Path], folder: Path)
 
 
 def trained_model(imported: Mapping[str, Any], folder: Path) -> Path:
-    """Return where the trained model is that the results were made from.
+    """Return the path of the trained model that the results were made from.
 
     Args:
         imported: The content of ``float_import.json``.
@@ -86,8 +86,8 @@ def trained_model(imported: Mapping[str, Any], folder: Path) -> Path:
     source = imported["source"]
     path = folder / str(source["path"])
     remedy = (
-        "Put the model back that was imported, or run 'kedro run --from-nodes import_model': it "
-        "makes the results of the model that is there now"
+        "Put the model back that was imported, or run the pipeline with `from_nodes=import_model`: "
+        "it makes the results of the model that is there now"
     )
     if not path.exists():
         raise ResultMissing(

@@ -1,4 +1,4 @@
-"""The check before a release: what is cheap is computed again from the very bytes to be released.
+"""The check before a release: cheap results are computed again from the bytes to be released.
 
 A verdict is a file, and files can be replaced. So hashes, structural rules, golden vectors, scores
 and the verdict itself are computed once more, and the predictions of some examples are too.
@@ -89,7 +89,7 @@ def _check_hashes(results: Mapping[str, Any]) -> None:
 def _structure(
     model: bytes, made: Mapping[str, Any], validation: recipe.Validation
 ) -> dict[str, Any]:
-    """Return what the structural rules find in the model now."""
+    """Return the report of the structural rules on the model."""
     graph = read(model, "the int8 model")
     report = check_against_recipe(graph, made)
     if validation.target is not None:
@@ -147,7 +147,7 @@ def _require_equal(
     *,
     complete: bool = False,
 ) -> None:
-    """Check that a result says what is computed again; with ``complete``, and nothing more."""
+    """Check that a result equals what was computed again; with ``complete``, in all its keys."""
     names = recorded.keys() | computed.keys() if complete else computed.keys()
     for name in sorted(names):
         one, other = recorded.get(name), computed.get(name)
@@ -156,7 +156,7 @@ def _require_equal(
 
 
 def _is_close(one: Any, other: Any) -> bool:
-    """Return whether two values are equal, but for the rounding of another version of numpy."""
+    """Return True if two values are equal up to the rounding of another version of numpy."""
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(_is_close(one[key], other[key]) for key in one)
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
@@ -171,6 +171,6 @@ def _other(file: str, node: str, found: str, expected: str) -> ResultError:
         "The verdict is not that of the model that is to be released",
         found=f"in {file}: {found}",
         expected=f"{expected}, as computed again from the model, the predictions and the rules",
-        remedy=f"Run 'kedro run --from-nodes {node}': it makes the result again, and all that "
-        "follows",
+        remedy=f"Run the pipeline with `from_nodes={node}`: it makes the result again, and all "
+        "that follows",
     )

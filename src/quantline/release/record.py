@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import ResultMissing, first_few
-from quantline.release.answers import translated
 from quantline.release.champion import TRAINED
 from quantline.release.flavor import ModelFiles, log_model
 from quantline.release.provenance import identity, provenance, trained_model
 from quantline.release.registry import RELEASE
+from quantline.release.store_errors import tracking_errors
 from quantline.release.tracking import (
     FINISHED,
     MODEL_ID,
@@ -38,7 +38,7 @@ _READ = ("summary", "manifest", "recipe", "float_import", "gate")
 
 @dataclass(frozen=True)
 class Recorded:
-    """A run that has everything.
+    """An MLflow run that was recorded completely.
 
     Attributes:
         release_id: A SHA-256: of the same files, judged in the same way, the same.
@@ -88,7 +88,7 @@ def record(
         **project_tags(project.folder),
         **provenance(read, files, project.folder),
     }
-    with translated("record the results"):
+    with tracking_errors("record the results"):
         if running is None:
             run = open_run(store, tags, RELEASE, run_name(project, model))
         else:
@@ -97,20 +97,20 @@ def record(
     is_closed = model_id is not None and run.info.status == FINISHED
     if model_id is None:
         trained = trained_model(read["float_import"], project.folder)
-        with translated("record the results"):
+        with tracking_errors("record the results"):
             reopen(store, run, tags if running is None else {**running.tags, **tags})
             log_parameters(store, run, parameters)
             _log(store.client, run_id, read, files)
             _log_trained(store.client, run_id, trained)
         model_id = log_model(store.client, run_id, _model_files(files, labels))
-        with translated("record the results"):
+        with tracking_errors("record the results"):
             # Last: what has it is complete.
             store.client.set_tag(run_id, MODEL_ID, model_id)
     elif not is_closed:
-        with translated("record the results"):
+        with tracking_errors("record the results"):
             forget_end(store, run)
     if not is_closed:
-        with translated("record the results"):
+        with tracking_errors("record the results"):
             store.client.set_terminated(run_id, FINISHED)
     return Recorded(release_id, run_id, model_id, read["gate"], tags)
 
@@ -122,7 +122,8 @@ def _check_there(files: Mapping[str, Path]) -> None:
             "The results are not complete, and nothing was recorded",
             found=f"no {first_few(missing)}",
             expected="what all stages before 'release' write",
-            remedy="Run 'kedro run', or 'dvc repro' and then 'kedro run --pipelines release'",
+            remedy="Run the whole pipeline, or 'dvc repro' and then the pipeline with "
+            "`pipelines=release`",
         )
 
 
@@ -145,7 +146,7 @@ def _log(client: Any, run_id: str, read: Mapping[str, Any], files: Mapping[str, 
 
 
 def _log_trained(client: Any, run_id: str, path: Path) -> None:
-    """Keep the trained model, which a later training may go on from."""
+    """Log the trained model, from which a later training may continue."""
     if path.is_dir():
         client.log_artifacts(run_id, str(path), f"{TRAINED}/{path.name}")
     else:

@@ -1,4 +1,4 @@
-"""The registry as it stands: versions of one model, and the aliases that name two of them.
+"""One registered model: its versions, and the aliases 'champion' and 'challenger'.
 
 Aliases only; MLflow's stages are deprecated. An alias names one version, and setting it is one step
 of the store: there are never two champions.
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from quantline.errors import RegistryError
 from quantline.redaction import redacted
-from quantline.release.answers import EXISTS, MISSING, NO_ALIAS, unless
+from quantline.release.store_errors import EXISTS, MISSING, NO_ALIAS, ignored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +45,7 @@ class Registry:
 
     def make(self) -> None:
         """Make the registered model, unless it is there."""
-        with unless(EXISTS):
+        with ignored(EXISTS):
             self.client.create_registered_model(self.name)
 
     def version_of(self, alias: str) -> Any | None:
@@ -89,10 +89,10 @@ class Registry:
             f"The model '{self.name}' has no {alias}",
             found=f"no version with the alias '{alias}'",
             expected="a version that a release registered",
-            remedy="Run 'kedro run', or check the model's name and MLFLOW_TRACKING_URI",
+            remedy="Run the whole pipeline, or check the model's name and MLFLOW_TRACKING_URI",
         )
 
     def _or_none(self, get: Any, key: str) -> Any | None:
-        with unless(MISSING, NO_ALIAS):
+        with ignored(MISSING, NO_ALIAS):
             return get(self.name, key)
         return None

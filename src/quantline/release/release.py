@@ -1,4 +1,4 @@
-"""A release: everything recorded, and what passed its gate registered and promoted."""
+"""The release of a candidate: recorded and, if it passed its gate, registered and promoted."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from quantline import recipe
 from quantline.errors import RegistryError
-from quantline.release.answers import translated
 from quantline.release.outcome import PROMOTED, REFUSED, SUPERSEDED, UNCHANGED, WAITING
 from quantline.release.promotion import Candidate, publish
 from quantline.release.record import Recorded, record
 from quantline.release.registry import CHALLENGER, CHAMPION, INT8_MODEL, RELEASE, Registry
+from quantline.release.store_errors import tracking_errors
 from quantline.release.stored import saved_model_damage
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def release(
     if gate["verdict"] != "passed":
         return {**result, "outcome": REFUSED, "version": None}
     registry = Registry(store.client, name)
-    with translated(f"register the candidate as '{name}'"):
+    with tracking_errors(f"register the candidate as '{name}'"):
         champion = registry.version_of(CHAMPION)
         if champion is not None and _is_same_model(champion, recorded):
             return {**result, "outcome": UNCHANGED, "version": int(champion.version)}
@@ -87,15 +87,15 @@ def release(
 
 
 def _check_saved(store: Store, recorded: Recorded, source: str) -> None:
-    """Refuse to register a model whose files in the store are not those that were saved."""
+    """Refuse to register a model whose files in the store are damaged."""
     wrong = saved_model_damage(store.client, source, recorded.model_id, recorded.tags[INT8_MODEL])
     if wrong:
         raise RegistryError(
             f"The model that the run {recorded.run_id} recorded is damaged, and is not registered",
             found=wrong,
             expected=f"the files that were saved in '{source}'",
-            remedy=f"Run 'mlflow runs delete --run-id {recorded.run_id}', then 'kedro run "
-            "--pipelines release', which records it anew",
+            remedy=f"Run 'mlflow runs delete --run-id {recorded.run_id}', then the "
+            "pipeline with `pipelines=release`, which records it anew",
         )
 
 
@@ -106,7 +106,7 @@ def _outcome(version: Any) -> str:
 
 
 def _is_same_model(champion: Any, recorded: Recorded) -> bool:
-    """Whether another release made the champion, and of the same bytes."""
+    """Return True if the champion has the same bytes and was made by another release."""
     if champion.tags.get(RELEASE) == recorded.release_id:
         return False
     return bool(champion.tags.get(INT8_MODEL) == recorded.tags[INT8_MODEL])

@@ -1,4 +1,4 @@
-"""The saved model of a release as the store has it: its files, and the code that serves it."""
+"""The check of a saved model as it lies in the artifact store."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 from quantline.errors import ResultMissing, first_line
 from quantline.files import sha256
-from quantline.release.answers import MISSING
 from quantline.release.flavor import MLMODEL_SHA256, open_model
+from quantline.release.store_errors import MISSING
 from quantline.temporary import temporary_folder
 
 

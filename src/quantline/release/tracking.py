@@ -1,4 +1,4 @@
-"""The MLflow tracking store: reaching it, and what every run of it has."""
+"""The MLflow tracking store: the connection, and operations on its runs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from quantline.errors import TrackingFailed
 from quantline.redaction import redacted, remember
-from quantline.release.answers import EXISTS, MISSING, translated, unless
 from quantline.release.project import DEFAULT_ENVIRONMENT
+from quantline.release.store_errors import EXISTS, MISSING, ignored, tracking_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +46,7 @@ ABANDONED = "quantline.abandoned"
 
 @dataclass(frozen=True)
 class Store:
-    """A tracking store that answered.
+    """A tracking store that was connected to.
 
     Attributes:
         client: The ``MlflowClient`` that it is reached with.
@@ -72,14 +72,14 @@ def connect(project: Project) -> Store:
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
     uri, local = address(project), not _named(project)
     remember(uri)
-    with translated(f"open the tracking store '{uri}'"):
+    with tracking_errors(f"open the tracking store '{uri}'"):
         client = MlflowClient(uri)
         name = project.mlflow["experiment"]
         found = client.get_experiment_by_name(name)
         if found is None:
             # Absolute, so that a run is found from whatever folder it is looked at.
             artifacts = (project.folder / "mlartifacts").as_uri() if local else None
-            with unless(EXISTS):
+            with ignored(EXISTS):
                 client.create_experiment(name, artifact_location=artifacts)
             found = client.get_experiment_by_name(name)
         if found.lifecycle_stage != "active":
@@ -88,13 +88,13 @@ def connect(project: Project) -> Store:
                 found=f"it was deleted in '{uri}'",
                 expected="an experiment that is there, or a name that is free",
                 remedy=f"Run 'mlflow experiments restore --experiment-id {found.experiment_id}', "
-                "or give another name in conf/base/mlflow.yml",
+                "or give another `experiment`",
             )
         return Store(client, uri, found.experiment_id)
 
 
 def address(project: Project) -> str:
-    """Return where the project's tracking store is."""
+    """Return the URI of the project's tracking store."""
     return _named(project) or f"sqlite:///{project.folder / 'mlflow.db'}"
 
 
@@ -150,14 +150,14 @@ def runs_with(store: Store, key: str, value: str) -> list[Any]:
 
 
 def delete_run(store: Store, run: Any) -> None:
-    """Delete a run, closed: MLflow shows deleted ones too, to whoever asks."""
+    """Close and delete a run; MLflow can still show deleted runs, and as running otherwise."""
     if run.info.status == RUNNING:
         store.client.set_terminated(run.info.run_id, "KILLED")
     store.client.delete_run(run.info.run_id)
 
 
 def reopen(store: Store, run: Any, tags: Mapping[str, str]) -> None:
-    """Have a run that is not complete be under way, with these tags, whatever ended it before."""
+    """Set an incomplete run back to running, with these tags."""
     from mlflow.entities import RunTag
 
     if run.info.status != RUNNING:
@@ -169,10 +169,10 @@ def reopen(store: Store, run: Any, tags: Mapping[str, str]) -> None:
 
 
 def forget_end(store: Store, run: Any) -> None:
-    """Remove what a run says of its end, because it goes on."""
+    """Remove the tags that say how a run ended, because it continues."""
     for key in (FAILED_STAGE, ERROR, ABANDONED):
         if key in run.data.tags:
-            with unless(MISSING):  # a request that is sent again finds it gone
+            with ignored(MISSING):  # a request that is sent again finds it gone
                 store.client.delete_tag(run.info.run_id, key)
 
 
@@ -227,7 +227,7 @@ def _short(tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def project_tags(folder: Path) -> dict[str, str]:
-    """Return what ran: the version of the package, and the commit of the project, if it has one."""
+    """Return tags with the version of the package and the commit of the project, if it has one."""
     tags = {
         "quantline.version": version("quantline"),
         "mlflow.source.name": "kedro run",

@@ -6,7 +6,7 @@ import io
 import sys
 from typing import TYPE_CHECKING
 
-from quantline.unforeseen import give_up, not_printed
+from quantline.error_output import discard_output, output_not_printed
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -40,7 +40,7 @@ def print_results(table: RenderableType, *texts: str, width: int) -> None:
         sys.stdout.write(printed.getvalue())
         sys.stdout.flush()
     except BrokenPipeError:
-        give_up(sys.stdout)
+        discard_output(sys.stdout)
     except OSError as error:
-        give_up(sys.stdout)
-        raise not_printed(error) from error
+        discard_output(sys.stdout)
+        raise output_not_printed(error) from error

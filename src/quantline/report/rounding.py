@@ -1,4 +1,4 @@
-"""Numbers as text, with the digits that their intervals leave meaningful, and no more.
+"""Numbers as text, rounded to the digits that their intervals leave meaningful.
 
 What follows the sign ± is the wider side of the 95 % interval.
 """

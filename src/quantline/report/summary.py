@@ -1,4 +1,4 @@
-"""The summary: what the report shows and what the registry will judge by."""
+"""The summary of a run's results."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _check_same_examples(
             found=f"{counts[0]}, {counts[1]} and {counts[2]} examples"
             + ("" if first == second and not unpaired else ", some with labels and some without"),
             expected="the same examples with the same labels",
-            remedy="Run 'kedro run --from-nodes predict_float,predict_int8'",
+            remedy="Run the pipeline with `from_nodes=predict_float,predict_int8`",
         )
 
 

@@ -1,4 +1,4 @@
-"""Schemas of the stages' files, one for each kind, and one error where a file is another.
+"""Schemas of the stages' files, one for each kind, and one error for every file that differs.
 
 A stage reads its inputs from files that a person, a program or a bad disk may have changed. Each is
 checked as it is read, so that what follows it may rely on keys, types and finite numbers.

@@ -1,4 +1,4 @@
-"""Bytes as the named arrays of a numpy archive, for whatever is in them."""
+"""Reading bytes as the named arrays of a numpy archive."""
 
 from __future__ import annotations
 

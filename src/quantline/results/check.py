@@ -1,4 +1,4 @@
-"""Checking a result against the schema of its kind, and saying what is wrong in one paragraph."""
+"""The check of a result against the schema of its kind."""
 
 from __future__ import annotations
 
@@ -25,48 +25,48 @@ _SPOKEN = {
     "float_type": "a number",
     "bool_type": "true or false",
 }
-_COMPARE = "--pipelines compare"
-_TABLE = "--pipelines compare_report"
+_COMPARE = "pipelines=compare"
+_TABLE = "pipelines=compare_report"
 
 SCHEMAS: dict[str, tuple[type[Part], str]] = {
-    "manifest": (examples.Manifest, "--from-nodes draw_examples"),
-    "training": (models.Training, "--pipelines training"),
-    "float_import": (models.FloatImport, "--from-nodes import_model"),
-    "metrics": (scores.Metrics, "--from-nodes predict_float,predict_int8"),
-    "float_latency": (scores.FloatLatency, "--from-nodes time_float"),
-    "preflight": (checks.Preflight, "--from-nodes predict_unquantizable"),
-    "calibration_lint": (examples.CalibrationLint, "--from-nodes lint_calibration"),
-    "calibration_report": (examples.CalibrationReport, "--from-nodes check_convergence"),
-    "ranges": (models.StoredRanges, "--from-nodes record_ranges"),
-    "recipe": (models.Recipe, "--from-nodes convert"),
-    "validation": (checks.Validation, "--from-nodes check_tensors"),
-    "integer_only": (checks.IntegerOnly, "--from-nodes enforce_contract"),
-    "golden_report": (checks.GoldenReport, "--from-nodes check_golden"),
-    "kernels": (checks.Kernels, "--from-nodes measure_kernels"),
-    "layers": (checks.Layers, "--from-nodes measure_layers"),
-    "comparison": (scores.Comparison, "--from-nodes compare_models"),
-    "latency": (scores.Latency, "--from-nodes time_models"),
-    "edgetpu_report": (edgetpu.EdgeTpuReport, "--from-nodes predict_edgetpu"),
-    "edgetpu_latency": (edgetpu.EdgeTpuLatency, "--from-nodes predict_edgetpu"),
-    "edgetpu_compilation": (edgetpu.EdgeTpuCompilation, "--from-nodes compile_edgetpu"),
-    "edgetpu_run": (edgetpu.EdgeTpuRun, "--from-nodes run_edgetpu"),
-    "champion": (verdicts.ChampionFile, "--from-nodes fetch_champion"),
-    "champion_latency": (scores.ChampionLatency, "--from-nodes time_champion"),
-    "gate": (verdicts.Gate, "--from-nodes judge_candidate"),
-    "summary": (verdicts.Summary, "--from-nodes write_summary"),
-    "key_figures": (verdicts.KeyFigures, "--from-nodes write_summary"),
-    "release": (verdicts.Released, "--from-nodes release"),
+    "manifest": (examples.Manifest, "from_nodes=draw_examples"),
+    "training": (models.Training, "pipelines=training"),
+    "float_import": (models.FloatImport, "from_nodes=import_model"),
+    "metrics": (scores.Metrics, "from_nodes=predict_float,predict_int8"),
+    "float_latency": (scores.FloatLatency, "from_nodes=time_float"),
+    "preflight": (checks.Preflight, "from_nodes=predict_unquantizable"),
+    "calibration_lint": (examples.CalibrationLint, "from_nodes=lint_calibration"),
+    "calibration_report": (examples.CalibrationReport, "from_nodes=check_convergence"),
+    "ranges": (models.StoredRanges, "from_nodes=record_ranges"),
+    "recipe": (models.Recipe, "from_nodes=convert"),
+    "validation": (checks.Validation, "from_nodes=check_tensors"),
+    "integer_only": (checks.IntegerOnly, "from_nodes=enforce_contract"),
+    "golden_report": (checks.GoldenReport, "from_nodes=check_golden"),
+    "kernels": (checks.Kernels, "from_nodes=measure_kernels"),
+    "layers": (checks.Layers, "from_nodes=measure_layers"),
+    "comparison": (scores.Comparison, "from_nodes=compare_models"),
+    "latency": (scores.Latency, "from_nodes=time_models"),
+    "edgetpu_report": (edgetpu.EdgeTpuReport, "from_nodes=predict_edgetpu"),
+    "edgetpu_latency": (edgetpu.EdgeTpuLatency, "from_nodes=predict_edgetpu"),
+    "edgetpu_compilation": (edgetpu.EdgeTpuCompilation, "from_nodes=compile_edgetpu"),
+    "edgetpu_run": (edgetpu.EdgeTpuRun, "from_nodes=run_edgetpu"),
+    "champion": (verdicts.ChampionFile, "from_nodes=fetch_champion"),
+    "champion_latency": (scores.ChampionLatency, "from_nodes=time_champion"),
+    "gate": (verdicts.Gate, "from_nodes=judge_candidate"),
+    "summary": (verdicts.Summary, "from_nodes=write_summary"),
+    "key_figures": (verdicts.KeyFigures, "from_nodes=write_summary"),
+    "release": (verdicts.Released, "from_nodes=release"),
     "compared_recipe": (models.ComparedRecipe, _COMPARE),
     "compared_metrics": (scores.ComparedMetrics, _COMPARE),
     "compared_latency": (scores.ComparedLatency, _TABLE),
     "compared": (scores.Compared, _TABLE),
 }
-"""Each kind of JSON result: its schema, and the options of ``kedro run`` that make it anew."""
+"""Each kind of JSON result: its schema, and the part of the pipeline that makes it anew."""
 
 
 def remedy_of(kind: str) -> str:
-    """Return how to get a result of this kind anew, as a sentence."""
-    return f"Run 'kedro run {SCHEMAS[kind][1]}', which writes it anew"
+    """Return how to make a result of this kind again, as a sentence."""
+    return f"Run the pipeline with `{SCHEMAS[kind][1]}`, which writes it anew"
 
 
 def check_result(kind: str, values: Any, origin: Origin | str | Path) -> Any:

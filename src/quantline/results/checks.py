@@ -1,4 +1,4 @@
-"""Schemas of what checks of a model found."""
+"""Schemas of the reports of checks of a model."""
 
 from __future__ import annotations
 

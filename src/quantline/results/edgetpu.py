@@ -1,4 +1,4 @@
-"""Schemas of what is known of a model on the Edge TPU."""
+"""Schemas of the reports on a model on the Edge TPU."""
 
 from __future__ import annotations
 

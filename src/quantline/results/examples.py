@@ -1,4 +1,4 @@
-"""Schemas of what is written about examples: the manifest, and what calibration found in them."""
+"""Schemas of the manifest and of the reports on calibration examples."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Manifest(Part):
 
 
 class LintFinding(Part):
-    """One thing that was noticed, as by the lint: :class:`quantline.errors.Finding`."""
+    """A finding of the lint: :class:`quantline.errors.Finding`."""
 
     name: str
     severity: Literal["error", "warning", "note"]

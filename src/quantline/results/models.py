@@ -1,12 +1,13 @@
-"""Schemas of what is written beside a model: its import, its recipe, its ranges, its vectors."""
+"""Schemas of a model's import, recipe, ranges and golden vectors."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, create_model, model_validator
 
+from quantline.range_methods import PARAMETERS
 from quantline.recipe import IoType, SchemeName
 from quantline.results.fields import (
     Count,
@@ -93,11 +94,21 @@ class FloatImport(Part):
     training: Training | None = None  # of a model that the project trained
 
 
-class SearchedWay(Part):
-    """A way that ``auto`` or bias correction tried: :class:`quantline.quantization.search.Way`."""
+if TYPE_CHECKING:
+    MethodParameters = Part
+else:
+    MethodParameters = create_model(
+        "MethodParameters", __base__=Part, **dict.fromkeys(PARAMETERS, (float | None, None))
+    )
+
+
+class SearchedWay(MethodParameters):
+    """A choice that was tried by a search: :class:`quantline.quantization.search.Way`.
+
+    It has a field for each parameter of a method in ``range_methods``, None for other methods'.
+    """
 
     method: str
-    percentile: float | None
     shared: Literal["widest", "converter"]
     bias_correction: bool
 

@@ -24,7 +24,7 @@ class Origin:
 
     name: str
     expected: str = "what an earlier stage wrote"
-    remedy: str = "Run the whole chain with 'kedro run', or the stage that writes it"
+    remedy: str = "Run the whole pipeline, or the stage that writes it"
     error: type[QuantlineError] = ResultMissing
 
     @classmethod

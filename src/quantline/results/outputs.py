@@ -1,4 +1,4 @@
-"""Schemas of what was measured of a quantized model's outputs."""
+"""Schemas of the measurements of a quantized model's outputs."""
 
 from __future__ import annotations
 

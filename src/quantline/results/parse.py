@@ -1,4 +1,4 @@
-"""Bytes as JSON, for whatever is in them: plain finite values, or one error."""
+"""Parsing bytes as JSON with plain, finite values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schemas of what was measured of models: their scores, how they differ, how long they take."""
+"""Schemas of the measurements of models: scores, comparisons, latency."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schemas of what was decided of a candidate: the gate, the summary, the release, the champion."""
+"""Schemas of the gate, the summary, the release and the champion."""
 
 from __future__ import annotations
 

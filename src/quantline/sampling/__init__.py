@@ -1,11 +1,18 @@
-"""Where examples come from and how they become model input."""
+"""Datasets, the transform to model input, the draw and its manifest, the lint."""
 
 from quantline.sampling.distribution import Distribution
 from quantline.sampling.lint import UNRECORDABLE, lint, lint_together
-from quantline.sampling.manifest import CalibrationSet, draw, refuse_other_shape, stream, to_input
+from quantline.sampling.manifest import CalibrationSet, draw
 from quantline.sampling.output_bounds import Bounds, output_bounds
-from quantline.sampling.preview import preview, stored_dtype
-from quantline.sampling.sources import Example, Source, open_source
+from quantline.sampling.sources import Example, Source
+from quantline.sampling.stream import (
+    open_source,
+    preview,
+    refuse_other_shape,
+    stored_dtype,
+    stream,
+    to_input,
+)
 from quantline.sampling.transform import Transform, build_transform
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""How model inputs are distributed, in a few robust numbers, and when two sets are too far apart.
+"""The distribution of model inputs in a few robust numbers, and a test whether two sets differ.
 
 The rule. An example is reduced to its smallest, its largest and its mean value, a set to the
 medians of these three over its examples: ``low``, ``high`` and ``mean``. Single odd examples do

@@ -34,7 +34,7 @@ import numpy as np
 
 from quantline.errors import Finding, first_few
 from quantline.sampling.distribution import Distribution, compare
-from quantline.sampling.examine import Facts, examine, values_per_example
+from quantline.sampling.facts import Facts, examine, values_per_example
 from quantline.sampling.together import Input, alike, share
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def _form(
             found=f"{share([at for at, _ in facts.other_shapes], names)} of shape "
             f"{first_few(shapes, 3)}",
             expected=_shape_text(shape),
-            remedy="Bring the examples to the model's input shape, as 'dataset.transform' does",
+            remedy="Bring the examples to the model's input shape, as `transform` does",
         )
     given = sorted(facts.dtypes)
     if dtype.startswith("float"):
@@ -193,7 +193,7 @@ def _content(facts: Facts, names: Sequence[str], promised: Bounds | None) -> Ite
         yield Finding(
             "outside_transform",
             "error",
-            found=f"{share(facts.outside, names)} with values that 'dataset.transform' "
+            found=f"{share(facts.outside, names)} with values that `transform` "
             f"cannot give; all values lie in [{facts.min:.6g}, {facts.max:.6g}]",
             expected=f"values in [{np.min(promised.low):.6g}, {np.max(promised.high):.6g}], which "
             f"the transform makes of [0, {promised.most}]",

@@ -18,21 +18,22 @@ import numpy as np
 
 from quantline.errors import (
     DataError,
-    MismatchError,
     first_few,
 )
 from quantline.files import canonical_json, sha256
 from quantline.progress import track
-from quantline.sampling.sources import Entry, Example, Source, open_source
+from quantline.results import Origin, check_finite, check_plain
+from quantline.sampling.stream import Manifest, open_source, refuse_other_shape, to_input
 from quantline.sampling.transform import Transform, build_transform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from quantline import recipe
+    from quantline.sampling.sources import Entry, Source
 
 logger = logging.getLogger(__name__)
-Manifest = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -46,21 +47,6 @@ class CalibrationSet:
 
     x: np.ndarray
     ids: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One evaluation example as model input.
-
-    Attributes:
-        id: Its TFDS id, file name, or row.
-        label: The model's class that it is of, or None.
-        x: The model input without the batch dimension.
-    """
-
-    id: str
-    label: int | None
-    x: np.ndarray
 
 
 def draw(dataset: recipe.Dataset, sampling: recipe.Sampling) -> tuple[Manifest, CalibrationSet]:
@@ -100,33 +86,45 @@ def draw(dataset: recipe.Dataset, sampling: recipe.Sampling) -> tuple[Manifest, 
     return manifest, CalibrationSet(np.stack(samples), ids)
 
 
-def stream(dataset: recipe.Dataset, manifest: Manifest, part: str) -> Iterator[Sample]:
-    """Stream one part of a manifest as model input, one example in memory at a time.
+def check_calibration_set(
+    arrays: Mapping[str, np.ndarray], origin: Origin | str | Path
+) -> Mapping[str, np.ndarray]:
+    """Check that arrays are a calibration set: ``x`` and ``ids``, one of each an example.
 
     Args:
-        dataset: Where examples come from.
-        manifest: What :func:`draw` gave.
-        part: ``calibration`` or ``evaluation``.
+        arrays: ``x``, array of shape (n_examples, ...), finite numbers; ``ids``, array of text of
+            shape (n_examples,).
+        origin: Where they come from, or the path of the stage's file.
+
+    Returns:
+        The arrays as they are.
 
     Raises:
-        MismatchError: The dataset or the transform is not the one the manifest names.
-        DataError: An example holds NaN or infinite values.
+        QuantlineError: They are something else; of a stage's file a ResultMissing.
     """
-    source, transform = open_source(dataset), build_transform(dataset.transform)
-    if transform.sha256 != manifest["transform"]["sha256"]:
-        raise stale("the transform has changed", "the transform of the manifest")
-    examples = manifest[part]["examples"]
-    expected = {example["id"]: example for example in examples}
-    seen = 0
-    found = source.examples(manifest[part]["split"], expected.keys())
-    for example in track(found, f"{part} examples", total=len(examples)):
-        row = expected[example.id]
-        if example.sha256 != row["sha256"]:
-            raise stale(f"other content for '{example.id}'", "the content of the manifest")
-        seen += 1
-        yield Sample(example.id, row["label"], to_input(transform, example))
-    if seen != len(examples):
-        raise stale(f"{seen} of the {len(examples)} examples", "every example of the manifest")
+    if not isinstance(origin, Origin):
+        remedy = "Run the pipeline with `from_nodes=draw_examples`, which draws the examples anew"
+        origin = Origin.of_stage(origin, remedy)
+    for name in ("x", "ids"):
+        if name not in arrays:
+            raise origin.unreadable(f"no array '{name}'", "the arrays 'x' and 'ids'")
+    x, ids = arrays["x"], arrays["ids"]
+    if ids.dtype.kind != "U" or ids.ndim != 1:
+        found = f"'ids' of dtype {ids.dtype} and shape {ids.shape}"
+        raise origin.unreadable(found, "text of shape (n_examples,)")
+    if x.ndim < 1 or len(x) != len(ids) or not x.size:
+        found = f"'x' of shape {x.shape} with {len(ids)} ids"
+        raise origin.unreadable(found, "at least one example, and as many ids")
+    check_finite(x, "x", origin)
+    largest = max(float(x.max()), -float(x.min()))
+    if largest > float(np.finfo(np.float32).max):
+        raise origin.unreadable(f"'x' with values up to {largest:.3g}", "values of float32")
+    try:
+        names = ids.tolist()
+    except ValueError as error:  # numbers that are no characters
+        raise origin.damaged(error) from error
+    check_plain(names, origin)
+    return arrays
 
 
 def _draw_split(
@@ -142,7 +140,7 @@ def _draw_split(
             f"The split '{asked.split}' of {source.name} is empty",
             found="0 examples",
             expected="at least one example",
-            remedy="Correct 'sampling.calibration.split' or 'sampling.evaluation.split'",
+            remedy="Correct `calibration_split` or `evaluation_split`",
         )
     counts = Counter(entry.id for entry in entries)
     repeated = [name for name, count in counts.items() if count > 1]
@@ -204,41 +202,6 @@ def _shares(sizes: Mapping[int | None, int], count: int) -> dict[int | None, int
     return shares
 
 
-def to_input(transform: Transform, example: Example) -> np.ndarray:
-    """Return an example as model input, without the batch dimension.
-
-    Raises:
-        DataError: A step cannot be applied to it.
-        DataError: It holds NaN or infinite values.
-    """
-    value = transform(example.value)
-    if np.issubdtype(value.dtype, np.floating) and not np.isfinite(value).all():
-        raise DataError(
-            f"The example '{example.id}' is not finite",
-            found=f"{int(np.isnan(value).sum())} NaN and {int(np.isinf(value).sum())} infinite "
-            f"of {value.size} values after the transform",
-            expected="finite numbers",
-            remedy="Remove the example, or correct 'dataset.transform'",
-        )
-    return value
-
-
-def refuse_other_shape(samples: Sequence[np.ndarray], example: Example) -> None:
-    """Refuse the last sample, made of ``example``, if it has another shape than the first one.
-
-    Raises:
-        DataError: It has.
-    """
-    if samples[-1].shape != samples[0].shape:
-        raise DataError(
-            f"The example '{example.id}' has another shape than the first one",
-            found=f"{samples[-1].shape} after {samples[0].shape}",
-            expected="one shape for all examples",
-            remedy="Add a 'resize', or a 'resize_short_side' and a 'central_crop', to "
-            "'dataset.transform'",
-        )
-
-
 def _refuse_overlap(
     calibration: Sequence[Mapping[str, Any]], evaluation: Sequence[Mapping[str, Any]]
 ) -> None:
@@ -258,15 +221,5 @@ def _refuse_overlap(
             expected="two sets without a common example",
             remedy="Name two splits that do not overlap, such as train and test, or train[:80%] "
             "and train[80%:]; where single copies lie in both, remove them or change "
-            "'sampling.seed'",
+            "`sampling_seed`",
         )
-
-
-def stale(found: str, expected: str) -> MismatchError:
-    """Return the error for a manifest that does not fit the dataset."""
-    return MismatchError(
-        "The manifest does not fit the dataset",
-        found=found,
-        expected=expected,
-        remedy="Run the 'sampling' pipeline again, and what follows it",
-    )

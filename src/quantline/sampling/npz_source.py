@@ -76,8 +76,7 @@ class NpzSource:
                         f"'{path}' has no array '{self._x}'",
                         found=f"the arrays {first_few(sorted(names)) or 'none'}",
                         expected=f"an array '{self._x}' of examples and, if labelled, '{self._y}'",
-                        remedy="Set 'dataset.npz.x' and 'dataset.npz.y' to the names in the "
-                        "archive",
+                        remedy="Set `npz_x` and `npz_y` to the names in the archive",
                     )
                 count = _count(self._x, arrays.header(self._x))
                 labels = self._read_labels(path, arrays, count) if self._y in names else None
@@ -87,7 +86,7 @@ class NpzSource:
                 found=str(error),
                 expected="a .npz file written by numpy.savez, without pickled objects, whose "
                 f"'{self._x}' has rows of numbers",
-                remedy="Check 'dataset.data_dir' and the split names in 'sampling'",
+                remedy="Check `data_dir` and the names of the splits",
             ) from error
         return count, labels
 

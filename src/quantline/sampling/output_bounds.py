@@ -1,4 +1,4 @@
-"""What a declared transform promises: the bounds that no value it gives can leave."""
+"""The bounds of the values that a declared transform can produce."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class _Known(NamedTuple):
 def output_bounds(
     spec: Sequence[Mapping[str, Any]] | str, dtype: np.dtype[Any] | str = "uint8"
 ) -> Bounds | None:
-    """Follow the values of stored images, [0, 255] or [0, 65535], through a transform.
+    """Return the bounds of stored images, [0, 255] or [0, 65535], after a transform.
 
     Of images of 16 bits the bounds are those of 8 where the transform is plainly written for 8:
     where it makes numbers of the usual size of [0, 255], and much larger ones of [0, 65535].

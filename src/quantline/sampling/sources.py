@@ -1,4 +1,4 @@
-"""The three kinds of dataset: TFDS builders, image files named by a CSV file, numpy archives."""
+"""The interface of a source of examples, and the splits of those that are files."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Set
 
     import numpy as np
-
-    from quantline import recipe
 
 
 class Entry(NamedTuple):
@@ -67,25 +65,6 @@ class Source(Protocol):
         ...
 
 
-def open_source(dataset: recipe.Dataset) -> Source:
-    """Open the dataset that the parameters name.
-
-    Raises:
-        DataError: It does not exist, or is not on disk.
-    """
-    if dataset.source == "tfds":
-        from quantline.sampling.tfds_source import TfdsSource
-
-        return TfdsSource(dataset)
-    if dataset.source == "npz":
-        from quantline.sampling.npz_source import NpzSource
-
-        return NpzSource(dataset)
-    from quantline.sampling.image_source import ImageSource
-
-    return ImageSource(dataset)
-
-
 _SLICE = re.compile(r"^(?P<file>.+?)(?:\[(?P<start>\d+%?)?:(?P<stop>\d+%?)?\])?$")
 
 
@@ -109,7 +88,7 @@ class FileSplit(NamedTuple):
                 f"The split '{split}' cannot be read",
                 found=f"'{split}'",
                 expected="a file name, with an optional slice such as [:80%] or [1000:2000]",
-                remedy="Correct 'sampling.calibration.split' or 'sampling.evaluation.split'",
+                remedy="Correct `calibration_split` or `evaluation_split`",
             )
         return cls(match["file"], match["start"], match["stop"])
 

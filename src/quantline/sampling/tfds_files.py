@@ -1,4 +1,4 @@
-"""The files of a prepared TFDS dataset: looked at before TFDS opens them, and when it fails.
+"""Checks of the files of a prepared TFDS dataset, before TFDS opens them and when it fails.
 
 TFDS says neither which file is damaged nor, of some damage, that there is any.
 """
@@ -29,7 +29,7 @@ _AROUND = re.compile(r"\{\{.*?\}\}|\[\[.*?\]\]|\[Op:\w+\].*|^\s*\w+:/job:\S+\s*"
 
 
 def refuse_odd_files(folder: Path) -> None:
-    """Refuse a folder with pipes or devices in it: TFDS would wait for one for ever.
+    """Refuse a folder that contains pipes or devices: TFDS would block on them.
 
     Raises:
         Unreadable: The first of them; the error names it.
@@ -52,7 +52,7 @@ def _files(folder: Path, levels: int) -> Iterator[Path]:
 
 
 def broken_description(folder: Path, error: Exception) -> str:
-    """Return which of the files that describe a dataset is damaged, and how.
+    """Return the name of the damaged file of a dataset's description, and the damage.
 
     Args:
         folder: The folder of the dataset's version.
@@ -68,7 +68,7 @@ def broken_description(folder: Path, error: Exception) -> str:
 
 
 def broken_shard(builder: Any, split: str, error: Exception | None) -> str:
-    """Return which file of a split is damaged, and how; every record of it is read for that.
+    """Return the names of a split's damaged files, and the damage; every record is read.
 
     Args:
         builder: The TFDS builder.
@@ -88,7 +88,7 @@ def broken_shard(builder: Any, split: str, error: Exception | None) -> str:
 
 
 def _fault(path: Path, count: int) -> str | None:
-    """Return what is wrong with a file of records, if anything is."""
+    """Return the damage of a file of records; None if it is whole."""
     tf = tensorflow()
     records = 0
     try:
@@ -107,7 +107,7 @@ def _cause(error: Exception) -> str:
 
 
 def refuse_other_code(folder: Path) -> None:
-    """Refuse a dataset whose description names code that is not TFDS's: TFDS would import it.
+    """Refuse a dataset whose description names foreign code, which TFDS would import.
 
     Args:
         folder: The dataset's folder, with those of its versions below it.

@@ -57,10 +57,10 @@ class TfdsSource:
         features = list(self._builder.info.features)
         if key not in features:
             raise DataError(
-                f"'{self.name}' has no single feature for 'dataset.tfds.{parameter}'",
+                f"'{self.name}' has no single feature for `{parameter}`",
                 found=f"{key!r}",
                 expected=f"one of {', '.join(features)}",
-                remedy=f"Set 'dataset.tfds.{parameter}'",
+                remedy=f"Set `{parameter}`",
             )
         return str(key)
 
@@ -151,8 +151,7 @@ class TfdsSource:
                 + ("is empty" if is_empty else "does not exist"),
                 found="0 examples" if is_empty else said,
                 expected=f"a TFDS split expression over {', '.join(known)}, such as train[:10%]",
-                remedy=suggest(split, known)
-                or "Correct 'sampling.calibration.split' or 'sampling.evaluation.split'",
+                remedy=suggest(split, known) or "Correct `calibration_split` or `evaluation_split`",
             ) from error
 
     @contextmanager
@@ -182,7 +181,7 @@ class TfdsSource:
                 f"The label '{self._label}' of '{self.name}' is not a class index",
                 found=f"shape {labels.shape[int(per_batch) :]}, dtype {labels.dtype}",
                 expected="one whole number an example",
-                remedy="Set 'dataset.tfds.label_key' to a feature of class indices",
+                remedy="Set `label_key` to a feature of class indices",
             )
         return labels
 
@@ -221,14 +220,14 @@ def _open(dataset: recipe.Dataset) -> Any:
                 found=f"'{name}'",
                 expected="the name of a TFDS builder, or of a dataset prepared in "
                 f"'{data_dir}' ({first_few(prepared) or 'which holds none'})",
-                remedy=suggest(base, [*known, *prepared]) or "Correct 'dataset.tfds.name'",
+                remedy=suggest(base, [*known, *prepared]) or "Correct `tfds_name`",
             ) from error
         raise DataError(
             f"The dataset '{asked}' is not prepared on disk",
             found=f"in '{data_dir}': {first_few(prepared) or 'no prepared dataset'}",
             expected=f"a folder '{data_dir / name}/<version>' written by TFDS",
             remedy="Prepare it there with 'tfds build' (Quantline downloads nothing), or correct "
-            "'dataset.data_dir' and 'dataset.tfds.version'",
+            "`data_dir` and `tfds_version`",
         ) from error
     return builder
 

@@ -1,4 +1,4 @@
-"""The inputs of an example together: copies of whole examples, and those that hold nothing."""
+"""Findings about all inputs of the examples together: duplicates and constant examples."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from quantline.errors import Finding, first_few
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from quantline.sampling.examine import Facts
+    from quantline.sampling.facts import Facts
 
 DUPLICATES_WARNING = 0.05
 
 
 @dataclass(frozen=True)
 class Input:
-    """One input of a model, and what was seen of its examples.
+    """One input of a model, with the facts about its examples.
 
     Attributes:
         name: Its name; empty where it need not be named.
@@ -33,7 +33,7 @@ class Input:
 
 
 def alike(inputs: Sequence[Input], names: Sequence[str]) -> Iterator[Finding]:
-    """Find examples that are constant, and those that repeat an earlier one, in all inputs.
+    """Yield findings about examples that are constant or repeat an earlier one, in all inputs.
 
     Args:
         inputs: The model's inputs, of as many examples each.
@@ -105,6 +105,6 @@ def _of(inputs: Sequence[Input]) -> str:
 
 
 def share(positions: Sequence[int], names: Sequence[str]) -> str:
-    """Say how many of all examples, and which."""
+    """Return the number of examples and the names of the first ones, as text."""
     which = first_few([names[at] for at in positions], 5)
     return f"{len(positions)} of {len(names)} examples ({which})"

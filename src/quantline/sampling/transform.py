@@ -62,13 +62,13 @@ class Transform:
                     found=f"an example of shape {value.shape} and dtype {value.dtype}; "
                     f"{first_line(error)}{_place(error)}",
                     expected="an example that the step can be applied to",
-                    remedy="Correct 'dataset.transform'",
+                    remedy="Correct `transform`",
                 ) from error
         return np.ascontiguousarray(value)
 
 
 def build_transform(spec: Sequence[Mapping[str, Any]] | str) -> Transform:
-    """Build the transform that ``dataset.transform`` declares.
+    """Build the transform that a declaration stands for.
 
     Args:
         spec: A list of one-key mappings, the steps in their order, or ``module:name``.
@@ -100,13 +100,13 @@ def _from_function(spec: str) -> Transform:
             f"The transform function '{spec}' cannot be imported",
             found=f"{first_line(error)}{_place(error)}",
             expected="'module:name', importable from the project folder",
-            remedy="Correct 'dataset.transform', or declare a list of steps",
+            remedy="Correct `transform`, or declare a list of steps",
         ) from error
     return Transform(spec, sha256(f"{spec}\n{source}".encode()), ((spec, function),))
 
 
 def _numbers(result: Any) -> np.ndarray:
-    """Return what a step gave as an array of numbers, which a user's function need not give."""
+    """Return the result of a step as an array of numbers."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # older releases of numpy warn of ragged lists
         value = np.asarray(result)
@@ -117,7 +117,7 @@ def _numbers(result: Any) -> np.ndarray:
 
 
 def _place(error: BaseException) -> str:
-    """Return where in a user's file an error arose, if it did there."""
+    """Return the line of the user's file that raised an error, if it did."""
     trace, place = error.__traceback__, ""
     while trace is not None:
         path = Path(trace.tb_frame.f_code.co_filename)
@@ -130,7 +130,7 @@ def _place(error: BaseException) -> str:
 def _build_step(step: Mapping[str, Any]) -> tuple[str, Step]:
     if len(step) != 1:
         raise DataError(
-            "A step of 'dataset.transform' does not name exactly one operation",
+            "A step of `transform` does not name exactly one operation",
             found=f"{dict(step)!r}",
             expected=f"one of {', '.join(STEPS)} with its arguments",
             remedy="Write one '- name: arguments' a line",
@@ -138,7 +138,7 @@ def _build_step(step: Mapping[str, Any]) -> tuple[str, Step]:
     ((name, arguments),) = step.items()
     if name not in STEPS:
         raise DataError(
-            f"Unknown step '{name}' in 'dataset.transform'",
+            f"Unknown step '{name}' in `transform`",
             found=f"'{name}'",
             expected=f"one of {', '.join(STEPS)}",
             remedy=suggest(str(name), list(STEPS))
@@ -150,7 +150,7 @@ def _build_step(step: Mapping[str, Any]) -> tuple[str, Step]:
     except ValidationError as error:
         first = error.errors()[0]
         raise DataError(
-            f"The step '{name}' of 'dataset.transform' has bad arguments",
+            f"The step '{name}' of `transform` has bad arguments",
             found=f"{arguments!r} ({'.'.join(map(str, first['loc'][1:]))}: {first['msg']})",
             expected=_signature(name),
             remedy="Correct its arguments",

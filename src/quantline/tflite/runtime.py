@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, Literal
 
 from quantline.errors import ModelUnsupported, excerpt
-from quantline.quiet import stderr_turned_away
+from quantline.quiet import silenced_stderr
 from quantline.tflite.tensor_io import TensorIO
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Runtime:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
         try:
-            with stderr_turned_away():  # the runtime announces each delegate there
+            with silenced_stderr():  # the runtime announces each delegate there
                 self._interpreter = Interpreter(
                     model_content=model,
                     num_threads=threads or os.cpu_count(),
@@ -111,7 +111,7 @@ class Runtime:
             ModelUnsupported: The model cannot be run with them.
         """
         try:
-            with stderr_turned_away():
+            with silenced_stderr():
                 for port, shape in zip(self.inputs, shapes, strict=True):
                     self._interpreter.resize_tensor_input(port.index, shape)
                 self._interpreter.allocate_tensors()

@@ -1,4 +1,4 @@
-"""The examples that a model is trained on: a split is looked at before all of it is read."""
+"""The examples that a model is trained on; a split is checked before all of it is read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from quantline import recipe
-    from quantline.sampling.manifest import Manifest
+    from quantline.sampling.stream import Manifest
 
 logger = logging.getLogger(__name__)
 _LOOKED_AT = 2  # examples
@@ -107,11 +107,11 @@ def _labels(source: Source, split: str, offset: int) -> dict[str, int]:
         entries = list(track(source.entries(split), f"reading '{split}'"))
     except QuantlineError as error:
         raise type(error)(
-            f"'training.split' cannot be used. {error.what}",
+            f"`training_split` cannot be used. {error.what}",
             found=error.found,
             expected=error.expected,
             # What reads a split does not know which parameter named it.
-            remedy="Correct 'training.split'" if "'sampling" in error.remedy else error.remedy,
+            remedy="Correct `training_split`" if "_split`" in error.remedy else error.remedy,
         ) from error
     labelled = [(entry.id, entry.label + offset) for entry in entries if entry.label is not None]
     labels = dict(labelled)
@@ -120,8 +120,8 @@ def _labels(source: Source, split: str, offset: int) -> dict[str, int]:
             f"The split '{split}' of {source.name} cannot be trained on",
             found=f"{len(entries)} examples, none with a label",
             expected="examples with class indices",
-            remedy="Set 'training.split' to a labelled split; where the labels have another name, "
-            "set it in the block 'dataset'",
+            remedy="Set `training_split` to a labelled split; where the labels have another name, "
+            "correct `dataset`",
         )
     low, high = min(labels.values()), max(labels.values())
     if low < 0 or not 1 <= high < len(labels):
@@ -129,7 +129,7 @@ def _labels(source: Source, split: str, offset: int) -> dict[str, int]:
             f"The labels of the split '{split}' of {source.name} are not those of classes",
             found=f"labels from {low} to {high}, of {len(labels)} examples",
             expected="class indices from 0 on: at least two classes, and no more than examples",
-            remedy="Correct the labels or 'dataset.label_offset', or set 'training.split' to a "
+            remedy="Correct the labels or `label_offset`, or set `training_split` to a "
             "larger split",
         )
     if len(labelled) < len(entries):
@@ -171,7 +171,7 @@ def refuse_other_examples(
             f"Training on '{split.name}' gives a model that lacks classes of the other splits",
             found=f"{len(others)} examples: {first_few(others, 5)}",
             expected=f"labels from 0 to {classes - 1}",
-            remedy="Set 'training.split' to a split that has every class",
+            remedy="Set `training_split` to a split that has every class",
         )
     for part, shape in _shapes(dataset, manifest, calibration):
         if shape != split.shape:
@@ -180,7 +180,7 @@ def refuse_other_examples(
                 found=f"{split.shape} and {shape}",
                 expected="one shape for all examples",
                 remedy="Add a 'resize', or a 'resize_short_side' and a 'central_crop', to "
-                "'dataset.transform'",
+                "`transform`",
             )
 
 

@@ -39,8 +39,8 @@ def build_model(shape: tuple[int, ...], classes: int) -> Any:
             "The embedded network cannot be trained on these examples",
             found=f"an example of shape {shape}",
             expected="images of shape (height, width, channels)",
-            remedy="Add 'expand_dims: -1' to 'dataset.transform' where a channel is missing; for "
-            "other data, train a model elsewhere and set 'model.path' to it for 'kedro run'",
+            remedy="Add 'expand_dims: -1' to `transform` where a channel is missing; for "
+            "other data, train a model elsewhere and set `model_path` to it",
         )
 
     def separable(filters: int, strides: int) -> list[Any]:
@@ -96,12 +96,12 @@ def refuse_another_network(path: str, model: Any, limits: recipe.Limits) -> None
         raise _another(path, first_few(names, 12) or "a model that does not name its layers")
     if _fit(found) != _fit(made):
         raise ModelUnsupported(
-            f"'model.path' and the dataset do not fit each other: '{path}' cannot be retrained",
+            f"`model_path` and `dataset` do not fit each other: '{path}' cannot be retrained",
             found=f"a model with {_described(found)}, and examples for {_described(made)}",
             expected="the dataset that the model was trained on, or another version of it",
-            remedy="Correct 'dataset' and 'training.split'; to begin a model for this dataset, run "
-            "'kedro run --pipelines training', copy the file that it writes, and set 'model.path' "
-            "to the copy",
+            remedy="Correct `dataset` and `training_split`; to begin a model for this dataset, run "
+            "the pipeline with `pipelines=training`, copy the file that it writes, and set "
+            "`model_path` to the copy",
         )
 
 
@@ -110,8 +110,8 @@ def _another(path: str, found: str) -> ModelUnsupported:
         f"'retrain' trains the embedded network only, and '{path}' is not of it",
         found=found,
         expected="a Keras file with the layers of 'quantline.training.build_model'",
-        remedy="Train this model with your own code and give the new file to 'kedro run' with "
-        "'model.path'; or, once it is champion, train it further with 'training.start: champion'",
+        remedy="Train this model with your own code and quantize the new file with `model_path`; "
+        "or, once it is champion, train it further with `start='champion'`",
     )
 
 

@@ -1,4 +1,4 @@
-"""Training with fixed seeds: the embedded network anew, or a model on from what it is."""
+"""Training with fixed seeds: a new embedded network, or an existing model further."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Prepared:
-    """The needs of a training, checked before all examples are read.
+    """The inputs of a training, checked before all examples are read.
 
     Attributes:
         split: The examples that are trained on.
@@ -108,10 +108,10 @@ def prepare(
         return Prepared(split, build_model(split.shape, split.classes))
     if training.flip and len(split.shape) != IMAGE_AXES:
         raise ParameterError(
-            "'training.flip' mirrors images, and the examples are none",
+            "`flip` mirrors images, and the examples are none",
             found=f"an example of shape {split.shape}",
             expected="shape (height, width, channels)",
-            remedy="Set 'training.flip: false'",
+            remedy="Use `flip=False`",
         )
     return Prepared(split, _load_model(start, split.first, split.classes), sha256(start))
 
@@ -194,7 +194,7 @@ def _refuse_diverged(loss: float, training: recipe.Training) -> None:
             "The training diverged",
             found=f"a loss of {loss} after {training.epochs} epochs",
             expected="a finite loss",
-            remedy=f"Set 'training.learning_rate' to less than {training.learning_rate:g}",
+            remedy=f"Set `learning_rate` to less than {training.learning_rate:g}",
         )
 
 

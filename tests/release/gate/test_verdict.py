@@ -176,13 +176,18 @@ def test_the_drift_of_ranges_is_reported_tensor_by_tensor(case: Case) -> None:
 def test_the_text_says_first_what_stands_in_the_way(case: Case) -> None:
     limits = {"int8_metrics.top1": {"min": 1.0}}
     gate = replace(case, wrong=frozenset({3}), rules={"absolute": limits}).judge()
-    lines = gate_text(gate).splitlines()
+    short = gate_text(gate).splitlines()
+    lines = gate_text(gate, every_rule=True).splitlines()
+    assert len(short) == 2
+    assert short[0] == lines[0]
+    assert short[1] == "failed  absolute.int8_metrics.top1  0.999 is below 1."
     assert lines[0] == "refused: of 16 rules 1 failed, 15 passed; champion: version 3"
     assert lines[1].startswith("failed  absolute.int8_metrics.top1")
     assert lines[1].endswith("0.999 is below 1.")
     assert "against champion: 1 of 1,000 examples lost, 2 won" in lines
     assert lines[-1].endswith("that of 'image', by +127.5 int8 steps")
     without = gate_text(replace(case, champion=None).judge()).splitlines()
+    assert len(without) == 1
     assert without[0] == "passed: of 15 rules 10 passed, 5 skipped; no champion"
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from quantline.contract.finding import in_order
+from quantline.contract.finding import counted, in_order, listed, remedies
 from quantline.contract.rules import broken
-from quantline.contract.summary import counted, listed, remedies
 from quantline.errors import CheckFailed, first_few
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def keep_float(float_model: bytes) -> tuple[bytes, dict[str, Any]]:
-    """Take the float model as it is."""
+    """Return the float model as it is."""
     return float_model, {"scheme": "float"}
 
 

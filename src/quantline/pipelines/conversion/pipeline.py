@@ -1,4 +1,4 @@
-"""Wiring of the ``conversion`` stage: float model and ranges in, int8 model and its papers out."""
+"""Wiring of the ``conversion`` stage: float model and ranges in, int8 model and recipe out."""
 
 from __future__ import annotations
 

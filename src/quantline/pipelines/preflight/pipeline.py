@@ -1,4 +1,4 @@
-"""Wiring of the ``preflight`` stage: the float model in, what a conversion will leave float out."""
+"""Wiring of the ``preflight`` stage: the float model in, the operators that will stay float out."""
 
 from __future__ import annotations
 

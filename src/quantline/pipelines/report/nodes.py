@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields
 from typing import Any
 
+from quantline.arguments import translate
 from quantline.errors import Finding
 from quantline.release.gate import gate_text
 from quantline.report import draw_summary, key_figures, print_results, summarize, summary_table
+
+VARIABLE = "QUANTLINE_ALL_RULES"
+"""The environment variable that, set to 1, has every rule of the gate printed."""
 
 
 def write_summary(
@@ -40,5 +45,7 @@ def write_summary(
         f"warning: {Finding(**{name: finding[name] for name in names})}"
         for finding in float_metrics.get("findings", ())
     ]
-    print_results(summary_table(summary, manifest), *noticed, gate_text(gate), width=100)
+    verdict = gate_text(gate, every_rule=os.environ.get(VARIABLE) == "1")
+    texts = (translate(text) for text in (*noticed, verdict))
+    print_results(summary_table(summary, manifest), *texts, width=100)
     return summary, key_figures(summary), draw_summary(summary)

@@ -1,4 +1,4 @@
-"""The pipeline ``retrain``: training, and the whole chain with what it gave."""
+"""The pipeline ``retrain``: training, then the whole chain with the trained model."""
 
 from quantline.pipelines.retrain.pipeline import create_pipeline
 

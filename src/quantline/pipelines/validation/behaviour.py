@@ -1,4 +1,4 @@
-"""Nodes of the ``validation`` stage that run the model: what it gives, beside what it is."""
+"""Nodes of the ``validation`` stage that run the model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an MLflow model says of a ``.tflite`` model: its ports, and its metadata."""
+"""The description of a ``.tflite`` model in MLflow: inputs, outputs, example, metadata."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def ports(graph: Graph) -> tuple[Ports, Ports]:
 
 
 def takes_any_batch(inputs: Ports, outputs: Ports) -> bool:
-    """Return whether the first dimension of all ports is a batch of 1.
+    """Return True if the first dimension of every input and output is a batch of 1.
 
     Such a model predicts any number of examples, one after the other; another one is given its
     inputs whole.
@@ -48,7 +48,7 @@ def takes_any_batch(inputs: Ports, outputs: Ports) -> bool:
 
 
 def real_dtype(port: TensorIO) -> np.dtype[Any]:
-    """Return the dtype of the real values at a port: where it is not quantized, its own."""
+    """Return the dtype of an input's or output's real values; an unquantized one's own dtype."""
     return np.dtype(np.float32) if port.scale else port.dtype
 
 

@@ -6,10 +6,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from quantline.files import sha256
-from quantline.release.answers import translated
 from quantline.release.flavor.model_files import MODEL, read_files
 from quantline.release.flavor.save import write_model
 from quantline.release.registry import INT8_MODEL
+from quantline.release.store_errors import tracking_errors
 from quantline.release.tracking import READY, delete_unfinished, logged_models
 from quantline.temporary import temporary_folder
 
@@ -43,7 +43,7 @@ def log_model(client: Any, run_id: str, files: ModelFiles, name: str = "model") 
         QuantlineError: The model cannot be saved; see ``save_model``.
     """
     contents = read_files(files)  # before the store hears of it
-    with translated("record the model"):
+    with tracking_errors("record the model"):
         run = client.get_run(run_id)
         model_id = _ready(client, run, contents) or _log(client, run, contents, name)
         _name_output(client, run_id, model_id)

@@ -29,7 +29,7 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """Where the files of one quantized model are.
+    """The paths of the files of one quantized model.
 
     Attributes:
         model: The ``.tflite`` file.
@@ -60,7 +60,7 @@ class ModelFiles:
 
 @dataclass(frozen=True, eq=False)
 class Contents:
-    """What is in the files.
+    """The contents of the files of one quantized model.
 
     Attributes:
         stored: Each file's bytes, by its name in a saved model.

@@ -156,7 +156,7 @@ def _schema(ports: Ports, any_batch: bool) -> Any:
 
 
 def _write_code(folder: Path) -> Path:
-    """Write what the model is to be run by, as a package that stands by itself."""
+    """Write the code that runs the model, as a package without dependencies on Quantline."""
     package = resources("quantline")
     sources = {
         "__init__.py": package / "release" / "served" / "__init__.py",

@@ -37,22 +37,21 @@ def advise(
     methods = {trial["method"] for trial in (search or {}).get("trials", ())}
     if len(methods) <= 1:
         advice.append(
-            "'conversion.ranges.method: auto' tries other ranges, and bias correction, and takes "
+            "`method='auto'` tries other ranges, and bias correction, and takes "
             "what is better than 'minmax' by more than the noise"
         )
     if search is None:
         advice.append(
-            "'conversion.bias_correction: true' corrects what rounding the weights adds, where "
-            "that helps"
+            "`bias_correction=True` corrects what rounding the weights adds, where that helps"
         )
     elif len(methods) > 1:
         advice.append(
             f"more than the {recipe.get('samples')} calibration examples, with "
-            "'sampling.calibration.examples', let 'auto' see smaller gains"
+            "`calibration_examples`, let 'auto' see smaller gains"
         )
     advice.append(
-        "'quantline layers' shows in which layers the error arises; 'conversion.scheme: "
-        "int8_float_fallback' with 'conversion.keep_float' leaves them in float"
+        "'quantline layers' shows in which layers the error arises; "
+        "`scheme='int8_float_fallback'` with `keep_float` leaves them in float"
     )
     return advice
 

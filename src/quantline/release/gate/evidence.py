@@ -106,7 +106,7 @@ def require_same_ports(champion: bytes, candidate: bytes) -> None:
             "The champion is a model for something else than the candidate",
             found=f"inputs and outputs of the shapes {found}",
             expected=f"{wanted}, as the candidate has them",
-            remedy="Give the candidate a name of its own with 'release.model', so that it is "
+            remedy="Give the candidate a name of its own with `release_model`, so that it is "
             "registered beside the champion",
         )
 

@@ -1,4 +1,4 @@
-"""The verdict as text: what was decided, and every rule with its reason."""
+"""The verdict as text: one line, the rules that stand in the way, and on request all of them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_ORDER = ("failed", "undecided", "passed", "skipped")
+_IN_THE_WAY = ("failed", "undecided")
+_ORDER = (*_IN_THE_WAY, "passed", "skipped")
 
 
-def gate_text(gate: Mapping[str, Any]) -> str:
-    """Return a verdict as lines: what stands in the way first.
+def gate_text(gate: Mapping[str, Any], *, every_rule: bool = False) -> str:
+    """Return a verdict as lines: the verdict itself, then the rules that stand in the way.
 
     Args:
-        gate: What :func:`quantline.release.gate.judge` gave.
+        gate: The content of ``gate.json``, from :func:`quantline.release.gate.judge`.
+        every_rule: Add the rules that passed or were skipped, and the changes against the float
+            model and the champion.
     """
     rows = sorted(gate["rules"], key=lambda row: _ORDER.index(row["outcome"]))
     outcomes = [row["outcome"] for row in rows]
@@ -24,11 +27,14 @@ def gate_text(gate: Mapping[str, Any]) -> str:
     if gate["examples_needed"] is not None:
         lines.append(f"{gate['examples_needed']:,} more examples would decide what is undecided")
     lines += [f"what may help: {advice}" for advice in gate.get("advice", [])]
-    first, second = (max(len(row[key]) for row in rows) for key in ("outcome", "rule"))
+    shown = [row for row in rows if every_rule or row["outcome"] in _IN_THE_WAY]
+    first, second = (
+        max((len(row[key]) for row in shown), default=0) for key in ("outcome", "rule")
+    )
     lines += [
-        f"{row['outcome'].ljust(first)}  {row['rule'].ljust(second)}  {row['why']}" for row in rows
+        f"{row['outcome'].ljust(first)}  {row['rule'].ljust(second)}  {row['why']}" for row in shown
     ]
-    return "\n".join([*lines, *_changes(gate)])
+    return "\n".join([*lines, *(_changes(gate) if every_rule else ())])
 
 
 def _changes(gate: Mapping[str, Any]) -> list[str]:

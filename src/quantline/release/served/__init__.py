@@ -1,1 +1,1 @@
-"""What a saved model is run by, wherever it is loaded: a copy of it lies in its ``code`` folder."""
+"""The code that runs a saved model; a copy of it lies in the model's ``code`` folder."""

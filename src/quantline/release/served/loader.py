@@ -1,4 +1,4 @@
-"""Runs a saved ``.tflite`` model for ``mlflow.pyfunc``: real numbers in, real numbers out.
+"""The ``mlflow.pyfunc`` loader of a saved ``.tflite`` model: real numbers in, real numbers out.
 
 It works where Quantline is not installed: it imports numpy, mlflow, ai-edge-litert and what lies
 beside it, which is why that import is a relative one.

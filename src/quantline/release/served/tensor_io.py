@@ -1,4 +1,4 @@
-"""Stands for ``quantline.tflite.tensor_io``, whose copy replaces this file in a saved model."""
+"""A placeholder, which a copy of ``quantline.tflite.tensor_io`` replaces in a saved model."""
 
 from quantline.tflite.tensor_io import TensorIO
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from quantline.details import kept
+from quantline.error_output import write_details
 from quantline.errors import ConversionError
 
 LONG = "\n".join(f"error: 'tf.Thing{number}' op is neither custom nor flex" for number in range(40))
@@ -23,16 +23,16 @@ def failed(details: str) -> ConversionError:
 
 
 def test_the_message_names_a_file_with_the_whole_text(folder: Path) -> None:
-    error = kept(failed(LONG))
+    error = write_details(failed(LONG))
     path = Path(re.search(r"in '(.+)'", error.found)[1])
     assert path.parent == folder
     assert path.read_text() == f"{LONG}\n"
-    assert str(kept(failed(LONG))) == str(error)  # and no second file
+    assert str(write_details(failed(LONG))) == str(error)  # and no second file
     assert list(folder.iterdir()) == [path]
 
 
 def test_a_short_text_makes_no_file(folder: Path) -> None:
-    assert str(kept(failed("one line"))) == str(failed("one line"))
+    assert str(write_details(failed("one line"))) == str(failed("one line"))
     assert list(folder.iterdir()) == []
 
 
@@ -41,4 +41,4 @@ def test_a_folder_that_cannot_be_written_leaves_the_error_as_it_is(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "file"))
-    assert "could not be written" in kept(failed(LONG)).found
+    assert "could not be written" in write_details(failed(LONG)).found

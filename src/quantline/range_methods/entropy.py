@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
+from quantline.range_methods._method import Method
 
 if TYPE_CHECKING:
-    from quantline.ranges.range_set import TensorRange
+    import numpy as np
+
+    from quantline.range_methods._method import Bounds, Recorded
 
 _BINS = 2048
 _SIGNED_LEVELS, _UNSIGNED_LEVELS = 128, 256
 
 
-def entropy(tensor: TensorRange) -> tuple[float, float]:
+def entropy(tensor: Recorded) -> Bounds:
     """Return the range that minimises the Kullback-Leibler divergence from float to int8.
 
     The rule is that of Migacz, 8-bit Inference with TensorRT (GTC 2017), slides 25 to 31: of all
@@ -24,6 +26,8 @@ def entropy(tensor: TensorRange) -> tuple[float, float]:
     Args:
         tensor: What was recorded, with a sketch that is not empty.
     """
+    import numpy as np
+
     largest = max(-tensor.min, tensor.max)
     if largest <= 0:
         return tensor.min, tensor.max
@@ -38,8 +42,10 @@ def entropy(tensor: TensorRange) -> tuple[float, float]:
     return max(tensor.min, -threshold), min(tensor.max, threshold)
 
 
-def magnitudes(tensor: TensorRange, largest: float) -> np.ndarray:
+def magnitudes(tensor: Recorded, largest: float) -> np.ndarray:
     """Spread a sketch's counts evenly over 2048 equal bins of magnitude up to ``largest``."""
+    import numpy as np
+
     low, high = (np.abs(edge) for edge in tensor.sketch.edges())
     starts, places = np.unique(np.minimum(low, high), return_inverse=True)
     counts = np.bincount(places, tensor.sketch.counts, len(starts))
@@ -67,6 +73,8 @@ def divergence(histogram: np.ndarray, bins: int, levels: int) -> float:
         bins: How many of them lie inside the range.
         levels: To how many levels they are quantized.
     """
+    import numpy as np
+
     inside = histogram[:bins]
     clipped = inside.copy()
     clipped[-1] += histogram[bins:].sum()
@@ -82,3 +90,12 @@ def divergence(histogram: np.ndarray, bins: int, levels: int) -> float:
     # A level that holds nothing where the clipped distribution does is infinitely far; the usual
     # smoothing keeps it finite.
     return float((p[used] * np.log(p[used] / np.maximum(q[used], 1e-9))).sum())
+
+
+METHOD = Method(
+    name="entropy",
+    summary="the least Kullback-Leibler divergence",
+    source="Migacz 2017",
+    choose=entropy,
+    order=50,
+)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
+from quantline.range_methods._method import Method
 
 if TYPE_CHECKING:
-    from quantline.ranges.range_set import TensorRange
+    from quantline.range_methods._method import Bounds, Recorded
 
 _CANDIDATES = 128
 _STEPS = 255  # int8 holds 256 values
 
 
-def mse(tensor: TensorRange) -> tuple[float, float]:
+def mse(tensor: Recorded) -> Bounds:
     """Return the range that minimises the mean squared error of int8 over the recorded values.
 
     The two ends are searched together over a grid, as in Nagel et al., A White Paper on Neural
@@ -25,6 +25,8 @@ def mse(tensor: TensorRange) -> tuple[float, float]:
     Args:
         tensor: What was recorded, with a sketch that is not empty.
     """
+    import numpy as np
+
     low_edge, high_edge = tensor.sketch.edges()
     values = np.clip((low_edge + high_edge) / 2, tensor.min, tensor.max)
     counts = tensor.sketch.counts.astype(np.float64)
@@ -49,3 +51,12 @@ def mse(tensor: TensorRange) -> tuple[float, float]:
     error = below[:, np.newaxis] + above + inside
     best_low, best_high = np.unravel_index(np.argmin(error), error.shape)
     return float(lows[best_low]), float(highs[best_high])
+
+
+METHOD = Method(
+    name="mse",
+    summary="the least squared error of int8",
+    source="Nagel et al. 2021, 3.1; Banner et al. 2019, 3",
+    choose=mse,
+    order=40,
+)

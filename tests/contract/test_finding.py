@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from quantline.contract import Finding
+from quantline.contract.finding import describe, listed, remedies
 from quantline.contract.preflight import require_quantizable
-from quantline.contract.summary import line, listed, remedies
 from quantline.errors import CheckFailed
 
 FOUND = Finding(
@@ -21,12 +21,12 @@ OTHER = replace(FOUND, operator=1, type="ELU", found="ELU has no int8 form")
 
 def test_a_line_names_the_place() -> None:
     place = "operator 3 SIN, tensor 7 ('net/sin;net/add') of layer 'net'"
-    assert line(FOUND) == f"{place}: SIN has no int8 form"
+    assert describe(FOUND) == f"{place}: SIN has no int8 form"
     inside = replace(FOUND, subgraph=2, layer=None)
-    assert line(inside, whole_names=False).startswith(
+    assert describe(inside, whole_names=False).startswith(
         "operator 3 SIN, tensor 7 ('net/sin;…') in subgraph 2: "
     )
-    assert line(replace(FOUND, operator=None, tensor=None)) == "the model: SIN has no int8 form"
+    assert describe(replace(FOUND, operator=None, tensor=None)) == "the model: SIN has no int8 form"
 
 
 def test_many_are_counted_by_type_and_the_first_twenty_told() -> None:

@@ -1,4 +1,4 @@
-"""The MLflow runs that a data folder has open, in a file there, so that a later run can close them.
+"""A file of the MLflow runs that a data folder has open, so that a later run can close them.
 
 A killed process cannot close its run. What it wrote here before it made the run is enough to find
 the run by.
@@ -23,7 +23,7 @@ FILE = ".mlflow_run.json"
 
 @dataclass(frozen=True)
 class Entry:
-    """A run that is open, or was when its process ended.
+    """An MLflow run that is open, or was when its process ended.
 
     Attributes:
         uri: The tracking store, without the password.
@@ -48,8 +48,8 @@ class Entry:
     error: str = ""
 
 
-class Journal:
-    """The entries of one data folder; without any there is no file.
+class OpenRuns:
+    """The open MLflow runs of one data folder; the file exists only while there are some.
 
     Attributes:
         path: The file.

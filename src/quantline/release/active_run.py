@@ -1,7 +1,7 @@
-"""The one MLflow run of a chain that ends with a release: open from its start to its end.
+"""The MLflow run of a pipeline run that ends with a release, open from start to end.
 
-Whatever ends the chain closes it. After SIGKILL, or where the store did not answer, the next run
-in the same data folder does, whatever stage that begins with; see :mod:`quantline.release.journal`.
+Whatever ends the chain closes it. After SIGKILL, or where the store did not answer, the next run in
+the same data folder closes it, whatever stage that begins with: :mod:`quantline.release.open_runs`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from quantline.errors import OutputNotWritten, QuantlineError, TrackingFailed
 from quantline.redaction import redacted
-from quantline.release.answers import MISSING, translated, unless
-from quantline.release.journal import Entry, Journal
+from quantline.release.open_runs import Entry, OpenRuns
 from quantline.release.provenance import identity
 from quantline.release.registry import RELEASE
+from quantline.release.store_errors import MISSING, ignored, tracking_errors
 from quantline.release.tracking import (
     ABANDONED,
     ERROR,
@@ -55,8 +55,8 @@ STAGE = "quantline.stage"
 _SQLITE = "sqlite:///"
 
 
-class Running:
-    """The run of a chain that is under way.
+class ActiveRun:
+    """The MLflow run of the pipeline run in progress.
 
     Attributes:
         tags: What is known of it from the start: what runs, where, and its stage.
@@ -65,16 +65,16 @@ class Running:
     def __init__(
         self, store: Store, project: Project, pipelines: Sequence[str], model: str
     ) -> None:
-        """Decide what it will be known by; :meth:`open` makes it.
+        """Prepare the run's tags; :meth:`open` creates it.
 
         Args:
             store: The tracking store.
-            project: The project; its data folder keeps the journal.
+            project: The project; its data folder keeps the open_runs.
             pipelines: The pipelines that run.
             model: The registered model's name.
         """
         self._store = store
-        self._journal = Journal(project.folder / project.data)
+        self._journal = OpenRuns(project.folder / project.data)
         self._warned, self._is_spare = False, False
         self._name = run_name(project, model)
         self._entry = Entry(
@@ -99,16 +99,16 @@ class Running:
         """
         self._journal.put(self._entry)
         tags = {**self.tags, OPENED: self._entry.known_by}
-        with translated("open a run"):
+        with tracking_errors("open a run"):
             run = open_run(self._store, tags, OPENED, self._name)
         self._entry = replace(self._entry, run_id=run.info.run_id)
         self._journal.put(self._entry)
 
     def at(self, stage: str) -> None:
-        """Say which stage it is in; a store that does not answer must not stop a stage."""
+        """Tag the run with its stage; a store that does not answer must not stop the stage."""
         self.tags[STAGE] = stage
         try:
-            with _briefly(), translated("name the stage that the run is in"):
+            with _briefly(), tracking_errors("name the stage that the run is in"):
                 self._store.client.set_tag(self._entry.run_id, STAGE, stage)
         except TrackingFailed as error:
             if not self._warned:
@@ -116,7 +116,7 @@ class Running:
             self._warned = True
 
     def begin_release(self, files: Mapping[str, Path]) -> None:
-        """Become the run of the release before any work on it: then a kill leaves it to be found.
+        """Make this the release's run before it is filled, so that after a kill it can be found.
 
         Args:
             files: The stages' files; where they are not complete, the release says so itself.
@@ -128,13 +128,13 @@ class Running:
             release_id = identity(files, json.loads(files["gate"].read_bytes()))
         except (QuantlineError, OSError, ValueError, LookupError, TypeError, AttributeError):
             return
-        with translated("record the results"):
+        with tracking_errors("record the results"):
             run = self.becomes(release_id)
             if not self._is_spare:
                 reopen(self._store, run, self.tags)
 
     def becomes(self, release_id: str) -> Any:
-        """Go on as the run of a release, or as that of an earlier process, if there is one.
+        """Continue as the run of a release, or as that of an earlier process, if there is one.
 
         One release has one run. If an earlier one is complete, that of this chain only says how
         the chain went, and is deleted when it went well; if it is not, this one is deleted at once.
@@ -159,7 +159,7 @@ class Running:
         return run
 
     def _take_over(self, run: Any) -> None:
-        """Name another run in the journal before this chain's own is deleted."""
+        """Write another run to the file of open runs before this one is deleted."""
         taken = run.info.run_id
         if taken != self._entry.run_id:
             known_by = run.data.tags.get(OPENED, taken)
@@ -167,14 +167,14 @@ class Running:
             self._journal.put(self._entry)
 
     def finish(self, *, is_needless: bool = False) -> None:
-        """Forget the run, which is closed, or which an earlier one makes needless.
+        """Remove the run from the file of open runs; delete it if an earlier run has everything.
 
         Args:
             is_needless: Whether nothing was released, because everything was there.
         """
         try:
             if self._is_spare or is_needless:
-                with translated("delete the run of a release that was recorded before"):
+                with tracking_errors("delete the run of a release that was recorded before"):
                     delete_run(self._store, self._store.client.get_run(self._entry.run_id))
             self._journal.drop(self._entry)
         except QuantlineError as error:  # what was released is released
@@ -183,7 +183,7 @@ class Running:
     def end(
         self, status: str, stage: str, error: BaseException, parameters: Mapping[str, Any]
     ) -> None:
-        """Close the run without a release; if the store does not answer, the next run will.
+        """Close the run as failed; if the store does not answer, the next pipeline run closes it.
 
         Args:
             status: ``FAILED`` or ``KILLED``.
@@ -196,7 +196,7 @@ class Running:
         try:
             self._journal.put(self._entry)
             # Of a store that just failed only a little more is asked.
-            with _briefly(isinstance(error, TrackingFailed)), translated("record the failure"):
+            with _briefly(isinstance(error, TrackingFailed)), tracking_errors("record the failure"):
                 _close(self._store, self._entry, parameters)
             self._journal.drop(self._entry)
         except QuantlineError as also:
@@ -204,26 +204,28 @@ class Running:
 
 
 def close_abandoned(project: Project) -> None:
-    """Close what processes that are gone left open; what cannot be closed yet is kept, and told.
+    """Close the runs that dead processes left open; warn of those that cannot be closed yet.
 
     Whoever calls it has the data folder to itself.
     """
-    journal = Journal(project.folder / project.data)
-    for entry in journal.entries():
+    open_runs = OpenRuns(project.folder / project.data)
+    for entry in open_runs.entries():
         uri = _uri_of(entry, project)
         try:
             if not _is_gone(uri):
-                with _briefly(), translated("close the run that an earlier process left open"):
+                with _briefly(), tracking_errors("close the run that an earlier process left open"):
                     _close(_store(uri, entry), entry, {})
-            journal.drop(entry)
+            open_runs.drop(entry)
         except (TrackingFailed, OutputNotWritten) as error:
             logger.warning(
-                "%s The next run tries again; without the file '%s' none does.", error, journal.path
+                "%s The next run tries again; without the file '%s' none does.",
+                error,
+                open_runs.path,
             )
 
 
 def _uri_of(entry: Entry, project: Project) -> str:
-    """Return where the run is: with its password, and also where the project was moved."""
+    """Return the URI of the run's store, with its password and after a move of the project."""
     current = address(project)
     return current if redacted(current) == entry.uri or _is_gone(entry.uri) else entry.uri
 
@@ -235,7 +237,7 @@ def _store(uri: str, entry: Entry) -> Store:
 
 
 def _is_gone(uri: str) -> bool:
-    """Return True for a database that was deleted: to ask for it would make it anew."""
+    """Return True for a database file that was deleted: connecting would create it again."""
     if not uri.startswith(_SQLITE):
         return False
     path = uri.removeprefix(_SQLITE).partition("?")[0]
@@ -266,7 +268,7 @@ def _runs(store: Store, entry: Entry) -> list[Any]:
     if not entry.run_id:  # its making was not answered
         wanted = f"tags.`{OPENED}` = '{entry.known_by}'"
         return list(store.client.search_runs([entry.experiment_id], wanted))
-    with unless(MISSING):
+    with ignored(MISSING):
         run = store.client.get_run(entry.run_id)
         return [run] if run.info.lifecycle_stage == "active" else []
     return []
@@ -274,7 +276,7 @@ def _runs(store: Store, entry: Entry) -> list[Any]:
 
 @contextmanager
 def _briefly(chosen: bool = True) -> Iterator[None]:
-    """Ask a server once, and for a few seconds: nothing but a status depends on the answer."""
+    """Limit requests to one try of a few seconds: only a status depends on the answer."""
     bounds = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
     before = {name: os.environ.get(name) for name in bounds}
     os.environ.update(bounds if chosen else {})

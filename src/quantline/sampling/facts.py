@@ -1,4 +1,4 @@
-"""One pass over calibration examples: the facts that the lint judges."""
+"""The facts about calibration examples that the lint judges, collected in one pass."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TOLERANCE = 1e-3
 
 @dataclass
 class Facts:
-    """What was seen; lists hold the positions of examples.
+    """The facts about a set of examples; lists hold the positions of examples.
 
     Attributes:
         count: How many examples there are.
@@ -54,7 +54,7 @@ class Facts:
 def examine(
     samples: Iterable[Any], shape: Sequence[int | None], promised: Bounds | None = None
 ) -> Facts:
-    """Gather the facts, one example in memory at a time.
+    """Collect the facts, with one example in memory at a time.
 
     Args:
         samples: Anything that numpy makes arrays of.
@@ -115,5 +115,5 @@ def _fits(shape: Sequence[int], expected: Sequence[int | None]) -> bool:
 
 
 def values_per_example(shape: Sequence[int | None]) -> int:
-    """Return how many values the input takes; free sizes count as more than one."""
+    """Return the number of values of the input; unknown sizes count as 2."""
     return prod(2 if size is None or size < 0 else size for size in shape)

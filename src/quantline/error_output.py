@@ -1,4 +1,4 @@
-"""Defects in one paragraph, and output that cannot be written.
+"""Errors as users meet them: defects in one paragraph, long details in a file, closed outputs.
 
 A user sees no traceback: what there is to say of a defect is its error and its place. The variable
 QUANTLINE_TRACEBACK shows the rest to those who look for its cause.
@@ -9,11 +9,13 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quantline.errors import InternalError, OutputNotWritten, QuantlineError, first_line
+from quantline.files import sha256, write_atomic
 from quantline.redaction import redacted
 
 if TYPE_CHECKING:
@@ -25,17 +27,17 @@ BROKEN_PIPE = 141  # what shells report for SIGPIPE
 
 
 def as_error(error: BaseException) -> QuantlineError:
-    """Return the error of what nobody foresaw; its traceback goes to stderr if that is asked for.
+    """Return the error for an unexpected exception; write its traceback to stderr if asked for.
 
     Args:
-        error: What was raised, and caught by nobody.
+        error: The exception that nothing caught.
 
     Returns:
         An ``InternalError``; an ``OutputNotWritten`` where a disk or a limit is full, wherever that
         was met.
     """
     if os.environ.get(VARIABLE):
-        say(redacted("".join(traceback.format_exception(error))), sys.stderr)
+        write_line(redacted("".join(traceback.format_exception(error))), sys.stderr)
     if isinstance(error, OSError) and error.errno in _FULL:
         named = f" '{error.filename}'" if error.filename else ""
         return OutputNotWritten(
@@ -53,8 +55,8 @@ def as_error(error: BaseException) -> QuantlineError:
     )
 
 
-def say(text: str, stream: TextIO | None) -> None:
-    """Write a text and a newline; a stream that takes none is given up.
+def write_line(text: str, stream: TextIO | None) -> None:
+    """Write a text and a newline; discard what follows where the stream cannot be written to.
 
     The text is lost then: there is nowhere left to write it.
     """
@@ -64,11 +66,11 @@ def say(text: str, stream: TextIO | None) -> None:
         stream.write(f"{text}\n")
         stream.flush()
     except OSError:
-        give_up(stream)
+        discard_output(stream)
 
 
-def give_up(stream: TextIO | None) -> None:
-    """Send what a stream still holds to nowhere: Python would fail to write it at its end."""
+def discard_output(stream: TextIO | None) -> None:
+    """Send what is left in a stream to /dev/null: Python would fail to write it as it exits."""
     try:
         descriptor = stream.fileno() if stream is not None else -1
     except (OSError, ValueError):
@@ -80,8 +82,33 @@ def give_up(stream: TextIO | None) -> None:
     os.close(sink)
 
 
-def not_printed(error: OSError) -> OutputNotWritten:
-    """Return the error of a standard output that takes nothing, such as a full disk's."""
+def write_details(error: QuantlineError) -> QuantlineError:
+    """Write an error's details to a log file, and name the file in the text of what was found.
+
+    The file lies in the folder for temporary files (TMPDIR) and stays there. Its name comes from
+    its content, so that the same failure gives the same message and one file.
+
+    Args:
+        error: The error; one without details is left as it is.
+
+    Returns:
+        The same error.
+    """
+    if not error.details:
+        return error
+    content = f"{error.details.strip()}\n".encode(errors="replace")
+    try:
+        path = Path(tempfile.gettempdir()) / f"quantline-{sha256(content)[:12]}.log"
+        write_atomic(path, content)
+        error.found += f"; the whole text is in '{path}'"
+    except (OSError, OutputNotWritten):
+        error.found += "; the whole text could not be written to the folder for temporary files"
+    error.details = ""
+    return error
+
+
+def output_not_printed(error: OSError) -> OutputNotWritten:
+    """Return the error for a standard output that cannot be written to, as on a full disk."""
     return OutputNotWritten(
         "The result could not be printed",
         found=f"{error.strerror or error} ({type(error).__name__})",

@@ -1,4 +1,4 @@
-"""What a tracking store answers: what may be let pass, and what becomes an error of ours."""
+"""MLflow's errors: some are ignored, the others become a TrackingFailed."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ NO_ALIAS = "INVALID_PARAMETER_VALUE"  # said of an alias that a model does not h
 
 
 @contextmanager
-def translated(action: str) -> Iterator[None]:
-    """Turn whatever MLflow raises into one error of ours.
+def tracking_errors(action: str) -> Iterator[None]:
+    """Turn any exception of MLflow into a TrackingFailed.
 
     Args:
         action: What is tried, such as ``record the results``.
@@ -38,14 +38,14 @@ def translated(action: str) -> Iterator[None]:
             expected="the package that this kind of store needs"
             if isinstance(error, ImportError)
             else "a tracking store that answers",
-            remedy="Check MLFLOW_TRACKING_URI and conf/base/mlflow.yml, then run the same again, "
-            "or 'kedro run --pipelines release': what the stages wrote is on disk and is kept",
+            remedy="Check MLFLOW_TRACKING_URI and `tracking_uri`, then run the same again, or the "
+            "pipeline with `pipelines=release`: what the stages wrote is on disk and is kept",
         ) from error
 
 
 @contextmanager
-def unless(*codes: str) -> Iterator[None]:
-    """Let pass what MLflow raises with one of these error codes, such as :data:`EXISTS`."""
+def ignored(*codes: str) -> Iterator[None]:
+    """Ignore MLflow errors with one of these codes, such as :data:`EXISTS`."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -56,7 +56,7 @@ def unless(*codes: str) -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    """Return what MLflow says; of a server that cannot be reached, only why not."""
+    """Return MLflow's message; for an unreachable server, only the reason."""
     from requests import RequestException
 
     chain = [error]

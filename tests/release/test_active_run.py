@@ -20,7 +20,7 @@ from tests.release.candidates import PARAMETERS, candidate
 
 from quantline.errors import MismatchError
 from quantline.files import canonical_json
-from quantline.release import Project, Running, close_abandoned, connect, journal
+from quantline.release import ActiveRun, Project, close_abandoned, connect, open_runs
 from quantline.release.record import record
 
 if TYPE_CHECKING:
@@ -59,9 +59,9 @@ def copied(written: Path, folder: Path) -> Project:
     return Project(folder, SETTINGS, files)
 
 
-def running(project: Project, client: Callable[[Any], Any] = lambda made: made) -> Running:
+def running(project: Project, client: Callable[[Any], Any] = lambda made: made) -> ActiveRun:
     store = connect(project)
-    return Running(replace(store, client=client(store.client)), project, ["retrain"], "shirts")
+    return ActiveRun(replace(store, client=client(store.client)), project, ["retrain"], "shirts")
 
 
 def chain(project: Project, client: Callable[[Any], Any] = lambda made: made) -> None:
@@ -92,7 +92,7 @@ def models(project: Project) -> list[str]:
 
 
 def left(project: Project) -> list[Any]:
-    path = project.folder / "data" / journal.FILE
+    path = project.folder / "data" / open_runs.FILE
     return json.loads(path.read_bytes())["runs"] if path.exists() else []
 
 
@@ -166,8 +166,8 @@ def kill(project: Project, step: str) -> None:
 
     def run() -> None:
         for name in ("put", "drop"):
-            counted = dying.counted(getattr(journal.Journal, name), name)
-            setattr(journal.Journal, name, partialmethod(counted))
+            counted = dying.counted(getattr(open_runs.OpenRuns, name), name)
+            setattr(open_runs.OpenRuns, name, partialmethod(counted))
         chain(project, dying)
 
     process = FORK.Process(target=run)
@@ -329,8 +329,8 @@ def test_a_project_that_was_moved_closes_its_run(project: Project, tmp_path: Pat
 def test_what_cannot_be_reached_is_kept_and_what_is_gone_is_forgotten(
     project: Project, caplog: pytest.LogCaptureFixture
 ) -> None:
-    book = journal.Journal(project.folder / "data")
-    entry = journal.Entry("http://***@127.0.0.1:9", "1", "a", "b", "here", "1")
+    book = open_runs.OpenRuns(project.folder / "data")
+    entry = open_runs.Entry("http://***@127.0.0.1:9", "1", "a", "b", "here", "1")
     book.put(entry)
     book.put(replace(entry, uri=f"sqlite:///{project.folder / 'gone.db'}", known_by="c"))
     close_abandoned(project)
@@ -346,7 +346,7 @@ def test_what_cannot_be_reached_is_kept_and_what_is_gone_is_forgotten(
     "content", [b"", b"{", b"[]", b'{"runs": [{}]}', b'{"runs": {"a": 1}}', b'{"runs": null}']
 )
 def test_a_journal_that_is_none_is_taken_for_empty(project: Project, content: bytes) -> None:
-    path = project.folder / "data" / journal.FILE
+    path = project.folder / "data" / open_runs.FILE
     path.parent.mkdir()
     path.write_bytes(content)
     close_abandoned(project)
@@ -358,6 +358,6 @@ def test_no_password_is_written(project: Project, quick: None) -> None:
     del quick
     settings = {**SETTINGS, "tracking_uri": "http://me:s3cr3t@127.0.0.1:9"}
     store = replace(connect(project), uri=settings["tracking_uri"])
-    mine = Running(store, replace(project, mlflow=settings), ["retrain"], "shirts")
+    mine = ActiveRun(store, replace(project, mlflow=settings), ["retrain"], "shirts")
     mine.open()
-    assert b"s3cr3t" not in (project.folder / "data" / journal.FILE).read_bytes()
+    assert b"s3cr3t" not in (project.folder / "data" / open_runs.FILE).read_bytes()

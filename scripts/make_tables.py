@@ -1,0 +1,116 @@
+#!/usr/bin/env python
+"""Writes the tables of the documentation, and some lines of conf/base, from the registries.
+
+A table lies between two comments, ``table: NAME`` and ``end of table``, in a page of docs/ or in a
+file of parameters. A test compares.
+
+    python scripts/make_tables.py
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from quantline.registry import Parameter
+
+PROJECT = Path(__file__).resolve().parents[1]
+_COLUMN = 29  # at which conf/base has its comments
+_PART = re.compile(
+    r"(?P<start>^ *(?:<!--|#) table: (?P<name>[\w ]+?)(?: -->)?\n)(?P<body>.*?)"
+    r"(?P<end>^ *(?:<!--|#) end of table(?: -->)?\n)",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def range_methods() -> list[str]:
+    """Return the methods of choosing ranges, for docs/ranges-and-schemes.md."""
+    from quantline.range_methods import DEFAULT, METHODS
+
+    rows = []
+    for method in METHODS.values():
+        default = " (default)" if method is DEFAULT else ""
+        names = ", ".join(f"`{parameter.name}`" for parameter in method.parameters)
+        rows.append([f"`{method.name}`{default}", method.summary, names, method.source])
+    rows.append(
+        ["`auto`", f"tries all of these, each with and without bias correction; `{DEFAULT.name}` "
+         "stays unless another is better by more than the noise; no labels", "", ""]
+    )  # fmt: skip
+    return _table(["method", "the range", "parameter", "source"], rows)
+
+
+def range_method_parameters() -> list[str]:
+    """Return the keys of ``conversion.ranges`` that say how ranges are chosen."""
+    from quantline.range_methods import DEFAULT, METHODS
+
+    names = " | ".join([*METHODS, "auto"])
+    lines = [_line("method", DEFAULT.name, names)]
+    return lines + [
+        _parameter(parameter, f"{method.name}: ")
+        for method in METHODS.values()
+        for parameter in method.parameters
+    ]
+
+
+TABLES: dict[str, Callable[[], list[str]]] = {
+    "range methods": range_methods,
+    "range method parameters": range_method_parameters,
+}
+
+
+def filled(text: str) -> str:
+    """Return a file's text with each of its tables as the registries have it now.
+
+    Raises:
+        KeyError: It has a table that ``TABLES`` does not know.
+    """
+
+    def fill(match: re.Match[str]) -> str:
+        indent = " " * (len(match["start"]) - len(match["start"].lstrip()))
+        body = "".join(f"{indent}{line}\n" for line in TABLES[match["name"]]())
+        gap = "\n" if "<!--" in match["start"] else ""
+        return f"{match['start']}{gap}{body}{gap}{match['end']}"
+
+    return _PART.sub(fill, text)
+
+
+def files() -> list[Path]:
+    """Return the files that may have tables."""
+    return [*sorted(PROJECT.glob("docs/*.md")), *sorted(PROJECT.glob("conf/base/*.yml"))]
+
+
+def tables_of(text: str) -> list[str]:
+    """Return the names of a file's tables."""
+    return [match["name"] for match in _PART.finditer(text)]
+
+
+def _table(headings: list[str], rows: Iterable[list[str]]) -> list[str]:
+    return [_row(headings), _row(["---"] * len(headings)), *map(_row, rows)]
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |".replace("  ", " ")
+
+
+def _line(key: str, value: object, comment: str, column: int = _COLUMN - 4) -> str:
+    return f"{f'{key}: {value}'.ljust(column)} # {comment}"
+
+
+def _parameter(parameter: Parameter, before: str = "") -> str:
+    value = "null" if parameter.default is None else parameter.default
+    return _line(parameter.name, value, f"{before}{parameter.meaning}")
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(PROJECT / "src"))
+    for file in files():
+        before = file.read_text()
+        after = filled(before)
+        if after != before:
+            file.write_text(after)
+            print(file.relative_to(PROJECT))
