@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from quantline.edgetpu.scoring.truth import Truth
-from quantline.edgetpu.vocabulary import Target
+from quantline.edgetpu.vocabulary import Placement
 from quantline.tflite.graph import Graph, Operator, Quantization, Subgraph, Tensor
 
 FILE = Path(__file__).parent / "compiler_facts.json"
@@ -41,7 +41,7 @@ def graph(fact: dict[str, Any]) -> Graph:
 def truth(fact: dict[str, Any]) -> Truth:
     """Return what the compiler did with the model."""
     found = fact["compiler"]
-    target = {index: Target(side) for side in ("edgetpu", "cpu", "dead") for index in found[side]}
+    target = {index: Placement(side) for side in ("edgetpu", "cpu", "dead") for index in found[side]}
     return Truth(
         source=found["source"],
         targets=tuple(target[index] for index in range(len(fact["operators"]))),

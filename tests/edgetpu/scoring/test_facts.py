@@ -13,7 +13,7 @@ from tests.edgetpu import facts, pairs
 from quantline.edgetpu.cost.memory import Fit, predict_memory
 from quantline.edgetpu.mapping.verdict import predict
 from quantline.edgetpu.scoring.score import Miss, ModelScore, Score
-from quantline.edgetpu.vocabulary import Target
+from quantline.edgetpu.vocabulary import Placement
 
 SCRIPT = Path(__file__).resolve().parents[3] / "scripts/collect_edgetpu_facts.py"
 
@@ -23,7 +23,7 @@ def scored(fact: dict[str, Any]) -> ModelScore:
     truth, graph = facts.truth(fact), facts.graph(fact)
     version, multiple = truth.runtime_version or 14, truth.subgraphs > 1
     report = predict(graph, version, multiple)
-    mapped = [operator.index for operator in report.operators if operator.target is Target.EDGETPU]
+    mapped = [operator.index for operator in report.operators if operator.target is Placement.EDGETPU]
     misses = tuple(
         Miss(predicted, actual)
         for predicted, actual in zip(report.operators, truth.targets, strict=True)
