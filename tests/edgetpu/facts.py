@@ -41,7 +41,9 @@ def graph(fact: dict[str, Any]) -> Graph:
 def truth(fact: dict[str, Any]) -> Truth:
     """Return what the compiler did with the model."""
     found = fact["compiler"]
-    target = {index: Placement(side) for side in ("edgetpu", "cpu", "dead") for index in found[side]}
+    target = {
+        index: Placement(side) for side in ("edgetpu", "cpu", "dead") for index in found[side]
+    }
     return Truth(
         source=found["source"],
         targets=tuple(target[index] for index in range(len(fact["operators"]))),

@@ -23,7 +23,9 @@ def scored(fact: dict[str, Any]) -> ModelScore:
     truth, graph = facts.truth(fact), facts.graph(fact)
     version, multiple = truth.runtime_version or 14, truth.subgraphs > 1
     report = predict(graph, version, multiple)
-    mapped = [operator.index for operator in report.operators if operator.target is Placement.EDGETPU]
+    mapped = [
+        operator.index for operator in report.operators if operator.target is Placement.EDGETPU
+    ]
     misses = tuple(
         Miss(predicted, actual)
         for predicted, actual in zip(report.operators, truth.targets, strict=True)
