@@ -138,9 +138,9 @@ def _settle_batch_norm(model: Any, seed: int) -> None:
 def warm_children() -> Iterator[None]:
     """Run the calls of ``run_in_child`` in forks of one process that has TensorFlow imported."""
     children = WarmChildren()
-    run.subprocess = children  # type: ignore[assignment]
+    run.subprocess = children  # type: ignore[assignment,attr-defined]
     yield
-    run.subprocess = subprocess
+    run.subprocess = subprocess  # type: ignore[attr-defined]
     children.close()
 
 

@@ -235,8 +235,8 @@ def test_layers_of_one_name_cannot_be_told_apart_and_are_left() -> None:
     quantized = make(model, IMAGES)
     values = [(image[np.newaxis],) for image in IMAGES]
     assert correct_biases(model, quantized, mean_inputs(model, values))[1] == 2
-    alike = [_all_named(item, b"same") for item in (model, quantized)]
-    assert correct_biases(*alike, mean_inputs(alike[0], values))[1] == 0
+    model, quantized = (_all_named(item, b"same") for item in (model, quantized))
+    assert correct_biases(model, quantized, mean_inputs(model, values))[1] == 0
 
 
 def _all_named(model: bytes, name: bytes) -> bytes:

@@ -8,7 +8,7 @@ import pytest
 
 from quantline.errors import ModelUnsupported
 from quantline.tflite import Runtime
-from quantline.tflite.runtime import TensorIO
+from quantline.tflite.tensor_io import TensorIO
 
 if TYPE_CHECKING:
     from conftest import Trained
