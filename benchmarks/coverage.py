@@ -19,7 +19,7 @@ import numpy as np
 from scipy.special import gammaln, xlogy
 from scipy.stats import norm
 
-from quantline.evaluation.noninferiority import score_statistic
+from quantline.stats.noninferiority import score_statistic
 
 Z = float(norm.ppf(0.95))
 EXAMPLES = (100, 300, 1000, 3000, 10_000)

@@ -23,7 +23,7 @@ from typing import Any
 from benchmarks.chain import Chain
 from benchmarks.result_mutants import mutants
 
-from quantline.pipelines.report import nodes as report
+from quantline.pipelines import report
 from quantline.report import draw_summary
 
 SLOW_EVERY = 100  # mutants

@@ -46,7 +46,7 @@ class Package:
         YAML, that lie beside a module.
 
         Args:
-            modules: Dotted names, such as ``quantline.pipelines.sampling.nodes``.
+            modules: Dotted names, such as ``quantline.pipelines.sampling``.
 
         Returns:
             Paths from the package's folder.

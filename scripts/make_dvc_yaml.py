@@ -23,7 +23,7 @@ sys.path.insert(0, str(PROJECT))
 from scripts.code_dependencies import Package  # noqa: E402
 
 from quantline.pipeline_registry import register_pipelines  # noqa: E402
-from quantline.pipelines.compare import pipeline as compare  # noqa: E402
+from quantline.pipelines import compare  # noqa: E402
 
 if TYPE_CHECKING:
     from kedro.pipeline import Pipeline

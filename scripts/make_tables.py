@@ -57,8 +57,34 @@ def range_method_parameters() -> list[str]:
     ]
 
 
+def metrics() -> list[str]:
+    """Return the metrics, and the gate's rules about their change, for docs/verdict.md."""
+    from quantline.metrics import METRICS
+
+    rows = []
+    for metric in METRICS.values():
+        reported = f"`{metric.name}`" if metric.score is not None else ""
+        rule, default, meaning = "", "", ""
+        if metric.rule is not None:
+            parameter = metric.rule.parameter
+            rule, meaning = f"`{parameter.name}`", parameter.meaning
+            default = "off" if parameter.default is None else f"{parameter.default:g}"
+        rows.append([metric.label, metric.summary, reported, rule, default, meaning])
+    headings = ["metric", "meaning", "in the reports", "rule", "default", "the rule says"]
+    return _table(headings, rows)
+
+
+def metric_rules() -> list[str]:
+    """Return the keys of ``gate.against_float`` and of ``gate.against_champion``."""
+    from quantline.metrics import RULES
+
+    return [_parameter(rule.parameter) for rule in RULES.values()]
+
+
 TABLES: dict[str, Callable[[], list[str]]] = {
     "range methods": range_methods,
+    "metrics": metrics,
+    "metric rules": metric_rules,
     "range method parameters": range_method_parameters,
 }
 
@@ -102,7 +128,7 @@ def _line(key: str, value: object, comment: str, column: int = _COLUMN - 4) -> s
 
 
 def _parameter(parameter: Parameter, before: str = "") -> str:
-    value = "null" if parameter.default is None else parameter.default
+    value = "null" if parameter.default is None else parameter.default  # as YAML has it
     return _line(parameter.name, value, f"{before}{parameter.meaning}")
 
 

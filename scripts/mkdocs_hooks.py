@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,11 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
     files.append(_page(config, "index", "quantline", submodules=False))
     for name in documented():
         files.append(_page(config, name, f"quantline.{name}", submodules=True))
+
+
+def on_page_markdown(markdown: str, **_: object) -> str:
+    """Replace links to files outside of the documentation by the files' paths in the repository."""
+    return re.sub(r"\[([^\]]+)\]\(\.\./([^)]+)\)", r"\1 (`\2`)", markdown)
 
 
 def _page(config: MkDocsConfig, name: str, module: str, *, submodules: bool) -> File:

@@ -13,9 +13,9 @@ import quantline
 # One line a package of the lower floor; 'release' and all above it may know Kedro and MLflow.
 LOWER = (
     "api", "arguments", "child", "contract", "edgetpu", "error_output", "errors", "evaluation",
-    "files", "lineage", "loading", "progress", "quantization", "quiet", "range_methods", "ranges",
-    "reading", "recipe", "redaction", "registry", "report", "results", "run_lock", "sampling",
-    "tables", "temporary", "tflite", "training",
+    "files", "lineage", "loading", "metrics", "progress", "quantization", "quiet",
+    "range_methods", "ranges", "reading", "recipe", "redaction", "registry", "report", "results",
+    "run_lock", "sampling", "stats", "tables", "temporary", "tflite", "training",
 )  # fmt: skip
 UPPER = {
     "__main__", "cli", "commands", "configuration", "datasets", "hooks", "interpolation",

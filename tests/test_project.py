@@ -78,7 +78,7 @@ def test_parameters_are_named_after_stages_and_hold() -> None:
 def test_the_readme_shows_commands_that_exist() -> None:
     readme = (PROJECT / "README.md").read_text()
     makefile = (PROJECT / "Makefile").read_text()
-    targets = set(re.findall(r"^    make (\w+)", readme, re.MULTILINE))
+    targets = set(re.findall(r"^make (\w+)", readme, re.MULTILINE))
     assert targets == {"run", "test"}
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
     for link in re.findall(r"\]\(([\w./-]+)\)", readme):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -12,13 +13,20 @@ from tests.conftest import PROJECT
 
 from quantline import recipe
 from quantline.commands import quantline
+from quantline.evaluation import score
+from quantline.evaluation.predict import SCHEMA
+from quantline.metrics import METRICS, RULES
 from quantline.quantization.search import search_ways
 from quantline.range_methods import METHODS, PARAMETERS
 from quantline.registry import declared
+from quantline.release.gate.change import Compared, changes
+from quantline.release.gate.growth import GROWTH_RULES
+from quantline.results.scores import Scores
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from quantline.metrics import Metric
     from quantline.range_methods import Method
 
 CONF = PROJECT / "conf/base"
@@ -60,6 +68,36 @@ def test_a_range_method_is_a_parameter_an_option_and_a_candidate(method: Method)
             assert parameter.name in recipe.Override.model_fields
     assert PARAMETERS.keys() <= recipe.Ranges.model_fields.keys()
     assert f"`{method.name}`" in (PROJECT / "docs/ranges-and-schemes.md").read_text()
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+def test_a_metric_is_scored_stored_shown_and_judged(metric: Metric) -> None:
+    count = 8
+    ids = [f"example {at}" for at in range(count)]
+    right, wrong = (
+        pa.table([ids, *([value] * count for value in (0, rank, rank, 0.9, rank + 0.1))],
+                 schema=SCHEMA)
+        for rank in (0, 6)
+    )  # fmt: skip
+    scores = score(right, 10)
+    if metric.score is not None:
+        assert metric.name in scores
+        assert f"{metric.name}_low" in Scores.model_validate(scores).model_dump()
+    if metric.rule is None:
+        return
+    parameter = metric.rule.parameter
+    conf = yaml.safe_load((CONF / "parameters_gate.yml").read_text())["gate"]
+    for section in ("against_float", "against_champion"):
+        assert conf[section][parameter.name] == parameter.default
+        on = recipe.check(recipe.Gate, {section: {parameter.name: parameter.type(1)}})
+        compared = Compared.of("the float model", right, wrong, on)
+        rows = changes(section, compared, getattr(on, section))
+        assert f"{section}.{parameter.name}" in {row.rule for row in rows}
+
+
+def test_no_field_of_the_gate_is_without_a_rule() -> None:
+    assert recipe.Change.model_fields.keys() == RULES.keys()
+    assert recipe.ChampionChange.model_fields.keys() == {*RULES, *GROWTH_RULES}
 
 
 def test_a_module_that_declares_nothing_is_an_error(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from quantline.errors import (
     ParameterError,
 )
 from quantline.evaluation.predict import predict
-from quantline.pipelines.evaluation.nodes import (
+from quantline.pipelines.evaluation import (
     COMPILED,
     COMPILED_LOG,
     compile_edgetpu,

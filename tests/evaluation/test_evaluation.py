@@ -13,9 +13,9 @@ import pytest
 from quantline import recipe
 from quantline.errors import DataError, ModelUnsupported, ResultMissing
 from quantline.evaluation import Classifier, compare, evaluate, measure, predict, wilson
-from quantline.evaluation.metrics import mean
 from quantline.evaluation.paired import paired_difference, per_class
 from quantline.evaluation.predict import FLOOR, SCHEMA, check_labels
+from quantline.stats.interval import mean
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pytest
 from tests.graphs import convert
 
 from quantline import recipe
-from quantline.pipelines.baseline.nodes import predict_float
+from quantline.pipelines.baseline import predict_float
 from quantline.results import check_result
 from quantline.sampling import draw
 

@@ -13,7 +13,7 @@ from quantline.contract.golden import check
 from quantline.contract.vectors import Golden
 from quantline.datasets import NpzDataset
 from quantline.errors import CheckFailed
-from quantline.pipelines.validation.behaviour import check_golden
+from quantline.pipelines.validation import check_golden
 from quantline.tflite import read
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from quantline.errors import DataError
-from quantline.pipelines.calibration.nodes import lint_calibration
+from quantline.pipelines.calibration import lint_calibration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

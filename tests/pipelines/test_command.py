@@ -87,7 +87,7 @@ def test_an_error_that_nobody_foresaw_does_not_look_like_a_refusal(
     def fail(*_: object) -> None:
         raise ZeroDivisionError("of all things")
 
-    monkeypatch.setattr("quantline.pipelines.sampling.nodes.draw", fail)
+    monkeypatch.setattr("quantline.pipelines.sampling.draw", fail)
     status, paragraph = kedro_run("--pipelines", "sampling")
     assert status == 2
     assert "ZeroDivisionError: of all things, at nodes.py:" in paragraph

@@ -19,7 +19,7 @@ from kedro.io import AbstractDataset, DatasetError
 from quantline.commands import quantline
 from quantline.datasets import BytesDataset, FolderDataset
 from quantline.errors import ParameterError
-from quantline.pipelines.report import nodes as report
+from quantline.pipelines import report
 from quantline.release.gate import structural
 
 if TYPE_CHECKING:

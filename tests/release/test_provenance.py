@@ -13,7 +13,7 @@ from tests.release.candidates import TRAINED, candidate
 
 from quantline.errors import MismatchError, ResultMissing
 from quantline.files import sha256
-from quantline.pipelines.release.pipeline import RECORDED
+from quantline.pipelines.release import RECORDED
 from quantline.release.provenance import TIMED, identity, provenance, trained_model
 
 if TYPE_CHECKING:

@@ -1,23 +1,70 @@
-"""An evaluation for the Edge TPU as text: the verdict first, then what stands in its way."""
+"""A report on a model for the Edge TPU as text: the verdict first, then what stands in its way."""
 
 from __future__ import annotations
 
 import textwrap
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from quantline.commands.edgetpu_rules_text import few_seen, provenance_text
-from quantline.edgetpu import Evidence, Placement, can_detect, detect
+from quantline.edgetpu import Evidence, Placement, Provenance, can_detect, detect
 from quantline.edgetpu.cost.memory import Fit
-from quantline.edgetpu.cost.rules import COUNTED, FEW
+from quantline.edgetpu.cost.rules import COUNTED, FEW, total
 from quantline.errors import first_few
 from quantline.tables import pairs, size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from quantline.edgetpu import EdgeTpuReport, OperatorVerdict, Suggestion
     from quantline.edgetpu.cost.memory import Memory
     from quantline.edgetpu.cost.remainder import Remainder
+    from quantline.edgetpu.cost.rules import Part, Rule
+
+_KNOWN = {
+    Provenance.DOCUMENTED: "documented",
+    Provenance.PARSED: "seen in compiled models",
+    Provenance.REPORTED: "reported by a user",
+    Provenance.MEMORY: "not confirmed",
+}
+
+
+def provenance_text(verdict: OperatorVerdict) -> str:
+    """Return the source of the rule that decided on an operator."""
+    source, count = _KNOWN[verdict.provenance], verdict.seen_in_models
+    few = verdict.provenance is Provenance.PARSED and count is not None and count < FEW
+    return f"{source}, in {count} of {COUNTED}" if few else source
+
+
+def few_seen(found: EdgeTpuReport) -> Iterator[str]:
+    """Return the predictions by rules seen in fewer than ``FEW`` models, by rule.
+
+    Args:
+        found: An evaluation; nothing is predicted of a compiled model.
+    """
+    if found.evidence is Evidence.PARSED:
+        return
+    alike: dict[tuple[str, str, int], list[int]] = defaultdict(list)
+    for operator in found.report.operators:
+        if operator.target is Placement.EDGETPU and (operator.seen_in_models or 0) < FEW:
+            alike[operator.type, _KNOWN[operator.provenance], operator.seen_in_models or 0].append(
+                operator.index
+            )
+    for (kind, provenance, count), indices in alike.items():
+        yield f"{first_few(indices)} {kind}: mapped ({provenance}, in {count} of them)"
+    by_rule: dict[Rule, list[tuple[int, Part]]] = defaultdict(list)
+    for index, parts in found.parameter_parts.items():
+        for part in parts:
+            if part.low < part.high:
+                by_rule[part.rule].append((index, part))
+    for rule, pieces in by_rule.items():
+        whole = total(part for _, part in pieces)
+        operators = first_few(sorted({index for index, _ in pieces}))
+        yield (
+            f"{operators}: {size(whole.low)} to {size(whole.high)} of parameters, "
+            f"{size(whole.bytes)} expected: {rule.name} (seen in {rule.seen_in_models})\n"
+            f"{rule.mechanism}"
+        )
+
 
 _WIDTH = 100
 _SHOWN = 10  # types of operators that are left for the same reason
@@ -30,12 +77,12 @@ _LEFT = {
 
 
 def evaluation_text(model: str, size_bytes: int, found: EdgeTpuReport) -> str:
-    """Return what was found of a model, before or after compilation.
+    """Return the text of a report, before or after compilation.
 
     Args:
         model: Its path.
         size_bytes: Its size.
-        found: What was found.
+        found: The report.
     """
     rows = [
         ("model", f"{model}, {size(size_bytes)}"),
@@ -90,7 +137,7 @@ def runs(indices: Sequence[int]) -> str:
             found[-1][1:] = [index]
         else:
             found.append([index])
-    return ", ".join("-".join(map(str, item)) for item in found)
+    return ", ".join("-".join(map(str, ends)) for ends in found)
 
 
 def _operators(found: EdgeTpuReport) -> str:
@@ -177,18 +224,20 @@ def _devices() -> str:
     found = detect()
     if not found:
         return "none found: nothing was measured on one"
-    return "; ".join(" ".join([f"{item.name} at {item.path}", *item.warnings]) for item in found)
+    return "; ".join(
+        " ".join([f"{device.name} at {device.path}", *device.warnings]) for device in found
+    )
 
 
 def _alike(operators: Iterable[OperatorVerdict], target: Placement) -> list[str]:
     groups: dict[tuple[str, str], dict[str, list[int]]] = {}
     for operator in operators:
         if operator.target is target:
-            why = (str(operator.status), f"{operator.rule} ({provenance_text(operator)})")
-            groups.setdefault(why, {}).setdefault(operator.type, []).append(operator.index)
+            reason = (str(operator.status), f"{operator.rule} ({provenance_text(operator)})")
+            groups.setdefault(reason, {}).setdefault(operator.type, []).append(operator.index)
     return [
-        "\n".join([first_few([_some(kind, at) for kind, at in kinds.items()], _SHOWN), *why])
-        for why, kinds in groups.items()
+        "\n".join([first_few([_some(kind, at) for kind, at in kinds.items()], _SHOWN), *reason])
+        for reason, kinds in groups.items()
     ]
 
 

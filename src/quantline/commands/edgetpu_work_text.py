@@ -20,7 +20,7 @@ _PROGRAM = (
 
 
 def programs_text(compiled: CompiledPrograms) -> str:
-    """Return what a compiled model's Edge TPU operators hold."""
+    """Return the programs of a compiled model."""
     rows = []
     for subgraph in compiled.subgraphs:
         package, main = subgraph.package, subgraph.package.main
@@ -33,13 +33,13 @@ def programs_text(compiled: CompiledPrograms) -> str:
             f"{main.instruction_bytes:,}",
             f"{main.scratch_bytes:,}",
             cycles,
-            " + ".join(str(one.type) for one in package.executables),
+            " + ".join(str(executable.type) for executable in package.executables),
         ))  # fmt: skip
     return f"Edge TPU programs, sizes in bytes (parsed):\n{table(_PROGRAM, rows)}"
 
 
 def placed_text(original: str, graph: Graph, placed: Match) -> str:
-    """Return where the operators of the original model went."""
+    """Return the placement of the original model's operators."""
     operators = graph.main.operators
     left = [f"{index} {operators[index].type}" for index in placed.cpu]
     rows = [("original", f"{original}, {len(operators)} operators")]
@@ -54,7 +54,7 @@ def placed_text(original: str, graph: Graph, placed: Match) -> str:
 
 
 def compilation_text(compilation: Mapping[str, Any]) -> str:
-    """Return what the compiler did, beside what was predicted."""
+    """Return the compiler's result, with the prediction."""
     (record,) = compilation["models"]
     compared = compilation["comparison"]
     rows = [
@@ -80,7 +80,7 @@ def compilation_text(compilation: Mapping[str, Any]) -> str:
 
 
 def run_text(run: DeviceRun) -> str:
-    """Return what a device gave."""
+    """Return the results of a device."""
     times = run.latency
     rows = [
         ("device", f"{run.device or 'any'}, {run.library} {run.library_version or ''}".rstrip()),

@@ -1,4 +1,4 @@
-"""``quantline validate``: any ``.tflite`` file, held to what it should be."""
+"""``quantline validate``: the check of any ``.tflite`` file."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _HEADINGS: dict[Severity, str] = {
 
 
 def verdicts(report: ContractReport) -> list[tuple[str, str]]:
-    """Return what holds and what does not, a name and its value each."""
+    """Return the verdicts, a name and its value each."""
     rows = [
         ("integer-only", _integers(report)),
         ("specification", _specification(report)),
@@ -50,7 +50,7 @@ def _integers(report: ContractReport) -> str:
     allowed = ", as the scheme allows" if floats[0].severity == "note" else ""
     return (
         f"no{allowed}: {report.float_operators} of {report.operators} operators "
-        f"({_counts(operator.type for operator in floats)}); {integers}"
+        f"({_counts(finding.type for finding in floats)}); {integers}"
     )
 
 
@@ -69,12 +69,12 @@ def findings_text(findings: Iterable[Finding]) -> str:
     for severity, heading in _HEADINGS.items():
         some = sorted(
             (finding for finding in findings if finding.severity == severity),
-            key=lambda operator: operator.type,
+            key=lambda finding: finding.type,
         )
         if some:
             blocks.append(
                 "\n".join(
-                    [f"{heading} ({_counts(operator.type for operator in some)}):", *_lines(some)]
+                    [f"{heading} ({_counts(finding.type for finding in some)}):", *_lines(some)]
                 )
             )
     return "\n\n".join(blocks)
@@ -89,7 +89,7 @@ def _lines(findings: Sequence[Finding]) -> list[str]:
         lines.append(f"  {finding.rule}: {found}{expected}")
     rest = findings[SHOWN:]
     if rest:
-        lines.append(f"  and {len(rest)} more: {_counts(operator.type for operator in rest)}")
+        lines.append(f"  and {len(rest)} more: {_counts(finding.type for finding in rest)}")
     remedies = dict.fromkeys(spoken(finding.remedy) for finding in findings if finding.remedy)
     return [*lines, *(f"  -> {remedy}" for remedy in remedies)]
 

@@ -1,4 +1,4 @@
-"""Whether a converted model holds what was promised."""
+"""Checks of a model: integer-only, the 8-bit specification, targets, golden vectors."""
 
 from quantline.contract.diagnosis import explain_operator, with_reasons
 from quantline.contract.finding import ContractReport, Finding

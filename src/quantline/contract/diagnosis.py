@@ -1,4 +1,4 @@
-"""After quantization: why each operator that stayed float did, and what to do about it."""
+"""After quantization: the reason why each float operator stayed float, and the remedy."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _EDGES = {"QUANTIZE", "DEQUANTIZE"}
 def explain_operator(
     float_graph: Graph, quantized: Graph, recipe: Mapping[str, Any], operator: Operator
 ) -> FloatReason:
-    """Say why an operator of a model that Quantline converted stayed float.
+    """Return the reason why an operator of a converted model stayed float.
 
     Args:
         float_graph: The float model that it was made from.
         quantized: The converted model.
-        recipe: How it was made: :attr:`quantline.quantization.Quantized.recipe`.
+        recipe: Its recipe: :attr:`quantline.quantization.Quantized.recipe`.
         operator: An operator of its main subgraph that reads or writes float.
 
     Raises:
@@ -44,10 +44,10 @@ def with_reasons(
     """Return the report of a converted model with the reason and remedy of what stayed float.
 
     Args:
-        report: What :func:`quantline.contract.check_model` found in it.
+        report: The report of :func:`quantline.contract.check_model` on it.
         float_graph: The float model that it was made from.
         quantized: The converted model.
-        recipe: How it was made.
+        recipe: Its recipe.
 
     Raises:
         DependencyError: The back end that made it is not installed.
@@ -64,7 +64,7 @@ def with_reasons(
 
 @dataclass
 class _Explainer:
-    """Both models, with what is looked up in them more than once."""
+    """Both models, with look-up tables of their operators."""
 
     before: Graph
     after: Graph
@@ -77,30 +77,34 @@ class _Explainer:
             )
         if operator.type in _EDGES:
             return self._edge(operator)
-        return self._own(operator) or self._taken_along(operator) or self._left(operator)
+        return (
+            self._own(operator) or self._float_by_neighbour(operator) or self._remaining(operator)
+        )
 
-    def _taken_along(self, operator: Operator) -> FloatReason | None:
+    def _float_by_neighbour(self, operator: Operator) -> FloatReason | None:
         """Return why an operator with an integer form stays float beside another."""
-        for other in self._beside(operator) if has_form(operator.type, self.scheme) else ():
+        for other in (
+            self._float_neighbours(operator) if has_form(operator.type, self.scheme) else ()
+        ):
             if self._own(other) is not None:
                 text = (
                     f"{operator.type} has an integer form, but shares float tensors with operator "
-                    f"{other.index} {other.type}, which stays float and takes it along"
+                    f"{other.index} {other.type}, which stays float and keeps it float"
                 )
                 return FloatReason(
                     "neighbour", text, f"Replace {other.type}; {operator.type} may stay"
                 )
         return None
 
-    def _left(self, operator: Operator) -> FloatReason:
-        """Return why an operator stays float of which nothing known beforehand tells."""
+    def _remaining(self, operator: Operator) -> FloatReason:
+        """Return why an operator stays float without a reason that is known beforehand."""
         if not has_form(operator.type, self.scheme):
             text = f"the back end '{self.recipe['backend']}' has no integer form of {operator.type}"
             return FloatReason("no_form", text, "`scheme='int8_float_fallback'` leaves it")
         if len(operator.outputs) > 1:
             text = (
                 f"{operator.type} has an integer form: TensorFlow visits operators in the order "
-                "of their addresses in memory, and happened on one in which it left this in float"
+                "of their addresses in memory, and in this order it left this one in float"
             )
             return FloatReason(
                 "order", text, "Convert again, on Linux outside of a restricted container"
@@ -112,11 +116,11 @@ class _Explainer:
         main = self.after.main
         if operator.type == "DEQUANTIZE":
             does = "turns integers into float for"
-            near = [other for other in main.operators if operator.outputs[0] in other.inputs]
+            near = [reader for reader in main.operators if operator.outputs[0] in reader.inputs]
         else:
             does = "turns into integers what comes from"
-            near = [other for other in main.operators if operator.inputs[0] in other.outputs]
-        near = [other for other in near if other.type not in _EDGES]
+            near = [writer for writer in main.operators if operator.inputs[0] in writer.outputs]
+        near = [neighbour for neighbour in near if neighbour.type not in _EDGES]
         if not near:
             return FloatReason("neighbour", f"{does} an input or output of the model", None)
         reason = self.explain(near[0])
@@ -125,7 +129,7 @@ class _Explainer:
 
     def _own(self, operator: Operator) -> FloatReason | None:
         """Return the reason that lies in the operator itself."""
-        original = self._originals.get(operator.index)
+        original = self._original_of.get(operator.index)
         names = [self.after.main.tensors[index].name for index in operator.outputs]
         if original is not None:
             names += [self.before.main.tensors[index].name for index in original.outputs]
@@ -145,7 +149,7 @@ class _Explainer:
         return find_float_operators(self.before, self.scheme, self.recipe["backend"])
 
     @cached_property
-    def _originals(self) -> dict[int, Operator]:
+    def _original_of(self) -> dict[int, Operator]:
         """Operators of the float model by the index of what became of them."""
         main = self.before.main
         writers: dict[str, Operator] = {}
@@ -162,28 +166,28 @@ class _Explainer:
             if (name := renamed.get(index, self.after.main.tensors[index].name)) in writers
         }
 
-    def _beside(self, operator: Operator) -> list[Operator]:
+    def _float_neighbours(self, operator: Operator) -> list[Operator]:
         """Return the operators that float tensors join to this one, the nearest first."""
         found = {operator.index: operator}
         waiting = [operator]
-        for item in waiting:  # grows while it is walked
-            for port in self._float_ports(item):
-                for other in self._joined[port]:
-                    if other.index not in found:
-                        found[other.index] = other
-                        waiting.append(other)
+        for current in waiting:  # grows during the loop
+            for tensor in self._float_tensors(current):
+                for neighbour in self._operators_at[tensor]:
+                    if neighbour.index not in found:
+                        found[neighbour.index] = neighbour
+                        waiting.append(neighbour)
         return waiting[1:]
 
     @cached_property
-    def _joined(self) -> dict[int, list[Operator]]:
+    def _operators_at(self) -> dict[int, list[Operator]]:
         """Operators of the converted model by the float tensors that they read and write."""
         joined: dict[int, list[Operator]] = {}
         for operator in self.after.main.operators:
-            for port in self._float_ports(operator) if operator.type not in _EDGES else ():
-                joined.setdefault(port, []).append(operator)
+            for tensor in self._float_tensors(operator) if operator.type not in _EDGES else ():
+                joined.setdefault(tensor, []).append(operator)
         return joined
 
-    def _float_ports(self, operator: Operator) -> list[int]:
+    def _float_tensors(self, operator: Operator) -> list[int]:
         tensors = self.after.main.tensors
         return [
             index

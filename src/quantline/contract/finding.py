@@ -17,7 +17,7 @@ Specification = Literal["int8", "uint8", "none"]
 Severity = Literal["integer_only", "specification", "target", "note"]
 """``integer_only``: breaks the promise that a model is integer-only. ``specification``: breaks
 TensorFlow Lite's 8-bit quantization specification. ``target``: breaks the contract of the target
-that was asked for. ``note``: breaks nothing, and is worth knowing."""
+that was asked for. ``note``: breaks nothing."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +26,16 @@ class Finding:
 
     Attributes:
         rule: The id of the rule that was broken, such as ``bias.scale``; stable.
-        severity: What it breaks.
+        severity: The promise that it breaks.
         subgraph: The subgraph's index.
         operator: The operator's index in the subgraph; None where a tensor alone is meant.
         type: The operator's type such as ``CONV_2D``; ``TENSOR`` or ``MODEL`` without an operator.
         tensor: The tensor's index in the subgraph; None where the whole model is meant.
         name: The tensor's name; empty without a tensor.
-        layer: The layer of the original model that the name tells; None where it tells none.
-        found: What was found.
-        expected: What the rule demands instead.
-        remedy: What to do about it, as a sentence; None where nothing general can be said.
+        layer: The layer of the original model in the name; None without one.
+        found: The fact that was found.
+        expected: The demand of the rule.
+        remedy: The remedy, as a sentence; None where there is no general one.
         effect_steps: By how many steps of its scale what the operator gives is off, computed from
             the stored values; None where the rule has no such computation.
     """
@@ -71,7 +71,7 @@ class ContractReport:
         holds_target: Whether the model keeps the target's contract; None without a target.
         operators: The number of operators in all subgraphs.
         tensors: The number of tensors in all subgraphs.
-        integer_tensors: How many of them are integers.
+        integer_tensors: The number of integer tensors.
         interface: Indices in the main subgraph of the QUANTIZE and DEQUANTIZE operators at the
             model's edges that a declared float32 input or output asks for.
         input_types: The dtypes of the model's inputs.
@@ -95,8 +95,13 @@ class ContractReport:
     @property
     def float_operators(self) -> int:
         """Number of operators that are not known to be integer."""
-        broken = (finding for finding in self.findings if finding.breaks_integer_only)
-        return len({(item.subgraph, item.operator) for item in broken if item.operator is not None})
+        return len(
+            {
+                (finding.subgraph, finding.operator)
+                for finding in self.findings
+                if finding.breaks_integer_only and finding.operator is not None
+            }
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
@@ -129,8 +134,8 @@ class ContractReport:
         own |= {"target": target["name"], "holds_target": target["holds"]}
         names = {field.name for field in fields(Finding)}
         own["findings"] = tuple(
-            Finding(**{name: value for name, value in other.items() if name in names})
-            for other in values["findings"]
+            Finding(**{name: value for name, value in finding.items() if name in names})
+            for finding in values["findings"]
         )
         return cls(**own)
 

@@ -1,4 +1,4 @@
-"""Golden vectors: a handful of inputs, and the very outputs that a model must give for them.
+"""Golden vectors: a few inputs, and the exact outputs that a model must give for them.
 
 They are made on the built-in kernels without a delegate, on one thread: of a model whose operators
 compute with integers alone, these give the same values each time (see :mod:`.kernels`), so its
@@ -37,7 +37,7 @@ _TOLERANCE = 1e-3  # of the largest expected magnitude, where operators compute 
 
 @dataclass(frozen=True)
 class Mismatch:
-    """One output that is not what a vector says.
+    """One output that differs from its vector.
 
     Attributes:
         source: The vector.
@@ -70,8 +70,8 @@ def make(
     Args:
         model: A ``.tflite`` file's bytes, known to be readable.
         samples: As :func:`quantline.ranges.record` takes them; none will do.
-        count: How many vectors there are at most; at least 4, so that one is a sample.
-        kernels: On which kernels the model runs.
+        count: The largest number of vectors; at least 4, so that one is a sample.
+        kernels: The kernels that the model runs on.
 
     Raises:
         DataError: The samples do not fit the model's inputs.
@@ -96,7 +96,7 @@ def make(
 
 
 def check(model: bytes, golden: Golden) -> tuple[Mismatch, ...]:
-    """Run a model on its golden vectors and return what differs by more than is allowed.
+    """Run a model on its golden vectors and return the outputs that differ by more than is allowed.
 
     Raises:
         MismatchError: They are another model's, or damaged.
@@ -127,7 +127,7 @@ def check(model: bytes, golden: Golden) -> tuple[Mismatch, ...]:
 
 
 def enforce(golden: Golden, mismatches: Sequence[Mismatch]) -> None:
-    """Stop where outputs are not what the vectors say.
+    """Stop where outputs differ from the vectors.
 
     Raises:
         CheckFailed: With the first of them.
@@ -135,10 +135,15 @@ def enforce(golden: Golden, mismatches: Sequence[Mismatch]) -> None:
     if not mismatches:
         return
     lines = [
-        f"'{one.output}' for {one.source}: {one.differing_share:.2%} of the values differ"
-        + ("" if one.largest is None else f", by up to {one.largest:.4g}")
-        + ("" if one.largest_steps is None else f", {one.largest_steps:g} quantization steps")
-        for one in mismatches
+        f"'{mismatch.output}' for {mismatch.source}: {mismatch.differing_share:.2%} of the values "
+        "differ"
+        + ("" if mismatch.largest is None else f", by up to {mismatch.largest:.4g}")
+        + (
+            ""
+            if mismatch.largest_steps is None
+            else f", {mismatch.largest_steps:g} quantization steps"
+        )
+        for mismatch in mismatches
     ]
     here = f"ai-edge-litert {version('ai-edge-litert')} on {platform.machine()}"
     raise CheckFailed(
@@ -185,7 +190,7 @@ def run_here(
 
 
 def _random(ports: Sequence[TensorIO], count: int) -> dict[str, Values]:
-    """Return random inputs; zeros for plain integers, such as indices, whose bounds nobody told."""
+    """Return random inputs; zeros for plain integers, such as indices, whose bounds are unknown."""
     rng = np.random.default_rng(0)
 
     def draw(port: TensorIO) -> np.ndarray:
@@ -218,7 +223,7 @@ def _extremes(ports: Sequence[TensorIO], samples: Sequence[Values]) -> dict[str,
 
 
 def _named_outputs(graph: Graph) -> dict[str, Tensor]:
-    """Return the outputs in the model's own order, by the names that callers know them by.
+    """Return the outputs in the model's own order, by the names that callers use.
 
     One tensor may be several outputs, of as many names.
     """

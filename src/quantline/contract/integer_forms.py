@@ -63,7 +63,7 @@ def width(scheme: str) -> str:
 
 
 def has_form(kind: str, scheme: str) -> bool | None:
-    """Whether TensorFlow quantizes an operator of this type; None where that was not measured.
+    """Return whether TensorFlow quantizes an operator of this type; None if not measured.
 
     Args:
         kind: The operator's type.
@@ -75,7 +75,7 @@ def has_form(kind: str, scheme: str) -> bool | None:
 
 
 def has_kernel(kind: str, scheme: str) -> bool:
-    """Whether LiteRT 2.3.0 runs what TensorFlow quantizes an operator of this type to."""
+    """Return whether LiteRT 2.3.0 runs what TensorFlow quantizes an operator of this type to."""
     return kind not in _NO_KERNEL[width(scheme)]
 
 
@@ -90,8 +90,8 @@ class Rewrite:
     """Another way to write an operator.
 
     Attributes:
-        text: What to write instead, as a sentence.
-        converts: With which back ends, and to which activations, it becomes integer-only.
+        text: The replacement, as a sentence.
+        converts: Back ends and activations with which it becomes integer-only.
     """
 
     text: str

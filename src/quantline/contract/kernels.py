@@ -1,4 +1,4 @@
-"""The same model on several sets of kernels: how far apart their outputs are.
+"""Comparison of the outputs of one model on several sets of kernels.
 
 No two implementations of an integer operator have to agree. The specification says so: "different
 hardware may have preferences and restrictions that may cause slight deviations when implementing
@@ -36,7 +36,7 @@ _TIMEOUT_S = 600.0
 
 @dataclass(frozen=True)
 class Difference:
-    """How far apart two sets of kernels are at one output.
+    """The difference between two sets of kernels at one output.
 
     Attributes:
         output: The output's tensor name.
@@ -54,7 +54,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How far apart two sets of kernels are.
+    """The differences between two sets of kernels.
 
     Attributes:
         first: One set.
@@ -71,14 +71,14 @@ class Comparison:
 
 @dataclass(frozen=True)
 class KernelReport:
-    """What the sets of kernels gave.
+    """The results of all sets of kernels.
 
     Attributes:
-        samples: How many samples each was given.
+        samples: The number of samples that each was given.
         repeatable: Whether each set gives the same each time and on any number of threads: no
             operator computes with floats.
-        failed: Why a set gave nothing, by its name.
-        comparisons: Each two sets that gave something.
+        failed: The reason why a set failed, by its name.
+        comparisons: Each pair of sets that ran.
     """
 
     samples: int
@@ -94,8 +94,8 @@ class KernelReport:
 def compare_kernels(model: bytes, samples: Sequence[Sample]) -> KernelReport:
     """Run a model on XNNPACK, on the built-in kernels and on the reference kernels.
 
-    Each set runs in a child process of its own: a kernel that does not like what it is given may
-    end the process. LiteRT 2.3's reference softmax does so, without a word, where the scale of
+    Each set runs in a child process of its own: a kernel may end the process at an input that it
+    cannot handle. LiteRT 2.3's reference softmax does so, without a word, where the scale of
     its int8 input is 2^-26 or less, as it is for logits that were all zero.
 
     Args:
@@ -149,7 +149,7 @@ def run(model: bytes, kernels: Kernels, samples: Sequence[Sample]) -> list[list[
 
 
 def call(runtime: Runtime, values: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Run a model once, whatever it ran on before, and return its outputs."""
+    """Run a model once from its initial state, and return its outputs."""
     runtime.reset()
     runtime.set(*values)
     runtime.invoke()
@@ -157,7 +157,7 @@ def call(runtime: Runtime, values: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def is_repeatable(graph: Graph) -> bool:
-    """Whether no operator of a model computes with floats; of a custom one that is not known."""
+    """Return whether a model has neither custom operators nor such that compute with floats."""
     custom = any(
         operator.is_custom for subgraph in graph.subgraphs for operator in subgraph.operators
     )
@@ -165,7 +165,7 @@ def is_repeatable(graph: Graph) -> bool:
 
 
 def difference(output: Tensor, first: np.ndarray, second: np.ndarray) -> Difference:
-    """Compare what two runs gave for an output, as it is stored."""
+    """Compare one output of two runs, as it is stored."""
     first, second = first.astype(np.float64), second.astype(np.float64)
     differs = (first != second) & ~(np.isnan(first) & np.isnan(second))
     with np.errstate(invalid="ignore"):  # infinity minus itself
@@ -189,4 +189,4 @@ def _compare(
     found = tuple(
         difference(*group) for group in zip(outputs, stacked[first], stacked[second], strict=True)
     )
-    return Comparison(first, second, not any(item.differing_share for item in found), found)
+    return Comparison(first, second, not any(output.differing_share for output in found), found)

@@ -1,4 +1,4 @@
-"""Float against quantized, layer by layer: where the error is, and where it comes from.
+"""Comparison of a float and a quantized model, layer by layer: the error and its origin.
 
 The measure is the signal to quantization noise ratio of :mod:`.noise`, and the rank that of a
 layer's effect on the model's outputs, see :mod:`quantline.quantization.effects`. Samples are
@@ -38,12 +38,12 @@ _EFFECT_SAMPLES, _EFFECT_RUNS = 8, 200  # the model is run on from each layer on
 
 @dataclass(frozen=True)
 class LayerError:
-    """How far a layer's output is from the float model's, over all samples.
+    """The error of a layer's output against the float model's, over all samples.
 
     Attributes:
         type: The operator's type in the quantized model.
         name: The name of its output in the float model.
-        layer: The layer of the original model that the name tells; None where it tells none.
+        layer: The layer of the original model in the name; None without one.
         float_tensor: The output's index in the float model.
         tensor: Its index in the quantized model.
         tensor_name: Its name there, mostly the same.
@@ -51,15 +51,15 @@ class LayerError:
         sqnr_db: Signal to quantization noise ratio, in dB; infinite without an error. The error
             is that of all layers up to here.
         own_sqnr_db: The same where the layer is given the float model's values, quantized, as its
-            input: what it adds itself.
-        effect: How far the layer's own error alone moves the model's outputs, or what their SOFTMAX
-            is given, as a share of what these vary by: the root of the mean square over their
+            input: the error that it adds.
+        effect: The change of the model's outputs, or of their SOFTMAX's inputs, by the layer's own
+            error alone, as a share of their variation: the root of the mean square over their
             channels. It is measured on a few of the samples; None for outputs that do not vary.
-        channels: How many channels it has: places on the last axis.
-        worst_channel: The channel with the most noise beside its signal; None without a signal.
+        channels: The number of its channels: places on the last axis.
+        worst_channel: The channel with the most noise for its signal; None without a signal.
         worst_channel_sqnr_db: The ratio of that channel.
-        constant_channels: How many channels are one value in the quantized model, and vary in the
-            float model.
+        constant_channels: The number of channels that are one value in the quantized model, and
+            vary in the float model.
         signal_rms: The root of the mean square of the float output.
         error_rms: The root of the mean square of the error.
         saturated_share: The share of float values that lie beyond the quantized range by more
@@ -93,7 +93,7 @@ class LayerError:
     quantized_max: float | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values; what is not finite is None."""
+        """Return plain JSON values; None in place of numbers that are not finite."""
         return {
             key: None if isinstance(value, float) and not math.isfinite(value) else value
             for key, value in asdict(self).items()
@@ -107,7 +107,7 @@ def compare_layers(
 
     Args:
         float_model: The float ``.tflite`` file's bytes, known to be readable.
-        quantized: What was made of it, likewise.
+        quantized: The quantized model's bytes, likewise.
         samples: At least one, as :func:`quantline.ranges.record` takes them.
 
     Raises:
@@ -173,14 +173,14 @@ def _measure(
     samples: Sequence[Sample],
     effect: dict[int, float | None],
 ) -> list[LayerError]:
-    """Run the float model, the quantized one, and its operators apart, and compare some layers."""
+    """Run both models and the isolated operators of the quantized one, and compare some layers."""
     fed = read_by(some, links, after)
-    seen = list({item.before.index: item for item in (*some, *fed)}.values())
-    original = Runtime(with_outputs(float_model, [item.before.index for item in seen]))
-    outputs = [item.after.index for item in some]
+    seen = list({pair.before.index: pair for pair in (*some, *fed)}.values())
+    original = Runtime(with_outputs(float_model, [pair.before.index for pair in seen]))
+    outputs = [pair.after.index for pair in some]
     whole = Runtime(with_outputs(quantized, outputs))
-    apart = with_tensors_given(quantized, [pair.after.index for pair in fed], outputs)
-    alone = Runtime(apart)
+    isolated = with_tensors_given(quantized, [pair.after.index for pair in fed], outputs)
+    alone = Runtime(isolated)
     sums = [Noise(port) for port in whole.outputs]
     for values in SampleAdapter(read(float_model), original.inputs).prepare(samples):
         real = dict(
@@ -188,7 +188,7 @@ def _measure(
         )
         rows = zip(
             sums,
-            (real[item.before.index] for item in some),
+            (real[pair.before.index] for pair in some),
             run_real(whole, values),
             run_real(alone, (*values, *(real[pair.before.index] for pair in fed))),
             strict=True,
@@ -196,8 +196,8 @@ def _measure(
         for total, *row in rows:
             total.add(*row)
     return [
-        _error(value, noise, effect.get(value.before.index))
-        for value, noise in zip(some, sums, strict=True)
+        _error(pair, noise, effect.get(pair.before.index))
+        for pair, noise in zip(some, sums, strict=True)
     ]
 
 
@@ -235,7 +235,9 @@ def _error(link: Link, sums: Noise, effect: float | None) -> LayerError:
 
 def _shapes(graph: Graph) -> list[list[tuple[int, ...]]]:
     main = graph.main
-    return [[main.tensors[index].shape for index in item] for item in (main.inputs, main.outputs)]
+    return [
+        [main.tensors[index].shape for index in indices] for indices in (main.inputs, main.outputs)
+    ]
 
 
 def _first_layers(graph: Graph) -> str:

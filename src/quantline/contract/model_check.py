@@ -44,7 +44,7 @@ def check_model(
     promise: str = "int8",
     specification: Specification = "int8",
 ) -> ContractReport:
-    """Hold every operator and every tensor of a model to the rules.
+    """Check every operator and every tensor of a model against the rules.
 
     Args:
         graph: The converted model.
@@ -53,17 +53,17 @@ def check_model(
         float_output: Likewise for the DEQUANTIZE operators that write the outputs.
         promise: The scheme that the model was, or should have been, quantized by. Under one that
             allows float, what is float is a note.
-        specification: The specification that it is held to.
+        specification: The specification to check against.
     """
     scheme = SCHEMES[promise]
     edges = interface_operators(graph.main, float_input=float_input, float_output=float_output)
     floats = [
-        item
+        finding
         for subgraph in graph.subgraphs
-        for item in find_not_integer(subgraph, set() if subgraph.index else edges)
+        for finding in find_not_integer(subgraph, set() if subgraph.index else edges)
     ]
     findings = [
-        replace(other, severity="note") if scheme.allows_float else other for other in floats
+        replace(finding, severity="note") if scheme.allows_float else finding for finding in floats
     ]
     findings += _against(graph, specification)
     for subgraph in graph.subgraphs:
@@ -87,7 +87,7 @@ def check_model(
 
 
 def _against(graph: Graph, specification: Specification) -> Iterator[Finding]:
-    """Find what breaks a specification; operators of the other are named once for the model."""
+    """Find violations of a specification; operators of the other are named once for the model."""
     if specification == "none":
         return
     rule, families = _OTHERS[specification]
@@ -104,16 +104,16 @@ def _against(graph: Graph, specification: Specification) -> Iterator[Finding]:
     yield from check_control_flow(graph)
 
 
-def check_against_recipe(graph: Graph, made: Mapping[str, Any]) -> ContractReport:
-    """Hold a model to what the recipe that it was made with promises.
+def check_against_recipe(graph: Graph, recipe: Mapping[str, Any]) -> ContractReport:
+    """Check a model against the promises of its recipe.
 
     Args:
         graph: The converted model.
-        made: The recipe, as :class:`quantline.quantization.Quantized` has it.
+        recipe: Its recipe: :attr:`quantline.quantization.Quantized.recipe`.
     """
     return check_model(
         graph,
-        float_input=made["input_type"] == "float32",
-        float_output=made["output_type"] == "float32",
-        promise=made["scheme"],
+        float_input=recipe["input_type"] == "float32",
+        float_output=recipe["output_type"] == "float32",
+        promise=recipe["scheme"],
     )

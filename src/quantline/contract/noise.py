@@ -3,7 +3,7 @@
 The signal to quantization noise ratio of a float output ``x`` and a quantized one ``y`` is
 ``10 log10(sum x^2 / sum (x - y)^2)`` decibels. Source: Lin, Talathi and Annapureddy, Fixed Point
 Quantization of Deep Convolutional Networks (ICML 2016), section 3, for the layers of a network;
-a bit more of precision is worth about 6 dB.
+one more bit of precision is worth about 6 dB.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ def sqnr_db(signal: float, noise: float) -> float:
 
 
 class Noise:
-    """What is summed of one layer's output.
+    """Sums over one layer's output.
 
     Attributes:
         count: The number of values.
-        beyond: How many float values lie beyond the quantized range by more than half a step.
+        beyond: The number of float values beyond the quantized range by more than half a step.
         signal: The sum of squares of the float values.
-        noise: The sum of squares of what the quantized model's values differ by.
+        noise: The sum of squares of the quantized model's errors.
         own_noise: Likewise of the values of the layer alone.
         channels: The same sums for each channel, a place on the last axis.
         low: The least float value.
@@ -66,9 +66,9 @@ class Noise:
         """Add one sample: float32 arrays of one shape.
 
         Args:
-            real: What the float model gives.
-            whole: What the quantized model gives, as real numbers.
-            alone: What the layer alone gives, likewise.
+            real: The output of the float model.
+            whole: The output of the quantized model, as real numbers.
+            alone: The output of the layer alone, likewise.
         """
         self.count += real.size
         self.signal += _power(real)
@@ -89,7 +89,7 @@ class Channels:
 
     Attributes:
         signal: The sums of squares of the float values.
-        noise: The sums of squares of what the quantized model's values differ by.
+        noise: The sums of squares of the quantized model's errors.
         low: The least float values.
         high: The largest.
         got_low: The least values of the quantized model.
@@ -100,7 +100,7 @@ class Channels:
         """Begin with nothing.
 
         Args:
-            count: How many channels there are.
+            count: The number of channels.
         """
         self.signal, self.noise = np.zeros(count), np.zeros(count)
         self.low, self.got_low = np.full(count, np.inf), np.full(count, np.inf)
@@ -121,11 +121,13 @@ class Channels:
 
     @property
     def worst(self) -> int | None:
-        """The channel with the most noise beside its signal; None where none has a signal."""
-        heard = self.signal > 0
-        if not heard.any():
+        """The channel with the most noise for its signal; None where none has a signal."""
+        has_signal = self.signal > 0
+        if not has_signal.any():
             return None
-        ratios = np.divide(self.noise, self.signal, out=np.full(len(heard), -1.0), where=heard)
+        ratios = np.divide(
+            self.noise, self.signal, out=np.full(len(has_signal), -1.0), where=has_signal
+        )
         return int(np.argmax(ratios))
 
     @property

@@ -1,4 +1,4 @@
-"""What breaks nothing and is worth knowing, as far as a file alone can tell it.
+"""Notes: facts about a model that break nothing, as far as the file alone shows them.
 
 A file holds constants, scales and zero points, but no activations: whether an activation's range
 was well chosen is seen only where its operator limits what values it can have.
@@ -33,28 +33,28 @@ _REACHED = {
     Fused.RELU: (0.0, np.inf), Fused.RELU6: (0.0, 6.0), Fused.RELU_N1_TO_1: (-1.0, 1.0),
 }  # fmt: skip
 _JOINED = ("ADD", "SUB", "CONCATENATION", "PACK", "MAXIMUM", "MINIMUM")
-# They hand a tensor on as it is.
+# They pass a tensor on unchanged.
 _CARRIERS = CONTROL_FLOW | {"DEQUANTIZE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
 
 
 def find_notes(subgraph: Subgraph) -> Iterator[Finding]:
-    """Find what is worth knowing of a subgraph; of a constant once, whoever reads it."""
+    """Find the notes on a subgraph; those on a constant once, whichever operators read it."""
     producers = {index: operator for operator in subgraph.operators for index in operator.outputs}
     for tensor in subgraph.tensors:
-        yield from _of_tensor(subgraph, tensor)
+        yield from _check_tensor(subgraph, tensor)
     read: set[int] = set()
     for operator in subgraph.operators:
-        yield from _unspecified(subgraph, operator)
-        yield from _fused(subgraph, operator)
+        yield from _check_specified(subgraph, operator)
+        yield from _check_fused(subgraph, operator)
         if operator.type in _JOINED:
-            yield from _apart(subgraph, operator, producers)
+            yield from _check_joined(subgraph, operator, producers)
         for index in operator.inputs:
             if index >= 0 and index not in read and _is_dense(subgraph.tensors[index]):
                 read.add(index)
-                yield from _of_constant(subgraph, operator, subgraph.tensors[index])
+                yield from _check_constant(subgraph, operator, subgraph.tensors[index])
 
 
-def _of_tensor(subgraph: Subgraph, tensor: Tensor) -> Iterator[Finding]:
+def _check_tensor(subgraph: Subgraph, tensor: Tensor) -> Iterator[Finding]:
     if tensor.is_sparse:
         yield broken("tensor.sparse", subgraph, None, tensor, f"a sparse {tensor.dtype} tensor")
     quantization = tensor.quantization
@@ -66,7 +66,7 @@ def _of_tensor(subgraph: Subgraph, tensor: Tensor) -> Iterator[Finding]:
             yield broken("activation.no_range", subgraph, None, tensor, found)
 
 
-def _unspecified(subgraph: Subgraph, operator: Operator) -> Iterator[Finding]:
+def _check_specified(subgraph: Subgraph, operator: Operator) -> Iterator[Finding]:
     if operator.is_custom or operator.type in SPECIFICATION or operator.type in _CARRIERS:
         return
     if operator.type.startswith("UNKNOWN_"):
@@ -77,12 +77,12 @@ def _unspecified(subgraph: Subgraph, operator: Operator) -> Iterator[Finding]:
     quantized = [tensor for tensor in tensors if tensor.quantization and tensor.dtype in _QUANTIZED]
     if quantized and all(
         is_integer(tensor.dtype) for tensor in tensors
-    ):  # floats are told of anyway
+    ):  # floats have findings of their own
         found = f"a quantized {operator.type}, which the table does not judge"
         yield broken("operator.unspecified", subgraph, operator, quantized[0], found)
 
 
-def _fused(subgraph: Subgraph, operator: Operator) -> Iterator[Finding]:
+def _check_fused(subgraph: Subgraph, operator: Operator) -> Iterator[Finding]:
     reached = _REACHED.get(operator.options.get("fusedActivationFunction", Fused.NONE))
     if reached is None or not operator.outputs:
         return
@@ -91,7 +91,7 @@ def _fused(subgraph: Subgraph, operator: Operator) -> Iterator[Finding]:
         return  # int16 activations are symmetric, and so lose half below zero by design
     scale, point = tensor.quantization.scales[0], tensor.quantization.zero_points[0]
     if not scale > 0:
-        return  # no scale at all, which the specification's rules say
+        return  # the specification's rules find it
     low, high = scale * (-128 - point), scale * (127 - point)
     share = (min(high, reached[1]) - max(low, reached[0])) / (high - low)
     if share < 0.25:
@@ -99,7 +99,7 @@ def _fused(subgraph: Subgraph, operator: Operator) -> Iterator[Finding]:
         yield broken("activation.unused_range", subgraph, operator, tensor, found)
 
 
-def _apart(
+def _check_joined(
     subgraph: Subgraph, operator: Operator, producers: dict[int, Operator]
 ) -> Iterator[Finding]:
     output = subgraph.tensors[operator.outputs[0]]
@@ -120,7 +120,7 @@ def _apart(
             yield broken("scales.apart", subgraph, operator, tensor, found)
 
 
-def _of_constant(subgraph: Subgraph, operator: Operator, tensor: Tensor) -> Iterator[Finding]:
+def _check_constant(subgraph: Subgraph, operator: Operator, tensor: Tensor) -> Iterator[Finding]:
     values = tensor.values()
     if tensor.dtype == "int32":
         limits = np.iinfo(np.int32)
@@ -134,7 +134,7 @@ def _of_constant(subgraph: Subgraph, operator: Operator, tensor: Tensor) -> Iter
     spec = places[min(position, len(places) - 1)] if places else None
     axis = (spec.axis if spec else None) or 0
     if spec is not None and spec.role == "weights" and axis < values.ndim:
-        yield from _of_channels(subgraph, operator, tensor, values, axis)
+        yield from _check_channels(subgraph, operator, tensor, values, axis)
     scales = len(tensor.quantization.scales) if tensor.quantization else 1
     at_ends = np.count_nonzero((values <= -127) | (values == 127))
     # A constant of one or two values stands at the ends by the choice of its scale.
@@ -144,24 +144,24 @@ def _of_constant(subgraph: Subgraph, operator: Operator, tensor: Tensor) -> Iter
         yield broken("constant.saturated", subgraph, operator, tensor, found)
 
 
-def _of_channels(
+def _check_channels(
     subgraph: Subgraph, operator: Operator, tensor: Tensor, values: np.ndarray, axis: int
 ) -> Iterator[Finding]:
     others = tuple(index for index in range(values.ndim) if index != axis)
     # Not of the absolute values: int8 has no 128.
     largest = np.maximum(values.max(others).astype(int), -values.min(others).astype(int))
-    for rule, found, which in (
+    for rule, found, selected in (
         ("weights.dead_channel", "all weights are 0", largest == 0),
         ("weights.unused_range", f"no weight reaches {_STEPS}", (largest > 0) & (largest < _STEPS)),
     ):
-        channels = np.flatnonzero(which).tolist()
+        channels = np.flatnonzero(selected).tolist()
         if channels:
             where = f"{len(channels)} of {len(largest)} channels: {first_few(channels, 5)}"
             yield broken(rule, subgraph, operator, tensor, f"{found} in {where}")
 
 
 def _is_dense(tensor: Tensor) -> bool:
-    """Whether it is a quantized constant that can be read."""
+    """Return whether it is a quantized constant that can be read."""
     return (
         tensor.constant is not None
         and not tensor.is_sparse

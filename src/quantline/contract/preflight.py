@@ -1,4 +1,4 @@
-"""Before calibration: which operators of a float model will stay float, why, and what to do."""
+"""Before calibration: the operators of a float model that will stay float, reasons and remedies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from quantline.contract.integer_forms import (
     width,
 )
 from quantline.contract.integer_only import replace_or_allow
-from quantline.contract.reasons import dtypes, find_float_operators
+from quantline.contract.reasons import find_float_operators, port_dtypes
 from quantline.contract.rules import broken
 from quantline.errors import CheckFailed
 from quantline.quantization.schemes import SCHEMES
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from quantline.contract.finding import Finding, Severity
     from quantline.tflite import Graph, Operator, Subgraph
 
-    _Told = tuple[Severity, str, str, str | None]
+    _Parts = tuple[Severity, str, str, str | None]
 
 _RUNNABLE = "an operator that LiteRT has a kernel for"
 
 
 def preflight(float_graph: Graph, scheme: str, backend: str) -> tuple[Finding, ...]:
-    """Say what a conversion will leave in float, from the float model alone.
+    """Predict the operators that a conversion will leave in float, from the float model alone.
 
-    Operators that TensorFlow leaves beside others, because it happens to visit them in that order,
-    are not foretold: ``MAX_POOL_2D`` between a ``SIN`` and a ``CONCATENATION``, for instance.
+    Operators that TensorFlow leaves beside others, because it visits them in a certain order,
+    are not predicted: ``MAX_POOL_2D`` between a ``SIN`` and a ``CONCATENATION``, for instance.
 
     Args:
         float_graph: The float model.
@@ -61,9 +61,9 @@ def preflight(float_graph: Graph, scheme: str, backend: str) -> tuple[Finding, .
         for operator in subgraph.operators:
             reason = reasons.get((subgraph.index, operator.index))
             if reason is not None:
-                told: _Told = (severity, reason.text, expected, reason.remedy)
-                found.append(_finding("integer.predicted", subgraph, operator, told))
-            elif "float32" in dtypes(subgraph, operator):
+                parts: _Parts = (severity, reason.text, expected, reason.remedy)
+                found.append(_finding("integer.predicted", subgraph, operator, parts))
+            elif "float32" in port_dtypes(subgraph, operator):
                 found += _notes(subgraph, operator, scheme, backend)
     return tuple(found)
 
@@ -72,7 +72,7 @@ def require_quantizable(findings: Sequence[Finding]) -> None:
     """Stop where operators will stay float.
 
     Args:
-        findings: What :func:`preflight` said.
+        findings: The findings of :func:`preflight`.
 
     Raises:
         CheckFailed: With all of them by operator type, and the first twenty in full.
@@ -82,7 +82,7 @@ def require_quantizable(findings: Sequence[Finding]) -> None:
         raise CheckFailed(
             "The float model cannot be converted to integers only",
             found=f"{counted(len(floats), 'operator')} that will stay float {listed(floats)}",
-            expected="; ".join(dict.fromkeys(other.expected for other in floats)),
+            expected="; ".join(dict.fromkeys(finding.expected for finding in floats)),
             remedy=remedies(floats, replace_or_allow(floats)),
         )
 
@@ -95,39 +95,39 @@ def _notes(subgraph: Subgraph, operator: Operator, scheme: str, backend: str) ->
     found = []
     if computed and bits == "int8":
         text = f"CONV_2D reads computed weights: LiteRT 2.3.0 cannot load it in int8 ({MEASURED})"
-        told: _Told = ("note", text, _RUNNABLE, "Use `scheme='int16x8'`")
-        found.append(_finding("foretold.kernel", subgraph, operator, told))
+        parts: _Parts = ("note", text, _RUNNABLE, "Use `scheme='int16x8'`")
+        found.append(_finding("foretold.kernel", subgraph, operator, parts))
     if backend != "tensorflow":
         return found
     if has_form(kind, scheme) is None:
         text = f"whether TensorFlow has an {bits} form of {kind} was not measured"
-        told = ("note", text, "an operator of the table in docs/left-in-float.md", None)
-        found.append(_finding("foretold.unknown", subgraph, operator, told))
+        parts = ("note", text, "an operator of the table in docs/left-in-float.md", None)
+        found.append(_finding("foretold.unknown", subgraph, operator, parts))
     elif not has_kernel(kind, scheme):
         text = f"{kind} becomes {bits}, but LiteRT 2.3.0 cannot run it so ({MEASURED})"
-        told = ("note", text, _RUNNABLE, remedy)
-        found.append(_finding("foretold.kernel", subgraph, operator, told))
+        parts = ("note", text, _RUNNABLE, remedy)
+        found.append(_finding("foretold.kernel", subgraph, operator, parts))
     elif kind in CLIPPING and bits == "int8" and (shared := _shared(subgraph, operator)):
         text = (
             f"{kind} reads '{shared}', and so do others: TensorFlow gives it the scale of what "
             f"{kind} gives, which can clip it for the others too ({MEASURED})"
         )
-        told = ("note", text, f"an input that {kind} alone reads", remedy)
-        found.append(_finding("foretold.clipped", subgraph, operator, told))
+        parts = ("note", text, f"an input that {kind} alone reads", remedy)
+        found.append(_finding("foretold.clipped", subgraph, operator, parts))
     return found
 
 
 def _shared(subgraph: Subgraph, operator: Operator) -> str | None:
     """Return the name of a computed input that others read too, or None."""
     for index in operator.inputs:
-        readers = sum(index in other.inputs for other in subgraph.operators)
+        readers = sum(index in reader.inputs for reader in subgraph.operators)
         if subgraph.tensors[index].constant is None and readers + (index in subgraph.outputs) > 1:
             return subgraph.tensors[index].name
     return None
 
 
-def _finding(rule: str, subgraph: Subgraph, operator: Operator, told: _Told) -> Finding:
-    severity, found, expected, remedy = told
+def _finding(rule: str, subgraph: Subgraph, operator: Operator, parts: _Parts) -> Finding:
+    severity, found, expected, remedy = parts
     tensor = subgraph.tensors[operator.outputs[0]]
     return broken(rule, subgraph, operator, tensor, found,
                   severity=severity, expected=expected, remedy=remedy)  # fmt: skip

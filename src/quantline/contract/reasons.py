@@ -1,4 +1,4 @@
-"""Why operators stay float: what is known of a float model before it is quantized."""
+"""The reasons why operators stay float, from a float model before it is quantized."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Kind = Literal["no_form", "variant", "neighbour", "custom", "kept", "no_range", 
 """``no_form``: the back end has no integer form of the operator's type. ``variant``: it has one,
 but not for this use of it. ``neighbour``: an operator beside it stays float and takes it along.
 ``custom``: what it computes is not known. ``kept``: a parameter says so. ``no_range``: no range of
-it was recorded. ``order``: TensorFlow happened to visit operators in an order that left it.
+it was recorded. ``order``: TensorFlow visited operators in an order that left it.
 ``scheme``: activations are float by design."""
 
 _FALLBACK = "`scheme='int8_float_fallback'` leaves it in float"
@@ -23,12 +23,12 @@ _FALLBACK = "`scheme='int8_float_fallback'` leaves it in float"
 
 @dataclass(frozen=True)
 class FloatReason:
-    """Why an operator stays float.
+    """The reason why an operator stays float.
 
     Attributes:
-        kind: What sort of reason it is.
+        kind: The sort of reason.
         text: The reason, as a part of a sentence.
-        remedy: What to do about it, as a sentence; None where nothing is to be done.
+        remedy: The remedy, as a sentence; None where there is nothing to do.
     """
 
     kind: Kind
@@ -39,7 +39,7 @@ class FloatReason:
 def find_float_operators(
     graph: Graph, scheme: str, backend: str
 ) -> dict[tuple[int, int], FloatReason]:
-    """Return the operators of a float model that are known to stay float, with the reasons.
+    """Return the operators of a float model that will stay float, with the reasons.
 
     Args:
         graph: The float model.
@@ -58,7 +58,7 @@ def find_float_operators(
     for subgraph in graph.subgraphs:
         floats: dict[int, Operator] = {}
         for operator in subgraph.operators:
-            computes = "float32" in dtypes(subgraph, operator)
+            computes = "float32" in port_dtypes(subgraph, operator)
             refused = backend == "tensorflow" and width(scheme) == "int16"
             if not (computes or refused):
                 continue
@@ -80,7 +80,7 @@ def find_float_operators(
     return found
 
 
-def dtypes(subgraph: Subgraph, operator: Operator) -> set[str]:
+def port_dtypes(subgraph: Subgraph, operator: Operator) -> set[str]:
     """Return the dtypes of an operator's inputs and outputs."""
     ports = (*operator.inputs, *operator.outputs)
     return {subgraph.tensors[index].dtype for index in ports if index >= 0}
@@ -142,13 +142,13 @@ def _tied(
         return None
     for index in operator.inputs:
         if index in floats and subgraph.tensors[index].dtype == "float32":
-            other = floats[index]
+            source = floats[index]
             text = (
                 f"{operator.type} shares one scale among its inputs, of which operator "
-                f"{other.index} {other.type} stays float"
+                f"{source.index} {source.type} stays float"
             )
             return FloatReason(
-                "neighbour", text, f"Replace {other.type}; this operator needs nothing"
+                "neighbour", text, f"Replace {source.type}; this operator needs nothing"
             )
     return None
 
@@ -159,8 +159,8 @@ def _is_read(subgraph: Subgraph, index: int) -> bool:
 
 
 def _without(graph: Graph, operator: Operator) -> str:
-    """Return what to do about an operator that has no rewrite."""
-    read = {model_input for other in graph.main.operators for model_input in other.inputs}
+    """Return the remedy for an operator that has no rewrite."""
+    read = {model_input for reader in graph.main.operators for model_input in reader.inputs}
     at_end = set(operator.outputs) & set(graph.main.outputs) and not set(operator.outputs) & read
     if at_end:
         return (

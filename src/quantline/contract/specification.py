@@ -28,10 +28,10 @@ COPIES = "its kernel, which copies integers"
 
 @dataclass(frozen=True)
 class TensorSpecification:
-    """What one input or output of an operator has to be.
+    """The demands on one input or output of an operator.
 
     Attributes:
-        role: What the operator takes it for.
+        role: Its role in the operator.
         int8: Its dtypes where the operator's activations are int8.
         int16: Its dtypes where they are int16.
         low: The smallest integer that a constant may hold; None for its dtype's own.
@@ -69,7 +69,7 @@ class TensorSpecification:
 
 @dataclass(frozen=True)
 class OperatorSpecification:
-    """What an operator's quantized inputs and outputs have to be.
+    """The demands on an operator's quantized inputs and outputs.
 
     Attributes:
         inputs: By position; None for plain integers such as a shape. The last stands for all that

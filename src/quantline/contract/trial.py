@@ -1,4 +1,4 @@
-"""A stranger's model, run once where it can do no harm."""
+"""A trial run of an untrusted model in a child process."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from quantline.tflite import Runtime, read
 def try_to_run(model: bytes, timeout_s: float = 60.0, name: str = "the model") -> None:
     """Load a model and run it once on zeros, in a child process.
 
-    Only a model that can be read gets that far; but what kernels demand of their operators they
-    find out themselves, and some find out by a crash. LiteRT 2.3, for one, reads where there is
+    Only a readable model gets that far; but kernels check the demands on their operators
+    themselves, and some fail with a crash. LiteRT 2.3, for one, reads where there is
     nothing if the zero point of a quantized input is one that its type does not have.
 
     Args:
-        model: A ``.tflite`` file's bytes, from wherever.
+        model: A ``.tflite`` file's bytes, of any origin.
         timeout_s: After how many seconds the child is ended.
-        name: What to call the model in an error.
+        name: The model's name in an error.
 
     Raises:
         ModelError: There are no bytes.

@@ -35,10 +35,10 @@ _FIELDS = ("model_sha256", "runtime", "machine", "kernels", "tolerance")
 
 @dataclass(frozen=True, eq=False)
 class Vector:
-    """One input and what the model must give for it.
+    """One input and the output that the model must give for it.
 
     Attributes:
-        source: What the input is, such as ``sample 3`` or ``lowest``.
+        source: The origin of the input, such as ``sample 3`` or ``lowest``.
         inputs: Each input as the model stores it, in its whole shape, by name.
         outputs: Each output likewise.
     """
@@ -54,10 +54,10 @@ class Golden:
 
     Attributes:
         model_sha256: The SHA-256 of its ``.tflite`` file.
-        runtime: What they were made with, such as ``ai-edge-litert 2.3.0``.
-        machine: On what kind of machine, such as ``x86_64``.
-        kernels: On which kernels.
-        tolerance: How far an output may be off, as a share of its largest magnitude; 0: exact.
+        runtime: The runtime that they were made with, such as ``ai-edge-litert 2.3.0``.
+        machine: The kind of machine, such as ``x86_64``.
+        kernels: The kernels.
+        tolerance: The largest error of an output, as a share of its largest magnitude; 0: exact.
         vectors: The vectors.
     """
 
@@ -74,8 +74,8 @@ class Golden:
         about["sources"] = [vector.source for vector in self.vectors]
         named = {
             f"{number}/{kind}/{name}": value
-            for number, operator in enumerate(self.vectors)
-            for kind, values in (("input", operator.inputs), ("output", operator.outputs))
+            for number, vector in enumerate(self.vectors)
+            for kind, values in (("input", vector.inputs), ("output", vector.outputs))
             for name, value in values.items()
         }
         return {_ABOUT: np.array(json.dumps(about, sort_keys=True)), **named}
@@ -177,7 +177,7 @@ def _ports(ports: Mapping[str, tuple[str, tuple[int, ...]]]) -> str:
 
 
 class _Vectors(Origin):
-    """The place where golden vectors were looked for."""
+    """The origin of golden vectors, for errors."""
 
     def unreadable(self, found: str, expected: str = "") -> QuantlineError:
         """Return the error."""

@@ -1,4 +1,4 @@
-"""How a model fares on the Coral Edge TPU, with and without the compiler and the device."""
+"""Models on the Coral Edge TPU: predictions, the compiler, and the device."""
 
 from quantline.edgetpu.advice.suggest import Suggestion, suggest
 from quantline.edgetpu.compiled.match import Match, match

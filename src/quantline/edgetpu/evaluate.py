@@ -1,4 +1,4 @@
-"""All that is said of a model for the Edge TPU: mapping, memory, latency, and what to change."""
+"""The report on a model for the Edge TPU: mapping, memory, latency and suggestions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from quantline.edgetpu.cost.latency import latency_of_compiled, predict_latency
 from quantline.edgetpu.cost.memory import memory_of_compiled, predict_memory
 from quantline.edgetpu.cost.remainder import measure_remainder, not_measured
 from quantline.edgetpu.cost.rules import Sum, total
-from quantline.edgetpu.cost.work import macs, share_of_macs
+from quantline.edgetpu.cost.work import macs, share_of_macs, share_on_edgetpu
 from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME
 from quantline.edgetpu.mapping.verdict import predict
 from quantline.edgetpu.vocabulary import Evidence, Placement
@@ -40,24 +40,23 @@ NOT_PREDICTED = (
 
 @dataclass(frozen=True)
 class EdgeTpuReport:
-    """How a model fares on the Edge TPU.
+    """The report on a model for the Edge TPU.
 
     Attributes:
-        report: Where each operator runs.
+        report: The place of each operator.
         memory: Parameters in the chip's memory.
-        band: How long the chip takes; None where nothing tells.
-        remainder: How long the CPU takes for the rest.
+        band: The latency on the chip; None if unknown.
+        remainder: The latency of the rest on the CPU.
         macs: Multiply-accumulates by operator index; None where they are inside a compiled group.
         parameter_bytes: Bytes on the chip by operator index, for what runs there.
-        parameter_parts: By which rules they are predicted, by operator index; none where they are
-            parsed.
+        parameter_parts: The rules that predict them, by operator index; none where they are parsed.
         mapped_share_macs: Multiply-accumulates on the chip over all, from 0 to 1; None where they
             are inside a compiled group.
-        suggestions: What to change so that more runs on the chip, the worst obstacle first.
-        evidence: How mapping and memory are known.
-        not_predicted: What the numbers do not foresee, as clauses.
+        suggestions: Changes that put more on the chip, the worst obstacle first.
+        evidence: The basis of mapping and memory.
+        not_predicted: Effects outside of the prediction, as clauses.
         compiled: The programs of a compiled model.
-        placed: Where the operators went of what a compiled model was made from, if that was given.
+        placed: The place of each operator of a compiled model's original, if that was given.
     """
 
     report: MappingReport
@@ -108,8 +107,8 @@ class EdgeTpuReport:
     def latency_ms(self) -> dict[str, Any]:
         """Return the latency as plain data: the chip's band, the CPU's share, and both together.
 
-        ``high`` is None where the CPU's share was not timed, and both are where nothing tells the
-        chip's.
+        ``high`` is None where the CPU's share was not timed, and both are where the chip's is not
+        known.
         """
         cpu = self.remainder.to_dict()
         if not self.remainder.operators:
@@ -141,7 +140,7 @@ def evaluate(
     name: str = "the model",
     original: Graph | None = None,
 ) -> EdgeTpuReport:
-    """Say how a model fares on the Edge TPU, from its file, before or after compilation.
+    """Evaluate a model for the Edge TPU, from its file, before or after compilation.
 
     Of a compiled model, mapping and memory are parsed; of another, all is predicted. Operators of
     unknown mapping count as on the CPU. The CPU's share is timed here, in a child process.
@@ -151,9 +150,9 @@ def evaluate(
         runtime_version: The Edge TPU runtime to compile for, 10 to 14.
         multiple_subgraphs: Whether to compile with ``--enable_multiple_subgraphs``.
         measure_cpu: Whether to time the operators that stay on the CPU.
-        name: What to call the model in an error.
-        original: What a compiled model was made from: it tells the work on the chip, and, where the
-            compiled file holds no estimate of cycles, how long that may take.
+        name: The model's name in an error.
+        original: The original of a compiled model: from it come the work on the chip and, where the
+            compiled file holds no estimate of cycles, the latency.
 
     Raises:
         MismatchError: The model was not compiled from ``original``.
@@ -176,7 +175,9 @@ def evaluate(
     compiled = read_compiled(graph, name)
     if compiled.subgraphs:
         found = _of_compiled(report, compiled, remainder)
-        return found if original is None or placed is None else _beside(found, original, placed)
+        return (
+            found if original is None or placed is None else _with_original(found, original, placed)
+        )
     return _predicted(graph, report, remainder, multiple_subgraphs)
 
 
@@ -211,12 +212,12 @@ def _predicted(
     )
 
 
-def _beside(found: EdgeTpuReport, original: Graph, placed: Match) -> EdgeTpuReport:
-    """Add what the model before compilation tells of a compiled one."""
+def _with_original(found: EdgeTpuReport, original: Graph, placed: Match) -> EdgeTpuReport:
+    """Add latency and work from the original of a compiled model."""
     band = found.band or predict_latency(
         original.main, set(placed.edgetpu), found.memory, len(placed.subgraphs)
     )
-    share = placed.share_of_macs(original)
+    share = share_on_edgetpu(placed, original)
     return replace(found, band=band, mapped_share_macs=share, placed=placed)
 
 

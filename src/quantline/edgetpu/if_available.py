@@ -1,4 +1,4 @@
-"""What the compiler and the devices at hand say of a model; or why they say nothing."""
+"""The results of the compiler and the devices where they are available, or the reason for none."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from quantline.edgetpu.compiler.compile import CompilerOptions, compile_model
 from quantline.edgetpu.compiler.process import find_compiler
 from quantline.edgetpu.cost.memory import memory_of_compiled
+from quantline.edgetpu.cost.work import share_on_edgetpu
 from quantline.edgetpu.device.delegate import Access
 from quantline.edgetpu.device.detect import detect
 from quantline.edgetpu.device.on_device import run_on_device
@@ -36,28 +37,28 @@ _ATTEMPTS = 10  # that a search may need: each has the time of one
 def compile_and_compare(
     model: bytes, settings: recipe.EdgeTpu, compiler: Compiler
 ) -> tuple[CompiledModel, dict[str, Any]]:
-    """Compile a model and hold the prediction against what the compiler did.
+    """Compile a model and compare the prediction with the result.
 
     Args:
         model: The quantized ``.tflite`` file.
-        settings: For which runtime, and how.
+        settings: The runtime and the options.
         compiler: The compiler from :func:`find_compiler`.
 
     Returns:
-        The compiled model, and what :class:`Compilation` tells with ``comparison``, the
+        The compiled model, and the report of :class:`Compilation` with ``comparison``, the
         :class:`Comparison`; ``memory``, the :class:`Memory`; and ``work`` with
         ``mapped_share_macs``, the multiply-accumulates on the Edge TPU over all, from 0 to 1.
 
     Raises:
         QuantlineError: As for :func:`compile_model`.
-        MismatchError: What the compiler wrote cannot be the model.
+        MismatchError: The compiled file cannot be the model's.
     """
     compilation = compile_model(model, _options(settings), compiler)
     compiled = compilation.model
     graph, written = read(model), read(compiled.content)
     predicted = predict(graph, settings.runtime_version, settings.multiple_subgraphs)
     comparison = compare(predicted, graph, written)
-    share = comparison.placed.share_of_macs(graph)
+    share = share_on_edgetpu(comparison.placed, graph)
     return compiled, {
         **compilation.to_dict(),
         "comparison": comparison.to_dict(),
@@ -73,11 +74,11 @@ def compile_if_available(
 
     Args:
         model: The quantized ``.tflite`` file.
-        settings: Which compiler, for which runtime.
+        settings: The compiler and the runtime.
 
     Returns:
         The compiled model and its log, or None and an empty text; and a report: ``compiled``,
-        ``why`` not, and what :func:`compile_and_compare` tells.
+        ``why`` not, and that of :func:`compile_and_compare`.
 
     Raises:
         QuantlineError: The compiler that was named is not there, or does not compile the model;
@@ -88,7 +89,7 @@ def compile_if_available(
     is_auto = settings.compiler == AUTO
     try:
         compiler = find_compiler(None if is_auto else settings.compiler)
-        compiled, told = compile_and_compare(model, settings, compiler)
+        compiled, report = compile_and_compare(model, settings, compiler)
     except CompilerNotFound as error:
         if not is_auto:
             raise
@@ -98,8 +99,8 @@ def compile_if_available(
             raise
         logger.warning("%s", error)
         return None, "", _none("compiled", str(error))
-    del told["duration_ms"]  # the same model has the same report
-    return compiled.content, compiled.log, {"compiled": True, "why": None, **told}
+    del report["duration_ms"]  # the same model has the same report
+    return compiled.content, compiled.log, {"compiled": True, "why": None, **report}
 
 
 def run_if_available(
@@ -114,17 +115,17 @@ def run_if_available(
         compiled: The compiled model; None where it was not compiled.
         samples: As :func:`run_on_device` takes them; not touched where nothing is run.
         int8_model: The model before compilation, whose outputs on the CPU are compared.
-        settings: Which device, and by which library.
+        settings: The device and the library.
 
     Returns:
-        What the device gave, or None; and a report: ``ran``, ``why`` not, ``devices``, and what
-        :class:`DeviceRun` tells.
+        The results of the device, or None; and a report: ``ran``, ``why`` not, ``devices``, and
+        that of :class:`DeviceRun`.
 
     Raises:
         QuantlineError: The device that was named is not there, or does not run the model; under
             ``auto`` that is a warning, and a part of the report.
     """
-    found = {"devices": [item.to_dict() for item in detect()]}
+    found = {"devices": [device.to_dict() for device in detect()]}
     if settings.device is None:
         return None, _none("ran", "no device was asked for") | found
     is_auto = settings.device == AUTO
@@ -154,5 +155,5 @@ def _options(settings: recipe.EdgeTpu) -> CompilerOptions:
     )
 
 
-def _none(done: str, why: str) -> dict[str, Any]:
-    return {done: False, "evidence": None, "why": why}
+def _none(key: str, reason: str) -> dict[str, Any]:
+    return {key: False, "evidence": None, "why": reason}

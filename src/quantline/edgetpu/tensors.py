@@ -1,4 +1,4 @@
-"""What the rules ask of an operator's tensors."""
+"""Facts about an operator's tensors."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ INTEGER_8 = frozenset({"int8", "uint8"})
 
 
 def given(indices: Iterable[int], tensors: Sequence[Tensor]) -> list[Tensor]:
-    """Return the tensors at these indices, leaving out optional ones that are not given."""
+    """Return the tensors at these indices without optional ones that are absent."""
     return [tensors[index] for index in indices if index >= 0]
 
 
 def at(operator: Operator, position: int, tensors: Sequence[Tensor]) -> Tensor | None:
-    """Return the operator's input at a position, or None where it is not given."""
+    """Return the operator's input at a position, or None where it is absent."""
     if position >= len(operator.inputs) or operator.inputs[position] < 0:
         return None
     return tensors[operator.inputs[position]]

@@ -1,13 +1,22 @@
-"""The words of a verdict: where an operator runs, in whose words, and how that is known."""
+"""Shared terms: placement, status, reason, evidence, failures; and records as plain data."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from _typeshed import DataclassInstance
+
+    from quantline.errors import QuantlineError
+    from quantline.tflite.graph import Operator, Tensor
 
 
 class Placement(StrEnum):
-    """Where an operator is predicted to run."""
+    """The place where an operator runs."""
 
     EDGETPU = "edgetpu"
     CPU = "cpu"
@@ -16,13 +25,13 @@ class Placement(StrEnum):
 
 
 class Evidence(StrEnum):
-    """What a number that reaches a user rests on.
+    """The basis of a number that reaches a user.
 
     Attributes:
-        MEASURED: Timed or counted on a machine, which is named beside it.
+        MEASURED: Timed or counted on a machine, which is named with it.
         READ: Printed by the compiler.
         PARSED: Taken from a compiled file.
-        PREDICTED: Worked out from the uncompiled model.
+        PREDICTED: Computed from the uncompiled model.
     """
 
     MEASURED = "measured"
@@ -32,13 +41,13 @@ class Evidence(StrEnum):
 
 
 class Provenance(StrEnum):
-    """How a rule is known.
+    """The source of a rule.
 
     Attributes:
         DOCUMENTED: Read in Coral's or TensorFlow's documentation.
         PARSED: Seen in files that went through the compiler.
         REPORTED: Read in a compiler's output that a user published.
-        MEMORY: Believed, and confirmed by nothing at hand.
+        MEMORY: Believed, and not confirmed.
     """
 
     DOCUMENTED = "documented"
@@ -48,10 +57,10 @@ class Provenance(StrEnum):
 
 
 class Status(StrEnum):
-    """What is said of one operator.
+    """The status of one operator.
 
     All but the last five are the compiler's own wording: of ``edgetpu_compiler`` 16.0, and of 2.0
-    for ``NOT_CONSTANT``. From ``DYNAMIC`` to ``FLEX``, it says it of the whole model and gives up.
+    for ``NOT_CONSTANT``. From ``DYNAMIC`` to ``FLEX``, it refuses the whole model.
     """
 
     MAPPED = "Mapped to Edge TPU"
@@ -80,12 +89,12 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Reason:
-    """Why an operator is not, or may not be, mapped.
+    """The reason why an operator is not, or may not be, mapped.
 
     Attributes:
-        status: What the compiler would say of it.
-        rule: The rule that it breaks, as a clause.
-        provenance: How that rule is known.
+        status: The compiler's words about it.
+        rule: The broken rule, as a clause.
+        provenance: The source of that rule.
         target: ``cpu``, or ``unknown`` where the rule does not decide.
         refuses_model: Whether the compiler gives up on the whole model because of it.
     """
@@ -95,3 +104,44 @@ class Reason:
     provenance: Provenance
     target: Placement = Placement.CPU
     refuses_model: bool = False
+
+
+Constraint: TypeAlias = "Callable[[Operator, Sequence[Tensor], int], Reason | None]"
+"""A limitation of operators, as a function of an operator, the tensors of its subgraph and the
+Edge TPU runtime version: the reason why the operator is not mapped, or None."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A failure of a program of others, recognized by its words.
+
+    Attributes:
+        pattern: The printed words, as a regular expression.
+        error: The class of the error.
+        what: The problem, as a sentence.
+        expected: The right state.
+        remedy: The next step, as a sentence.
+    """
+
+    pattern: str
+    error: type[QuantlineError]
+    what: str
+    expected: str
+    remedy: str
+
+    def to_error(self, found: str) -> QuantlineError:
+        """Return the error, with the words that were found."""
+        return self.error(self.what, found=found, expected=self.expected, remedy=self.remedy)
+
+
+def plain(record: DataclassInstance) -> dict[str, Any]:
+    """Return a record's fields as plain data: enumerations as text, tuples as lists."""
+    values = {field.name: getattr(record, field.name) for field in fields(record)}
+    return {
+        name: str(value)
+        if isinstance(value, StrEnum)
+        else list(value)
+        if isinstance(value, tuple)
+        else value
+        for name, value in values.items()
+    }

@@ -2,8 +2,9 @@
 
 from quantline.evaluation.evaluate import evaluate
 from quantline.evaluation.latency import measure
-from quantline.evaluation.metrics import Interval, score, wilson
+from quantline.evaluation.metrics import score
 from quantline.evaluation.paired import compare
 from quantline.evaluation.predict import Classifier, predict
+from quantline.stats.interval import Interval, wilson
 
 __all__ = ["Classifier", "Interval", "compare", "evaluate", "measure", "predict", "score", "wilson"]

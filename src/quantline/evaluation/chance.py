@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import Finding
-from quantline.evaluation.metrics import wilson
+from quantline.stats.interval import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -1,53 +1,15 @@
-"""Accuracy and loss, each with a 95 % interval."""
+"""The scores of one model, each with a 95 % interval."""
 
 from __future__ import annotations
 
-from math import sqrt
-from statistics import NormalDist
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from quantline.evaluation.pairs import rows_of
+from quantline.metrics import METRICS
+from quantline.stats.interval import spread
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
-
-CONFIDENCE = 0.95
-Z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
-
-
-class Interval(NamedTuple):
-    """An estimate with its confidence interval; of 95 %, if nothing else is said."""
-
-    value: float
-    low: float
-    high: float
-
-
-def wilson(successes: int, total: int) -> Interval:
-    """Return a proportion with Wilson's score interval.
-
-    Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference,
-    Journal of the American Statistical Association 22 (1927), 209-212.
-
-    Args:
-        successes: How many were right.
-        total: Of how many; above 0.
-    """
-    p = successes / total
-    centre = (p + Z**2 / (2 * total)) / (1 + Z**2 / total)
-    half = Z / (1 + Z**2 / total) * sqrt(p * (1 - p) / total + Z**2 / (4 * total**2))
-    # At 0 and at 1 the bound is the estimate itself, rounding apart.
-    return Interval(p, min(p, max(0.0, centre - half)), max(p, min(1.0, centre + half)))
-
-
-def mean(values: np.ndarray) -> Interval:
-    """Return a mean with its normal interval, mean +- 1.96 standard errors.
-
-    Args:
-        values: array of shape (n_examples,).
-    """
-    centre = float(values.mean())
-    error = float(values.std(ddof=1)) / sqrt(len(values)) if len(values) > 1 else 0.0
-    return Interval(centre, centre - Z * error, centre + Z * error)
 
 
 def score(predictions: pa.Table, classes: int) -> dict[str, Any]:
@@ -55,26 +17,20 @@ def score(predictions: pa.Table, classes: int) -> dict[str, Any]:
 
     Args:
         predictions: What :func:`quantline.evaluation.predict` gave.
-        classes: The number of the model's classes; top-5 needs more than five.
+        classes: The number of the model's classes, which some metrics need more of.
 
     Returns:
-        ``examples``, ``classes`` and, of the labelled examples, ``top1``, ``top5`` and ``loss``,
-        each with ``_low`` and ``_high``.
+        ``examples``, ``classes`` and, of the labelled examples, each metric of
+        :data:`quantline.metrics.METRICS` that has a score, with ``_low`` and ``_high``.
     """
-    ranks = predictions["label_rank"].drop_null().to_numpy()
+    rows = rows_of(predictions)
     scores: dict[str, Any] = {
         "examples": len(predictions),
-        "labelled_examples": len(ranks),
+        "labelled_examples": len(rows),
         "classes": classes,
     }
-    if len(ranks):
-        scores |= spread("top1", wilson(int((ranks == 0).sum()), len(ranks)))
-        if classes > 5:
-            scores |= spread("top5", wilson(int((ranks < 5).sum()), len(ranks)))
-        scores |= spread("loss", mean(predictions["loss"].drop_null().to_numpy()))
+    if len(rows):
+        for name, metric in METRICS.items():
+            if metric.score is not None and classes >= metric.least_classes:
+                scores |= spread(name, metric.score(rows))
     return scores
-
-
-def spread(name: str, interval: Interval) -> dict[str, float]:
-    """Return an interval as the three keys ``name``, ``name_low`` and ``name_high``."""
-    return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantline.errors import ResultMissing
-from quantline.evaluation.metrics import Interval, Z, spread, wilson
+from quantline.stats.interval import Interval, Z, spread, wilson
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -11,8 +11,7 @@ from kedro.framework.project import pipelines
 from quantline import recipe
 from quantline.configuration import check_datasets_of, read_mlflow, read_parameters
 from quantline.contract.targets import load
-from quantline.pipelines.retrain.nodes import check_retraining, retrain_model
-from quantline.pipelines.retrain.pipeline import CHECKED
+from quantline.pipelines.retrain import CHECKED, check_retraining, retrain_model
 from quantline.project_files import check_datasets
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from kedro.io import MemoryDataset
 
 from quantline import recipe
 from quantline.configuration import read_mlflow
-from quantline.pipelines.release.pipeline import RECORDED
+from quantline.pipelines.release import RECORDED
 from quantline.redaction import redact_logs
 from quantline.release.outcome import REFUSED, notify, refusal, told
 

@@ -1,1 +1,1 @@
-"""The Kedro pipelines: one folder a stage, its wiring and its thin nodes."""
+"""The Kedro pipelines: one module a stage, with its thin nodes and their wiring."""

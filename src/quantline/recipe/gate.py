@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, create_model, field_validator, model_validator
 
+from quantline.metrics import RULES
 from quantline.recipe.parameters import Parameters, Seed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-Margin = Annotated[float, Field(gt=0)]
 
 
 class Limit(Parameters):
@@ -32,22 +31,24 @@ class Limit(Parameters):
         return self
 
 
-class Change(Parameters):
+if TYPE_CHECKING:
+    AllowedChanges: TypeAlias = Parameters
+else:
+    AllowedChanges = create_model(
+        "AllowedChanges",
+        __base__=Parameters,
+        **{
+            name: (rule.parameter.annotation(optional=True), rule.parameter.default)
+            for name, rule in RULES.items()
+        },
+    )
+
+
+class Change(AllowedChanges):
     """The allowed change from another model; None: no limit.
 
-    Attributes:
-        top1_margin_points: How much worse top-1 may be, in percentage points.
-        top5_margin_points: How much worse top-5 may be, in percentage points.
-        loss_margin: By how much the loss may be higher.
-        confidence_margin: By how much the mean confidence may be off, either way.
-        regressed_classes: How many classes may be worse, as the test for many classes finds them.
+    It has a field for the rule of each metric in ``quantline.metrics``.
     """
-
-    top1_margin_points: Margin | None = 1.0
-    top5_margin_points: Margin | None = None
-    loss_margin: Margin | None = 0.05
-    confidence_margin: Margin | None = None
-    regressed_classes: Annotated[int, Field(ge=0)] | None = 0
 
 
 class ChampionChange(Change):

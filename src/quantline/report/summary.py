@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from quantline.errors import ResultMissing
+from quantline.metrics import METRICS
 
 
 def summarize(
@@ -88,7 +89,7 @@ def _check_same_examples(
     float_metrics: dict[str, Any], int8_metrics: dict[str, Any], comparison: dict[str, Any]
 ) -> None:
     counts = [item.get("examples") for item in (float_metrics, int8_metrics, comparison)]
-    first, second = ({"top1", "top5"} & item.keys() for item in (float_metrics, int8_metrics))
+    first, second = (METRICS.keys() & item.keys() for item in (float_metrics, int8_metrics))
     unpaired = "top1" in first and "top1_drop_points" not in comparison
     if first != second or unpaired or len(set(counts)) > 1:
         raise ResultMissing(

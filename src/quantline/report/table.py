@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from quantline.metrics import METRICS
 from quantline.report.rounding import decimal, percent, points
 
 if TYPE_CHECKING:
@@ -46,13 +47,13 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
     first, second = summary["float"], summary["int8"]
     change, proof, edge = summary["comparison"], summary["integer_only"], summary["edgetpu"]
     rows = []
-    if "top1" in first:
-        drop = points(change, "top1_drop_points")
-        rows.append(("top-1", percent(first, "top1"), percent(second, "top1"), drop, "measured"))
-        if "top5" in first:
-            both = percent(first, "top5"), percent(second, "top5")
-            rows.append(("top-5", *both, "", "measured"))
-        rows.append(("loss", decimal(first, "loss"), decimal(second, "loss"), "", "measured"))
+    for name, metric in METRICS.items():
+        if name in first:
+            text = percent if metric.is_share else decimal
+            drop = f"{name}_drop_points"
+            difference = points(change, drop) if drop in change else ""
+            both = text(first, name), text(second, name)
+            rows.append((metric.label, *both, difference, "measured"))
     rows.append(("same top-1", "", "", percent(change, "agreement"), "measured"))
     smaller = f"{change['size_ratio']:.1f}x smaller"
     rows.append(

@@ -132,7 +132,7 @@ class EdgeTpuRun(Part):
         if self.ran:
             require(self, "evidence", "device", "latency", "agreements", "metrics")
             first = self.agreements[0] if self.agreements else None
-            if self.metrics is not None and self.metrics.top1 is not None:
+            if self.metrics is not None and self.metrics.labelled_examples:
                 if first is None or first.top1_agreement is None:
                     raise ValueError("the share of examples with the CPU's top-1 in 'agreements'")
         return self

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
+from quantline.metrics import METRICS
 from quantline.results.examples import LintFinding
 from quantline.results.fields import (
     Count,
@@ -20,32 +21,39 @@ from quantline.results.fields import (
     require_ordered,
 )
 
+_SCORED = {name: metric for name, metric in METRICS.items() if metric.score is not None}
 
-class Scores(Part):
-    """The scores of one model; without labelled examples there are none but the counts."""
+if TYPE_CHECKING:
+    Scored: TypeAlias = Part
+else:
+    Scored = create_model(
+        "Scored",
+        __base__=Part,
+        **{
+            f"{name}{end}": ((Share if metric.is_share else Number) | None, None)
+            for name, metric in _SCORED.items()
+            for end in ("", "_low", "_high")
+        },
+    )
+
+
+class Scores(Scored):
+    """The scores of one model; without labelled examples there are none but the counts.
+
+    It has three fields for each metric in ``quantline.metrics`` that has a score.
+    """
 
     examples: Count
     labelled_examples: Count
     classes: Count
-    top1: Share | None = None
-    top1_low: Share | None = None
-    top1_high: Share | None = None
-    top5: Share | None = None  # of models of more than five classes
-    top5_low: Share | None = None
-    top5_high: Share | None = None
-    loss: Number | None = None
-    loss_low: Number | None = None
-    loss_high: Number | None = None
 
     @model_validator(mode="after")
     def _check_labelled(self) -> Scores:
-        names = [*(["top1", "loss"] if self.labelled_examples else []),
-                 *(["top5"] if self.labelled_examples and self.classes > 5 else [])]  # fmt: skip
-        for name in names:
-            require(self, name, f"{name}_low", f"{name}_high")
-            require_ordered(self, f"{name}_low", name, f"{name}_high")
-        for name in {"top1", "top5", "loss"} - set(names):
-            if getattr(self, name) is not None:
+        for name, metric in _SCORED.items():
+            if self.labelled_examples and self.classes >= metric.least_classes:
+                require(self, name, f"{name}_low", f"{name}_high")
+                require_ordered(self, f"{name}_low", name, f"{name}_high")
+            elif getattr(self, name) is not None:
                 raise ValueError(f"no '{name}' with {self.labelled_examples} labelled examples of "
                                  f"{self.classes} classes")  # fmt: skip
         return self

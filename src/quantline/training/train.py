@@ -208,7 +208,7 @@ def _load_model(start: bytes, x: np.ndarray, classes: int) -> Any:
             "The model that training is to start from is one of Keras 2",
             found="a file that only tf-keras loads",
             expected="a model of Keras 3, which training goes on with",
-            remedy="Set 'training.start: anew', or train it with your own code",
+            remedy="Use `start='anew'`, or train it with your own code",
         )
     shape = tuple(model.input_shape[1:])
     is_fit = shape == x.shape[1:] and model.input_shape[0] is None
@@ -220,7 +220,7 @@ def _load_model(start: bytes, x: np.ndarray, classes: int) -> Any:
             found=f"input {model.input_shape}, output {model.output_shape}",
             expected=f"input {(None, *x.shape[1:])}, output probabilities of at least {classes} "
             "classes",
-            remedy="Set 'training.start: anew', or give the dataset that it was trained on",
+            remedy="Use `start='anew'`, or give the dataset that it was trained on",
         )
     return model
 

@@ -1,4 +1,4 @@
-"""The bands, against latencies that others published and what their microbenchmarks fit."""
+"""The band of latency, and the bytes that go over the bus."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ from benchmarks.edgetpu_latency import PUBLISHED, predict
 from tests.edgetpu import pairs
 
 from quantline.edgetpu.compiled.read import read_compiled
-from quantline.edgetpu.cost.cycles import convolution_cycles
-from quantline.edgetpu.cost.latency import latency_of_compiled, predict_latency
+from quantline.edgetpu.cost.latency import (
+    INSTRUCTIONS_SPREAD,
+    latency_of_compiled,
+    predict_latency,
+    traffic,
+)
 from quantline.edgetpu.cost.memory import memory_of_compiled, predict_memory
+from quantline.edgetpu.cost.work import convolution_cycles
 
 # What was published for it needs more than USB 3 can carry.
 IMPOSSIBLE = "Inception-ResNet v2"
@@ -109,3 +114,36 @@ def test_nothing_mapped_takes_no_time(model):
     memory, _ = predict_memory(main, [], 14)
     band = predict_latency(main, [], memory, 0)
     assert (band.low, band.high) == (0.0, 0.0)
+
+
+def test_only_what_crosses_the_border_is_counted(model):
+    image = model.tensor(1, 4, 4, 3)
+    first = model.unary("RELU", image)
+    second = model.unary("RELU", first, (1, 4, 4, 5))
+    third = model.tensor(1, 4, 4, 5)
+    model.add("ADD", [second, model.tensor(5, values=1)], [third])
+    model.unary("GATHER", second, (1, 7))
+    main = model.graph(third, len(model.tensors) - 1).main
+    middle = traffic(main, {1, 2})
+    # In: what the first RELU gives. Out: what the GATHER reads, and an output of the model.
+    assert (middle.input_bytes, middle.output_bytes) == (48, 80 + 80)
+    whole = traffic(main, {0, 1, 2, 3})
+    assert (whole.input_bytes, whole.output_bytes) == (48, 80 + 7)
+
+
+@pairs.needed
+def test_inputs_outputs_and_instructions_of_compiled_files():
+    records = pairs.compiled()
+    assert records
+    for record in records:
+        predicted = traffic(pairs.graph(record["model"]).main, set(record["edgetpu"]))
+        (subgraph,) = read_compiled(pairs.graph(record["compiled"])).subgraphs
+        program = subgraph.package.main
+        # The compiler fills them up to multiples of 8 and 16 bytes.
+        for bytes_, layers in (
+            (predicted.input_bytes, program.inputs),
+            (predicted.output_bytes, program.outputs),
+        ):
+            assert bytes_ <= sum(layer.size_bytes for layer in layers) < bytes_ * 1.01 + 16
+        ratio = program.instruction_bytes / predicted.instruction_bytes
+        assert 1 / INSTRUCTIONS_SPREAD < ratio < INSTRUCTIONS_SPREAD

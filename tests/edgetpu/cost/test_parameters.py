@@ -9,8 +9,14 @@ import pytest
 from benchmarks.yolov5 import yolov5n
 from tests.edgetpu import pairs
 
-from quantline.edgetpu.cost.parameters import parameter_bytes, parameter_parts
-from quantline.edgetpu.cost.rules import FEW, RULES
+from quantline.edgetpu.cost.parameters import parameter_parts
+from quantline.edgetpu.cost.rules import FEW, RULES, total
+
+
+def parameter_bytes(main, chosen, runtime_version):
+    """Bytes, and their bounds, by operator index."""
+    parts = parameter_parts(main, chosen, runtime_version)
+    return {index: total(listed) for index, listed in parts.items()}
 
 
 def sizes(model, *outputs, runtime_version=14):

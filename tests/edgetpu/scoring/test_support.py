@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import chain
 
 import pytest
+from benchmarks.edgetpu_rules import Observed, family, kinds_seen, observe, rules_seen
 from tests.edgetpu import pairs
 
 from quantline.edgetpu.cost.rules import COUNTED, PUBLISHED, RULES, exactly
 from quantline.edgetpu.mapping.seen import seen_in_models
-from quantline.edgetpu.scoring.support import Observed, family, kinds_seen, observe, rules_seen
 from quantline.edgetpu.vocabulary import Status
 
 

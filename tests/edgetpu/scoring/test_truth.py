@@ -10,7 +10,7 @@ import pytest
 from tests.edgetpu import programs
 from tests.edgetpu.compiling import compiled, file
 
-from quantline.edgetpu.scoring.truth import Truth, cases, read_case
+from quantline.edgetpu.scoring.truth import Truth, find_cases, read_case
 from quantline.edgetpu.vocabulary import Placement
 from quantline.errors import MismatchError, ModelError, ModelUnreadable
 
@@ -43,7 +43,7 @@ def recorded(folder: Path, graph: Graph, **changes: Any) -> Path:
 
 
 def read_only(folder: Path) -> Truth:
-    (case,) = cases(folder)
+    (case,) = find_cases(folder)
     return read_case(case)[1]
 
 
@@ -71,7 +71,7 @@ def test_a_compiled_file_comes_before_a_record(tmp_path: Path, chain: Graph) -> 
 
 def test_a_record_is_about_the_folder_s_own_model(tmp_path: Path, chain: Graph) -> None:
     folder = recorded(tmp_path, chain, model="elsewhere/a.tflite")
-    assert [case.model for case in cases(folder)] == [folder / "a.tflite"]
+    assert [case.model for case in find_cases(folder)] == [folder / "a.tflite"]
 
 
 RECORDS: dict[str, tuple[dict[str, Any], str]] = {
@@ -124,16 +124,16 @@ def test_damaged_and_unrelated_files_are_named(tmp_path: Path, chain: Graph) -> 
 def test_records_that_cannot_be_read(tmp_path: Path, content: str) -> None:
     (tmp_path / "truth.json").write_text(content)
     with pytest.raises(ModelError, match=r"truth\.json' cannot be read"):
-        cases(tmp_path)
+        find_cases(tmp_path)
 
 
 def test_a_folder_without_models(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="Found: an empty folder"):
-        cases(tmp_path)
+        find_cases(tmp_path)
     (tmp_path / "notes.txt").touch()
     with pytest.raises(ModelError, match=r"Found: notes\.txt"):
-        cases(tmp_path)
+        find_cases(tmp_path)
     with pytest.raises(ModelError, match="Found: NotADirectoryError: Not a directory"):
-        cases(tmp_path / "notes.txt")
+        find_cases(tmp_path / "notes.txt")
     with pytest.raises(ModelError, match="Found: FileNotFoundError: No such file"):
-        cases(tmp_path / "none")
+        find_cases(tmp_path / "none")

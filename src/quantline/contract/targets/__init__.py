@@ -1,4 +1,4 @@
-"""Targets: named contracts of what a model may hold, and whether a model keeps them."""
+"""Targets: named contracts of what a model may hold, and the check of a model against them."""
 
 from quantline.contract.targets.check import RULES, check_target, enforce_target
 from quantline.contract.targets.target import BUILT_IN, Target, load

@@ -1,4 +1,4 @@
-"""Whether a model keeps a target's contract, rule by rule."""
+"""The check of a model against a target's contract, rule by rule."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RULES = {
     "target.per_axis_dense": "one scale for the weights of FULLY_CONNECTED",
     "target.size": "a file within the target's limit",
 }
-"""What each rule demands, by its id; docs/targets.md says which field of a target asks for it."""
+"""The demand of each rule, by its id; docs/targets.md says which field of a target asks for it."""
 
 _REMEDIES = {
     "target.operator": "Replace it in the float model by operators of the target",
@@ -40,12 +40,12 @@ _REMEDIES = {
 def check_target(
     report: ContractReport, graph: Graph, target: Target, size_bytes: int
 ) -> ContractReport:
-    """Return the report of a model with what breaks a target's contract.
+    """Return the report of a model with the violations of a target's contract.
 
     Args:
-        report: What :func:`quantline.contract.check_model` found in it.
+        report: The report of :func:`quantline.contract.check_model` on it.
         graph: The model.
-        target: What it is held to.
+        target: The target.
         size_bytes: The size of its file.
     """
     broken_here = tuple(_breaches(graph, target, size_bytes))
@@ -58,7 +58,7 @@ def check_target(
 
 
 def enforce_target(report: ContractReport) -> None:
-    """Stop where a model does not keep the contract of the target that it was held to.
+    """Stop where a model does not keep the contract of the target that it was checked against.
 
     Raises:
         CheckFailed: With all findings by operator type, and the first twenty in full.
@@ -69,7 +69,7 @@ def enforce_target(report: ContractReport) -> None:
     raise CheckFailed(
         f"The model does not keep the contract of the target '{report.target}'",
         found=f"{counted(len(found), 'finding')} {listed(found)}",
-        expected="; ".join(dict.fromkeys(item.expected for item in found)),
+        expected="; ".join(dict.fromkeys(finding.expected for finding in found)),
         remedy=remedies(found, "choose another `target`, or none with `target=None`"),
     )
 

@@ -1,1 +1,1 @@
-"""What to change in a model so that more of it runs on the Edge TPU."""
+"""Changes of a model that put more of it on the Edge TPU."""

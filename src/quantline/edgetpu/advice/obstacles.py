@@ -1,4 +1,4 @@
-"""What keeps operators of a model on the CPU, grouped into what one change would remove."""
+"""Obstacles that keep operators of a model on the CPU, each removed by one change."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Obstacle:
     Attributes:
         kind: The operators' type; more than one are joined by commas.
         operators: The operators themselves, in their order.
-        reason: Why they are not mapped: that of the one which refuses the model, or of the first
+        reason: The reason of the operator for which the model is refused, or else of the first
             that is no conversion.
         remedy: The change.
         subgraph: The subgraph after the change, as far as rules can judge it.
@@ -53,7 +53,7 @@ def obstacles(
     Args:
         live: The operators that some output needs.
         subgraph: Their subgraph.
-        reasons: Why each of them is not mapped, or None, judged alone.
+        reasons: The reason why each of them alone is not mapped, or None.
     """
     known = {index: reason for index, reason in reasons.items() if reason is not None}
     # By kind and remedy; without a kind, the operators of all kinds that share the remedy.
@@ -70,7 +70,7 @@ def obstacles(
     for (kind, remedy), members in groups.items():
         operators = sorted(members, key=lambda operator: operator.index)
         after, settled = _changed(subgraph, operators, remedy)
-        culprit = min(
+        decisive = min(
             operators,
             key=lambda operator: (
                 not known[operator.index].refuses_model,
@@ -81,13 +81,13 @@ def obstacles(
             Obstacle(
                 kind=kind or _names(operators),
                 operators=tuple(operators),
-                reason=known[culprit.index],
+                reason=known[decisive.index],
                 remedy=remedy,
                 subgraph=after,
                 settled=settled,
             )
         )
-    return sorted(found, key=lambda item: item.operators[0].index)
+    return sorted(found, key=lambda obstacle: obstacle.operators[0].index)
 
 
 def _remedy(operator: Operator, subgraph: Subgraph, reason: Reason) -> Remedy:
@@ -103,7 +103,7 @@ def _remedy(operator: Operator, subgraph: Subgraph, reason: Reason) -> Remedy:
 
 
 def _has_batch(operator: Operator, subgraph: Subgraph) -> bool:
-    """Whether an operator computes for each example of a batch above 1 of the model's inputs."""
+    """Return whether an operator computes for each example of the model's batch above 1."""
     shapes = (extent(subgraph.tensors[index]) for index in subgraph.inputs)
     batches = {shape[0] for shape in shapes if len(shape) in (2, 4) and shape[0] > 1}
     outputs = [extent(subgraph.tensors[index]) for index in operator.outputs]
@@ -113,7 +113,7 @@ def _has_batch(operator: Operator, subgraph: Subgraph) -> bool:
 def _islands(
     failing: Sequence[Operator], tensors: Sequence[Tensor], reasons: Mapping[int, Reason]
 ) -> tuple[list[list[Operator]], list[Operator]]:
-    """Part failing operators into those joined by tensors of other types than 8 bits, and the rest.
+    """Separate failing operators joined by tensors of other types than 8 bits from the rest.
 
     One operator without an int8 kernel makes a float island of itself, the conversions around it
     and what lies between; all of them go together.
@@ -121,19 +121,19 @@ def _islands(
     islands: list[tuple[set[int], list[Operator]]] = []
     rest = []
     for operator in failing:
-        wide = {other.index for other in _wide(operator, tensors)}
+        wide = {tensor.index for tensor in _wide(operator, tensors)}
         if not wide or reasons[operator.index].status is Status.DYNAMIC:
             rest.append(operator)
             continue
         members = [operator]
-        apart = []
+        separate = []
         for indices, others in islands:
             if wide & indices:
                 wide |= indices
                 members += others
             else:
-                apart.append((indices, others))
-        islands = [*apart, (wide, members)]
+                separate.append((indices, others))
+        islands = [*separate, (wide, members)]
     return [sorted(value, key=lambda member: member.index) for _, value in islands], rest
 
 
@@ -144,7 +144,7 @@ def _of_island(
     others = [operator for operator in island if operator.type not in _CONVERSIONS]
     known = [other for other in others if _in_table(other)]
     foreign = [other for other in others if not _in_table(other)]
-    wide = [item for operator in island for item in _wide(operator, subgraph.tensors)]
+    wide = [tensor for operator in island for tensor in _wide(operator, subgraph.tensors)]
     dtypes = {tensor.dtype for tensor in wide}
     if not others:
         at_edge = {operator.index for operator in wide}.intersection(

@@ -1,4 +1,4 @@
-"""What to write in place of what the Edge TPU does not take, as data.
+"""Replacements for what the Edge TPU does not take, as data.
 
 A replacement by another function (RELU6 for HARD_SWISH) asks for training again; where one computes
 the same, that follows from the operators' definitions.
@@ -23,8 +23,8 @@ class Remedy:
     """A change of the model, or of how it is compiled.
 
     Attributes:
-        advice: What to do, a sentence.
-        source: Where it is read that the Edge TPU takes it.
+        advice: The change, as a sentence.
+        source: The source that says so.
     """
 
     advice: str
@@ -169,5 +169,5 @@ BY_STATUS: dict[Status, Remedy] = {
 
 
 def outside(kind: str) -> Remedy:
-    """Return what to do about an operator that the Edge TPU does not have."""
+    """Return the remedy for an operator that the Edge TPU does not have."""
     return INSTEAD.get(kind, _OUTSIDE)

@@ -1,4 +1,4 @@
-"""What to change in a model so that more of it runs on the Edge TPU."""
+"""Suggested changes that put more of a model on the Edge TPU, each with its predicted gain."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 from quantline.edgetpu.advice import remedies
 from quantline.edgetpu.advice.obstacles import obstacles
 from quantline.edgetpu.cost.work import macs
-from quantline.edgetpu.mapping.groups import find_reasons, select_compiled
 from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME
-from quantline.edgetpu.mapping.partition import live_operators
+from quantline.edgetpu.mapping.partition import find_reasons, live_operators, select_compiled
 from quantline.edgetpu.mapping.requirements import is_compiled
-from quantline.edgetpu.vocabulary import Evidence
+from quantline.edgetpu.vocabulary import Evidence, plain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -25,14 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """One change of a model, and what it brings.
+    """One change of a model, and its gain.
 
     Attributes:
         type: The type of the operators to replace; more than one are joined by commas.
         operators: Their indices.
         reason: The rule that keeps them on the CPU.
-        advice: What to write instead, or how to compile.
-        source: Where the advice is read.
+        advice: The change, as a sentence.
+        source: The source of the advice.
         moved_operators: Operators that leave the CPU by it.
         moved_share_macs: Multiply-accumulates that do, over all of the model, from 0 to 1.
         mapped_operators: Operators on the Edge TPU after it.
@@ -51,18 +50,7 @@ class Suggestion:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain data."""
-        return {
-            "advice": self.advice,
-            "evidence": str(Evidence.PREDICTED),
-            "mapped_operators": self.mapped_operators,
-            "mapped_share_macs": self.mapped_share_macs,
-            "moved_operators": self.moved_operators,
-            "moved_share_macs": self.moved_share_macs,
-            "operators": list(self.operators),
-            "reason": self.reason,
-            "source": self.source,
-            "type": self.type,
-        }
+        return plain(self) | {"evidence": str(Evidence.PREDICTED)}
 
 
 def suggest(
@@ -70,10 +58,10 @@ def suggest(
 ) -> tuple[Suggestion, ...]:
     """Suggest the changes that put more of a model on the Edge TPU, the worst obstacle first.
 
-    The gain of a change is not guessed: the mapping is predicted again with the operators in
-    question counted as mapped. Each change is on top of those before it, since an operator behind
-    another obstacle gains nothing alone. What brings nothing is left out. Last, and on top of no
-    other, comes compiling with multiple subgraphs, where that maps more.
+    The gain of a change comes from predicting the mapping again with the operators in question
+    counted as mapped. Each change is on top of those before it, since an operator behind
+    another obstacle gains nothing alone. Changes without a gain are left out. Last, and on top of
+    no other, comes compiling with multiple subgraphs, where that maps more.
 
     Args:
         graph: The model, before compilation; of a compiled one there is nothing to suggest.
@@ -90,10 +78,10 @@ def suggest(
     found = []
     while pending := obstacles(live, state.subgraph, state.reasons):
         # A model that the compiler refuses, or that is not quantized, gains nothing before that.
-        first = [item for item in pending if item.reason.refuses_model]
-        first = first or [finding for finding in pending if finding.remedy is remedies.QUANTIZED]
-        outcomes = [(item, options.changed(state, item)) for item in first or pending]
-        obstacle, after = max(outcomes, key=lambda item: _size(work, item[1].mapped))
+        first = [obstacle for obstacle in pending if obstacle.reason.refuses_model]
+        first = first or [obstacle for obstacle in pending if obstacle.remedy is remedies.QUANTIZED]
+        outcomes = [(obstacle, options.changed(state, obstacle)) for obstacle in first or pending]
+        obstacle, after = max(outcomes, key=lambda outcome: _size(work, outcome[1].mapped))
         if not first and len(after.mapped) <= len(state.mapped):
             break
         operators = tuple(operator.index for operator in obstacle.operators)
@@ -112,7 +100,7 @@ def suggest(
 
 @dataclass(frozen=True)
 class _State:
-    """A model after some changes: its subgraph, replaced operators, judgements, and mapping."""
+    """A model after some changes: its subgraph, replaced operators, reasons and mapping."""
 
     subgraph: Subgraph
     settled: frozenset[int]
@@ -122,7 +110,7 @@ class _State:
 
 @dataclass(frozen=True)
 class _Options:
-    """What a mapping is predicted for."""
+    """The conditions that a mapping is predicted for."""
 
     live: Sequence[Operator]
     runtime_version: int

@@ -1,1 +1,1 @@
-"""What is in a compiled file, and where the operators of its original went."""
+"""The contents of a compiled file, and the operators of its original in it."""

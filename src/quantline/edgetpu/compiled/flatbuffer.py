@@ -29,7 +29,7 @@ class Table:
 
         Args:
             content: The flatbuffer.
-            at: Where the table begins, bytes from the flatbuffer's start.
+            at: The table's start, bytes from that of the flatbuffer.
 
         Raises:
             Damage: It is not within the flatbuffer.
@@ -55,7 +55,7 @@ class Table:
 
         Args:
             field: The field's number: how many fields the schema has before it.
-            form: What is stored.
+            form: The stored type.
             default: The schema's value for a field that is not there.
 
         Raises:
@@ -78,7 +78,7 @@ class Table:
 
         Args:
             field: The field's number.
-            most: How many there may be.
+            most: The largest number allowed.
 
         Raises:
             Damage: They are not within the flatbuffer, or too many.
@@ -90,7 +90,7 @@ class Table:
 
         Args:
             field: The field's number.
-            most: How many there may be.
+            most: The largest number allowed.
 
         Raises:
             Damage: They are not within the flatbuffer, or too many.

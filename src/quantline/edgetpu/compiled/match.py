@@ -1,4 +1,4 @@
-"""Which operators of a model the compiler put onto the Edge TPU, from the two files alone.
+"""The operators of a model that the compiler put on the Edge TPU, found from the two files.
 
 A compiled file has one operator for each group that was mapped, and those that were left. Both
 files begin and end in the same tensors. From the outputs backwards, an operator that was left can
@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from quantline.edgetpu.cost.work import share_of_macs
 from quantline.edgetpu.mapping.partition import live_operators
 from quantline.edgetpu.mapping.requirements import is_compiled
-from quantline.edgetpu.vocabulary import Evidence
+from quantline.edgetpu.vocabulary import Evidence, Placement
 from quantline.errors import MismatchError, first_few
 
 if TYPE_CHECKING:
@@ -28,11 +27,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Match:
-    """Where the operators of a model are in what the compiler made of it, by their indices.
+    """The placement of a model's operators in the compiled file, by their indices.
 
     Attributes:
-        subgraphs: Those that went into each Edge TPU operator, in the order of the compiled file.
-        cpu: Those that were left.
+        subgraphs: Those in each Edge TPU operator, in the order of the compiled file.
+        cpu: Those left to the CPU.
         dead: Those that no output depends on; the compiler drops them.
     """
 
@@ -40,28 +39,36 @@ class Match:
     cpu: tuple[int, ...]
     dead: tuple[int, ...]
 
-    def share_of_macs(self, original: Graph) -> float:
-        """Return the MACs on the Edge TPU over all of the model that was compiled, from 0 to 1."""
-        operators = original.main.operators
-        mapped, left = ([operators[index] for index in item] for item in (self.edgetpu, self.cpu))
-        return share_of_macs(mapped, [*mapped, *left], original.main.tensors)
-
     @property
     def edgetpu(self) -> tuple[int, ...]:
         """All that run on the Edge TPU."""
         return tuple(sorted(index for subgraph in self.subgraphs for index in subgraph))
+
+    @property
+    def placements(self) -> tuple[Placement, ...]:
+        """The placement of each operator, in the operators' order."""
+        return placements(self.edgetpu, self.cpu, self.dead)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the indices as plain data, ready for JSON."""
         return {**asdict(self), "edgetpu": self.edgetpu, "evidence": str(Evidence.PARSED)}
 
 
+def placements(
+    edgetpu: Iterable[int], cpu: Iterable[int], dead: Iterable[int]
+) -> tuple[Placement, ...]:
+    """Return the placement of each operator from the indices of each place."""
+    sides = ((Placement.EDGETPU, edgetpu), (Placement.CPU, cpu), (Placement.DEAD, dead))
+    placed = {index: place for place, indices in sides for index in indices}
+    return tuple(placed[index] for index in sorted(placed))
+
+
 def match(original: Graph, compiled: Graph) -> Match:
-    """Find out which operators of a model were mapped to the Edge TPU.
+    """Find the operators of a model that were mapped to the Edge TPU.
 
     Args:
         original: The model that was given to the compiler.
-        compiled: What the compiler made of it.
+        compiled: Its compiled file.
 
     Raises:
         MismatchError: It was not made of that model.
@@ -75,8 +82,8 @@ class _Matching:
     def __init__(self, original: Subgraph, compiled: Subgraph) -> None:
         self._original = original
         self._compiled = compiled
-        self._makers = _makers(original)
-        self._compiled_makers = _makers(compiled)
+        self._producers = _producers(original)
+        self._compiled_producers = _producers(compiled)
         self._live = {operator.index: operator for operator in live_operators(original)}
         self._tensors: dict[int, int] = {}  # of the compiled model: its original
         self._left: set[int] = set()
@@ -113,10 +120,10 @@ class _Matching:
         """Find the original of an operator that was left, and by it those of its inputs."""
         known = [self._tensors[output] for output in operator.outputs if output in self._tensors]
         if known:
-            found = self._makers.get(known[0])
+            found = self._producers.get(known[0])
         else:
             # It is there for what it does to a variable: it has no output by which to find it.
-            same = [item for item in self._live.values() if self._alike(item, operator)]
+            same = [original for original in self._live.values() if self._alike(original, operator)]
             found = same[-1] if same else None
         if found is None or not self._alike(found, operator):
             other = f"operator {found.index} {found.type}" if found else "no operator"
@@ -152,7 +159,7 @@ class _Matching:
             if model_input >= 0 and model_input not in self._tensors
         ]
         # What an operator makes that was left is easier to tell: it takes its original first.
-        for place in sorted(unknown, key=lambda item: self._left_maker(item) is None):
+        for place in sorted(unknown, key=lambda tensor: self._left_producer(tensor) is None):
             self._identify(place, self._origin(operator, place, before))
         stops = {
             self._tensors[model_input]
@@ -163,7 +170,7 @@ class _Matching:
 
     def _origin(self, operator: Operator, place: int, before: Collection[int]) -> int:
         """Find the original of an Edge TPU operator's input, among what its outputs depend on."""
-        maker = self._left_maker(place)
+        producer = self._left_producer(place)
         taken = set(self._tensors.values())
         found = [
             tensor
@@ -171,7 +178,7 @@ class _Matching:
             for tensor in self._original.operators[index].outputs
             if tensor not in taken
             and not self._difference(tensor, place)
-            and (maker is None or self._may_be(self._makers[tensor], maker))
+            and (producer is None or self._may_be(self._producers[tensor], producer))
         ]
         if not found:
             wanted = self._compiled.tensors[place]
@@ -181,19 +188,19 @@ class _Matching:
             )
         return found[-1]  # of several alike, the one next to the outputs
 
-    def _left_maker(self, place: int) -> Operator | None:
-        maker = self._compiled_makers.get(place)
-        return None if maker is None or is_compiled(maker) else maker
+    def _left_producer(self, place: int) -> Operator | None:
+        producer = self._compiled_producers.get(place)
+        return None if producer is None or is_compiled(producer) else producer
 
     def _back(self, ends: Iterable[int], stops: Collection[int]) -> set[int]:
         """Return the operators that make some tensors of the original, from others on."""
         waiting, found = list(ends), set[int]()
         while waiting:
             tensor = waiting.pop()
-            maker = None if tensor in stops else self._makers.get(tensor)
-            if maker is not None and maker.index not in found:
-                found.add(maker.index)
-                waiting += maker.inputs
+            producer = None if tensor in stops else self._producers.get(tensor)
+            if producer is not None and producer.index not in found:
+                found.add(producer.index)
+                waiting += producer.inputs
         return found
 
     def _identify_all(self, compiled: Iterable[int], original: Iterable[int]) -> None:
@@ -216,7 +223,7 @@ class _Matching:
             )
 
     def _difference(self, original: int, compiled: int) -> str:
-        """Say what tells two tensors apart; nothing where they may be the same one."""
+        """Return the difference between two tensors; empty where they may be the same one."""
         ours, theirs = self._compiled.tensors[compiled], self._original.tensors[original]
         if ours.dtype != theirs.dtype:
             return f"is {ours.dtype}, not {theirs.dtype}"
@@ -237,12 +244,12 @@ class _Matching:
         )
 
 
-def _makers(subgraph: Subgraph) -> dict[int, Operator]:
+def _producers(subgraph: Subgraph) -> dict[int, Operator]:
     return {output: operator for operator in subgraph.operators for output in operator.outputs}
 
 
 def _fits(ours: tuple[int, ...], theirs: tuple[int, ...]) -> bool:
-    """Whether a tensor of the compiled model may have been of a shape in the original.
+    """Return whether a tensor of the compiled model may have been of a shape in the original.
 
     The compiler writes what the interpreter found; of outputs of custom operators, such as a
     detector's, and of unknown sizes the original may not say it.
@@ -250,7 +257,7 @@ def _fits(ours: tuple[int, ...], theirs: tuple[int, ...]) -> bool:
     if not theirs:
         return True
     return len(ours) == len(theirs) and all(
-        value == other or -1 in (value, other) for value, other in zip(ours, theirs, strict=True)
+        own == original or -1 in (own, original) for own, original in zip(ours, theirs, strict=True)
     )
 
 

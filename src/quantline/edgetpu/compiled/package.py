@@ -47,7 +47,7 @@ _DTYPES = {
 
 
 class ExecutableType(StrEnum):
-    """What an executable is for.
+    """The purpose of an executable.
 
     Attributes:
         STAND_ALONE: A whole inference; its parameters, if any, are sent along with each.
@@ -90,7 +90,7 @@ class Executable:
     """One executable of a package.
 
     Attributes:
-        type: What it is for.
+        type: Its purpose.
         parameter_bytes: Parameters that come with it.
         instruction_bytes: Instructions, all chunks together.
         scratch_bytes: Host memory that it uses while it runs, for a batch of 1.
@@ -117,7 +117,7 @@ class Package:
 
     Attributes:
         min_runtime_version: The oldest Edge TPU runtime that takes it.
-        compiler_version: What the compiler calls itself there; often only ``cl/``.
+        compiler_version: The compiler's name for itself; often only ``cl/``.
         executables: One of each type at most.
     """
 
@@ -159,7 +159,7 @@ def read_package(custom_options: bytes, name: str = "the model") -> Package:
 
     Args:
         custom_options: The operator's custom options.
-        name: What to call the model in an error.
+        name: The model's name in an error.
 
     Raises:
         ModelUnreadable: They are damaged, or of a kind that no Edge TPU runtime takes.
@@ -194,9 +194,9 @@ def _package(content: memoryview) -> Package:
     if table.number(5, INT32) == _SEVERAL_CHIPS:
         raise Damage("a program for several chips", "one for a single chip", "virtual_chip_id")
     with within("serialized_multi_executable"):
-        held = Table.root(table.content(1)).contents(0, _MOST_EXECUTABLES)
+        contents = Table.root(table.content(1)).contents(0, _MOST_EXECUTABLES)
     executables = []
-    for index, value in enumerate(held):
+    for index, value in enumerate(contents):
         with within(f"executables[{index}]"):
             executables.append(_executable(Table.root(value)))
     types = sorted(executable.type for executable in executables)

@@ -1,4 +1,4 @@
-"""What a compiled model holds: Edge TPU programs, and the operators left to the CPU."""
+"""The contents of a compiled model: Edge TPU programs, and operators left to the CPU."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class CompiledSubgraph:
 
 @dataclass(frozen=True)
 class CompiledPrograms:
-    """A model as the compiler left it; one that was not compiled has no subgraphs.
+    """The programs of a compiled model; one that was not compiled has none.
 
     Attributes:
         subgraphs: Its Edge TPU operators, in the order of execution.
         left: The operators that run on the CPU.
-        evidence: How all of it is known.
+        evidence: The basis of all of it.
     """
 
     subgraphs: tuple[CompiledSubgraph, ...]
@@ -102,7 +102,7 @@ def read_compiled(graph: Graph, name: str = "the model") -> CompiledPrograms:
 
     Args:
         graph: The model, compiled or not.
-        name: What to call it in an error.
+        name: The model's name in an error.
 
     Raises:
         ModelUnreadable: One of its programs is damaged.

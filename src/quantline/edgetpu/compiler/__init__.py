@@ -1,1 +1,1 @@
-"""Google's ``edgetpu_compiler``: asked, timed, understood."""
+"""Google's ``edgetpu_compiler``: its options, output and failures."""

@@ -245,7 +245,7 @@ def _differences(model: CompiledModel) -> list[str]:
     record, parsed = model.record, model.parsed
     found = []
     try:
-        if parse_log(model.log).operators != record.operators:
+        if parse_log(model.log) != record.operators:
             found.append(
                 f"{record.output_model}: the printed operators and those of its log differ"
             )

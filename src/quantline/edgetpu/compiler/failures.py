@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 import signal
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from quantline.edgetpu.compiler.output import last_words
+from quantline.edgetpu.vocabulary import Failure
 from quantline.errors import CheckFailed, CompilerError, DependencyError, OutputNotWritten
 
 if TYPE_CHECKING:
@@ -31,27 +31,8 @@ _SMALLER = f"Use a smaller input or split the model; if that was not asked for y
 _KNOWN_TO_IT = "operators of TensorFlow Lite 2.5 or so, with which version 16.0 was built"
 
 
-@dataclass(frozen=True)
-class Failure:
-    """A known failure of the compiler.
-
-    Attributes:
-        pattern: The printed words, as a regular expression; ``^`` and ``$`` are those of lines.
-        error: The error that it becomes.
-        what: The problem, as a sentence.
-        expected: The right state.
-        remedy: The next step, as a sentence.
-    """
-
-    pattern: str
-    error: type[QuantlineError]
-    what: str
-    expected: str
-    remedy: str
-
-
 # The first that is found counts: causes stand before the general words that follow them.
-KNOWN: tuple[Failure, ...] = (
+FAILURES: tuple[Failure, ...] = (
     Failure(
         r"Didn't find op for builtin opcode '\w+' version '\d+'|Op builtin_code out of range: \d+",
         CheckFailed,
@@ -187,7 +168,7 @@ KNOWN: tuple[Failure, ...] = (
     Failure(
         r"\A\s*Edge TPU Compiler version \S+\s*\Z",
         CompilerError,
-        "The Edge TPU compiler ended after it had said its version",
+        "The Edge TPU compiler ended after it had text its version",
         "a compiled model",
         f"{_SMALLER}. Reported for models that were cut into segments",
     ),
@@ -202,17 +183,12 @@ def explain(stdout: str, stderr: str, status: int) -> QuantlineError:
         stderr: What it, the TensorFlow Lite inside it, or the shell printed there.
         status: Its exit status; negative for a signal.
     """
-    said = "\n".join([*stdout.splitlines(), *stderr.splitlines()])
+    text = "\n".join([*stdout.splitlines(), *stderr.splitlines()])
     ended = _ended(status)
-    for known in KNOWN:
-        match = re.search(known.pattern, said, re.MULTILINE)
+    for failure in FAILURES:
+        match = re.search(failure.pattern, text, re.MULTILINE)
         if match is not None:
-            return known.error(
-                known.what,
-                found=f"'{_line_at(said, match)}' ({ended})",
-                expected=known.expected,
-                remedy=known.remedy,
-            )
+            return failure.to_error(f"'{_line_at(text, match)}' ({ended})")
     remedy = f"Run the same command by hand. {_SMALLER}"
     if "SIGKILL" in ended:
         remedy = (
@@ -221,16 +197,16 @@ def explain(stdout: str, stderr: str, status: int) -> QuantlineError:
         )
     return CompilerError(
         "The Edge TPU compiler failed in a way that is not known",
-        found=f"{ended}; its last words: '{last_words(said)}'",
+        found=f"{ended}; its last words: '{last_words(text)}'",
         expected="a compiled model",
         remedy=remedy,
     )
 
 
-def _line_at(said: str, match: re.Match[str]) -> str:
-    start = said.rfind("\n", 0, match.start()) + 1
-    end = said.find("\n", match.start())
-    return said[start : end if end >= 0 else None].strip() or last_words(said)
+def _line_at(text: str, match: re.Match[str]) -> str:
+    start = text.rfind("\n", 0, match.start()) + 1
+    end = text.find("\n", match.start())
+    return text[start : end if end >= 0 else None].strip() or last_words(text)
 
 
 def _ended(status: int) -> str:

@@ -1,4 +1,4 @@
-"""Reading what ``edgetpu_compiler`` prints.
+"""A parser of the output of ``edgetpu_compiler``.
 
 Versions 1.0 to 16.0 print the same lines, but for a few words. Standard output says what became of
 each model, memory included; the ``.log`` file beside a compiled model repeats its operators only.
@@ -12,7 +12,6 @@ import re
 from dataclasses import dataclass, field
 
 from quantline.edgetpu.compiler.records import (
-    CompilerLog,
     CompilerOutput,
     ModelRecord,
     OperatorCount,
@@ -57,7 +56,7 @@ _PASSING = (
 
 @dataclass
 class _Block:
-    """The lines of one model, while they are read."""
+    """The lines of one model during parsing."""
 
     attempts: int
     cut_at: tuple[str, ...]
@@ -100,14 +99,14 @@ def parse_output(stdout: str) -> CompilerOutput:
         raise unknown_format(stdout, "the compiler's version and a line 'Input model: ...'")
     return CompilerOutput(
         version=version[1],
-        duration_ms=sum(int(other) for other in COMPILED.findall(stdout)),
+        duration_ms=sum(int(duration) for duration in COMPILED.findall(stdout)),
         models=tuple(_record(block, stdout) for block in blocks),
         unknown=tuple(unknown),
     )
 
 
-def parse_log(text: str) -> CompilerLog:
-    """Read a ``.log`` file.
+def parse_log(text: str) -> tuple[OperatorCount, ...]:
+    """Return the operator table of a ``.log`` file.
 
     Args:
         text: Its content, with line ends of any kind.
@@ -116,21 +115,11 @@ def parse_log(text: str) -> CompilerLog:
         CompilerError: It has no version or no operator table.
     """
     lines = _lines(text)
-    version = VERSION.search(text)
     start = next((index for index, line in enumerate(lines) if _TABLE.fullmatch(line)), None)
-    if version is None or start is None:
+    if VERSION.search(text) is None or start is None:
         raise unknown_format(text, "the compiler's version and a table 'Operator Count Status'")
-    fields = {
-        key: value for key, _, value in (text_line.partition(": ") for text_line in lines[:start])
-    }
-    table = [(line, _row(line)) for line in lines[start + 1 :]]
-    return CompilerLog(
-        version=version[1],
-        input_model=fields.get("Input", ""),
-        output_model=fields.get("Output", ""),
-        operators=tuple(row for _, row in table if row is not None),
-        unknown=tuple(line for line, row in table if row is None),
-    )
+    rows = map(_row, lines[start + 1 :])
+    return tuple(row for row in rows if row is not None)
 
 
 def last_words(text: str, limit: int = 5) -> str:

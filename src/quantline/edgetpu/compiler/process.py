@@ -51,11 +51,11 @@ class Compiler:
 
 @dataclass(frozen=True)
 class ProcessResult:
-    """How a run ended.
+    """The result of a run.
 
     Attributes:
-        stdout: What was printed.
-        stderr: What was printed there.
+        stdout: The standard output.
+        stderr: The standard error.
         status: The exit status, negative for a signal; None where time ran out.
     """
 
@@ -108,7 +108,7 @@ def run(command: Sequence[str], folder: Path, timeout_s: float) -> ProcessResult
 
     Args:
         command: The program's path and its arguments.
-        folder: Where it runs and has its temporary files.
+        folder: The working folder, also for temporary files.
         timeout_s: After how many seconds the whole group is killed.
 
     Raises:

@@ -14,7 +14,7 @@ class PrintedSize:
 
     Attributes:
         size_bytes: The size, bytes.
-        rounding_bytes: How far off it may be, bytes: 0.01 of the unit, as it is not known whether
+        rounding_bytes: The possible error, bytes: 0.01 of the unit, as it is not known whether
             the compiler rounds or cuts off; 0 for what was printed in bytes.
     """
 
@@ -38,7 +38,7 @@ class OperatorCount:
 
     Attributes:
         type: The schema's name such as ``CONV_2D``; ``CUSTOM`` for every custom operator.
-        count: How many operators.
+        count: The number of operators.
         status: The compiler's wording.
     """
 
@@ -48,7 +48,7 @@ class OperatorCount:
 
     @property
     def is_mapped(self) -> bool:
-        """Whether they run on the Edge TPU."""
+        """Return whether they run on the Edge TPU."""
         return self.status == Status.MAPPED
 
 
@@ -57,7 +57,7 @@ class ModelRecord:
     """The printed facts about one compiled model.
 
     Attributes:
-        input_model: What was compiled, by its file name.
+        input_model: The file name of the input.
         output_model: The compiled file's name.
         input_size: Size of the input file.
         output_size: Size of the compiled file.
@@ -66,9 +66,9 @@ class ModelRecord:
         streamed: Parameters sent to the chip at each inference.
         subgraphs: Number of Edge TPU operators in the compiled model.
         operators_total: Number of operators of the input model.
-        mapped_operators: How many of them run on the Edge TPU.
+        mapped_operators: The number of them on the Edge TPU.
         operators: The operator table; empty where it was not printed.
-        attempts: How many prefixes of the model a search tried; 0 without a search.
+        attempts: The number of prefixes of the model that a search tried; 0 without a search.
         cut_at: Names of the tensors at which the search ended the Edge TPU's part.
     """
 
@@ -92,7 +92,7 @@ class ModelRecord:
         return self.operators_total - self.mapped_operators
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the figures as plain data; ``*_rounding_bytes`` says how far a size may be off."""
+        """Return plain data; ``*_rounding_bytes`` is the possible error of a size."""
         sizes = {
             "cached": self.cached,
             "input": self.input_size,
@@ -127,7 +127,7 @@ class CompilerOutput:
 
     Attributes:
         version: The compiler's version.
-        duration_ms: How long compiling took by the compiler's own account.
+        duration_ms: The duration by the compiler's own account.
         models: One record a model, in the order of printing.
         unknown: Lines that are no part of the known formats.
     """
@@ -135,23 +135,4 @@ class CompilerOutput:
     version: str
     duration_ms: int
     models: tuple[ModelRecord, ...]
-    unknown: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class CompilerLog:
-    """A whole ``.log`` file.
-
-    Attributes:
-        version: The compiler's version.
-        input_model: What was compiled, as the command line named it.
-        output_model: The compiled file.
-        operators: The operator table.
-        unknown: Lines that are no part of the known format.
-    """
-
-    version: str
-    input_model: str
-    output_model: str
-    operators: tuple[OperatorCount, ...]
     unknown: tuple[str, ...]

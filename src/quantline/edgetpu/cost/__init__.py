@@ -1,1 +1,1 @@
-"""What a mapped model costs: work, memory, time on the chip, and the time of the CPU's part."""
+"""The cost of a mapped model: work, memory, latency on the chip and on the CPU."""

@@ -1,4 +1,4 @@
-"""The blocks in which the compiler stores numbers: what they are filled up to, in bytes."""
+"""The blocks in which the compiler stores numbers, and their sizes in bytes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def aligned(size: int) -> int:
 
 
 def filled(outputs: int) -> int:
-    """Return how many outputs a matrix is stored with."""
+    """Return the number of outputs that a matrix is stored with."""
     return up(outputs, MANY if outputs > MANY else _LANES)
 
 

@@ -1,4 +1,4 @@
-"""How long the Edge TPU takes for one inference, as a band: predicted without a device.
+"""The latency of one inference on the Edge TPU as a band, predicted without a device.
 
 The parts and their rates are those of microbenchmarks over USB 3
 (https://github.com/iwatake2222/EdgeTPU_Analysis): a fixed time for each call, the compiler's
@@ -15,10 +15,8 @@ from dataclasses import dataclass
 from math import hypot
 from typing import TYPE_CHECKING
 
-from quantline.edgetpu.cost.cycles import convolution_cycles, depthwise_steps
-from quantline.edgetpu.cost.traffic import INSTRUCTIONS_SPREAD, traffic
-from quantline.edgetpu.cost.work import macs
-from quantline.edgetpu.tensors import elements
+from quantline.edgetpu.cost.work import convolution_cycles, depthwise_steps, macs
+from quantline.edgetpu.tensors import elements, extent
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -26,6 +24,62 @@ if TYPE_CHECKING:
     from quantline.edgetpu.compiled.read import CompiledPrograms
     from quantline.edgetpu.cost.memory import Memory
     from quantline.tflite.graph import Operator, Subgraph
+
+# Instructions in compiled files: about 2 KB an operator, and 2 bytes for each pixel of the largest
+# map (45 KB for MobileNet v1 0.25 at 128 pixels a side, 130 KB for v2 at 224, 161 KB for DeepLab at
+# 513, 0.8 to 1.0 MB for PoseNet at 721 by 1,281).
+_INSTRUCTIONS = 2_000
+_INSTRUCTIONS_PIXEL = 2
+# The factor, either way, within which all of those compiled files are.
+INSTRUCTIONS_SPREAD = 2.5
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Bytes that go over the bus at each inference, without streamed parameters.
+
+    Attributes:
+        input_bytes: Activations sent to the chip.
+        output_bytes: Activations that come back.
+        instruction_bytes: Instructions sent, within a factor of ``INSTRUCTIONS_SPREAD``.
+    """
+
+    input_bytes: int
+    output_bytes: int
+    instruction_bytes: int
+
+
+def traffic(subgraph: Subgraph, chosen: Collection[int]) -> Traffic:
+    """Return the bytes that go over the bus for the operators that are compiled for the Edge TPU.
+
+    Args:
+        subgraph: The main subgraph of the model before compilation.
+        chosen: Indices of the operators that are compiled.
+    """
+    sent: set[int] = set()
+    given: set[int] = set()
+    wanted = set(subgraph.outputs)
+    pixels = 0
+    for operator in subgraph.operators:
+        if operator.index not in chosen:
+            wanted.update(operator.inputs)
+            continue
+        sent.update(index for index in operator.inputs if index >= 0)
+        given.update(operator.outputs)
+        for index in operator.outputs:
+            shape = extent(subgraph.tensors[index])
+            pixels = max(pixels, shape[1] * shape[2] if len(shape) == 4 else 1)
+    return Traffic(
+        input_bytes=_bytes(subgraph, sent - given),
+        output_bytes=_bytes(subgraph, given & wanted),
+        instruction_bytes=_INSTRUCTIONS * len(chosen) + _INSTRUCTIONS_PIXEL * pixels,
+    )
+
+
+def _bytes(subgraph: Subgraph, indices: Collection[int]) -> int:
+    tensors = [subgraph.tensors[index] for index in indices]
+    return sum(elements(tensor) for tensor in tensors if tensor.constant is None)
+
 
 # All in milliseconds. A call on its own took 0.29 in one measurement, 0.74 in another.
 _CALL, _CALL_LOW, _CALL_HIGH = 0.5, 0.29, 0.74
@@ -45,7 +99,7 @@ _OUTSIDE_MAC = 1 / 235e6
 
 _FACTOR = 1.3
 _FACTOR_OUTSIDE = 2.0
-# Of a compiled file nobody knows how much of it is depthwise; in MobileNets it is 0.4 of the rest.
+# The depthwise share of a compiled file is not known; in MobileNets it is 0.4 of the rest.
 _DEPTHWISE_UNKNOWN = 0.4
 
 _FITTED = frozenset(
@@ -61,12 +115,12 @@ _MACHINE = "USB 3 at full clock (libedgetpu1-max) on a desktop computer, the fir
 
 @dataclass(frozen=True)
 class Band:
-    """How long the Edge TPU takes for one inference, milliseconds.
+    """A band of latency on the Edge TPU for one inference, milliseconds.
 
     Attributes:
         low: At the least.
         high: At the most.
-        basis: What the band is for and rests on, as a sentence.
+        basis: The conditions and the basis of the band, as a sentence.
     """
 
     low: float
@@ -77,7 +131,7 @@ class Band:
 def predict_latency(
     subgraph: Subgraph, chosen: Collection[int], memory: Memory, subgraphs: int
 ) -> Band:
-    """Predict how long the Edge TPU takes for its part of a model.
+    """Predict the latency of the Edge TPU for its part of a model.
 
     Of 20 networks with published latencies 19 lie in their band; the other's publication is faster
     than USB 3 can carry its weights. The band tells nothing about USB 2, where transfers take ten
@@ -87,7 +141,7 @@ def predict_latency(
         subgraph: The main subgraph of the model before compilation.
         chosen: Indices of the operators that are compiled.
         memory: Their parameters.
-        subgraphs: How many Edge TPU operators they become.
+        subgraphs: The number of Edge TPU operators they become.
     """
     operators = [operator for operator in subgraph.operators if operator.index in chosen]
     if not operators:
@@ -127,7 +181,7 @@ def latency_of_compiled(compiled: CompiledPrograms, memory: Memory) -> Band | No
     """Predict the latency of a compiled model from what its file holds.
 
     Args:
-        compiled: What was read from the file.
+        compiled: The programs in the file.
         memory: Its parameters.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Which parameters stay in the Edge TPU's memory between inferences, and which are streamed.
+"""The parameters that stay in the Edge TPU's memory between inferences or are streamed.
 
 The chip has about 8 MB, which parameters share with activations and instructions. A layer's
 parameters are cached as a whole or sent by the host at each inference as a whole.
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantline.edgetpu.cost.kernel import kernel
 from quantline.edgetpu.cost.parameters import parameter_parts
 from quantline.edgetpu.cost.rules import total
+from quantline.edgetpu.cost.work import layer_weights
 from quantline.edgetpu.tensors import activations, elements
-from quantline.edgetpu.vocabulary import Evidence
+from quantline.edgetpu.vocabulary import Evidence, plain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -45,7 +45,7 @@ _STREAMED_RULE = "a constant for each channel"
 
 
 class Fit(StrEnum):
-    """Whether all parameters stay in the chip's memory."""
+    """The verdict whether all parameters stay in the chip's memory."""
 
     FITS = "fits"
     DOES_NOT_FIT = "does not fit"
@@ -67,8 +67,8 @@ class Memory:
         streamed_most_bytes: As many if there is as little.
         remaining_bytes: Room for more of them in the chip's memory; None where that is not known.
         verdict: Whether all weights stay in the chip's memory.
-        evidence: How it is known.
-        basis: What it rests on, as a sentence.
+        evidence: The basis of the numbers.
+        basis: The basis in detail, as a sentence.
     """
 
     parameter_bytes: int | None
@@ -85,16 +85,13 @@ class Memory:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain data."""
-        return {
-            name: str(value) if isinstance(value, StrEnum) else value
-            for name, value in vars(self).items()
-        }
+        return plain(self)
 
 
 def predict_memory(
     subgraph: Subgraph, chosen: Collection[int], runtime_version: int
 ) -> tuple[Memory, dict[int, list[Part]]]:
-    """Predict which parameters are cached and which are streamed.
+    """Predict the parameters that are cached and those that are streamed.
 
     Layers are cached in their order as long as they fit. What fits depends on the compiler's
     placing of activations, which is not foreseen: hence a verdict with room for doubt.
@@ -108,7 +105,7 @@ def predict_memory(
         The whole, and the parts of each operator chosen by its index.
     """
     parts = parameter_parts(subgraph, chosen, runtime_version)
-    whole = total(part for other in parts.values() for part in other)
+    whole = total(part for listed in parts.values() for part in listed)
     largest = _largest_activations(subgraph, chosen)
     capacity = int(np.interp(largest, _ACTIVATIONS, _CAPACITY))
     low = int(np.interp(largest, _ACTIVATIONS, _CAPACITY_LOW))
@@ -143,10 +140,10 @@ def predict_memory(
 
 
 def memory_of_compiled(compiled: CompiledPrograms) -> Memory:
-    """Return what a compiled file says of its parameters.
+    """Return the memory of a compiled file.
 
     Args:
-        compiled: What was read from the file.
+        compiled: The programs in the file.
     """
     streamed = compiled.streamed_bytes
     return Memory(
@@ -194,6 +191,8 @@ def _vectors(subgraph: Subgraph, chosen: Collection[int]) -> dict[int, int]:
     """Return the length of the vector that each fully connected layer multiplies."""
     layers = [operator for operator in subgraph.operators if operator.type == "FULLY_CONNECTED"]
     found = {
-        layer.index: kernel(layer, subgraph.tensors) for layer in layers if layer.index in chosen
+        layer.index: layer_weights(layer, subgraph.tensors)
+        for layer in layers
+        if layer.index in chosen
     }
     return {index: operator.inputs for index, operator in found.items() if operator}

@@ -1,4 +1,4 @@
-"""How many bytes an operator's parameters take on the Edge TPU, in the compiler's layout.
+"""The bytes of an operator's parameters on the Edge TPU, in the compiler's layout.
 
 Each number is a sum of parts, each by a rule of :mod:`quantline.edgetpu.cost.rules` and with its
 bounds: a rule that was seen in few models widens them.
@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from quantline.edgetpu.cost.kernel import kernel
-from quantline.edgetpu.cost.rearrangements import rearrangement
-from quantline.edgetpu.cost.reshapes import RESHAPES, spread_outputs
-from quantline.edgetpu.cost.rules import exactly, total
+from quantline.edgetpu.cost.rearrangements import RESHAPES, rearrangement, spread_outputs
+from quantline.edgetpu.cost.rules import exactly
 from quantline.edgetpu.cost.weights import lstm, weights
+from quantline.edgetpu.cost.work import layer_weights
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from quantline.edgetpu.cost.rules import Part, Sum
+    from quantline.edgetpu.cost.rules import Part
     from quantline.tflite.graph import Operator, Subgraph
 
 
@@ -52,20 +51,6 @@ def parameter_parts(
     return found
 
 
-def parameter_bytes(
-    subgraph: Subgraph, chosen: Collection[int], runtime_version: int
-) -> dict[int, Sum]:
-    """Return the bytes of parameters of each operator that is compiled, with their bounds.
-
-    Args:
-        subgraph: As for :func:`parameter_parts`.
-        chosen: As there.
-        runtime_version: As there.
-    """
-    parts = parameter_parts(subgraph, chosen, runtime_version)
-    return {index: total(part) for index, part in parts.items()}
-
-
 def _parts(
     operator: Operator,
     subgraph: Subgraph,
@@ -74,7 +59,7 @@ def _parts(
     after: Operator | None,
 ) -> list[Part]:
     tensors = subgraph.tensors
-    found = kernel(operator, tensors)
+    found = layer_weights(operator, tensors)
     if found is not None:
         outputs = spread_outputs(after, tensors) if after else None
         return weights(operator, found, tensors, runtime_version, outputs or found.outputs)

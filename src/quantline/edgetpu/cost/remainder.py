@@ -31,15 +31,15 @@ _PERCENTILES = (10, 50, 90)
 
 @dataclass(frozen=True)
 class Remainder:
-    """How long the operators on the CPU take for one inference.
+    """The latency of the operators on the CPU for one inference.
 
     Attributes:
-        operators: How many there are.
+        operators: Their number.
         milliseconds: 10th percentile, median and 90th; None where they could not be timed.
         kernels: The kernels that they were timed on; None where they were not.
         threads: CPU threads that they were timed on.
-        runs: How often they were timed.
-        basis: What the numbers are of, or why there are none, as a sentence.
+        runs: The number of timed runs.
+        basis: The basis of the numbers, or the reason why there are none, as a sentence.
     """
 
     operators: int
@@ -99,14 +99,14 @@ def measure_remainder(model: bytes, operators: Collection[int]) -> Remainder:
     )
 
 
-def not_measured(operators: Collection[int], why: str) -> Remainder:
-    """Return a remainder that was not timed, and why."""
-    basis = f"Not timed. {' '.join(why.split())}"
+def not_measured(operators: Collection[int], reason: str) -> Remainder:
+    """Return a remainder that was not timed, with the reason."""
+    basis = f"Not timed. {' '.join(reason.split())}"
     return Remainder(len(operators), None, None, threads=_THREADS, runs=0, basis=basis)
 
 
 def time_runs(model: bytes) -> tuple[Kernels, list[float]]:
-    """Return how long each of some runs of a model took, milliseconds, and on which kernels.
+    """Time some runs of a model, milliseconds, and return the kernels and the times.
 
     Called in a child process.
 

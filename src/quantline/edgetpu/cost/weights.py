@@ -28,8 +28,8 @@ from quantline.edgetpu.tensors import at, elements
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from quantline.edgetpu.cost.kernel import Kernel
     from quantline.edgetpu.cost.rules import Part
+    from quantline.edgetpu.cost.work import LayerWeights
     from quantline.tflite.graph import Operator, Tensor
 
 # Up to this runtime version a layer keeps biases that are all zero.
@@ -40,7 +40,11 @@ _LSTM_AT_MOST = 5
 
 
 def weights(
-    operator: Operator, found: Kernel, tensors: Sequence[Tensor], runtime_version: int, outputs: int
+    operator: Operator,
+    found: LayerWeights,
+    tensors: Sequence[Tensor],
+    runtime_version: int,
+    outputs: int,
 ) -> list[Part]:
     """Return the parts of a layer with weights.
 
@@ -49,7 +53,7 @@ def weights(
         found: Its weights.
         tensors: All tensors of its subgraph.
         runtime_version: The Edge TPU runtime that it is compiled for.
-        outputs: What its outputs are spread to; ``found.outputs`` where they are not.
+        outputs: The number that its outputs are spread to; else ``found.outputs``.
     """
     if operator.type == "DEPTHWISE_CONV_2D" and not _is_convolution(found):
         return _depthwise(operator, found, tensors, runtime_version)
@@ -92,8 +96,10 @@ def lstm(operator: Operator, tensors: Sequence[Tensor]) -> list[Part]:
     return [between("LSTM weights", size, size * _LSTM_AT_MOST)]
 
 
-def _inputs(operator: Operator, found: Kernel, runtime_version: int) -> tuple[int, list[Part]]:
-    """Return how many numbers each output is summed from as stored, and what that costs besides."""
+def _inputs(
+    operator: Operator, found: LayerWeights, runtime_version: int
+) -> tuple[int, list[Part]]:
+    """Return the stored numbers that each output is summed from, and further parts."""
     if operator.type != "FULLY_CONNECTED":
         return found.height * found.width * up(found.inputs, BLOCK), []
     source = found.source
@@ -110,7 +116,7 @@ def _inputs(operator: Operator, found: Kernel, runtime_version: int) -> tuple[in
 
 
 def _depthwise(
-    operator: Operator, found: Kernel, tensors: Sequence[Tensor], runtime_version: int
+    operator: Operator, found: LayerWeights, tensors: Sequence[Tensor], runtime_version: int
 ) -> list[Part]:
     rows = up(found.outputs, BLOCK)
     words = _words(operator, found, tensors, runtime_version, rows)
@@ -122,7 +128,7 @@ def _depthwise(
 
 def _words(
     operator: Operator,
-    found: Kernel,
+    found: LayerWeights,
     tensors: Sequence[Tensor],
     runtime_version: int,
     rows: int,
@@ -147,17 +153,17 @@ def _differ(weights: Tensor) -> bool:
 
 
 def _rest(size: int, words: Sequence[Part]) -> int:
-    """Return what the weights take of an operator's bytes, the filling up of all included."""
-    beside = sum(word.bytes for word in words)
-    return aligned(size + beside) - beside
+    """Return the bytes of the weights, with the padding of the whole operator."""
+    words_bytes = sum(word.bytes for word in words)
+    return aligned(size + words_bytes) - words_bytes
 
 
-def _is_convolution(found: Kernel) -> bool:
+def _is_convolution(found: LayerWeights) -> bool:
     return channels(found.source) == 1 < found.outputs
 
 
-def _phases(operator: Operator, found: Kernel) -> int:
-    """Return by how much a transposed convolution may grow: its taps, and what was never seen."""
+def _phases(operator: Operator, found: LayerWeights) -> int:
+    """Return the factor by which a transposed convolution may grow."""
     down, across = operator.options.get("strideH", 1), operator.options.get("strideW", 1)
     taps = up(found.height, down) * up(found.width, across)
     return max(-(-taps // (found.height * found.width)), 2)

@@ -19,8 +19,8 @@ from quantline.errors import ParameterError, suggest
 
 LIBRARIES = {"Linux": "libedgetpu.so.1", "Darwin": "libedgetpu.1.dylib", "Windows": "edgetpu.dll"}
 _DEVICES = ("", ":0", "usb", "usb:0", "pci", "pci:0")
-# At this level the library tells why it could not open a device, and not yet each transfer.
-_TELLING, _SILENT = 1, 0
+# At the first level the library logs why it could not open a device, and not yet each transfer.
+_VERBOSE, _SILENT = 1, 0
 
 Performance = Literal["Low", "Medium", "High", "Max"]
 """The chip's clock: 63, 125, 250 or 500 MHz."""
@@ -30,7 +30,7 @@ PERFORMANCES: tuple[Performance, ...] = get_args(Performance)
 
 @dataclass(frozen=True)
 class Access:
-    """How to get at a device.
+    """The device, the library and the clock of a run.
 
     Attributes:
         device: ``""`` for any device, PCIe first; ``:1``, ``usb``, ``usb:0``, ``pci``, ``pci:0``.
@@ -88,8 +88,8 @@ def load(access: Access) -> tuple[Any, str | None]:
     """Load the library and open the device; to be called in a child process.
 
     Returns:
-        The delegate, for the interpreter, and what the library says of its version, such as
-        ``BuildLabel(...), RuntimeVersion(14)``; None where it says nothing.
+        The delegate, for the interpreter, and the library's version, such as
+        ``BuildLabel(...), RuntimeVersion(14)``; None without one.
 
     Raises:
         DependencyError: The library is not there, or is another one.
@@ -101,7 +101,7 @@ def load(access: Access) -> tuple[Any, str | None]:
 
     try:
         native = ctypes.CDLL(access.path)
-        _set_verbosity(native, _TELLING)
+        _set_verbosity(native, _VERBOSE)
         delegate = load_delegate(access.path, access.options)
         _set_verbosity(native, _SILENT)
     except (OSError, ValueError, AttributeError) as error:

@@ -1,4 +1,4 @@
-"""Which Edge TPUs are there, as the system tells it: nothing is loaded and nothing is opened.
+"""The attached Edge TPUs by the system's files: nothing is loaded and nothing is opened.
 
 USB devices are found by their ids and PCIe devices by their class, where ``libedgetpu`` looks for
 them too (``beagle_usb_driver_provider.cc`` and ``driver_factory_default.cc`` of its source).
@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from quantline.edgetpu.vocabulary import Evidence
+from quantline.edgetpu.vocabulary import Evidence, plain
 
 # A USB device has the first id until it has got its firmware, and the second from then on until it
 # is unplugged. The library counts all devices of the first id before those of the second.
@@ -23,7 +23,7 @@ _USB_2_MBPS = 480
 
 
 class Kind(StrEnum):
-    """How a device is attached; the value is the library's name for it."""
+    """The bus of a device; the value is the library's name for it."""
 
     USB = "usb"
     PCIE = "pci"
@@ -36,12 +36,12 @@ class Device:
     Attributes:
         name: The name by which the library takes it, such as ``usb:0``. With several of a kind
             the number is a guess: the library numbers them as it finds them.
-        kind: How it is attached.
+        kind: Its bus.
         path: Its device file.
         is_accessible: Whether this process may open the file for reading and writing.
         has_firmware: Whether it is ready; a USB device gets its firmware when it is first opened.
-        speed_mbps: The speed of its USB connection, Mbit/s; None where it is not told.
-        temperature_c: Its temperature, degrees Celsius; None where it is not told.
+        speed_mbps: The speed of its USB connection, Mbit/s; None if unknown.
+        temperature_c: Its temperature, degrees Celsius; None if unknown.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Device:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What keeps the device from working, or from working well, as sentences."""
+        """Conditions that keep the device from working, or slow it down, as sentences."""
         found = []
         if not self.is_accessible:
             found.append(f"This user may not open {self.path}.")
@@ -68,23 +68,14 @@ class Device:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the device as plain JSON values."""
-        return {
-            "evidence": Evidence.MEASURED.value,
-            "name": self.name,
-            "kind": self.kind.value,
-            "path": self.path,
-            "is_accessible": self.is_accessible,
-            "has_firmware": self.has_firmware,
-            "speed_mbps": self.speed_mbps,
-            "temperature_c": self.temperature_c,
-            "warnings": list(self.warnings),
-        }
+        extra = {"evidence": Evidence.MEASURED.value, "warnings": list(self.warnings)}
+        return plain(self) | extra
 
 
 def can_detect() -> bool:
-    """Whether :func:`detect` can tell anything: Linux lists its devices in files.
+    """Return whether :func:`detect` works here: Linux lists its devices in files.
 
-    On macOS and Windows nobody but the library, once loaded, can tell whether a device is there.
+    On macOS and Windows only the library, once loaded, finds a device.
     """
     return platform.system() == "Linux"
 
@@ -93,13 +84,13 @@ def detect(sys: Path = Path("/sys"), dev: Path = Path("/dev")) -> tuple[Device, 
     """Return the Edge TPUs that are attached: PCIe first, as the library prefers them, then USB.
 
     Args:
-        sys: Where the kernel describes its devices.
-        dev: Where the device files are.
+        sys: The folder in which the kernel describes its devices.
+        dev: The folder of device files.
 
     Returns:
         The devices; none where none is attached, and none where :func:`can_detect` is false.
     """
-    pcie = sorted((sys / "class" / "apex").glob("apex_*"), key=lambda item: _number(item.name))
+    pcie = sorted((sys / "class" / "apex").glob("apex_*"), key=lambda path: _number(path.name))
     return (
         *(
             _pcie(index, value, dev)

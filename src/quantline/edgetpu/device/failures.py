@@ -8,10 +8,10 @@ in a table, and where they decide nothing, what the system tells of the devices 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from quantline.edgetpu.device.detect import can_detect
+from quantline.edgetpu.vocabulary import Failure
 from quantline.errors import (
     DependencyError,
     DeviceError,
@@ -45,25 +45,6 @@ _FREE = (
     "End the process that holds it: 'fuser -v' names it, given the device file. Only one process "
     "at a time may use an Edge TPU"
 )
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A failure that is recognized by its words.
-
-    Attributes:
-        words: The words, as a regular expression.
-        error: Its class.
-        what: The problem, as a sentence.
-        expected: The right state.
-        remedy: The next step.
-    """
-
-    words: str
-    error: type[QuantlineError]
-    what: str
-    expected: str
-    remedy: str
 
 
 # The first that fits counts. The words are those of: glibc's loader and Python's ctypes; libedgetpu
@@ -174,13 +155,8 @@ def match_failure(text: str) -> QuantlineError | None:
     """
     for failure in FAILURES:
         for line in text.splitlines():
-            if re.search(failure.words, line):
-                return failure.error(
-                    failure.what,
-                    found=line.strip(),
-                    expected=failure.expected,
-                    remedy=failure.remedy,
-                )
+            if re.search(failure.pattern, line):
+                return failure.to_error(line.strip())
     return None
 
 
@@ -195,22 +171,22 @@ def explain(text: str, devices: Sequence[Device], device: str = "") -> Quantline
     return match_failure(text) or _by_devices(devices, device, " ".join(text.split()))
 
 
-def _by_devices(devices: Sequence[Device], device: str, text: str) -> QuantlineError:
-    tried = _tried(devices, device)
+def _by_devices(devices: Sequence[Device], asked: str, text: str) -> QuantlineError:
+    tried = _tried(devices, asked)
     if not tried:
-        there = first_few([f"{other.name} ({other.path})" for other in devices]) or (
+        there = first_few([f"{device.name} ({device.path})" for device in devices]) or (
             "none" if can_detect() else "this system does not tell without the library"
         )
         return DeviceError(
             "There is no such Edge TPU" if devices else "No Edge TPU was found",
-            found=f"asked for: {repr(device) if device else 'any'}; there: {there}",
+            found=f"asked for: {repr(asked) if asked else 'any'}; there: {there}",
             expected="a USB device of id 1a6e:089a or 18d1:9302, or a PCIe device at /dev/apex_0",
             remedy="Plug it in, or choose one that is there. USB: 'lsusb' must list it; in a "
             "virtual machine or a container pass both ids on, since it changes the first for the "
             "second when it gets its firmware. PCIe: the kernel modules 'gasket' and 'apex' must "
             "be loaded",
         )
-    denied = [other.path for other in tried if not other.is_accessible]
+    denied = [device.path for device in tried if not device.is_accessible]
     if denied:
         return DeviceError(
             "This user may not open the Edge TPU",
@@ -220,7 +196,7 @@ def _by_devices(devices: Sequence[Device], device: str, text: str) -> QuantlineE
         )
     return DeviceError(
         "The Edge TPU could not be opened",
-        found=f"{first_few([item.path for item in tried])} is there and may be opened; "
+        found=f"{first_few([device.path for device in tried])} is there and may be opened; "
         f"the library gave no reason: {text}",
         expected="a device that no other process holds",
         remedy=f"{_FREE}. If none does, plug the device in again",
@@ -235,7 +211,7 @@ def _tried(devices: Sequence[Device], device: str) -> list[Device]:
     left to the order in which its parts are initialized.
     """
     kind, _, index = device.partition(":")
-    same = [other for other in devices if not kind or other.kind.value == kind]
+    same = [found for found in devices if not kind or found.kind.value == kind]
     number = int(index or 0)
     if number >= len(same):
         return []

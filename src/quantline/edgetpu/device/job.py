@@ -1,4 +1,4 @@
-"""What is given to a device, checked before any is touched."""
+"""The inputs of a run on a device, checked before any device is opened."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Job:
 
     Attributes:
         model: The compiled model's file.
-        graph: What is in it.
+        graph: Its graph.
         inputs: For each input, array of shape (n_samples, ...), as the model stores it.
-        outputs: What its outputs are.
+        outputs: Its outputs: names, shapes, scales.
     """
 
     model: bytes
@@ -66,7 +66,7 @@ def prepare(compiled: bytes, samples: Iterable[Sample], int8_model: bytes | None
         # The compiler drops the signatures, and with them the names that samples go by.
         named = read(int8_model, "the model for the CPU")
         _check_related(graph, named)
-    inputs, outputs = _ports(graph)
+    inputs, outputs = _inputs_and_outputs(graph)
     feed = SampleAdapter(named, [_StoredOrReal(**vars(model_input)) for model_input in inputs])
     rows = list(feed.prepare(_finite(samples)))
     if not rows:
@@ -121,21 +121,21 @@ def _check_related(compiled: Graph, int8: Graph) -> None:
 def _interface(graph: Graph) -> list[str]:
     return [
         f"{port.dtype}{list(port.shape)} * {port.scale:g} + {port.zero_point}"
-        for ports in _ports(graph)
+        for ports in _inputs_and_outputs(graph)
         for port in ports
     ]
 
 
-def _ports(graph: Graph) -> tuple[tuple[TensorIO, ...], tuple[TensorIO, ...]]:
+def _inputs_and_outputs(graph: Graph) -> tuple[tuple[TensorIO, ...], tuple[TensorIO, ...]]:
     main = graph.main
     inputs, outputs = (
-        tuple(_port(main.tensors[index]) for index in indices)
+        tuple(_tensor_io(main.tensors[index]) for index in indices)
         for indices in (main.inputs, main.outputs)
     )
     return inputs, outputs
 
 
-def _port(tensor: Tensor) -> TensorIO:
+def _tensor_io(tensor: Tensor) -> TensorIO:
     dtype, stored = np.dtype(tensor.dtype), tensor.quantization
     scale, zero_point = 0.0, 0
     if stored is not None and dtype.kind in "iu":

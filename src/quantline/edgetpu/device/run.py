@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantline.edgetpu.vocabulary import Evidence
+from quantline.edgetpu.vocabulary import Evidence, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ class Agreement:
         equal_share: The share of values that are equal, from 0 to 1.
         steps_mean: The mean difference, steps.
         steps_max: The largest difference, steps.
-        histogram: How many values differ by how many steps.
+        histogram: The number of values by the steps they differ by.
         top1_agreement: The share of samples whose largest value is at the same place, the first
             of equals; None for an output that is no row of scores.
     """
@@ -49,16 +49,8 @@ class Agreement:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the agreement as plain JSON values."""
-        return {
-            "evidence": Evidence.MEASURED.value,
-            "output": self.output,
-            "step": self.step,
-            "equal_share": self.equal_share,
-            "steps_mean": self.steps_mean,
-            "steps_max": self.steps_max,
-            "histogram": {str(steps): count for steps, count in self.histogram.items()},
-            "top1_agreement": self.top1_agreement,
-        }
+        histogram = {str(steps): count for steps, count in self.histogram.items()}
+        return plain(self) | {"evidence": Evidence.MEASURED.value, "histogram": histogram}
 
 
 @dataclass(frozen=True)
@@ -71,7 +63,7 @@ class DeviceLatency:
         p50: Their median.
         p90: Their 90th percentile.
         minimum: The shortest of them.
-        runs: How many they are.
+        runs: Their number.
     """
 
     first: float
@@ -107,12 +99,12 @@ class DeviceRun:
     Attributes:
         device: The device that was asked for.
         library: The runtime library.
-        library_version: What it says of its version; None where it says nothing.
-        kernels: Which kernels ran what was not compiled.
-        cpu_kernels: Which ran the model that the outputs are compared with; None without one.
+        library_version: Its own words about its version; None without any.
+        kernels: The kernels that ran what was not compiled.
+        cpu_kernels: Those of the model that the outputs are compared with; None without one.
         outputs_io: The model's outputs: names, scales and zero points.
         outputs: For each, array of shape (n_samples, 1, ...), as the model stores it.
-        latency: How long it took.
+        latency: The latency of its invocations.
         agreements: For each output, how far it is from the CPU's; None where there is nothing to
             compare with, or it is of real numbers of which no step is known.
     """
@@ -152,7 +144,7 @@ class DeviceRun:
 
 
 def step_of(subgraph: Subgraph, index: int) -> float | None:
-    """Return what one quantization step of an output is in real numbers.
+    """Return one quantization step of an output in real numbers.
 
     Of a float output that a DEQUANTIZE gives it is the step of what that reads.
 
@@ -179,12 +171,12 @@ def compare_outputs(
 
     Args:
         output: The output's tensor name.
-        step: What one quantization step is in real numbers; None where it has none.
+        step: One quantization step in real numbers; None where there is none.
         device: array of shape (n_samples, 1, ...), as the device's interpreter gave it.
         cpu: The same of the CPU's.
 
     Returns:
-        How far they are apart; None for real numbers of which no step is known.
+        Their difference; None for real numbers of which no step is known.
     """
     differences = np.abs(device.astype(np.float64) - cpu.astype(np.float64))
     if device.dtype.kind not in "iu":

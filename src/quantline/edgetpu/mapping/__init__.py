@@ -1,1 +1,1 @@
-"""Which operators the Edge TPU compiler takes, by its rules."""
+"""The rules by which the Edge TPU compiler takes operators."""

@@ -1,7 +1,6 @@
 """The limitations of single operators, as Coral's table of supported operations states them.
 
-Each is a function of (operator, tensors of its subgraph, Edge TPU runtime version) that returns
-None or the reason why the operator is not mapped. It may rely on what
+Each is a :data:`quantline.edgetpu.vocabulary.Constraint`. It may rely on what
 :func:`quantline.edgetpu.mapping.requirements.find_reason` has checked before: 8-bit activations of
 known shape with at most three dimensions above 1, and constant parameters.
 
@@ -10,14 +9,16 @@ Source: https://coral.ai/docs/edgetpu/models-intro/#supported-operations
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from quantline.edgetpu.mapping import sizes
 from quantline.edgetpu.tensors import INTEGER_8, at, axes, extent, integers
 from quantline.edgetpu.vocabulary import Provenance, Reason, Status
-from quantline.tflite.graph import Operator, Tensor
 
-Constraint = Callable[[Operator, Sequence[Tensor], int], Reason | None]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from quantline.tflite.graph import Operator, Tensor
 
 # The runtime up to which the table states narrower limits for some operators.
 NARROW_RUNTIME = 12

@@ -1,4 +1,4 @@
-"""Which supported operators are compiled together: TensorFlow Lite's partition of a graph.
+"""The operators that are compiled together: TensorFlow Lite's partition of a graph.
 
 The compiler applies TensorFlow Lite's ``PartitionGraphIntoIndependentNodeSubsets``
 (``tensorflow/lite/graph_info.cc``) and compiles the first supported subset, or every one with
@@ -11,9 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+from quantline.edgetpu.mapping.requirements import find_reason
+from quantline.edgetpu.vocabulary import Placement
 
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from quantline.edgetpu.vocabulary import Reason
     from quantline.tflite.graph import Operator, Subgraph
 
 
@@ -92,3 +96,70 @@ def compiled_subsets(subsets: Sequence[Subset], multiple_subgraphs: bool) -> lis
     """
     candidates = [subset for subset in subsets if subset.supported]
     return candidates if multiple_subgraphs else candidates[:1]
+
+
+@dataclass(frozen=True)
+class CompiledGroups:
+    """The operators that are compiled for the Edge TPU.
+
+    Attributes:
+        sure: Indices of those that surely are.
+        possible: Indices of those that may be, the sure ones included.
+        subgraphs: In how many groups, where operators of unknown mapping stay on the CPU.
+    """
+
+    sure: frozenset[int]
+    possible: frozenset[int]
+    subgraphs: int
+
+
+def find_reasons(subgraph: Subgraph, runtime_version: int) -> dict[int, Reason | None]:
+    """Return the reason why each live operator alone is not mapped, or None, by index."""
+    return {
+        operator.index: find_reason(operator, subgraph, runtime_version)
+        for operator in live_operators(subgraph)
+    }
+
+
+def refusal(
+    live: Sequence[Operator], reasons: Mapping[int, Reason | None]
+) -> tuple[Operator, Reason] | None:
+    """Return the first operator for which the compiler refuses the whole model, and the reason."""
+    for operator in live:
+        reason = reasons[operator.index]
+        if reason is not None and reason.refuses_model:
+            return operator, reason
+    return None
+
+
+def select_compiled(
+    live: Sequence[Operator], reasons: Mapping[int, Reason | None], multiple_subgraphs: bool
+) -> CompiledGroups:
+    """Select the operators that the compiler takes.
+
+    An unknown operator that stays on the CPU strands others; so both cases are worked out, and only
+    what holds in both is sure.
+
+    Args:
+        live: The live operators, in the order of execution.
+        reasons: The reason why each of them is not mapped, or None.
+        multiple_subgraphs: Whether the compiler runs with ``--enable_multiple_subgraphs``.
+    """
+    if refusal(live, reasons) is not None:
+        return CompiledGroups(frozenset(), frozenset(), 0)
+    supported = {index for index, reason in reasons.items() if reason is None}
+    unknown = {
+        index for index, reason in reasons.items() if reason and reason.target is Placement.UNKNOWN
+    }
+    without, subgraphs = _taken(live, supported, multiple_subgraphs)
+    if not unknown:
+        return CompiledGroups(without, without, subgraphs)
+    including, _ = _taken(live, supported | unknown, multiple_subgraphs)
+    return CompiledGroups(without & including, without | including, subgraphs)
+
+
+def _taken(
+    live: Sequence[Operator], supported: set[int], multiple_subgraphs: bool
+) -> tuple[frozenset[int], int]:
+    subsets = compiled_subsets(partition(live, supported), multiple_subgraphs)
+    return frozenset(index for subset in subsets for index in subset.operators), len(subsets)

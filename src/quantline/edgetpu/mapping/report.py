@@ -1,4 +1,4 @@
-"""What a verdict on a whole model consists of."""
+"""The predicted mapping of a model: a verdict on each operator, and on the whole."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from quantline.edgetpu.vocabulary import Placement, Provenance, Status
+from quantline.edgetpu.vocabulary import Placement, Provenance, Status, plain
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,10 @@ class OperatorVerdict:
         index: Its number in the subgraph.
         type: The schema's name such as ``CONV_2D``, or a custom operator's own.
         name: The name of its first output tensor; empty where it has none.
-        target: Where it is predicted to run.
-        status: What is said of it, in the compiler's own wording where there is one.
+        target: The place where it is predicted to run.
+        status: Its status, in the compiler's own wording where there is one.
         rule: The rule that decided.
-        provenance: How that rule is known.
+        provenance: The source of that rule.
         seen_in_models: In how many independent compiled models it was seen to hold; None where the
             graph decides, and not the operator.
     """
@@ -36,16 +36,7 @@ class OperatorVerdict:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain data."""
-        return {
-            "index": self.index,
-            "name": self.name,
-            "provenance": str(self.provenance),
-            "rule": self.rule,
-            "seen_in_models": self.seen_in_models,
-            "status": str(self.status),
-            "target": str(self.target),
-            "type": self.type,
-        }
+        return plain(self)
 
 
 @dataclass(frozen=True)
@@ -59,7 +50,7 @@ class MappingReport:
         subgraphs_default: As many without ``--enable_multiple_subgraphs``: 0 or 1.
         subgraphs_multiple: As many with it.
         runtime_version: The Edge TPU runtime that the verdict is for.
-        evidence: How the whole is known.
+        evidence: The basis of the report.
     """
 
     operators: tuple[OperatorVerdict, ...]
@@ -71,7 +62,7 @@ class MappingReport:
 
     @property
     def operators_total(self) -> int:
-        """Number of operators that run at all: the dead ones are left out."""
+        """Number of operators that run: dead ones do not count."""
         return len(self.operators) - self._count(Placement.DEAD)
 
     @property

@@ -1,8 +1,13 @@
-"""What the Edge TPU demands of every operator, and the judgement of a single one.
+"""Requirements on every operator, and the reason why a single one is not mapped.
 
 The requirements are Coral's: 8-bit tensors, sizes and parameters that are constant at compile
 time, and at most the three innermost dimensions above 1.
 Source: https://coral.ai/docs/edgetpu/models-intro/#model-requirements
+
+The TensorFlow Lite inside the compiler refuses whole models with newer operators. Compiler 16.0 is
+of July 2021, between TensorFlow 2.6 and 2.7. The limits are the versions that TensorFlow's
+``runtime_version.cc`` dates to 2.6 or earlier; users have published refusals of newer ones
+(github.com/google-coral/edgetpu issues 631, 667, 845 and 879).
 """
 
 from __future__ import annotations
@@ -10,14 +15,59 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quantline.edgetpu.mapping.operators import TABLE, Entry
-from quantline.edgetpu.mapping.versions import unreadable
 from quantline.edgetpu.tensors import INTEGER_8, activations, at, extent
 from quantline.edgetpu.vocabulary import Provenance, Reason, Status
+from quantline.tflite.operands import OPERATORS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from quantline.tflite.graph import Operator, Subgraph, Tensor
+
+# Of operators that the Edge TPU does not have, by their newest version.
+_OUTSIDE_TABLE = {
+    1: "ADD_N CEIL COS CUMSUM ELU EXP FLOOR FLOOR_MOD HARD_SWISH LOCAL_RESPONSE_NORMALIZATION LOG "
+    "NEG NON_MAX_SUPPRESSION_V4 NON_MAX_SUPPRESSION_V5 ONE_HOT POW RANGE RANK REDUCE_ANY ROUND "
+    "SCATTER_ND SEGMENT_SUM SELECT_V2 SHAPE SIN SQRT SQUARE UNIQUE WHERE",
+    2: "ARG_MAX ARG_MIN DEPTH_TO_SPACE DIV FAKE_QUANT FLOOR_DIV GREATER GREATER_EQUAL LEAKY_RELU "
+    "LESS LESS_EQUAL LOG_SOFTMAX MIRROR_PAD REDUCE_PROD SELECT SPLIT_V TOPK_V2",
+    3: "BATCH_TO_SPACE_ND BIDIRECTIONAL_SEQUENCE_LSTM BIDIRECTIONAL_SEQUENCE_RNN BROADCAST_TO "
+    "EMBEDDING_LOOKUP EQUAL FILL GATHER_ND NOT_EQUAL REVERSE_V2 RNN SPACE_TO_BATCH_ND "
+    "SPARSE_TO_DENSE UNIDIRECTIONAL_SEQUENCE_RNN",
+    4: "ABS BATCH_MATMUL PADV2 SVDF UNPACK",
+    5: "GATHER",
+}
+_NEWEST_VERSION = {
+    **{name: version for version, names in _OUTSIDE_TABLE.items() for name in names.split()},
+    **{name: entry.version for name, entry in TABLE.items()},
+}
+# The last one that is dated to 2.6; 150, GELU, was refused as out of range.
+_NEWEST_OPERATOR = "BROADCAST_ARGS"
+_NUMBERS = {name: number for number, name in OPERATORS.items()}
+
+
+def unreadable(operator: Operator) -> Reason | None:
+    """Return the reason why the compiler refuses a model for a newer operator, or None."""
+    if operator.is_custom:
+        # Operators of TensorFlow itself (SELECT_TF_OPS) were refused, issue 718.
+        if operator.type.startswith("Flex"):
+            return _refused(Status.FLEX, "the compiler's interpreter has no TensorFlow operators")
+        return None
+    if _NUMBERS.get(operator.type, 0) > _NUMBERS[_NEWEST_OPERATOR]:
+        return _refused(Status.OUT_OF_RANGE, "the operator is newer than the compiler")
+    newest = _NEWEST_VERSION.get(operator.type)
+    if newest is None or operator.version <= newest:
+        return None
+    return _refused(
+        Status.NOT_FOUND,
+        f"version {operator.version} of the operator is newer than the compiler, which knows "
+        f"those up to {newest}",
+    )
+
+
+def _refused(status: Status, rule: str) -> Reason:
+    return Reason(status, rule, Provenance.REPORTED, refuses_model=True)
+
 
 COMPILED_OPERATOR = "edgetpu-custom-op"
 
@@ -26,12 +76,12 @@ _CONTROL_FLOW = frozenset({"IF", "WHILE"})
 
 
 def is_compiled(operator: Operator) -> bool:
-    """Whether an operator is a group of others that was compiled for the Edge TPU."""
+    """Return whether an operator is a group of others that was compiled for the Edge TPU."""
     return operator.is_custom and operator.type == COMPILED_OPERATOR
 
 
 def find_reason(operator: Operator, subgraph: Subgraph, runtime_version: int) -> Reason | None:
-    """Say why an operator cannot, or may not, run on the Edge TPU.
+    """Return the reason why an operator cannot, or may not, run on the Edge TPU.
 
     The operator is judged alone: whether it lies in the subgraph that gets compiled is decided by
     :mod:`quantline.edgetpu.mapping.partition`.
@@ -93,7 +143,7 @@ def _dtype(operator: Operator, tensors: Sequence[Tensor]) -> Reason | None:
     checked = activations(operator, tensors)
     if operator.type == "QUANTIZE":
         # Of one with a float input the compiler says something else: see constraints.quantize.
-        checked = [other for other in checked if other.index in operator.outputs]
+        checked = [tensor for tensor in checked if tensor.index in operator.outputs]
     wrong = sorted({tensor.dtype for tensor in checked} - INTEGER_8)
     if not wrong:
         return None

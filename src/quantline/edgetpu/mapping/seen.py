@@ -1,4 +1,4 @@
-"""In how many independent compiled models a kind of operator was mapped, or left, as predicted.
+"""The number of independent compiled models in which a kind of operator came as predicted.
 
 Files of one family count as one. ``python -m benchmarks.edgetpu_rules FOLDER ...`` counts again.
 """
@@ -58,11 +58,11 @@ _OF_THE_GRAPH = frozenset(
 
 
 def seen_in_models(kind: str, status: Status) -> int | None:
-    """Return in how many models operators of a kind got a status, as predicted.
+    """Return the number of models in which operators of a kind got a status, as predicted.
 
     Args:
         kind: From :func:`kind`.
-        status: What is said of the operator.
+        status: The operator's status.
 
     Returns:
         None where the operator itself does not decide.
@@ -76,12 +76,12 @@ def is_documented(kind: str, runtime_version: int) -> bool:
 
 
 def kind(operator: Operator, tensors: Sequence[Tensor], target: Placement) -> str:
-    """Return an operator's type, with what sets it off from others of the type that are mapped.
+    """Return an operator's type, with what distinguishes it from others that are mapped.
 
     Args:
         operator: The operator.
         tensors: All tensors of its subgraph.
-        target: Where it is predicted to run: of those left, the type says enough.
+        target: The predicted place; on the CPU, the type alone says enough.
     """
     if target is Placement.EDGETPU:
         special = _special(operator, tensors)

@@ -18,7 +18,7 @@ from quantline.edgetpu.vocabulary import Placement, Provenance, Reason, Status
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from quantline.edgetpu.mapping.constraints import Constraint
+    from quantline.edgetpu.vocabulary import Constraint
     from quantline.tflite.graph import Operator, Tensor
 
 # Elements: [1,22,22,144] was mapped from NHWC to NCHW, [1,28,28,144] and [1,44,44,144] were not.

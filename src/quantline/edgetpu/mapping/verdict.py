@@ -1,12 +1,17 @@
-"""A first verdict on a model for the Edge TPU, from the ``.tflite`` file alone."""
+"""The prediction of a model's mapping to the Edge TPU, from the ``.tflite`` file alone."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quantline.edgetpu.mapping.groups import CompiledGroups, find_reasons, refusal, select_compiled
 from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME, OLDEST_RUNTIME, TABLE
-from quantline.edgetpu.mapping.partition import live_operators
+from quantline.edgetpu.mapping.partition import (
+    CompiledGroups,
+    find_reasons,
+    live_operators,
+    refusal,
+    select_compiled,
+)
 from quantline.edgetpu.mapping.report import MappingReport, OperatorVerdict
 from quantline.edgetpu.mapping.requirements import is_compiled
 from quantline.edgetpu.mapping.seen import is_documented, kind, seen_in_models
@@ -43,10 +48,10 @@ def predict(
     runtime_version: int = NEWEST_RUNTIME,
     multiple_subgraphs: bool = False,
 ) -> MappingReport:
-    """Predict for every operator of a model whether the Edge TPU compiler maps it.
+    """Predict for each operator of a model whether the Edge TPU compiler maps it.
 
-    The prediction follows Coral's operator table and requirements, what compiled models teach
-    beyond them, and TensorFlow Lite's partition. Where those do not decide, it says ``unknown``.
+    The prediction follows Coral's operator table and requirements, the evidence of compiled
+    models, and TensorFlow Lite's partition. Where those do not decide, it says ``unknown``.
     It foresees neither the compiler's internal errors nor its failures for want of memory.
 
     Args:
@@ -72,9 +77,10 @@ def predict(
     if done:
         default = multiple = CompiledGroups(done, done, len(done))
     else:
-        default, multiple = (select_compiled(live, reasons, item) for item in (False, True))
+        default = select_compiled(live, reasons, multiple_subgraphs=False)
+        multiple = select_compiled(live, reasons, multiple_subgraphs=True)
     chosen = multiple if multiple_subgraphs else default
-    blamed = None if done else refusal(live, reasons)
+    refused = None if done else refusal(live, reasons)
     verdicts = []
     for operator in subgraph.operators:
         if operator.index not in reasons:
@@ -82,7 +88,7 @@ def predict(
         elif operator.index in done:
             reason = _COMPILED
         else:
-            reason = _explain(operator, reasons[operator.index], chosen, blamed)
+            reason = _explain(operator, reasons[operator.index], chosen, refused)
         verdicts.append(_verdict(operator, subgraph, reason, runtime_version))
     return MappingReport(
         operators=tuple(verdicts),
@@ -102,11 +108,11 @@ def _explain(
     if own is not None and own.target is Placement.CPU:
         return own
     if refused is not None:
-        culprit, reason = refused
+        refusing, reason = refused
         return Reason(
             Status.REFUSED,
-            f"the compiler refuses models for what operator {culprit.index} {culprit.type} breaks: "
-            f"{reason.rule}",
+            f"the compiler refuses models for what operator {refusing.index} {refusing.type} "
+            f"breaks: {reason.rule}",
             reason.provenance,
             Placement.UNKNOWN,
         )

@@ -1,1 +1,1 @@
-"""Predictions against what the compiler really did."""
+"""Predictions compared with the results of the real compiler."""

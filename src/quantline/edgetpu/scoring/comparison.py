@@ -6,13 +6,32 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from quantline.edgetpu.compiled.match import match
-from quantline.edgetpu.scoring.score import Miss
-from quantline.edgetpu.vocabulary import Evidence, Placement
+from quantline.edgetpu.vocabulary import Evidence
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from quantline.edgetpu.compiled.match import Match
-    from quantline.edgetpu.mapping.report import MappingReport
+    from quantline.edgetpu.mapping.report import MappingReport, OperatorVerdict
+    from quantline.edgetpu.vocabulary import Placement
     from quantline.tflite.graph import Graph
+
+
+@dataclass(frozen=True)
+class Miss:
+    """An operator that was predicted otherwise than it was placed.
+
+    Attributes:
+        predicted: The prediction, with the rule that it rests on.
+        actual: The place where the compiler put the operator.
+    """
+
+    predicted: OperatorVerdict
+    actual: Placement
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the miss as plain data, ready for JSON."""
+        return {**self.predicted.to_dict(), "actual": str(self.actual)}
 
 
 @dataclass(frozen=True)
@@ -20,11 +39,11 @@ class Comparison:
     """The prediction of a model against its compiled file.
 
     Attributes:
-        operators: How many operators the model has, dead ones included.
-        placed: Where the compiler put each operator.
+        operators: The number of operators of the model, dead ones included.
+        placed: The place of each operator.
         misses: Those that were predicted wrongly or as ``unknown``.
-        subgraphs_predicted: How many Edge TPU subgraphs were predicted.
-        subgraphs_compiled: How many the compiler made.
+        subgraphs_predicted: The predicted number of Edge TPU subgraphs.
+        subgraphs_compiled: Their number in the compiled file.
     """
 
     operators: int
@@ -35,7 +54,7 @@ class Comparison:
 
     @property
     def is_exact(self) -> bool:
-        """Whether every operator and the number of subgraphs were predicted rightly."""
+        """Return whether every operator and the number of subgraphs were predicted rightly."""
         return not self.misses and self.subgraphs_predicted == self.subgraphs_compiled
 
     def to_dict(self) -> dict[str, Any]:
@@ -43,9 +62,7 @@ class Comparison:
         return {
             "evidence": {"compiled": str(Evidence.PARSED), "predicted": str(Evidence.PREDICTED)},
             "exact": self.is_exact,
-            "misses": [
-                miss.predicted.to_dict() | {"actual": str(miss.actual)} for miss in self.misses
-            ],
+            "misses": [miss.to_dict() for miss in self.misses],
             "operators": self.operators,
             "right": self.operators - len(self.misses),
             "subgraphs": {
@@ -59,31 +76,27 @@ def compare(report: MappingReport, original: Graph, compiled: Graph) -> Comparis
     """Compare a prediction with a compiled file.
 
     Args:
-        report: What was predicted for the model.
+        report: The prediction for the model.
         original: The model.
-        compiled: What the compiler made of it, in one piece.
+        compiled: Its compiled file.
 
     Raises:
         MismatchError: The compiled file was made from another model.
     """
     found = match(original, compiled)
-    placed = {
-        index: target
-        for target, indices in (
-            (Placement.EDGETPU, found.edgetpu),
-            (Placement.CPU, found.cpu),
-            (Placement.DEAD, found.dead),
-        )
-        for index in indices
-    }  # fmt: skip
     return Comparison(
         operators=len(report.operators),
         placed=found,
-        misses=tuple(
-            Miss(operator, placed[operator.index])
-            for operator in report.operators
-            if operator.target is not placed[operator.index]
-        ),
+        misses=find_misses(report, found.placements),
         subgraphs_predicted=report.subgraphs,
         subgraphs_compiled=len(found.subgraphs),
+    )
+
+
+def find_misses(report: MappingReport, placements: Iterable[Placement]) -> tuple[Miss, ...]:
+    """Return the operators that were predicted otherwise than they were placed."""
+    return tuple(
+        Miss(predicted, actual)
+        for predicted, actual in zip(report.operators, placements, strict=True)
+        if predicted.target is not actual
     )

@@ -1,4 +1,4 @@
-"""How often the predictor is right, on models of which the real compiler's result is known."""
+"""The score of the predictor on models with a known result of the real compiler."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 from quantline.edgetpu.cost.memory import predict_memory
 from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME, OLDEST_RUNTIME
 from quantline.edgetpu.mapping.verdict import predict
-from quantline.edgetpu.scoring.truth import cases, nothing, read_case
+from quantline.edgetpu.scoring.comparison import find_misses
+from quantline.edgetpu.scoring.truth import find_cases, nothing_to_score, read_case
 from quantline.edgetpu.vocabulary import Evidence, Placement
 from quantline.errors import ParameterError, QuantlineError, first_line
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from quantline.edgetpu.cost.memory import Memory
-    from quantline.edgetpu.mapping.report import OperatorVerdict
+    from quantline.edgetpu.scoring.comparison import Miss
     from quantline.edgetpu.scoring.truth import Case, Truth
 
 SMALL_BYTES = 100_000
@@ -28,30 +29,17 @@ _CLOSE = 0.01
 
 
 @dataclass(frozen=True)
-class Miss:
-    """An operator that was predicted otherwise than it came.
-
-    Attributes:
-        predicted: The prediction, with the rule that it rests on.
-        actual: Where the compiler put the operator.
-    """
-
-    predicted: OperatorVerdict
-    actual: Placement
-
-
-@dataclass(frozen=True)
 class ModelScore:
     """The prediction of one model against the truth.
 
     Attributes:
         model: The model's file name.
-        truth: What the compiler did with it.
+        truth: The compiler's result for it.
         runtime_version: The Edge TPU runtime that was predicted for.
         multiple_subgraphs: Whether ``--enable_multiple_subgraphs`` was predicted for.
-        operators: How many operators it has, dead ones included.
+        operators: The number of its operators, dead ones included.
         misses: Those that were predicted wrongly or as ``unknown``.
-        subgraphs: How many Edge TPU subgraphs were predicted.
+        subgraphs: The predicted number of Edge TPU subgraphs.
         memory: The parameters that were predicted, in the compiler's layout.
     """
 
@@ -76,7 +64,7 @@ class ModelScore:
 
     @property
     def is_exact(self) -> bool:
-        """Whether every operator and the number of subgraphs are right."""
+        """Return whether every operator and the number of subgraphs are right."""
         return not self.misses and self.subgraphs == self.truth.subgraphs
 
     @property
@@ -114,7 +102,7 @@ class Unscored:
 
     Attributes:
         model: The model's file name.
-        why: What is wrong.
+        why: The reason.
     """
 
     model: str
@@ -173,7 +161,7 @@ class Score:
             "evidence": {"predicted": str(Evidence.PREDICTED), "truth": str(Evidence.PARSED)},
             "models": [_model(model) for model in self.models],
             "totals": self.totals(),
-            "unscored": [vars(item) for item in self.unscored],
+            "unscored": [vars(model) for model in self.unscored],
         }
 
 
@@ -181,7 +169,7 @@ def score(folder: Path, runtime_version: int | None = None) -> Score:
     """Predict every model of a folder of which the compiler's result is known.
 
     Args:
-        folder: Where models ``X.tflite`` lie with ``X_edgetpu.tflite`` or a ``truth.json``.
+        folder: The folder of models ``X.tflite`` with ``X_edgetpu.tflite`` or a ``truth.json``.
         runtime_version: The Edge TPU runtime to predict for. By default that of each compiled
             model, because the rules differ by it: the question is what the compiler would do when
             it is asked for the same, and the file says what it was asked for. Where nothing was
@@ -192,15 +180,17 @@ def score(folder: Path, runtime_version: int | None = None) -> Score:
         ParameterError: There is no such runtime version.
     """
     models, unscored = [], []
-    for case in cases(folder):
+    for case in find_cases(folder):
         try:
             models.append(_score(case, runtime_version))
         except ParameterError:  # of the argument: what files ask for is checked
             raise
         except (OSError, ValueError, QuantlineError) as error:
-            unscored.append(Unscored(case.model.name, _why(error)))
+            unscored.append(Unscored(case.model.name, _reason(error)))
     if not models:
-        raise nothing(folder, "; ".join(f"{item.model}: {item.why}" for item in unscored[:3]))
+        raise nothing_to_score(
+            folder, "; ".join(f"{model.model}: {model.why}" for model in unscored[:3])
+        )
     return Score(tuple(models), tuple(unscored))
 
 
@@ -225,17 +215,13 @@ def _score(case: Case, runtime_version: int | None) -> ModelScore:
         runtime_version=version,
         multiple_subgraphs=multiple,
         operators=len(report.operators),
-        misses=tuple(
-            Miss(predicted, actual)
-            for predicted, actual in zip(report.operators, truth.targets, strict=True)
-            if predicted.target is not actual
-        ),
+        misses=find_misses(report, truth.targets),
         subgraphs=report.subgraphs,
         memory=memory,
     )
 
 
-def _why(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, QuantlineError):
         return f"{error.what}: {error.found}"
     if isinstance(error, OSError) and error.strerror:
@@ -246,9 +232,7 @@ def _why(error: Exception) -> str:
 def _model(found: ModelScore) -> dict[str, Any]:
     return {
         "exact": found.is_exact,
-        "misses": [
-            {**miss.predicted.to_dict(), "actual": str(miss.actual)} for miss in found.misses
-        ],
+        "misses": [miss.to_dict() for miss in found.misses],
         "model": found.model,
         "multiple_subgraphs": found.multiple_subgraphs,
         "operators": found.operators,

@@ -1,4 +1,4 @@
-"""What the real compiler did with a folder's models, for the predictor to be scored against.
+"""The real compiler's results for a folder's models, to score the predictor against.
 
 A model ``X.tflite`` has its truth in ``X_edgetpu.tflite`` beside it or, where that is not there, in
 the folder's ``truth.json``: a list of records such as
@@ -16,16 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quantline.edgetpu.compiled.match import match
+from quantline.edgetpu.compiled.match import match, placements
 from quantline.edgetpu.compiled.read import read_compiled
-from quantline.edgetpu.vocabulary import Placement
 from quantline.errors import ModelError, first_few, first_line
 from quantline.reading import read_file
 from quantline.tflite import read
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
+    from quantline.edgetpu.vocabulary import Placement
     from quantline.tflite.graph import Graph
 
 RECORDS = "truth.json"
@@ -48,14 +48,14 @@ class Case:
 
 @dataclass(frozen=True)
 class Truth:
-    """What the compiler did with a model.
+    """The compiler's result for a model.
 
     Attributes:
-        source: The name of the file that tells it.
-        targets: Where each operator went, in the operators' order.
-        subgraphs: How many Edge TPU operators it made.
-        parameter_bytes: Parameters of all of them, cached and streamed; None where not told.
-        streamed_bytes: Those that are streamed; None where not told.
+        source: The name of the file it is read from.
+        targets: The placement of each operator, in the operators' order.
+        subgraphs: The number of Edge TPU operators.
+        parameter_bytes: Parameters of all of them, cached and streamed; None if unknown.
+        streamed_bytes: Those that are streamed; None if unknown.
         runtime_version: The Edge TPU runtime that they ask for; None where there are none.
     """
 
@@ -67,11 +67,11 @@ class Truth:
     runtime_version: int | None
 
 
-def cases(folder: Path) -> tuple[Case, ...]:
-    """Return the models of a folder, by name, with where their truth is.
+def find_cases(folder: Path) -> tuple[Case, ...]:
+    """Return the models of a folder, by name, with the place of their truth.
 
     Args:
-        folder: Where the models and what the compiler made of them lie.
+        folder: The folder of models and compiled files.
 
     Raises:
         ModelError: There is no such folder, or no model in it.
@@ -79,12 +79,12 @@ def cases(folder: Path) -> tuple[Case, ...]:
     names = _names(folder)
     records = _records(folder / RECORDS) if RECORDS in names else {}
     stems = {
-        other.removesuffix(".tflite").removesuffix("_edgetpu")
-        for other in names
-        if other.endswith(".tflite")
-    } | {other.removesuffix(".tflite") for other in records}
+        name.removesuffix(".tflite").removesuffix("_edgetpu")
+        for name in names
+        if name.endswith(".tflite")
+    } | {name.removesuffix(".tflite") for name in records}
     if not stems:
-        raise nothing(folder, first_few(names, 5) or "an empty folder")
+        raise nothing_to_score(folder, first_few(names, 5) or "an empty folder")
     found = []
     for stem in sorted(stems):
         name, compiled = f"{stem}.tflite", f"{stem}_edgetpu.tflite"
@@ -95,7 +95,7 @@ def cases(folder: Path) -> tuple[Case, ...]:
 
 
 def read_case(case: Case) -> tuple[Graph, Truth]:
-    """Read a model and what the compiler did with it.
+    """Read a model and the compiler's result for it.
 
     Raises:
         OSError: A file cannot be read.
@@ -117,7 +117,7 @@ def read_case(case: Case) -> tuple[Graph, Truth]:
     found = match(graph, result)
     truth = Truth(
         source=case.compiled.name,
-        targets=_targets(found.edgetpu, found.cpu, found.dead),
+        targets=found.placements,
         subgraphs=len(found.subgraphs),
         parameter_bytes=programs.parameter_bytes,
         streamed_bytes=programs.streamed_bytes,
@@ -142,7 +142,7 @@ def _recorded(record: Mapping[str, Any], operators: int) -> Truth:
     ]
     return Truth(
         source=RECORDS,
-        targets=_targets(edgetpu, cpu, dead),
+        targets=placements(edgetpu, cpu, dead),
         subgraphs=_whole_number(record, "edgetpu_subgraphs"),
         parameter_bytes=sum(sizes) if len(sizes) == 2 else None,
         streamed_bytes=sizes[1] if len(sizes) == 2 else None,
@@ -152,7 +152,7 @@ def _recorded(record: Mapping[str, Any], operators: int) -> Truth:
 
 def _whole_numbers(record: Mapping[str, Any], key: str) -> list[int]:
     value = record.get(key)
-    if not isinstance(value, list) or not all(isinstance(item, int) for item in value):
+    if not isinstance(value, list) or not all(isinstance(number, int) for number in value):
         raise ValueError(f"its record in '{RECORDS}' has no list of whole numbers '{key}'")
     return value
 
@@ -164,25 +164,17 @@ def _whole_number(record: Mapping[str, Any], key: str) -> int:
     return value
 
 
-def _targets(
-    edgetpu: Sequence[int], cpu: Sequence[int], dead: Sequence[int]
-) -> tuple[Placement, ...]:
-    sides = ((Placement.EDGETPU, edgetpu), (Placement.CPU, cpu), (Placement.DEAD, dead))
-    placed = {index: target for target, indices in sides for index in indices}
-    return tuple(placed[index] for index in sorted(placed))
-
-
 def _names(folder: Path) -> list[str]:
     try:
         return sorted(path.name for path in folder.iterdir())
     except OSError as error:
-        raise nothing(folder, first_line(error, error.strerror)) from error
+        raise nothing_to_score(folder, first_line(error, error.strerror)) from error
 
 
 def _records(path: Path) -> dict[str, Mapping[str, Any]]:
     try:
         # Names only: a record is about a model in its own folder.
-        return {Path(load["model"]).name: load for load in json.loads(read_file(path))}
+        return {Path(record["model"]).name: record for record in json.loads(read_file(path))}
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ModelError(
             f"'{path}' cannot be read",
@@ -192,7 +184,7 @@ def _records(path: Path) -> dict[str, Mapping[str, Any]]:
         ) from error
 
 
-def nothing(folder: Path, found: str) -> ModelError:
+def nothing_to_score(folder: Path, found: str) -> ModelError:
     """Return the error of a folder that holds no models with their truth."""
     return ModelError(
         f"There is nothing in '{folder}' to score the predictor on",

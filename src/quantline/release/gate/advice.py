@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from quantline.metrics import METRICS
 from quantline.release.gate.row import Outcome
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from quantline.release.gate.change import Compared
     from quantline.release.gate.row import Row
 
-_ACCURACY = ("top1", "top5", "loss", "confidence", "regressed_classes", "agreement")
+_ACCURACY = (*METRICS, "agreement")
 
 
 def advise(
@@ -30,7 +31,7 @@ def advise(
         return []
     lost, won = beside_float.pairs.lost().sum(), beside_float.pairs.won().sum()
     has_ranges = recipe.get("method") is not None  # none has a scheme of float activations
-    if (lost <= won and beside_float.loss.value <= 0) or not has_ranges:
+    if (lost <= won and beside_float.changes["loss_margin"].value <= 0) or not has_ranges:
         return []
     search, advice = recipe.get("search"), []
     # Only 'auto' tries other methods than the one that was given.

@@ -22,12 +22,8 @@ def growth(champion: Champion, size_bytes: int, rules: ChampionChange) -> list[R
         size_bytes: The size of the candidate's file.
         rules: What a change may cost.
     """
-    rows = []
-    if rules.size_growth is not None:
-        rows.append(_size(champion, size_bytes, rules.size_growth))
-    if rules.latency_growth is not None:
-        rows.append(_latency(champion, rules.latency_growth))
-    return rows
+    asked = ((judge, getattr(rules, name)) for name, judge in GROWTH_RULES.items())
+    return [judge(champion, size_bytes, allowed) for judge, allowed in asked if allowed is not None]
 
 
 def _size(champion: Champion, size_bytes: int, allowed: float) -> Row:
@@ -47,7 +43,7 @@ def _size(champion: Champion, size_bytes: int, allowed: float) -> Row:
     )
 
 
-def _latency(champion: Champion, allowed: float) -> Row:
+def _latency(champion: Champion, _: int, allowed: float) -> Row:
     rule, limit = f"{SECTION}.latency_growth", {"max": allowed}
     timed = Metrics({"latency": champion.latency or {}})
     ratio = timed.number("latency.int8.speed_ratio")
@@ -69,3 +65,7 @@ def _latency(champion: Champion, allowed: float) -> Row:
         interval=None if bounds is None else (1 / bounds[1] - 1, 1 / bounds[0] - 1),
         evidence=timed.evidence("latency.int8.speed_ratio"),
     )
+
+
+GROWTH_RULES = {"size_growth": _size, "latency_growth": _latency}
+"""The rules about what a candidate takes more of, by the names of their parameters."""

@@ -1,0 +1,82 @@
+"""Changes that are estimated by the bootstrap, and the judgement of their bounds."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Literal
+
+from quantline.metrics._metric import Judgement
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+
+    from quantline.metrics._metric import Comparison
+    from quantline.metrics._rows import Rows
+    from quantline.stats.interval import Interval
+
+Verdict = Literal["no worse", "worse", "undecided"]
+
+
+def mean_change(compared: Comparison, differences: np.ndarray) -> Interval:
+    """Return the mean of each example's change with one-sided bounds.
+
+    Args:
+        compared: The candidate beside the reference.
+        differences: The candidate's value minus the reference's, array of shape (n_examples,).
+    """
+    from quantline.stats.bootstrap import bootstrap_mean
+
+    return bootstrap_mean(differences, compared.confidence, compared.seed, compared.resamples)
+
+
+def statistic_change(compared: Comparison, statistic: Callable[[Rows], float]) -> Interval:
+    """Return the change of any statistic of the examples with one-sided bounds.
+
+    Args:
+        compared: The candidate beside the reference.
+        statistic: Gives the statistic of one model from its rows.
+    """
+    from quantline.stats.bootstrap import bootstrap
+
+    def change(at: np.ndarray) -> float:
+        pairs = compared.pairs
+        return statistic(pairs.candidate.take(at)) - statistic(pairs.reference.take(at))
+
+    return bootstrap(
+        change, len(compared.pairs), compared.confidence, compared.seed, compared.resamples
+    )
+
+
+def judge_bounds(
+    compared: Comparison, what: str, change: Interval, limit: dict[str, float]
+) -> Judgement:
+    """Judge a change by its bounds.
+
+    Args:
+        compared: The candidate beside the reference.
+        what: What changes, as it is called in a sentence.
+        change: The change and its bounds.
+        limit: What is allowed: ``max``, and perhaps ``min``.
+    """
+    least, most = limit.get("min", -inf), limit["max"]
+    if least < change.low and change.high < most:
+        verdict: Verdict = "no worse"
+    elif change.low > most or change.high < least:
+        verdict = "worse"
+    else:
+        verdict = "undecided"
+    allowed = f"{least:+g} to {most:+g}" if "min" in limit else f"up to {most:+g}"
+    why = (
+        f"The {what} changes by {change.value:+.4f} against {compared.name}, between "
+        f"{change.low:+.4f} and {change.high:+.4f} at {compared.percent} confidence; "
+        f"{allowed} is allowed."
+    )
+    return Judgement(
+        verdict,
+        why,
+        limit=limit,
+        value=change.value,
+        interval=(change.low, change.high),
+    )

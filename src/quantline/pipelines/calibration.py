@@ -1,0 +1,156 @@
+"""The ``calibration`` stage: float model and calibration set in, ranges out."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from kedro.pipeline import Pipeline, node, pipeline
+
+from quantline import recipe
+from quantline.child import run_in_child
+from quantline.errors import unfit_for_calibration
+from quantline.ranges import record_in_subprocess
+from quantline.ranges.convergence import measure_convergence
+from quantline.sampling import (
+    UNRECORDABLE,
+    Distribution,
+    lint,
+    output_bounds,
+    preview,
+    stored_dtype,
+)
+from quantline.tflite import read
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+logger = logging.getLogger(__name__)
+_MODEL = "the float model"
+_OVERRIDE = "Set 'calibration.lint' to warn to go on all the same"
+
+
+def lint_calibration(
+    float_model: bytes,
+    calibration_set: dict[str, np.ndarray],
+    manifest: dict[str, Any],
+    dataset: dict[str, Any],
+    calibration: dict[str, Any],
+) -> dict[str, Any]:
+    """Look for mistakes in the calibration set; stop where one would give a wrong model."""
+    data = recipe.check(recipe.Dataset, dataset)
+    main = read(float_model).main
+    tensor = main.tensors[main.inputs[0]]
+    evaluation = Distribution.of(preview(data, manifest))
+    findings = lint(
+        calibration_set["x"],
+        expected_shape=tensor.sample_shape,
+        expected_dtype=tensor.dtype,
+        ids=[str(part) for part in calibration_set["ids"]],
+        evaluation=evaluation,
+        promised=output_bounds(data.transform, stored_dtype(data, manifest)),
+        labels=[example["label"] for example in manifest["calibration"]["examples"]],
+        evaluation_labels=[example["label"] for example in manifest["evaluation"]["examples"]],
+    )
+    errors = {finding.name for finding in findings if finding.severity == "error"}
+    is_lenient = recipe.check(recipe.Calibration, calibration).lint == "warn"
+    if errors & UNRECORDABLE:
+        raise unfit_for_calibration(findings)
+    if errors and not is_lenient:
+        raise unfit_for_calibration(findings, _OVERRIDE)
+    for finding in findings:
+        logger.log(logging.INFO if finding.severity == "note" else logging.WARNING, "%s", finding)
+    mine = Distribution.of(calibration_set["x"])
+    return {
+        "examples": len(calibration_set["x"]),
+        "findings": [asdict(finding) for finding in findings],
+        "distribution": None if mine is None else mine.to_dict(),
+        "evaluation_distribution": None if evaluation is None else evaluation.to_dict(),
+    }
+
+
+def record_ranges(
+    float_model: bytes,
+    calibration_set: dict[str, np.ndarray],
+    manifest: dict[str, Any],
+    calibration_lint: dict[str, Any],
+    calibration: dict[str, Any],
+) -> dict[str, Any]:
+    """Record the range of every activation over the calibration set, once that is linted."""
+    del calibration_lint
+    ranges = record_in_subprocess(
+        float_model,
+        calibration_set["x"],
+        name=_MODEL,
+        samples_sha256=manifest["calibration"]["sha256"],
+        timeout_s=recipe.check(recipe.Calibration, calibration).timeout_s,
+        limit="calibration.timeout_s",
+    )
+    return ranges.to_dict()
+
+
+def check_convergence(
+    float_model: bytes,
+    calibration_set: dict[str, np.ndarray],
+    calibration_lint: dict[str, Any],
+    calibration: dict[str, Any],
+) -> dict[str, Any]:
+    """Compare the ranges of the set's two halves; add what is found to the report."""
+    convergence = run_in_child(
+        measure_convergence,
+        float_model,
+        calibration_set["x"],
+        what=f"recording parts of the ranges of {_MODEL}",
+        timeout_s=recipe.check(recipe.Calibration, calibration).timeout_s,
+        limit="calibration.timeout_s",
+    )
+    finding = convergence.finding
+    if finding is not None:
+        logger.warning("%s", finding)
+    more = [] if finding is None else [asdict(finding)]
+    return {
+        **calibration_lint,
+        "findings": [*calibration_lint["findings"], *more],
+        "convergence": {"evidence": "measured", **convergence.to_dict()},
+    }
+
+
+def create_pipeline() -> Pipeline:
+    """Build the pipeline."""
+    return pipeline(
+        [
+            node(
+                lint_calibration,
+                [
+                    "float_model",
+                    "calibration_set",
+                    "manifest",
+                    "params:dataset",
+                    "params:calibration",
+                ],
+                "calibration_lint",
+                name="lint_calibration",
+            ),
+            node(
+                record_ranges,
+                [
+                    "float_model",
+                    "calibration_set",
+                    "manifest",
+                    "calibration_lint",
+                    "params:calibration",
+                ],
+                "ranges",
+                name="record_ranges",
+            ),
+            node(
+                check_convergence,
+                ["float_model", "calibration_set", "calibration_lint", "params:calibration"],
+                "calibration_report",
+                name="check_convergence",
+            ),
+        ],
+        tags="calibration",
+    )

@@ -1,5 +1,0 @@
-"""The ``evaluation`` stage."""
-
-from quantline.pipelines.evaluation.pipeline import create_pipeline
-
-__all__ = ["create_pipeline"]

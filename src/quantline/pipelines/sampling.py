@@ -1,0 +1,36 @@
+"""The ``sampling`` stage: a dataset in, two sets of examples and a manifest out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from kedro.pipeline import Pipeline, node, pipeline
+
+from quantline import recipe
+from quantline.sampling import draw
+
+
+def draw_examples(
+    dataset: dict[str, Any], sampling: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Draw the calibration and the evaluation set; return the manifest and the former."""
+    manifest, calibration = draw(
+        recipe.check(recipe.Dataset, dataset), recipe.check(recipe.Sampling, sampling)
+    )
+    return manifest, {"x": calibration.x, "ids": np.array(calibration.ids)}
+
+
+def create_pipeline() -> Pipeline:
+    """Build the pipeline."""
+    return pipeline(
+        [
+            node(
+                draw_examples,
+                ["params:dataset", "params:sampling"],
+                ["manifest", "calibration_set"],
+                name="draw_examples",
+            )
+        ],
+        tags="sampling",
+    )

@@ -1,0 +1,1 @@
+"""Estimates with their intervals, and tests on paired examples; knows no models."""
