@@ -17,7 +17,7 @@ from quantline.quantization.originals import run_and_convert
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Trained
+    from tests.conftest import Trained
 
 SAMPLES = np.zeros((2, 4), np.float32)
 # A folder with models of other people, to be read only.

@@ -133,7 +133,7 @@ def test_each_example_is_recorded_once_and_all_together_are_the_whole(
             taken.append(int(index))
             return images[index]
 
-    measure_convergence(model, Counting())  # type: ignore[arg-type]
+    measure_convergence(model, Counting())
     assert sorted(taken) == list(range(40))
     parts = [record(model, images[:10]), record(model, images[10:40])]
     whole = record(model, images[:40])

@@ -11,7 +11,7 @@ from tests.conftest import public_convert
 from quantline.tflite import read, with_outputs, with_ranges, with_signature, with_static_batch
 
 if TYPE_CHECKING:
-    from conftest import Trained
+    from tests.conftest import Trained
 
 
 def run(model: bytes, sample: np.ndarray) -> list[np.ndarray]:

@@ -11,7 +11,7 @@ from quantline.tflite import Runtime
 from quantline.tflite.tensor_io import TensorIO
 
 if TYPE_CHECKING:
-    from conftest import Trained
+    from tests.conftest import Trained
 
 
 def port(dtype: str, scale: float, zero_point: int) -> TensorIO:
