@@ -1,9 +1,9 @@
-"""Quantize every model of a folder tree, beside TensorFlow's public converter.
+"""Quantize every model of a folder tree, next to TensorFlow's public converter.
 
     python benchmarks/cases.py FOLDER [--before SRC] [--json build/cases.json] [--markdown]
 
 A model is a .keras, .h5 or .tflite file or a SavedModel folder; its samples are the .npz file that
-carries its name, or else each .npz file beside it. The commands run as a user runs them, each in a
+carries its name, or else each .npz file next to it. The commands run as a user runs them, each in a
 process of its own; '--before' runs them also with another version's src/ folder. All that is made
 is compared with the original's own outputs, computed by TensorFlow, or by LiteRT for a .tflite
 file: the signal to quantization noise ratio of the worst output, in dB, measured. The public

@@ -36,7 +36,7 @@ class Chain:
 
         Args:
             folder: The project.
-            more: Pipelines that have run beside the chain.
+            more: Pipelines that have run in addition to the chain.
         """
         os.chdir(folder)
         bootstrap_project(folder)

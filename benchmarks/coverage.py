@@ -4,7 +4,7 @@
 
 One-sided at 95 %: 5 % are promised. For each number of examples and each share of examples that
 change from right to wrong or back, the chance is summed over all outcomes, so that it has no error
-of sampling; beside it stands a simulation of Tango's with a fixed seed, as a check of the sum.
+of sampling; a simulation of Tango's with a fixed seed checks the sum.
 """
 
 from __future__ import annotations

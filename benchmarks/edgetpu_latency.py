@@ -1,4 +1,4 @@
-"""The predicted bands of latency on the Edge TPU, beside the numbers that Coral publishes.
+"""The predicted bands of latency on the Edge TPU, compared with the numbers that Coral publishes.
 
     python -m benchmarks.edgetpu_latency
 

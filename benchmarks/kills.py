@@ -81,7 +81,7 @@ def copy(folder: Path) -> None:
 def start(folder: Path, arguments: tuple[str, ...]) -> subprocess.Popen[bytes]:
     """Start ``kedro run``; its log goes to a file."""
     environment = {name: value for name, value in os.environ.items() if "MLFLOW" not in name}
-    environment["PWD"] = str(folder)  # by which its children are told from those of others
+    environment["PWD"] = str(folder)  # to distinguish its children from those of others
     with (folder / "log").open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "kedro", "run", *arguments],

@@ -46,7 +46,7 @@ class Row:
         quantline: The same of Quantline, by scheme and back end.
         says: Why, for the scheme ``int8`` and the back end ``tensorflow``.
         remedy: What to write instead.
-        foretold: Whether the check before calibration named the same operators.
+        predicted: Whether the check before calibration named the same operators.
     """
 
     model: str
@@ -57,7 +57,7 @@ class Row:
     quantline: dict[str, str]
     says: str
     remedy: str
-    foretold: bool
+    predicted: bool
 
 
 def measure(name: str) -> Row:
@@ -71,15 +71,15 @@ def measure(name: str) -> Row:
     ours = found["int8 tensorflow"]
     says, remedy, named = "", "", set()
     if isinstance(ours, bytes):
-        told = {"scheme": "int8", "backend": "tensorflow"}
-        report = with_reasons(check_model(read(ours)), before, read(ours), told)
+        recipe = {"scheme": "int8", "backend": "tensorflow"}
+        report = with_reasons(check_model(read(ours)), before, read(ours), recipe)
         left = [finding for finding in report.findings if finding.rule == "integer.operator"
                 and finding.type not in {"QUANTIZE", "DEQUANTIZE"}]  # fmt: skip
         says = "; ".join(dict.fromkeys(failure.found for failure in left))
         remedy = "; ".join(dict.fromkeys(finding.remedy or "" for finding in left))
         named = {operator.type for operator in left}
     said = preflight(before, "int8", "tensorflow")
-    notes = [finding for finding in said if finding.rule.startswith("foretold.")]
+    notes = [finding for finding in said if finding.rule.startswith("predicted.")]
     return Row(
         model=name,
         operator=MODELS[name][0],
@@ -89,7 +89,8 @@ def measure(name: str) -> Row:
         quantline={key: verdict(value) for key, value in found.items()},
         says=says or "; ".join(note.found for note in notes),
         remedy=remedy or "; ".join(note.remedy or "" for note in notes),
-        foretold={finding.type for finding in said if finding.rule == "integer.predicted"} == named,
+        predicted=named
+        == {finding.type for finding in said if finding.rule == "integer.predicted"},
     )
 
 
@@ -159,8 +160,8 @@ def show(rows: list[Row], *, markdown: bool) -> None:
     broken = sum(row.stock == "integer" and not row.stock_runs for row in rows)
     print(
         f"\n{len(rows)} models: TensorFlow left {silent} in part float without an error, "
-        f"{broken} became integers that LiteRT cannot run; what stays float was foretold for "
-        f"{sum(row.foretold for row in rows)}."
+        f"{broken} became integers that LiteRT cannot run; what stays float was predicted for "
+        f"{sum(row.predicted for row in rows)}."
     )
 
 

@@ -71,13 +71,13 @@ def _drop(parent: Any, key: Any) -> None:
 
 
 def _repeat(parent: Any, key: Any) -> None:
-    """Put a value in the place of all those beside it."""
+    """Put a value in the place of all those next to it."""
     for other in list(parent) if isinstance(parent, dict) else range(len(parent)):
         parent[other] = parent[key]
 
 
 def _swap(parent: Any, key: Any) -> None:
-    """Exchange a value with the next one beside it."""
+    """Exchange a value with the next one."""
     keys = list(parent) if isinstance(parent, dict) else list(range(len(parent)))
     other = keys[(keys.index(key) + 1) % len(keys)]
     parent[key], parent[other] = parent[other], parent[key]

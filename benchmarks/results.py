@@ -46,7 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("project", type=Path)
     parser.add_argument("--mutants", type=int, default=20_000, help="in all")
-    parser.add_argument("--pipelines", nargs="*", default=[], help="that ran beside the chain")
+    parser.add_argument("--pipelines", nargs="*", default=[], help="that ran besides the chain")
     parser.add_argument("--only", nargs="*", help="names of results")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()

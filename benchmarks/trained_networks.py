@@ -1,6 +1,6 @@
 """Trained float models with data to quantize and to judge them on, for ``benchmarks.methods``.
 
-MobileNet v1 is ImageNet's own, where its files lie beside the project. The others are small
+MobileNet v1 is ImageNet's own, where its files lie next to the project. The others are small
 networks of published kinds, trained here within a minute or two on the embedded images.
 """
 

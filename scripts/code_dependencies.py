@@ -43,7 +43,7 @@ class Package:
 
         Imports for type checking alone count for nothing. A module that is named by a string, as
         for ``import_module`` or ``python -m``, counts as imported. So do files of data, such as
-        YAML, that lie beside a module.
+        YAML, that lie next to a module.
 
         Args:
             modules: Dotted names, such as ``quantline.pipelines.sampling``.
@@ -58,8 +58,8 @@ class Package:
             reached.add(name)
             waiting |= self._imported(name) - reached
         files = {self._modules[name] for name in reached}
-        beside = {path for file in files for path in file.parent.iterdir() if _is_data(path)}
-        return {path.relative_to(self._folder) for path in files | beside}
+        neighbours = {path for file in files for path in file.parent.iterdir() if _is_data(path)}
+        return {path.relative_to(self._folder) for path in files | neighbours}
 
     def _find_imported(self, module: str) -> frozenset[str]:
         """Return the modules of the package that a module takes something from."""

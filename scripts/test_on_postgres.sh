@@ -41,7 +41,7 @@ trap finish EXIT
 "$programs/psql" --host="$scratch" --username=mlflow --no-align --tuples-only \
   --command='select version()' mlflow
 
-# The driver is no dependency of the project: it stays beside the database.
+# The driver is not a dependency of the project: it is installed next to the database.
 python -m pip install --quiet --disable-pip-version-check --target="$scratch/driver" 'psycopg[binary]'
 PYTHONPATH="$scratch/driver${PYTHONPATH:+:$PYTHONPATH}" \
 QUANTLINE_TEST_TRACKING_URI="postgresql+psycopg://mlflow@/mlflow?host=$scratch" \

@@ -245,6 +245,16 @@ def check_values(given: dict[str, Any]) -> None:
         recipe.check(recipe.BLOCKS[key], over(base, value), key)
 
 
+def test_the_page_on_stages_names_every_node() -> None:
+    from quantline.pipeline_registry import STAGES, register_pipelines
+
+    page = (PROJECT / "docs/stages.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)`[^|]*\| ([^|]*)\|", page, re.MULTILINE))
+    made = register_pipelines()
+    for stage in STAGES:
+        assert set(re.findall(r"`(\w+)`", rows[stage])) == {node.name for node in made[stage].nodes}
+
+
 @pytest.mark.parametrize("block", blocks("yaml"))
 def test_yaml_is_valid_where_it_belongs(block: Block, tmp_path: Path) -> None:
     content = yaml.safe_load(block.text)

@@ -41,8 +41,8 @@ def test_each_remedy_is_told_once() -> None:
     assert remedies([replace(FOUND, remedy=None)], "go on") == "Go on"
 
 
-def test_what_is_foretold_stops_with_all_offenders() -> None:
-    note = replace(FOUND, rule="foretold.kernel", severity="note", type="SQUARE")
+def test_what_is_predicted_stops_with_all_offenders() -> None:
+    note = replace(FOUND, rule="predicted.kernel", severity="note", type="SQUARE")
     require_quantizable([note])
     with pytest.raises(CheckFailed) as stopped:
         require_quantizable([FOUND, OTHER, note])

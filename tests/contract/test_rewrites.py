@@ -122,7 +122,7 @@ def test_what_is_clipped_is_so_in_integers_only_without_the_rewrite(kind: str) -
     wanted = outputs(small.float_tflite, small.samples)
     assert not close(outputs(made, small.samples), wanted, 0.05, share=0.9)
     (found,) = preflight(read(small.float_tflite), "int8", "tensorflow")
-    assert (found.rule, found.severity, found.type) == ("foretold.clipped", "note", kind)
+    assert (found.rule, found.severity, found.type) == ("predicted.clipped", "note", kind)
     assert found.remedy == REWRITES[kind].text
 
 

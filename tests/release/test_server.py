@@ -80,7 +80,7 @@ def test_a_release_from_the_record_to_the_rollback(desk: Desk) -> None:
     assert desk.versions() == [1, 2]
 
 
-def test_a_champion_without_its_files_is_told_from_a_store_that_fails(desk: Desk) -> None:
+def test_a_champion_without_its_files_is_not_a_store_that_fails(desk: Desk) -> None:
     desk.release(1)
     with pytest.raises(RegistryError, match=r"no lost\.json, ranges\.json"):
         fetch(desk.registry, ["int8.tflite", "lost.json", "ranges.json"])
@@ -185,7 +185,7 @@ def test_a_release_killed_at_each_step(desk: Desk) -> None:
     desk.check_champion(1, version=1)
 
 
-def test_of_two_releases_at_once_one_wins_and_the_other_is_told(desk: Desk) -> None:
+def test_of_two_releases_at_once_one_wins_and_the_other_gets_an_error(desk: Desk) -> None:
     desk.release(1)
     answers = FORK.Queue()
     processes = [release_in_fork(desk, item, desk.url, answers, compared_with=1) for item in (2, 3)]

@@ -13,6 +13,7 @@ from quantline import recipe
 from quantline.api.model_file import read_model
 from quantline.commands.command import Command, Result
 from quantline.contract.finding import Specification
+from quantline.contract.targets import BUILT_IN
 from quantline.error_output import write_line
 from quantline.errors import ResultMissing, first_few
 from quantline.files import sha256
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 @click.command("validate", cls=Command)
 @click.argument("model", metavar="MODEL.tflite")
-@click.option("--target", metavar="NAME", help="Hold it to a target too: cpu, edgetpu, or the path "
-              "of a YAML file that describes one.")  # fmt: skip
+@click.option("--target", metavar="NAME", help=f"Hold it to a target too: {', '.join(BUILT_IN)}, "
+              "or the path of a YAML file that describes one.")  # fmt: skip
 @click.option("--golden", metavar="FILE.npz", help="Run it on its golden vectors too.")
 @click.option(
     "--scheme", type=click.Choice(get_args(recipe.SchemeName)),
@@ -53,7 +54,7 @@ def validate(
     float_input: bool,
     float_output: bool,
 ) -> Result:
-    """Hold a .tflite file to integer-only, the 8-bit specification, a target, golden vectors.
+    """Check a .tflite file: integer-only, the 8-bit specification, a target, golden vectors.
 
     MODEL.tflite may come from any converter; without golden vectors it is not run. The recipe that
     'quantline quantize' wrote beside it, MODEL.json, says by which scheme and with which inputs and
@@ -64,7 +65,7 @@ def validate(
         quantline validate model_int8.tflite --golden model_int8.golden.npz --json
         quantline validate mobilenet_v1_1.0_224_quant.tflite --specification uint8
 
-    Exit status: 0 if it holds; 1 if a finding breaks what it is held to; 2 if it cannot be read.
+    Exit status: 0 if it holds; 1 if a finding breaks a promise; 2 if it cannot be read.
     """  # noqa: D301 - click's mark for lines that stay as they are
     from quantline.commands.verdict import findings_text, verdicts
     from quantline.contract import check_model
@@ -100,7 +101,7 @@ def validate(
     source = f"'{Path(model).with_suffix('.json')}'" if made else "no recipe beside it"
     rows = [
         ("model", f"{model}, {size(len(content))}"),
-        ("held to", f"{promise} ({'as asked' if scheme else source})"),
+        ("scheme", f"{promise} ({'as asked' if scheme else source})"),
         ("interface", _interface(graph, report)),
         *verdicts(report),
     ]

@@ -43,9 +43,9 @@ def preflight(float_graph: Graph, scheme: str, backend: str) -> tuple[Finding, .
 
     Returns:
         Findings of the rule ``integer.predicted``, for each operator that will stay float or that
-        makes the back end refuse the model. Notes: ``foretold.kernel``, where LiteRT cannot run
-        what it becomes; ``foretold.clipped``, where TensorFlow clips what other operators read;
-        and ``foretold.unknown``, where its type is not in the table. Nothing for schemes whose
+        makes the back end refuse the model. Notes: ``predicted.kernel``, where LiteRT cannot run
+        what it becomes; ``predicted.clipped``, where TensorFlow clips what other operators read;
+        and ``predicted.unknown``, where its type is not in the table. Nothing for schemes whose
         activations are float by design.
 
     Raises:
@@ -96,24 +96,24 @@ def _notes(subgraph: Subgraph, operator: Operator, scheme: str, backend: str) ->
     if computed and bits == "int8":
         text = f"CONV_2D reads computed weights: LiteRT 2.3.0 cannot load it in int8 ({MEASURED})"
         parts: _Parts = ("note", text, _RUNNABLE, "Use `scheme='int16x8'`")
-        found.append(_finding("foretold.kernel", subgraph, operator, parts))
+        found.append(_finding("predicted.kernel", subgraph, operator, parts))
     if backend != "tensorflow":
         return found
     if has_form(kind, scheme) is None:
         text = f"whether TensorFlow has an {bits} form of {kind} was not measured"
         parts = ("note", text, "an operator of the table in docs/left-in-float.md", None)
-        found.append(_finding("foretold.unknown", subgraph, operator, parts))
+        found.append(_finding("predicted.unknown", subgraph, operator, parts))
     elif not has_kernel(kind, scheme):
         text = f"{kind} becomes {bits}, but LiteRT 2.3.0 cannot run it so ({MEASURED})"
         parts = ("note", text, _RUNNABLE, remedy)
-        found.append(_finding("foretold.kernel", subgraph, operator, parts))
+        found.append(_finding("predicted.kernel", subgraph, operator, parts))
     elif kind in CLIPPING and bits == "int8" and (shared := _shared(subgraph, operator)):
         text = (
             f"{kind} reads '{shared}', and so do others: TensorFlow gives it the scale of what "
             f"{kind} gives, which can clip it for the others too ({MEASURED})"
         )
         parts = ("note", text, f"an input that {kind} alone reads", remedy)
-        found.append(_finding("foretold.clipped", subgraph, operator, parts))
+        found.append(_finding("predicted.clipped", subgraph, operator, parts))
     return found
 
 

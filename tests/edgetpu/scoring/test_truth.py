@@ -94,7 +94,7 @@ def test_a_record_that_does_not_fit(
 
 def test_a_model_without_truth_is_told(tmp_path: Path, chain: Graph) -> None:
     (tmp_path / "a.tflite").write_bytes(file(chain))
-    with pytest.raises(ValueError, match=r"no 'a_edgetpu\.tflite' beside it, and no record"):
+    with pytest.raises(ValueError, match=r"no 'a_edgetpu\.tflite' next to it, and no record"):
         read_only(tmp_path)
 
 

@@ -137,8 +137,8 @@ def run(command: Sequence[str], folder: Path, timeout_s: float) -> ProcessResult
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-    said, told = (path.read_text("utf-8", "replace") for path in (printed, complained))
-    return ProcessResult(said, told, status)
+    output, errors = (path.read_text("utf-8", "replace") for path in (printed, complained))
+    return ProcessResult(output, errors, status)
 
 
 def timed_out(ended: ProcessResult, timeout_s: float) -> CompilerError:

@@ -108,7 +108,7 @@ def read_case(case: Case) -> tuple[Graph, Truth]:
         return graph, _recorded(case.record, len(graph.main.operators))
     if case.compiled is None:
         raise ValueError(
-            f"there is no '{case.model.stem}_edgetpu.tflite' beside it, and no record of it in "
+            f"there is no '{case.model.stem}_edgetpu.tflite' next to it, and no record of it in "
             f"'{RECORDS}'"
         )
     name = f"'{case.compiled.name}'"
