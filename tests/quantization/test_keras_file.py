@@ -202,7 +202,7 @@ def test_a_layer_that_keras_does_not_know(
 ) -> None:
     library = keras if generation == 3 else keras2
 
-    class Own(library.layers.Layer):
+    class Own(library.layers.Layer):  # type: ignore[name-defined]
         def call(self, values: Any) -> Any:
             return values
 

@@ -124,7 +124,7 @@ def test_a_server_that_goes_down_at_each_step(desk: Desk) -> None:
             down = True
         return REFUSE if down else NOTHING
 
-    said = []
+    said: list[Any] = []
     with between(desk.url, decide) as url:
         while not said or down:
             down = False
