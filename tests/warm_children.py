@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quantline.quantization.aslr import disable_aslr
+from quantline.quantization.backends import disable_aslr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
