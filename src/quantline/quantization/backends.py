@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from quantline.child import run_in_child
 from quantline.errors import BackendUnavailable
-from quantline.quantization import litert_backend, public_path, weights_only
+from quantline.quantization import litert_backend, public_path
 from quantline.quantization.aslr import disable_aslr
 from quantline.quantization.keep_float import Kept, keep
-from quantline.quantization.schemes import unsupported
+from quantline.quantization.schemes import SCHEMES, unsupported
 from quantline.quantization.shared_scale import Choice, widened
 from quantline.tflite import read
 
@@ -69,10 +69,9 @@ def make(
     if conversion.backend == "litert":
         made = _in_child("litert", model, choices, conversion, Kept())
         return Made(made, "litert", "litert-quantizer")
-    if conversion.scheme == "float16":
-        return Made([weights_only.to_float16(model)], "tensorflow", "flatbuffer edit")
-    if conversion.scheme == "dynamic_range":
-        return Made([weights_only.to_dynamic_range(model)], "tensorflow", "flatbuffer edit")
+    edit = SCHEMES[conversion.scheme].edit
+    if edit is not None:
+        return Made([edit(model)], "tensorflow", "flatbuffer edit")
     try:
         contents = _in_child("tensorflow", model, choices, conversion, keep(graph, conversion))
     except BackendUnavailable as error:
