@@ -59,16 +59,16 @@ def champion(model: str | None, env: str | None) -> Result:
     if len(lineage) > 1:
         headings = ("version", "promoted", "after", "run")
         past = [
-            (str(other.version), other.tags.get(PROMOTED, ""), other.tags.get(PREVIOUS, ""),
-             other.run_id or "")
-            for other in lineage
+            (str(version.version), version.tags.get(PROMOTED, ""), version.tags.get(PREVIOUS, ""),
+             version.run_id or "")
+            for version in lineage
         ]  # fmt: skip
         text += f"\n\n{table(headings, past)}"
     values = {
         "model": registry.name,
         "champion": _describe(lineage[0]),
         "challenger": None if challenger is None else _describe(challenger),
-        "lineage": [_describe(item) for item in lineage],
+        "lineage": [_describe(version) for version in lineage],
     }
     return Result(text, values)
 
@@ -140,7 +140,8 @@ def _open_registry(model: str | None, env: str | None) -> Registry:
     from kedro.utils import find_kedro_project
 
     from quantline.configuration import read_mlflow, read_parameters
-    from quantline.release import Project, Registry, connect
+    from quantline.release.registry import Registry
+    from quantline.release.tracking import Project, connect
 
     project = find_kedro_project(Path.cwd())
     if project is None:

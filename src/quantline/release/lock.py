@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LEASE_S = 300
 WAIT_S = 120
 _PAUSE_S = 0.2
-_held_here: set[str] = set()  # the owners of locks that this process holds
+_own_locks: set[str] = set()  # the owners of locks that this process holds
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Lock:
         if found is None or found["owner"] != self.owner or time.time() > self.expires_s:
             raise RegistryError(
                 f"The lock '{self.name}' was lost while the registry was changed",
-                found="it was taken away" if found is None else _told(found),
+                found="it was taken away" if found is None else _describe(found),
                 expected="a registry that answers within the time that the lock is held for",
                 remedy="Run the same command again: it completes what was begun",
             )
@@ -77,20 +77,20 @@ def registry_lock(client: Any, model: str, wait_s: float = WAIT_S) -> Iterator[L
 
     name, owner = f"{model}.lock", uuid.uuid4().hex
     deadline = time.monotonic() + wait_s
-    while (lock := _taken(client, name, owner)) is None:
+    while (lock := _try_to_take(client, name, owner)) is None:
         found = _holder(client, name)
         if found is not None and _is_abandoned(found):
             _move_away(client, name, found["owner"])
         elif time.monotonic() > deadline:
             raise RegistryError(
                 f"The model '{model}' is being changed by another run",
-                found="a lock that was just given back" if found is None else _told(found),
+                found="a lock that was just given back" if found is None else _describe(found),
                 expected=f"a lock that is free within {wait_s:g} s",
                 remedy="Run the same command again when the other run has ended",
             )
         else:
             time.sleep(_PAUSE_S)
-    _held_here.add(owner)
+    _own_locks.add(owner)
     answers = True
     try:
         yield lock
@@ -98,12 +98,12 @@ def registry_lock(client: Any, model: str, wait_s: float = WAIT_S) -> Iterator[L
         answers = False  # to ask again would only take as long again
         raise
     finally:
-        _held_here.discard(owner)
+        _own_locks.discard(owner)
         if answers:
-            _give_back(lock)
+            _release(lock)
 
 
-def _taken(client: Any, name: str, owner: str) -> Lock | None:
+def _try_to_take(client: Any, name: str, owner: str) -> Lock | None:
     from mlflow.exceptions import MlflowException
 
     expires_s = time.time() + LEASE_S
@@ -137,7 +137,7 @@ def _is_abandoned(found: dict[str, str]) -> bool:
         return False
     # Of this very machine it is known whether the process is there, and still holds it.
     if int(found["pid"]) == os.getpid():
-        return found["owner"] not in _held_here
+        return found["owner"] not in _own_locks
     return not Path(f"/proc/{found['pid']}").exists()
 
 
@@ -146,10 +146,10 @@ def _move_away(client: Any, name: str, owner: str) -> None:
         client.rename_registered_model(name, f"{name}.expired.{owner}")
 
 
-def _give_back(lock: Lock) -> None:
+def _release(lock: Lock) -> None:
     from mlflow.exceptions import MlflowException
 
-    # What cannot be given back runs out by itself; what ran out may be another's by now.
+    # A lock that cannot be released expires; an expired one may be held by another by now.
     with suppress(MlflowException, RegistryError):
         lock.check()
         _delete(lock.client, lock.name)
@@ -167,11 +167,11 @@ def _place() -> str:
     try:
         namespace = os.stat("/proc/self/ns/pid").st_ino
     except OSError:
-        namespace = os.getpid()  # without /proc nothing can be told of another process
+        namespace = os.getpid()  # without /proc nothing is known of another process
     return f"{socket.gethostname()}/{namespace}"
 
 
-def _told(found: dict[str, str]) -> str:
+def _describe(found: dict[str, str]) -> str:
     left_s = max(0, round(float(found["expires_s"]) - time.time()))
     host = found["place"].split("/", maxsplit=1)[0]
     return f"process {found['pid']} on '{host}' holds it, for at most {left_s} s more"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from quantline.errors import ResultMissing, first_few
 from quantline.release.champion import TRAINED
+from quantline.release.flatten import flatten
 from quantline.release.flavor import ModelFiles, log_model
 from quantline.release.provenance import identity, provenance, trained_model
 from quantline.release.registry import RELEASE
@@ -18,7 +19,6 @@ from quantline.release.tracking import (
     MODEL_ID,
     Store,
     batched,
-    flatten,
     forget_end,
     log_parameters,
     open_run,
@@ -136,8 +136,8 @@ def _log(client: Any, run_id: str, read: Mapping[str, Any], files: Mapping[str, 
         for key, value in flatten(read["summary"])
         if isinstance(value, (bool, int, float))
     ]
-    for some in batched(metrics):
-        client.log_batch(run_id, metrics=some)
+    for batch in batched(metrics):
+        client.log_batch(run_id, metrics=batch)
     for path in files.values():
         if path.is_file():
             client.log_artifact(run_id, str(path))

@@ -6,7 +6,6 @@ import logging
 import os
 import subprocess
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from itertools import islice
@@ -15,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from quantline.errors import TrackingFailed
 from quantline.redaction import redacted, remember
+from quantline.release.flatten import flatten
 from quantline.release.store_errors import EXISTS, MISSING, ignored, tracking_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from quantline.release.active_run import ActiveRun
 
@@ -146,7 +146,7 @@ def open_run(
     Args:
         store: The tracking store.
         tags: Its tags.
-        known_by: The one of them by which it is known: no other run has the same value.
+        known_by: The key of the tag that identifies it: no other run has the same value.
         name: Its name, if it is opened now.
         chosen: What is called with the run before others are deleted.
 
@@ -224,28 +224,15 @@ def log_parameters(store: Store, run: Any, parameters: Mapping[str, Any]) -> Non
         for key, value in flatten(parameters)
         if key not in run.data.params
     ]
-    for some in batched(values):
-        store.client.log_batch(run.info.run_id, params=some)
-
-
-def flatten(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield nested mappings and lists as (dotted key, value), such as ``dataset.source``."""
-    if isinstance(values, Mapping):
-        items: Any = values.items()
-    elif isinstance(values, (list, tuple)) and any(isinstance(value, Mapping) for value in values):
-        items = enumerate(values)
-    else:
-        yield prefix, values
-        return
-    for key, value in items:
-        yield from flatten(value, f"{prefix}.{key}" if prefix else str(key))
+    for batch in batched(values):
+        store.client.log_batch(run.info.run_id, params=batch)
 
 
 def batched(values: list[Any]) -> Iterator[list[Any]]:
     """Yield values in lists that the tracking API takes at once."""
     rest = iter(values)
-    while some := list(islice(rest, _BATCH)):
-        yield some
+    while batch := list(islice(rest, _BATCH)):
+        yield batch
 
 
 def _short(tags: Mapping[str, str]) -> dict[str, str]:

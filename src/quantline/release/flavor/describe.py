@@ -71,8 +71,8 @@ def metadata(contents: Contents, inputs: Ports, outputs: Ports) -> dict[str, Any
         "sha256": contents.sha256[MODEL],
         "size_bytes": len(contents.stored[MODEL]),
         "scheme": contents.recipe.get("scheme"),
-        "inputs": _told(inputs),
-        "outputs": _told(outputs),
+        "inputs": _describe(inputs),
+        "outputs": _describe(outputs),
         "operators": dict(sorted(operators.items())),
         "evidence": "parsed",
         "float_model_sha256": contents.recipe["float_model_sha256"],
@@ -103,11 +103,11 @@ def _port(name: str, tensor: Tensor) -> TensorIO:
     scale, zero_point = 0.0, 0
     if tensor.quantization is not None and len(tensor.quantization.scales) == 1:
         (scale,), (zero_point,) = tensor.quantization.scales, tensor.quantization.zero_points
-    shape = (*(abs(item) for item in batch), *rest)
+    shape = (*(abs(size) for size in batch), *rest)
     return TensorIO(tensor.index, tensor.name, shape, dtype, scale, zero_point)
 
 
-def _told(ports: Ports) -> list[dict[str, Any]]:
+def _describe(ports: Ports) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
