@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Limits:
-    """When a child is ended.
+    """Limits at which a child process is ended.
 
     Attributes:
         timeout_s: After how many seconds.

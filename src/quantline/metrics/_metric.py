@@ -39,7 +39,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a rule says of a change.
+    """The result of a rule about a change.
 
     Attributes:
         verdict: ``undecided`` where there are too few examples to tell.

@@ -1,4 +1,4 @@
-"""What the gate judges by: the stages' results, and the champion's."""
+"""The evidence for the gate: results of the stages and of the champion."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Champion:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the stages wrote of a candidate.
+    """The results of the stages for a candidate.
 
     Attributes:
         int8_model: The candidate's file.
