@@ -17,7 +17,7 @@ from quantline.errors import ModelUnsupported, ProcessError
 from quantline.quantization import measured_outputs, tensorflow_backend
 from quantline.quantization.measured_outputs import MOST_SAMPLES, measure_outputs
 from quantline.quiet import tensorflow
-from quantline.results.outputs import MeasuredOutputs
+from quantline.results.scores import MeasuredOutputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

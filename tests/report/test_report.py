@@ -10,7 +10,7 @@ import pytest
 
 from quantline.errors import OutputNotWritten, ResultMissing
 from quantline.report import draw_summary, key_figures, print_results, summarize, summary_table
-from quantline.report.rounding import percent, points
+from quantline.report.table import percent, points
 from quantline.results import check_result
 
 SCORES = {"top1": 0.9255, "top1_low": 0.9202, "top1_high": 0.9305,

@@ -15,7 +15,7 @@ from quantline import recipe
 from quantline.configuration import read_mlflow
 from quantline.pipelines.release import RECORDED
 from quantline.redaction import redact_logs
-from quantline.release.outcome import REFUSED, notify, refusal, told
+from quantline.release.release import REFUSED, notify, refusal, summary_line
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
@@ -132,7 +132,7 @@ class Release:
         notify(self._settings(), outcome)
         if outcome["outcome"] == REFUSED:
             raise refusal(outcome)
-        logger.info("%s", told(outcome))
+        logger.info("%s", summary_line(outcome))
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:

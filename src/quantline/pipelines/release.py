@@ -9,7 +9,7 @@ from kedro.pipeline import Pipeline, node, pipeline
 from quantline import recipe
 from quantline.release import Registry, check_unchanged, connect
 from quantline.release import release as release_candidate
-from quantline.release.origin import check_name, parameters_of
+from quantline.release.provenance import check_name, parameters_of
 from quantline.release.recheck import CHECKED, recheck
 
 if TYPE_CHECKING:

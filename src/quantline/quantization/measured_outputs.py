@@ -49,7 +49,7 @@ def measure_outputs(
             from the first to the last; none will do, and nothing is then compared.
 
     Returns:
-        Plain JSON values, as :class:`quantline.results.outputs.MeasuredOutputs` has them.
+        Plain JSON values, as :class:`quantline.results.scores.MeasuredOutputs` has them.
 
     Raises:
         ModelUnsupported: A set of kernels refuses the quantized model.

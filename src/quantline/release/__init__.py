@@ -2,10 +2,9 @@
 
 from quantline.release.active_run import ActiveRun, close_abandoned
 from quantline.release.champion import check_unchanged, fetch, fetch_trained
-from quantline.release.project import Project
 from quantline.release.registry import Registry
 from quantline.release.release import release
-from quantline.release.tracking import connect
+from quantline.release.tracking import Project, connect
 
 __all__ = [
     "ActiveRun",

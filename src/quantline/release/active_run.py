@@ -46,7 +46,7 @@ from quantline.release.tracking import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from quantline.release.project import Project
+    from quantline.release.tracking import Project
 
 logger = logging.getLogger(__name__)
 

@@ -18,10 +18,15 @@ from quantline.errors import (
 from quantline.evaluation.predict import SCHEMA
 from quantline.files import canonical_json, sha256
 from quantline.ranges import RangeSet
+from quantline.release.flavor.log import saved_model_damage
 from quantline.release.gate.evidence import VERSION, evaluation_sha256
-from quantline.release.registry import ARTIFACTS, CHAMPION, INT8_MODEL, SOURCE_MODEL
+from quantline.release.registry import (
+    ARTIFACTS,
+    CHAMPION,
+    INT8_MODEL,
+    SOURCE_MODEL,
+)
 from quantline.release.store_errors import MISSING, ignored, tracking_errors
-from quantline.release.stored import saved_model_damage
 from quantline.release.tracking import MODEL_ID
 from quantline.temporary import temporary_folder
 from quantline.tflite import read

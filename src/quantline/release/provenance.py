@@ -1,4 +1,4 @@
-"""The identity of a release, and the hashes and sources that its results were made from."""
+"""The identity of a release, and the origin of its results: hashes, sources, parameters."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ import yaml
 
 from quantline.errors import MismatchError, ResultMissing
 from quantline.files import canonical_json, sha256, sha256_of_path
+from quantline.lineage import KEY
 from quantline.release.registry import ARTIFACTS, INT8_MODEL, SOURCE_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from quantline import recipe
+
 
 # What holds times that were measured: run again, a stage writes others.
 TIMED = frozenset(
@@ -119,3 +123,71 @@ def _dvc_lock(lock: Path, int8_model: Path) -> dict[str, str]:
     # DVC's hash, and no protection.
     found = hashlib.md5(int8_model.read_bytes(), usedforsecurity=False).hexdigest()
     return {"quantline.dvc_lock_sha256": sha256(content)} if found in locked else {}
+
+
+# The result that each block of parameters decided on.
+_DECIDED = {
+    "model": "float_import",
+    "dataset": "manifest",
+    "sampling": "manifest",
+    "baseline": "float_import",
+    "calibration": "ranges",
+    "conversion": "recipe",
+    "validation": "validation_report",
+    "evaluation": "edgetpu_report",
+    "gate": "gate",
+}
+
+
+def parameters_of(files: Mapping[str, Path], release: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters that results were made with, by their top-level key.
+
+    Of the dataset only the source that was used is told.
+
+    Args:
+        files: The results' files, by their names in the catalog.
+        release: The parameters of the release itself.
+
+    Raises:
+        MismatchError: A result does not say with which parameters it was made.
+    """
+    found: dict[str, Any] = {"release": dict(release)}
+    for block, name in _DECIDED.items():
+        try:
+            found[block] = json.loads(files[name].read_bytes())[KEY]["parameters"][block]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise MismatchError(
+                f"'{files[name]}' does not say with which parameters it was made",
+                found=f"no parameters '{block}' in it",
+                expected="a result as its stage writes it",
+                remedy="Run the whole pipeline, which makes it again",
+            ) from error
+    dataset = found["dataset"]
+    others = {"tfds", "image_csv", "npz"} - {dataset["source"]}
+    found["dataset"] = {key: value for key, value in dataset.items() if key not in others}
+    # Only of a model that the project trained is it known how.
+    trained = json.loads(files[_DECIDED["model"]].read_bytes()).get("training")
+    if trained is not None:
+        found["training"] = trained["parameters"]
+    return found
+
+
+def check_name(gate: Mapping[str, Any], settings: recipe.Release, model: str) -> None:
+    """Check that a verdict is about the registered model that is asked for.
+
+    Args:
+        gate: The verdict.
+        settings: The parameters of the release.
+        model: The name that the model's file gives it.
+
+    Raises:
+        MismatchError: The candidate was compared with the champion of another one.
+    """
+    asked = settings.model or model
+    if gate["model"] != asked:
+        raise MismatchError(
+            "The verdict is about another registered model",
+            found=f"a comparison with the champion of '{gate['model']}'",
+            expected=f"one with the champion of '{asked}', as `release_model` says",
+            remedy="Run the pipeline with `from_nodes=fetch_champion`",
+        )

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from quantline.release.project import Project
+    from quantline.release.tracking import Project
 
 _READ = ("summary", "manifest", "recipe", "float_import", "gate")
 

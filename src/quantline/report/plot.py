@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from quantline.report.rounding import points
+from quantline.report.table import points
 
 _COLORS = ("#8a8f98", "#1f77b4")
 

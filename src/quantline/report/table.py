@@ -1,14 +1,46 @@
-"""The summary as a table on the terminal."""
+"""The summary and the comparison of schemes as tables on the terminal."""
 
 from __future__ import annotations
 
+import io
+import sys
+from math import floor, log10
 from typing import TYPE_CHECKING, Any
 
+from quantline.error_output import discard_output, output_not_printed
 from quantline.metrics import METRICS
-from quantline.report.rounding import decimal, percent, points
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import RenderableType
     from rich.table import Table
+
+
+def _interval(values: Sequence[float], unit: str = "", sign: str = "") -> str:
+    value, low, high = values
+    wider = max(high - value, value - low)
+    # Two digits of an uncertainty are meaningful, and of the value as many decimals.
+    digits = 2 if wider <= 0 else max(0, 1 - floor(log10(wider)))
+    # The option z: a change that rounds to nothing is +0.0, not -0.0.
+    return f"{value:{sign}z.{digits}f} ± {wider:.{digits}f}{unit}"
+
+
+def percent(values: Mapping[str, Any], key: str) -> str:
+    """Return a share and its interval in per cent; ``key``, ``key_low`` and ``key_high``."""
+    return _interval([100 * values[name] for name in (key, f"{key}_low", f"{key}_high")], " %")
+
+
+def points(values: Mapping[str, Any], key: str) -> str:
+    """Return a drop in points and its interval as a change, with its sign."""
+    # A drop is float minus int8; the column reads int8 against float.
+    change = [-values[name] for name in (key, f"{key}_high", f"{key}_low")]
+    return _interval(change, " points", "+")
+
+
+def decimal(values: Mapping[str, Any], key: str) -> str:
+    """Return a number and its interval."""
+    return _interval([values[name] for name in (key, f"{key}_low", f"{key}_high")])
 
 
 def summary_table(summary: dict[str, Any], manifest: dict[str, Any]) -> Table:
@@ -18,26 +50,15 @@ def summary_table(summary: dict[str, Any], manifest: dict[str, Any]) -> Table:
         summary: What :func:`quantline.report.summarize` gave.
         manifest: The manifest of the examples.
     """
-    from rich import box
-    from rich.table import Table
-
     dataset = manifest["dataset"]
     name = " ".join(str(part) for part in (dataset["name"], dataset["version"]) if part)
-    title = (
+    table = _titled(
         f"{name}: {len(manifest['evaluation']['examples']):,} examples of "
         f"'{manifest['evaluation']['split']}', calibrated on "
-        f"{len(manifest['calibration']['examples'])} of '{manifest['calibration']['split']}'"
+        f"{len(manifest['calibration']['examples'])} of '{manifest['calibration']['split']}'",
+        "±: the wider side of the 95 % interval; in brackets: 10th and 90th percentile.",
+        ("", "float", "int8", "change", "evidence"),
     )
-    table = Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        caption="±: the wider side of the 95 % interval; in brackets: 10th and 90th percentile.",
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-    )
-    for heading in ("", "float", "int8", "change", "evidence"):
-        table.add_column(heading, overflow="fold")
     for row in _rows(summary):
         table.add_row(*row)
     return table
@@ -137,3 +158,99 @@ def size_text(size_bytes: int) -> str:
     return (
         f"{size_bytes / 2**20:.2f} MiB" if size_bytes >= 2**20 else f"{size_bytes / 2**10:.0f} KiB"
     )
+
+
+def schemes_table(compared: dict[str, Any], manifest: dict[str, Any]) -> Table:
+    """Build the table.
+
+    Args:
+        compared: For each scheme, ``float`` first, its scores, its paired comparison with float,
+            its size, latency and recipe.
+        manifest: The manifest of the examples.
+    """
+    evaluation = manifest["evaluation"]
+    table = _titled(
+        f"{manifest['dataset']['name']}: {len(evaluation['examples']):,} examples of "
+        f"'{evaluation['split']}', ranges of {len(manifest['calibration']['examples'])}; all "
+        "measured, operators parsed",
+        "±: the wider side of the 95 % interval, paired for the change; latency: median.",
+        ("scheme", "top-1, %", "change, points", "as float, %", "size", "smaller", "CPU, ms",
+         "as fast", "float operators", "outputs, dB"),
+    )  # fmt: skip
+    for scheme, values in compared.items():
+        table.add_row(*_row(scheme, values))
+    return table
+
+
+def _row(scheme: str, values: dict[str, Any]) -> tuple[str, ...]:
+    is_float = scheme == "float"
+    top1 = percent(values, "top1").removesuffix(" %") if "top1" in values else ""
+    change = points(values, "top1_drop_points").removesuffix(" points") if top1 else ""
+    compared = (
+        change,
+        percent(values, "agreement").removesuffix(" %"),
+        f"{values['size_ratio']:.1f}x",
+        f"{values.get('speed_ratio', 1):.2g}x",
+    )
+    change, same, smaller, faster = ("",) * 4 if is_float else compared
+    latency = f"{float(format(values['latency_ms_p50'], '.2g')):g}"  # two digits, no exponent
+    floats = f"{values['float_operators']} of {values['operators']}"
+    size = size_text(values["size_bytes"])
+    noise = "" if is_float else _worst_output(values["recipe"]["measured"])
+    return scheme, top1, change, same, size, smaller, latency, faster, floats, noise
+
+
+def _worst_output(measured: dict[str, Any]) -> str:
+    """Return the signal to quantization noise of the worst output, or before its SOFTMAX."""
+    compared = [output["before"] or output for output in measured["outputs"] or ()]
+    ratios = [output["sqnr_db"] for output in compared if output["sqnr_db"] is not None]
+    lost = any(output["verdict"] == "lost" for output in measured["outputs"] or ())
+    return ("lost" if lost else f"{min(ratios):.1f}") if ratios else ""
+
+
+def _titled(title: str, caption: str, headings: Sequence[str]) -> Table:
+    """Return an empty table."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(
+        title=title, title_justify="left", title_style="bold", caption=caption,
+        caption_justify="left", box=box.SIMPLE_HEAD,
+    )  # fmt: skip
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
+
+
+def print_results(table: RenderableType, *texts: str, width: int) -> None:
+    """Print a table on the standard output, and texts below it.
+
+    A closed pipe, as ``head`` leaves it, is no error: results are still to be written.
+
+    Args:
+        table: The table.
+        texts: Lines that are neither coloured nor broken.
+        width: In characters, where the output is no terminal, which has a width of its own.
+
+    Raises:
+        OutputNotWritten: The output cannot be written to, as on a full disk.
+    """
+    from rich.console import Console
+
+    terminal, printed = Console(), io.StringIO()
+    is_terminal = terminal.is_terminal
+    # Rich ends the process with 1 where a pipe is closed, which says that a model is refused.
+    console = Console(
+        file=printed, force_terminal=is_terminal, width=terminal.width if is_terminal else width
+    )
+    console.print(table)
+    for text in texts:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+    try:
+        sys.stdout.write(printed.getvalue())
+        sys.stdout.flush()
+    except BrokenPipeError:
+        discard_output(sys.stdout)
+    except OSError as error:
+        discard_output(sys.stdout)
+        raise output_not_printed(error) from error

@@ -4,7 +4,6 @@ A stage reads its inputs from files that a person, a program or a bad disk may h
 checked as it is read, so that what follows it may rely on keys, types and finite numbers.
 """
 
-from quantline.results.arrays import check_finite, read_arrays
 from quantline.results.check import (
     SCHEMAS,
     check_kind,
@@ -15,7 +14,7 @@ from quantline.results.check import (
     remedy_of,
 )
 from quantline.results.origin import Origin
-from quantline.results.parse import check_plain, parse_json, read_bytes
+from quantline.results.parse import check_finite, check_plain, parse_json, read_arrays, read_bytes
 
 __all__ = [
     "SCHEMAS",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from quantline.results.fields import Part
 
-_SPOKEN = {
+_KINDS = {
     "model_type": "a mapping",
     "dict_type": "a mapping",
     "list_type": "a list",
@@ -161,5 +161,5 @@ def _explained(error: ValidationError, origin: Origin) -> Exception:
     if first["type"] == "extra_forbidden":
         return origin.unreadable(f"an unknown key {at(place)}{more}", "keys that are known")
     said = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    expected = _SPOKEN.get(first["type"], said)
+    expected = _KINDS.get(first["type"], said)
     return origin.unreadable(f"{shown(first['input'])} {at(place)}{more}", expected)

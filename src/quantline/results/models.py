@@ -19,7 +19,7 @@ from quantline.results.fields import (
     Some,
     Whole,
 )
-from quantline.results.outputs import MeasuredOutputs
+from quantline.results.scores import MeasuredOutputs
 
 _LARGEST = 2.0**128 - 2.0**104  # of float32
 _SUM_DIGITS = 400  # numerator and denominator of an exact sum of float32 values have 150 at most

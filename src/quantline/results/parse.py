@@ -1,4 +1,4 @@
-"""Parsing bytes as JSON with plain, finite values."""
+"""Reading bytes as JSON with plain, finite values, or as numpy arrays."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from quantline.reading import Unreadable, read_file
+import numpy as np
+
+from quantline.reading import Arrays, ArraysUnreadable, Unreadable, read_file
 from quantline.reading.regular import LARGEST_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from quantline.results.origin import Origin
+
 
 MOST_BYTES = 1 << 30  # a manifest of a million examples has a fifth of it
 MOST_LEVELS = 64  # of lists and mappings inside each other; results have less than 10
@@ -126,3 +129,28 @@ def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise ValueError(f"the key {shown(twice)} twice in one mapping")
     return values
+
+
+def read_arrays(content: bytes, origin: Origin) -> dict[str, np.ndarray]:
+    """Read every array of an ``.npz`` archive; nothing in it is ever unpickled.
+
+    Raises:
+        QuantlineError: It is no such archive, or claims more than it holds.
+    """
+    try:
+        with Arrays(content) as archive:
+            return {name: archive.read(name) for name in archive.names}
+    except ArraysUnreadable as error:
+        raise origin.unreadable(f"a damaged file: {error}") from error
+
+
+def check_finite(values: np.ndarray, name: str, origin: Origin) -> None:
+    """Refuse an array that does not hold finite numbers only.
+
+    Raises:
+        QuantlineError: It does not.
+    """
+    if values.dtype.kind not in "biuf":
+        raise origin.unreadable(f"the array '{name}' of dtype {values.dtype}", "numbers")
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise origin.unreadable(f"the array '{name}' with NaN or infinite values", "finite numbers")

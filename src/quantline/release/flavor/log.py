@@ -1,20 +1,23 @@
-"""Recording a saved model in MLflow, as the logged model of a run."""
+"""Recording a saved model in MLflow as the logged model of a run, and checking it in the store."""
 
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from quantline.errors import ResultMissing, first_line
 from quantline.files import sha256
 from quantline.release.flavor.model_files import MODEL, read_files
-from quantline.release.flavor.save import write_model
+from quantline.release.flavor.save import open_model, write_model
 from quantline.release.registry import INT8_MODEL
-from quantline.release.store_errors import tracking_errors
+from quantline.release.store_errors import MISSING, tracking_errors
 from quantline.release.tracking import READY, delete_unfinished, logged_models
 from quantline.temporary import temporary_folder
 
 if TYPE_CHECKING:
     from quantline.release.flavor.model_files import Contents, ModelFiles
+
 
 # A tag of the logged model: MLmodel has the hashes of the other files, and this is its own.
 MLMODEL_SHA256 = "quantline.mlmodel_sha256"
@@ -103,3 +106,48 @@ def _name_output(client: Any, run_id: str, model_id: str) -> None:
             output.model_id != model_id for output in client.get_run(run_id).outputs.model_outputs
         ):
             raise
+
+
+def saved_model_damage(client: Any, source: str, model_id: str | None, int8_sha256: str) -> str:
+    """Return what is wrong with a saved model in the store; nothing if it is whole.
+
+    Args:
+        client: The ``MlflowClient``.
+        source: Where its files are.
+        model_id: Its logged model, which knows the hash of MLmodel; None where it has none.
+        int8_sha256: The SHA-256 that the ``.tflite`` file must have.
+
+    Raises:
+        MlflowException: The store does not answer.
+    """
+    from mlflow.artifacts import download_artifacts
+    from mlflow.exceptions import MlflowException
+
+    with temporary_folder() as temporary:
+        try:
+            tags = {} if model_id is None else client.get_logged_model(model_id).tags
+            folder = download_artifacts(
+                artifact_uri=source, dst_path=str(temporary), tracking_uri=client.tracking_uri
+            )
+            return _damage(Path(folder), tags.get(MLMODEL_SHA256), int8_sha256)
+        except ResultMissing as error:
+            return error.found
+        except OSError as error:
+            return first_line(error, error.strerror)
+        except MlflowException as error:
+            if error.error_code != MISSING:
+                raise
+            return "its files are not there"
+
+
+def _damage(folder: Path, mlmodel_sha256: str | None, int8_sha256: str) -> str:
+    model = sha256(open_model(folder).model.read_bytes())
+    mlmodel = sha256((folder / "MLmodel").read_bytes())
+    compiled = sorted(path.name for path in folder.rglob("*.pyc"))
+    if mlmodel_sha256 is not None and mlmodel != mlmodel_sha256:
+        return f"'MLmodel' has the SHA-256 {mlmodel[:12]}, not {mlmodel_sha256[:12]}"
+    if mlmodel_sha256 is not None and compiled:  # Python would run it in place of its source
+        return f"compiled code that was not saved with it: {', '.join(compiled)}"
+    if model != int8_sha256:
+        return f"its model has the SHA-256 {model[:12]}, not {int8_sha256[:12]}"
+    return ""
