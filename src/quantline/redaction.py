@@ -206,6 +206,6 @@ def _parts(address: str) -> Iterator[str]:
     yield from (userinfo, secret, unquote(secret), f"{secret}@{host}")
     for place in (item.start() for item in re.finditer(r"[/@:?#]", secret)):
         begun, left = secret[:place], secret[place + 1 :]
-        # The short ones are known by what stands beside them.
+        # The short ones are known by what stands next to them.
         yield from (begun, f"{user}:{begun}", left, f"{left}@{host}")
     yield from re.split(r"[/@:?#]", secret)

@@ -115,7 +115,9 @@ def prepare(
         DataError: The lint found an error.
         QuantlineError: What reading the data and importing the model raise.
     """
-    kind = kind_of(Path(model.path))  # what is no model is told before the data is read
+    kind = kind_of(
+        Path(model.path)
+    )  # a file that is not a model is refused before the data is read
     archive = None if data is None else open_archive(data)
     inputs, states = _inputs(model, kind, archive, limits)
     samples = None
@@ -128,7 +130,7 @@ def prepare(
                         "shape", stored, data, name)  # fmt: skip
         if samples.ignored:
             logger.info("not used: %s in '%s'", ", ".join(samples.ignored), data)
-        # What no model can run on must be told before one is run on it to compare.
+        # Samples that no model can run on must be refused before a model runs on them.
         broken = [
             finding
             for finding in lint_together(

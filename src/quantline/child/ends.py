@@ -55,7 +55,7 @@ class End:
 
 
 def peak_so_far(pid: int) -> int:
-    """Return the most memory that a process held until now, in bytes; 0 where that is not told."""
+    """Return the most memory that a process held until now, in bytes; 0 if that is unknown."""
     try:
         found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     except OSError:

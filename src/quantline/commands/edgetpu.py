@@ -128,11 +128,11 @@ def edgetpu(
     int8_model = None if source is None else source[0]
     if out is not None and program is not None:
         int8_model = content
-        made, told = compile_and_compare(content, settings, program)
+        made, compilation = compile_and_compare(content, settings, program)
         content, mapped = made.content, made.record.mapped_operators
-        values["compilation"] = told
+        values["compilation"] = compilation
         write_together({Path(out): content}, force=force)
-        parts.append(f"{compilation_text(told)}\n\nwritten: {out}")
+        parts.append(f"{compilation_text(compilation)}\n\nwritten: {out}")
     if samples is not None:
         run = run_on_device(content, samples.each(), int8_model, access=access)
         values["run"] = run.to_dict()

@@ -1,4 +1,4 @@
-"""Loading model files of strangers: judged first, so that nothing in them runs."""
+"""Loading model files of others: checked first, so that nothing in them runs."""
 
 from quantline.loading.custom_objects import module_file
 from quantline.loading.keras_file import H5_SUFFIXES, load_keras

@@ -55,7 +55,7 @@ class Lock:
         if found is None or found["owner"] != self.owner or time.time() > self.expires_s:
             raise RegistryError(
                 f"The lock '{self.name}' was lost while the registry was changed",
-                found="it was taken away" if found is None else _told(found),
+                found="it was taken away" if found is None else _describe(found),
                 expected="a registry that answers within the time that the lock is held for",
                 remedy="Run the same command again: it completes what was begun",
             )
@@ -84,7 +84,7 @@ def registry_lock(client: Any, model: str, wait_s: float = WAIT_S) -> Iterator[L
         elif time.monotonic() > deadline:
             raise RegistryError(
                 f"The model '{model}' is being changed by another run",
-                found="a lock that was just given back" if found is None else _told(found),
+                found="a lock that was just given back" if found is None else _describe(found),
                 expected=f"a lock that is free within {wait_s:g} s",
                 remedy="Run the same command again when the other run has ended",
             )
@@ -167,11 +167,11 @@ def _place() -> str:
     try:
         namespace = os.stat("/proc/self/ns/pid").st_ino
     except OSError:
-        namespace = os.getpid()  # without /proc nothing can be told of another process
+        namespace = os.getpid()  # without /proc nothing is known about another process
     return f"{socket.gethostname()}/{namespace}"
 
 
-def _told(found: dict[str, str]) -> str:
+def _describe(found: dict[str, str]) -> str:
     left_s = max(0, round(float(found["expires_s"]) - time.time()))
     host = found["place"].split("/", maxsplit=1)[0]
     return f"process {found['pid']} on '{host}' holds it, for at most {left_s} s more"

@@ -84,7 +84,7 @@ def find_compiler(path: str | Path | None = None) -> Compiler:
             f"{platform.machine()}",
             remedy=_GET_IT,
         )
-    # Links are followed: the script looks for its other parts beside itself.
+    # Links are followed: the script looks for its other parts next to itself.
     program = Path(found).resolve()
     with temporary_folder() as folder:
         ended = run([str(program), "--version"], folder, _VERSION_TIMEOUT_S)
@@ -137,8 +137,8 @@ def run(command: Sequence[str], folder: Path, timeout_s: float) -> ProcessResult
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-    said, told = (path.read_text("utf-8", "replace") for path in (printed, complained))
-    return ProcessResult(said, told, status)
+    output, errors = (path.read_text("utf-8", "replace") for path in (printed, complained))
+    return ProcessResult(output, errors, status)
 
 
 def timed_out(ended: ProcessResult, timeout_s: float) -> CompilerError:

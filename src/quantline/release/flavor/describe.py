@@ -71,8 +71,8 @@ def metadata(contents: Contents, inputs: Ports, outputs: Ports) -> dict[str, Any
         "sha256": contents.sha256[MODEL],
         "size_bytes": len(contents.stored[MODEL]),
         "scheme": contents.recipe.get("scheme"),
-        "inputs": _told(inputs),
-        "outputs": _told(outputs),
+        "inputs": _describe(inputs),
+        "outputs": _describe(outputs),
         "operators": dict(sorted(operators.items())),
         "evidence": "parsed",
         "float_model_sha256": contents.recipe["float_model_sha256"],
@@ -107,7 +107,7 @@ def _port(name: str, tensor: Tensor) -> TensorIO:
     return TensorIO(tensor.index, tensor.name, shape, dtype, scale, zero_point)
 
 
-def _told(ports: Ports) -> list[dict[str, Any]]:
+def _describe(ports: Ports) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
