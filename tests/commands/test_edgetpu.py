@@ -105,7 +105,7 @@ def test_before_compilation(desk: Desk) -> None:
     before = desk.files()
     done = desk.give("edgetpu", "int8.tflite")
     assert (done.status, done.err) == (0, "")
-    verdict, left, few, advice, unforeseen = done.out.strip().split("\n\n")
+    verdict, left, few, advice, not_predicted = done.out.strip().split("\n\n")
     told = rows(verdict)
     assert few.splitlines() == [
         "By rules seen in fewer than 3 of 25 compiled models:",
@@ -128,7 +128,7 @@ def test_before_compilation(desk: Desk) -> None:
         "    only the first group of supported operators is compiled (seen in compiled models)",
     ]
     assert advice.startswith("To have more on it, the worst obstacle first:\n  2 EXP: +2 operators")
-    assert unforeseen.startswith("Not foreseen:\n")
+    assert not_predicted.startswith("Not predicted:\n")
     assert max(map(len, done.out.splitlines())) <= 100
     assert desk.files() == before
 
@@ -155,14 +155,14 @@ def test_machines_are_told_all_of_it(desk: Desk) -> None:
 def test_after_compilation(desk: Desk) -> None:
     done = desk.give("edgetpu", "compiled.tflite")
     assert (done.status, done.err) == (0, "")
-    verdict, left, unforeseen, held = done.out.strip().split("\n\n")
+    verdict, left, not_predicted, held = done.out.strip().split("\n\n")
     told = rows(verdict)
     assert told["operators"] == (
         "1 subgraph on the Edge TPU, 2 operators on the CPU (parsed; needs runtime 13)"
     )
     assert told["parameters"] == "32 KiB fit the chip's memory (parsed)"
     assert left.splitlines()[:2] == ["Not on the Edge TPU, by the rules because:", "  1 EXP"]
-    assert "large activations" not in unforeseen
+    assert "large activations" not in not_predicted
     row = held.splitlines()[-1].split()
     assert row[:5] == ["0", "runtime", "13", "32,768", "0"]
     assert "9,000" in row
@@ -248,7 +248,7 @@ def test_where_nothing_maps_the_status_is_1(desk: Desk, model: str) -> None:
     told = rows(done.out.split("\n\n")[0])
     assert told["operators"].startswith("none of ")
     assert told["parameters"] == "none on the Edge TPU"
-    assert "Not foreseen" not in done.out
+    assert "Not predicted" not in done.out
     assert desk.give("edgetpu", model, "--json").json["mapped_operators"] == 0
 
 

@@ -52,7 +52,7 @@ def test_a_model_that_holds(made: Any, plain: Any) -> None:
     assert told["integer-only"] == f"yes: {tensors} of {tensors} tensors are integers"
     assert told["specification"] == "kept"
     assert told["interface"] == "int8 -> int8"
-    assert told["held to"] == "int8 (no recipe next to it)"
+    assert told["scheme"] == "int8 (no recipe next to it)"
     assert "\n\n" not in done.out
 
 
@@ -115,7 +115,7 @@ def test_the_recipe_beside_says_what_was_asked_for(desk: Any, float_ports: bytes
     assert desk.give(*asked).status == 0
     done = desk.give(*GIVE)
     assert done.status == 0, done.out
-    assert "int8 ('int8.json')" in rows(done.out)["held to"]
+    assert "int8 ('int8.json')" in rows(done.out)["scheme"]
     (desk.folder / "int8.tflite").write_bytes(float_ports[:-4] + b"\0" * 4)
     other = desk.give(*GIVE)
     assert other.err == "warning: 'int8.json' is the recipe of another model, and is not used\n"
@@ -187,7 +187,7 @@ def test_a_model_of_2018_is_held_to_the_specification_that_is_named(made: Any) -
     assert named.status == 0, named.out
     assert rows(named.out)["specification"].strip() == "kept (the former one, of uint8)"
     none = made.give(*GIVE, "--specification", "none")
-    assert (none.status, rows(none.out)["specification"].strip()) == (0, "not held to any")
+    assert (none.status, rows(none.out)["specification"].strip()) == (0, "not checked")
     told = made.give(*GIVE, "--specification", "none", "--json").json
     assert (told["holds"], told["specification"], told["held_to"]) == (True, True, "none")
 

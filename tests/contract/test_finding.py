@@ -41,7 +41,7 @@ def test_each_remedy_is_told_once() -> None:
     assert remedies([replace(FOUND, remedy=None)], "go on") == "Go on"
 
 
-def test_what_is_foretold_stops_with_all_offenders() -> None:
+def test_what_is_predicted_stops_with_all_offenders() -> None:
     note = replace(FOUND, rule="predicted.kernel", severity="note", type="SQUARE")
     require_quantizable([note])
     with pytest.raises(CheckFailed) as stopped:

@@ -116,7 +116,7 @@ def edgetpu(
         name=f"'{model}'", original=None if source is None else source[1],
     )  # fmt: skip
     mapped = found.report.mapped_operators
-    devices = [item.to_dict() for item in detect()]
+    devices = [device_found.to_dict() for device_found in detect()]
     values = {"model": model, **found.to_dict(), "devices": devices}
     parts = [evaluation_text(model, len(content), found)]
     if found.compiled is not None:
@@ -128,11 +128,11 @@ def edgetpu(
     int8_model = None if source is None else source[0]
     if out is not None and program is not None:
         int8_model = content
-        made, compilation = compile_and_compare(content, settings, program)
+        made, report = compile_and_compare(content, settings, program)
         content, mapped = made.content, made.record.mapped_operators
-        values["compilation"] = compilation
+        values["compilation"] = report
         write_together({Path(out): content}, force=force)
-        parts.append(f"{compilation_text(compilation)}\n\nwritten: {out}")
+        parts.append(f"{compilation_text(report)}\n\nwritten: {out}")
     if samples is not None:
         run = run_on_device(content, samples.each(), int8_model, access=access)
         values["run"] = run.to_dict()

@@ -101,7 +101,7 @@ def evaluation_text(model: str, size_bytes: int, found: EdgeTpuReport) -> str:
         *listed("Unknown, and counted as on the CPU", _alike(operators, Placement.UNKNOWN)),
         *listed(f"By rules seen in fewer than {FEW} of {COUNTED} compiled models", few_seen(found)),
         *listed("To have more on it, the worst obstacle first", map(_advice, found.suggestions)),
-        *listed("Not foreseen", found.not_predicted if mapped else ()),
+        *listed("Not predicted", found.not_predicted if mapped else ()),
     ]
     return "\n\n".join(blocks)
 

@@ -24,7 +24,7 @@ def programs_text(compiled: CompiledPrograms) -> str:
     rows = []
     for subgraph in compiled.subgraphs:
         package, main = subgraph.package, subgraph.package.main
-        cycles = "not stated" if main.estimated_cycles is None else f"{main.estimated_cycles:,}"
+        cycles = "unknown" if main.estimated_cycles is None else f"{main.estimated_cycles:,}"
         rows.append((
             str(subgraph.operator.index),
             f"runtime {package.min_runtime_version}",

@@ -53,18 +53,18 @@ def validate(
     float_input: bool,
     float_output: bool,
 ) -> Result:
-    """Hold a .tflite file to integer-only, the 8-bit specification, a target, golden vectors.
+    """Check a .tflite file: integer-only, the 8-bit specification, a target, golden vectors.
 
     MODEL.tflite may come from any converter; without golden vectors it is not run. The recipe that
-    'quantline quantize' wrote next to it, MODEL.json, has its scheme and the types of its inputs and
-    outputs.
+    'quantline quantize' wrote next to it, MODEL.json, has its scheme and the types of its inputs
+    and outputs.
 
     \b
         quantline validate model_int8.tflite --target edgetpu
         quantline validate model_int8.tflite --golden model_int8.golden.npz --json
         quantline validate mobilenet_v1_1.0_224_quant.tflite --specification uint8
 
-    Exit status: 0 if it holds; 1 if a finding breaks what it is held to; 2 if it cannot be read.
+    Exit status: 0 if it holds; 1 if a finding breaks a promise; 2 if it cannot be read.
     """  # noqa: D301 - click's mark for lines that stay as they are
     from quantline.commands.verdict import findings_text, verdicts
     from quantline.contract import check_model
@@ -100,7 +100,7 @@ def validate(
     source = f"'{Path(model).with_suffix('.json')}'" if made else "no recipe next to it"
     rows = [
         ("model", f"{model}, {size(len(content))}"),
-        ("held to", f"{promise} ({'as asked' if scheme else source})"),
+        ("scheme", f"{promise} ({'as asked' if scheme else source})"),
         ("interface", _interface(graph, report)),
         *verdicts(report),
     ]

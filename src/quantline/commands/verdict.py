@@ -35,7 +35,7 @@ def verdicts(report: ContractReport) -> list[tuple[str, str]]:
 
 def _specification(report: ContractReport) -> str:
     if report.held_to == "none":
-        return "not held to any"
+        return "not checked"
     former = " (the former one, of uint8)" if report.held_to == "uint8" else ""
     return f"{_kept(report, 'specification')}{former}"
 

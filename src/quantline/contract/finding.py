@@ -64,9 +64,9 @@ class ContractReport:
     """The result of checking a model.
 
     Attributes:
-        integer_only: Whether every tensor is an integer, a declared float interface apart.
-        specification: Whether the model keeps the quantization specification that it was held to.
-        held_to: That specification.
+        integer_only: Whether every tensor is an integer, except a declared float interface.
+        specification: Whether the model keeps the quantization specification.
+        held_to: The specification that was checked.
         target: The target's name; None if none was asked for.
         holds_target: Whether the model keeps the target's contract; None without a target.
         operators: The number of operators in all subgraphs.
@@ -117,7 +117,7 @@ class ContractReport:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ContractReport:
-        """Return the report that :meth:`to_dict` gave these values of; others are left aside.
+        """Return the report that :meth:`to_dict` gave these values of; others are ignored.
 
         Raises:
             ResultMissing: The values are not those of a report.

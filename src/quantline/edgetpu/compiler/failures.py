@@ -192,8 +192,8 @@ def explain(stdout: str, stderr: str, status: int) -> QuantlineError:
     remedy = f"Run the same command by hand. {_SMALLER}"
     if "SIGKILL" in ended:
         remedy = (
-            "If nobody ended it by hand, the system did as memory ran out: free memory or compile "
-            "on a machine with more of it"
+            "Unless it was ended by hand, the system ended it for want of memory: free memory, or "
+            "compile on a machine with more of it"
         )
     return CompilerError(
         "The Edge TPU compiler failed in a way that is not known",

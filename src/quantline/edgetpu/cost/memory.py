@@ -94,7 +94,7 @@ def predict_memory(
     """Predict the parameters that are cached and those that are streamed.
 
     Layers are cached in their order as long as they fit. What fits depends on the compiler's
-    placing of activations, which is not foreseen: hence a verdict with room for doubt.
+    placing of activations, which is not predicted: so the verdict may be undecided.
 
     Args:
         subgraph: The main subgraph of the model before compilation.

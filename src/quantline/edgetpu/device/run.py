@@ -1,7 +1,7 @@
 """The results of a run on an Edge TPU: outputs, latency, and their differences from the CPU.
 
-The Edge TPU computes with integers too, but nobody promises that it rounds as the CPU's kernels
-do; these do not among themselves either.
+The Edge TPU computes with integers too, but need not round as the CPU's kernels do; these
+differ among themselves too.
 """
 
 from __future__ import annotations

@@ -202,7 +202,7 @@ def _score(case: Case, runtime_version: int | None) -> ModelScore:
             f"'{truth.source}' asks for Edge TPU runtime {version}, and the rules are those of "
             f"{OLDEST_RUNTIME} to {NEWEST_RUNTIME}"
         )
-    # Of one subgraph it is not known whether more were allowed.
+    # A single subgraph does not show whether more were allowed.
     multiple = truth.subgraphs > 1
     report = predict(graph, version, multiple)
     mapped = [
