@@ -9,7 +9,7 @@ export PATH := $(BIN):$(PATH)
 export DO_NOT_TRACK := 1
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: run test lint stages experiments repro docs wheel postgres lock clean
+.PHONY: run test lint stages tables experiments repro docs wheel postgres lock clean
 
 run: $(READY)
 	kedro run
@@ -27,6 +27,10 @@ lint: $(READY)
 # dvc.yaml and compare/dvc.yaml, after a change of pipelines, the catalog or imports.
 stages: $(READY)
 	python scripts/make_dvc_yaml.py
+
+# The tables of docs/ and the lines of conf/base that are written from the registries.
+tables: $(READY)
+	python scripts/make_tables.py
 
 repro: $(READY)
 	dvc repro

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from quantline.contract.specification import TensorSpecification
     from quantline.registry import Parameter
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -81,10 +82,62 @@ def metric_rules() -> list[str]:
     return [_parameter(rule.parameter) for rule in RULES.values()]
 
 
+def targets() -> list[str]:
+    """Return the built-in targets, for docs/targets.md."""
+    from quantline.contract.targets import BUILT_IN, load
+
+    return _table(
+        ["target", "stands for", "source"],
+        [[f"`{name}`", load(name).description, load(name).source] for name in BUILT_IN],
+    )
+
+
+def contract_rules() -> list[str]:
+    """Return the rules of the specification, for docs/specification.md."""
+    from quantline.contract.rules import RULES
+
+    rows = [[f"`{name}`", rule.severity, rule.meaning, rule.source] for name, rule in RULES.items()]
+    return _table(["rule", "severity", "what it demands", "source"], rows)
+
+
+def specification() -> list[str]:
+    """Return what the specification says of each operator, for docs/specification.md."""
+    from quantline.contract.specification import SPECIFICATION
+
+    rows = []
+    for name, said in sorted(SPECIFICATION.items()):
+        fixed = said.outputs[0].fixed if said.outputs[0] else None
+        rows.append(
+            [
+                name,
+                " ".join(map(_short, said.inputs)),
+                " ".join(map(_short, said.outputs)),
+                "yes" if said.same_scale else f"input {said.state}" if said.state else "",
+                f"{fixed[0]:g}, {fixed[1]}" if fixed else "",
+                "yes" if said.has_int16 else "no",
+                said.source,
+            ]
+        )
+    headings = ["operator", "inputs", "outputs", "one scale", "fixed", "int16", "source"]
+    return _table(headings, rows)
+
+
+def parameter_rules() -> list[str]:
+    """Return the rules by which parameter bytes are predicted, for docs/edgetpu.md."""
+    from quantline.edgetpu.cost.rules import RULES
+
+    rows = [[name, rule.mechanism, f"{rule.seen_in_models}"] for name, rule in RULES.items()]
+    return [*_table(["rule", "what the compiler does", "models"], rows)]
+
+
 TABLES: dict[str, Callable[[], list[str]]] = {
     "range methods": range_methods,
+    "specification": specification,
+    "targets": targets,
+    "contract rules": contract_rules,
     "metrics": metrics,
     "metric rules": metric_rules,
+    "parameter rules": parameter_rules,
     "range method parameters": range_method_parameters,
 }
 
@@ -121,6 +174,18 @@ def _table(headings: list[str], rows: Iterable[list[str]]) -> list[str]:
 
 def _row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |".replace("  ", " ")
+
+
+def _short(said: TensorSpecification | None) -> str:
+    if said is None:
+        return "-"
+    if said.role == "weights":
+        return "w" if said.axis is None else f"w[{said.axis}]"
+    if said.role == "bias":
+        return "b"
+    if len(said.int8) > 1:
+        return "any"
+    return "a" if "int8" in said.int8 else "2^n" if said.power_of_two else "a16"
 
 
 def _line(key: str, value: object, comment: str, column: int = _COLUMN - 4) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quantline.child import run_in_child, stage, words
+from quantline.child import captured_output, run_in_child, stage
 from quantline.errors import (
     InternalError,
     ModelUnsupported,
@@ -23,7 +23,7 @@ from quantline.errors import (
 
 HELPER = """
 import os, sys, time
-from quantline.child import stage, words
+from quantline.child import stage, captured_output
 from quantline.errors import ModelUnsupported
 
 class Own:
@@ -50,7 +50,7 @@ def announce_and_sleep():
 
 def speak():
     os.write(2, b"from native code")
-    return words()
+    return captured_output()
 
 def complain():
     for line in (
@@ -320,7 +320,7 @@ def test_too_much_memory_ends_the_child_and_names_its_limit(helper) -> None:
 def test_loading_has_a_limit_of_its_own(helper) -> None:
     with pytest.raises(ProcessError, match=r"after 1 s at stage 'loading'") as caught:
         run_in_child(helper.load, 600, what="x", timeout_s=60, limit="a.b", load_s=1)
-    assert "'limits.load_s'" in caught.value.remedy
+    assert "`load_s`" in caught.value.remedy
     assert "'a.b'" not in caught.value.remedy
     assert run_in_child(helper.load, 0.6, what="x", timeout_s=60, load_s=1) == 0.6
 
@@ -433,7 +433,7 @@ def test_what_a_child_prints_stays_there_and_it_has_no_input(
 
 def test_a_child_can_read_what_it_wrote_and_no_one_else_does(helper) -> None:
     assert run_in_child(helper.speak, what="x", timeout_s=60) == "from native code"
-    assert words() == ""
+    assert captured_output() == ""
 
 
 def test_nothing_stays_on_disk(helper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from tests.conftest import PROJECT
 
 from quantline import recipe
 from quantline.commands import quantline
+from quantline.contract.targets import BUILT_IN
 from quantline.evaluation import score
 from quantline.evaluation.predict import SCHEMA
 from quantline.metrics import METRICS, RULES
@@ -98,6 +99,13 @@ def test_a_metric_is_scored_stored_shown_and_judged(metric: Metric) -> None:
 def test_no_field_of_the_gate_is_without_a_rule() -> None:
     assert recipe.Change.model_fields.keys() == RULES.keys()
     assert recipe.ChampionChange.model_fields.keys() == {*RULES, *GROWTH_RULES}
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_a_target_is_in_the_help_and_on_the_page(name: str) -> None:
+    assert (PROJECT / f"src/quantline/contract/targets/{name}.yml").is_file()
+    assert name in help_of("validate")
+    assert f"| `{name}` |" in (PROJECT / "docs/targets.md").read_text()
 
 
 def test_a_module_that_declares_nothing_is_an_error(tmp_path: Path) -> None:

@@ -204,8 +204,8 @@ class _Walk:
 
     def _stating(self, name: str, result: Result) -> Result | None:
         """Return the result that says what one was made from: itself, or one written with it."""
-        written = (self._find(output) for output in self._makers[name][0].outputs)
-        stating = (other for other in written if other is not None and other.has_statement)
+        written = map(self._find, self._makers[name][0].outputs)
+        stating = (output for output in written if output is not None and output.has_statement)
         return result if result.has_statement else next(stating, None)
 
     def _examine(

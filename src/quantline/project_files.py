@@ -84,7 +84,7 @@ def check_datasets(needed: Collection[str], known: Collection[str]) -> None:
     """
     for name in sorted(needed):
         if name not in known:
-            near = suggest(name, [other for other in known if other not in needed])
+            near = suggest(name, [entry for entry in known if entry not in needed])
             raise ParameterError(
                 f"catalog.yml has no dataset '{name}'",
                 found="no entry of that name",

@@ -38,7 +38,7 @@ _ENCODED = re.compile(r"(%3A%2F%2F)[^\s&]*%40", re.IGNORECASE)  # in a parameter
 _SPACE = re.compile(r"\s")
 _QUOTES = "'\"`"
 # Where a quoted address ends, and not a quote that its password holds.
-_CLOSED = {other: re.compile(rf"{other}(?=[\s,;:.)\]}}>]|$)") for other in _QUOTES}
+_CLOSED = {quote_mark: re.compile(rf"{quote_mark}(?=[\s,;:.)\]}}>]|$)") for quote_mark in _QUOTES}
 _HOST = re.compile(r"(?:localhost|[\w-]+(?:\.[\w-]+)+|\[[0-9a-fA-F:.]+\])$")
 # Of a dotted name with a number after it either may be meant, of these only a host and its port.
 _HOST_AND_PORT = re.compile(r"(?:localhost|\d+(?:\.\d+){3}|\[[0-9a-fA-F:.]+\]):\d+$")
@@ -204,8 +204,8 @@ def _parts(address: str) -> Iterator[str]:
     user, colon, password = userinfo.partition(":")
     secret = password if colon else user
     yield from (userinfo, secret, unquote(secret), f"{secret}@{host}")
-    for place in (item.start() for item in re.finditer(r"[/@:?#]", secret)):
-        begun, left = secret[:place], secret[place + 1 :]
-        # The short ones are known by what stands next to them.
+    for separator in re.finditer(r"[/@:?#]", secret):
+        begun, left = secret[: separator.start()], secret[separator.end() :]
+        # The short ones are known by what stands beside them.
         yield from (begun, f"{user}:{begun}", left, f"{left}@{host}")
     yield from re.split(r"[/@:?#]", secret)

@@ -15,29 +15,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SPOKEN = {
-    "Set 'model.path'; a relative path starts from the project folder": "Check the path",
-    "Set 'model.path' to the float model it was made from": "Give the float model it was made from",
-    "Set 'model.signature' to one of them, such as 'one'":
-        "Give '--signature' one of them, such as 'one'",
-    "If you trust the file, set 'model.allow_lambda' to true": "If you trust the file, add "
-        "'--allow-lambda'",
-    "If you trust it, set 'model.allow_unsafe' to true": "If you trust it, add '--allow-unsafe'",
-    "Use a smaller model or fewer samples, or raise 'limits.memory_gib'":
-        "Use a smaller model or fewer samples, or raise '--memory-gib'",
-    "Save it again, or use a smaller model, or raise 'limits.load_s'":
-        "Save it again, or use a smaller model, or raise '--load-s'",
-    "Use a smaller model or fewer samples, or raise 'conversion.timeout_s'":
+    "Correct `path`; a relative one starts from the working directory": "Check the path",
+    "Set `path` to the float model it was made from": "Give the float model it was made from",
+    "Use a smaller model or fewer samples, or raise `conversion_timeout_s`":
         "Use a smaller model or fewer samples",
-    "Do not use the file; if you trust it, raise 'limits.config_mib'": "Do not use the file",
-    "Run: pip install 'quantline[litert]', or set 'conversion.backend: tensorflow'":
-        "Run: pip install 'quantline[litert]', or give '--backend tensorflow'",
+    "Do not use the file; if you trust it, raise `config_mib`": "Do not use the file",
     "Set 'conversion.input_type: int8', or choose another scheme":
         "Give '--input-type int8', or choose another scheme",
     "Use a smaller input ('evaluation.edgetpu.search_delegate: true'), or raise "
         "'evaluation.edgetpu.compiler_timeout_s'":
         "Use a smaller input ('--search-delegate'), or raise '--compiler-timeout-s'",
     "Compile it again with '--min_runtime_version'": "Compile it again with '--runtime-version'",
-    "Run the 'calibration' pipeline again": "Record them again with 'quantline record'",
+    "Correct `transform`": "Correct what prepares the samples",
+    "Record the ranges again from this model": "Record them again with 'quantline record'",
 }  # fmt: skip
 
 

@@ -106,7 +106,7 @@ MISTAKES: dict[str, Any] = {
     "no ranges": (None, Q, ["neither '--calibration' nor '--ranges'", "float16"]),
     "ranges not there": (None, [*Q, "--ranges", "none.json"], ["'none.json' cannot be read"]),
     "ranges of another kind": (lambda desk: write(desk, "ranges.json", b"[1]"), RANGES,
-                               ["cannot be read", "quantline record"]),
+                               ["cannot be read", "Record the ranges again"]),
     "ranges cut off": (lambda desk: write(desk, "ranges.json", b'{"tensors": ['), RANGES,
                        ["cannot be read"]),
     "ranges of another model": (foreign_ranges, RANGES,

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.ranges.sketches import sketch_of
 
 from quantline.commands.draw import COLUMNS, column_shares, draw_ranges
 from quantline.commands.ranges import int8_steps
 from quantline.ranges import RangeSet, TensorRange
-from quantline.ranges.sketch import Sketch
 from quantline.tflite import read
 
 
@@ -101,9 +101,9 @@ def test_a_tensor_of_zeros_or_without_a_finite_value_has_no_scale(desk: Any) -> 
     assert int8_steps(1.0, 2.55) == (pytest.approx(0.01), -128)
     assert int8_steps(-2.55, -1.0) == (pytest.approx(0.01), 127)
     tensors = (
-        TensorRange(0, "zeros", 0.0, 0.0, 1, 4, sketch=Sketch.of(np.zeros(4, np.float32))),
+        TensorRange(0, "zeros", 0.0, 0.0, 1, 4, sketch=sketch_of(np.zeros(4, np.float32))),
         TensorRange(1, "broken", np.inf, -np.inf, 1, 4, nan=3, inf=1),
-        TensorRange(2, "sound", -1.0, 3.0, 1, 2, sketch=Sketch.of(np.float32([-1, 3]))),
+        TensorRange(2, "sound", -1.0, 3.0, 1, 2, sketch=sketch_of(np.float32([-1, 3]))),
     )
     RangeSet(tensors, 1, "ab" * 32, (), {}).save(desk.folder / "odd.json")
     done = desk.give("ranges", "odd.json", "--method", "mse", "--plot", "odd.png")
@@ -119,7 +119,7 @@ def test_columns_hold_every_value_once() -> None:
     rng = np.random.default_rng(5)
     values = np.maximum(rng.normal(1, 2, 5000), 0).astype(np.float32)
     edges = np.linspace(0, float(values.max()), COLUMNS + 1)
-    shares = column_shares(Sketch.of(values), edges)
+    shares = column_shares(sketch_of(values), edges)
     assert shares.sum() == pytest.approx(1)
     assert shares[0] >= (values == 0).mean()
     exact = np.histogram(values, edges)[0] / len(values)
@@ -129,7 +129,7 @@ def test_columns_hold_every_value_once() -> None:
 
 def test_a_picture_of_many_tensors_grows_with_them() -> None:
     def height(count: int) -> int:
-        sketch = Sketch.of(np.linspace(-1, 1, 50, dtype=np.float32))
+        sketch = sketch_of(np.linspace(-1, 1, 50, dtype=np.float32))
         tensors = [TensorRange(at, f"tensor_{at}", -1.0, 1.0, 1, 50, sketch=sketch)
                    for at in range(count)]  # fmt: skip
         picture = draw_ranges(tensors, dict.fromkeys(range(count), (-1.0, 1.0)), "many", "minmax")

@@ -22,7 +22,7 @@ from quantline.quantization import (
     quantize,
     tensorflow_backend,
 )
-from quantline.quantization.keep_float import Kept
+from quantline.quantization.keep_float import FloatOperators
 from quantline.tflite import read
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def test_no_range_of_it() -> None:
 def test_the_order_in_which_tensorflow_happens_to_visit_operators() -> None:
     """It leaves a SPLIT at times; here it is made to, and the recipe does not say so."""
     model = small("lstm")
-    kept = Kept(types=frozenset({"SPLIT"}))
+    kept = FloatOperators(types=frozenset({"SPLIT"}))
     made = tensorflow_backend.quantize(
         model.float_tflite, model.bounds(), "int8_float_fallback", "int8", "int8", kept
     )

@@ -13,8 +13,8 @@ from quantline.contract.kernels import KERNELS, compare_kernels, difference, is_
 from quantline.errors import DataError, ModelUnsupported
 from quantline.tflite import Runtime, read
 from quantline.tflite.edit import pack
-from quantline.tflite.given import with_tensors_given
 from quantline.tflite.graph import Quantization, Tensor, parse
+from quantline.tflite.submodels import with_isolated_operators
 
 RESOLVERS = {
     "xnnpack": OpResolverType.BUILTIN,
@@ -68,7 +68,7 @@ def test_an_operator_alone_differs_by_a_step_at_most(
     model = request.getfixturevalue(name).int8_tflite
     main = read(model).main
     given = [operator.outputs[0] for operator in main.operators]
-    apart = with_tensors_given(model, given, given)
+    apart = with_isolated_operators(model, given, given)
     runtimes = {kernels: Runtime(apart, 1, kernels) for kernels in KERNELS}
     rng = np.random.default_rng(5)
     for _ in range(4):

@@ -17,7 +17,7 @@ from quantline.contract.layers import LayerError, compare_layers
 from quantline.contract.noise import sqnr_db
 from quantline.errors import DataError, MismatchError
 from quantline.quantization import effects, litert_backend, tensorflow_backend
-from quantline.quantization.link import layer_outputs, link
+from quantline.quantization.layer_pairs import layer_outputs, pair_layers
 from quantline.ranges import record
 from quantline.tflite import Runtime, read
 from quantline.tflite.edit import pack
@@ -218,8 +218,8 @@ def test_names_that_are_not_a_layers_alone_are_left_out(plain: Any) -> None:
     tensors = list(before.main.tensors)
     tensors[first] = replace(tensors[first], name=tensors[second].name)
     twice = replace(before, subgraphs=(replace(before.main, tensors=tuple(tensors)),))
-    left = {item.before.index for item in link(before, after)} - {
-        item.before.index for item in link(twice, after)
+    left = {item.before.index for item in pair_layers(before, after)} - {
+        item.before.index for item in pair_layers(twice, after)
     }
     assert left == {first, second}
 

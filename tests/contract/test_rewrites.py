@@ -15,9 +15,8 @@ from quantline.contract.integer_forms import REWRITES, has_form, rewrite
 from quantline.contract.preflight import preflight
 from quantline.errors import ConversionError
 from quantline.quantization import litert_backend, tensorflow_backend
-from quantline.quantization.flatbuffer import float_operators
 from quantline.quiet import tensorflow
-from quantline.tflite import Runtime, read
+from quantline.tflite import Runtime, float_operators, read
 
 if TYPE_CHECKING:
     from tests.contract.bodies import Body

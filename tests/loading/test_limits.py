@@ -27,7 +27,7 @@ def test_loading_that_takes_too_long_ends_and_names_its_limit(tmp_path: Path) ->
     limits = recipe.Limits(load_s=1)
     with pytest.raises(ProcessError, match="1 s at stage 'loading'") as caught:
         import_float(recipe.Model(path=str(path)), np.zeros((1, 4), np.float32), PARITY, limits)
-    assert "'limits.load_s'" in caught.value.remedy
+    assert "`load_s`" in caught.value.remedy
 
 
 def test_an_operator_of_tensorflow_in_a_tflite_file_does_not_run(tf: Any, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from quantline.errors import ConversionError, UnsafeModel
 from quantline.loading import load_keras, parsed_saved_model, refused_operators
 from quantline.loading.saved_model_operators import is_harmless
+from quantline.quantization.original_source import Source
 from quantline.quantization.originals import run_and_convert
 
 if TYPE_CHECKING:
@@ -113,9 +114,9 @@ def test_operators_that_do_more_than_compute(tf: Any, tmp_path: Path) -> None:
         variable = tf.Variable(tf.ones((4,)))
         folder = save(tf, tmp_path / name, lambda x, b=body, v=variable: b(x * v), v=variable)
         with pytest.raises(UnsafeModel) as caught:
-            run_and_convert("saved_model", str(folder), None, SAMPLES)
+            run_and_convert(Source("saved_model", str(folder)), SAMPLES)
         assert name.split()[0] in caught.value.found, name
-        assert "'model.allow_unsafe'" in caught.value.remedy
+        assert "`allow_unsafe=True`" in caught.value.remedy
         assert [path.name for path in canary.iterdir()] == ["kept"], name
 
 
@@ -124,7 +125,7 @@ def test_they_run_where_they_are_allowed(tf: Any, tmp_path: Path) -> None:
     canary.mkdir()
     folder = save(tf, tmp_path / "m", attacks(tf, canary)["WriteFile"])
     with pytest.raises(ConversionError, match="WriteFile"):  # it was run before
-        run_and_convert("saved_model", str(folder), None, SAMPLES, allow_unsafe=True)
+        run_and_convert(Source("saved_model", str(folder), allow_unsafe=True), SAMPLES)
     assert (canary / "ran").read_text() == "x"
 
 
@@ -146,7 +147,7 @@ def test_what_runs_while_a_model_is_loaded(tf: Any, tmp_path: Path) -> None:
     folder = save(tf, tmp_path / "m", body, own=own)
     (tmp_path / "ran").unlink(missing_ok=True)
     with pytest.raises(UnsafeModel, match="WriteFile in the function"):
-        run_and_convert("saved_model", str(folder), None, SAMPLES)
+        run_and_convert(Source("saved_model", str(folder)), SAMPLES)
     assert not (tmp_path / "ran").exists()
 
 
@@ -172,7 +173,7 @@ def test_a_vocabulary_from_elsewhere_is_not(tf: Any, tmp_path: Path) -> None:
     message = parsed_saved_model(str(folder))
     message.meta_graphs[0].asset_file_def[0].filename = "../../words"
     assert refused_operators(message, str(folder)) == [
-        "the asset '../../words', which lies outside of the folder"
+        "the asset '../../words', which is outside of the folder"
     ]
     message = parsed_saved_model(str(folder))
     for node in message.meta_graphs[0].object_graph_def.nodes:

@@ -14,7 +14,7 @@ from quantline.quantization import backends, litert_backend, quantize, tensorflo
 from quantline.quantization.bias_correction import _mean_output, correct_biases, mean_inputs
 from quantline.quiet import tensorflow
 from quantline.ranges import choose, record
-from quantline.tflite import Runtime, read
+from quantline.tflite import Model, Runtime, read
 from quantline.tflite.edit import pack
 from quantline.tflite.graph import parse
 
@@ -104,6 +104,13 @@ def outputs(model: bytes, samples: np.ndarray) -> np.ndarray:
     return np.concatenate([runtime.predict(sample) for sample in samples]).astype(np.float64)
 
 
+def corrected_biases(model: bytes, quantized: bytes, values: Any) -> tuple[bytes, int]:
+    float_model = Model(model)
+    means = mean_inputs(float_model, values)
+    corrected, count = correct_biases(float_model, Model(quantized), means)
+    return corrected.content, count
+
+
 def mean_error(model: bytes, quantized: bytes, samples: np.ndarray) -> float:
     """The mean output error of each channel, in size, averaged over channels."""
     error = outputs(quantized, samples) - outputs(model, samples)
@@ -115,7 +122,7 @@ def test_the_mean_output_comes_back(name: str) -> None:
     layer = LAYERS[name]
     model, values = build(layer)
     quantized = make(model, layer.samples)
-    corrected, count = correct_biases(model, quantized, mean_inputs(model, values))
+    corrected, count = corrected_biases(model, quantized, values)
     assert count == 1
     before, after = (mean_error(model, item, layer.samples) for item in (quantized, corrected))
     assert after < 0.5 * before
@@ -139,7 +146,7 @@ def test_under_every_integer_scheme_and_interface(
     layer = LAYERS[name]
     model, values = build(layer)
     quantized = make(model, layer.samples, scheme, io_type, backend)
-    corrected, count = correct_biases(model, quantized, mean_inputs(model, values))
+    corrected, count = corrected_biases(model, quantized, values)
     assert count == 1
     before, after = (mean_error(model, item, layer.samples) for item in (quantized, corrected))
     assert after < (0.05 if scheme == "int16x8" else 0.6) * before
@@ -157,7 +164,7 @@ def test_the_formula_is_tensorflows_layer_of_the_mean_input(name: str) -> None:
         for other in read(model).main.operators
         if other.type in {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
     )
-    (mean,) = mean_inputs(model, values).values()
+    (mean,) = mean_inputs(Model(model), values).values()
     expected_mean = layer.samples.astype(np.float64).mean(axis=0, keepdims=True)
     np.testing.assert_allclose(mean.reshape(expected_mean.shape), expected_mean, rtol=1e-6)
     error = np.random.default_rng(1).normal(0, 0.01, layer.weights.shape)
@@ -200,7 +207,7 @@ def test_layers_that_share_a_bias_are_corrected_apart() -> None:
     assert len(convs) == 2
     assert len(shared) == 1
     values = [(sample[np.newaxis],) for sample in samples]
-    corrected, count = correct_biases(model, quantized, mean_inputs(model, values))
+    corrected, count = corrected_biases(model, quantized, values)
     assert count == 2
     error = outputs(corrected, samples) - outputs(model, samples)
     step = Runtime(corrected).outputs[0].scale
@@ -213,7 +220,7 @@ def test_layers_without_a_bias_are_left_as_they_are() -> None:
     layer = _dense(bias=False)
     model, values = build(layer)
     quantized = make(model, layer.samples)
-    corrected, count = correct_biases(model, quantized, mean_inputs(model, values))
+    corrected, count = corrected_biases(model, quantized, values)
     assert count == 0
     assert np.array_equal(outputs(corrected, layer.samples), outputs(quantized, layer.samples))
 
@@ -221,8 +228,8 @@ def test_layers_without_a_bias_are_left_as_they_are() -> None:
 def test_a_model_without_layers_has_nothing_to_correct() -> None:
     samples = normal(8, 5)
     model = convert(lambda x: tensorflow().nn.relu(x) * 2.0, (1, 5))
-    assert mean_inputs(model, [(sample[np.newaxis],) for sample in samples]) == {}
-    assert correct_biases(model, make(model, samples), {})[1] == 0
+    assert mean_inputs(Model(model), [(sample[np.newaxis],) for sample in samples]) == {}
+    assert correct_biases(Model(model), Model(make(model, samples)), {})[1] == 0
 
 
 def test_layers_of_one_name_cannot_be_told_apart_and_are_left() -> None:
@@ -234,9 +241,9 @@ def test_layers_of_one_name_cannot_be_told_apart_and_are_left() -> None:
     model = convert(two, (1, *IMAGES.shape[1:]))
     quantized = make(model, IMAGES)
     values = [(image[np.newaxis],) for image in IMAGES]
-    assert correct_biases(model, quantized, mean_inputs(model, values))[1] == 2
+    assert corrected_biases(model, quantized, values)[1] == 2
     alike = [_all_named(item, b"same") for item in (model, quantized)]
-    assert correct_biases(*alike, mean_inputs(alike[0], values))[1] == 0
+    assert corrected_biases(*alike, values)[1] == 0
 
 
 def _all_named(model: bytes, name: bytes) -> bytes:

@@ -198,12 +198,8 @@ def test_what_is_advised_to_stay_float_is_enough(function: Callable[[Any], Any])
     scheme = "int8_float_fallback"
     (before,) = measured(function, scheme=scheme)
     assert before["verdict"] is not None
-    listed, *others = (
-        before["cause"]["remedy"]
-        .split("'conversion.keep_float' for ")[1]
-        .split(", and 'conversion.")
-    )
-    types = {"input_type": "float32"} if others == ["input_type: float32'"] else {}
+    listed, *others = before["cause"]["remedy"].split("`keep_float` for ")[1].split(", and `")
+    types = {"input_type": "float32"} if others == ["input_type='float32'`"] else {}
     (after,) = measured(function, scheme=scheme, keep_float=listed.split(", "), **types)
     assert after["verdict"] is None
     assert after["sqnr_db"] is None or after["sqnr_db"] > before["sqnr_db"] + 15

@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 
 from quantline.errors import DataError
-from quantline.quantization.interface import check_input
+from quantline.quantization.interface import whole_shape
 from quantline.sampling import build_transform
 
 
 @pytest.mark.parametrize("shape", [(8,), (28, 28, 1), ()])
 def test_equal_shapes_pass(shape: tuple[int, ...]) -> None:
-    check_input(shape, shape, "m")
+    assert whole_shape((1, *shape), shape, "m") == (1, *shape)
 
 
 @pytest.mark.parametrize(
@@ -22,8 +22,8 @@ def test_equal_shapes_pass(shape: tuple[int, ...]) -> None:
         ((28, 28, 1), (1, 28, 28), "module:name"),
         ((20, 30, 3), (10, 10, 3), "- resize: {height: 10, width: 10}"),
         ((20, 30, 3), (8, 12, 3), "- resize_short_side: {size: 12}"),
-        ((28, 28, 1), (28, 28, 3), "dataset.image_csv.color: rgb"),
-        ((28, 28, 3), (28, 28, 1), "dataset.image_csv.color: grayscale"),
+        ((28, 28, 1), (28, 28, 3), "`color='rgb'`"),
+        ((28, 28, 3), (28, 28, 1), "`color='grayscale'`"),
         ((28, 28, 3), (28, 28, 4), "module:name"),
         ((784,), (28, 28, 1), "module:name"),
         ((5,), (7,), "module:name"),
@@ -33,7 +33,7 @@ def test_the_error_says_what_would_make_them_fit(
     given: tuple[int, ...], taken: tuple[int, ...], advice: str
 ) -> None:
     with pytest.raises(DataError, match="'m'") as caught:
-        check_input(given, taken, "m")
+        whole_shape((1, *taken), given, "m")
     assert str(given) in caught.value.found
     assert caught.value.expected == str(taken)
     assert advice in caught.value.remedy
@@ -54,8 +54,8 @@ def test_the_advice_when_followed_makes_them_fit(
     import yaml
 
     with pytest.raises(DataError) as caught:
-        check_input(given, taken, "m")
+        whole_shape((1, *taken), given, "m")
     first, *rest = re.findall(r"'- (.+?)'(?= to| and|, before)", caught.value.remedy)
     for steps in filter(None, ([first], rest)):
         transform = build_transform([yaml.safe_load(step) for step in steps])
-        check_input(transform(np.zeros(given, np.uint8)).shape, taken, "m")
+        whole_shape((1, *taken), transform(np.zeros(given, np.uint8)).shape, "m")

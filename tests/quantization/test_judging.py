@@ -14,7 +14,7 @@ from quantline.quantization import tensorflow_backend
 from quantline.quantization.judging import Judge, Losses
 from quantline.quiet import tensorflow
 from quantline.ranges import choose, record
-from quantline.tflite import Runtime, read
+from quantline.tflite import Model, Runtime, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,8 +33,8 @@ def make(model: bytes, samples: Any = SAMPLES) -> bytes:
 def judged(head: Callable[[Any], Any]) -> tuple[tuple[str, ...], dict[str, np.ndarray], Any]:
     model = convert(lambda x: head(tensorflow().matmul(x, WEIGHTS)), (1, 8))
     made = make(model)
-    judge = Judge(model, made, VALUES)
-    losses = judge.losses(made)
+    judge = Judge(Model(model), Model(made), VALUES)
+    losses = judge.losses(Model(made))
     return judge.kinds[0], losses.outputs[0], losses
 
 
@@ -43,8 +43,8 @@ def test_a_softmax_is_judged_by_its_divergence() -> None:
     tf = tensorflow()
     model = convert(lambda x: tf.reshape(tf.nn.softmax(tf.matmul(x, WEIGHTS)), (1, 5)), (1, 8))
     made = make(model)
-    judge = Judge(model, made, VALUES)
-    losses = judge.losses(made)
+    judge = Judge(Model(model), Model(made), VALUES)
+    losses = judge.losses(Model(made))
     assert judge.kinds == (("classes",),)
     want = scipy.special.softmax(SAMPLES.astype(float) @ WEIGHTS, -1)
     bare = convert(lambda x: tf.matmul(x, WEIGHTS), (1, 8))
@@ -84,9 +84,9 @@ def test_channels_weigh_alike_whatever_their_size() -> None:
     samples = normal(9, 12)
     values = [(sample[np.newaxis],) for sample in samples]
     made = make(model, samples)
-    judge = Judge(model, made, values)
+    judge = Judge(Model(model), Model(made), values)
     assert judge.kinds == (("values",),)
-    (losses,) = judge.losses(made).outputs
+    (losses,) = judge.losses(Model(made)).outputs
     want = samples.reshape(9, 3, 4) * scale
     runtime = Runtime(made)
     have = np.stack([runtime.predict(sample)[0] for sample in samples])
@@ -96,7 +96,7 @@ def test_channels_weigh_alike_whatever_their_size() -> None:
         expected = np.nan_to_num(noise / (noise + variance)).mean(-1)
     assert losses["values"] == pytest.approx(expected, rel=1e-3)
     assert 0.05 < losses["values"].mean() < 0.25  # the scores are lost, one channel of four
-    assert judge.losses(model).outputs[0]["values"] == pytest.approx(0, abs=1e-9)
+    assert judge.losses(Model(model)).outputs[0]["values"] == pytest.approx(0, abs=1e-9)
 
 
 def test_several_outputs_each_of_its_own_kind(tmp_path: Path) -> None:
@@ -108,12 +108,12 @@ def test_several_outputs_each_of_its_own_kind(tmp_path: Path) -> None:
 
     model = convert_named(tmp_path / "m", function, {"x": (1, 8)})
     made = make(model)
-    judge = Judge(model, made, VALUES)
+    judge = Judge(Model(model), Model(made), VALUES)
     names = {index: name for name, index in read(model).signatures[0].outputs.items()}
     kinds = dict(zip([names[index] for index in read(model).main.outputs], judge.kinds,
                      strict=True))  # fmt: skip
     assert kinds == {"box": ("values",), "chance": ("classes",)}
-    losses = judge.losses(made)
+    losses = judge.losses(Model(made))
     assert len(losses.agreement) == 1
     assert losses.mean("classes") is not None
     assert losses.mean("equal") is None

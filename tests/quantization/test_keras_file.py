@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from quantline.errors import DependencyError, ModelUnreadable, ModelUnsupported, UnsafeModel
+from quantline.quantization.original_source import Source
 from quantline.quantization.originals import run_and_convert
 from quantline.tflite import Runtime
 
@@ -74,7 +75,7 @@ def rewrite(path: Path, name: str, change: Callable[[Any], Any]) -> None:
 
 
 def convert(path: Path, **settings: Any) -> Any:
-    return run_and_convert("keras", str(path), None, SAMPLES, **settings)
+    return run_and_convert(Source("keras", str(path), **settings), SAMPLES)
 
 
 @SUFFIXES
@@ -99,7 +100,7 @@ def test_a_file_of_keras_2_gives_what_keras_2_gives(
 @pytest.mark.parametrize("suffix", [".h5", ".hdf5"])
 def test_an_h5_file_of_keras_3(suffix: str, plain: Trained, tmp_path: Path) -> None:
     path = save(plain.keras, tmp_path / f"m{suffix}")
-    converted = run_and_convert("keras", str(path), None, plain.samples)
+    converted = run_and_convert(Source("keras", str(path)), plain.samples)
     assert converted.loader == "keras"
     outputs = np.concatenate([output["output_0"] for output in converted.outputs])
     np.testing.assert_allclose(outputs, plain(), rtol=1e-4, atol=1e-5)
@@ -127,7 +128,7 @@ def test_a_lambda_is_refused_until_it_is_allowed(
     with pytest.raises(UnsafeModel) as caught:
         convert(path)
     assert caught.value.found == "a Python function in the layer 'twice'"
-    assert "'model.allow_lambda'" in caught.value.remedy
+    assert "`allow_lambda=True`" in caught.value.remedy
     assert len(convert(path, allow_lambda=True).outputs) == len(SAMPLES)
 
 
@@ -176,7 +177,7 @@ def test_what_keras_itself_calls_unsafe_is_refused(
     layer = keras.layers.TFSMLayer(str(plain.saved_model), call_endpoint="serving_default")
     path = save(keras.Model(image, layer(image)), tmp_path / "m.keras")
     with pytest.raises(UnsafeModel, match="allow_lambda"):
-        run_and_convert("keras", str(path), None, plain.samples)
+        run_and_convert(Source("keras", str(path)), plain.samples)
 
 
 def test_weights_without_layers(plain: Trained, tmp_path: Path) -> None:
@@ -223,5 +224,5 @@ def test_a_model_that_does_not_say_its_inputs(keras: Any, tmp_path: Path) -> Non
 
 def test_a_keras_file_has_one_signature(plain: Trained) -> None:
     with pytest.raises(ModelUnsupported, match="no signature 'serve'") as caught:
-        run_and_convert("keras", str(plain.file), "serve", plain.samples)
+        run_and_convert(Source("keras", str(plain.file), "serve"), plain.samples)
     assert caught.value.found == "the signatures serving_default"

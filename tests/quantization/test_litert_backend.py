@@ -11,11 +11,10 @@ from tests.quantization.architectures import architecture
 from quantline import recipe
 from quantline.errors import DependencyError, ModelUnsupported
 from quantline.quantization import litert_backend, quantize
-from quantline.quantization.flatbuffer import float_operators
-from quantline.quantization.output_error import comparison_outputs, run
+from quantline.quantization.compared_tensors import comparison_outputs, run
 from quantline.quantization.schemes import unsupported
 from quantline.ranges import SampleAdapter
-from quantline.tflite import Runtime, read
+from quantline.tflite import Runtime, float_operators, read
 
 SCHEMES = ("int8", "int8_float_fallback", "int8_per_tensor", "int16x8")
 ARCHITECTURES = ("conv", "depthwise", "residual", "concatenation", "squeeze_and_excite", "swish")

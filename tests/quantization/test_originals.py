@@ -17,6 +17,7 @@ from quantline.errors import (
     ModelUnsupported,
 )
 from quantline.quantization import import_float
+from quantline.quantization.original_source import Source
 from quantline.quantization.originals import run_and_convert
 from quantline.tflite import read
 
@@ -32,39 +33,41 @@ SAMPLES = np.zeros((2, 4), np.float32)
 def test_a_keras_file_that_is_none(tmp_path: Path, tf: Any, content: bytes) -> None:
     (tmp_path / "m.keras").write_bytes(content)
     with pytest.raises(ModelUnreadable, match="Keras 3"):
-        run_and_convert("keras", str(tmp_path / "m.keras"), None, SAMPLES)
+        run_and_convert(Source("keras", str(tmp_path / "m.keras")), SAMPLES)
 
 
 def test_a_keras_file_that_was_cut_off(tmp_path: Path, plain: Trained) -> None:
     content = plain.file.read_bytes()
     (tmp_path / "m.keras").write_bytes(content[: len(content) // 2])
     with pytest.raises(ModelUnreadable, match=r"m\.keras"):
-        run_and_convert("keras", str(tmp_path / "m.keras"), None, plain.samples)
+        run_and_convert(Source("keras", str(tmp_path / "m.keras")), plain.samples)
 
 
 def test_a_saved_model_that_is_none(tmp_path: Path, tf: Any) -> None:
     (tmp_path / "saved_model.pb").write_bytes(b"garbage")
     with pytest.raises(ModelUnreadable, match="SavedModel"):
-        run_and_convert("saved_model", str(tmp_path), None, SAMPLES)
+        run_and_convert(Source("saved_model", str(tmp_path)), SAMPLES)
 
 
 def test_a_saved_model_without_its_variables(tmp_path: Path, plain: Trained) -> None:
     content = (plain.saved_model / "saved_model.pb").read_bytes()
     (tmp_path / "saved_model.pb").write_bytes(content)
     with pytest.raises(ModelUnreadable, match="SavedModel"):
-        run_and_convert("saved_model", str(tmp_path), None, plain.samples)
+        run_and_convert(Source("saved_model", str(tmp_path)), plain.samples)
 
 
 def test_a_saved_model_without_signatures(tmp_path: Path, tf: Any) -> None:
     tf.saved_model.save(tf.Module(), str(tmp_path))
     with pytest.raises(ModelUnsupported, match="no signature") as caught:
-        run_and_convert("saved_model", str(tmp_path), None, SAMPLES)
+        run_and_convert(Source("saved_model", str(tmp_path)), SAMPLES)
     assert caught.value.found == "the signatures none"
 
 
 def test_a_wrong_signature_is_named_with_its_close_match(plain: Trained) -> None:
     with pytest.raises(ModelUnsupported, match="'serving_defalt'") as caught:
-        run_and_convert("saved_model", str(plain.saved_model), "serving_defalt", plain.samples)
+        run_and_convert(
+            Source("saved_model", str(plain.saved_model), "serving_defalt"), plain.samples
+        )
     assert "'serving_default'" in caught.value.remedy
 
 
@@ -74,24 +77,24 @@ def test_sizes_that_are_not_known_are_those_of_the_samples(
 ) -> None:
     folder = _doubling(tmp_path, tf, shape)
     samples = np.ones((2, *(size or 4 for size in (shape or (None, 5))[1:])), np.float32)
-    converted = run_and_convert("saved_model", folder, None, samples)
+    converted = run_and_convert(Source("saved_model", folder), samples)
     assert read(converted.content).main.tensors[0].shape == (1, *samples.shape[1:])
     assert [output["y"].shape for output in converted.outputs] == [(1, *samples.shape[1:])] * 2
 
 
 def test_another_batch_and_other_dimensions_than_the_samples(tmp_path: Path, tf: Any) -> None:
     folder = _doubling(tmp_path / "a", tf, (2, 4))
-    converted = run_and_convert("saved_model", folder, None, SAMPLES)
+    converted = run_and_convert(Source("saved_model", folder), SAMPLES)
     assert read(converted.content).main.tensors[0].shape == (1, 4)
     assert {output["y"].shape for output in converted.outputs} == {(1, 4)}
     assert "exported with [2, 4]" in converted.rebuilt[0]
     pairs = SAMPLES[:2][np.newaxis]
-    whole = run_and_convert("saved_model", folder, None, pairs)
+    whole = run_and_convert(Source("saved_model", folder), pairs)
     assert read(whole.content).main.tensors[0].shape == (2, 4)
     np.testing.assert_array_equal(whole.outputs[0]["y"], 2 * pairs[0])
     assert whole.rebuilt == ()
     with pytest.raises(DataError, match="do not have the shape"):
-        run_and_convert("saved_model", _doubling(tmp_path / "b", tf, [None] * 3), None, SAMPLES)
+        run_and_convert(Source("saved_model", _doubling(tmp_path / "b", tf, [None] * 3)), SAMPLES)
 
 
 def _doubling(folder: Path, tf: Any, shape: Any) -> str:
@@ -106,17 +109,17 @@ def test_an_operator_that_tensorflow_lite_lacks_is_named(tmp_path: Path, tf: Any
     signature = function.get_concrete_function(x=tf.TensorSpec((None, 4), tf.float32, name="x"))
     tf.saved_model.save(tf.Module(), str(tmp_path), signatures=signature)
     with pytest.raises(ConversionError, match="builtin operators") as caught:
-        run_and_convert("saved_model", str(tmp_path), None, SAMPLES)
+        run_and_convert(Source("saved_model", str(tmp_path)), SAMPLES)
     assert "Igamma" in caught.value.found
 
 
 def test_samples_of_another_shape_are_refused_before_the_model_runs(plain: Trained) -> None:
     with pytest.raises(DataError, match="resize"):
-        run_and_convert("keras", str(plain.file), None, np.zeros((2, 20, 30, 3), np.float32))
+        run_and_convert(Source("keras", str(plain.file)), np.zeros((2, 20, 30, 3), np.float32))
 
 
 def test_the_outputs_are_those_of_keras_on_every_sample(depthwise: Trained) -> None:
-    converted = run_and_convert("keras", str(depthwise.file), None, depthwise.samples)
+    converted = run_and_convert(Source("keras", str(depthwise.file)), depthwise.samples)
     outputs = np.concatenate([output["output_0"] for output in converted.outputs])
     np.testing.assert_allclose(outputs, depthwise(), rtol=1e-4, atol=1e-5)
 

@@ -242,7 +242,7 @@ class TestMistakes:
     def test_a_name_that_is_no_port(self) -> None:
         conversion = recipe.Conversion(pinned={"identity": self.PIN})
         error = self.refused(model_of("nothing"), SAMPLES, conversion)
-        assert error.what.startswith("'identity' in 'conversion.pinned' is no input or output")
+        assert error.what.startswith("'identity' in `pinned` is no input or output")
         assert error.expected == "one of x, Identity"
         assert error.remedy == "Did you mean 'Identity'?"
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from quantline.errors import ConversionError, MismatchError, ModelUnsupported
+from quantline.quantization.original_source import Source
 from quantline.quantization.originals import run_and_convert
 from quantline.quantization.parity import run_imported
 from quantline.quantization.rebuilt import widening
@@ -43,7 +44,7 @@ def test_a_model_of_a_narrow_type_is_computed_in_float32(
     if kind == "saved_model":
         path = tmp_path / "m"
         model.export(path, verbose=False)
-    converted = run_and_convert(kind, str(path), None, samples)
+    converted = run_and_convert(Source(kind, str(path)), samples)
     assert {tensor.dtype for tensor in read(converted.content).main.tensors} <= {"float32", "int32"}
     assert policy.removeprefix("mixed_") in converted.rebuilt[0]
     narrow = np.asarray(model(samples)).astype(np.float32)
@@ -68,7 +69,7 @@ def test_recurrent_layers_are_written_out_and_sizes_are_those_of_the_samples(
     inner = keras.Sequential([keras.Input((None, 6)), layers.SimpleRNN(4)])
     model = keras.Model(sequence, layers.Dense(2)(inner(layers.GRU(6, return_sequences=True)(x))))
     model.save(tmp_path / "m.keras")
-    converted = run_and_convert("keras", str(tmp_path / "m.keras"), None, SEQUENCES)
+    converted = run_and_convert(Source("keras", str(tmp_path / "m.keras")), SEQUENCES)
     graph = read(converted.content)
     assert len(graph.subgraphs) == 1
     assert "WHILE" not in {operator.type for operator in graph.main.operators}
@@ -86,7 +87,7 @@ def test_names_that_are_not_ascii_stay_the_users(tmp_path: Path, keras: Any) -> 
     samples = {
         model_input.name: RNG.normal(size=(3, 4)).astype(np.float32) for model_input in inputs
     }
-    converted = run_and_convert("keras", str(tmp_path / "m.keras"), None, samples)
+    converted = run_and_convert(Source("keras", str(tmp_path / "m.keras")), samples)
     assert not converted.rebuilt
     got = run_imported(converted.content, samples)
     expected = np.asarray(model([samples[model_input.name] for model_input in inputs])["höhe"])
@@ -101,7 +102,7 @@ def test_an_extreme_of_keras_3_converts(tmp_path: Path, keras: Any) -> None:
     model.export(tmp_path / "m", verbose=False)
     samples = RNG.normal(size=(3, 4, 4, 2)).astype(np.float32)
     samples[0] = 0  # of equal values the first
-    converted = run_and_convert("saved_model", str(tmp_path / "m"), None, samples)
+    converted = run_and_convert(Source("saved_model", str(tmp_path / "m")), samples)
     got = run_imported(converted.content, {"image": samples})
     for name, expected in model(samples).items():
         values = np.concatenate([item[name] for item in got])
@@ -113,7 +114,7 @@ def test_operators_that_tensorflow_lite_lacks_are_named(tmp_path: Path, keras: A
     model = keras.Model(x, keras.layers.Dense(2, name="head")(keras.ops.erfinv(x)))
     model.save(tmp_path / "m.keras")
     with pytest.raises(ConversionError, match="lacks") as caught:
-        run_and_convert("keras", str(tmp_path / "m.keras"), None, SEQUENCES[:, 0])
+        run_and_convert(Source("keras", str(tmp_path / "m.keras")), SEQUENCES[:, 0])
     assert caught.value.found.startswith("Erfinv")
     assert "fused[" not in str(caught.value)
     assert "func.func" in caught.value.details
@@ -124,7 +125,7 @@ def test_texts_belong_outside(tmp_path: Path, tf: Any) -> None:
     signature = function.get_concrete_function(x=tf.TensorSpec((None, 4), tf.string, name="x"))
     tf.saved_model.save(tf.Module(), str(tmp_path), signatures=signature)
     with pytest.raises(ModelUnsupported, match="real numbers") as caught:
-        run_and_convert("saved_model", str(tmp_path), None, SEQUENCES[:, 0])
+        run_and_convert(Source("saved_model", str(tmp_path)), SEQUENCES[:, 0])
     assert "text" in caught.value.remedy
 
 
@@ -133,7 +134,7 @@ def test_an_hdf5_file_under_the_suffix_of_keras_3(tmp_path: Path, keras: Any) ->
     with warnings.catch_warnings(action="ignore"):  # Keras calls the format legacy
         model.save(tmp_path / "m.h5")
     path = (tmp_path / "m.h5").rename(tmp_path / "m.keras")
-    converted = run_and_convert("keras", str(path), None, SEQUENCES[:, 0])
+    converted = run_and_convert(Source("keras", str(path)), SEQUENCES[:, 0])
     expected = np.asarray(model(SEQUENCES[:, 0]))
     assert _difference(converted.content, "x", SEQUENCES[:, 0], expected) < 1e-5
 
@@ -150,7 +151,7 @@ def test_variables_that_a_saved_model_assigns_are_named(tmp_path: Path, tf: Any)
     signature = tf.function(smooth).get_concrete_function(x=spec)
     tf.saved_model.save(module, str(tmp_path), signatures=signature)
     with pytest.raises(ModelUnsupported, match="assigns variables") as caught:
-        run_and_convert("saved_model", str(tmp_path), None, SEQUENCES[:, 0])
+        run_and_convert(Source("saved_model", str(tmp_path)), SEQUENCES[:, 0])
     assert "'level'" in caught.value.found
     assert "weight" not in caught.value.found
 
@@ -160,4 +161,4 @@ def test_a_table_is_no_computation(tmp_path: Path, keras: Any) -> None:
     integers = keras.Input((1,), name="x", dtype="int32")
     keras.Model(integers, keras.layers.Dense(2)(table(integers))).save(tmp_path / "m.keras")
     with pytest.raises(ModelUnsupported, match="table"):
-        run_and_convert("keras", str(tmp_path / "m.keras"), None, np.full((2, 1), 3, np.int32))
+        run_and_convert(Source("keras", str(tmp_path / "m.keras")), np.full((2, 1), 3, np.int32))

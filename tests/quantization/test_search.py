@@ -18,7 +18,7 @@ from quantline.quantization.bias_correction import correct_biases, mean_inputs
 from quantline.quantization.search import confirm
 from quantline.quiet import tensorflow
 from quantline.ranges import choose, record
-from quantline.tflite import Runtime, read, with_outputs
+from quantline.tflite import Model, Runtime, read, with_outputs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,14 +96,14 @@ def test_every_trial_is_what_it_is_made_over_again(
 
     fit, held_back = SAMPLES[::2], SAMPLES[1::2]
     fitted = record(model, fit)
-    means = mean_inputs(model, [(item[np.newaxis],) for item in fit])
+    means = mean_inputs(Model(model), [(item[np.newaxis],) for item in fit])
     want = logits(model, held_back)
     losses, agreements = {}, {}
     for trial in trials:
         chosen = recipe.Ranges(method=trial["method"], percentile=trial["percentile"] or 99.99)
         content = engine.quantize(model, choose(fitted, chosen), scheme, kind, kind)
         if trial["bias_correction"]:
-            content, _ = correct_biases(model, content, means)
+            content = correct_biases(Model(model), Model(content), means)[0].content
         have = logits(content, held_back)
         way = (trial["method"], trial["percentile"], trial["bias_correction"])
         losses[way] = divergences(want, have)
@@ -138,8 +138,8 @@ def test_every_trial_is_what_it_is_made_over_again(
     chosen = recipe.Ranges(method=way["method"], percentile=way["percentile"] or 99.99)
     content = engine.quantize(model, choose(record(model, SAMPLES), chosen), scheme, kind, kind)
     if way["bias_correction"]:
-        means = mean_inputs(model, [(sample[np.newaxis],) for sample in SAMPLES])
-        content, _ = correct_biases(model, content, means)
+        means = mean_inputs(Model(model), [(sample[np.newaxis],) for sample in SAMPLES])
+        content = correct_biases(Model(model), Model(content), means)[0].content
     assert made.content == content
 
 

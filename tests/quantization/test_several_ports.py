@@ -16,6 +16,7 @@ from quantline.errors import (
     ModelUnsupported,
 )
 from quantline.quantization import float_import, import_float
+from quantline.quantization.original_source import Source
 from quantline.quantization.originals import Converted, run_and_convert
 from quantline.quantization.parity import compare
 from quantline.quantization.tensorflow_backend import freeze
@@ -127,7 +128,7 @@ def test_a_saved_model_keeps_its_names_and_values(saved: Path, model: Any) -> No
 
 def test_a_keras_model_gets_the_names_that_export_gives(model: Any, tmp_path: Path) -> None:
     model.save(tmp_path / "m.keras")
-    converted = run_and_convert("keras", str(tmp_path / "m.keras"), None, SAMPLES)
+    converted = run_and_convert(Source("keras", str(tmp_path / "m.keras")), SAMPLES)
     names = ["output_0", "output_1", "output_2"]
     the_same(converted.content, model, names)
     for name, values in zip(names, expected(model), strict=True):
@@ -140,7 +141,7 @@ def test_inputs_and_outputs_in_mappings(keras: Any, tmp_path: Path) -> None:
     inner = {"sum": keras.layers.Add()([a, b]), "less": keras.layers.Subtract()([a, b])}
     keras.Model({"b": b, "a": a}, inner).save(tmp_path / "m.keras")
     samples = {"a": SAMPLES["left"], "b": SAMPLES["left"] * 3}
-    converted = run_and_convert("keras", str(tmp_path / "m.keras"), None, samples)
+    converted = run_and_convert(Source("keras", str(tmp_path / "m.keras")), samples)
     for got, x in zip(run(converted.content, samples), SAMPLES["left"], strict=True):
         np.testing.assert_allclose(got["sum"][0], 4 * x, rtol=1e-6)
         np.testing.assert_allclose(got["less"][0], -2 * x, rtol=1e-6)
@@ -166,7 +167,7 @@ def test_several_signatures_are_listed_if_none_is_chosen(kind: str, request: Any
         import_float(recipe.Model(path=str(path)), SAMPLES, PARITY)
     assert "double" in caught.value.found
     assert "scores" in caught.value.found
-    assert "'model.signature'" in caught.value.remedy
+    assert "`signature`" in caught.value.remedy
 
 
 def test_a_wrong_signature_of_a_tflite(tflite: Path, plain: Any, tmp_path: Path) -> None:
@@ -218,7 +219,7 @@ def test_samples_that_do_not_fit(
     change: Any, error: type[Exception], words: list[str], saved: Path
 ) -> None:
     with pytest.raises(error) as caught:
-        run_and_convert("saved_model", str(saved), "scores", change(SAMPLES))
+        run_and_convert(Source("saved_model", str(saved), "scores"), change(SAMPLES))
     for word in words:
         assert word in str(caught.value)
 
@@ -295,7 +296,7 @@ def test_text_is_refused(tf: Any, tmp_path: Path, side: str) -> None:
 
     tf.saved_model.save(tf.Module(), str(tmp_path), signatures=call)
     with pytest.raises(ModelUnsupported, match="real numbers") as caught:
-        run_and_convert("saved_model", str(tmp_path), None, SAMPLES["left"])
+        run_and_convert(Source("saved_model", str(tmp_path)), SAMPLES["left"])
     assert "string" in caught.value.found
 
 
@@ -309,7 +310,7 @@ def test_an_input_that_nothing_uses_stays(tf: Any, tmp_path: Path) -> None:
 
     tf.saved_model.save(tf.Module(), str(tmp_path), signatures=call)
     samples = {"x": SAMPLES["left"], "a": np.zeros((5, 3), np.float32)}
-    graph: Graph = read(run_and_convert("saved_model", str(tmp_path), None, samples).content)
+    graph: Graph = read(run_and_convert(Source("saved_model", str(tmp_path)), samples).content)
     assert set(graph.signatures[0].inputs) == {"x", "a"}
 
 

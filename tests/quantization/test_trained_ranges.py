@@ -10,6 +10,7 @@ from tests.conftest import public_convert
 
 from quantline import recipe
 from quantline.quantization import quantize
+from quantline.quantization.original_source import Source
 from quantline.quantization.originals import run_and_convert
 from quantline.quantization.trained_ranges import trained_ranges
 from quantline.ranges import record
@@ -47,7 +48,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory, tf: Any) -> Path:
 
 
 def test_the_int8_model_is_the_public_converters(simulated: Path, tf: Any) -> None:
-    converted = run_and_convert("saved_model", str(simulated), None, SAMPLES)
+    converted = run_and_convert(Source("saved_model", str(simulated)), SAMPLES)
     assert "simulated quantization" in converted.rebuilt[0]
     content = converted.content
     made = quantize(content, record(content, list(SAMPLES)), recipe.Conversion()).content

@@ -8,8 +8,7 @@ from tests.quantization.architectures import architecture
 from tests.quantization.facts import facts
 
 from quantline.quantization import tensorflow_backend, weights_only
-from quantline.quantization.flatbuffer import float_operators
-from quantline.tflite import Runtime, read
+from quantline.tflite import Runtime, float_operators, read
 
 INTEGER = (
     "conv", "depthwise", "residual", "concatenation", "squeeze_and_excite", "swish", "hard_swish",

@@ -12,6 +12,7 @@ from tests.conftest import public_convert
 from quantline import recipe
 from quantline.errors import ModelUnsupported
 from quantline.quantization import quantize
+from quantline.quantization.original_source import Source
 from quantline.quantization.originals import run_and_convert
 from quantline.ranges import record
 from quantline.tflite import Runtime, read
@@ -41,7 +42,7 @@ def converted(layers: Any, tmp_path_factory: pytest.TempPathFactory) -> Converte
     path = tmp_path_factory.mktemp("keras2") / "m.h5"
     with warnings.catch_warnings(action="ignore"):  # Keras 2 calls its own format legacy
         layers[0].save(path)
-    return run_and_convert("keras", str(path), None, SEQUENCES)
+    return run_and_convert(Source("keras", str(path)), SEQUENCES)
 
 
 def test_the_states_are_those_of_every_step(layers: Any, converted: Converted, tf: Any) -> None:

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.stats import entropy as scipy_entropy
+from tests.ranges.sketches import sketch_of
 
 from quantline import recipe
 from quantline.errors import DataError, ParameterError
 from quantline.range_methods import METHODS
 from quantline.ranges import RangeSet, TensorRange, choose, record
 from quantline.ranges.choose import bounds as bounds_by
-from quantline.ranges.sketch import Sketch
 
 RNG = np.random.default_rng(11)
 VALUES = {
@@ -32,7 +32,7 @@ def bounds(tensor: TensorRange, method: str, **values: float) -> tuple[float, fl
 
 def seen(values: np.ndarray) -> TensorRange:
     values = values.astype(np.float32)
-    return TensorRange(0, "x", float(values.min()), float(values.max()), sketch=Sketch.of(values))
+    return TensorRange(0, "x", float(values.min()), float(values.max()), sketch=sketch_of(values))
 
 
 def rounding_error(values: np.ndarray, low: float, high: float) -> float:
@@ -116,7 +116,7 @@ def test_overrides_hold_for_a_name_and_for_a_pattern() -> None:
     values = VALUES["outliers"].astype(np.float32)
     names = ("block_1/conv", "block_2/conv", "head")
     tensors = [
-        TensorRange(i, name, float(values.min()), float(values.max()), sketch=Sketch.of(values))
+        TensorRange(i, name, float(values.min()), float(values.max()), sketch=sketch_of(values))
         for i, name in enumerate(names)
     ]
     chosen = recipe.Ranges.model_validate(

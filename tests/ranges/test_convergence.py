@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +10,15 @@ import pytest
 
 from quantline import recipe
 from quantline.ranges import record
-from quantline.ranges.convergence import Extent, converge, difference, measure_convergence, union
+from quantline.ranges.convergence import Extents, converge, difference, measure_convergence, union
 from quantline.sampling import build_transform, open_source
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@dataclass(frozen=True)
-class Ranges:
-    """The least that a range set is."""
-
-    tensors: tuple[Extent, ...]
-
-
-def ranges(*ends: tuple[float, float]) -> Ranges:
-    return Ranges(tuple(Extent(i, f"t{i}", low, high) for i, (low, high) in enumerate(ends)))
+def ranges(*ends: tuple[float, float]) -> Extents:
+    low, high = np.array(ends, np.float64).T
+    return Extents(tuple(f"t{index}" for index in range(len(ends))), low, high)
 
 
 def test_the_difference_is_that_of_the_farther_end_in_per_cent_of_both() -> None:
@@ -135,10 +128,10 @@ def test_each_example_is_recorded_once_and_all_together_are_the_whole(
 
     measure_convergence(model, Counting())  # type: ignore[arg-type]
     assert sorted(taken) == list(range(40))
-    parts = [record(model, images[:10]), record(model, images[10:40])]
-    whole = record(model, images[:40])
-    for mine, theirs in zip(union(*parts).tensors, whole.tensors, strict=True):
-        assert (mine.index, mine.min, mine.max) == (theirs.index, theirs.min, theirs.max)
+    parts = [Extents.of(record(model, part)) for part in (images[:10], images[10:40])]
+    whole, joined = Extents.of(record(model, images[:40])), union(*parts)
+    assert joined.names == whole.names
+    np.testing.assert_array_equal([joined.low, joined.high], [whole.low, whole.high])
 
 
 def test_examples_sorted_by_class_are_shuffled(fashion: tuple[bytes, np.ndarray]) -> None:

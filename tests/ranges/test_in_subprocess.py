@@ -39,8 +39,8 @@ def test_what_takes_too_long_is_ended_and_named(plain: Any) -> None:
             plain.samples,
             name="'my.keras'",
             timeout_s=0.01,
-            limit="calibration.timeout_s",
+            limit="calibration_timeout_s",
         )
     assert caught.value.what.startswith("Recording the ranges of 'my.keras' took too long")
     assert "peak memory" in caught.value.found
-    assert "'calibration.timeout_s'" in caught.value.remedy
+    assert "`calibration_timeout_s`" in caught.value.remedy

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quantline.ranges import RangeSet, TensorRange, joined
+from quantline.ranges import RangeSet, TensorRange, with_joined_ranges
 
 SOME = RangeSet(
     tensors=(
@@ -18,7 +18,7 @@ SOME = RangeSet(
 
 
 def test_what_is_handed_on_has_one_range() -> None:
-    found = joined(SOME, {0: 7, 3: 9})
+    found = with_joined_ranges(SOME, {0: 7, 3: 9})
     assert [(tensor.index, tensor.name, tensor.min, tensor.max) for tensor in found.tensors] == [
         (0, "state", -1.0, 6.0),
         (7, "state_next", -1.0, 6.0),
@@ -28,4 +28,4 @@ def test_what_is_handed_on_has_one_range() -> None:
 
 
 def test_a_tensor_that_is_handed_on_itself_stays() -> None:
-    assert joined(SOME, {9: 9}) == SOME
+    assert with_joined_ranges(SOME, {9: 9}) == SOME

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from tests.conftest import public_convert
+from tests.ranges.sketches import sketch_of
 
 from quantline.errors import DataError, ResultMissing
 from quantline.files import canonical_json
 from quantline.ranges import RangeSet, TensorRange, record
-from quantline.ranges.sketch import Sketch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,7 +91,7 @@ def changed(**values: Any) -> dict[str, Any]:
         (changed(sum_max="1"), "at 'tensors.1': sums of extremes"),  # of no samples
         (changed(sketch="AAA"), "at 'tensors.1': "),
         (
-            changed(sketch=Sketch.of(np.float32([7])).to_text()),
+            changed(sketch=sketch_of(np.float32([7])).to_text()),
             "at 'tensors.1': a sketch of values",
         ),
         (changed(sketch=None), "null at 'tensors.1.sketch'"),

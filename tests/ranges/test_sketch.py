@@ -6,6 +6,7 @@ import base64
 
 import numpy as np
 import pytest
+from tests.ranges.sketches import sketch_of
 
 from quantline.ranges.sketch import RELATIVE_WIDTH, Sketch, bin_of, merged
 
@@ -26,7 +27,7 @@ def values(request: pytest.FixtureRequest) -> np.ndarray:
 
 @pytest.mark.parametrize("p", [0.0001, 0.01, 0.3, 0.5, 0.9, 0.9999, 1.0])
 def test_quantiles_are_within_a_bin_of_numpys(values: np.ndarray, p: float) -> None:
-    got = Sketch.of(values).quantile(p)
+    got = sketch_of(values).quantile(p)
     # Between two neighbouring values every number is a quantile.
     rank = int(p * len(values))
     near = np.sort(values)[[max(0, rank - 2), min(len(values) - 1, rank + 2)]]
@@ -35,7 +36,7 @@ def test_quantiles_are_within_a_bin_of_numpys(values: np.ndarray, p: float) -> N
 
 
 def test_every_value_is_counted_in_the_bin_that_holds_it(values: np.ndarray) -> None:
-    sketch = Sketch.of(values)
+    sketch = sketch_of(values)
     low, high = sketch.edges()
     assert sketch.total == len(values)
     for start, stop, count, key in zip(low, high, sketch.counts, sketch.keys, strict=True):
@@ -47,16 +48,16 @@ def test_every_value_is_counted_in_the_bin_that_holds_it(values: np.ndarray) -> 
 
 
 def test_merging_is_exact_in_any_order(values: np.ndarray) -> None:
-    parts = [Sketch.of(part) for part in np.array_split(values, 3)]
+    parts = [sketch_of(part) for part in np.array_split(values, 3)]
     a, b, c = parts
-    whole = Sketch.of(values)
+    whole = sketch_of(values)
     assert merged([a, merged([b, c])]) == merged([merged([a, b]), c]) == merged([c, b, a]) == whole
     assert hash(merged([a, b, c])) == hash(whole)
     assert merged([whole, Sketch.empty()]) == whole
 
 
 def test_text_brings_it_back(values: np.ndarray) -> None:
-    sketch = Sketch.of(values)
+    sketch = sketch_of(values)
     assert Sketch.from_text(sketch.to_text()) == sketch
     with pytest.raises(ValueError, match="do not hold together"):
         Sketch.from_text(sketch.to_text()[:-8])
@@ -88,7 +89,7 @@ def test_what_is_no_base64_is_refused(text: str) -> None:
 
 def test_the_largest_numbers_have_finite_quantiles() -> None:
     largest = np.finfo(np.float32).max
-    sketch = Sketch.of(np.array([-largest, largest], np.float32))
+    sketch = sketch_of(np.array([-largest, largest], np.float32))
     assert Sketch.from_text(sketch.to_text()) == sketch
     assert [sketch.quantile(p) for p in (0.0, 1.0)] == pytest.approx([-largest, largest])
     assert [bin_of(value) for value in (-largest, 0.0, largest)] == [-0x7F7F, 0, 0x7F7F]
@@ -96,10 +97,10 @@ def test_the_largest_numbers_have_finite_quantiles() -> None:
 
 def test_the_bin_of_a_number_is_the_one_it_is_counted_in(values: np.ndarray) -> None:
     for value in values[:50]:
-        assert Sketch.of(np.array([value])).keys.tolist() == [bin_of(float(value))]
+        assert sketch_of(np.array([value])).keys.tolist() == [bin_of(float(value))]
 
 
 def test_both_zeros_are_one_bin() -> None:
-    sketch = Sketch.of(np.array([0.0, -0.0, 1.0], np.float32))
+    sketch = sketch_of(np.array([0.0, -0.0, 1.0], np.float32))
     assert sketch.keys.tolist()[0] == 0
     assert sketch.counts.tolist() == [2, 1]

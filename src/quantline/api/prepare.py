@@ -14,14 +14,13 @@ from quantline.api.model_file import read_model
 from quantline.api.samples import Archive, Samples, choose, open_archive
 from quantline.child import run_in_child
 from quantline.errors import ModelUnsupported, unfit_for_calibration
-from quantline.loading import module_file
 from quantline.quantization import FloatModel, import_float
-from quantline.quantization.compute_states import compute_states
-from quantline.quantization.float_import import kind_of
 from quantline.quantization.interface import choose_signature
 from quantline.quantization.load_original import load_original, sizes_of
+from quantline.quantization.original_source import Source
+from quantline.quantization.originals import compute_states
 from quantline.quantization.parity import inputs_of, outputs_of
-from quantline.ranges import joined, record_in_subprocess
+from quantline.ranges import record_in_subprocess, with_joined_ranges
 from quantline.sampling import UNRECORDABLE, lint_together
 from quantline.tflite import read
 
@@ -73,7 +72,7 @@ class Prepared:
         graph = read(self.model.content)
         taken, given = inputs_of(graph), outputs_of(graph)
         pairs = {taken[name].index: given[state["next"]].index for name, state in states.items()}
-        return joined(ranges, pairs)
+        return with_joined_ranges(ranges, pairs)
 
     def describe(self) -> list[tuple[str, str]]:
         """Return rows for people: the model and the data."""
@@ -115,11 +114,9 @@ def prepare(
         DataError: The lint found an error.
         QuantlineError: What reading the data and importing the model raise.
     """
-    kind = kind_of(
-        Path(model.path)
-    )  # a file that is not a model is refused before the data is read
+    source = Source.of(model, limits)  # before the data is read: it may be no model
     archive = None if data is None else open_archive(data)
-    inputs, states = _inputs(model, kind, archive, limits)
+    inputs, states = _inputs(source, archive, limits)
     samples = None
     if archive is not None:
         rows = {name: shape[1:] for name, (shape, _) in (inputs or {}).items()}
@@ -130,7 +127,7 @@ def prepare(
                         "shape", stored, data, name)  # fmt: skip
         if samples.ignored:
             logger.info("not used: %s in '%s'", ", ".join(samples.ignored), data)
-        # Samples that no model can run on must be refused before a model runs on them.
+        # What no model can run on must be told before one is run on it to compare.
         broken = [
             finding
             for finding in lint_together(
@@ -155,7 +152,7 @@ def prepare(
     }
     samples = samples.named([name for name in tensors if name not in lacking])
     if lacking:
-        samples = replace(samples, arrays={**samples.arrays, **_computed(model, samples, limits)})
+        samples = replace(samples, arrays={**samples.arrays, **_computed(source, samples, limits)})
     findings = lint_together(
         samples.arrays,
         {name: (tensor.sample_shape, tensor.dtype) for name, tensor in tensors.items()},
@@ -171,21 +168,18 @@ def prepare(
     return Prepared(model, imported, samples, findings)
 
 
-def _computed(
-    model: recipe.Model, samples: Samples, limits: recipe.Limits
-) -> dict[str, np.ndarray]:
+def _computed(source: Source, samples: Samples, limits: recipe.Limits) -> dict[str, np.ndarray]:
     """Return the states that the original comes to over all samples, of which none was given."""
     found: dict[str, np.ndarray] = run_in_child(
-        compute_states, model.path, samples.arrays, model.allow_lambda, limits,
-        module_file(model.custom_objects) if model.custom_objects else None,
-        what=f"running '{model.path}' over the samples in order", timeout_s=_TIMEOUT_S,
+        compute_states, source, samples.arrays,
+        what=f"running '{source.path}' over the samples in order", timeout_s=_TIMEOUT_S,
         load_s=limits.load_s, memory_gib=limits.memory_gib, confined=True,
     )  # fmt: skip
     return found
 
 
 def _inputs(
-    model: recipe.Model, kind: str, archive: Archive | None, limits: recipe.Limits
+    source: Source, archive: Archive | None, limits: recipe.Limits
 ) -> tuple[Inputs | None, Inputs]:
     """Return the model's inputs where they are needed before it is imported, or cheap to know.
 
@@ -193,13 +187,12 @@ def _inputs(
         The inputs that samples are needed of, None where they are not known; and those that stand
         for variables which the model assigns.
     """
-    path = Path(model.path)
-    if kind != "tflite":
+    path = Path(source.path)
+    if source.kind != "tflite":
         if archive is not None and len(archive.shapes) == 1:
             return None, {}  # the import takes a single array as it is, or says what is wrong
         found: tuple[Inputs, Inputs] = run_in_child(
-            inputs_of_original, kind, model, limits,
-            module_file(model.custom_objects) if model.custom_objects else None,
+            inputs_of_original, source,
             what=f"reading the inputs of '{path}'", timeout_s=_TIMEOUT_S, load_s=limits.load_s,
             memory_gib=limits.memory_gib, confined=True,
         )  # fmt: skip
@@ -209,28 +202,16 @@ def _inputs(
                for index in graph.main.inputs}  # fmt: skip
     if graph.signatures:
         keys = [signature.key for signature in graph.signatures]
-        key = choose_signature(keys, model.signature, model.path)
+        key = choose_signature(keys, source.signature, source.path)
         chosen = graph.signatures[keys.index(key)]
         owner = graph.subgraphs[chosen.subgraph]
         tensors = {name: owner.tensors[index] for name, index in chosen.inputs.items()}
     return {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}, {}
 
 
-def inputs_of_original(
-    kind: str, model: recipe.Model, limits: recipe.Limits, custom: str | None
-) -> tuple[Inputs, Inputs]:
-    """Load a Keras model or a SavedModel, in a child process, and return its inputs and states.
-
-    Args:
-        kind: ``keras`` or ``saved_model``.
-        model: The file or folder, and how it is read.
-        limits: How large a Keras file's description of its layers may be.
-        custom: The file of the module with the user's own layers.
-    """
-    _, original = load_original(
-        kind, model.path, model.signature, allow_lambda=model.allow_lambda,
-        allow_unsafe=model.allow_unsafe, limits=limits, custom=custom,
-    )  # fmt: skip
+def inputs_of_original(source: Source) -> tuple[Inputs, Inputs]:
+    """Load a Keras model or a SavedModel, in a child process, and return its inputs and states."""
+    _, original = load_original(source)
     found = {name: (sizes_of(spec, None), spec.dtype.name) for name, spec in original.specs.items()}
     states = {name: found.pop(name) for name in original.states}
     return found, states

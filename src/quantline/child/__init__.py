@@ -1,6 +1,6 @@
-"""Running a function in a child process, so that a crash in native code is an error with a name."""
+"""Calls of functions in a child process, so that a crash in native code becomes an error."""
 
-from quantline.child.announce import LOADING, stage, words
+from quantline.child.announce import LOADING, captured_output, stage
 from quantline.child.run import run_in_child
 
-__all__ = ["LOADING", "run_in_child", "stage", "words"]
+__all__ = ["LOADING", "captured_output", "run_in_child", "stage"]

@@ -21,7 +21,7 @@ def stage(name: str) -> None:
             stream.write(f"{name}\n")
 
 
-def words() -> str:
+def captured_output() -> str:
     """Return what this child process has written to stdout and stderr, native code included.
 
     Outside a child process this is empty.

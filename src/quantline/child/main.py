@@ -11,8 +11,7 @@ import sys
 from pathlib import Path
 
 from quantline.child.confine import confine
-from quantline.child.defect import judged
-from quantline.child.ends import NO_SPACE_STATUS
+from quantline.child.ends import NO_SPACE_STATUS, classify
 from quantline.quiet import leave_out_extras
 
 _PR_SET_PDEATHSIG = 1
@@ -26,7 +25,7 @@ def _main(parent: str, call: str, answer: str) -> None:
     try:
         with Path(call).open("rb") as stream:
             path, confined = pickle.load(stream)  # noqa: S301 - written by our own parent
-            # Behind all of our own: a folder of the parent's must not hide a library.
+            # After the child's own: a folder of the parent's must not hide a library.
             sys.path += [entry for entry in path if entry not in sys.path]
             if confined:
                 notes += confine(Path(call).parent)
@@ -34,7 +33,7 @@ def _main(parent: str, call: str, answer: str) -> None:
         outcome = (True, getattr(importlib.import_module(module), name)(*arguments))
         content = pickle.dumps((*outcome, notes))
     except Exception as error:  # whatever it is, the parent says it
-        content = pickle.dumps((False, judged(error), notes))
+        content = pickle.dumps((False, classify(error), notes))
     partial = Path(f"{answer}.partial")
     try:
         partial.write_bytes(content)

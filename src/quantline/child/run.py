@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from quantline.child.announce import LOADING, STAGES
-from quantline.child.ends import End, error_of, peak_so_far, without_answer
+from quantline.child.ends import End, error_from_answer, error_without_answer, peak_so_far
 from quantline.error_output import write_details
 from quantline.progress import waiting
 from quantline.temporary import temporary_folder
@@ -30,12 +30,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Limits:
-    """Limits at which a child process is ended.
+    """The limits beyond which a child is ended.
 
     Attributes:
-        timeout_s: After how many seconds.
-        load_s: After how many seconds in the stage 'loading'; None if that has no limit.
-        memory_bytes: Beyond how much memory that it holds; None if that has no limit.
+        timeout_s: Its run time, seconds.
+        load_s: The time in the stage 'loading', seconds; None if that has no limit.
+        memory_bytes: The memory that it holds; None if that has no limit.
     """
 
     timeout_s: float
@@ -61,22 +61,22 @@ def run_in_child(
     Args:
         function: A module-level function.
         arguments: Its arguments; they and the result must be picklable.
-        what: What the child does, for messages, such as ``the conversion of 'model.keras'``.
-        timeout_s: After how many seconds the child is ended.
-        limit: The parameter that sets ``timeout_s``, for messages; None if none does.
-        load_s: After how many seconds in the stage ``LOADING`` the child is ended
-            (``limits.load_s``); None if that has no limit of its own.
-        memory_gib: How much memory the child may hold, in GiB (``limits.memory_gib``); None if
-            that is not limited. Linux only.
-        confined: Whether the child may write only in its own temporary folder and open no TCP
+        what: The child's work, for messages, such as ``the conversion of 'model.keras'``.
+        timeout_s: The time limit, seconds.
+        limit: The argument that sets ``timeout_s``, for messages; None if none does.
+        load_s: The time limit of the stage ``LOADING``, seconds (``limits.load_s``); None if it has
+            no limit of its own.
+        memory_gib: The most memory that the child may hold, in GiB (``limits.memory_gib``); None
+            for no limit. Linux only.
+        confined: True if the child may write only in its own temporary folder and open no TCP
             connection. Linux only, from 5.13 on (6.7 for TCP); elsewhere a line in the log says so.
 
     Raises:
-        ProcessError: The child died of a signal, ran out of time, or failed without a word.
+        ProcessError: The child died of a signal, ran out of time, or failed without an answer.
         OutOfMemory: It held more memory than it may, or memory ran out.
         OutputNotWritten: The disk with the temporary files is full.
-        InternalError: The function raised what is no error of ours.
-        QuantlineError: Whatever error of ours the function raised.
+        InternalError: The function raised an exception that is no :class:`QuantlineError`.
+        QuantlineError: The function raised it.
     """
     limits = _Limits(timeout_s, load_s, None if memory_gib is None else memory_gib * 2**30)
     with temporary_folder() as folder:
@@ -90,15 +90,18 @@ def run_in_child(
         with errors.open("wb") as stderr, waiting(what):
             end = _run([str(call), str(answer)], stderr.fileno(), stages, limits)
         if not answer.exists():
-            said = errors.read_text(errors="replace")
-            raise _final(without_answer(what, end, _last_line(stages), said, (timeout_s, limit),
-                                        load_s, memory_gib))  # fmt: skip
+            output = errors.read_text(errors="replace")
+            raise _final(
+                error_without_answer(
+                    what, end, _last_line(stages), output, (timeout_s, limit), load_s, memory_gib
+                )
+            )
         is_result, value, notes = pickle.loads(answer.read_bytes())  # noqa: S301 - our own child's
     for note in notes:
         logger.info("%s: %s", what, note)
     if is_result:
         return value  # type: ignore[no-any-return]
-    raise _final(error_of(what, value))
+    raise _final(error_from_answer(what, value))
 
 
 def _final(error: QuantlineError) -> QuantlineError:
@@ -139,7 +142,7 @@ def _run(arguments: list[str], stderr: int, stages: Path, limits: _Limits) -> En
     watch = _Watch(process.pid, stages, limits)
     pause = 0.001
     try:
-        # Only wait4 tells the memory of this very child; it has no time limit of its own.
+        # Only wait4 reports the memory of this very child; it has no time limit of its own.
         while not (ended := os.wait4(process.pid, 0 if watch.beyond else os.WNOHANG))[0]:
             if watch.look():
                 process.kill()

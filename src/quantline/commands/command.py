@@ -31,28 +31,22 @@ if TYPE_CHECKING:
 
 # The library names what to change by its parameter in conf/; here the same thing is an option.
 _SPOKEN: tuple[tuple[str, str], ...] = (
-    (r"; a relative path starts from the project folder", ""),
-    (r"Set 'model\.path' to", "Give"),
-    (r"set 'model\.path' to", "give"),
-    (r"Set 'model\.path'", "Check the path"),
-    (r"(?i:set) 'model\.allow_lambda' to true", "add '--allow-lambda'"),
-    (r"(?i:set) 'model\.allow_unsafe' to true", "add '--allow-unsafe'"),
-    (r"'model\.custom_objects'", "'--custom-objects'"),
-    (r"'limits\.(load_s|memory_gib)'", r"'--\1'"),
-    (r"; if you trust it, raise 'limits\.\w+'", ""),
+    (r"Correct `path`; a relative one starts from the working directory", "Check the path"),
+    (r"Set `path` to", "Give"),
+    (r"set `path` to", "give"),
+    (r"; if you trust it, raise `(config_mib|unpacked_ratio)`", ""),
     (r"Set '(conversion|model)\.", r"Give '\1."),
     (r"set '(conversion|model)\.", r"give '\1."),
-    (r"'model\.signature' to one of them, such as '", "'--signature' one of them, such as '"),
-    (r"'model\.signature'", "'--signature'"),
     (r"'conversion\.keep_float: \[\]'", "no '--keep-float'"),
     (r"'conversion\.keep_float: \[(.*?)\]'", r"'--keep-float' \1"),
     (r"'conversion\.keep_float'", "'--keep-float'"),
     (r"'conversion\.keep_float\.\d+'", "'--keep-float'"),
     (r"'conversion\.pinned'", "'--pin'"),
+    (r"`pinned`", "'--pin'"),
     (r"'conversion\.ranges\.method: minmax' and 'conversion\.bias_correction: false'",
      "'--method minmax' without '--bias-correction'"),
     (r"'conversion\.ranges\.(\w+): (\w+)'", r"'--\1 \2'"),
-    (r", or raise '(calibration|conversion)\.timeout_s'", ""),
+    (r", or raise `(calibration|conversion)_timeout_s`", ""),
     (r"'conversion\.(\w+): (\w+)'", r"'--\1 \2'"),
     (r"'conversion\.(\w+)'", r"'--\1'"),
     (r"set 'validation\.integer_only: false' to go on with a model that is in part float",
@@ -60,15 +54,15 @@ _SPOKEN: tuple[tuple[str, str], ...] = (
     (r" after the transform$", ""),
     (r"Export a signature with a single input, or give the library a mapping .*",
      "Write an array for each input, by its name: numpy.savez('samples.npz', NAME=array, ...)"),
-    (r"'dataset\.transform'", "what prepares the samples"),
-    (r"Set 'sampling\.calibration\.examples'", "Give a file that holds samples"),
-    (r", or raise 'baseline\.parity\.tolerance' if this difference is meant", ""),
+    (r"`transform`", "what prepares the samples"),
+    (r"Give .*: see `calibration_examples`", "Give a file that holds samples"),
+    (r", or raise `parity_tolerance` if this difference is meant", ""),
     (r"'evaluation\.edgetpu\.search_delegate: true'", "'--search-delegate'"),
     (r"'evaluation\.edgetpu\.compiler_timeout_s'", "'--compiler-timeout-s'"),
     (r"'--min_runtime_version'", "'--runtime-version'"),
     (r"its path as 'library'", "its path as '--library'"),
-    (r"Run the 'calibration' pipeline, or", "Give '--calibration' or '--ranges', or"),
-    (r"Run the 'calibration' pipeline again", "Record them again with 'quantline record'"),
+    (r"Give ranges recorded from this model, or", "Give '--calibration' or '--ranges', or"),
+    (r"Record the ranges again from this model", "Record them again with 'quantline record'"),
 )  # fmt: skip
 
 
@@ -162,7 +156,9 @@ def to_json(values: Any) -> str:
 def with_options(error: QuantlineError) -> QuantlineError:
     """Return an error that names the running command's options for the library's arguments."""
     remedy = spoken(error.remedy)
-    if isinstance(error, DataError) and "'dataset." in error.remedy:
+    if isinstance(error, DataError) and (
+        "'dataset." in error.remedy or "`transform`" in error.remedy
+    ):
         remedy = "Bring the samples to this shape, as for training, and write the file again"
     what, found = spoken(error.what), spoken(error.found)
     error = type(error)(what, found=found, expected=error.expected, remedy=remedy)

@@ -67,21 +67,21 @@ def draw_ranges(
             axes.vlines(place, at - 0.5, at + 0.5, color=color, lw=1.4, clip_on=False)
     axes.hlines(np.arange(count - 1) + 0.5, 0, COLUMNS, color="white", lw=1)
     font = min(7.0, 72 * rows / count * 0.75)
-    # A fused operator's name is a list of all that went into it; the first one tells.
+    # A fused operator's name is a list of all that went into it; the first is enough.
     firsts = [tensor.name.split(";")[0] for tensor in tensors]
     names = [
-        f"{shortened(name, _LONGEST_NAME)}  {operator.index}"
-        for name, operator in zip(firsts, tensors, strict=True)
+        f"{shortened(name, _LONGEST_NAME)}  {tensor.index}"
+        for name, tensor in zip(firsts, tensors, strict=True)
     ]
     axes.set_yticks(range(count), names, fontsize=font)
     axes.set_xticks([0, COLUMNS / 2, COLUMNS], ["smallest value", "", "largest value"], fontsize=8)
     axes.tick_params(length=0)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
-    for at, value in enumerate(tensors):
-        low, high = _span(value)
+    for at, tensor in enumerate(tensors):
+        low, high = _span(tensor)
         text = f"{low:.4g} to {high:.4g}" if low <= high else "nothing finite"
-        broken = f"  {value.nan} NaN, {value.inf} Inf" if value.nan or value.inf else ""
+        broken = f"  {tensor.nan} NaN, {tensor.inf} Inf" if tensor.nan or tensor.inf else ""
         axes.text(COLUMNS + 3, at, text + broken, fontsize=font, va="center",
                   color="red" if broken else "black")  # fmt: skip
     bar = figure.add_axes((0.33, 1 - 0.62 / height, 0.45, 0.1 / height))

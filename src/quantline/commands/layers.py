@@ -61,8 +61,8 @@ def layers(
     from quantline.api.prepare import prepare
     from quantline.child import run_in_child
     from quantline.contract.layers import compare_layers
-    from quantline.quantization.float_import import kind_of
-    from quantline.quantization.link import layer_outputs
+    from quantline.quantization.layer_pairs import layer_outputs
+    from quantline.quantization.original_source import kind_of
     from quantline.tflite import read
 
     if kind_of(Path(quantized)) != "tflite":

@@ -70,7 +70,7 @@ def quantize(
     from quantline.contract import check_model, enforce, golden, with_reasons
     from quantline.contract.preflight import preflight, require_quantizable
     from quantline.quantization import quantize as convert
-    from quantline.quantization.output_check import lost_outputs
+    from quantline.quantization.output_report import lost_outputs
     from quantline.quantization.schemes import SCHEMES, with_types
     from quantline.tflite import read
 
@@ -202,7 +202,7 @@ def _table(
     written: list[str],
 ) -> str:
     from quantline.commands.search_text import search_rows
-    from quantline.quantization.output_text import lines
+    from quantline.quantization.output_report import lines
 
     before, after = len(prepared.model.content), record["size_bytes"]
     change = (

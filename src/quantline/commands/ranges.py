@@ -66,9 +66,9 @@ def ranges(file: str, method: dict[str, Any], plot: str | None, compare: str | N
     }
     if compare is not None:
         values["drift"] = [
-            {"index": operator.index, "name": operator.name, "min_steps": operator.min_steps,
-             "max_steps": operator.max_steps}
-            for operator in moved
+            {"index": drift.index, "name": drift.name, "min_steps": drift.min_steps,
+             "max_steps": drift.max_steps}
+            for drift in moved
         ]  # fmt: skip
     text = "\n".join(
         [
@@ -141,9 +141,9 @@ def _table(tensors: Sequence[dict[str, Any]], moved: Iterable[Drift]) -> str:
     return table(
         headings,
         [
-            [rows[operator.index][0], f"{operator.min_steps:+z.1f}", f"{operator.max_steps:+z.1f}",
-             *rows[operator.index][1:]]
-            for operator in moved
+            [rows[drift.index][0], f"{drift.min_steps:+z.1f}", f"{drift.max_steps:+z.1f}",
+             *rows[drift.index][1:]]
+            for drift in moved
         ],
     )  # fmt: skip
 

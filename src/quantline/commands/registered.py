@@ -59,16 +59,16 @@ def champion(model: str | None, env: str | None) -> Result:
     if len(lineage) > 1:
         headings = ("version", "promoted", "after", "run")
         past = [
-            (str(other.version), other.tags.get(PROMOTED, ""), other.tags.get(PREVIOUS, ""),
-             other.run_id or "")
-            for other in lineage
+            (str(version.version), version.tags.get(PROMOTED, ""), version.tags.get(PREVIOUS, ""),
+             version.run_id or "")
+            for version in lineage
         ]  # fmt: skip
         text += f"\n\n{table(headings, past)}"
     values = {
         "model": registry.name,
         "champion": _describe(lineage[0]),
         "challenger": None if challenger is None else _describe(challenger),
-        "lineage": [_describe(item) for item in lineage],
+        "lineage": [_describe(version) for version in lineage],
     }
     return Result(text, values)
 

@@ -13,6 +13,7 @@ from quantline import recipe
 from quantline.api.model_file import read_model
 from quantline.commands.command import Command, Result
 from quantline.contract.finding import Specification
+from quantline.contract.targets import BUILT_IN
 from quantline.error_output import write_line
 from quantline.errors import ResultMissing, first_few
 from quantline.files import sha256
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 @click.command("validate", cls=Command)
 @click.argument("model", metavar="MODEL.tflite")
-@click.option("--target", metavar="NAME", help="Hold it to a target too: cpu, edgetpu, or the path "
-              "of a YAML file that describes one.")  # fmt: skip
+@click.option("--target", metavar="NAME", help=f"Hold it to a target too: {', '.join(BUILT_IN)}, "
+              "or the path of a YAML file that describes one.")  # fmt: skip
 @click.option("--golden", metavar="FILE.npz", help="Run it on its golden vectors too.")
 @click.option(
     "--scheme", type=click.Choice(get_args(recipe.SchemeName)),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from quantline.contract.integer_forms import has_form
 from quantline.contract.reasons import FloatReason, find_float_operators
-from quantline.quantization.bias_correction import before_edges
+from quantline.quantization.bias_correction import names_before_conversion
 from quantline.quantization.schemes import SCHEMES
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ class _Explainer:
             names = [main.tensors[index].name for index in operator.outputs]
             # TensorFlow names each output of several after all of them.
             writers |= dict.fromkeys([*names, ";".join(names)], operator)
-        renamed = before_edges(self.before, self.after)
+        renamed = names_before_conversion(self.before, self.after)
         return {
             operator.index: writers[name]
             for operator in self.after.main.operators

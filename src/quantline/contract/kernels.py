@@ -19,9 +19,8 @@ import numpy as np
 
 from quantline.child import run_in_child
 from quantline.errors import ModelUnsupported, OutOfMemory, ProcessError
-from quantline.quantization.flatbuffer import float_operators
 from quantline.ranges import SampleAdapter
-from quantline.tflite import Graph, Runtime, read
+from quantline.tflite import Graph, Runtime, float_operators, read
 from quantline.tflite.runtime import Kernels
 
 if TYPE_CHECKING:

@@ -16,19 +16,18 @@ import numpy as np
 
 from quantline.contract.noise import Noise, sqnr_db
 from quantline.errors import MismatchError, first_few
-from quantline.quantization.effects import Target, batches, effects, read_by, run_real
-from quantline.quantization.layer_name import layer_of
-from quantline.quantization.link import link
-from quantline.quantization.output_error import comparison_outputs
+from quantline.quantization.compared_tensors import comparison_outputs
+from quantline.quantization.effects import Target, batches, effects, linked_inputs
+from quantline.quantization.layer_pairs import layer_of, pair_layers
 from quantline.quantization.output_parts import parts_of
 from quantline.ranges import SampleAdapter
-from quantline.tflite import Runtime, read, with_outputs, with_static_batch
-from quantline.tflite.given import with_tensors_given
+from quantline.tflite import Model, Runtime, with_outputs, with_static_batch
+from quantline.tflite.submodels import with_isolated_operators
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from quantline.quantization.link import Link
+    from quantline.quantization.layer_pairs import LayerPair
     from quantline.ranges import Sample
     from quantline.tflite import Graph
 
@@ -114,10 +113,13 @@ def compare_layers(
         MismatchError: The two models have no layer in common, or other inputs or outputs.
         DataError: The samples do not fit the float model's inputs.
     """
-    float_model, before = _with_batch(float_model, "the float model")
-    quantized, after = _with_batch(quantized, "the quantized model")
-    links = link(before, after) if _shapes(before) == _shapes(after) else ()
-    if not links:
+    models = (
+        _with_batch(float_model, "the float model"),
+        _with_batch(quantized, "the quantized model"),
+    )
+    before, after = (model.graph for model in models)
+    pairs = pair_layers(before, after) if _shapes(before) == _shapes(after) else ()
+    if not pairs:
         raise MismatchError(
             "The two models have no layer in common, or other inputs or outputs",
             found=f"layers such as {_first_layers(before)} in the float model and "
@@ -126,71 +128,68 @@ def compare_layers(
             remedy="Give the very file that the quantized model was made from: layers are linked "
             "by the names of their tensors, which another converter may choose otherwise",
         )
-    effect = _effects(float_model, quantized, (before, after), len(links), samples)
+    effect = _effects(*models, len(pairs), samples)
     found = [
         error
-        for some in batches(links)
-        for error in _measure(float_model, quantized, after, links, some, samples, effect)
+        for some in batches(pairs)
+        for error in _measure(*models, pairs, some, samples, effect)
     ]
     return tuple(sorted(found, key=lambda layer: (-(layer.effect or 0.0), layer.sqnr_db)))
 
 
-def _with_batch(model: bytes, name: str) -> tuple[bytes, Graph]:
-    """Return a model, and its graph, with a batch of 1 where it takes any."""
-    graph = read(model, name)
-    if all(tensor.is_static for tensor in graph.main.tensors):
-        return model, graph
-    fixed = with_static_batch(model)
-    return fixed, read(fixed, name)
+def _with_batch(content: bytes, name: str) -> Model:
+    """Return a model with a batch of 1 where it takes any."""
+    model = Model(content, name)
+    if all(tensor.is_static for tensor in model.graph.main.tensors):
+        return model
+    return Model(with_static_batch(content), name)
 
 
 def _effects(
-    float_model: bytes,
-    quantized: bytes,
-    graphs: tuple[Graph, Graph],
+    float_model: Model,
+    quantized: Model,
     layers: int,
     samples: Sequence[Sample],
 ) -> dict[int, float | None]:
     """Return the effect of every layer, by its output's index in the float model."""
-    before, after = graphs
+    before = float_model.graph
     count = min(max(_EFFECT_RUNS // layers, 1), _EFFECT_SAMPLES, len(samples))
     places = np.unique(np.linspace(0, len(samples) - 1, count).round().astype(int))
-    feed = SampleAdapter(before, Runtime(float_model).inputs)
+    feed = SampleAdapter(before, Runtime(float_model.content).inputs)
     some = list(feed.prepare(samples[place] for place in places))
     outputs = list(dict.fromkeys(comparison_outputs(before)))
-    parts = parts_of(float_model, before, outputs, some[0])
+    parts = parts_of(float_model, outputs, some[0])
     targets = [Target(index, parts[index]) for index in outputs]
-    measured = effects(float_model, quantized, before, after, targets, some)
+    measured = effects(float_model, quantized, targets, some)
     return {target.tensor: target.size for target in measured}
 
 
 def _measure(
-    float_model: bytes,
-    quantized: bytes,
-    after: Graph,
-    links: Sequence[Link],
-    some: Sequence[Link],
+    float_model: Model,
+    quantized: Model,
+    pairs: Sequence[LayerPair],
+    some: Sequence[LayerPair],
     samples: Sequence[Sample],
     effect: dict[int, float | None],
 ) -> list[LayerError]:
     """Run both models and the isolated operators of the quantized one, and compare some layers."""
-    fed = read_by(some, links, after)
+    fed = linked_inputs(some, pairs, quantized.graph)
     seen = list({pair.before.index: pair for pair in (*some, *fed)}.values())
-    original = Runtime(with_outputs(float_model, [pair.before.index for pair in seen]))
+    original = Runtime(with_outputs(float_model.content, [pair.before.index for pair in seen]))
     outputs = [pair.after.index for pair in some]
-    whole = Runtime(with_outputs(quantized, outputs))
-    isolated = with_tensors_given(quantized, [pair.after.index for pair in fed], outputs)
+    whole = Runtime(with_outputs(quantized.content, outputs))
+    isolated = with_isolated_operators(
+        quantized.content, [pair.after.index for pair in fed], outputs
+    )
     alone = Runtime(isolated)
     sums = [Noise(port) for port in whole.outputs]
-    for values in SampleAdapter(read(float_model), original.inputs).prepare(samples):
-        real = dict(
-            zip((pair.before.index for pair in seen), run_real(original, values), strict=True)
-        )
+    for values in SampleAdapter(float_model.graph, original.inputs).prepare(samples):
+        real = dict(zip((pair.before.index for pair in seen), original.run(values), strict=True))
         rows = zip(
             sums,
             (real[pair.before.index] for pair in some),
-            run_real(whole, values),
-            run_real(alone, (*values, *(real[pair.before.index] for pair in fed))),
+            whole.run(values),
+            alone.run((*values, *(real[pair.before.index] for pair in fed))),
             strict=True,
         )
         for total, *row in rows:
@@ -201,19 +200,19 @@ def _measure(
     ]
 
 
-def _error(link: Link, sums: Noise, effect: float | None) -> LayerError:
+def _error(pair: LayerPair, sums: Noise, effect: float | None) -> LayerError:
     channels = sums.channels
     worst = channels.worst
     low, high = sums.ends or (None, None)
     count = max(sums.count, 1)  # a layer may give no value at all
     return LayerError(
-        type=link.operator.type,
-        name=link.before.name,
-        layer=layer_of(link.before.name),
-        float_tensor=link.before.index,
-        tensor=link.after.index,
-        tensor_name=link.after.name,
-        dtype=link.after.dtype,
+        type=pair.operator.type,
+        name=pair.before.name,
+        layer=layer_of(pair.before.name),
+        float_tensor=pair.before.index,
+        tensor=pair.after.index,
+        tensor_name=pair.after.name,
+        dtype=pair.after.dtype,
         sqnr_db=sqnr_db(sums.signal, sums.noise),
         own_sqnr_db=sqnr_db(sums.signal, sums.own_noise),
         effect=effect,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from quantline.contract.finding import Finding, Severity
 from quantline.contract.specification import WRITTEN
-from quantline.quantization.layer_name import layer_of
+from quantline.quantization.layer_pairs import layer_of
 
 if TYPE_CHECKING:
     from quantline.tflite import Operator, Quantization, Subgraph, Tensor

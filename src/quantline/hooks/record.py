@@ -125,7 +125,7 @@ class Release:
         if self._running is None:
             return
         running, self._running = self._running, None  # what follows is no failure to be recorded
-        running.finish(is_needless=not self._released)
+        running.finish(nothing_released=not self._released)
         if not self._released:
             return  # with '--only-missing-outputs' there was nothing to do
         outcome = catalog["release"].load()

@@ -1,18 +1,18 @@
-"""Loading model files of others: checked first, so that nothing in them runs."""
+"""Loading of untrusted model files, after a check that nothing in them runs code."""
 
 from quantline.loading.custom_objects import module_file
+from quantline.loading.graph_names import graph_names
 from quantline.loading.keras_file import H5_SUFFIXES, load_keras
 from quantline.loading.keras_layers import rename_layers, unroll
-from quantline.loading.names import plain_names
 from quantline.loading.saved_model_judge import refused_operators
 from quantline.loading.tensorflow_calls import parsed_saved_model
 
 __all__ = [
     "H5_SUFFIXES",
+    "graph_names",
     "load_keras",
     "module_file",
     "parsed_saved_model",
-    "plain_names",
     "refused_operators",
     "rename_layers",
     "unroll",

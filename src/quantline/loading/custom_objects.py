@@ -1,4 +1,4 @@
-"""The user's own Keras layers and functions: a module that the user names, and nothing else."""
+"""Keras layers and functions of the user's own, from a module that the user names."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def module_file(module: str) -> str:
             f"There is no module '{module}' with custom layers",
             found=f"neither a file of that name nor a module in '{Path.cwd()}' or on Python's path",
             expected="the path of a .py file, or the name of a module",
-            remedy="Correct 'model.custom_objects'",
+            remedy="Correct `custom_objects`",
         )
     return str(Path(spec.origin).resolve())
 
@@ -66,14 +66,14 @@ def custom_objects(file: str, library: Any) -> dict[str, Any]:
         module = module_from_spec(spec)
         sys.modules[name] = module
         spec.loader.exec_module(module)
-    except Exception as error:  # a module of anybody's leads to any error
+    except Exception as error:  # a user's module raises anything
         raise ModelUnsupported(
             f"The module '{file}' with custom layers cannot be imported",
             found=first_line(error),
             expected="a module that imports and defines what the model's file names",
             remedy="Correct it, and install what it imports",
         ) from error
-    # What the module imports from elsewhere is nothing that a file may call.
+    # A file may not call objects that the module imports from elsewhere.
     own = {
         key: value
         for key, value in vars(module).items()

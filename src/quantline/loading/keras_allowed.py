@@ -1,7 +1,7 @@
 """The classes and functions that a Keras file may name: those that compute, and no others.
 
-The lists name what is allowed. Whatever a later version of Keras or TensorFlow adds is refused
-until it is added here or exported as a layer.
+The lists name what is allowed. Additions of later versions of Keras or TensorFlow are refused until
+they are listed here or exported as a layer.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from types import ModuleType
 
-# Of what a Keras library exports, these name spaces hold what a model is built of.
+# The name spaces of a Keras library that hold the parts of models.
 _NAMESPACES = (
     "layers", "models", "activations", "initializers", "regularizers", "constraints", "losses",
     "metrics", "optimizers", "optimizers.schedules", "dtype_policies", "mixed_precision",
 )  # fmt: skip
-# Of these, some export functions that compute; those that build what a configuration names do not.
+# Those that export functions that compute, except the builders of configured objects.
 _FUNCTIONS = ("activations", "initializers", "regularizers", "constraints", "losses", "metrics")
 _BUILDERS = frozenset({"get", "serialize", "deserialize"})
-# Exported without a name space of this kind.
+# Exported elsewhere.
 _SINGLE = ("DTypePolicy", "Model", "Sequential", "random.SeedGenerator", "KerasTensor")
-# Layers that run code, or what another library makes of a file.
+# Layers that run code, or that another library loads from a file.
 _FORBIDDEN_LAYERS = frozenset({
     "Lambda", "TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper", "DenseFeatures",
     "SequenceFeatures",
 })  # fmt: skip
-# Of Keras 2, which does not export them: what a functional model, or an operator of TensorFlow in
-# one, is stored as. What these do depends on their configuration.
+# Classes of Keras 2, not exported, in which a functional model, or an operator of TensorFlow in
+# one, is stored. Their effect depends on their configuration.
 OPERATORS = frozenset({
     "TFOpLambda", "SlicingOpLambda", "InstanceProperty", "InstanceMethod", "TensorFlowOpLayer",
 })  # fmt: skip
@@ -168,7 +168,7 @@ class Allowed:
         return {name: getattr(module, name) for name in names}
 
     def _find(self, name: str, module: str) -> Any:
-        """Return what a file means by a name; None if that is not part of the Keras library."""
+        """Return the object that a file names; None if it is not part of the Keras library."""
         first, _, rest = module.partition(".")
         if first not in {"keras", self._name}:
             return None

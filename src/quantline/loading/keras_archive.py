@@ -1,4 +1,4 @@
-"""Reading what a Keras file says of itself, without a Keras library and within limits."""
+"""Reading of a Keras file's description, without a Keras library and within limits."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _WEIGHTS, _PICKLED = "model.weights.h5", "model.weights.npz"
 
 @dataclass(frozen=True)
 class KerasFile:
-    """The description that a Keras file gives of itself.
+    """The description in a Keras file.
 
     Attributes:
         config: The configuration of the model and of every layer.
-        version: The version of Keras that wrote it; empty where it does not say.
+        version: The version of Keras that wrote it; empty if unknown.
     """
 
     config: Any
@@ -43,7 +43,7 @@ def read_archive(path: str, limits: recipe.Limits) -> KerasFile:
 
     Raises:
         ModelUnreadable: It is no zip archive, or too large.
-        UnsafeModel: Its parts would be written, or its weights read, outside of it.
+        UnsafeModel: It would write parts, or read weights, outside of the archive.
         Exception: Whatever a damaged archive leads to.
     """
     with open(path, "rb") as stream:
@@ -108,7 +108,7 @@ def _check_members(path: str, archive: zipfile.ZipFile, size: int, limits: recip
             f"'{path}' holds its weights as a numpy archive",
             found=f"'{_PICKLED}'",
             expected=f"'{_WEIGHTS}'",
-            remedy="Install h5py where the model was made, and save it again",
+            remedy="Install h5py on the machine that saves the model, and save it again",
         )
     for member in members:
         if member.filename.endswith(".json") and member.file_size > limits.config_mib << 20:
@@ -119,7 +119,7 @@ def _check_members(path: str, archive: zipfile.ZipFile, size: int, limits: recip
             f"'{path}' unpacks to far more than a model of its size",
             found=f"{size:,} bytes that unpack to {unpacked:,}",
             expected=f"at most {limits.unpacked_ratio} times as much",
-            remedy="Do not use the file; if you trust it, raise 'limits.unpacked_ratio'",
+            remedy="Do not use the file; if you trust it, raise `unpacked_ratio`",
         )
 
 
@@ -128,12 +128,12 @@ def _too_large(path: str, name: str, size: int, limits: recipe.Limits) -> ModelU
         f"'{path}' describes its layers at too great a length",
         found=f"'{name}' of {size:,} bytes",
         expected=f"at most {limits.config_mib} MiB",
-        remedy="Do not use the file; if you trust it, raise 'limits.config_mib'",
+        remedy="Do not use the file; if you trust it, raise `config_mib`",
     )
 
 
 def _refuse_links(path: str, weights: str | Path) -> None:
-    """Refuse an HDF5 file whose values lie in other files."""
+    """Refuse an HDF5 file whose values are in other files."""
     outside = list(dict.fromkeys(_links(weights)))
     if outside:
         raise UnsafeModel(
@@ -157,7 +157,7 @@ def _links(weights: str | Path) -> Iterator[str]:
                     yield f"a link to '{link.filename}'"
                     continue
                 if isinstance(link, h5py.SoftLink):
-                    continue  # leads to what is, or is not, visited in this file
+                    continue  # its target is visited in this file, or missing
                 value = group[name]
                 if isinstance(value, h5py.Group):
                     if value.id not in seen:  # a group may hold itself

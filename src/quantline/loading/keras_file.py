@@ -1,4 +1,4 @@
-"""Loading a Keras file: nothing that it holds runs before it was read and judged.
+"""Loading of Keras files, after a check that nothing in them runs code.
 
 Files of Keras 3 load with Keras 3. So do files of Keras 2 where Keras 3 takes them; the others
 load with tf-keras, which is an optional package, and so do those with an LSTM where it is there.
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 # The layers of TF-MOT's quantization aware training.
 _SIMULATING = frozenset({"QuantizeLayer", "QuantizeWrapper", "QuantizeWrapperV2"})
 _TF_MOT = "tensorflow_model_optimization.python.core.quantization.keras.quantize"
-# What tf-keras loads better, or alone.
+# Layers that tf-keras loads better, or alone.
 _BETTER = frozenset({"LSTM"}) | _SIMULATING
 H5_SUFFIXES = frozenset({".h5", ".hdf5"})
 
@@ -51,8 +51,8 @@ def load_keras(
 
     Args:
         path: A ``.keras`` or ``.h5`` file.
-        allow_lambda: Whether the file may hold or name code.
-        limits: How large the file's description of its layers may be.
+        allow_lambda: True if the file may hold or name code.
+        limits: The most that the file's description of its layers may take.
         custom: The file of the module with the user's own layers, which is imported.
 
     Returns:
@@ -70,13 +70,13 @@ def load_keras(
         # An LSTM of Keras 2 becomes one fused operator, one of Keras 3 a loop.
         return _load_keras2(path, file, "", allow_lambda, custom), "tf-keras"
     own = {} if custom is None else custom_objects(custom, keras)
-    code = [] if allow_lambda else _judged(path, file, keras, own)
+    code = [] if allow_lambda else _refused_parts(path, file, keras, own)
     if code:
         if not file.is_keras2:
             _refuse(path, code)
         return _load_keras2(path, file, code[0], False, custom), "tf-keras"
     try:
-        # Of how other people wrote their layers, there may be warnings.
+        # Layers of other people may raise warnings.
         with warnings.catch_warnings(action="ignore"), _by_its_format(path) as readable:
             model = keras.models.load_model(
                 readable, custom_objects=own, compile=False, safe_mode=not allow_lambda
@@ -87,20 +87,20 @@ def load_keras(
             _refuse(path, [first_line(error)])
         if not file.is_keras2:
             raise _unreadable(path, 3, error) from error
-        why = _innermost(error)
-        return _load_keras2(path, file, why, allow_lambda, custom), "tf-keras"
+        reason = _innermost(error)
+        return _load_keras2(path, file, reason, allow_lambda, custom), "tf-keras"
 
 
 def read_keras(path: str, limits: recipe.Limits | None = None) -> KerasFile:
-    """Read what a ``.keras`` or ``.h5`` file says of itself; no code of it runs.
+    """Read the description in a ``.keras`` or ``.h5`` file; no code of it runs.
 
     Args:
         path: The file.
-        limits: How large the description of its layers may be.
+        limits: The most that the description of its layers may take.
 
     Raises:
-        ModelUnreadable: It says nothing, or nothing that can be read.
-        UnsafeModel: Its weights lie in other files.
+        ModelUnreadable: It has no description, or an unreadable one.
+        UnsafeModel: Its weights are in other files.
     """
     from quantline import recipe
 
@@ -148,7 +148,7 @@ def _is_h5(path: str) -> bool:
 
 @contextmanager
 def _by_its_format(path: str) -> Iterator[str]:
-    """Give a path whose suffix is that of the file's format: Keras goes by the suffix alone."""
+    """Yield a path whose suffix fits the file's format: Keras goes by the suffix alone."""
     if not (path.endswith(".keras") and is_hdf5(path)):
         yield path
         return
@@ -158,7 +158,7 @@ def _by_its_format(path: str) -> Iterator[str]:
         yield str(link)
 
 
-def _judged(path: str, file: KerasFile, library: Any, own: dict[str, Any]) -> list[str]:
+def _refused_parts(path: str, file: KerasFile, library: Any, own: dict[str, Any]) -> list[str]:
     try:
         return refused(file.config, library, own)
     except Exception as error:  # a configuration of any shape leads to any error
@@ -166,7 +166,7 @@ def _judged(path: str, file: KerasFile, library: Any, own: dict[str, Any]) -> li
 
 
 def _load_keras2(
-    path: str, file: KerasFile, why: str, allow_lambda: bool, custom: str | None
+    path: str, file: KerasFile, reason: str, allow_lambda: bool, custom: str | None
 ) -> Any:
     try:
         import tf_keras
@@ -174,14 +174,14 @@ def _load_keras2(
     except ImportError as error:
         raise DependencyError(
             f"'{path}' needs tf-keras, which is not installed",
-            found=f"a model of Keras {file.version or '2'}, which Keras 3 does not load ({why})",
+            found=f"a model of Keras {file.version or '2'}, which Keras 3 does not load ({reason})",
             expected="the package tf-keras, which loads models of Keras 2",
             remedy="Run: pip install 'quantline[keras2]'",
         ) from error
     own = {} if custom is None else custom_objects(custom, tf_keras)
     own |= _simulating(path, file)
     if not allow_lambda:
-        _refuse(path, _judged(path, file, tf_keras, own))
+        _refuse(path, _refused_parts(path, file, tf_keras, own))
     try:
         # load_model's own safe mode is for .keras files only.
         with (
@@ -203,14 +203,13 @@ def _refuse(path: str, code: list[str]) -> None:
             found=first_few(code, 3),
             expected="layers of Keras and functions that only compute",
             remedy="If a class or function is your own, name its module with "
-            "'model.custom_objects'. If you trust the file, set 'model.allow_lambda' to true; "
-            "else replace these layers, or have the model exported as a SavedModel with "
-            "model.export('folder')",
+            "`custom_objects`. If you trust the file, use `allow_lambda=True`; else replace these "
+            "layers, or have the model exported as a SavedModel with model.export('folder')",
         )
 
 
 def _innermost(error: Exception) -> str:
-    """Return what Keras says last: it wraps the cause, and quotes whole configurations."""
+    """Return the innermost cause of Keras's error, without the configurations that it quotes."""
     cause = str(error).rsplit("Exception encountered:", maxsplit=1)[-1]
     return first_line(error, cause.split("Full object config", maxsplit=1)[0])
 
@@ -222,5 +221,5 @@ def _unreadable(path: str, generation: int, error: Exception) -> ModelUnreadable
         expected="a whole .keras or .h5 file, of layers that Keras knows",
         remedy="Save it again with model.save('name.keras'), export a SavedModel with "
         "model.export('folder'), or name the module of classes of your own with "
-        "'model.custom_objects'",
+        "`custom_objects`",
     )

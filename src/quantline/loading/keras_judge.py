@@ -1,4 +1,4 @@
-"""Judging the configuration of a Keras model before any Keras library builds it."""
+"""A check of a Keras model's configuration, before any Keras library builds it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from types import ModuleType
 
-# Of tf-keras' Lambda layer: how its function and what goes with it are stored.
+# Settings of tf-keras' Lambda layer: the forms in which its functions are stored.
 _FUNCTION_TYPES = ("function_type", "output_shape_type", "mask_type")
 
 
 def refused(config: Any, library: ModuleType, own: Collection[str] = ()) -> list[str]:
-    """Return what a configuration holds or names beyond layers and functions that compute.
+    """Return the parts of a configuration that are neither layers nor functions that compute.
 
     Args:
         config: The configuration of a model, as JSON values.
@@ -72,7 +72,7 @@ def _refused(part: dict[str, Any], layer: str, allowed: Allowed) -> Iterator[str
 
 
 def _calls_allowed(part: dict[str, Any], settings: dict[str, Any], allowed: Allowed) -> bool:
-    """Return True for a Lambda layer of Keras 3 whose function is named, and so judged by itself.
+    """Return True for a Lambda layer of Keras 3 whose function is named, and judged separately.
 
     Keras 2 looks in any module for that function.
     """
@@ -84,7 +84,7 @@ def _calls_allowed(part: dict[str, Any], settings: dict[str, Any], allowed: Allo
         and part.get("registered_name") in {None, "", "Lambda"}
         and isinstance(function, dict)
         and function.get("class_name") == "function"
-        and not any(isinstance(other, dict) for other in others)
+        and not any(isinstance(setting, dict) for setting in others)
     )
 
 
@@ -113,7 +113,7 @@ def _function(part: dict[str, Any], layer: str, allowed: Allowed) -> Iterator[st
 
 
 def _operator(name: str, settings: dict[str, Any], layer: str) -> Iterator[str]:
-    """Judge a layer of Keras 2 that calls what its configuration names."""
+    """Judge a layer of Keras 2 that calls a function named in its configuration."""
     if name in {"TFOpLambda", "SlicingOpLambda"}:
         symbol = settings.get("function")
         if not (isinstance(symbol, str) and is_tensor_function(symbol)):

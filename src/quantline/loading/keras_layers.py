@@ -1,10 +1,10 @@
-"""Changes to the layers of a loaded Keras model that leave what it computes as it is."""
+"""Changes to the layers of a loaded Keras model that do not change its results."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from quantline.loading.names import is_plain, plain
+from quantline.loading.graph_names import graph_name, is_graph_name
 
 
 def rename_layers(model: Any) -> None:
@@ -15,8 +15,8 @@ def rename_layers(model: Any) -> None:
     """
     used = {layer.name for layer in _layers(model)}
     for layer in _layers(model):
-        if not is_plain(layer.name):
-            name = plain(layer.name, used)
+        if not is_graph_name(layer.name):
+            name = graph_name(layer.name, used)
             used.add(name)
             # A plain attribute in Keras 3, a property without a setter in Keras 2.
             is_property = isinstance(getattr(type(layer), "name", None), property)

@@ -1,4 +1,4 @@
-"""Judging a SavedModel before TensorFlow loads it: which of its operators do more than compute."""
+"""A check of a SavedModel for operators that do more than compute, before TensorFlow loads it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _MAIN = ""  # the name of the graph that is no function
 
 
 def refused_operators(saved_model: Any, folder: str) -> list[str]:
-    """Return the operators of a SavedModel that do more than compute, with where they are.
+    """Return the operators of a SavedModel that do more than compute, with their places.
 
     Args:
         saved_model: The ``SavedModel`` message.
-        folder: Where the SavedModel lies.
+        folder: The SavedModel's folder.
     """
     found: list[str] = []
     for meta_graph in saved_model.meta_graphs:
@@ -39,8 +39,8 @@ def refused_operators(saved_model: Any, folder: str) -> list[str]:
 class _Judge:
     """Judges one graph with its functions.
 
-    Every SavedModel holds operators that write and read a checkpoint. They may stand where loading
-    and calling the model do not come: in what only saves it, and in what only restores it.
+    Every SavedModel holds operators that write and read a checkpoint. They are allowed in parts
+    that loading and calling the model do not run: those that only save it or only restore it.
     """
 
     def __init__(self, meta_graph: Any, folder: Path) -> None:
@@ -53,7 +53,7 @@ class _Judge:
     def refused(self) -> list[str]:
         """Return the operators that do more than compute."""
         found = [
-            f"the asset '{asset.filename}', which lies outside of the folder"
+            f"the asset '{asset.filename}', which is outside of the folder"
             for asset in self._meta.asset_file_def
             if not self._is_inside(asset.filename)
         ]
@@ -125,7 +125,7 @@ class _Judge:
                 ]
         return seen
 
-    # Where the text file of a lookup table comes from.
+    # Sources of the text file of a lookup table
 
     @cached_property
     def _assets(self) -> set[str]:
@@ -184,13 +184,13 @@ class _Judge:
         )
 
     def _bound_asset(self, function: str, from_end: int) -> bool | None:
-        """Return True if the object graph hands an asset to this argument; None without a say."""
+        """Return True if the object graph binds an asset to this argument; None if nothing."""
         graph = self._meta.object_graph_def
         if function not in graph.concrete_functions:
             return None
         bound = list(graph.concrete_functions[function].bound_inputs)
         if len(bound) < -from_end:
-            return False  # it is an input of its own: any text can be given to it
+            return False  # it is a free input, which takes any text
         return bool(graph.nodes[bound[from_end]].HasField("asset"))
 
 
@@ -200,7 +200,7 @@ def _node(tensor: str) -> str:
 
 
 def _tensors(info: Any) -> list[str]:
-    """Return the tensors that a signature's output is made of."""
+    """Return the tensors of a signature's output."""
     sparse = info.coo_sparse
     parts = [part.name for part in info.composite_tensor.components]
     return [

@@ -1,4 +1,4 @@
-"""Sorting TensorFlow's operators: those that only compute, and those that reach outside.
+"""Classification of TensorFlow's operators: those that only compute, and those with side effects.
 
 TensorFlow does not record whether an operator uses files, the network or Python. It does record
 whether it is stateful, and what its arguments are. An operator without state whose arguments name
@@ -47,7 +47,7 @@ SAVING = frozenset({"SaveV2", "MergeV2Checkpoints", "ShardedFilename", "SaveSlic
 RESTORING = frozenset({"RestoreV2", "RestoreSlice", "Restore"})
 # Fill a lookup table from a text file, which should be an asset of the model.
 FROM_TEXT_FILE = frozenset({"InitializeTableFromTextFile", "InitializeTableFromTextFileV2"})
-# Prints, but to a file where it is asked to.
+# Prints, to a file if so configured.
 PRINT = "PrintV2"
 PRINT_TARGETS = frozenset({b"stdout", b"stderr", b"log(info)", b"log(warning)", b"log(error)"})
 
@@ -56,7 +56,7 @@ PRINT_TARGETS = frozenset({b"stdout", b"stderr", b"log(info)", b"log(warning)", 
 def is_harmless(name: str) -> bool:
     """Return True if an operator of TensorFlow only computes, or keeps its state in memory.
 
-    One that TensorFlow does not know counts as harmless: nothing can run it.
+    An operator unknown to TensorFlow counts as harmless: nothing can run it.
     """
     definition = operator_definition(name)
     if definition is None:

@@ -86,7 +86,7 @@ def record_ranges(
         name=_MODEL,
         samples_sha256=manifest["calibration"]["sha256"],
         timeout_s=recipe.check(recipe.Calibration, calibration).timeout_s,
-        limit="calibration.timeout_s",
+        limit="calibration_timeout_s",
     )
     return ranges.to_dict()
 
@@ -104,7 +104,7 @@ def check_convergence(
         calibration_set["x"],
         what=f"recording parts of the ranges of {_MODEL}",
         timeout_s=recipe.check(recipe.Calibration, calibration).timeout_s,
-        limit="calibration.timeout_s",
+        limit="calibration_timeout_s",
     )
     finding = convergence.finding
     if finding is not None:
@@ -113,7 +113,7 @@ def check_convergence(
     return {
         **calibration_lint,
         "findings": [*calibration_lint["findings"], *more],
-        "convergence": {"evidence": "measured", **convergence.to_dict()},
+        "convergence": {"evidence": "measured", **asdict(convergence)},
     }
 
 

@@ -1,4 +1,4 @@
-"""The ``compare`` pipeline: a namespace a scheme, then one table of all."""
+"""The ``compare`` pipeline: a namespace for each scheme, then one table of all."""
 
 from __future__ import annotations
 
@@ -122,17 +122,13 @@ def create_scheme(name: str) -> Pipeline:
         score, ["model", "params:dataset", "manifest"], ["predictions", "metrics"], name="score"
     )
     built = pipeline([making, keeping, scoring])
-    shared = {
-        model_input for model_input in built.inputs() if not model_input.startswith("params:")
-    }
+    parameters = {name for name in built.inputs() if name.startswith("params:")}
     return pipeline(
         built,
         namespace=name,
-        inputs=shared,
+        inputs=built.inputs() - parameters,
         outputs={output: f"compared_{output}_{name}" for output in built.all_outputs()},
-        parameters={
-            model_input for model_input in built.inputs() if model_input.startswith("params:")
-        },
+        parameters=parameters,
         tags="compare",
     )
 

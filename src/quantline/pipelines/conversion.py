@@ -9,7 +9,7 @@ from kedro.pipeline import Pipeline, node, pipeline
 from quantline import recipe as parameters
 from quantline.contract import golden
 from quantline.quantization import quantize, source_of
-from quantline.quantization.output_check import enforce_outputs
+from quantline.quantization.output_report import enforce_outputs
 from quantline.ranges import RangeSet
 
 if TYPE_CHECKING:

@@ -1,6 +1,7 @@
-"""From a trained model to a float ``.tflite``, and from that to a quantized one."""
+"""Import of trained models as float ``.tflite`` files, and their quantization."""
 
-from quantline.quantization.float_import import FloatModel, import_float, source_of
+from quantline.quantization.float_import import FloatModel, import_float
+from quantline.quantization.original_source import source_of
 from quantline.quantization.quantize import Quantized, quantize
 from quantline.quantization.schemes import SCHEMES
 

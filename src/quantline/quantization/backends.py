@@ -1,87 +1,88 @@
-"""Running a back end in a child process, on one or several choices of ranges."""
+"""Back ends, run in a child process on one or several choices of ranges."""
 
 from __future__ import annotations
 
+import ctypes
 import logging
+import sys
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from quantline.child import run_in_child
 from quantline.errors import BackendUnavailable
-from quantline.quantization import litert_backend, public_path, weights_only
-from quantline.quantization.aslr import disable_aslr
-from quantline.quantization.keep_float import Kept, keep
+from quantline.quantization import litert_backend, public_conversion, weights_only
+from quantline.quantization.keep_float import FloatOperators, find_kept_operators
 from quantline.quantization.schemes import unsupported
-from quantline.quantization.shared_scale import Choice, widened
-from quantline.tflite import read
+from quantline.quantization.shared_scale import Choice, widen_ranges
+from quantline.tflite import Model, read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from quantline import recipe
-    from quantline.quantization.public_path import PublicPath
+    from quantline.quantization.public_conversion import PublicConversion
+    from quantline.quantization.shared_scale import Bounds
     from quantline.tflite import Graph
 
 logger = logging.getLogger(__name__)
 
-Bounds = dict[int, tuple[float, float]]
+_EDITS = {"float16": weights_only.to_float16, "dynamic_range": weights_only.to_dynamic_range}
 _ROUNDS = 3  # a wider range may come to share its scale with one more
 
 
 @dataclass(frozen=True)
-class Made:
-    """What a back end made.
+class BackendResult:
+    """The models that a back end made.
 
     Attributes:
-        contents: One model a choice of ranges, ``.tflite`` files' bytes.
-        backend: The back end that made them, which may be one that stood in.
-        quantizer: Which of its quantizers did.
+        models: One for each choice of ranges.
+        backend: The back end that made them; not the one asked for where that was unavailable.
+        quantizer: The quantizer of that back end.
     """
 
-    contents: list[bytes]
+    models: list[Model]
     backend: str
     quantizer: str
 
 
-def make(
-    model: bytes,
-    graph: Graph,
+def run_backend(
+    model: Model,
     choices: Sequence[Choice],
     conversion: recipe.Conversion,
-    public: PublicPath | None = None,
-) -> Made:
+    public: PublicConversion | None = None,
+) -> BackendResult:
     """Quantize a model with each of several choices of ranges.
 
     Args:
-        model: The float ``.tflite`` file's bytes.
-        graph: The same, read.
+        model: The float model.
         choices: Ranges; a single one without any where a scheme needs none.
         conversion: Scheme, back end, input and output types.
-        public: Where TensorFlow's public converter can start from, should its private calls be
+        public: The original model for TensorFlow's public converter, in case its private calls are
             gone.
 
     Raises:
-        BackendUnavailable: This TensorFlow lacks the private calls and nothing can stand in.
+        BackendUnavailable: This TensorFlow lacks the private calls, and no other back end is there.
         ConversionError: The back end refuses the model.
         ProcessError: The back end died in native code, or took too long.
     """
     if conversion.backend == "litert":
-        made = _in_child("litert", model, choices, conversion, Kept())
-        return Made(made, "litert", "litert-quantizer")
-    if conversion.scheme == "float16":
-        return Made([weights_only.to_float16(model)], "tensorflow", "flatbuffer edit")
-    if conversion.scheme == "dynamic_range":
-        return Made([weights_only.to_dynamic_range(model)], "tensorflow", "flatbuffer edit")
+        models = _in_child("litert", model, choices, conversion)
+        return BackendResult(models, "litert", "litert-quantizer")
+    if conversion.scheme in _EDITS:
+        edited = Model(_EDITS[conversion.scheme](model.content))
+        return BackendResult([edited], "tensorflow", "flatbuffer edit")
     try:
-        contents = _in_child("tensorflow", model, choices, conversion, keep(graph, conversion))
+        models = _in_child("tensorflow", model, choices, conversion)
     except BackendUnavailable as error:
         if public is not None:
             logger.warning(
                 "%s TensorFlow's public converter makes the model instead, from '%s': it takes "
                 "longer, as it calibrates anew.", error, public.source.path,
             )  # fmt: skip
-            return Made([_publicly(public, conversion)], "tensorflow", "TFLiteConverter")
+            models = [_publicly(public, conversion)]
+            return BackendResult(models, "tensorflow", "TFLiteConverter")
         if not litert_backend.is_installed():
             raise BackendUnavailable(
                 error.what,
@@ -90,37 +91,36 @@ def make(
                 remedy="Install TensorFlow 2.21, or run: pip install 'quantline[litert]'",
             ) from error
         instead = conversion.model_copy(update={"backend": "litert"})
-        unsupported(graph, instead)
+        unsupported(model.graph, instead)
         logger.warning("%s litert-quantizer makes the model instead.", error)
-        made = _in_child("litert", model, choices, instead, Kept())
-        return Made(made, "litert", "litert-quantizer")
+        models = _in_child("litert", model, choices, instead)
+        return BackendResult(models, "litert", "litert-quantizer")
     kind = "calibrator.QuantizeModel" if conversion.scheme == "int16x8" else "mlir_quantize"
-    return Made(contents, "tensorflow", kind)
+    return BackendResult(models, "tensorflow", kind)
 
 
 def quantize_each(
     backend: str,
-    model: bytes,
+    model: Model,
     choices: Sequence[Choice],
     scheme: str,
     input_type: str,
     output_type: str,
-    kept: Kept,
+    kept: FloatOperators,
 ) -> list[bytes]:
     """Quantize with each choice of ranges; this runs in the child process."""
     engine = import_module(f"quantline.quantization.{backend}_backend").quantize
-    # Of the back ends, one alone can be told what to keep.
-    keyword = {"kept": kept} if kept != Kept() else {}
-    made: dict[tuple[Any, ...], bytes] = {}
+    # Only one back end can leave chosen operators in float.
+    keyword = {"kept": kept} if kept != FloatOperators() else {}
+    models: dict[tuple[Any, ...], bytes] = {}
 
     def quantize(bounds: Bounds) -> bytes:
         key = tuple(sorted(bounds.items()))
-        if key not in made:
-            made[key] = engine(model, bounds, scheme, input_type, output_type, **keyword)
-        return made[key]
+        if key not in models:
+            models[key] = engine(model.content, bounds, scheme, input_type, output_type, **keyword)
+        return models[key]
 
-    before = read(model)
-    return [_quantized(before, choice, quantize) for choice in choices]
+    return [_quantized(model.graph, choice, quantize) for choice in choices]
 
 
 def _quantized(before: Graph, choice: Choice, quantize: Callable[[Bounds], bytes]) -> bytes:
@@ -128,7 +128,7 @@ def _quantized(before: Graph, choice: Choice, quantize: Callable[[Bounds], bytes
     bounds = choice.bounds
     content = quantize(bounds)
     for _ in range(_ROUNDS if choice.widens else 0):
-        wider = widened(before, read(content), replace(choice, bounds=bounds))
+        wider = widen_ranges(before, read(content), replace(choice, bounds=bounds))
         if wider == bounds:
             break
         bounds = wider
@@ -138,13 +138,13 @@ def _quantized(before: Graph, choice: Choice, quantize: Callable[[Bounds], bytes
 
 def _in_child(
     backend: str,
-    model: bytes,
+    model: Model,
     choices: Sequence[Choice],
     conversion: recipe.Conversion,
-    kept: Kept,
-) -> list[bytes]:
+) -> list[Model]:
+    kept = FloatOperators() if backend == "litert" else find_kept_operators(model.graph, conversion)
     with disable_aslr():
-        return run_in_child(
+        contents = run_in_child(
             quantize_each,
             backend,
             model,
@@ -155,19 +155,43 @@ def _in_child(
             kept,
             what=f"the conversion to {conversion.scheme}",
             timeout_s=conversion.timeout_s,
-            limit="conversion.timeout_s",
+            limit="conversion_timeout_s",
         )
+    return [Model(content) for content in contents]
 
 
-def _publicly(public: PublicPath, conversion: recipe.Conversion) -> bytes:
-    return run_in_child(
-        public_path.quantize,
+def _publicly(public: PublicConversion, conversion: recipe.Conversion) -> Model:
+    content = run_in_child(
+        public_conversion.quantize,
         public,
         conversion.scheme,
         conversion.input_type,
         conversion.output_type,
         what=f"the conversion of '{public.source.path}' to {conversion.scheme}",
         timeout_s=conversion.timeout_s,
-        limit="conversion.timeout_s",
+        limit="conversion_timeout_s",
         confined=True,
     )
+    return Model(content)
+
+
+_ASK, _NOT_RANDOM = 0xFFFFFFFF, 0x0040000  # personality(2): ADDR_NO_RANDOMIZE
+
+
+@contextmanager
+def disable_aslr() -> Iterator[None]:
+    """Start child processes without random addresses, where Linux allows it.
+
+    TensorFlow's quantizer visits operators in the order of their addresses in memory, so that the
+    same model may come out in other bytes. Some containers forbid this call; it then does nothing.
+    """
+    if not sys.platform.startswith("linux"):
+        yield
+        return
+    libc = ctypes.CDLL(None)
+    before = libc.personality(ctypes.c_ulong(_ASK))
+    libc.personality(ctypes.c_ulong(before | _NOT_RANDOM))
+    try:
+        yield
+    finally:
+        libc.personality(ctypes.c_ulong(before))

@@ -1,4 +1,4 @@
-"""Bias correction: what rounding the weights adds to a layer's mean output is taken off its bias.
+"""Bias correction: the error that rounding the weights adds to a layer's mean output, subtracted.
 
 Source: Nagel, van Baalen, Blankevoort and Welling, Data-Free Quantization Through Weight
 Equalization and Bias Correction (2019), section 4.2. A layer of weights ``W``, quantized to
@@ -9,13 +9,12 @@ position of an image, so that zero padding counts as it does in the layer. No la
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantline.tflite import Runtime, read, with_outputs
-from quantline.tflite.edit import pack
-from quantline.tflite.graph import parse
+from quantline.tflite import CONVERSIONS, Model, Runtime, with_outputs
+from quantline.tflite.editor import Editor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,25 +23,24 @@ if TYPE_CHECKING:
     from quantline.tflite import Graph, Operator, Tensor
 
 _LAYERS = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
-_EDGES = {"QUANTIZE", "DEQUANTIZE"}
 _SAME = 0  # schema.fbs, Padding
 
 
-def mean_inputs(model: bytes, samples: Iterable[Values]) -> dict[int, np.ndarray]:
+def mean_inputs(model: Model, samples: Iterable[Values]) -> dict[int, np.ndarray]:
     """Return the mean of each layer's input over samples, by tensor index.
 
     Args:
-        model: A float ``.tflite`` file's bytes.
+        model: A float model.
         samples: One tuple of arrays with a batch of 1 a sample, in the order of the inputs.
 
     Returns:
         float64 arrays of the tensors' shapes; none where the model has no layer with weights.
     """
-    main = read(model).main
-    found = sorted({operator.inputs[0] for operator in main.operators if operator.type in _LAYERS})
+    operators = model.graph.main.operators
+    found = sorted({operator.inputs[0] for operator in operators if operator.type in _LAYERS})
     if not found:
         return {}
-    runtime = Runtime(with_outputs(model, found))
+    runtime = Runtime(with_outputs(model.content, found))
     sums = [np.zeros(port.shape) for port in runtime.outputs]
     count = 0
     for sample in samples:
@@ -54,23 +52,23 @@ def mean_inputs(model: bytes, samples: Iterable[Values]) -> dict[int, np.ndarray
 
 
 def correct_biases(
-    float_model: bytes, quantized: bytes, means: dict[int, np.ndarray]
-) -> tuple[bytes, int]:
+    float_model: Model, quantized: Model, means: dict[int, np.ndarray]
+) -> tuple[Model, int]:
     """Return the quantized model with corrected biases, and how many layers were corrected.
 
-    A layer is left as it is where its weights or its bias are not integers, or where the two
+    A layer stays as it is where its weights or its bias are not integers, or where the two
     models do not have it under one name that is its alone.
 
     Args:
-        float_model: The float ``.tflite`` file's bytes.
-        quantized: What was made of it.
-        means: What :func:`mean_inputs` gave for the float model.
+        float_model: The float model.
+        quantized: The model that was made from it.
+        means: The result of :func:`mean_inputs` for the float model.
     """
-    before, after = read(float_model), read(quantized)
+    before, after = float_model.graph, quantized.graph
     originals = _layers_by_name(before, {})
-    edited = parse(quantized)
+    editor = Editor(quantized.content)
     corrected = 0
-    for name, operator in _layers_by_name(after, before_edges(before, after)).items():
+    for name, operator in _layers_by_name(after, names_before_conversion(before, after)).items():
         original = originals.get(name)
         if original is None or original.type != operator.type or len(operator.inputs) < 3:
             continue
@@ -88,10 +86,10 @@ def correct_biases(
         assert bias.quantization is not None  # noqa: S101 - an integer bias has scales
         steps = np.round(shift / np.asarray(bias.quantization.scales))
         _replace(
-            edited, bias, (bias.values().astype(np.float64) - steps).astype(bias.values().dtype)
+            editor, bias, (bias.values().astype(np.float64) - steps).astype(bias.values().dtype)
         )
         corrected += 1
-    return pack(edited, len(quantized)), corrected
+    return Model(editor.pack()), corrected
 
 
 def _layers_by_name(graph: Graph, renamed: dict[int, str]) -> dict[str, Operator]:
@@ -105,18 +103,17 @@ def _layers_by_name(graph: Graph, renamed: dict[int, str]) -> dict[str, Operator
     return {name: value for name, (value, *others) in found.items() if not others}
 
 
-def before_edges(before: Graph, after: Graph) -> dict[int, str]:
+def names_before_conversion(before: Graph, after: Graph) -> dict[int, str]:
     """Return the float model's names of tensors that an output's type is converted from.
 
     Before a QUANTIZE or DEQUANTIZE at the edge, which takes the output's name, TensorFlow makes up
-    another for what the layer gives.
+    another for the layer's output.
     """
-    makers = {index: operator for operator in after.main.operators for index in operator.outputs}
     names = {}
     for original, index in zip(before.main.outputs, after.main.outputs, strict=True):
-        maker = makers.get(index)
-        if maker is not None and maker.type in _EDGES:
-            names[maker.inputs[0]] = before.main.tensors[original].name
+        producer = after.main.producers.get(index)
+        if producer is not None and producer.type in CONVERSIONS:
+            names[producer.inputs[0]] = before.main.tensors[original].name
     return names
 
 
@@ -127,19 +124,19 @@ def _bias(graph: Graph, operator: Operator) -> Tensor | None:
     return tensor if kept else None
 
 
-def _replace(model: Any, tensor: Tensor, values: np.ndarray) -> None:
-    """Give a tensor other values, in a buffer of its own: equal constants may share one."""
-    stored = model.subgraphs[0].tensors[tensor.index]
-    users = [tensor for subgraph in model.subgraphs for tensor in subgraph.tensors
-             if tensor.buffer == stored.buffer]  # fmt: skip
+def _replace(editor: Editor, tensor: Tensor, values: np.ndarray) -> None:
+    """Give a tensor other values, in a buffer of its own where several share one."""
+    stored = editor.subgraphs[0].tensors[tensor.index]
+    users = [user for subgraph in editor.subgraphs for user in subgraph.tensors
+             if user.buffer == stored.buffer]  # fmt: skip
     if len(users) > 1:
-        model.buffers.append(type(model.buffers[0])())
-        stored.buffer = len(model.buffers) - 1
-    model.buffers[stored.buffer].data = np.frombuffer(values.tobytes(), np.uint8)
+        stored.buffer = editor.add_buffer(values)
+    else:
+        editor.tree.buffers[stored.buffer].data = np.frombuffer(values.tobytes(), np.uint8)
 
 
 def _mean_output(operator: Operator, mean: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return a layer's mean output for each channel, bias apart, for inputs of this mean."""
+    """Return a layer's mean output for each channel, without the bias, for inputs of this mean."""
     if operator.type == "FULLY_CONNECTED":
         rows = mean.reshape(-1, weights.shape[1])
         return np.asarray(rows.mean(axis=0) @ weights.T)

@@ -1,4 +1,4 @@
-"""Causes of a lost output: a function that makes much of a small error."""
+"""Causes of a lost output: a function that magnifies a small error."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from quantline.errors import first_few
-from quantline.quantization.keep_float import MADE_INTEGER_AGAIN
+from quantline.quantization.keep_float import NEVER_LEFT_IN_FLOAT
 from quantline.quantization.output_noise import STEPS
 from quantline.quantization.surroundings import BETWEEN, LINEAR, Found, Surroundings
 
@@ -24,9 +24,9 @@ _MOST_KEPT = 24  # of operators that are listed
 
 
 def steep_function(look: Surroundings, suspect: int) -> Found | None:
-    """Explain a function that magnifies the small values among those that it is given."""
-    maker = look.by.get(suspect)
-    steep = maker if maker is not None and maker.type in _STEEP else None
+    """Explain a function that magnifies the small values of its input."""
+    producer = look.producers.get(suspect)
+    steep = producer if producer is not None and producer.type in _STEEP else None
     steep = steep or look.ahead(suspect, _STEEP, BETWEEN | LINEAR)
     if steep is None:
         return None
@@ -51,14 +51,14 @@ def steep_function(look: Surroundings, suspect: int) -> Found | None:
         f"or leave in float what leads to the {steep.type}: {_left_in_float(look, steep)}"
     )
     if steep.type == "LOG":
-        remedy = f"Train with more added to what the LOG is given, about {8 * step:.2g}. {remedy}"
+        remedy = f"Train with more added to the LOG's input, about {8 * step:.2g}. {remedy}"
     return "steep", steep.outputs[0], found, remedy
 
 
 def rounding(look: Surroundings, suspect: int) -> Found | None:
     """Explain a function that turns a small error into a whole step."""
-    maker = look.by.get(suspect)
-    stepped = maker if maker is not None and maker.type in _STEPPED else None
+    producer = look.producers.get(suspect)
+    stepped = producer if producer is not None and producer.type in _STEPPED else None
     stepped = stepped or look.ahead(suspect, _STEPPED, BETWEEN | LINEAR)
     if stepped is None:
         return None
@@ -73,7 +73,7 @@ def rounding(look: Surroundings, suspect: int) -> Found | None:
         f"float: {_left_in_float(look, stepped)}"
     )
     if suspect in look.graph.main.inputs:
-        remedy += ", and 'conversion.input_type: float32'"
+        remedy += ", and `input_type='float32'`"
     return "rounding", suspect, found, remedy
 
 
@@ -82,18 +82,18 @@ def _left_in_float(look: Surroundings, last: Operator) -> str:
     waiting = list(last.inputs)
     kept = {last.index: last}
     for index in waiting:  # grows while it is walked
-        maker = look.by.get(index)
-        if maker is not None and maker.index not in kept:
-            kept[maker.index] = maker
-            waiting += maker.inputs
+        producer = look.producers.get(index)
+        if producer is not None and producer.index not in kept:
+            kept[producer.index] = producer
+            waiting += producer.inputs
     waiting = list(last.outputs)
     for index in waiting:  # likewise
-        for operator in look.readers.get(index, ()):
+        for operator in look.consumers.get(index, ()):
             if operator.type in BETWEEN and operator.index not in kept:
                 kept[operator.index] = operator
                 waiting += operator.outputs
     others = {operator.type for operator in look.graph.main.operators if operator.index not in kept}
-    some = [operator for operator in kept.values() if operator.type not in MADE_INTEGER_AGAIN]
+    some = [operator for operator in kept.values() if operator.type not in NEVER_LEFT_IN_FLOAT]
     types = sorted({operator.type for operator in some} - others)
     names = [
         re.escape(look.graph.main.tensors[operator.outputs[0]].name)
@@ -101,4 +101,4 @@ def _left_in_float(look: Surroundings, last: Operator) -> str:
         if operator.type in others
     ]
     listed = first_few([*types, *names], _MOST_KEPT)
-    return f"'conversion.scheme: int8_float_fallback' with 'conversion.keep_float' for {listed}"
+    return f"`scheme='int8_float_fallback'` with `keep_float` for {listed}"

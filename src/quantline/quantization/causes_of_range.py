@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from quantline.quantization.output_noise import STEPS
-from quantline.quantization.output_parts import MOVES, makers, moved, sources_of
+from quantline.quantization.output_parts import MOVES, moved, sources_of
 from quantline.quantization.surroundings import BETWEEN, LINEAR, Found, Surroundings
 
 if TYPE_CHECKING:
@@ -28,43 +28,42 @@ _OUT_OF_MODEL = (
     "Take the constant out of the model and put it in afterwards, or bring it into the range of "
     "the rest"
 )
-_MASK = 1e3  # times as large as what it masks
+_MASK = 1e3  # times as large as the masked values
 _BULK = (0.05, 99.95)  # percentiles
 
 
 def join(look: Surroundings, suspect: int) -> Found | None:
     """Explain a join of values of very different ranges, at the layer or behind it."""
-    maker = look.by.get(suspect)
-    joins = [maker] if maker is not None and maker.type in _JOINS else []
+    producer = look.producers.get(suspect)
+    joins = [producer] if producer is not None and producer.type in _JOINS else []
     behind = look.ahead(suspect, _JOINS, MOVES)
     joins += [] if behind is None else [behind]
     # What moves the values of a join has the join's scale.
-    for source in sources_of(look.graph, suspect, look.by):
-        at = look.by.get(source)
+    for source in sources_of(look.graph, suspect):
+        at = look.producers.get(source)
         joins += [at] if at is not None and at.type in _JOINS else []
     waiting = [suspect]
-    if maker is not None and maker.type in LINEAR:
-        waiting += [index for index in maker.inputs[:1] if look.is_float(index)]
-    for item in waiting:  # grows while it is walked
-        operator = look.by.get(item)
+    if producer is not None and producer.type in LINEAR:
+        waiting += [index for index in producer.inputs[:1] if look.is_float(index)]
+    for tensor in waiting:  # grows while it is walked
+        operator = look.producers.get(tensor)
         if operator is not None and moved(operator):
             joins += [operator] if operator.type in _JOINS else []
             waiting += [source for source in moved(operator) if source not in waiting]
-    for one in joins:
-        found = _apart(look, one)
+    for operator in joins:
+        found = _different_ranges(look, operator)
         if found is not None:
             return found
     return None
 
 
 def constant_offset(graph: Graph, index: int) -> int | None:
-    """Return the constant that is added last to what a tensor holds, such as a layer's bias."""
-    by = makers(graph)
-    for source in sources_of(graph, index, by):
-        maker = by.get(source)
-        if maker is None or maker.type not in {"ADD", "SUB", *_BIASED}:
+    """Return the constant that is added last to a tensor's values, such as a layer's bias."""
+    for source in sources_of(graph, index):
+        producer = graph.main.producers.get(source)
+        if producer is None or producer.type not in {"ADD", "SUB", *_BIASED}:
             continue
-        operands = maker.inputs[2:3] if maker.type in _BIASED else maker.inputs
+        operands = producer.inputs[2:3] if producer.type in _BIASED else producer.inputs
         for operand in operands:
             if operand >= 0 and graph.main.tensors[operand].constant is not None:
                 return operand
@@ -165,17 +164,17 @@ def outliers(look: Surroundings, suspect: int) -> Found | None:
         found,
         (
             "Look for samples that do not belong there, or clip the values in the model; "
-            "'conversion.ranges.method: auto' tries ranges without the outermost values"
+            "`method='auto'` tries ranges without the outermost values"
         ),
     )
 
 
-def _apart(look: Surroundings, join: Operator) -> Found | None:
+def _different_ranges(look: Surroundings, join: Operator) -> Found | None:
     """Explain a join if one of its inputs fills less than 16 steps of what another needs."""
     output = join.outputs[0]
     operands = join.inputs[1:] if join.type in _CHOOSERS else join.inputs
     if join.type in ("CONCATENATION", "PACK"):
-        inputs = sources_of(look.graph, output, look.by) + _constants(look, output)
+        inputs = sources_of(look.graph, output) + _constants(look, output)
     else:
         inputs = [operand for operand in operands if look.is_float(operand)]
     widths = {index: look.width(index) for index in inputs}
@@ -215,17 +214,17 @@ def _apart(look: Surroundings, join: Operator) -> Found | None:
 
 
 def _constants(look: Surroundings, index: int) -> list[int]:
-    """Return the float constants that joins behind a tensor put in."""
+    """Return the float constants that joins before a tensor insert."""
     waiting, found = [index], []
-    for item in waiting:  # grows while it is walked
-        operator = look.by.get(item)
-        for one in () if operator is None else moved(operator):
-            if one in waiting:
+    for current in waiting:  # grows while it is walked
+        operator = look.producers.get(current)
+        for source in () if operator is None else moved(operator):
+            if source in waiting:
                 continue
-            waiting.append(one)
-            tensor = look.graph.main.tensors[one]
+            waiting.append(source)
+            tensor = look.graph.main.tensors[source]
             if tensor.constant is not None and tensor.dtype == "float32":
-                found.append(one)
+                found.append(source)
     return found
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from quantline.errors import DataError, PinDoesNotFit
-from quantline.quantization.backends import make
+from quantline.quantization.backends import run_backend
 from quantline.quantization.pinning import pin, pinned_tensors
 from quantline.quantization.search import WIDEST, Way, search
 from quantline.quantization.shared_scale import Choice
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from quantline import recipe
     from quantline.quantization.search import Search
     from quantline.ranges import RangeSet, Sample, Values
-    from quantline.tflite import Graph
+    from quantline.tflite import Graph, Model
 
 
 def search_halves(
-    model: bytes, graph: Graph, conversion: recipe.Conversion, samples: Sequence[Sample]
+    model: Model, conversion: recipe.Conversion, samples: Sequence[Sample]
 ) -> tuple[list[Values], Search]:
     """Return the samples as the model takes them, and what trying on halves of them gave.
 
@@ -41,16 +41,17 @@ def search_halves(
             remedy="Give them, or set 'conversion.ranges.method: minmax' and "
             "'conversion.bias_correction: false'",
         )
-    values = list(SampleAdapter(graph, Runtime(model, 1).inputs).prepare(samples))
+    graph = model.graph
+    values = list(SampleAdapter(graph, Runtime(model.content, 1).inputs).prepare(samples))
 
     def choice(fitted: RangeSet, way: Way) -> Choice:
         return choice_of(graph, fitted, conversion, way)
 
-    def trial(choices: Sequence[Choice]) -> Sequence[bytes]:
-        return make(model, graph, choices, conversion).contents
+    def trial(choices: Sequence[Choice]) -> Sequence[Model]:
+        return run_backend(model, choices, conversion).models
 
     # Every second sample: what comes sorted, by class for instance, is split alike.
-    fitted = record(model, [samples[at] for at in range(0, len(samples), 2)])
+    fitted = record(model.content, [samples[at] for at in range(0, len(samples), 2)])
     return values, search(model, fitted, conversion, values[::2], values[1::2], choice, trial)
 
 

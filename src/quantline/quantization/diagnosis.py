@@ -1,21 +1,21 @@
-"""The cause of a lost or noisy output: which layer's error makes it, and what that layer does.
+"""The cause of a lost or noisy output: the layer whose error makes it, and its explanation.
 
 The layer is found by measurement, see :mod:`.effects`: its error alone, in a model that is float
-elsewhere, does to the output what was seen. What it does is then read from the graph around it and
-from the ranges of the tensors there, whatever lies between, such as a RESHAPE.
+elsewhere, reproduces the loss. The explanation is then read from the graph around it and from the
+ranges of the tensors there, across operators such as a RESHAPE.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from quantline.quantization.causes_of_function import rounding, steep_function
 from quantline.quantization.causes_of_range import channels, join, offset, outliers
 from quantline.quantization.effects import Target, effects
-from quantline.quantization.layer_name import layer_of
+from quantline.quantization.layer_pairs import layer_of
 from quantline.quantization.output_noise import rounded
 from quantline.quantization.surroundings import Found, Surroundings
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from quantline.quantization.output_noise import OutputNoise
     from quantline.quantization.output_parts import Parts
     from quantline.ranges import Values
-    from quantline.tflite import Graph
+    from quantline.tflite import Model
 
 SAMPLES = 8
-"""On how many samples a cause is looked for."""
-_ENOUGH = 0.5  # of what was lost, which one layer's error has to account for
+"""The number of samples on which a cause is looked for."""
+_ENOUGH = 0.5  # the share of the loss that one layer's error has to make
 _SOME = 0.25  # likewise, where a rule explains that error
 _NEAR = 0.8  # of the largest effect: the first layer that has it is the cause
 
@@ -47,10 +47,10 @@ class Cause:
         operator: The type of the operator that is named.
         tensor: Its output's index in the float model.
         name: That tensor's name.
-        layer: The layer of the original model that the name tells of; None where it tells of none.
-        share: How much of the loss that layer's error alone makes, from 0 to 1; measured.
-        found: What is wrong there, as the rest of a sentence.
-        remedy: What to do about it, as sentences.
+        layer: The layer of the original model, read from the name; None where it has none.
+        share: The share of the loss that this layer's error alone makes, from 0 to 1; measured.
+        found: The cause, as the rest of a sentence.
+        remedy: The remedy, as sentences.
     """
 
     kind: str
@@ -62,49 +62,42 @@ class Cause:
     found: str
     remedy: str
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return asdict(self)
-
 
 def diagnose(
-    float_model: bytes,
-    quantized: bytes,
-    graphs: tuple[Graph, Graph],
+    float_model: Model,
+    quantized: Model,
     target: tuple[int, Parts, OutputNoise, Loss],
     samples: Sequence[Values],
 ) -> Cause | None:
-    """Find the cause of what is lost of a tensor.
+    """Find the cause of a tensor's loss.
 
     Args:
-        float_model: The float ``.tflite`` file's bytes.
-        quantized: What was made of it.
-        graphs: Both as graphs.
-        target: The tensor of the float model, where its values come from, its noise and its loss.
+        float_model: The float model.
+        quantized: The model that was made from it.
+        target: The tensor of the float model, the sources of its values, its noise and its loss.
         samples: As the float model takes them.
 
     Returns:
         The cause; None where the two models have no layer in common.
     """
-    before, after = graphs
     index, parts, noise, loss = target
     places = np.unique(np.linspace(0, len(samples) - 1, SAMPLES).round().astype(int))
     some = [samples[place] for place in places]
-    measured = effects(float_model, quantized, before, after, [Target(index, parts)], some)
+    measured = effects(float_model, quantized, [Target(index, parts)], some)
     if not measured:
         return None
     shares = [_share(effect, noise, loss) for effect in measured]
     largest = max(shares)
     at = next(place for place, share in enumerate(shares) if share >= _NEAR * largest)
     ranges = {effect.tensor: (effect.low, effect.high) for effect in measured}
-    look = Surroundings(float_model, before, after, ranges, some)
+    look = Surroundings(float_model, quantized, ranges, some)
     suspect = measured[at].tensor
     kind, named, found, remedy = _explain(look, suspect, largest)
-    tensor = before.main.tensors[named]
-    maker = look.by.get(named)
+    tensor = float_model.graph.main.tensors[named]
+    producer = look.producers.get(named)
     return Cause(
         kind,
-        "INPUT" if maker is None else maker.type,
+        "INPUT" if producer is None else producer.type,
         named,
         tensor.name,
         layer_of(tensor.name),
@@ -115,7 +108,7 @@ def diagnose(
 
 
 def _share(effect: Effect, noise: OutputNoise, loss: Loss) -> float:
-    """Return how much of the noise in what is lost, or noisy, one layer's error makes."""
+    """Return the share of the noise in the lost or noisy groups that one layer's error makes."""
     groups, whole = effect.groups[0], noise.groups
     bad = loss.bad(noise)
     per_value = whole.noise[bad] / np.maximum(whole.count[bad], 1)
@@ -139,10 +132,10 @@ def _explain(look: Surroundings, suspect: int, share: float) -> Found:
             f"{look.name(suspect)}"
         )
         return "many", suspect, found, _GENERAL
-    return "layer", suspect, "its own quantization makes it, and why is not known", _GENERAL
+    return "layer", suspect, "its own quantization makes it, for an unknown reason", _GENERAL
 
 
 _GENERAL = (
-    "Try 'conversion.ranges.method: auto' or 'conversion.scheme: int16x8', or leave that layer in "
-    "float: 'conversion.scheme: int8_float_fallback' with 'conversion.keep_float'"
+    "Try `method='auto'` or `scheme='int16x8'`, or leave that layer in float: "
+    "`scheme='int8_float_fallback'` with `keep_float`"
 )

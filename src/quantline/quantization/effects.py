@@ -2,7 +2,7 @@
 
 One layer at a time: the float model is run on, from a layer's output, with the values that the
 quantized layer gives for the float model's inputs to it, and everything else stays float. What the
-outputs are then off by is that layer's doing alone.
+outputs' error is then that layer's effect alone.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantline.quantization.link import link
+from quantline.quantization.layer_pairs import pair_layers
 from quantline.quantization.output_noise import Groups, OutputNoise
 from quantline.tflite import Runtime, with_outputs
-from quantline.tflite.given import with_tensors_given
+from quantline.tflite.submodels import with_isolated_operators
 from quantline.tflite.tensor_io import TensorIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from quantline.quantization.link import Link
+    from quantline.quantization.layer_pairs import LayerPair
     from quantline.quantization.output_parts import Parts
     from quantline.ranges import Values
-    from quantline.tflite import Graph
+    from quantline.tflite import Graph, Model
 
 _AT_ONCE_BYTES = 1 << 28  # of float activations that are held at a time
 _NOTHING = 1e-10  # of the squares: float32's own rounding
@@ -40,7 +40,7 @@ class Target:
 
     Attributes:
         tensor: Its index in the float model's main subgraph.
-        parts: Where its values come from.
+        parts: The tensors that its values come from.
     """
 
     tensor: int
@@ -65,7 +65,7 @@ class Effect:
 
     @property
     def size(self) -> float | None:
-        """The noise beside the variance: the root of the mean over channels; None without any."""
+        """The root mean over channels of noise relative to variance; None without any."""
         shares = [
             group.noise[varies] / group.variance[varies]
             for group in self.groups
@@ -75,67 +75,59 @@ class Effect:
 
 
 def effects(
-    float_model: bytes,
-    quantized: bytes,
-    before: Graph,
-    after: Graph,
+    float_model: Model,
+    quantized: Model,
     targets: Sequence[Target],
     samples: Sequence[Values],
 ) -> list[Effect]:
     """Measure the effect of every layer that both models have, and of each quantized input.
 
     Args:
-        float_model: The float ``.tflite`` file's bytes.
-        quantized: What was made of it.
-        before: The float model as a graph.
-        after: The quantized one.
-        targets: What is looked at; tensors of the float model.
+        float_model: The float model.
+        quantized: The model that was made from it.
+        targets: Tensors of the float model.
         samples: As the float model takes them; a few will do.
     """
-    links = link(before, after)
-    original = Runtime(with_outputs(float_model, [target.tensor for target in targets]))
-    expected = [run_real(original, values) for values in samples]
-    some_at_once = batches(links, 2 * max(len(samples), 1))
+    pairs = pair_layers(float_model.graph, quantized.graph)
+    original = Runtime(with_outputs(float_model.content, [target.tensor for target in targets]))
+    expected = [original.run(values) for values in samples]
+    some_at_once = batches(pairs, 2 * max(len(samples), 1))
     each_own = chain(
-        _inputs(quantized, before, samples),
-        *(
-            _own_values(float_model, quantized, after, links, some, samples)
-            for some in some_at_once
-        ),
+        _inputs(float_model, quantized, samples),
+        *(_own_values(float_model, quantized, pairs, some, samples) for some in some_at_once),
     )
     return [_run_on(float_model, *own, targets, samples, expected) for own in each_own]
 
 
 def _own_values(
-    float_model: bytes,
-    quantized: bytes,
-    after: Graph,
-    links: Sequence[Link],
-    some: Sequence[Link],
+    float_model: Model,
+    quantized: Model,
+    pairs: Sequence[LayerPair],
+    some: Sequence[LayerPair],
     samples: Sequence[Values],
 ) -> Iterator[_Own]:
     """Yield layers' outputs, with their values in float and of the quantized layer alone."""
-    fed = read_by(some, links, after)
+    fed = linked_inputs(some, pairs, quantized.graph)
     seen = list({pair.before.index: pair for pair in (*some, *fed)}.values())
-    original = Runtime(with_outputs(float_model, [pair.before.index for pair in seen]))
+    original = Runtime(with_outputs(float_model.content, [pair.before.index for pair in seen]))
     outputs = [pair.after.index for pair in some]
-    alone = Runtime(with_tensors_given(quantized, [pair.after.index for pair in fed], outputs))
+    alone = Runtime(
+        with_isolated_operators(quantized.content, [pair.after.index for pair in fed], outputs)
+    )
     rows: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in some]
     for values in samples:
-        real = dict(
-            zip((pair.before.index for pair in seen), run_real(original, values), strict=True)
-        )
-        own = run_real(alone, (*values, *(real[pair.before.index] for pair in fed)))
+        real = dict(zip((pair.before.index for pair in seen), original.run(values), strict=True))
+        own = alone.run((*values, *(real[pair.before.index] for pair in fed)))
         for row, pair, value in zip(rows, some, own, strict=True):
             row.append((real[pair.before.index], value))
     for pair, row in zip(some, rows, strict=True):
         yield pair.before.index, row
 
 
-def _inputs(quantized: bytes, before: Graph, samples: Sequence[Values]) -> Iterator[_Own]:
+def _inputs(float_model: Model, quantized: Model, samples: Sequence[Values]) -> Iterator[_Own]:
     """Yield the quantized inputs, with their values as integers can hold them."""
-    ports = Runtime(quantized).inputs
-    for at, (index, port) in enumerate(zip(before.main.inputs, ports, strict=True)):
+    ports = Runtime(quantized.content).inputs
+    for at, (index, port) in enumerate(zip(float_model.graph.main.inputs, ports, strict=True)):
         if port.scale:
             yield (
                 index,
@@ -144,7 +136,7 @@ def _inputs(quantized: bytes, before: Graph, samples: Sequence[Values]) -> Itera
 
 
 def _run_on(
-    float_model: bytes,
+    float_model: Model,
     index: int,
     rows: Sequence[tuple[np.ndarray, np.ndarray]],
     targets: Sequence[Target],
@@ -153,13 +145,15 @@ def _run_on(
 ) -> Effect:
     """Run the float model on from one tensor, on the values that its quantized layer gives."""
     behind = [target.tensor for target in targets if target.tensor != index]
-    runtime = Runtime(with_tensors_given(float_model, [index], behind)) if behind else None
+    runtime = (
+        Runtime(with_isolated_operators(float_model.content, [index], behind)) if behind else None
+    )
     sums = [
         OutputNoise(_REAL, value.shape, target.parts.places, is_vector=True)
         for value, target in zip(expected[0], targets, strict=True)
     ]
     for values, (_, own), wanted in zip(samples, rows, expected, strict=True):
-        found = iter([] if runtime is None else run_real(runtime, (*values, own)))
+        found = iter([] if runtime is None else runtime.run((*values, own)))
         for total, target, want in zip(sums, targets, wanted, strict=True):
             total.add(want, own if target.tensor == index else next(found))
     return Effect(
@@ -170,42 +164,34 @@ def _run_on(
     )
 
 
-def run_real(runtime: Runtime, values: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Run a model on real values, quantizing at the edges; return its outputs' real values."""
-    runtime.reset()
-    pairs = zip(runtime.inputs, values, strict=True)
-    runtime.set(*(port.quantize(value) for port, value in pairs))
-    runtime.invoke()
-    pairs = zip(runtime.outputs, runtime.get(), strict=True)
-    return [port.dequantize(value) for port, value in pairs]
-
-
-def read_by(some: Sequence[Link], links: Sequence[Link], after: Graph) -> list[Link]:
+def linked_inputs(
+    some: Sequence[LayerPair], pairs: Sequence[LayerPair], after: Graph
+) -> list[LayerPair]:
     """Return the linked tensors that layers read, be it through operators that are not linked."""
-    linked = {pair.after.index: pair for pair in links}
-    makers = {index: operator for operator in after.main.operators for index in operator.outputs}
-    found: dict[int, Link] = {}
+    linked = {pair.after.index: pair for pair in pairs}
+    producers = after.main.producers
+    found: dict[int, LayerPair] = {}
     waiting = [pair.operator for pair in some]
     for operator in waiting:  # grows while it is walked
         for index in operator.inputs:
             if index in linked:
                 found[index] = linked[index]
-            elif index in makers:
-                waiting.append(makers[index])
+            elif index in producers:
+                waiting.append(producers[index])
     return [found[index] for index in sorted(found)]
 
 
-def batches(links: Sequence[Link], copies: int = 1) -> Iterator[list[Link]]:
+def batches(pairs: Sequence[LayerPair], copies: int = 1) -> Iterator[list[LayerPair]]:
     """Split layers into runs of neighbours whose float outputs are together not too large.
 
     Args:
-        links: The layers.
-        copies: How many times an output is kept.
+        pairs: The layers.
+        copies: The number of copies of an output that are kept.
     """
-    some: list[Link] = []
+    some: list[LayerPair] = []
     most = _AT_ONCE_BYTES // copies
     room = most
-    for pair in links:
+    for pair in pairs:
         size = pair.before.size * 4
         if some and size > room:
             yield some

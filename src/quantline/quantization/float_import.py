@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -12,15 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from quantline import recipe
 from quantline.child import run_in_child
-from quantline.errors import ModelError, ModelUnreadable, first_few
 from quantline.files import sha256, sha256_of_path
-from quantline.loading import H5_SUFFIXES, module_file
 from quantline.quantization.interface import check_samples, with_arrays
+from quantline.quantization.original_source import Source
 from quantline.quantization.originals import run_and_convert
 from quantline.quantization.parity import compare, inputs_of, outputs_of
-from quantline.quantization.state_ports import next_of
+from quantline.quantization.state_inputs import next_of
 from quantline.quantization.tflite_import import import_tflite
-from quantline.reading import Unreadable, check_regular
 from quantline.tflite import Tensor, read
 from quantline.tflite.finite import with_finite_constants
 
@@ -29,7 +26,6 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 1800
 logger = logging.getLogger(__name__)
-_KINDS = "a .keras or .h5 file, a SavedModel folder or a .tflite file"
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,7 @@ class FloatModel:
 
     Attributes:
         content: The float ``.tflite`` file's bytes.
-        about: Plain JSON values: source, hashes, signature, what was rebuilt, parity, versions.
+        about: Plain JSON values: source, hashes, signature, changes, parity, versions.
     """
 
     content: bytes
@@ -55,17 +51,17 @@ def import_float(
 
     The imported model has one signature, with the names of the original's inputs and outputs; those
     of a Keras model are the ones that ``model.export()`` gives it. Variables that a Keras 3 model
-    assigns become inputs and outputs; without samples of these inputs, the states are taken that
-    the original comes to over the other samples in order.
+    assigns become inputs and outputs; without samples of these inputs, the states of the original
+    are taken as it runs over the other samples in order.
 
     Args:
-        model: The file or folder, and which signature of it.
+        model: The file or folder, and the conditions on which it is loaded.
         samples: array of shape (n_examples, ...), model input without the batch dimension; for a
             model of several inputs, such an array for each, by the input's name. Their shape is
             that of an input which leaves sizes open; where it has as many dimensions as the input,
             it is the whole input, and else the batch is 1.
-        parity: On how many samples the two are compared, and how much they may differ.
-        limits: What loading and running the model may cost; the defaults of ``recipe.Limits`` if
+        parity: The number of samples on which the two are compared, and the allowed difference.
+        limits: Limits of loading and running the model; the defaults of ``recipe.Limits`` if
             None.
 
     Raises:
@@ -87,25 +83,18 @@ def import_float(
     """
     limits = limits or recipe.Limits()
     path = Path(model.path)
-    kind = kind_of(path)
+    source = Source.of(model, limits)
     if isinstance(samples, Mapping):
         samples = {name: values[: parity.examples] for name, values in samples.items()}
     else:
         samples = samples[: parity.examples]
-    if kind == "tflite":
+    if source.kind == "tflite":
         converted = import_tflite(path, model.signature, samples, limits, TIMEOUT_S)
     else:
         converted = run_in_child(
             run_and_convert,
-            kind,
-            str(path),
-            model.signature,
+            source,
             samples,
-            model.allow_lambda,
-            model.allow_unsafe,
-            limits,
-            True,
-            module_file(model.custom_objects) if model.custom_objects else None,
             what=f"the float import of '{path}'",
             timeout_s=TIMEOUT_S,
             load_s=limits.load_s,
@@ -123,13 +112,13 @@ def import_float(
     packages = {"tensorflow", "keras", "ai-edge-litert", loader}
     about: dict[str, Any] = {
         "name": model.name,
-        "source": {"path": model.path, "format": kind, "sha256": sha256_of_path(path)},
+        "source": {"path": model.path, "format": source.kind, "sha256": sha256_of_path(path)},
         "float_model_sha256": sha256(content),
         "size_bytes": len(content),
         "operators": len(graph.main.operators),
         "signatures": [signature.key for signature in graph.signatures],
-        "inputs": _ports(inputs_of(graph)),
-        "outputs": _ports(outputs_of(graph)),
+        "inputs": _describe_tensors(inputs_of(graph)),
+        "outputs": _describe_tensors(outputs_of(graph)),
         "loaded_with": loader,
         "rebuilt": rebuilt,
         "parity": compare(
@@ -146,73 +135,7 @@ def import_float(
     return FloatModel(content, about)
 
 
-def source_of(about: Mapping[str, Any], model: recipe.Model) -> recipe.Model:
-    """Return the model that was imported, which need not be the one that parameters name by now.
-
-    Args:
-        about: What :attr:`FloatModel.about` says of the import.
-        model: The parameters; what they say beside the path is kept.
-    """
-    return model.model_copy(update={"path": about["source"]["path"]})
-
-
-def kind_of(path: Path) -> str:
-    """Return ``keras``, ``saved_model`` or ``tflite``, by what lies at the path."""
-    if not os.path.exists(path):
-        near = sorted(other.name for other in path.parent.glob("*") if other.is_file())
-        raise ModelError(
-            f"There is no model at '{path}'",
-            found=f"in '{path.parent}': {first_few(near) or 'nothing'}",
-            expected=_KINDS,
-            remedy="Set 'model.path'; a relative path starts from the project folder",
-        )
-    if path.is_dir():
-        if not (path / "saved_model.pb").exists():
-            raise ModelUnreadable(
-                f"The folder '{path}' is not a SavedModel",
-                found="no file saved_model.pb in it",
-                expected=_KINDS,
-                remedy="Set 'model.path' to the folder that holds saved_model.pb",
-            )
-        return "saved_model"
-    try:
-        size_bytes = check_regular(path)
-    except Unreadable as error:
-        raise ModelUnreadable(
-            f"'{path}' is not a model that can be read",
-            found=str(error),
-            expected=_KINDS,
-            remedy="Give the path of a file or of a SavedModel folder",
-        ) from error
-    if size_bytes == 0:
-        raise ModelError(
-            f"The model '{path}' is empty",
-            found="0 bytes",
-            expected=_KINDS,
-            remedy="Write or copy the file again",
-        )
-    if path.suffix in {".keras", ".tflite"}:
-        return path.suffix[1:]
-    if path.suffix in H5_SUFFIXES:
-        return "keras"
-    remedy = "Save the model with Keras 3: model.save('name.keras')"
-    if path.name == "saved_model.pb":
-        remedy = f"Set 'model.path' to its folder, '{path.parent}'"
-    elif path.suffix in {".pb", ".pbtxt"}:
-        remedy = (
-            "A frozen graph does not say which tensors are its inputs and outputs: import it with "
-            "tf.graph_util.import_graph_def in a tf.compat.v1.Session, and write a SavedModel with "
-            "tf.compat.v1.saved_model.simple_save(session, folder, inputs={...}, outputs={...})"
-        )
-    raise ModelUnreadable(
-        f"'{path}' is not a model that can be read",
-        found=f"a file that ends in '{path.suffix}'",
-        expected=_KINDS,
-        remedy=remedy,
-    )
-
-
-def _ports(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+def _describe_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
     return {
         name: {"dtype": tensor.dtype, "shape": list(tensor.shape)}
         for name, tensor in tensors.items()

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantline.quantization.graph_nodes import node_of, source
-from quantline.quantization.one_hots import count_by_one_hots, gather_one_hots
 from quantline.quiet import tensorflow
 
 if TYPE_CHECKING:
@@ -32,8 +30,8 @@ def narrow_types(graph: Any) -> list[str]:
 def widen(graph: Any) -> None:
     """Make a graph compute in float32 where it computes in float16 or bfloat16.
 
-    Every value of a narrow type is one of float32 too, so constants keep theirs; what the operators
-    no longer round is the only difference. TensorFlow Lite has no kernels for the narrow types.
+    Every value of a narrow type is one of float32 too, so constants keep theirs; the operators'
+    rounding is the only difference. TensorFlow Lite has no kernels for the narrow types.
 
     Args:
         graph: A ``GraphDef``; it is changed.
@@ -47,8 +45,8 @@ def widen(graph: Any) -> None:
             if value.tensor.dtype in narrow:
                 values = tf.make_ndarray(value.tensor).astype(np.float32)
                 value.tensor.CopyFrom(tf.make_tensor_proto(values, tf.float32))
-            for at, other in enumerate(value.list.type):
-                if other in narrow:
+            for at, dtype in enumerate(value.list.type):
+                if dtype in narrow:
                     value.list.type[at] = wide
     for function in graph.library.function:
         for argument in (*function.signature.input_arg, *function.signature.output_arg):
@@ -85,7 +83,7 @@ def drop_negative_zeros(graph: Any) -> int:
 def keep_integers(graph: Any) -> int:
     """Let integers be integers that are cast to float, reshaped, and cast to integers again.
 
-    Keras casts what a preprocessing layer takes to the layer's own type. Both give the same up to
+    Keras casts the input of a preprocessing layer to the layer's own type. Both give the same up to
     2**24, beyond which float32 has no room for every integer.
 
     Args:
@@ -126,7 +124,8 @@ def _tests_sign(named: dict[str, Any], select: Any) -> bool:
     constant = source(named, select.input[1])
     if both is None or constant is None or (both.op, constant.op) != ("LogicalAnd", "Const"):
         return False
-    tests = {item.op: item for item in (source(named, name) for name in both.input) if item}
+    nodes = (source(named, name) for name in both.input)
+    tests = {node.op: node for node in nodes if node}
     if set(tests) != {"Equal", "Less"}:
         return False
     bits = source(named, tests["Less"].input[0])
@@ -148,5 +147,134 @@ def _narrow() -> dict[int, Any]:
     return {dtype.as_datatype_enum: dtype for dtype in (tf.float16, tf.bfloat16)}
 
 
-# Each takes a graph, changes it, and returns how often.
+_MOST_ROWS = 1024
+
+
+def count_by_one_hots(graph: Any) -> int:
+    """Replace counts of known size by the sum of one-hot rows, or their largest where that asks so.
+
+    Args:
+        graph: A ``GraphDef``; it is changed.
+
+    Returns:
+        How many it replaced.
+    """
+    tf, count = tensorflow(), 0
+    named = {node.name: node for node in graph.node}
+    for node in [node for node in graph.node if node.op == "DenseBincount"]:
+        size, weights = _size(named, node.input[1]), constant_of(named, node.input[2])
+        if size is None or weights is None or weights.size:
+            continue
+        kind, index = node.attr["T"].type, node.attr["Tidx"].type
+        ends = [_add_constant(graph, f"{node.name}/{value}", np.asarray(value), kind)
+                for value in (1, 0)]  # fmt: skip
+        depth = _add_constant(graph, f"{node.name}/size", size, tf.int32.as_datatype_enum)
+        axis = _add_constant(graph, f"{node.name}/axis", -2, tf.int32.as_datatype_enum)
+        rows = graph.node.add(
+            op="OneHot", name=f"{node.name}/rows", input=[node.input[0], depth, *ends]
+        )
+        rows.attr["T"].type, rows.attr["TI"].type, rows.attr["axis"].i = kind, index, -1
+        node.op = "Max" if node.attr["binary_output"].b else "Sum"
+        node.input[:] = [rows.name, axis]
+        node.attr.clear()
+        node.attr["T"].type, node.attr["Tidx"].type = kind, tf.int32.as_datatype_enum
+        count += 1
+    return count
+
+
+def gather_one_hots(graph: Any) -> int:
+    """Replace one-hot rows by rows of a unit matrix, with one of zeros for ids out of range.
+
+    Args:
+        graph: A ``GraphDef``; it is changed.
+
+    Returns:
+        How many it replaced.
+    """
+    tf, count = tensorflow(), 0
+    whole, real = tf.int32.as_datatype_enum, tf.float32.as_datatype_enum
+    named = {node.name: node for node in graph.node}
+    for node in [node for node in graph.node if node.op == "OneHot"]:
+        depth, on, off = (constant_of(named, name) for name in node.input[1:])
+        if (
+            node.attr["T"].type != real or node.attr["axis"].i != -1
+            or any(value is None for value in (depth, on, off)) or not 0 < int(depth) <= _MOST_ROWS
+        ):  # fmt: skip
+            continue
+        table = np.full((int(depth) + 1, int(depth)), off, np.float32)
+        np.fill_diagonal(table, on)
+        rows = _add_constant(graph, f"{node.name}/unit", table, real)
+        ids = graph.node.add(op="Cast", name=f"{node.name}/ids", input=[node.input[0]])
+        ids.attr["SrcT"].type, ids.attr["DstT"].type = node.attr["TI"].type or 9, whole
+        # Ids below 0 and from the size on take the last row.
+        last = _add_constant(graph, f"{node.name}/last", int(depth), whole)
+        zero = _add_constant(graph, f"{node.name}/zero", 0, whole)
+        below = graph.node.add(op="Less", name=f"{node.name}/below", input=[ids.name, zero])
+        above = graph.node.add(op="Minimum", name=f"{node.name}/above", input=[ids.name, last])
+        chosen = graph.node.add(
+            op="SelectV2", name=f"{node.name}/row", input=[below.name, last, above.name]
+        )
+        for place in (below, above, chosen):
+            place.attr["T"].type = whole
+        axis = _add_constant(graph, f"{node.name}/first", 0, whole)
+        node.op = "GatherV2"
+        node.input[:] = [rows, chosen.name, axis]
+        node.attr.clear()
+        node.attr["Tparams"].type, node.attr["Tindices"].type = real, whole
+        node.attr["Taxis"].type = whole
+        count += 1
+    return count
+
+
+def _size(named: dict[str, Any], tensor: str) -> int | None:
+    """Return the size of a count where its least and its most are the same."""
+    most = source(named, tensor)
+    if most is None or most.op != "Minimum":
+        value = constant_of(named, tensor)
+        return None if value is None else int(value)
+    limit, least = constant_of(named, most.input[0]), source(named, most.input[1])
+    if limit is None or least is None or least.op != "Maximum":
+        return None
+    floor = constant_of(named, least.input[0])
+    return int(limit) if floor is not None and int(floor) == int(limit) else None
+
+
+def _add_constant(graph: Any, name: str, value: Any, kind: int) -> str:
+    tf = tensorflow()
+    node = graph.node.add(op="Const", name=name)
+    node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value, tf.as_dtype(kind)))
+    node.attr["dtype"].type = kind
+    return name
+
+
+_FORWARDING = {"Identity", "Cast", "StopGradient", "Snapshot"}
+
+
+def node_of(tensor: str) -> str:
+    """Return the name of the node that a tensor or a control input belongs to."""
+    return tensor.removeprefix("^").partition(":")[0]
+
+
+def source(named: dict[str, Any], tensor: str) -> Any:
+    """Return the node that computes a tensor, past those that hand it on; None if unknown.
+
+    Args:
+        named: The graph's nodes, by name.
+        tensor: The tensor's name.
+    """
+    node = named.get(node_of(tensor))
+    while node is not None and node.op in _FORWARDING:
+        node = named.get(node_of(node.input[0]))
+    return node
+
+
+def constant_of(named: dict[str, Any], tensor: str) -> Any:
+    """Return a constant's value as an array, of whatever type; None if it is no constant."""
+    node = source(named, tensor)
+    if node is None or node.op != "Const":
+        return None
+    return tensorflow().make_ndarray(node.attr["value"].tensor)
+
+
 REWRITES = (drop_negative_zeros, keep_integers, count_by_one_hots, gather_one_hots)
+"""Functions that change a graph and return the number of places."""

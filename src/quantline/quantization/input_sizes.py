@@ -62,10 +62,10 @@ def with_integers(model: bytes) -> tuple[bytes, tuple[str, ...]]:
     Returns:
         The model, and a sentence for each input that is an integer now.
     """
-    made, integers = with_integer_inputs(model)
-    graph = read(made)
+    edited, integers = with_integer_inputs(model)
+    graph = read(edited)
     names = {tensor.index: name for name, tensor in inputs_of(graph).items()}
-    return made, tuple(
+    return edited, tuple(
         f"the input '{names[graph.main.inputs[place]]}' is {dtype}, as the model only casts it to "
         f"{dtype}"
         for place, dtype in integers.items()
@@ -73,7 +73,7 @@ def with_integers(model: bytes) -> tuple[bytes, tuple[str, ...]]:
 
 
 def describe_shapes(before: Shapes, after: Shapes) -> tuple[str, ...]:
-    """Return a sentence for each input whose shape the examples decided, its open batch apart.
+    """Return a sentence for each input whose shape, except an open batch, the examples decided.
 
     Args:
         before: Each input's shape as the model was exported, -1 for a size left open, by name.

@@ -1,4 +1,4 @@
-"""How a model is called: which signature, and whether examples fit its inputs."""
+"""The interface of a model: the choice of a signature, and checks that examples fit its inputs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def choose_signature(
     Args:
         keys: The model's signatures.
         wanted: The one that was asked for, if any.
-        path: What to call the model.
+        path: The model's name in errors.
         default: The one that is taken where there are several, if it is among them.
 
     Raises:
@@ -34,7 +34,7 @@ def choose_signature(
             f"'{path}' has no signature '{wanted}'",
             found=found,
             expected="a signature that takes the model's input",
-            remedy=suggest(wanted, keys) or "Set 'model.signature', or export the model with one",
+            remedy=suggest(wanted, keys) or "Correct `signature`, or export the model with one",
         )
     if not keys:
         raise ModelUnsupported(
@@ -48,7 +48,7 @@ def choose_signature(
             f"'{path}' has several signatures and none was chosen",
             found=found,
             expected="one signature",
-            remedy=f"Set 'model.signature' to one of them, such as '{keys[0]}'",
+            remedy=f"Choose one of them, such as `signature='{keys[0]}'`",
         )
     if wanted is not None:
         return wanted
@@ -64,7 +64,7 @@ def check_samples(
         samples: array of shape (n_examples, ...) for a model of one input; else such an array for
             each input, by name.
         taken: Each input's whole shape, by name; -1 is a size that the model leaves open.
-        path: What to call the model.
+        path: The model's name in errors.
 
     Returns:
         An array for each input, by name.
@@ -134,7 +134,7 @@ def whole_shape(taken: tuple[int, ...], given: tuple[int, ...], model: str) -> t
     Args:
         taken: The input's whole shape; -1 is a size that the model leaves open.
         given: The shape of one example.
-        model: What to call the model.
+        model: The model's name in errors.
 
     Raises:
         DataError: The examples do not fit.
@@ -164,7 +164,7 @@ def batch_of(values: np.ndarray, index: int, shape: tuple[int, ...]) -> np.ndarr
 
     Args:
         values: array of shape (n_examples, ...).
-        index: Which example.
+        index: The example's index.
         shape: The input's whole shape.
     """
     count = shape[0] if is_row(values, shape) else 1
@@ -175,21 +175,6 @@ def batch_of(values: np.ndarray, index: int, shape: tuple[int, ...]) -> np.ndarr
 def first_of(output: np.ndarray, batch: int) -> np.ndarray:
     """Return the first row of an output of a batch of examples that were given one each."""
     return output[:1] if batch > 1 and output.shape[:1] == (batch,) else output
-
-
-def check_input(given: tuple[int, ...], taken: tuple[int, ...], model: str) -> None:
-    """Check that examples have the shape that a model takes.
-
-    Args:
-        given: The examples' shape, without the batch dimension.
-        taken: The model's input shape, without the batch dimension.
-        model: What to call the model.
-
-    Raises:
-        DataError: With the transform that would make them fit.
-    """
-    if given != taken:
-        raise _mismatch(given, taken, model)
 
 
 def _mismatch(given: tuple[int, ...], taken: tuple[int, ...], model: str) -> DataError:
@@ -207,23 +192,23 @@ def _fitting_transform(given: tuple[int, ...], taken: tuple[int, ...]) -> str:
     for axis, size in enumerate(taken):
         if size == 1 and taken[:axis] + taken[axis + 1 :] == given:
             last = axis == len(taken) - 1
-            return f"Add '- expand_dims: {-1 if last else axis}' to 'dataset.transform'"
-    if len(given) > len(taken) and [item for item in given if item != 1] == [
-        item for item in taken if item != 1
+            return f"Add '- expand_dims: {-1 if last else axis}' to `transform`"
+    if len(given) > len(taken) and [size for size in given if size != 1] == [
+        size for size in taken if size != 1
     ]:
-        return "Drop the extra dimension with a function 'module:name' as 'dataset.transform'"
+        return "Drop the extra dimension with a function 'module:name' as `transform`"
     if len(given) != 3 or len(taken) != 3:
-        return "Give a function 'module:name' as 'dataset.transform' that makes this shape"
+        return "Give a function 'module:name' as `transform` that makes this shape"
     color = {1: "grayscale", 3: "rgb"}.get(taken[2])
     if given[2] != taken[2] and color is None:
-        return "Give a function 'module:name' as 'dataset.transform' that makes this shape"
+        return "Give a function 'module:name' as `transform` that makes this shape"
     if given[2] != taken[2]:
         return (
-            f"The model takes {taken[2]} channels: for image files set 'dataset.image_csv.color: "
-            f"{color}', else give a function 'module:name' as 'dataset.transform'"
+            f"The model takes {taken[2]} channels: for image files set `color='{color}'`, "
+            "else give a function 'module:name' as `transform`"
         )
     return (
-        f"Add '- resize: {{height: {taken[0]}, width: {taken[1]}}}' to 'dataset.transform', or "
+        f"Add '- resize: {{height: {taken[0]}, width: {taken[1]}}}' to `transform`, or "
         f"'- resize_short_side: {{size: {max(taken[:2])}}}' and "
         f"'- central_crop: {{height: {taken[0]}, width: {taken[1]}}}', before the scaling"
     )

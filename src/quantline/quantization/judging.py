@@ -14,23 +14,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantline.quantization.output_error import run, run_each
-from quantline.tflite import read
+from quantline.quantization.compared_tensors import run, run_each
+from quantline.tflite import CONVERSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from quantline.ranges import Values
-    from quantline.tflite import Graph
+    from quantline.tflite import Graph, Model
 
 CLASSES, VALUES, EQUAL = "classes", "values", "equal"
-_EDGES = {"QUANTIZE", "DEQUANTIZE"}
 _SHAPING = {"RESHAPE", "SQUEEZE", "EXPAND_DIMS"}
 _SOFTMAX = {"SOFTMAX", "LOG_SOFTMAX"}
 _SQUASHING = {"LOGISTIC", "TANH"}
 _RANK_OF_LOGITS = 2
 _ROUNDING = 1e-12  # of a divergence, from logits in float32
-_LOST = 1e9  # the loss of what is not a number
+_LOST = 1e9  # the loss of values that are not finite
 # A divergence in nats. Half of it is the square of the most by which the probability of any set of
 # classes can differ (Pinsker's inequality): on average 2 points, of which decisions show a part.
 _LITTLE = 1e-3
@@ -41,7 +40,7 @@ class Losses:
     """The losses of a quantized model on samples.
 
     Attributes:
-        outputs: An entry an output: what it loses by each way of judging it, arrays of shape
+        outputs: An entry an output: its loss by each way of judging it, arrays of shape
             (n_samples,), 0 or more.
         agreement: For outputs that are or may be classes, the share of an output's places where
             both models have the same largest one; arrays of shape (n_samples,).
@@ -80,21 +79,21 @@ class _Place:
 class Judge:
     """The float model's outputs on samples, to compare quantized models with."""
 
-    def __init__(self, model: bytes, quantized: bytes, samples: Sequence[Values]) -> None:
+    def __init__(self, model: Model, quantized: Model, samples: Sequence[Values]) -> None:
         """Run the float model.
 
         Args:
-            model: The float ``.tflite`` file's bytes.
+            model: The float model.
             quantized: One of the models to compare: both are read before a softmax or another
                 squashing function, whose own scale is coarse, where both have it.
             samples: One tuple of arrays with a batch of 1 a sample, in the order of the inputs.
         """
-        graph, other = read(model), read(quantized)
+        graph, other = model.graph, quantized.graph
         self._samples = samples
         self._before = [
             _pair(graph, other, at)[0] for at in range(len(graph.main.outputs))
         ]  # fmt: skip
-        ran = run(model, [place.tensor for place in self._before], samples)
+        ran = run(model.content, [place.tensor for place in self._before], samples)
         self._expected = [
             _squash(want, place) for want, place in zip(ran, self._before, strict=True)
         ]
@@ -109,13 +108,12 @@ class Judge:
         ]  # fmt: skip
         self._graph = graph
 
-    def losses(self, quantized: bytes) -> Losses:
-        """Return what a quantized model loses on the samples."""
-        other = read(quantized)
-        after = [_pair(self._graph, other, at)[1] for at in range(len(self._before))]
+    def losses(self, quantized: Model) -> Losses:
+        """Return a quantized model's losses on the samples."""
+        after = [_pair(self._graph, quantized.graph, at)[1] for at in range(len(self._before))]
         rows: list[list[dict[str, float]]] = [[] for _ in after]
         for at, values in enumerate(
-            run_each(quantized, [place.tensor for place in after], self._samples)
+            run_each(quantized.content, [place.tensor for place in after], self._samples)
         ):
             for output, (value, place) in enumerate(zip(values, after, strict=True)):
                 want = self._expected[output][at]
@@ -136,7 +134,7 @@ class Judge:
 
 
 def _pair(before: Graph, after: Graph, at: int) -> tuple[_Place, _Place]:
-    """Return where one output is read in both models: before what squashes it, if both have it."""
+    """Return the place of one output in both models: before what squashes it, if both have it."""
     places = _place(before, before.main.outputs[at]), _place(after, after.main.outputs[at])
     sizes = {graph.main.tensors[place.tensor].size
              for graph, place in zip((before, after), places, strict=True)}  # fmt: skip
@@ -146,16 +144,16 @@ def _pair(before: Graph, after: Graph, at: int) -> tuple[_Place, _Place]:
 
 
 def _place(graph: Graph, output: int) -> _Place:
-    makers = {index: operator for operator in graph.main.operators for index in operator.outputs}
+    producers = graph.main.producers
     index = output
-    while index in makers and makers[index].type in _EDGES | _SHAPING:
-        index = makers[index].inputs[0]
-    kind = makers[index].type if index in makers else None
+    while index in producers and producers[index].type in CONVERSIONS | _SHAPING:
+        index = producers[index].inputs[0]
+    kind = producers[index].type if index in producers else None
     if kind in _SOFTMAX | _SQUASHING:
-        return _Place(makers[index].inputs[0], kind)
+        return _Place(producers[index].inputs[0], kind)
     index = output
-    while index in makers and makers[index].type in _EDGES:
-        index = makers[index].inputs[0]
+    while index in producers and producers[index].type in CONVERSIONS:
+        index = producers[index].inputs[0]
     return _Place(index, None)
 
 
@@ -169,7 +167,7 @@ def _squash(values: np.ndarray, place: _Place) -> np.ndarray:
 
 
 def _kinds(want: np.ndarray, place: _Place, dtype: str) -> tuple[str, ...]:
-    """Return the ways in which an output is judged, from what it was on samples."""
+    """Return the ways in which an output is judged, from its values on samples."""
     if dtype != "float32":
         return (EQUAL,)
     if place.squashed_by in _SOFTMAX:

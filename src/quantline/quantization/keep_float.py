@@ -1,4 +1,4 @@
-"""Operators that are to stay float, by type or by the names of the tensors that they write."""
+"""The operators that stay float, by type or by the names of the tensors that they write."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 _FLOAT_ANYWAY = {"float16", "dynamic_range"}
-# Told to leave these in float, TensorFlow 2.21 moves the DEQUANTIZE from their input, which is the
+# Asked to leave these in float, TensorFlow 2.21 moves the DEQUANTIZE from their input, which is the
 # larger tensor, to their output. Measured: see tests/quantization/test_keep_float.py.
-MADE_INTEGER_AGAIN = {"AVERAGE_POOL_2D", "GATHER", "GATHER_ND", "MAX_POOL_2D", "REDUCE_MAX",
+NEVER_LEFT_IN_FLOAT = {"AVERAGE_POOL_2D", "GATHER", "GATHER_ND", "MAX_POOL_2D", "REDUCE_MAX",
                        "REDUCE_MIN", "SLICE", "STRIDED_SLICE"}  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What stays float.
+class FloatOperators:
+    """The operators that stay float.
 
     Attributes:
         types: Operator types, all of whose operators stay float.
@@ -33,20 +33,20 @@ class Kept:
     tensors: frozenset[str] = frozenset()
 
 
-def keep(graph: Graph, conversion: recipe.Conversion) -> Kept:
-    """Find what ``conversion.keep_float`` means in a model.
+def find_kept_operators(graph: Graph, conversion: recipe.Conversion) -> FloatOperators:
+    """Find the operators that ``keep_float`` names in a model.
 
     Args:
         graph: The float model.
-        conversion: Scheme, back end, and what is to stay float.
+        conversion: Scheme, back end, and ``keep_float``.
 
     Raises:
         ModelUnsupported: The scheme promises integers only, or leaves all activations float
-            anyway; or the back end cannot be told.
+            anyway; or the back end cannot leave chosen operators in float.
         ParameterError: An entry fits nothing, or an operator that TensorFlow does not leave.
     """
     if not conversion.keep_float:
-        return Kept()
+        return FloatOperators()
     _check(conversion)
     operators = [operator for operator in graph.main.operators if _computes_float(graph, operator)]
     known = {operator.type for operator in operators}
@@ -68,43 +68,42 @@ def keep(graph: Graph, conversion: recipe.Conversion) -> Kept:
             _check_kept(entry, operator.type)
             if len(operator.outputs) > 1:
                 raise ParameterError(
-                    f"'{entry}' in 'conversion.keep_float' fits an operator of several outputs, "
+                    f"'{entry}' in `keep_float` fits an operator of several outputs, "
                     "which TensorFlow's quantizer does not know by the name of a tensor",
                     found=f"{operator.type}, which writes '{name}'",
                     expected="its type, or the names of operators that have one output",
                     remedy=f"Write '{operator.type}' to keep all of this type in float",
                 )
         tensors |= set(fitting)
-    return Kept(frozenset(types), frozenset(tensors))
+    return FloatOperators(frozenset(types), frozenset(tensors))
 
 
 def _check(conversion: recipe.Conversion) -> None:
-    entries = ", ".join(conversion.keep_float)
     if conversion.scheme != "int8_float_fallback":
-        why = "leaves all activations" if conversion.scheme in _FLOAT_ANYWAY else "leaves nothing"
+        effect = (
+            "leaves all activations" if conversion.scheme in _FLOAT_ANYWAY else "leaves nothing"
+        )
         raise ModelUnsupported(
-            f"The scheme '{conversion.scheme}' {why} in float, so 'conversion.keep_float' "
-            "contradicts it",
-            found=f"'conversion.keep_float: [{entries}]'",
+            f"The scheme '{conversion.scheme}' {effect} in float, so `keep_float` contradicts it",
+            found=f"`keep_float={conversion.keep_float}`",
             expected="no entries, or a scheme that leaves some operators in float",
-            remedy="Set 'conversion.scheme: int8_float_fallback', or 'conversion.keep_float: []'",
+            remedy="Use `scheme='int8_float_fallback'`, or `keep_float=[]`",
         )
     if conversion.backend != "tensorflow":
         raise ModelUnsupported(
-            f"The back end '{conversion.backend}' is not told what to keep in float",
-            found=f"'conversion.keep_float: [{entries}]'",
+            f"The back end '{conversion.backend}' cannot leave chosen operators in float",
+            found=f"`keep_float={conversion.keep_float}`",
             expected="the back end 'tensorflow'",
-            remedy="Set 'conversion.backend: tensorflow', or 'conversion.keep_float: []'",
+            remedy="Use `backend='tensorflow'`, or `keep_float=[]`",
         )
 
 
 def _check_kept(entry: str, kind: str) -> None:
-    if kind in MADE_INTEGER_AGAIN:
+    if kind in NEVER_LEFT_IN_FLOAT:
         raise ParameterError(
-            f"'{entry}' in 'conversion.keep_float' fits {kind}, which TensorFlow does not leave in "
-            "float",
+            f"'{entry}' in `keep_float` fits {kind}, which TensorFlow does not leave in float",
             found=f"{kind}, which makes a tensor smaller: TensorFlow lets it work on the integers",
-            expected=f"operators other than {', '.join(sorted(MADE_INTEGER_AGAIN))}",
+            expected=f"operators other than {', '.join(sorted(NEVER_LEFT_IN_FLOAT))}",
             remedy="Name the operator that computes its input instead",
         )
 
@@ -118,7 +117,7 @@ def _fits_nothing(entry: str, graph: Graph, operators: list[Operator]) -> Parame
     types = sorted({operator.type for operator in operators})
     names = [graph.main.tensors[index].name for operator in operators for index in operator.outputs]
     return ParameterError(
-        f"'{entry}' in 'conversion.keep_float' fits no operator",
+        f"'{entry}' in `keep_float` fits no operator",
         found=f"operators of the types {', '.join(types)}, and {len(names)} tensors of other names",
         expected="an operator type, the name of a tensor that an operator writes, or a regular "
         "expression that fits the whole of such a name",

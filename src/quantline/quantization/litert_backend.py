@@ -10,12 +10,11 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from quantline.errors import ConversionError, DependencyError, excerpt
-from quantline.quantization.flatbuffer import with_unique_names
 from quantline.tflite import read
+from quantline.tflite.editor import Editor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from quantline.quantization.shared_scale import Bounds
     from quantline.tflite import Graph
 
 _EVERYWHERE = ".*"
@@ -23,7 +22,7 @@ _WEIGHTS_ONLY = {"float16", "dynamic_range"}
 
 
 def is_installed() -> bool:
-    """Whether litert-quantizer can be imported."""
+    """Return True if litert-quantizer can be imported."""
     return importlib.util.find_spec("litert_quantizer") is not None
 
 
@@ -62,7 +61,7 @@ def left_in_float(graph: Graph, scheme: str) -> list[str]:
 
 def quantize(
     model: bytes,
-    bounds: Mapping[int, tuple[float, float]],
+    bounds: Bounds,
     scheme: str,
     input_type: str,
     output_type: str,
@@ -83,7 +82,7 @@ def quantize(
     _check_installed()
     from litert_quantizer import Quantizer
 
-    model = with_unique_names(model)
+    model = _with_unique_names(model)
     tensors = read(model).main.tensors
     seen = {
         tensors[index].name: {
@@ -101,7 +100,7 @@ def quantize(
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it opens the model in a way that LiteRT warns of
-            made = quantizer.quantize(
+            result = quantizer.quantize(
                 None if scheme in _WEIGHTS_ONLY else seen,
                 enable_progress_bar=False,
                 enable_progress_report=False,
@@ -111,10 +110,22 @@ def quantize(
             "litert-quantizer cannot quantize the float model",
             found=excerpt(str(error)) or type(error).__name__,
             expected="a model that litert-quantizer takes",
-            remedy="Set 'conversion.backend: tensorflow'",
+            remedy="Use `backend='tensorflow'`",
             details=str(error),
         ) from error
-    return bytes(made.quantized_model)
+    return bytes(result.quantized_model)
+
+
+def _with_unique_names(model: bytes) -> bytes:
+    """Return the model with the index appended to every tensor name that is not unique."""
+    editor = Editor(model)
+    seen: set[bytes] = set()
+    for number, subgraph in enumerate(editor.subgraphs):
+        for index, tensor in enumerate(subgraph.tensors):
+            if (tensor.name or b"") in seen:
+                tensor.name = (tensor.name or b"") + f";{number}_{index}".encode()
+            seen.add(tensor.name or b"")
+    return editor.pack()
 
 
 def _check_installed() -> None:
@@ -123,7 +134,7 @@ def _check_installed() -> None:
             "The back end 'litert' needs a package that is not installed",
             found="no package 'litert-quantizer'",
             expected="litert-quantizer 0.11",
-            remedy="Run: pip install 'quantline[litert]', or set 'conversion.backend: tensorflow'",
+            remedy="Run: pip install 'quantline[litert]', or use `backend='tensorflow'`",
         )
 
 

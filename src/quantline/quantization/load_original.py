@@ -22,14 +22,14 @@ from quantline.loading import (
     unroll,
 )
 from quantline.quantization.interface import choose_signature, whole_shape
-from quantline.quantization.state_ports import find_states, with_states
+from quantline.quantization.state_inputs import find_states, with_states
 from quantline.quiet import tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from quantline import recipe
-    from quantline.quantization.state_ports import State
+    from quantline.quantization.original_source import Source
+    from quantline.quantization.state_inputs import State
 
 SERVING = "serving_default"
 
@@ -44,7 +44,7 @@ class Original:
         specs: Each input's ``tf.TensorSpec``, by name.
         loader: The distribution that loaded it.
         unrolled: Names of recurrent layers that are written out step by step.
-        states: What it assigns, by the names of the inputs that stand for it, which are among
+        states: The variables that it assigns, by the names of their inputs, which are among
             ``specs``.
     """
 
@@ -56,28 +56,8 @@ class Original:
     states: Mapping[str, State] = field(default_factory=dict)
 
 
-def load_original(
-    kind: str,
-    path: str,
-    signature: str | None,
-    *,
-    allow_lambda: bool,
-    allow_unsafe: bool = False,
-    limits: recipe.Limits | None = None,
-    fused: bool = True,
-    custom: str | None = None,
-) -> tuple[Any, Original]:
+def load_original(source: Source) -> tuple[Any, Original]:
     """Load a Keras model or a SavedModel; this runs in a child process.
-
-    Args:
-        kind: ``keras`` or ``saved_model``.
-        path: The file or folder.
-        signature: Which signature of a SavedModel.
-        allow_lambda: Whether a Keras file may hold or name code.
-        allow_unsafe: Whether a SavedModel may do more than compute.
-        limits: How large a Keras file's description of its layers may be.
-        fused: Whether LSTMs of Keras 2 become one operator each, where they can.
-        custom: The file of the module with the user's own layers.
 
     Returns:
         The module ``tensorflow``, and the model.
@@ -88,34 +68,17 @@ def load_original(
     stage("starting TensorFlow")
     tf = tensorflow()
     stage(LOADING)
-    if kind == "keras":
-        original = _keras_original(
-            tf,
-            path,
-            signature,
-            allow_lambda=allow_lambda,
-            limits=limits,
-            fused=fused,
-            custom=custom,
-        )
-    else:
-        original = _saved_model_original(tf, path, signature, allow_unsafe=allow_unsafe)
-    return tf, original
+    load = _keras_original if source.kind == "keras" else _saved_model_original
+    return tf, load(tf, source)
 
 
-def _keras_original(
-    tf: Any,
-    path: str,
-    signature: str | None,
-    *,
-    allow_lambda: bool,
-    limits: recipe.Limits | None,
-    fused: bool,
-    custom: str | None,
-) -> Original:
+def _keras_original(tf: Any, source: Source) -> Original:
     """Load a Keras model as a function of its named inputs."""
-    key = choose_signature([SERVING], signature, path)
-    model, loader = load_keras(path, allow_lambda=allow_lambda, limits=limits, custom=custom)
+    path = source.path
+    key = choose_signature([SERVING], source.signature, path)
+    model, loader = load_keras(
+        path, allow_lambda=source.allow_lambda, limits=source.limits, custom=source.custom
+    )
     tensors = getattr(model, "inputs", None)
     if not tensors:
         raise ModelUnsupported(
@@ -146,17 +109,16 @@ def _keras_original(
     states = find_states(tf, model, call, specs) if loader == "keras" else {}
     for name, state in states.items():
         specs[name] = tf.TensorSpec(state.initial.shape, state.initial.dtype, name=name)
-    unrolled = unroll(model, fused=fused)
+    unrolled = unroll(model, fused=source.fuses_lstms)
     return Original(key, with_states(call, states) if states else call, specs, loader,
                     tuple(unrolled), states)  # fmt: skip
 
 
-def _saved_model_original(
-    tf: Any, path: str, signature: str | None, *, allow_unsafe: bool
-) -> Original:
+def _saved_model_original(tf: Any, source: Source) -> Original:
     """Load a signature of a SavedModel as a function of its named inputs."""
+    path = source.path
     try:
-        if not allow_unsafe:
+        if not source.allow_unsafe:
             _refuse_unsafe(path)
         loaded = tf.saved_model.load(path)
     except UnsafeModel:
@@ -168,7 +130,7 @@ def _saved_model_original(
             expected="a SavedModel folder of TensorFlow 2",
             remedy="Export it again with model.export('folder')",
         ) from error
-    key = choose_signature(list(loaded.signatures), signature, path, SERVING)
+    key = choose_signature(list(loaded.signatures), source.signature, path, SERVING)
     function = loaded.signatures[key]
 
     def call(**inputs: Any) -> Any:
@@ -185,7 +147,7 @@ def _refuse_unsafe(path: str) -> None:
             f"'{path}' can do more than compute: use files, the network or Python",
             found=first_few(refused, 3),
             expected="operators that only compute",
-            remedy="If you trust it, set 'model.allow_unsafe' to true; else have the model "
+            remedy="If you trust it, use `allow_unsafe=True`; else have the model "
             "exported without these operators",
         )
 
@@ -197,9 +159,9 @@ def fix_batch(
 
     Args:
         tf: The module ``tensorflow``.
-        path: What to call the model.
-        name: What to call the input.
-        spec: What the original says of it.
+        path: The model's name in errors.
+        name: The input's name in errors.
+        spec: Its ``tf.TensorSpec`` in the original.
         sample: The shape of a sample, which decides sizes that are open; a batch that is fixed
             stays. None without samples: an open batch is 1.
 
@@ -239,7 +201,7 @@ def sizes_of(spec: Any, sample: tuple[int, ...] | None) -> tuple[int, ...]:
     """Return the shape of a ``tf.TensorSpec`` with -1 for each size that it leaves open.
 
     Args:
-        spec: What an input takes.
+        spec: The input's ``tf.TensorSpec``.
         sample: The shape of a sample, which is that of a row where the spec has no rank.
     """
     if spec.shape.rank is None:

@@ -1,11 +1,12 @@
-"""A quantized model's outputs beside the float model's: measured on calibration samples.
+"""A quantized model's outputs against the float model's, measured on calibration samples.
 
-The quantized model is also run on the built-in kernels, and without samples on zeros: what is made
-must run on XNNPACK, which most users run, and on the kernels below it.
+The quantized model is also run on the built-in kernels, and without samples on zeros: it must run
+on XNNPACK, which most users run, and on the kernels below it.
 """
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,14 +14,14 @@ import numpy as np
 from quantline.child import run_in_child, stage
 from quantline.errors import ModelUnsupported
 from quantline.quantization.causes_of_range import constant_offset
+from quantline.quantization.compared_tensors import comparison_outputs, fixed_step
 from quantline.quantization.diagnosis import diagnose
-from quantline.quantization.output_error import comparison_outputs, fixed_step
 from quantline.quantization.output_loss import Loss, loss_of
 from quantline.quantization.output_noise import Groups, OutputNoise, figures, rounded
 from quantline.quantization.output_parts import parts_of, picked
 from quantline.quantization.parity import outputs_of
 from quantline.ranges import SampleAdapter
-from quantline.tflite import Runtime, read, with_outputs
+from quantline.tflite import Model, Runtime, with_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from quantline.tflite.tensor_io import TensorIO
 
 MOST_SAMPLES = 32
-"""On how many samples outputs are compared; more hardly change the figures."""
+"""The most samples on which outputs are compared; more hardly change the figures."""
 _ALL_KERNELS: tuple[Kernels, ...] = ("xnnpack", "builtin")
 _TIMEOUT_S = 1800.0
 
@@ -44,7 +45,7 @@ def measure_outputs(
 
     Args:
         float_model: The float ``.tflite`` file's bytes.
-        quantized: What was made of it.
+        quantized: The bytes of the model that was made from it.
         samples: As :func:`quantline.ranges.record` takes them. At most 32 are used, evenly spread
             from the first to the last; none will do, and nothing is then compared.
 
@@ -76,7 +77,8 @@ def measure_here(
     float_model: bytes, quantized: bytes, samples: Sequence[Sample]
 ) -> list[dict[str, Any]]:
     """Run and compare; this happens in the child process."""
-    before, after = read(float_model), read(quantized)
+    models = Model(float_model), Model(quantized)
+    before, after = (model.graph for model in models)
     stage("loading the float model")
     original = Runtime(float_model)
     values = list(SampleAdapter(before, original.inputs).prepare(samples))
@@ -90,7 +92,7 @@ def measure_here(
     if _shapes(before, tensors[0]) != _shapes(after, tensors[1]):
         tensors = [list(before.main.outputs), list(after.main.outputs)]
     pairs = list(zip(*tensors, strict=True))
-    parts = parts_of(float_model, before, tensors[0], values[0])
+    parts = parts_of(models[0], tensors[0], values[0])
     sums = _sums(float_model, quantized, pairs, parts, values)
     described, judged = _described(before, pairs, parts, sums)
     stage("looking for the cause of an output's loss")
@@ -100,8 +102,8 @@ def measure_here(
             shown = output if behind is None or output["loss"]["verdict"] == "lost" else behind
             index = shown["float_tensor"]
             target = (index, parts[index], *judged[index])
-            cause = diagnose(float_model, quantized, (before, after), target, values)
-            output["cause"] = None if cause is None else cause.to_dict()
+            cause = diagnose(*models, target, values)
+            output["cause"] = None if cause is None else asdict(cause)
     return described
 
 
@@ -121,13 +123,13 @@ def _run_once(quantized: bytes, kernels: Kernels, values: Sequence[Values]) -> N
             f"The quantized model does not run on LiteRT's {_NAMES[kernels]} kernels",
             found=" ".join(said.split()) or type(error).__name__,
             expected="a model that loads and runs on XNNPACK and on the built-in kernels",
-            remedy="Choose another scheme; 'conversion.keep_float' leaves the operator that is "
-            "named in float, where the scheme allows it",
+            remedy="Use another `scheme`; `keep_float` leaves the operator that is named in "
+            "float, where the scheme allows it",
         ) from error
 
 
 def _compared(graph: Graph) -> list[int]:
-    """Return the outputs, and what squashing functions among their operators are given."""
+    """Return the outputs, and the inputs of squashing functions that give outputs."""
     main = graph.main
     before = [index for index in comparison_outputs(graph) if index not in main.outputs]
     return [*main.outputs, *dict.fromkeys(before)]
@@ -147,7 +149,6 @@ def _sums(
     for sample in values:
         rows = []
         for runtime in (original, whole):
-            runtime.reset()
             runtime.set(*_stored(runtime.inputs, sample))
             runtime.invoke()
             rows.append(runtime.get())
@@ -167,7 +168,7 @@ def _described(
     parts: dict[int, Parts],
     sums: Sequence[tuple[TensorIO, OutputNoise]],
 ) -> tuple[list[dict[str, Any]], dict[int, tuple[OutputNoise, Loss]]]:
-    """Return what is told of each output, and what of each tensor was judged."""
+    """Return the description of each output, and the noise and loss of each tensor."""
     names = {tensor.index: name for name, tensor in outputs_of(before).items()}
     squashed = set(before.main.outputs) - set(comparison_outputs(before))
     exchanged = picked(before)
@@ -191,19 +192,19 @@ def _described(
                 [before.main.tensors[source].name for source in parts[first].sources]
             ),
         }
-    by = {index: operator for operator in before.main.operators for index in operator.outputs}
     described = []
     for index, logit in zip(before.main.outputs, comparison_outputs(before), strict=True):
         own, behind = found[index], found.get(logit) if logit != index else None
+        squashed_from = behind and {
+            "operator": before.main.producers[index].type, "float_tensor": logit, **behind
+        }  # fmt: skip
         described.append(
             {
                 "name": names[index],
                 "float_tensor": index,
                 "verdict": _verdict(own["loss"], None if behind is None else behind["loss"]),
                 **own,
-                "before": None
-                if behind is None
-                else {"operator": by[index].type, "float_tensor": logit, **behind},
+                "before": squashed_from,
                 "cause": None,
             }
         )
@@ -211,7 +212,7 @@ def _described(
 
 
 def _verdict(own: dict[str, Any], before: dict[str, Any] | None) -> str | None:
-    """Return the verdict on an output; of noise, what its squashing function is given decides."""
+    """Return the verdict on an output; on noise, the input of its squashing function decides."""
     found = [own["verdict"], None if before is None else before["verdict"]]
     if "lost" in found:
         return "lost"
@@ -244,7 +245,7 @@ _KEYS = ("rms_error", "relative_error", "error_to_variation", "largest_error", "
 
 
 def _worst(noise: OutputNoise, scale: float, loss: Loss) -> dict[str, Any] | None:
-    """Return the figures of the channel whose error is largest beside how much it varies."""
+    """Return the figures of the channel with the largest error relative to its variation."""
     groups = noise.groups
     if not len(groups.count):
         return None

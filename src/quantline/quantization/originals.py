@@ -1,13 +1,14 @@
-"""Running and converting the original model, in a child process."""
+"""Runs and conversions of the original model, in a child process."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from quantline.child import stage
+from quantline.quantization.converter import convert
 from quantline.quantization.input_sizes import (
     describe_shapes,
     has_open_sizes,
@@ -22,36 +23,35 @@ from quantline.quantization.interface import (
     whole_shape,
     with_arrays,
 )
-from quantline.quantization.lacking import refusal
 from quantline.quantization.load_original import fix_batch, load_original, sizes_of
 from quantline.quantization.rebuilt import unrolling, widening
-from quantline.quantization.state_ports import computed_states, describe_states
+from quantline.quantization.state_inputs import computed_states, describe_states
 from quantline.quantization.trace import trace
 from quantline.quantization.trained_ranges import trained_ranges
 from quantline.quiet import tensorflow
 from quantline.temporary import temporary_folder
-from quantline.tflite import read, with_port_names, with_simulated_shapes
+from quantline.tflite import read, with_simulated_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import numpy as np
 
-    from quantline import recipe
-    from quantline.quantization.state_ports import State
+    from quantline.quantization.original_source import Source
+    from quantline.quantization.state_inputs import State
     from quantline.quantization.trace import Traced
 
 
 @dataclass(frozen=True)
 class Converted:
-    """What became of an original model.
+    """An original model, converted to a float ``.tflite``.
 
     Attributes:
         content: The float ``.tflite`` file's bytes.
         outputs: The original's outputs on each sample, by name; None where the imported model is
             the original.
         loader: The distribution that loaded the original.
-        rebuilt: What is computed in another way than by the original, as sentences.
+        rebuilt: Differences in how it computes from the original, as sentences.
         states: The initial value of each variable that became an input, by the input's name.
         computed: Samples of these inputs where none were given, by name.
     """
@@ -69,9 +69,9 @@ class Frozen:
     """A loaded model with a batch of 1, saved again.
 
     Attributes:
-        folder: A SavedModel folder, which is there for as long as the context lasts.
+        folder: A SavedModel folder, which exists as long as the context lasts.
         key: Its only signature's key.
-        traced: What was saved.
+        traced: The saved function.
         loader: The distribution that loaded it.
         unrolled: Names of recurrent layers that are written out step by step.
         original_shapes: Each input's shape as the original has it, -1 for a size that it leaves
@@ -93,37 +93,18 @@ class Frozen:
         return self.traced.specs
 
 
-def run_and_convert(
-    kind: str,
-    path: str,
-    signature: str | None,
-    samples: np.ndarray | Mapping[str, np.ndarray],
-    allow_lambda: bool = False,
-    allow_unsafe: bool = False,
-    limits: recipe.Limits | None = None,
-    fused: bool = True,
-    custom: str | None = None,
-) -> Converted:
+def run_and_convert(source: Source, samples: np.ndarray | Mapping[str, np.ndarray]) -> Converted:
     """Convert a Keras model or a SavedModel to a float ``.tflite`` with a batch of 1.
 
     Args:
-        kind: ``keras`` or ``saved_model``.
-        path: The file or folder.
-        signature: Which signature of a SavedModel.
+        source: The model.
         samples: array of shape (n_examples, ...), model input; or one for each input, by name.
-        allow_lambda: Whether a Keras file may hold or name code.
-        allow_unsafe: Whether a SavedModel may do more than compute.
-        limits: How large a Keras file's description of its layers may be.
-        fused: Whether LSTMs of Keras 2 become one operator each, where they can.
-        custom: The file of the module with the user's own layers.
 
     Raises:
         QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
-    with frozen(
-        kind, path, signature, shapes_of(samples), allow_lambda=allow_lambda,
-        allow_unsafe=allow_unsafe, limits=limits, fused=fused, custom=custom,
-    ) as model:  # fmt: skip
+    path = source.path
+    with frozen(source, shapes_of(samples)) as model:
         traced = model.traced
         taken = {name: tuple(spec.shape) for name, spec in traced.specs.items()}
         stage("running the original model")
@@ -139,25 +120,25 @@ def run_and_convert(
             rebuilt.append(widening(path, traced.narrow, narrow, outputs))
         stage("converting to a float .tflite")
         content = with_simulated_shapes(convert(path, model, "to a float .tflite"))
-    if fused and model.loader == "tf-keras" and len(read(content).subgraphs) > 1:
+    if source.fuses_lstms and model.loader == "tf-keras" and len(read(content).subgraphs) > 1:
         # Masks and states that are used keep an LSTM from being fused: it would be a loop.
-        return run_and_convert(kind, path, signature, samples, allow_lambda, allow_unsafe, limits,
-                               fused=False, custom=custom)  # fmt: skip
+        return run_and_convert(replace(source, fuses_lstms=False), samples)
     if wanted != taken or has_open_sizes(read(content)):
         stage("giving the model the sizes of the samples")
         content = resized(content, wanted, given)
     content, integers = with_integers(content)
     rebuilt += integers
-    trained = trained_ranges(read(content))
+    graph = read(content)
+    trained = trained_ranges(graph)
     if trained:
         rebuilt.append(
             f"trained with simulated quantization: the ranges of {len(trained)} tensors are those "
             "of the training (read)"
         )
-    if any(tensor.is_variable for tensor in read(content).main.tensors):
+    if any(tensor.is_variable for tensor in graph.main.tensors):
         rebuilt.append(
-            "keeps the state of its LSTM between runs: who runs it resets that before each "
-            "sequence, with Interpreter.reset_all_variables()"
+            "keeps the state of its LSTM between runs: reset it before each sequence, with "
+            "Interpreter.reset_all_variables()"
         )
     if model.unrolled:
         rebuilt.append(unrolling(model.unrolled, content))
@@ -183,11 +164,11 @@ def _run(
     shapes = {name: tuple(spec.shape) for name, spec in specs.items()}
     batches = [shape[0] for name, shape in shapes.items() if is_row(samples[name], shape)]
     for index in range(len(next(iter(samples.values())))):
-        one = {
+        batch = {
             name: tensorflow().cast(batch_of(samples[name], index, shapes[name]), spec.dtype)
             for name, spec in specs.items()
         }
-        found = call(**one)
+        found = call(**batch)
         outputs.append(
             {
                 name: first_of(value.numpy(), max(batches, default=1))
@@ -198,54 +179,33 @@ def _run(
 
 
 @contextmanager
-def frozen(
-    kind: str,
-    path: str,
-    signature: str | None,
-    shapes: Mapping[str, tuple[int, ...]],
-    *,
-    allow_lambda: bool,
-    allow_unsafe: bool = False,
-    limits: recipe.Limits | None = None,
-    fused: bool = True,
-    custom: str | None = None,
-) -> Iterator[Frozen]:
+def frozen(source: Source, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[Frozen]:
     """Load a Keras model or a SavedModel, and save one signature of it with a batch of 1.
 
     Args:
-        kind: ``keras`` or ``saved_model``.
-        path: The file or folder.
-        signature: Which signature of a SavedModel.
+        source: The model.
         shapes: The shape of a sample of each input, by name; of a single one by ``""``. They decide
             sizes that are not known.
-        allow_lambda: Whether a Keras file may hold or name code.
-        allow_unsafe: Whether a SavedModel may do more than compute.
-        limits: How large a Keras file's description of its layers may be.
-        fused: Whether LSTMs of Keras 2 become one operator each, where they can.
-        custom: The file of the module with the user's own layers.
 
     Raises:
         QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
-    tf, original = load_original(
-        kind, path, signature, allow_lambda=allow_lambda, allow_unsafe=allow_unsafe, limits=limits,
-        fused=fused, custom=custom,
-    )  # fmt: skip
+    tf, original = load_original(source)
     stage("preparing the model")
     own = [name for name in original.specs if name not in original.states]
     if len(own) == 1 and "" in shapes:
         shapes = dict.fromkeys(own, shapes[""])
     specs = {
-        name: fix_batch(tf, path, name, spec, shapes.get(name))
+        name: fix_batch(tf, source.path, name, spec, shapes.get(name))
         for name, spec in original.specs.items()
     }
     open_shapes = {name: sizes_of(spec, shapes.get(name)) for name, spec in original.specs.items()}
-    traced = trace(tf, path, original, specs)
+    traced = trace(tf, source.path, original, specs)
     with temporary_folder() as temporary:
         folder = str(temporary / "saved_model")
         module = tf.Module()
         module.variables_read = list(traced.variables)
-        # The gradients of functions such as swish are nobody's here, and cannot be saved.
+        # Custom gradients, as of swish, are of no use here and cannot be saved.
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         tf.saved_model.save(
             module, folder, signatures={original.key: traced.served}, options=options
@@ -254,28 +214,22 @@ def frozen(
                      open_shapes, original.states)  # fmt: skip
 
 
-def convert(path: str, model: Frozen, to: str, **settings: Any) -> bytes:
-    """Convert with TensorFlow's public converter.
+def compute_states(
+    source: Source, samples: np.ndarray | Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Load a Keras model, in a child process, and return samples of its state.
 
     Args:
-        path: What to call the model.
-        model: What :func:`frozen` gave.
-        to: What it becomes, for messages.
-        settings: Attributes of the converter and of its ``target_spec``.
+        source: The model.
+        samples: array of shape (n_examples, ...), model input; or one for each input, by name.
+
+    Returns:
+        array of shape (n_examples, ...) for each state, by the name of its input: its values as
+        the original runs over the samples in order.
 
     Raises:
-        ConversionError: TensorFlow refuses the model.
+        QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
-    lite, traced = tensorflow().lite, model.traced
-    try:
-        converter = lite.TFLiteConverter.from_saved_model(model.folder, signature_keys=[model.key])
-        for name, value in settings.items():
-            owner = converter.target_spec if hasattr(converter.target_spec, name) else converter
-            setattr(owner, name, value)
-        content = bytes(converter.convert())
-    except Exception as error:  # ConverterError and what MLIR raises have no common base
-        raise refusal(path, to, error) from error
-    if all(plain == name for ports in (traced.inputs, traced.outputs)
-           for plain, name in ports.items()):  # fmt: skip
-        return content
-    return with_port_names(content, traced.inputs, traced.outputs)
+    with frozen(source, shapes_of(samples)) as model:
+        stage("running the original model")
+        return computed_states(model.traced.call, model.specs, model.states, samples, source.path)

@@ -5,7 +5,7 @@ specification fixes, such as SOFTMAX, these are the steps of that scale: a class
 1/16 on all samples does not vary, though in float it is never twice the same. Elsewhere they are
 the steps of a scale of the channel's own, from its values and zero. So a channel that does not vary
 would be lost with any scale, and one that does is lost because it shares its scale with others, or
-because of an operator before it.
+because of an earlier operator.
 
 One channel of many may be too weak beside the others without any harm, as in features of a
 thousand channels. A twentieth of those that vary may not: of fewer than twenty, not one.
@@ -27,8 +27,8 @@ _LOST, _NOISY_CHANNELS = 0.05, 0.1  # the shares of the channels that vary that 
 # Of the variance: 6 dB below it, which is one bit (Lin et al., see quantline.contract.noise). An
 # output with more noise is right to less than a bit.
 _NOISY = 0.25
-_STILL = 2.0**-10  # of the largest magnitude: nothing that 10 bits could tell
-_FAINT = 2.0**-18  # likewise, of what float32 can tell
+_STILL = 2.0**-10  # of the largest magnitude: below the resolution of 10 bits
+_FAINT = 2.0**-18  # likewise, of float32's 24 bits with a margin
 _SATURATED = 0.5  # of the values, at an end of the range and a step or more off
 _SHOWN = 20
 
@@ -38,18 +38,18 @@ class Loss:
     """The loss of an output.
 
     Attributes:
-        varying: array of shape (n_channels,), bool: which channels vary in the float model.
-        constant: Likewise, which of these are one value in the quantized model.
-        saturated: Which of them are at an end of the range.
-        noisy: Which of them have more noise than a quarter of their variance.
-        is_constant: Whether the whole output is one value a channel.
-        is_broken: Whether values are no longer finite.
-        is_noisy: Whether the output as a whole has more noise than a quarter of its variance.
+        varying: array of shape (n_channels,), bool: the channels that vary in the float model.
+        constant: Likewise, the varying channels that are one value in the quantized model.
+        saturated: Likewise, the channels at an end of the range.
+        noisy: Likewise, the channels with more noise than a quarter of their variance.
+        is_constant: True if the whole output is one value a channel.
+        is_broken: True if values are no longer finite.
+        is_noisy: True if the output as a whole has more noise than a quarter of its variance.
         lost_parts: The parts that are constant, or as far off as their mean would be, by position.
         noisy_parts: The parts with such noise.
-        offset: array of shape (n_channels,), bool: which channels have such noise, and do not vary
-            only since they are far from zero.
-        is_shifted: Whether a constant of the model is what they are far from zero by.
+        offset: Likewise, the channels with such noise that do not vary only because they are far
+            from zero.
+        is_shifted: True if a constant of the model moves them far from zero.
     """
 
     varying: np.ndarray
@@ -68,7 +68,7 @@ class Loss:
     def verdict(self) -> str | None:
         """``lost``, ``noisy``, or None where neither is so."""
         vary = max(int(self.varying.sum()), 1)
-        lost, noisy = (int(item.sum()) / vary for item in (self.gone, self.noisy))
+        lost, noisy = (int(channels.sum()) / vary for channels in (self.lost_channels, self.noisy))
         if self.is_constant or self.is_broken or self.lost_parts or lost >= _LOST:
             return "lost"
         if self.is_noisy or self.noisy_parts or noisy >= _NOISY_CHANNELS:
@@ -78,20 +78,20 @@ class Loss:
         return None
 
     @property
-    def gone(self) -> np.ndarray:
+    def lost_channels(self) -> np.ndarray:
         """The channels that are constant or saturated."""
         found: np.ndarray = self.constant | self.saturated
         return found
 
     def bad(self, noise: OutputNoise) -> np.ndarray:
-        """Return which groups of an output the verdict is about; all of them where it is whole.
+        """Return a mask of the groups that the verdict is about; all if it is about the whole.
 
         Args:
-            noise: What was judged.
+            noise: The sums that were judged.
         """
         if self.is_constant or self.is_broken:
             return np.ones(noise.parts.shape, bool)
-        chosen = self.gone if self.verdict == "lost" else self.noisy
+        chosen = self.lost_channels if self.verdict == "lost" else self.noisy
         parts = self.lost_parts if self.verdict == "lost" else self.noisy_parts
         found: np.ndarray = chosen[noise.channel] | np.isin(noise.parts, parts)
         if self.verdict == "lost" and parts:
@@ -110,7 +110,7 @@ class Loss:
             "constant_channels": int(self.constant.sum()),
             "saturated_channels": int(self.saturated.sum()),
             "noisy_channels": int(self.noisy.sum()),
-            "first_lost": np.flatnonzero(self.gone).tolist()[:_SHOWN],
+            "first_lost": np.flatnonzero(self.lost_channels).tolist()[:_SHOWN],
             "constant": self.is_constant,
             "not_finite": self.is_broken,
             "lost_parts": [sources[part] for part in self.lost_parts],
@@ -126,19 +126,19 @@ def loss_of(
     is_squashed: bool = False,
     is_picked: bool = False,
 ) -> Loss:
-    """Judge what was summed of an output.
+    """Judge the sums of an output.
 
     Args:
         noise: The sums.
         steps: The step of the scale that the specification fixes for each part; 0 for others.
-        is_shifted: Whether the model adds a constant last.
-        is_squashed: Whether what a squashing function is given says more about noise.
-        is_picked: Whether values may have changed places: noise then says nothing.
+        is_shifted: True if the model adds a constant last.
+        is_squashed: True if the input of a squashing function says more about noise.
+        is_picked: True if values may have changed places: noise then says nothing.
     """
     groups = noise.groups
-    fixed = np.array([*steps, 0.0])[noise.parts]  # the last is for what comes from nowhere
+    fixed = np.array([*steps, 0.0])[noise.parts]  # the last is NOWHERE's
     varies = _varies(groups, fixed)
-    still = groups.got_low == groups.got_high
+    still = groups.quantized_low == groups.quantized_high
     at_end = groups.at_end > _SATURATED * np.maximum(groups.count, 1)
     noise_of = np.where(is_picked, 0.0, groups.noise)
     noisy = noise_of > _NOISY * groups.variance
@@ -178,7 +178,7 @@ def loss_of(
 
 
 def _varies(groups: Groups, fixed: np.ndarray) -> np.ndarray:
-    """Return which groups are worth 16 steps, of a fixed scale or of one of their own."""
+    """Return a mask of the groups worth 16 steps, of a fixed scale or of one of their own."""
     own = (np.maximum(groups.high, 0) - np.minimum(groups.low, 0)) / 255
     width = groups.high - groups.low
     found: np.ndarray = (width > 0) & (width >= STEPS * np.where(fixed > 0, fixed, own))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 STEPS = 16
 """The steps, of 256 of a scale of its own, from which a channel varies: 4 of its 8 bits."""
 NOWHERE = -1
-"""The part of a value that no tensor gives, such as what is padded with."""
+"""The part of a value that comes from no tensor, such as padding."""
 _LARGEST = 1e30
 
 
@@ -37,11 +37,11 @@ class Groups:
         largest: The largest absolute error.
         low: The least float value.
         high: The largest.
-        got_low: The least value of the quantized model.
-        got_high: The largest.
-        at_end: How many values of the quantized model stand at an end of its integers, a step or
+        quantized_low: The least value of the quantized model.
+        quantized_high: The largest.
+        at_end: The values of the quantized model that stand at an end of its integers, a step or
             more from the float value.
-        broken: How many values are finite in float and not in the quantized model.
+        broken: The values that are finite in float and not in the quantized model.
     """
 
     count: np.ndarray
@@ -51,8 +51,8 @@ class Groups:
     largest: np.ndarray
     low: np.ndarray
     high: np.ndarray
-    got_low: np.ndarray
-    got_high: np.ndarray
+    quantized_low: np.ndarray
+    quantized_high: np.ndarray
     at_end: np.ndarray
     broken: np.ndarray
 
@@ -84,7 +84,7 @@ _MERGED: dict[str, tuple[float, np.ufunc]] = {
     "count": (0.0, np.add), "total": (0.0, np.add), "signal": (0.0, np.add),
     "noise": (0.0, np.add), "largest": (0.0, np.maximum),
     "low": (math.inf, np.minimum), "high": (-math.inf, np.maximum),
-    "got_low": (math.inf, np.minimum), "got_high": (-math.inf, np.maximum),
+    "quantized_low": (math.inf, np.minimum), "quantized_high": (-math.inf, np.maximum),
     "at_end": (0.0, np.add), "broken": (0.0, np.add),
 }  # fmt: skip
 
@@ -101,17 +101,17 @@ class OutputNoise:
     def __init__(
         self, port: TensorIO, shape: tuple[int, ...], parts: np.ndarray, *, is_vector: bool
     ) -> None:
-        """Begin with nothing.
+        """Start with empty sums.
 
         Args:
             port: The output as the quantized model has it.
             shape: Its shape.
             parts: array of this shape, or one that broadcasts to it, int: the part of each value.
-            is_vector: Whether the last axis has channels; of indices and the like it has none.
+            is_vector: True if the last axis has channels; that of indices and the like has none.
         """
         self.channels = shape[-1] if shape and is_vector else 1
         own = np.broadcast_to(np.arange(self.channels), shape or (1,)).ravel()
-        # One more than there is, so that what comes from nowhere is not below 0.
+        # Shifted by one, so that NOWHERE is not below 0.
         part = np.broadcast_to(parts, shape or (1,)).ravel() + 1
         found, places = np.unique(part * max(self.channels, 1) + own, return_inverse=True)
         self.parts, self.channel = (
@@ -155,8 +155,8 @@ class OutputNoise:
             "largest": error,
             "low": np.where(kept, want, math.inf),
             "high": np.where(kept, want, -math.inf),
-            "got_low": np.where(kept, got, math.inf),
-            "got_high": np.where(kept, got, -math.inf),
+            "quantized_low": np.where(kept, got, math.inf),
+            "quantized_high": np.where(kept, got, -math.inf),
             "at_end": is_end,
             "broken": np.isfinite(want) & ~np.isfinite(got),
         }
@@ -176,7 +176,7 @@ class OutputNoise:
 
 
 def figures(groups: Groups, scale: float) -> dict[str, Any]:
-    """Return what users read of a single group: plain JSON values, to six digits.
+    """Return the error figures of a single group: plain JSON values, to six digits.
 
     Args:
         groups: Of one group.

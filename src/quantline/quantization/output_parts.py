@@ -1,8 +1,8 @@
-"""The tensors that an output is joined of, and the values that come from each.
+"""The tensors that an output is joined from, and the values that come from each.
 
 Joins, reshapes, slices and the like move values without changing them. Behind any number of them,
-each value of an output is one value of a tensor that an operator has computed. Which, is found by
-running the model on marks in place of these tensors' values.
+each value of an output is one value of a tensor that an operator has computed. A run of the model
+on marks in place of these tensors' values shows which.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import numpy as np
 
 from quantline.quantization.output_noise import NOWHERE
 from quantline.tflite import Runtime
-from quantline.tflite.given import with_tensors_given
+from quantline.tflite.submodels import with_isolated_operators
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from quantline.ranges import Values
-    from quantline.tflite import Graph, Operator
+    from quantline.tflite import Graph, Model, Operator
 
 MOVES = {
     "BATCH_TO_SPACE_ND", "BROADCAST_TO", "CONCATENATION", "DEPTH_TO_SPACE", "EXPAND_DIMS", "GATHER",
@@ -47,7 +47,7 @@ class Parts:
     Attributes:
         sources: Tensors that operators have computed, or inputs of the model.
         places: array of the tensor's shape, int: the position in ``sources`` that each value comes
-            from; -1 for a constant, such as what is padded with.
+            from; -1 for a constant, such as padding.
     """
 
     sources: tuple[int, ...]
@@ -63,11 +63,6 @@ def moved(operator: Operator) -> tuple[int, ...]:
     return tuple(operator.inputs[at] for at in _DATA.get(operator.type, (0,)))
 
 
-def makers(graph: Graph) -> dict[int, Operator]:
-    """Return the operator of the main subgraph that gives each tensor."""
-    return {index: operator for operator in graph.main.operators for index in operator.outputs}
-
-
 def picked(graph: Graph) -> set[int]:
     """Return the tensors that come after an operator that picks or ranks.
 
@@ -81,45 +76,42 @@ def picked(graph: Graph) -> set[int]:
     return found
 
 
-def sources_of(graph: Graph, index: int, by: Mapping[int, Operator]) -> list[int]:
+def sources_of(graph: Graph, index: int) -> list[int]:
     """Return the tensors that a tensor's values come from, unchanged; constants are left out.
 
     Args:
         graph: The model.
         index: A tensor of its main subgraph.
-        by: What :func:`makers` gave.
     """
     waiting, found = [index], []
     for source in waiting:  # grows while it is walked
-        behind = moved(by[source]) if source in by else ()
-        if behind:
-            waiting += [one for one in behind if one not in waiting]
+        producer = graph.main.producers.get(source)
+        moved_from = () if producer is None else moved(producer)
+        if moved_from:
+            waiting += [origin for origin in moved_from if origin not in waiting]
         elif graph.main.tensors[source].constant is None:
             found.append(source)
     return found
 
 
-def parts_of(
-    model: bytes, graph: Graph, tensors: Sequence[int], sample: Values
-) -> dict[int, Parts]:
-    """Return where the values of some tensors come from.
+def parts_of(model: Model, tensors: Sequence[int], sample: Values) -> dict[int, Parts]:
+    """Return the sources of the values of some tensors.
 
     Args:
-        model: A float ``.tflite`` file's bytes.
-        graph: The same as a graph.
+        model: A float model.
         tensors: Tensors of its main subgraph.
         sample: One sample as the model takes it: sizes may depend on it.
     """
-    by = makers(graph)
+    graph = model.graph
     found: dict[int, Parts] = {}
     for index in tensors:
-        sources = sources_of(graph, index, by)
+        sources = sources_of(graph, index)
         if len(sources) < 2 or any(
             graph.main.tensors[source].dtype != "float32" for source in sources
         ):
             found[index] = Parts(tuple(sources), np.zeros((), int))
             continue
-        runtime = Runtime(with_tensors_given(model, sources, [index]))
+        runtime = Runtime(with_isolated_operators(model.content, sources, [index]))
         marks = [
             np.full(port.shape, (place + 1) * _MARK, np.float32)
             for place, port in enumerate(runtime.inputs[len(sample) :])

@@ -18,17 +18,17 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Comparison:
-    """A model beside a rival on the same samples.
+    """A comparison of a model with a rival on the same samples.
 
     Attributes:
-        improvement: By what share of the rival's mean loss it loses less, the mean over outputs;
-            below 0 where it loses more.
+        improvement: The share of the rival's mean loss by which it loses less, the mean over
+            outputs; below 0 where it loses more.
         standard_error: Of the improvement, from the differences sample by sample.
         gain: The mean over samples of (rival's loss - loss) / (rival's loss + loss): from 1, where
             nothing is lost any more, to -1. A few samples of large losses do not decide it, as they
             do the improvement.
         gain_error: The standard error of the gain.
-        is_worse: Whether some output, by some way of judging it, loses more than with the rival by
+        is_worse: True if some output, by some way of judging it, loses more than with the rival by
             more than one standard error of that difference.
         lost: Samples whose largest class only the rival has as float has it; places count in part.
         won: Samples where only this model has it.

@@ -1,4 +1,4 @@
-"""Whether an imported model gives what the original gives."""
+"""Comparison of an imported model's outputs with the original's."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def compare(
         expected: The original's outputs on each sample, by name; None if there is no other
             original.
         tolerance: The largest difference allowed, as a share of an output's largest magnitude.
-        path: What to call the model.
-        memory_gib: How much memory the imported model may take; None for no limit.
+        path: The model's name in errors.
+        memory_gib: The most memory that the imported model may take, GiB; None for no limit.
 
     Raises:
         DataError: There are no samples.
@@ -78,7 +78,7 @@ def compare(
             "There is nothing to compare the imported model with the original on",
             found="0 samples",
             expected="at least one",
-            remedy="Set 'sampling.calibration.examples'",
+            remedy="Give at least one sample: see `calibration_examples`",
         )
     outputs = {}
     for name in expected[0]:
@@ -94,12 +94,12 @@ def compare(
                 f"the largest is {largest:.3g}, on {len(expected)} calibration examples",
                 expected=f"at most {tolerance:g} of the largest value",
                 remedy="A layer behaves differently outside training or after export; check custom "
-                "layers, or raise 'baseline.parity.tolerance' if this difference is meant",
+                "layers, or raise `parity_tolerance` if this difference is meant",
             )
     not_finite = [
         index
-        for index, other in enumerate(expected)
-        if not all(np.isfinite(value).all() for value in other.values())
+        for index, outputs_of_sample in enumerate(expected)
+        if not all(np.isfinite(value).all() for value in outputs_of_sample.values())
     ]
     if not_finite:
         first = run_in_child(
@@ -170,10 +170,10 @@ def _difference(got: np.ndarray, want: np.ndarray) -> float:
         return float("inf")
     both = got.reshape(want.shape).astype(np.float64), want.astype(np.float64)
     with np.errstate(invalid="ignore"):  # of two infinities
-        apart = np.abs(both[0] - both[1])
-    # Where the original gives NaN or an infinite value, that is what is to be given.
+        difference = np.abs(both[0] - both[1])
+    # Where the original gives NaN or an infinite value, the import has to give the same.
     same = (np.isnan(both[0]) & np.isnan(both[1])) | (both[0] == both[1])
-    return float(np.where(same, 0, apart).max(initial=0))
+    return float(np.where(same, 0, difference).max(initial=0))
 
 
 def _largest(values: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""Pinned inputs and outputs keep the scale and zero point that firmware has compiled in."""
+"""Pinned scales and zero points of inputs and outputs, as compiled into firmware."""
 
 from __future__ import annotations
 
@@ -7,27 +7,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from quantline.errors import ParameterError, PinDoesNotFit, suggest
-from quantline.tflite import read
-from quantline.tflite.edit import pack
-from quantline.tflite.graph import parse
+from quantline.tflite import Model
+from quantline.tflite.editor import Editor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from quantline import recipe
+    from quantline.quantization.shared_scale import Bounds
     from quantline.tflite import Graph, Tensor
 
 # Of int16, which is symmetric, quantizers leave the lowest number out.
 _LIMITS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32767, 32767)}
-# Both sides have one scale (TensorFlow Lite's specification). What the first give are values that
-# they were given: clipping these beforehand clips the same ones. The others also average.
+# Both sides have one scale (TensorFlow Lite's specification). The first copy values, so that
+# clipping their input clips the same ones. The others also average.
 _PASSING = {"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE", "MAX_POOL_2D", "SLICE",
             "STRIDED_SLICE", "GATHER", "RESIZE_NEAREST_NEIGHBOR", "SPACE_TO_DEPTH",
             "DEPTH_TO_SPACE"}  # fmt: skip
 _AVERAGING = {"AVERAGE_POOL_2D", "RESIZE_BILINEAR"}
 _TOLERANCE = 1e-5
-
-Bounds = dict[int, tuple[float, float]]
 
 
 def pin(graph: Graph, bounds: Bounds, conversion: recipe.Conversion) -> Bounds:
@@ -51,10 +49,9 @@ def pin(graph: Graph, bounds: Bounds, conversion: recipe.Conversion) -> Bounds:
         index, kind = _place(name, names, graph, conversion)
         low, high = (wanted.scale * (limit - wanted.zero_point) for limit in _LIMITS[kind])
         tied, averaged = _same_scale(graph, index)
-        for other in sorted({index, *averaged}):
-            _check_fit(name, graph.main.tensors[other], bounds[other], wanted, (low, high))
-        for other in tied:
-            pinned[other] = (low, high)
+        for checked in sorted({index, *averaged}):
+            _check_fit(name, graph.main.tensors[checked], bounds[checked], wanted, (low, high))
+        pinned |= dict.fromkeys(tied, (low, high))
     return pinned
 
 
@@ -85,27 +82,27 @@ def _check_fit(
         )
 
 
-def snap_scales(quantized: bytes, graph: Graph, conversion: recipe.Conversion) -> bytes:
-    """Give pinned tensors the very number that was pinned, where rounding moved its last bit.
+def snap_scales(quantized: Model, graph: Graph, conversion: recipe.Conversion) -> Model:
+    """Restore the last bit of pinned scales that rounding has moved.
 
     Args:
         quantized: The quantized model.
-        graph: The float model it was made from.
+        graph: The float model.
         conversion: The pins.
 
     Raises:
-        PinDoesNotFit: The quantizer gave the tensor another scale or zero point, as it does where
+        PinDoesNotFit: The quantizer chose another scale or zero point, as it does where
             the specification fixes them.
     """
     if not conversion.pinned:
         return quantized
-    made = read(quantized)
-    edited = parse(quantized)
+    editor = Editor(quantized.content)
+    stored_tensors = editor.subgraphs[0].tensors
     names = _names(graph)
     exact: dict[int, float] = {}
     for name, wanted in conversion.pinned.items():
         index, _ = _place(name, names, graph, conversion)
-        tensor = _port(graph, made, index)
+        tensor = _counterpart(graph, quantized.graph, index)
         exact[tensor.index] = wanted.scale
         found = tensor.quantization
         got = (found.scales[0], found.zero_points[0]) if found is not None else (0.0, 0)
@@ -117,8 +114,8 @@ def snap_scales(quantized: bytes, graph: Graph, conversion: recipe.Conversion) -
                 remedy="Remove the pin: the specification fixes this tensor's scale, or an "
                 "operator ties it to another's",
             )
-        for other in edited.subgraphs[0].tensors:
-            stored = other.quantization
+        for stored_tensor in stored_tensors:
+            stored = stored_tensor.quantization
             if (
                 stored is not None
                 and stored.scale is not None
@@ -127,8 +124,8 @@ def snap_scales(quantized: bytes, graph: Graph, conversion: recipe.Conversion) -
             ):
                 stored.scale = np.asarray([wanted.scale], np.float32)
     for index, scale in exact.items():  # two pins may differ in the last bit alone
-        edited.subgraphs[0].tensors[index].quantization.scale = np.asarray([scale], np.float32)
-    return pack(edited, len(quantized))
+        stored_tensors[index].quantization.scale = np.asarray([scale], np.float32)
+    return Model(editor.pack())
 
 
 def _names(graph: Graph) -> dict[str, int]:
@@ -145,7 +142,7 @@ def _place(
 ) -> tuple[int, str]:
     if name not in names:
         raise ParameterError(
-            f"'{name}' in 'conversion.pinned' is no input or output of the model",
+            f"'{name}' in `pinned` is no input or output of the model",
             found=f"'{name}'",
             expected=f"one of {', '.join(names)}",
             remedy=suggest(name, list(names)) or "Correct the name",
@@ -157,19 +154,19 @@ def _place(
             f"'{name}' is pinned, but is not an integer",
             found=f"the type {kind}",
             expected=f"one of {', '.join(_LIMITS)}",
-            remedy="Set 'conversion.input_type' and 'conversion.output_type' to an integer type",
+            remedy="Set `input_type` and `output_type` to an integer type",
         )
     if graph.main.tensors[index].dtype != "float32":
         raise ParameterError(
             f"'{name}' is pinned, but is no real number in the float model",
             found=f"the type {graph.main.tensors[index].dtype}",
             expected="a float32 input or output, which quantization gives a scale",
-            remedy=f"Remove '{name}' from 'conversion.pinned'",
+            remedy=f"Remove '{name}' from `pinned`",
         )
     low, high = _LIMITS[kind] if kind != "int16" else (0, 0)
     if not low <= conversion.pinned[name].zero_point <= high:
         raise ParameterError(
-            f"The pinned zero point of '{name}' is none that the type {kind} has",
+            f"The pinned zero point of '{name}' is out of range for the type {kind}",
             found=f"{conversion.pinned[name].zero_point}",
             expected="0, as int16 is symmetric" if low == high else f"from {low} to {high}",
             remedy=f"Correct the zero point, or the type that '{name}' has",
@@ -177,12 +174,12 @@ def _place(
     return index, kind
 
 
-def _port(graph: Graph, made: Graph, index: int) -> Tensor:
+def _counterpart(graph: Graph, quantized: Graph, index: int) -> Tensor:
     """Return the quantized model's tensor at the same place among inputs or outputs."""
-    for before, after in ((graph.main.inputs, made.main.inputs),
-                          (graph.main.outputs, made.main.outputs)):  # fmt: skip
+    for before, after in ((graph.main.inputs, quantized.main.inputs),
+                          (graph.main.outputs, quantized.main.outputs)):  # fmt: skip
         if index in before:
-            return made.main.tensors[after[before.index(index)]]
+            return quantized.main.tensors[after[before.index(index)]]
     raise AssertionError("a pinned tensor is an input or an output")
 
 

@@ -8,25 +8,23 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import MismatchError, first_few
-from quantline.files import sha256
-from quantline.quantization.backends import make
+from quantline.quantization.backends import run_backend
 from quantline.quantization.bias_correction import correct_biases, mean_inputs
 from quantline.quantization.choices import choices_of, search_halves
-from quantline.quantization.flatbuffer import float_operators
 from quantline.quantization.measured_outputs import measure_outputs
-from quantline.quantization.output_check import lost_outputs
-from quantline.quantization.output_text import failures, remedies
+from quantline.quantization.output_report import failures, lost_outputs, remedies
 from quantline.quantization.pinning import snap_scales
-from quantline.quantization.public_path import public_path
+from quantline.quantization.public_conversion import public_conversion
 from quantline.quantization.schemes import SCHEMES, unsupported, with_types
 from quantline.quantization.search import WIDEST, Way, confirm
-from quantline.quantization.shared_scale import Choice, clipped
-from quantline.tflite import read
+from quantline.quantization.shared_scale import Choice, find_clipped
+from quantline.tflite import Model, float_operators
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from quantline import recipe
+    from quantline.quantization.backends import BackendResult
     from quantline.quantization.search import Search
     from quantline.quantization.shared_scale import Clipped
     from quantline.ranges import RangeSet, Sample, Values
@@ -41,7 +39,7 @@ class Quantized:
 
     Attributes:
         content: The ``.tflite`` file's bytes.
-        recipe: Plain JSON values that say how it was made, from what, and with which versions.
+        recipe: Plain JSON values: the settings, origin and versions it was made with.
     """
 
     content: bytes
@@ -59,35 +57,35 @@ def quantize(
 
     Args:
         model: A float ``.tflite`` file's bytes.
-        ranges: What was recorded from it; None for schemes whose activations stay float.
+        ranges: Ranges recorded from it; None for schemes whose activations stay float.
         conversion: Scheme, back end, ranges, pins, input and output types.
         samples: Calibration samples, as :func:`quantline.ranges.record` takes them. Outputs are
             compared on some of them. For the method ``auto`` and for bias correction, a half fits,
             the other judges.
-        source: What the float model was imported from. Should this TensorFlow lack the private
-            calls that take ranges, its public converter makes the model from it and the samples.
+        source: The original of the float model. Should this TensorFlow lack the private calls that
+            take ranges, its public converter makes the model from it and the samples.
 
     Raises:
         ModelUnsupported: The scheme, the back end and the model do not go together.
         MismatchError: There are no ranges, or they were recorded from another model.
         DataError: NaN or infinite values were recorded.
         DataError: There are too few samples to hold some back.
-        ParameterError: An override, a pin or an entry of what is to stay float fits nothing.
+        ParameterError: An override, a pin or an entry of ``keep_float`` fits nothing.
         PinDoesNotFit: A pinned scale and zero point cannot hold the range.
         DependencyError: The back end's package is not installed.
         BackendUnavailable: This TensorFlow lacks the private calls and nothing can stand in.
         ConversionError: The back end refuses the model.
-        ModelUnsupported: What was made does not run on XNNPACK or on the built-in kernels.
-        ProcessError: The back end, or a kernel that ran what was made, died in native code, or took
-            too long.
+        ModelUnsupported: The quantized model does not run on XNNPACK or on the built-in kernels.
+        ProcessError: The back end, or a kernel that ran its model, died in native code, or took too
+            long.
     """
-    made = _convert(model, ranges, conversion, samples, source)
+    made = _convert(Model(model), ranges, conversion, samples, source)
     measured = measure_outputs(model, made.content, samples)
     noisy = failures(measured, "noisy")
     if noisy:
         advice = ". ".join(remedies(measured, "noisy"))
-        said = f"{first_few(noisy, 3)}. {advice}"
-        logger.warning("On %d calibration samples %s.", measured["samples"], said)
+        text = f"{first_few(noisy, 3)}. {advice}"
+        logger.warning("On %d calibration samples %s.", measured["samples"], text)
     lost = lost_outputs(measured)
     if lost is not None:
         level = logging.ERROR if conversion.lost_outputs == "error" else logging.WARNING
@@ -96,97 +94,91 @@ def quantize(
 
 
 def _convert(
-    model: bytes,
+    model: Model,
     ranges: RangeSet | None,
     conversion: recipe.Conversion,
     samples: Sequence[Sample],
     source: recipe.Model | None,
 ) -> Quantized:
-    graph = read(model)
     conversion = with_types(conversion)
     scheme = SCHEMES[conversion.scheme]
-    left = unsupported(graph, conversion)
+    left = unsupported(model.graph, conversion)
     if scheme.integer:
-        return _from_ranges(
-            model, graph, _checked(model, graph, ranges, conversion), conversion, samples, source
-        )
-    made = make(model, graph, [Choice()], conversion)
+        return _from_ranges(model, _checked(model, ranges, conversion), conversion, samples, source)
+    made = run_backend(model, [Choice()], conversion)
     if left and conversion.scheme != "float16":
-        _tell_left(conversion.scheme, left)
-    about = _about(model, made.contents[0], made.backend, made.quantizer, left, conversion)
-    return Quantized(made.contents[0], about)
+        _warn_of_float_operators(conversion.scheme, left)
+    return Quantized(made.models[0].content, _about(model, made.models[0], made, left, conversion))
 
 
 def _from_ranges(
-    model: bytes,
-    graph: Graph,
+    model: Model,
     ranges: RangeSet,
     conversion: recipe.Conversion,
     samples: Sequence[Sample],
     source: recipe.Model | None,
 ) -> Quantized:
-    chosen = conversion.ranges
+    graph, chosen = model.graph, conversion.ranges
     values: list[Values] = []
     found: Search | None = None
     if chosen.method == "auto" or conversion.bias_correction:
-        values, found = search_halves(model, graph, conversion, samples)
+        values, found = search_halves(model, conversion, samples)
     ways = (
         [Way(chosen.chosen_method())]
         if found is None
         else list(dict.fromkeys((found.best, found.baseline)))
     )
     choices = choices_of(graph, ranges, conversion, ways)
-    public = public_path(source, conversion, samples, graph)
-    made = make(model, graph, [choice for _, choice in choices], conversion, public)
-    (way, choice), content, layers = choices[0], made.contents[0], 0
+    public = public_conversion(source, conversion, samples, graph)
+    made = run_backend(model, [choice for _, choice in choices], conversion, public)
+    (way, choice), quantized, layers = choices[0], made.models[0], 0
     if way.bias_correction:
-        content, layers = correct_biases(model, content, mean_inputs(model, values))
-    if found is not None and len(made.contents) > 1:
-        baseline = made.contents[1]
-        if not confirm(model, baseline, content, values):
-            found, content, layers, (way, choice) = found.overrule(), baseline, 0, choices[1]
-    content = snap_scales(content, graph, conversion)
-    beyond = clipped(graph, read(content), choice.bounds, choice.given)
+        quantized, layers = correct_biases(model, quantized, mean_inputs(model, values))
+    if found is not None and len(made.models) > 1:
+        baseline = made.models[1]
+        if not confirm(model, baseline, quantized, values):
+            found, quantized, layers, (way, choice) = found.overrule(), baseline, 0, choices[1]
+    quantized = snap_scales(quantized, graph, conversion)
+    clipped_tensors = find_clipped(graph, quantized.graph, choice.bounds, choice.given)
     if way.shared == WIDEST:
-        _warn_of_clipped([tensor for tensor in beyond if tensor.is_used])
-    left = float_operators(read(content))
+        _warn_of_clipped([tensor for tensor in clipped_tensors if tensor.is_used])
+    left = float_operators(quantized.graph)
     if left:
-        _tell_left(conversion.scheme, left)
-    about = _about(model, content, made.backend, made.quantizer, left, conversion)
+        _warn_of_float_operators(conversion.scheme, left)
+    about = _about(model, quantized, made, left, conversion)
     about |= {
         **way.method.to_dict(),
         "overrides": [override.model_dump(exclude_none=True) for override in chosen.overrides],
         "corrected_layers": layers,
-        "clipped": [asdict(tensor) for tensor in beyond],
+        "clipped": [asdict(tensor) for tensor in clipped_tensors],
         "search": None if found is None else found.to_dict(),
         "keep_float": conversion.keep_float,
         "pinned": {name: value.model_dump() for name, value in conversion.pinned.items()},
         "samples": ranges.samples,
         "samples_sha256": list(ranges.samples_sha256),
     }
-    return Quantized(content, about)
+    return Quantized(quantized.content, about)
 
 
-def _warn_of_clipped(beyond: Sequence[Clipped]) -> None:
-    if beyond:
-        worst = max(beyond, key=lambda item: item.steps)
+def _warn_of_clipped(tensors: Sequence[Clipped]) -> None:
+    if tensors:
+        worst = max(tensors, key=lambda tensor: tensor.steps)
         logger.warning(
             "%s of %s tensors %s cut: the worst is '%s', whose values reach from %.6g to %.6g and "
-            "whose scale from %.6g to %.6g.", "The range" if len(beyond) == 1 else "The ranges",
-            len(beyond), "is" if len(beyond) == 1 else "are", worst.name, *worst.range,
+            "whose scale from %.6g to %.6g.", "The range" if len(tensors) == 1 else "The ranges",
+            len(tensors), "is" if len(tensors) == 1 else "are", worst.name, *worst.range,
             *worst.reach,
         )  # fmt: skip
 
 
-def _tell_left(scheme: str, left: list[str]) -> None:
+def _warn_of_float_operators(scheme: str, left: list[str]) -> None:
     logger.warning("The scheme '%s' leaves these operators in float: %s.", scheme, first_few(left))
 
 
 def _about(
-    model: bytes,
-    content: bytes,
-    backend: str,
-    quantizer: str,
+    model: Model,
+    quantized: Model,
+    made: BackendResult,
     left: list[str],
     conversion: recipe.Conversion,
 ) -> dict[str, Any]:
@@ -194,8 +186,8 @@ def _about(
     packages = {"litert": "litert-quantizer", "tensorflow": "tensorflow"}
     return {
         "scheme": conversion.scheme,
-        "backend": backend,
-        "quantizer": quantizer,
+        "backend": made.backend,
+        "quantizer": made.quantizer,
         "method": None,
         "weights": scheme.weights,
         "activations": scheme.activations,
@@ -203,57 +195,56 @@ def _about(
         "output_type": conversion.output_type,
         "left_in_float": left,
         "integer_only": not scheme.allows_float,
-        "float_model_sha256": sha256(model),
+        "float_model_sha256": model.sha256,
         "samples": 0,
         "samples_sha256": [],
-        "int8_model_sha256": sha256(content),
-        "size_bytes": len(content),
-        "versions": {name: version(name) for name in (packages[backend], "quantline")},
+        "int8_model_sha256": quantized.sha256,
+        "size_bytes": len(quantized.content),
+        "versions": {name: version(name) for name in (packages[made.backend], "quantline")},
     }
 
 
-def _checked(
-    model: bytes, graph: Graph, ranges: RangeSet | None, conversion: recipe.Conversion
-) -> RangeSet:
-    found = sha256(model)[:12]
+def _checked(model: Model, ranges: RangeSet | None, conversion: recipe.Conversion) -> RangeSet:
+    found = model.sha256[:12]
     if ranges is None:
         raise MismatchError(
             f"The scheme '{conversion.scheme}' needs recorded ranges",
             found="none",
             expected=f"ranges of the model {found}",
-            remedy="Run the 'calibration' pipeline, or choose float16 or dynamic_range",
+            remedy="Give ranges recorded from this model, or use `scheme='float16'` or "
+            "`scheme='dynamic_range'`",
         )
-    if ranges.float_model_sha256 != sha256(model):
+    if ranges.float_model_sha256 != model.sha256:
         raise MismatchError(
             "The recorded ranges are not those of this float model",
             found=f"ranges of the model {ranges.float_model_sha256[:12]}",
             expected=f"ranges of the model {found}",
-            remedy="Run the 'calibration' pipeline again",
+            remedy="Record the ranges again from this model",
         )
-    _check_tensors(graph, ranges)
-    _check_cover(graph, {tensor.index for tensor in ranges.tensors})
+    _check_tensors(model.graph, ranges)
+    _check_cover(model.graph, {tensor.index for tensor in ranges.tensors})
     return ranges
 
 
 def _check_tensors(graph: Graph, ranges: RangeSet) -> None:
     """Refuse ranges of tensors that the model does not have: the file was changed by hand."""
     tensors = graph.main.tensors
-    strange = [
+    unknown = [
         f"{tensor.index} '{tensor.name}'"
         for tensor in ranges.tensors
         if tensor.index >= len(tensors) or tensors[tensor.index].name != tensor.name
     ]
-    if strange:
+    if unknown:
         raise MismatchError(
             "The recorded ranges name tensors that the float model does not have",
-            found=f"{len(strange)} of {len(ranges.tensors)}: {first_few(strange, 3)}",
+            found=f"{len(unknown)} of {len(ranges.tensors)}: {first_few(unknown, 3)}",
             expected="the model's tensors, by their indices and names",
-            remedy="Run the 'calibration' pipeline again",
+            remedy="Record the ranges again from this model",
         )
 
 
 def _check_cover(graph: Graph, recorded: set[int]) -> None:
-    """Refuse ranges with gaps: quantizers make up a range for what they find none of."""
+    """Refuse ranges with gaps: quantizers invent ranges for tensors without one."""
     tensors = graph.main.tensors
     ports = (
         port for operator in graph.main.operators for port in (*operator.inputs, *operator.outputs)

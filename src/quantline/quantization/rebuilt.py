@@ -1,4 +1,4 @@
-"""Descriptions and checks of what an import computes in another way than the original."""
+"""Descriptions and checks of differences between an import and the original."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _MOST_SPACINGS = 32
 
 
 def widening(path: str, types: Sequence[str], narrow: Outputs, wide: Outputs) -> str:
-    """Check a model that was rebuilt in float32 against the original, and return what to say.
+    """Check a model that was rebuilt in float32 against the original, and describe the change.
 
     Each operator of the original rounds its result by up to half a spacing of its type, and the
     rebuilt model does not; errors of many operators, as independent as these, grow with the square
     root of their number. Thirty-two spacings are those of some thousand.
 
     Args:
-        path: What to call the model.
+        path: The model's name in errors.
         types: The types in which the original computes.
         narrow: The original's outputs on each sample, by name.
         wide: The rebuilt model's.
@@ -52,7 +52,7 @@ def widening(path: str, types: Sequence[str], narrow: Outputs, wide: Outputs) ->
 
 
 def unrolling(layers: Sequence[str], content: bytes) -> str:
-    """Return what to say of recurrent layers that were written out step by step.
+    """Describe recurrent layers that were written out step by step.
 
     Args:
         layers: Their names.
@@ -71,10 +71,10 @@ def unrolling(layers: Sequence[str], content: bytes) -> str:
 
 def _difference(narrow: Sequence[Mapping[str, np.ndarray]], wide: Outputs, name: str) -> float:
     """Return the largest difference of an output, as a share of its largest magnitude."""
-    pairs = [(one[name].astype(np.float64), other[name].astype(np.float64))
-             for one, other in zip(narrow, wide, strict=True)]  # fmt: skip
-    largest = max(float(np.abs(one).max(initial=0)) for one, _ in pairs)
+    pairs = [(before[name].astype(np.float64), after[name].astype(np.float64))
+             for before, after in zip(narrow, wide, strict=True)]  # fmt: skip
+    largest = max(float(np.abs(before).max(initial=0)) for before, _ in pairs)
     with np.errstate(invalid="ignore"):
-        return float(np.max([np.abs(one - other).max(initial=0) for one, other in pairs])) / max(
-            largest, 1e-12
-        )
+        return float(
+            np.max([np.abs(before - after).max(initial=0) for before, after in pairs])
+        ) / max(largest, 1e-12)

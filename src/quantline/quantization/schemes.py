@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from quantline.errors import ModelUnsupported, first_few
 from quantline.quantization import litert_backend, weights_only
-from quantline.quantization.keep_float import keep
+from quantline.quantization.keep_float import find_kept_operators
 
 if TYPE_CHECKING:
     from quantline import recipe
@@ -92,7 +92,7 @@ def unsupported(graph: Graph, conversion: recipe.Conversion) -> list[str]:
                 expected=f"{' or '.join(scheme.io_types)}",
                 remedy=f"Set 'conversion.{key}_type: {scheme.io_types[0]}', or another scheme",
             )
-    keep(graph, conversion)
+    find_kept_operators(graph, conversion)
     if conversion.backend == "litert":
         left = litert_backend.left_in_float(graph, conversion.scheme)
     else:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from quantline.quantization.shared_scale import Choice
     from quantline.range_methods import ChosenMethod
     from quantline.ranges import RangeSet, Values
+    from quantline.tflite import Model
 
 FEWEST = 16
 """The fewest samples of which half can judge: fewer differences do not show their own error."""
@@ -130,13 +131,13 @@ class Search:
 
 
 def search(
-    model: bytes,
+    model: Model,
     fitted: RangeSet,
     conversion: recipe.Conversion,
     fit: Sequence[Values],
     held_back: Sequence[Values],
     choice: Callable[[RangeSet, Way], Choice],
-    make: Callable[[Sequence[Choice]], Sequence[bytes]],
+    make: Callable[[Sequence[Choice]], Sequence[Model]],
 ) -> Search:
     """Try the ways that the conversion leaves open, and take the best that is better than none.
 
@@ -146,7 +147,7 @@ def search(
     with a chance of 95 % none of the ways that count as better gains nothing on other samples.
 
     Args:
-        model: The float ``.tflite`` file's bytes.
+        model: The float model.
         fitted: Ranges recorded from the samples to fit.
         conversion: ``ranges.method`` is tried alone unless it is ``auto``; ``bias_correction`` is
             tried where it is set, and with ``auto`` always.
@@ -184,7 +185,7 @@ def search(
     )
 
 
-def confirm(model: bytes, baseline: bytes, best: bytes, samples: Sequence[Values]) -> bool:
+def confirm(model: Model, baseline: Model, best: Model, samples: Sequence[Values]) -> bool:
     """Return whether a model from the ranges of all samples is no worse than the baseline's.
 
     It is the model that is delivered, where the search compared models made from half of the
@@ -207,8 +208,8 @@ def _made(
     fitted: RangeSet,
     ways: Sequence[Way],
     choice: Callable[[RangeSet, Way], Choice],
-    make: Callable[[Sequence[Choice]], Sequence[bytes]],
-) -> dict[Way, bytes]:
+    make: Callable[[Sequence[Choice]], Sequence[Model]],
+) -> dict[Way, Model]:
     """Make a model in each way that fits the pins, and without widening where that differs."""
     choices: dict[Way, Choice] = {}
     refused = None

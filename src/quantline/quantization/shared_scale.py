@@ -1,13 +1,13 @@
-"""Tensors that the specification gives one scale get one that clips nothing that is used.
+"""Ranges of tensors that must share a scale, widened so that no value in use is clipped.
 
 An operator that moves or compares integers as they are (a pooling, a reshaping, a concatenation)
 has one scale on both sides. Of a convolution and an AVERAGE_POOL_2D before a CONCATENATION
 TensorFlow's quantizer takes the concatenation's range for all, and averaging had made that
-narrower: what the convolution gives beyond it is clipped before it is averaged. Such tensors get
+narrower: values of the convolution beyond it are clipped before they are averaged. Such tensors get
 the union of their ranges here, and the model is made once more; so do the two sides of an operator
 to which the quantizer gave two scales, as it does to a REVERSE_V2 before a CONCATENATION: the
 kernel copies the integers, and they would be read with the other scale. Where all that reads the
-clipped values picks some of them, as a MAXIMUM does, those beyond the range of what was picked are
+clipped values picks some of them, as a MAXIMUM does, those beyond the range of its result are
 never used, and stay clipped.
 """
 
@@ -17,7 +17,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from quantline.quantization.bias_correction import before_edges
+from quantline.quantization.bias_correction import names_before_conversion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +41,7 @@ _LIMITS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
 _ROUNDING_STEPS = 1.001
 
 Bounds = dict[int, tuple[float, float]]
+"""The range of each tensor, (min, max), by its index in the float model's main subgraph."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ class Choice:
 
     Attributes:
         bounds: (min, max) by tensor index.
-        given: Tensors whose range was given, and stays what it is.
-        widens: Whether tensors of one scale get the union of their ranges where that of some is
+        given: Tensors with a fixed range, which is never widened.
+        widens: True if tensors of one scale get the union of their ranges where that of some is
             clipped; else the quantizer's own choice stands.
     """
 
@@ -69,8 +70,8 @@ class Clipped:
         range: Its (min, max); measured.
         reach: The (min, max) that its integers stand for; parsed.
         steps: By how many steps of its scale the range is beyond, at the worse end.
-        is_used: Whether what is beyond enters a result: it is averaged or computed with, or is an
-            output. Otherwise operators of one scale pick among the values, and never these.
+        is_used: True if the values beyond enter a result: they are averaged or computed with, or
+            the tensor is an output. Otherwise operators of one scale never pick them.
     """
 
     index: int
@@ -81,7 +82,9 @@ class Clipped:
     is_used: bool
 
 
-def clipped(before: Graph, after: Graph, bounds: Bounds, given: frozenset[int]) -> list[Clipped]:
+def find_clipped(
+    before: Graph, after: Graph, bounds: Bounds, given: frozenset[int]
+) -> list[Clipped]:
     """Return the tensors whose scale in the quantized model does not reach their range.
 
     Those whose scale the specification fixes are not among them; nor are tensors that the
@@ -108,12 +111,12 @@ def clipped(before: Graph, after: Graph, bounds: Bounds, given: frozenset[int]) 
     return found
 
 
-def widened(before: Graph, after: Graph, choice: Choice) -> Bounds:
+def widen_ranges(before: Graph, after: Graph, choice: Choice) -> Bounds:
     """Return ranges of which tensors of one scale have the union, where one is clipped or misread.
 
     Args:
         before: The float model.
-        after: What was made of it with this choice.
+        after: The model quantized with this choice.
         choice: The ranges.
 
     Returns:
@@ -122,7 +125,7 @@ def widened(before: Graph, after: Graph, choice: Choice) -> Bounds:
     bounds = dict(choice.bounds)
     known = counterparts(before, after)
     scales = {index: tensor.quantization for index, tensor in known.items()}
-    found = clipped(before, after, choice.bounds, choice.given)
+    found = find_clipped(before, after, choice.bounds, choice.given)
     groups = [_group(before, tensor.index, scales) for tensor in found if tensor.is_used]
     groups += [
         set().union(*(_group(before, index, scales) for index in sides))
@@ -141,7 +144,7 @@ def widened(before: Graph, after: Graph, choice: Choice) -> Bounds:
 
 def counterparts(before: Graph, after: Graph) -> dict[int, Tensor]:
     """Return the float model's activations in the quantized one, by index in the float model."""
-    renamed = before_edges(before, after)
+    renamed = names_before_conversion(before, after)
     names = Counter(tensor.name for tensor in before.main.tensors)
     by_name = {tensor.name: tensor for tensor in after.main.tensors}
     by_name |= {name: after.main.tensors[index] for index, name in renamed.items()}
@@ -198,8 +201,8 @@ def _group(graph: Graph, index: int, scales: Mapping[int, object]) -> set[int]:
         for operator in graph.main.operators:
             ports = {*operator.inputs, *operator.outputs}
             if operator.type in SAME_SCALE and member in ports:
-                joined = {other for other in ports - found
-                          if other in scales and scales[other] == scales[index]}  # fmt: skip
+                joined = {port for port in ports - found
+                          if port in scales and scales[port] == scales[index]}  # fmt: skip
                 found |= joined
                 new += sorted(joined)
     return found

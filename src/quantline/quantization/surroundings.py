@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantline.quantization.effects import run_real
-from quantline.quantization.layer_name import layer_of
-from quantline.quantization.output_parts import MOVES, makers
+from quantline.quantization.layer_pairs import layer_of
+from quantline.quantization.output_parts import MOVES
 from quantline.tflite import Runtime, with_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from quantline.quantization.shared_scale import Bounds
     from quantline.ranges import Values
-    from quantline.tflite import Graph, Operator
+    from quantline.tflite import Model, Operator
 
 LINEAR = {
     "FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "BATCH_MATMUL", "SUM", "MEAN", "SQUARE",
@@ -26,7 +26,7 @@ BETWEEN = MOVES | {"ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "NEG", "ABS", "REL
 """Operators that leave values as they are but for a shift, a factor or a limit."""
 
 Found = tuple[str, int, str, str]
-"""A cause: its kind, the tensor that is named, what was found and what to do about it."""
+"""A cause: its kind, the tensor that is named, a description and a remedy."""
 
 
 class Surroundings:
@@ -34,28 +34,25 @@ class Surroundings:
 
     Attributes:
         graph: The float model.
-        by: The operator that gives each tensor.
-        readers: The operators that read each tensor.
+        producers: The operator that writes each tensor, by its index.
+        consumers: The operators that read each tensor, by its index.
     """
 
     def __init__(
         self,
-        model: bytes,
-        graph: Graph,
-        after: Graph,
-        ranges: dict[int, tuple[float, float]],
+        float_model: Model,
+        quantized: Model,
+        ranges: Bounds,
         samples: Sequence[Values],
     ) -> None:
-        self.graph, self.by = graph, makers(graph)
-        self._model, self._ranges, self._samples = model, ranges, samples
-        self.readers: dict[int, list[Operator]] = {}
-        for operator in graph.main.operators:
-            for index in operator.inputs:
-                self.readers.setdefault(index, []).append(operator)
-        self.is_int16 = any(tensor.dtype == "int16" for tensor in after.main.tensors)
+        self.graph = float_model.graph
+        self.producers = self.graph.main.producers
+        self.consumers = self.graph.main.consumers
+        self._model, self._ranges, self._samples = float_model.content, ranges, samples
+        self.is_int16 = any(tensor.dtype == "int16" for tensor in quantized.graph.main.tensors)
 
     def name(self, index: int) -> str:
-        """Return how to call a tensor: by its layer, where its name tells of one."""
+        """Return the name of a tensor for messages: that of its layer, where it is known."""
         name = self.graph.main.tensors[index].name
         return f"'{layer_of(name) or name.split(';')[0]}'"
 
@@ -83,7 +80,7 @@ class Surroundings:
         if at is not None:
             return np.stack([sample[at] for sample in self._samples])
         runtime = Runtime(with_outputs(self._model, [index]))
-        return np.stack([run_real(runtime, sample)[0] for sample in self._samples])
+        return np.stack([runtime.run(sample)[0] for sample in self._samples])
 
     def is_float(self, index: int) -> bool:
         """Return True for a tensor of floats that is there."""
@@ -92,15 +89,15 @@ class Surroundings:
     def ahead(self, index: int, wanted: set[str], through: set[str]) -> Operator | None:
         """Return the first operator of these types that a tensor reaches through others."""
         waiting = [index]
-        for item in waiting:  # grows while it is walked
-            for operator in self.readers.get(item, ()):
-                if operator.type in wanted and _takes(operator, item):
+        for tensor in waiting:  # grows while it is walked
+            for operator in self.consumers.get(tensor, ()):
+                if operator.type in wanted and _takes(operator, tensor):
                     return operator
                 if operator.type in through:
-                    waiting += [one for one in operator.outputs if one not in waiting]
+                    waiting += [output for output in operator.outputs if output not in waiting]
         return None
 
 
 def _takes(operator: Operator, index: int) -> bool:
-    """Return True unless a division only takes the tensor as what it divides."""
+    """Return True if an operator's result is sensitive to a tensor; a numerator's is not."""
     return operator.type != "DIV" or operator.inputs[1] == index

@@ -11,28 +11,30 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantline.errors import BackendUnavailable, ConversionError, excerpt
-from quantline.quantization.flatbuffer import float_operators, with_own_buffers
-from quantline.quantization.keep_float import Kept
+from quantline.quantization.keep_float import FloatOperators
 from quantline.quiet import tensorflow
-from quantline.tflite import read, with_ranges
+from quantline.tflite import float_operators, read, with_ranges
+from quantline.tflite.editor import Editor
 from quantline.tflite.graph import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from quantline.quantization.shared_scale import Bounds
+
 _ATTEMPTS = 5
 # Places among the intermediate and the input tensors of LSTM operators.
 _HIDDEN, _PROJECTION = 4, 16
-_NOTHING = Kept()
+_NOTHING = FloatOperators()
 
 
 def quantize(
     model: bytes,
-    bounds: Mapping[int, tuple[float, float]],
+    bounds: Bounds,
     scheme: str,
     input_type: str,
     output_type: str,
-    kept: Kept = _NOTHING,
+    kept: FloatOperators = _NOTHING,
 ) -> bytes:
     """Quantize a float model's activations and weights to integers.
 
@@ -42,7 +44,7 @@ def quantize(
         scheme: ``int8``, ``int8_float_fallback``, ``int8_per_tensor`` or ``int16x8``.
         input_type: ``float32``, ``int8`` or ``uint8``; for ``int16x8``, ``float32`` or ``int16``.
         output_type: Likewise.
-        kept: What stays float; for ``int16x8``, nothing.
+        kept: The operators that stay float; none for ``int16x8``.
 
     Raises:
         BackendUnavailable: This TensorFlow does not have the private calls.
@@ -93,8 +95,10 @@ def fewest_float(make: Callable[[], bytes]) -> bytes:
     return best
 
 
-def _int8(model: bytes, scheme: str, input_type: str, output_type: str, kept: Kept) -> bytes:
-    # The public converter's own call, whether or not it is told to allow float operators.
+def _int8(
+    model: bytes, scheme: str, input_type: str, output_type: str, kept: FloatOperators
+) -> bytes:
+    # The public converter's own call, for any setting of float operators.
     from tensorflow.lite.python.convert import mlir_quantize
 
     tf = tensorflow()
@@ -116,13 +120,31 @@ def _int16x8(model: bytes, input_type: str, output_type: str) -> bytes:
 
     types = (np.dtype(item).num for item in (input_type, output_type, "int16", "int64"))
     given, taken, activations, bias = types
-    calibrator = Calibrator(with_own_buffers(model))  # native code reads the bytes it keeps alive
+    calibrator = Calibrator(_with_own_buffers(model))  # native code reads the bytes it keeps alive
     quantizer = calibrator._calibrator
     made = quantizer.QuantizeModel(given, taken, False, activations, bias, False, False)
     return bytes(made)
 
 
-def _hidden(model: bytes, bounds: Mapping[int, tuple[float, float]]) -> dict[int, Any]:
+def _with_own_buffers(model: bytes) -> bytes:
+    """Return the model with a buffer for each constant, where equal ones had shared one.
+
+    TensorFlow's int16x8 quantizer writes into buffers: a float constant of zeros that shares its
+    bytes with an index of zero would leave a damaged index behind.
+    """
+    editor = Editor(model)
+    taken: set[int] = set()
+    for subgraph in editor.subgraphs:
+        for tensor in subgraph.tensors:
+            if tensor.buffer in taken:
+                data = editor.tree.buffers[tensor.buffer].data
+                tensor.buffer = editor.add_buffer(np.zeros(0, np.uint8) if data is None else data)
+            elif tensor.buffer:
+                taken.add(tensor.buffer)
+    return editor.pack()
+
+
+def _hidden(model: bytes, bounds: Bounds) -> dict[int, Any]:
     """Return the range of each fused LSTM's hidden state, which is its output where none projects.
 
     The integer kernel reads it from the last of the operator's five intermediate tensors.
@@ -158,7 +180,7 @@ def freeze(
         from tensorflow.python.framework.convert_to_constants import (
             convert_variables_to_constants_v2,
         )
-    except ImportError:  # the comparison with the original tells where weights were lost
+    except ImportError:  # the comparison with the original finds lost weights
         return concrete
 
     frozen = convert_variables_to_constants_v2(concrete)

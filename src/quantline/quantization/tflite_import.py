@@ -26,10 +26,10 @@ from quantline.quantization.originals import Converted
 from quantline.quantization.parity import inputs_of, run_imported
 from quantline.reading import read_file
 from quantline.tflite import Graph, Runtime, read, with_signature, with_static_batch
-from quantline.tflite.composites import decomposed
+from quantline.tflite.composites import with_builtin_operators
 from quantline.tflite.finite import with_finite_constants
 from quantline.tflite.graph import parse
-from quantline.tflite.widen import is_narrow, widened
+from quantline.tflite.widen import has_half_or_sparse, widened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,10 +54,10 @@ def import_tflite(
 
     Args:
         path: The file.
-        signature: Which of its signatures.
+        signature: The signature to use; the only or default one if None.
         samples: array of shape (n_examples, ...), model input; or one for each input, by name.
-        limits: What running the model may cost.
-        timeout_s: How long that may take, in seconds.
+        limits: Limits of running the model.
+        timeout_s: The time limit, seconds.
 
     Raises:
         QuantlineError: As :func:`quantline.quantization.import_float` lists them.
@@ -76,18 +76,18 @@ def adapt(content: bytes, samples: np.ndarray | Mapping[str, np.ndarray], path: 
     Args:
         content: The file's bytes, of one signature.
         samples: array of shape (n_examples, ...), model input; or one for each input, by name.
-        path: What to call the model.
+        path: The model's name in errors.
 
     Raises:
         QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
     adapted, rebuilt = content, []
-    if is_narrow(parse(content)):
+    if has_half_or_sparse(parse(content)):
         stage("widening the weights")
         rebuilt.append(_describe_widening(read(content)))
         adapted = widened(adapted)
     _refuse_what_cannot_run(content, path)
-    adapted, replaced = decomposed(adapted)
+    adapted, replaced = with_builtin_operators(adapted)
     rebuilt += [
         f"{count} {name} became builtin operators" for name, count in Counter(replaced).items()
     ]
@@ -192,7 +192,7 @@ def _read(path: Path, signature: str | None) -> bytes:
             f"'{path}' is already quantized",
             found=f"{len(quantized)} quantized tensors: {first_few(quantized, 3)}",
             expected="a float model",
-            remedy="Set 'model.path' to the float model it was made from",
+            remedy="Set `path` to the float model it was made from",
         )
     return content
 
@@ -221,6 +221,6 @@ def _refuse_unset_variables(graph: Graph, path: Path) -> None:
             f"'{path}' reads weights that it does not hold",
             found=f"{len(unset)} variables that nothing assigns: {first_few(unset, 3)}",
             expected="weights stored as constants",
-            remedy="TensorFlow's converter lost them: set 'model.path' to the SavedModel or Keras "
+            remedy="TensorFlow's converter lost them: set `path` to the SavedModel or Keras "
             "file that it was made from",
         )

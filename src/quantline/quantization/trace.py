@@ -1,4 +1,4 @@
-"""Tracing: an original model becomes one function that TensorFlow Lite's converter takes."""
+"""Tracing an original model to one function that TensorFlow Lite's converter takes."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import ModelUnsupported, first_few
-from quantline.loading import plain_names
+from quantline.loading import graph_names
 from quantline.quantization.graph_rewrites import (
     REWRITES,
     narrow_types,
     widen,
 )
-from quantline.quantization.kept_state import refuse_state
+from quantline.quantization.state_check import refuse_state
 from quantline.quantization.tensorflow_backend import freeze
 
 if TYPE_CHECKING:
@@ -30,13 +30,13 @@ class Traced:
 
     Attributes:
         call: The original; takes and returns tensors by the original's names.
-        served: What is to be converted: a concrete function with plain names.
+        served: The concrete function to convert, with plain names.
         widened: The same computation as ``call`` in float32; None where the original's is.
         specs: Each input's ``tf.TensorSpec``, by the original's names.
         inputs: The original's names by the plain ones.
         outputs: Likewise.
         narrow: The 16-bit float types that the original computes in.
-        variables: What ``served`` reads that is not a constant.
+        variables: The variables that ``served`` reads.
     """
 
     call: Callable[..., dict[str, Any]]
@@ -53,24 +53,24 @@ def trace(tf: Any, path: str, original: Original, specs: Mapping[str, Any]) -> T
     """Trace a model once, with its variables as constants.
 
     An LSTM of Keras 2 keeps its variables: it becomes one fused operator only while it is a
-    function of its own, which freezing takes apart.
+    function of its own, and freezing inlines functions.
 
     Args:
         tf: The module ``tensorflow``.
-        path: What to call the model.
+        path: The model's name in errors.
         original: The model.
         specs: Each input's ``tf.TensorSpec``, by name; all sizes are known.
 
     Raises:
         ModelUnsupported: It has outputs that do not hold real numbers, or keeps state.
     """
-    inputs = plain_names(specs)
+    inputs = graph_names(specs)
     own = {plain: name for name, plain in inputs.items()}
     outputs: dict[str, str] = {}
 
     def renamed(**given: Any) -> dict[str, Any]:
         found = original.call(**{own[plain]: value for plain, value in given.items()})
-        names = plain_names(found)
+        names = graph_names(found)
         outputs.update({plain: name for name, plain in names.items()})
         return {names[name]: value for name, value in found.items()}
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    from quantline.tflite import Graph, Operator, Tensor
+    from quantline.quantization.shared_scale import Bounds
+    from quantline.tflite import Graph, Tensor
 
-Range = tuple[float, float]
 _LIMITS = {"uint8": (0, 255), "int8": (-128, 127)}
 
 
-def trained_ranges(graph: Graph) -> dict[int, Range]:
-    """Return the ranges of activations that training fixed: (min, max) by tensor index.
+def trained_ranges(graph: Graph) -> Bounds:
+    """Return the ranges of activations that training fixed.
 
     TensorFlow's converter makes a QUANTIZE and a DEQUANTIZE of each operator that simulates
     quantization, such as ``FakeQuantWithMinMaxVars``. What one reads and the other writes has the
@@ -32,7 +32,7 @@ def trained_ranges(graph: Graph) -> dict[int, Range]:
     return found
 
 
-def as_trained(graph: Graph, bounds: Mapping[int, Range]) -> dict[int, Range]:
+def as_trained(graph: Graph, bounds: Bounds) -> Bounds:
     """Return chosen ranges with those of the training in place of others.
 
     Simulated weights have none: a range would replace the scales of their channels by one.
@@ -53,14 +53,11 @@ def _weights(graph: Graph) -> set[int]:
 
 
 def _simulated(graph: Graph) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield what is float, and what is stored of it, around each simulation of quantization."""
-    tensors, operators = graph.main.tensors, graph.main.operators
-    makers = {
-        operator.outputs[0]: operator for operator in operators if operator.type == "QUANTIZE"
-    }
-    for operator in operators:
-        if operator.type == "DEQUANTIZE" and operator.inputs[0] in makers:
-            maker: Operator = makers[operator.inputs[0]]
+    """Yield pairs of a float tensor and its quantized form around each simulated quantization."""
+    tensors = graph.main.tensors
+    for operator in graph.main.operators:
+        producer = graph.main.producers.get(operator.inputs[0]) if operator.inputs else None
+        if operator.type == "DEQUANTIZE" and producer is not None and producer.type == "QUANTIZE":
             stored = tensors[operator.inputs[0]]
-            yield tensors[maker.inputs[0]], stored
+            yield tensors[producer.inputs[0]], stored
             yield tensors[operator.outputs[0]], stored

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantline.quantization.flatbuffer import Editor
+from quantline.tflite.editor import Editor
 
 if TYPE_CHECKING:
     from quantline.tflite import Graph
@@ -25,10 +25,10 @@ _NEAR_ZERO = 1e-6
 
 @dataclass(frozen=True)
 class _Kernel:
-    """How an operator takes int8 weights beside float activations.
+    """An operator's kernel for int8 weights and float activations.
 
     Attributes:
-        operand: Which input its weights are.
+        operand: The position of its weights among its inputs.
         axis: Along which dimension scales differ; None for one scale.
         version: The operator version that knows such weights.
     """
@@ -68,6 +68,7 @@ def to_float16(model: bytes) -> bytes:
             subgraph.tensors[index].buffer = 0
             widening.append(editor.operator("DEQUANTIZE", 3, [half], [index]))
         subgraph.operators = widening + list(subgraph.operators or ())
+    editor.drop_codes_and_buffers()
     return editor.pack()
 
 
@@ -90,13 +91,14 @@ def to_dynamic_range(model: bytes) -> bytes:
                     by_axis.setdefault(kernel.axis, []).append(operator)
             taken = sum(len(operators) for operators in by_axis.values())
             for number, (axis, operators) in enumerate(by_axis.items()):
-                # Whoever reads the weights as float, or along another axis, has a tensor apart.
+                # Readers of the weights as float, or along another axis, get a tensor of their own.
                 alone = number == 0 and taken == len(readers)
                 stored = index if alone else editor.add_tensor(subgraph, index, "int8")
                 integers, scales = quantize_weights(values, axis)
                 editor.store(subgraph, stored, integers, scales, axis or 0)
                 for operator in operators:
                     _use_hybrid_kernel(editor, subgraph, operator, stored)
+    editor.drop_codes_and_buffers()
     return editor.pack()
 
 
@@ -148,7 +150,7 @@ def _use_hybrid_kernel(editor: Editor, subgraph: Any, operator: Any, weights: in
     if hasattr(operator.builtinOptions, "asymmetricQuantizeInputs"):
         operator.builtinOptions.asymmetricQuantizeInputs = True
     if kind == "GATHER":
-        # It copies integers as they are; what it gathered is widened after it.
+        # It copies integers as they are; its result is widened afterwards.
         output = int(operator.outputs[0])
         gathered = editor.add_tensor(subgraph, output, "int8")
         subgraph.tensors[gathered].quantization = subgraph.tensors[weights].quantization

@@ -17,8 +17,8 @@ def minmax(tensor: Recorded) -> Bounds:
 
 METHOD = Method(
     name="minmax",
-    summary="all values seen; the stock converter's, but for what "
-    "[follows](#where-minmax-is-not-the-stock-converter)",
+    summary="all values seen; equal to the stock converter's except "
+    "[as described below](#where-minmax-is-not-the-stock-converter)",
     source="TensorFlow Lite",
     choose=minmax,
     needs_sketch=False,

@@ -27,7 +27,7 @@ def quantiles(tensor: Recorded, percentile: float) -> Bounds:
 
 METHOD = Method(
     name="percentile",
-    summary="all but an equal share at each end",
+    summary="all values except an equal share at each end",
     source="Wu et al. 2020, 5.2",
     choose=quantiles,
     parameters=(

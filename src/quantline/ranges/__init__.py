@@ -1,9 +1,9 @@
-"""What every activation of a float model was: recorded, merged, and a range chosen from it."""
+"""The ranges of a float model's activations: recorded, merged, compared and chosen."""
 
+from quantline.ranges.cell_states import with_joined_ranges
 from quantline.ranges.choose import choose
 from quantline.ranges.drift import Drift, drift
 from quantline.ranges.in_subprocess import record_in_subprocess
-from quantline.ranges.joined import joined
 from quantline.ranges.range_set import RangeSet, TensorRange
 from quantline.ranges.record import record
 from quantline.ranges.sample_adapter import Sample, SampleAdapter, Values
@@ -17,7 +17,7 @@ __all__ = [
     "Values",
     "choose",
     "drift",
-    "joined",
     "record",
     "record_in_subprocess",
+    "with_joined_ranges",
 ]

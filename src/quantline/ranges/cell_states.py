@@ -16,9 +16,9 @@ from quantline.errors import ModelUnsupported
 from quantline.ranges.observer import Observer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from quantline.ranges.range_set import TensorRange
+    from quantline.ranges.range_set import RangeSet, TensorRange
     from quantline.tflite import Graph, Operator, Tensor
 
 LSTM = "UNIDIRECTIONAL_SEQUENCE_LSTM"
@@ -35,7 +35,7 @@ class Cell:
     Attributes:
         operator: The operator.
         state: The tensor of its cell state, of shape (1, n_cells).
-        steps: How many steps it takes.
+        steps: Its number of steps.
         gates: Of the input, forget, cell and output gate: the weights of the input, those of the
             last output, and the bias; None for an input gate that is 1 minus the forget gate.
         peepholes: The weights of the cell state in the input, forget and output gate, or None.
@@ -51,7 +51,7 @@ class Cell:
         """Return the cell state after each step, float32 array of shape (n_steps, n_cells).
 
         Args:
-            sequence: What the operator reads, float32 array of shape (n_steps, n_features).
+            sequence: The operator's input, float32 array of shape (n_steps, n_features).
         """
         from_input, from_forget, from_output = self.peepholes
         clip = float(self.operator.options.get("cellClip") or 0)
@@ -95,7 +95,7 @@ class CellObserver:
             [cell.state for cell in cells], [cell.steps * cell.state.size for cell in cells]
         )
 
-    def see(self, sequences: Sequence[np.ndarray]) -> None:
+    def add(self, sequences: Sequence[np.ndarray]) -> None:
         """Take in what each fused LSTM reads of a sample."""
         states = [
             cell.run(sequence.reshape(cell.steps, -1))
@@ -107,10 +107,10 @@ class CellObserver:
             [[values.max(initial=-np.inf)] for values in finite],
         ]
         values = np.concatenate([state.ravel() for state in states])
-        self._observer.see(np.asarray(extremes, np.float32), values[np.newaxis])
+        self._observer.add(np.asarray(extremes, np.float32), values[np.newaxis])
 
     def result(self) -> list[TensorRange]:
-        """Return what was seen so far, one range a cell state."""
+        """Return the range of each cell state so far."""
         return self._observer.result()
 
 
@@ -175,3 +175,20 @@ def _cell(graph: Graph, operator: Operator) -> Cell:
 def _sigmoid(values: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore"):
         return np.asarray(1 / (1 + np.exp(-values)))
+
+
+def with_joined_ranges(ranges: RangeSet, pairs: Mapping[int, int]) -> RangeSet:
+    """Return ranges in which both tensors of each pair have the union of theirs.
+
+    With one range the two have one scale, and a caller can hand integers on as they are.
+
+    Args:
+        ranges: The recorded ranges.
+        pairs: One tensor's index by the other's; a pair of which one was not recorded stays.
+    """
+    found = {tensor.index: tensor for tensor in ranges.tensors}
+    for one, other in pairs.items():
+        if one != other and one in found and other in found:
+            first, second = found[one], found[other]
+            found[one], found[other] = first.merge(second), second.merge(first)
+    return replace(ranges, tensors=tuple(found[tensor.index] for tensor in ranges.tensors))

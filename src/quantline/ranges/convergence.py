@@ -1,4 +1,4 @@
-"""Whether there are enough calibration examples: do two halves of them give the same ranges?
+"""A test for enough calibration examples: two halves of them give the same ranges.
 
 The rule. Two ranges of a tensor differ by their larger difference at either end, in per cent of
 the range that both span. A set has not converged where
@@ -31,8 +31,8 @@ serve.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -42,33 +42,19 @@ from quantline.ranges.record import record
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from quantline.ranges.range_set import RangeSet
+
 FEWEST_EXAMPLES = 20
 LARGEST_MEAN_PCT = 8.0
 LARGEST_WORST_PCT = 50.0
 
 
-class _Range(Protocol):
-    @property
-    def index(self) -> int: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def min(self) -> float: ...
-    @property
-    def max(self) -> float: ...
-
-
-class _Ranges(Protocol):
-    @property
-    def tensors(self) -> Sequence[_Range]: ...
-
-
 @dataclass(frozen=True)
 class Difference:
-    """How far two range sets are apart, over the tensors, in per cent of each range.
+    """The distance between two range sets, over the tensors, in per cent of each range.
 
     Attributes:
-        examples: Of how many examples the smaller set was recorded.
+        examples: The number of examples from which the smaller set was recorded.
         median_pct: The median.
         mean_pct: The mean.
         worst_pct: The largest.
@@ -84,12 +70,12 @@ class Difference:
 
 @dataclass(frozen=True)
 class Convergence:
-    """What is known about whether more examples would change the ranges.
+    """Evidence on whether more examples would change the ranges.
 
     Attributes:
-        examples: How many there are.
-        halves: How far their two halves are apart; None where there are no two.
-        curve: How far the first of them are from all of them, by growing number.
+        examples: Their number.
+        halves: The distance between their two halves; None where there are no two.
+        curve: The distance of the first of them from all of them, by growing number.
     """
 
     examples: int
@@ -107,9 +93,9 @@ class Convergence:
         ):
             return None
         points = [
-            f"the first {item.examples} by {item.median_pct:.1f} % (median) and "
-            f"{item.worst_pct:.1f} % (worst)"
-            for item in self.curve
+            f"the first {point.examples} by {point.median_pct:.1f} % (median) and "
+            f"{point.worst_pct:.1f} % (worst)"
+            for point in self.curve
         ]
         measured = (
             ""
@@ -128,30 +114,32 @@ class Convergence:
             f"{100 if self.examples < FEWEST_EXAMPLES else 4 * self.examples} or so",
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class Extent:
-    """The range of one tensor."""
-
-    index: int
-    name: str
-    min: float
-    max: float
-
 
 @dataclass(frozen=True)
 class Extents:
-    """The ranges of a model."""
+    """The ranges of a model's tensors.
 
-    tensors: tuple[Extent, ...]
+    Attributes:
+        names: The tensors' names.
+        low: array of shape (n_tensors,): their least values.
+        high: Likewise, their largest values.
+    """
+
+    names: tuple[str, ...]
+    low: np.ndarray
+    high: np.ndarray
+
+    @classmethod
+    def of(cls, ranges: RangeSet) -> Extents:
+        """Return the extents of recorded ranges."""
+        tensors = ranges.tensors
+        low = np.array([tensor.min for tensor in tensors], np.float64)
+        high = np.array([tensor.max for tensor in tensors], np.float64)
+        return cls(tuple(tensor.name for tensor in tensors), low, high)
 
 
 def converge(
-    first: _Ranges, second: _Ranges, prefixes: Mapping[int, _Ranges], *, examples: int
+    first: Extents, second: Extents, prefixes: Mapping[int, Extents], *, examples: int
 ) -> Convergence:
     """Compare the ranges of two disjoint halves, and of growing prefixes with the whole.
 
@@ -159,7 +147,7 @@ def converge(
         first: The ranges of one half of the examples.
         second: Those of the other half.
         prefixes: The ranges of the first examples, by their number.
-        examples: How many examples both halves have.
+        examples: The number of examples in both halves.
     """
     whole = union(first, second)
     curve = tuple(difference(prefixes[count], whole, count) for count in sorted(prefixes))
@@ -174,7 +162,7 @@ def measure_convergence(model: bytes, samples: Sequence[Any] | np.ndarray) -> Co
 
     Args:
         model: A float ``.tflite`` file's bytes.
-        samples: What :func:`quantline.ranges.record` takes, with a length.
+        samples: As :func:`quantline.ranges.record` takes them, with a length.
 
     Raises:
         QuantlineError: The ranges cannot be recorded.
@@ -185,47 +173,38 @@ def measure_convergence(model: bytes, samples: Sequence[Any] | np.ndarray) -> Co
     order = np.random.default_rng(0).permutation(count)
     ends = sorted({max(1, count // 8), max(1, count // 4), count // 2, count})
     parts = [
-        record(model, (samples[index] for index in order[start:end]))
+        Extents.of(record(model, (samples[index] for index in order[start:end])))
         for start, end in zip([0, *ends], ends, strict=False)
     ]
-    prefixes: dict[int, _Ranges] = {
-        end: union(*parts[: position + 1]) for position, end in enumerate(ends[:-1])
-    }
+    prefixes = {end: union(*parts[: position + 1]) for position, end in enumerate(ends[:-1])}
     return converge(prefixes[count // 2], parts[-1], prefixes, examples=count)
 
 
-def union(*sets: _Ranges) -> Extents:
-    """Return the ranges that hold those of every set."""
-    return Extents(
-        tuple(
-            Extent(
-                same[0].index,
-                same[0].name,
-                min(array.min for array in same),
-                max(array.max for array in same),
-            )
-            for same in zip(*(range_set.tensors for range_set in sets), strict=True)
-        )
-    )
+def union(*sets: Extents) -> Extents:
+    """Return the extents that hold those of every set of the same tensors."""
+    low = np.min([extents.low for extents in sets], axis=0)
+    high = np.max([extents.high for extents in sets], axis=0)
+    return Extents(sets[0].names, low, high)
 
 
-def difference(some: _Ranges, others: _Ranges, examples: int) -> Difference:
-    """Measure how far two range sets of the same tensors are apart.
+def difference(some: Extents, others: Extents, examples: int) -> Difference:
+    """Measure the distance between two sets of extents of the same tensors.
 
     Args:
         some: One set.
         others: The other.
-        examples: Of how many examples the smaller one was recorded.
+        examples: The number of examples from which the smaller one was recorded.
     """
-    found: list[tuple[float, str]] = []
-    for one, other in zip(some.tensors, others.tensors, strict=True):
-        span = max(one.max, other.max) - min(one.min, other.min)
-        if span > 0 and np.isfinite([one.min, one.max, other.min, other.max]).all():
-            apart = max(abs(one.min - other.min), abs(one.max - other.max))
-            found.append((100 * apart / span, one.name))
-    if not found:
+    ends = np.array([some.low, some.high, others.low, others.high])
+    with np.errstate(invalid="ignore"):  # of tensors without a range
+        span = ends.max(axis=0) - ends.min(axis=0)
+        distance = np.maximum(np.abs(some.low - others.low), np.abs(some.high - others.high))
+        known = np.flatnonzero((span > 0) & np.isfinite(ends).all(axis=0))
+        shares = 100 * distance[known] / span[known]
+    if not len(shares):
         return Difference(examples, 0.0, 0.0, 0.0, None)
-    values = np.array([value for value, _ in found])
-    worst, name = max(found, key=lambda item: item[0])
-    name = name.split(";")[0]  # the converter joins the names of what it fused
-    return Difference(examples, float(np.median(values)), float(values.mean()), worst, name)
+    worst = int(np.argmax(shares))
+    name = some.names[known[worst]].split(";")[0]  # the converter joins names of fused operators
+    return Difference(
+        examples, float(np.median(shares)), float(shares.mean()), float(shares[worst]), name
+    )

@@ -1,4 +1,4 @@
-"""How far one range set is from another of the same model, tensor by tensor."""
+"""The distance of one range set from another of the same model, tensor by tensor."""
 
 from __future__ import annotations
 

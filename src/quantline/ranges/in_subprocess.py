@@ -1,4 +1,4 @@
-"""Recording in a child process: where the runtime's native code dies, that is an error."""
+"""Recording in a child process, so that a crash of the runtime's native code becomes an error."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def record_in_subprocess(
         model: A float ``.tflite`` file's bytes.
         samples: array of shape (n_samples, ...); for a model of several inputs, such an array for
             each, by name.
-        name: What to call the model in an error.
-        samples_sha256: The hash of the samples' content, kept with the ranges.
+        name: The model's name in errors.
+        samples_sha256: The hash of the samples' content, stored with the ranges.
         timeout_s: After how many seconds the child is ended.
-        limit: The parameter that sets ``timeout_s``, for messages; None if none does.
+        limit: The argument that sets ``timeout_s``, for messages; None if none does.
 
     Raises:
         DataError: NaN or infinite values were recorded; it names the samples and the first

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from quantline.ranges.sample_adapter import Sample
     from quantline.tflite import Subgraph
 
-_MOST_SAMPLES = 256  # that are run with every tensor kept
+_MOST_SAMPLES = 256  # run with every tensor readable
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class NotFinite:
 
     Attributes:
         samples: The positions of the samples on which it does.
-        looked_at: How many samples were run.
+        looked_at: The number of samples run.
         type: The operator's type; empty where a sample itself is not finite.
         operator: Its index in the main subgraph; -1 likewise.
         tensor: The name of the tensor that it writes.
@@ -54,9 +54,9 @@ class NotFinite:
 
 
 def first_not_finite(model: bytes, samples: Iterable[Sample]) -> NotFinite | None:
-    """Return where a float model first gives what is no finite number; None if it nowhere does.
+    """Return the place of the first value that is not finite; None without any.
 
-    Every tensor is kept and looked at, on the built-in kernels.
+    Every tensor is examined, on the built-in kernels.
 
     Args:
         model: A float ``.tflite`` file's bytes.
@@ -92,8 +92,8 @@ def refuse_not_finite(model: bytes, samples: Iterable[Sample]) -> None:
             "The model gives NaN or infinite values on the calibration set",
             found=str(found),
             expected="finite activations",
-            remedy="Check the samples' scale in 'dataset.transform', and the weights; leave "
-            "these samples out, or keep what the operator reads within what it is defined for, as "
+            remedy="Check the samples' scale in `transform`, and the weights; leave "
+            "these samples out, or keep the operator's input within its domain, as "
             "tf.maximum(x, 1e-6) does before a logarithm or a division",
         )
 
@@ -107,7 +107,7 @@ def _first_of(main: Subgraph, runtime: Runtime) -> tuple[str, int, str, float, f
             if main.tensors[index].dtype == "float32" and not _is_finite(runtime.tensor(index)):
                 read = [runtime.tensor(index).ravel() for index in operator.inputs
                         if index >= 0 and main.tensors[index].dtype == "float32"]  # fmt: skip
-                values = np.concatenate([one[np.isfinite(one)] for one in read] or [[]])
+                values = np.concatenate([values[np.isfinite(values)] for values in read] or [[]])
                 lowest = float(values.min(initial=np.inf))
                 return (operator.type, operator.index, main.tensors[index].name, lowest,
                         float(values.max(initial=-np.inf)))  # fmt: skip

@@ -1,4 +1,4 @@
-"""What is kept of the activations while a model runs: constant memory, exact where it can be."""
+"""Statistics of activations, collected in constant memory while a model runs."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _SMALLEST = -149  # float32's smallest step is 2 ** -149
 
 
 class Observer:
-    """Sees what the probes of a model give, batch by batch."""
+    """Collects the outputs of a model's probes, batch by batch."""
 
     def __init__(self, tensors: Sequence[Tensor], widths: Sequence[int]) -> None:
-        """Start with nothing seen.
+        """Start without samples.
 
         Args:
             tensors: The probed tensors.
-            widths: How many values of each a sample gives to its sketch.
+            widths: The number of values of each that a sample gives to its sketch.
         """
         count = len(tensors)
         self._tensors = tensors
@@ -42,8 +42,8 @@ class Observer:
         self._waiting: list[np.ndarray] = []
         self._dense = [np.zeros(0, np.int64) for _ in tensors]
 
-    def see(self, extremes: np.ndarray, values: np.ndarray) -> None:
-        """Take in a batch of samples.
+    def add(self, extremes: np.ndarray, values: np.ndarray) -> None:
+        """Add a batch of samples.
 
         Args:
             extremes: Minimum and maximum, float32 array of shape (2, n_tensors, n_samples);
@@ -60,13 +60,13 @@ class Observer:
         if len(self._waiting) * values.size > _BUFFERED_VALUES:
             self._count()
 
-    def see_broken(self, nan: Sequence[int], inf: Sequence[int]) -> None:
+    def add_not_finite(self, nan: Sequence[int], inf: Sequence[int]) -> None:
         """Add to the numbers of values of each tensor that are NaN and infinite."""
         self._nan += np.asarray(nan)
         self._inf += np.asarray(inf)
 
     def result(self) -> list[TensorRange]:
-        """Return what was seen so far, one range a tensor."""
+        """Return the range of each tensor so far."""
         self._count()
         low_sums, high_sums = self._low_sums.totals(), self._high_sums.totals()
         return [
@@ -87,7 +87,7 @@ class Observer:
         ]
 
     def _count(self) -> None:
-        """Count the values that wait; counting many at once costs little."""
+        """Count the buffered values; counting many at once costs little."""
         if not self._waiting:
             return
         rows = np.concatenate(self._waiting)
@@ -104,7 +104,7 @@ class Observer:
 
 
 class _ExactSums:
-    """Exact sums of float32 values, one a tensor: of their mantissas, apart for each exponent."""
+    """Exact sums of float32 values, one a tensor: a sum of mantissas for each exponent."""
 
     def __init__(self, tensors: int) -> None:
         self._mantissas = np.zeros((tensors, _EXPONENTS), np.int64)

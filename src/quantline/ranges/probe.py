@@ -1,6 +1,6 @@
-"""A model that measures itself: probes in the graph reduce each activation to a few numbers.
+"""Probes: operators in the graph that reduce each activation to a few numbers.
 
-What a probe reads need not leave the graph. XNNPACK reuses the activations' memory as it would
+Probed activations need not leave the graph. XNNPACK reuses the activations' memory as it would
 without them, and reduces them on the spot; reading them all from Python instead costs more than the
 inference itself in a network like MobileNet v2.
 """
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from quantline.tflite.edit import pack_with_data_apart
-from quantline.tflite.graph import parse
+from quantline.tflite.edit import pack_with_shared_data
+from quantline.tflite.editor import Editor
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -34,10 +34,10 @@ class Probed:
         content: The ``.tflite`` file's bytes. Its first output holds the minima of some tensors,
             then all maxima and all sums, each of shape (batch,); its second has shape
             (batch, n_values).
-        minima: Which tensors have their minimum there, their positions.
-        picks: Which of the second output's values enter the sketches, tensor by tensor.
-        widths: How many of them are of each tensor.
-        floored: The other tensors' positions, and where among the picked values theirs are.
+        minima: The positions of the tensors that have their minimum there.
+        picks: The indices of the second output's values that enter the sketches.
+        widths: The number of them that belong to each tensor.
+        floored: The positions of the other tensors, and the slice of the picked values of each.
     """
 
     content: bytes
@@ -53,7 +53,7 @@ def probe(
     sketch_values: int | None,
     floored: Collection[int] = (),
 ) -> Probed:
-    """Put probes into the main subgraph, and make what they read its only outputs.
+    """Put probes into the main subgraph, and make their results its only outputs.
 
     A tensor of few values enters its sketch whole. Of a larger one, evenly spaced values of evenly
     spaced slices along the dimension before the last do: of columns of an image, in all channels.
@@ -70,7 +70,7 @@ def probe(
         for at, tensor in enumerate(tensors)
         if tensor.index not in floored or tensor.size < _LARGE
     ]
-    writer = _Writer(parse(model))
+    writer = _Writer(Editor(model))
     extremes: dict[str, list[int]] = {kind: [] for kind in REDUCTIONS}
     slices: list[int] = []
     picks: list[np.ndarray] = []
@@ -92,7 +92,7 @@ def probe(
         picks.append(np.arange(start, start + width, spacing(width, sketch_values)))
         start += width
     numbers = [index for kind in REDUCTIONS for index in extremes[kind]]
-    content = pack_with_data_apart(writer.finish(numbers, slices), model)
+    content = pack_with_shared_data(writer.finish(numbers, slices), model)
     widths = tuple(len(pick) for pick in picks)
     ends = np.cumsum(widths).tolist()
     others = set(range(len(tensors))) - set(minima)
@@ -106,8 +106,8 @@ def spacing(size: int, limit: int | None) -> int:
     A prime that does not divide the size meets every row and every channel.
 
     Args:
-        size: How many values there are.
-        limit: How many are to enter, about; None: all.
+        size: The number of values.
+        limit: About the number that is to enter; None: all.
     """
     if limit is None or size <= limit:
         return 1
@@ -142,9 +142,9 @@ class _Writer:
     lets its memory be used again; together at the end they would keep every activation alive.
     """
 
-    def __init__(self, model: Any) -> None:
-        self.model = model
-        self.subgraph = model.subgraphs[0]
+    def __init__(self, editor: Editor) -> None:
+        self._editor = editor
+        self.subgraph = editor.subgraphs[0]
         self._given = list(self.subgraph.operators)
         self._places = {int(index): at for at, operator in enumerate(self._given)
                         for index in operator.outputs}  # fmt: skip
@@ -154,7 +154,7 @@ class _Writer:
         self._constants: dict[bytes, int] = {}
 
     def follow(self, tensor: int) -> None:
-        """Put what is added from now on right after the operator that gives this tensor."""
+        """Insert further operators right after the one that writes this tensor."""
         self._place = self._places.get(tensor, -1)  # an input is there before any operator
 
     def finish(self, *outputs: list[int]) -> Any:
@@ -162,10 +162,10 @@ class _Writer:
         self._place = len(self._given)
         joined = [self.concatenate(parts) for parts in outputs]
         self.subgraph.outputs = np.asarray(joined, np.int32)
-        self.model.signatureDefs = None
+        self._editor.tree.signatureDefs = None
         ordered = sorted([*enumerate(self._given), *self._added], key=lambda item: item[0])
         self.subgraph.operators = [operator for _, operator in ordered]
-        return self.model
+        return self._editor.tree
 
     def reshape(self, source: int, shape: tuple[int, ...]) -> int:
         options = schema.ReshapeOptionsT()
@@ -203,24 +203,16 @@ class _Writer:
 
     def _code(self, kind: str) -> int:
         if kind not in self._codes:
-            code = schema.OperatorCodeT()
-            code.builtinCode = getattr(schema.BuiltinOperator, kind)
-            code.deprecatedBuiltinCode = min(code.builtinCode, 127)
-            code.version = 1
-            self.model.operatorCodes.append(code)
-            self._codes[kind] = len(self.model.operatorCodes) - 1
+            self._codes[kind] = self._editor.add_code(getattr(schema.BuiltinOperator, kind))
         return self._codes[kind]
 
     def _constant(self, values: Sequence[int] | range) -> int:
-        stored = np.asarray(values, np.int32).tobytes()
-        if stored not in self._constants:
-            buffer = schema.BufferT()
-            buffer.data = np.frombuffer(stored, np.uint8)
-            self.model.buffers.append(buffer)
-            self._constants[stored] = self._tensor(
-                (len(stored) // 4,), schema.TensorType.INT32, len(self.model.buffers) - 1
-            )
-        return self._constants[stored]
+        stored = np.asarray(values, np.int32)
+        content = stored.tobytes()
+        if content not in self._constants:
+            buffer = self._editor.add_buffer(stored)
+            self._constants[content] = self._tensor(stored.shape, schema.TensorType.INT32, buffer)
+        return self._constants[content]
 
     def _tensor(self, shape: tuple[int, ...], dtype: int, buffer: int) -> int:
         tensor = schema.TensorT()

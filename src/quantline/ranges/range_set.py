@@ -22,26 +22,26 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-_WRITERS = "what the 'calibration' pipeline or 'quantline record' writes"
+_CONTENT = "a set of recorded ranges"
 _VANISHING = 1e-6  # as a share of the largest value; 16 bits have steps of 3e-5
 _LARGEST_SUM = 2**53 * Fraction(2) ** 128  # of as many samples as are counted exactly
 
 
 @dataclass(frozen=True)
 class TensorRange:
-    """What was seen of one tensor over all samples.
+    """The statistics of one tensor over all samples.
 
     Attributes:
         index: The tensor's index in the float model's main subgraph.
         name: Its name.
         min: The smallest finite value; float32, infinite where there was none.
         max: The largest finite value; likewise.
-        samples: How many samples were seen.
-        count: How many values were seen.
+        samples: The number of samples.
+        count: The number of values.
         sum_min: The sum of each sample's smallest value, exact.
         sum_max: The sum of each sample's largest value, exact.
-        nan: How many values were NaN.
-        inf: How many values were infinite.
+        nan: The number of values that are NaN.
+        inf: The number of infinite values.
         sketch: The histogram of the values that entered it, which are evenly spread ones where
             there are many.
     """
@@ -73,7 +73,7 @@ class TensorRange:
         return float(self.sum_max / self.samples) if self.samples else self.max
 
     def merge(self, other: TensorRange) -> TensorRange:
-        """Return what was seen by either."""
+        """Return the statistics over the samples of both."""
         return TensorRange(
             index=self.index,
             name=self.name,
@@ -107,7 +107,7 @@ class TensorRange:
             ValueError: The sketch, or a sum, cannot be that of values between ``min`` and ``max``.
         """
         low, high = values["min"], values["max"]
-        made = cls(
+        tensor = cls(
             **{
                 **values,
                 "min": math.inf if low is None else float(low),
@@ -117,8 +117,8 @@ class TensorRange:
                 "sketch": Sketch.from_text(values["sketch"]),
             }
         )
-        made._check_values()
-        return made
+        tensor._check_values()
+        return tensor
 
     def _check_values(self) -> None:
         keys = self.sketch.keys
@@ -137,7 +137,7 @@ class TensorRange:
 
 
 def _holds_huge_values(tensor: TensorRange) -> bool:
-    """Return whether values near the largest float stand beside others that vanish next to them."""
+    """Return True if values near the largest float occur together with much smaller ones."""
     largest = max(-tensor.min, tensor.max)
     if largest < HUGE:
         return False
@@ -148,11 +148,11 @@ def _holds_huge_values(tensor: TensorRange) -> bool:
 
 @dataclass(frozen=True)
 class RangeSet:
-    """What was recorded, from which model and which samples.
+    """The ranges recorded from a model over samples.
 
     Attributes:
         tensors: One range for each recorded tensor, by ascending index.
-        samples: How many samples were seen.
+        samples: The number of samples.
         float_model_sha256: The hash of the float ``.tflite`` they were recorded from.
         samples_sha256: The hashes of the samples' content, as the manifests have them, sorted.
         versions: The versions of the packages that recorded them.
@@ -195,13 +195,13 @@ class RangeSet:
         """
         broken = self._broken()
         if broken:
-            told = [f"{one.index} '{one.name}' ({one.nan} NaN, {one.inf} Inf of {one.count})"
-                    for one in broken]  # fmt: skip
+            counts = [f"{tensor.index} '{tensor.name}' ({tensor.nan} NaN, {tensor.inf} Inf of "
+                      f"{tensor.count})" for tensor in broken]  # fmt: skip
             raise DataError(
                 "The model gives NaN or infinite values on the calibration set",
-                found=f"{len(broken)} tensors: {first_few(told, 3)}",
+                found=f"{len(broken)} tensors: {first_few(counts, 3)}",
                 expected="finite activations",
-                remedy="Check the samples' scale in 'dataset.transform', and the model's weights",
+                remedy="Check the samples' scale in `transform`, and the model's weights",
             )
         huge = [f"{tensor.index} '{tensor.name}' [{tensor.min:g}, {tensor.max:g}]"
                 for tensor in self.tensors if _holds_huge_values(tensor)]  # fmt: skip
@@ -209,7 +209,7 @@ class RangeSet:
             raise DataError(
                 "The model gives values near the largest float on the calibration set",
                 found=f"{len(huge)} tensors: {first_few(huge, 3)}",
-                expected=f"activations below {HUGE:g}: beside larger ones its other values are the "
+                expected=f"activations below {HUGE:g}: with larger ones, all other values are the "
                 "same integer",
                 remedy="Look for what gives the first of them, such as a mask of -3.4e38, and give "
                 "it the order of the other values, such as -30 where a softmax reads it",
@@ -217,7 +217,7 @@ class RangeSet:
 
     @property
     def is_finite(self) -> bool:
-        """True where only finite values went into it."""
+        """True if all recorded values were finite."""
         return not self._broken()
 
     def _broken(self) -> list[TensorRange]:
@@ -236,13 +236,13 @@ class RangeSet:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], name: str = "The recorded ranges") -> RangeSet:
-        """Build the set from what :meth:`to_dict` gave.
+        """Build the set from the result of :meth:`to_dict`.
 
         Raises:
             ResultMissing: The values are not those of a range set.
         """
-        remedy = "Record the ranges again, with the 'calibration' pipeline or 'quantline record'"
-        origin = Origin(name, _WRITERS, remedy)
+        remedy = "Record the ranges again"
+        origin = Origin(name, _CONTENT, remedy)
         check_plain(values, origin)
         check_schema(StoredRanges, values, origin)
         tensors = []
@@ -275,7 +275,7 @@ class RangeSet:
             ResultMissing: There is no such file, or it holds something else.
         """
         remedy = "Check the path, or record the ranges again"
-        origin = Origin(f"The ranges '{path}'", _WRITERS, remedy)
+        origin = Origin(f"The ranges '{path}'", _CONTENT, remedy)
         content = read_bytes(path, origin, MOST_BYTES)
         return cls.from_dict(parse_json(content, origin), f"The file '{path}'")
 
@@ -297,7 +297,7 @@ class RangeSet:
 
 
 def _merge_versions(one: Mapping[str, str], other: Mapping[str, str]) -> dict[str, str]:
-    """Keep every version that took part, so that mixing them stays visible."""
+    """Return every version that took part, so that a mixture stays visible."""
     kept = {}
     for name in sorted({*one, *other}):
         used = {*one.get(name, "").split(" + "), *other.get(name, "").split(" + ")}

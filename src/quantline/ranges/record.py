@@ -1,4 +1,4 @@
-"""Recording: run the float model over samples and keep what each activation was."""
+"""Recording the ranges of a float model's activations over samples."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _CONTROL_FLOW = {"IF", "WHILE", "CALL", "CALL_ONCE", "STABLEHLO_COMPOSITE", "STABLEHLO_WHILE"}
 _RESOURCES = {"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE",
               "HASHTABLE", "HASHTABLE_FIND", "HASHTABLE_IMPORT", "HASHTABLE_SIZE"}  # fmt: skip
-# A huge constant of theirs is among the values that they give.
+# Operators whose output may hold their constants' values.
 _TAKERS = {"ADD", "CONCATENATION", "MAXIMUM", "MINIMUM", "ONE_HOT", "PACK", "PADV2", "SELECT",
            "SELECT_V2", "SUB"}  # fmt: skip
 _RECTIFIERS = {"RELU", "RELU6", "RELU_0_TO_1"}
@@ -51,7 +51,7 @@ def record(
     threads: int | None = None,
     sketch_values: int | None = SKETCH_VALUES,
 ) -> RangeSet:
-    """Record what every float activation is over the samples.
+    """Record the range and the distribution of every float activation over samples.
 
     XNNPACK runs the model at full speed with probes in it that reduce each activation on the spot.
     Each core runs a copy over samples of its own; small models run in batches where that gives the
@@ -62,7 +62,7 @@ def record(
         model: A float ``.tflite`` file's bytes.
         samples: For a model of one input, arrays of its shape, with or without the batch of 1;
             for others, mappings from the inputs' names to such arrays. Real values.
-        samples_sha256: The hash of the samples' content, kept with the ranges.
+        samples_sha256: The hash of the samples' content, stored with the ranges.
         threads: CPU threads; all cores by default.
         sketch_values: About how many values of each tensor enter its sketch from a sample, see
             :func:`quantline.ranges.probe.probe`; None: all of them. A share p of m values is then
@@ -74,8 +74,8 @@ def record(
         DataError: There are no samples.
         DataError: A sample has another shape than the input, or lacks one.
     """
-    with ThreadPoolExecutor(1) as aside:  # the cores are not busy before the samples come
-        digest = aside.submit(sha256, model)
+    with ThreadPoolExecutor(1) as hashing:  # in parallel with the preparation
+        digest = hashing.submit(sha256, model)
         graph = read(model)
         tensors = _activations(graph)
         cores = threads or os.cpu_count() or 1
@@ -91,14 +91,14 @@ def record(
         ]
     feed = SampleAdapter(graph, recorders[0].runtime.inputs)
     found = _run(recorders, feed, samples, 1 if cells else _batch_size(tensors))
-    found = sorted([*found, *output_states(graph, found)], key=lambda operator: operator.index)
+    found = sorted([*found, *output_states(graph, found)], key=lambda tensor: tensor.index)
     versions = {name: version(name) for name in ("ai-edge-litert", "numpy", "quantline")}
     hashes = () if samples_sha256 is None else (samples_sha256,)
     return RangeSet(tuple(found), feed.count, digest.result(), hashes, versions)
 
 
 class _Recorder:
-    """One copy of the model with what it has seen."""
+    """One copy of the model, with the statistics of its samples."""
 
     def __init__(
         self,
@@ -129,7 +129,7 @@ class _Recorder:
         for tensor, span in self._probed.floored.items():
             low[tensor] = np.minimum.reduce(picked[:, span], axis=1)
             if (low[tensor] > 0).any():
-                # Nothing picked is at the floor: the minimum has to be looked for after all.
+                # No picked value is at the floor, so the minimum needs a probe after all.
                 self._probed = self._complete()
                 self.runtime = Runtime(self._probed.content, self._threads)
                 self.run(batch, size)
@@ -137,17 +137,17 @@ class _Recorder:
         both = np.stack([low, high])
         # NaN and infinities survive a sum, where minimum and maximum may pass a NaN over.
         for at in np.flatnonzero(~np.isfinite(sums).all(axis=0)).tolist():
-            both[..., at] = self._look_closely(batch[at])
-        self.observer.see(both, picked)
+            both[..., at] = self._count_not_finite(batch[at])
+        self.observer.add(both, picked)
         if self.cells is not None and self._sequences is not None:
             for sample in batch:
                 self._sequences.set(*sample)
                 self._sequences.invoke()
-                self.cells.see(self._sequences.get())
+                self.cells.add(self._sequences.get())
 
     def can_batch(self, batch: list[Values]) -> bool:
-        """Whether these samples as one batch give what each alone gives, to the last bit."""
-        alone = [[item.copy() for item in self._invoke([sample])] for sample in batch]
+        """Return True if these samples in one batch give the same numbers as each alone."""
+        alone = [[output.copy() for output in self._invoke([sample])] for sample in batch]
         try:
             together = self._invoke(batch)
         except (ModelUnsupported, RuntimeError, ValueError):
@@ -160,7 +160,7 @@ class _Recorder:
         )
 
     def _invoke(self, batch: list[Values]) -> tuple[np.ndarray, np.ndarray]:
-        """Return what the probes give, of shapes (n_numbers, n_batch) and (n_batch, n_values)."""
+        """Return the probes' outputs, of shapes (n_numbers, n_batch) and (n_batch, n_values)."""
         given = batch[0]
         if len(batch) > 1:
             given = tuple(np.concatenate(group) for group in zip(*batch, strict=True))
@@ -172,20 +172,20 @@ class _Recorder:
         numbers, values = self.runtime.views()
         return numbers.reshape(-1, len(batch)), values
 
-    def _look_closely(self, sample: Values) -> tuple[list[float], list[float]]:
-        """Count what is not finite in every tensor, and find the extremes of the rest."""
+    def _count_not_finite(self, sample: Values) -> tuple[list[float], list[float]]:
+        """Count the values of every tensor that are not finite; return the extremes of the rest."""
         runtime = Runtime(self._whole(), self._threads)
         runtime.set(*sample)
         runtime.invoke()
         tensors = runtime.get()
-        self.observer.see_broken(
+        self.observer.add_not_finite(
             [int(np.isnan(tensor).sum()) for tensor in tensors],
             [int(np.isinf(tensor).sum()) for tensor in tensors],
         )
         finite = [tensor[np.isfinite(tensor)] for tensor in tensors]
         return (
-            [float(array.min(initial=np.inf)) for array in finite],
-            [float(array.max(initial=-np.inf)) for array in finite],
+            [float(values.min(initial=np.inf)) for values in finite],
+            [float(values.max(initial=-np.inf)) for values in finite],
         )
 
 
@@ -199,7 +199,7 @@ def _run(
             "There is nothing to record ranges from",
             found="0 samples",
             expected="at least one; about 100 suffice",
-            remedy="Set 'sampling.calibration.examples'",
+            remedy="Give about 100 samples: see `calibration_examples`",
         )
     same_shapes = len({tuple(value.shape for value in sample) for sample in first}) == 1
     batched = len(first) == most > 1 and same_shapes and recorders[0].can_batch(first)
@@ -220,7 +220,7 @@ def _run(
         while waiting or (waiting := list(islice(prepared, size))):
             batch, waiting = waiting[:size], waiting[size:]
             running.add(pool.submit(work, free.get(), batch))
-            for done in [item for item in running if item.done()]:
+            for done in [future for future in running if future.done()]:
                 running.remove(done)
                 done.result()
         for done in running:
@@ -233,8 +233,8 @@ def _run(
         for recorder in recorders
     ]
     merged = seen[0]
-    for other in seen[1:]:
-        merged = [a.merge(b) for a, b in zip(merged, other, strict=True)]
+    for ranges in seen[1:]:
+        merged = [a.merge(b) for a, b in zip(merged, ranges, strict=True)]
     return merged
 
 
@@ -262,7 +262,7 @@ def _activations(graph: Graph) -> list[Tensor]:
             "The model has several signatures",
             found=", ".join(signature.key for signature in graph.signatures),
             expected="one signature, whose ranges are to be recorded",
-            remedy="Import it with 'model.signature' set to one of them",
+            remedy="Import it with one of them as `signature`",
         )
     if len(graph.subgraphs) > 1 or kinds & (_CONTROL_FLOW | _RESOURCES):
         raise ModelUnsupported(
@@ -299,7 +299,7 @@ def _activations(graph: Graph) -> list[Tensor]:
             "The sizes of some activations are not known before the model runs",
             found=f"{len(unknown)} tensors, the first is {unknown[0].index} '{unknown[0].name}' of "
             f"shape {unknown[0].shape}",
-            expected="known sizes, the batch apart",
+            expected="known sizes, except the batch",
             remedy="Export the model with a fixed input size",
         )
     return found

@@ -1,4 +1,4 @@
-"""From what a user calls a sample to the arrays that a model takes."""
+"""Conversion of a user's samples to the arrays that a model takes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from quantline.tflite.tensor_io import TensorIO
 
 Sample = np.ndarray | Mapping[str, np.ndarray]
-"""What a user calls a sample: an array, or one for each input by its name."""
+"""A sample as a user gives it: an array, or one for each input by its name."""
 
 Values = tuple[np.ndarray, ...]
 """A sample as a model takes it: arrays with a batch of 1, in the order of its inputs. An input
@@ -28,7 +28,7 @@ class SampleAdapter:
 
     Attributes:
         names: The inputs' names in the model's order: those of its signature, else of its tensors.
-        count: How many samples were prepared.
+        count: The number of samples prepared.
     """
 
     def __init__(self, graph: Graph, ports: Sequence[TensorIO]) -> None:
@@ -89,7 +89,7 @@ class SampleAdapter:
             f"Sample {self.count}{several} has another shape than the model's input",
             found=f"{value.shape}",
             expected=f"{shape[1:] if has_batch else shape}",
-            remedy="Correct 'dataset.transform'",
+            remedy="Correct `transform`",
         )
 
 

@@ -21,7 +21,7 @@ _MOST_VALUES = 1 << 53  # so that those of many sketches can be added, and a flo
 
 @dataclass(frozen=True, eq=False)
 class Sketch:
-    """How many values fell into each bin.
+    """The number of values in each bin.
 
     A bin holds the values that are one and the same bfloat16 number when their lower 16 bits are
     cut off: sign, exponent and 7 bits of mantissa. Every float has its bin, however far a range
@@ -31,7 +31,7 @@ class Sketch:
     Attributes:
         keys: The bins that are not empty, ascending, int32 array of shape (n_bins,): the bits of
             the magnitude's bfloat16 number, negative for negative values; 0 holds zero.
-        counts: How many values each holds, int64 array of shape (n_bins,).
+        counts: The number of values in each, int64 array of shape (n_bins,).
     """
 
     keys: np.ndarray
@@ -43,12 +43,6 @@ class Sketch:
         return cls(np.zeros(0, np.int32), np.zeros(0, np.int64))
 
     @classmethod
-    def of(cls, values: np.ndarray) -> Sketch:
-        """Return the sketch of finite float32 values, an array of any shape."""
-        dense = np.bincount(codes(np.ravel(values)), minlength=0)
-        return cls.from_dense(dense)
-
-    @classmethod
     def from_dense(cls, dense: np.ndarray) -> Sketch:
         """Return the sketch of counts by :func:`codes`, an int64 array of shape (n,)."""
         used = np.flatnonzero(dense)
@@ -58,7 +52,7 @@ class Sketch:
 
     @property
     def total(self) -> int:
-        """How many values were counted."""
+        """The number of values counted."""
         return int(self.counts.sum())
 
     @property
@@ -75,7 +69,7 @@ class Sketch:
         return np.where(self.keys < 0, -far, near), np.where(self.keys < 0, -near, far)
 
     def quantile(self, p: float) -> float:
-        """Return the value below which a share ``p`` of the values lies, linear inside its bin."""
+        """Return the quantile ``p``, interpolated linearly in its bin."""
         low, high = self.edges()
         below = np.concatenate([[0], np.cumsum(self.counts)])
         rank = p * below[-1]

@@ -180,11 +180,11 @@ class Conversion(Parameters):
     @field_validator("keep_float")
     @classmethod
     def _sound(cls, value: list[str]) -> list[str]:
-        for item in value:
+        for pattern in value:
             try:
-                re.compile(item)
+                re.compile(pattern)
             except re.error as error:
-                raise ValueError(f"regular expressions; '{item}' is none ({error})") from error
+                raise ValueError(f"regular expressions; '{pattern}' is none ({error})") from error
         return value
 
 

@@ -75,7 +75,7 @@ class ActiveRun:
         """
         self._store = store
         self._journal = OpenRuns(project.folder / project.data)
-        self._warned, self._is_spare = False, False
+        self._warned, self._is_duplicate = False, False
         self._name = run_name(project, model)
         self._entry = Entry(
             uri=redacted(store.uri), experiment_id=store.experiment_id, known_by=uuid.uuid4().hex,
@@ -108,7 +108,7 @@ class ActiveRun:
         """Tag the run with its stage; a store that does not answer must not stop the stage."""
         self.tags[STAGE] = stage
         try:
-            with _briefly(), tracking_errors("name the stage that the run is in"):
+            with _short_timeout(), tracking_errors("name the stage that the run is in"):
                 self._store.client.set_tag(self._entry.run_id, STAGE, stage)
         except TrackingFailed as error:
             if not self._warned:
@@ -130,7 +130,7 @@ class ActiveRun:
             return
         with tracking_errors("record the results"):
             run = self.becomes(release_id)
-            if not self._is_spare:
+            if not self._is_duplicate:
                 reopen(self._store, run, self.tags)
 
     def becomes(self, release_id: str) -> Any:
@@ -147,7 +147,7 @@ class ActiveRun:
         """
         earlier = runs_with(self._store, RELEASE, release_id)
         if earlier and MODEL_ID in earlier[0].data.tags:
-            self._is_spare = True
+            self._is_duplicate = True
             return earlier[0]
         mine = self._entry
         self._store.client.set_tag(mine.run_id, RELEASE, release_id)
@@ -166,14 +166,14 @@ class ActiveRun:
             self._entry = replace(self._entry, run_id=taken, known_by=known_by)
             self._journal.put(self._entry)
 
-    def finish(self, *, is_needless: bool = False) -> None:
+    def finish(self, *, nothing_released: bool = False) -> None:
         """Remove the run from the file of open runs; delete it if an earlier run has everything.
 
         Args:
-            is_needless: Whether nothing was released, because everything was there.
+            nothing_released: Whether nothing was released, because everything was there.
         """
         try:
-            if self._is_spare or is_needless:
+            if self._is_duplicate or nothing_released:
                 with tracking_errors("delete the run of a release that was recorded before"):
                     delete_run(self._store, self._store.client.get_run(self._entry.run_id))
             self._journal.drop(self._entry)
@@ -196,7 +196,10 @@ class ActiveRun:
         try:
             self._journal.put(self._entry)
             # Of a store that just failed only a little more is asked.
-            with _briefly(isinstance(error, TrackingFailed)), tracking_errors("record the failure"):
+            with (
+                _short_timeout(isinstance(error, TrackingFailed)),
+                tracking_errors("record the failure"),
+            ):
                 _close(self._store, self._entry, parameters)
             self._journal.drop(self._entry)
         except QuantlineError as also:
@@ -212,8 +215,11 @@ def close_abandoned(project: Project) -> None:
     for entry in open_runs.entries():
         uri = _uri_of(entry, project)
         try:
-            if not _is_gone(uri):
-                with _briefly(), tracking_errors("close the run that an earlier process left open"):
+            if not _is_deleted(uri):
+                with (
+                    _short_timeout(),
+                    tracking_errors("close the run that an earlier process left open"),
+                ):
                     _close(_store(uri, entry), entry, {})
             open_runs.drop(entry)
         except (TrackingFailed, OutputNotWritten) as error:
@@ -227,7 +233,7 @@ def close_abandoned(project: Project) -> None:
 def _uri_of(entry: Entry, project: Project) -> str:
     """Return the URI of the run's store, with its password and after a move of the project."""
     current = address(project)
-    return current if redacted(current) == entry.uri or _is_gone(entry.uri) else entry.uri
+    return current if redacted(current) == entry.uri or _is_deleted(entry.uri) else entry.uri
 
 
 def _store(uri: str, entry: Entry) -> Store:
@@ -236,7 +242,7 @@ def _store(uri: str, entry: Entry) -> Store:
     return Store(MlflowClient(uri), uri, entry.experiment_id)
 
 
-def _is_gone(uri: str) -> bool:
+def _is_deleted(uri: str) -> bool:
     """Return True for a database file that was deleted: connecting would create it again."""
     if not uri.startswith(_SQLITE):
         return False
@@ -275,7 +281,7 @@ def _runs(store: Store, entry: Entry) -> list[Any]:
 
 
 @contextmanager
-def _briefly(chosen: bool = True) -> Iterator[None]:
+def _short_timeout(chosen: bool = True) -> Iterator[None]:
     """Limit requests to one try of a few seconds: only a status depends on the answer."""
     bounds = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
     before = {name: os.environ.get(name) for name in bounds}

@@ -69,7 +69,7 @@ def fetch(registry: Registry, names: Sequence[str]) -> dict[str, bytes]:
         version = registry.version_of(CHAMPION)
     if version is None:
         return {}
-    about = {
+    champion = {
         "model": registry.name,
         "version": int(version.version),
         "run_id": version.run_id,
@@ -87,7 +87,7 @@ def fetch(registry: Registry, names: Sequence[str]) -> dict[str, bytes]:
         wrong += [f"in its saved model: {served}"] if served else []
     if wrong:
         raise _damaged(registry, version, wrong)
-    return {VERSION: canonical_json(about), **files}
+    return {VERSION: canonical_json(champion), **files}
 
 
 def check_unchanged(registry: Registry, files: Mapping[str, bytes]) -> None:
@@ -136,7 +136,7 @@ def fetch_trained(registry: Registry) -> bytes:
         if version is None:
             raise registry.not_found(CHAMPION)
         found = _listed(registry, version, TRAINED)
-    name = next((other for other in found if other.endswith(".keras")), f"{TRAINED}/*.keras")
+    name = next((path for path in found if path.endswith(".keras")), f"{TRAINED}/*.keras")
     content = _artifacts(registry, version, [name], TRAINED)[name]
     expected = version.tags.get(SOURCE_MODEL)
     if expected is None:
@@ -186,7 +186,7 @@ def _predictions(content: bytes) -> None:
         raise ValueError(f"columns {', '.join(found.names)}")
 
 
-# What reads the files that the gate compares, so that a wrong file is reported here.
+# What reads the files that the gate compares, so that what is no such file is champion here.
 _READERS: dict[str, Callable[[bytes], object]] = {
     _MODEL: lambda content: read(content, "the champion"),
     "int8_predictions.parquet": _predictions,

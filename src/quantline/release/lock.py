@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LEASE_S = 300
 WAIT_S = 120
 _PAUSE_S = 0.2
-_held_here: set[str] = set()  # the owners of locks that this process holds
+_own_locks: set[str] = set()  # the owners of locks that this process holds
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def registry_lock(client: Any, model: str, wait_s: float = WAIT_S) -> Iterator[L
 
     name, owner = f"{model}.lock", uuid.uuid4().hex
     deadline = time.monotonic() + wait_s
-    while (lock := _taken(client, name, owner)) is None:
+    while (lock := _try_to_take(client, name, owner)) is None:
         found = _holder(client, name)
         if found is not None and _is_abandoned(found):
             _move_away(client, name, found["owner"])
@@ -90,7 +90,7 @@ def registry_lock(client: Any, model: str, wait_s: float = WAIT_S) -> Iterator[L
             )
         else:
             time.sleep(_PAUSE_S)
-    _held_here.add(owner)
+    _own_locks.add(owner)
     answers = True
     try:
         yield lock
@@ -98,12 +98,12 @@ def registry_lock(client: Any, model: str, wait_s: float = WAIT_S) -> Iterator[L
         answers = False  # to ask again would only take as long again
         raise
     finally:
-        _held_here.discard(owner)
+        _own_locks.discard(owner)
         if answers:
-            _give_back(lock)
+            _release(lock)
 
 
-def _taken(client: Any, name: str, owner: str) -> Lock | None:
+def _try_to_take(client: Any, name: str, owner: str) -> Lock | None:
     from mlflow.exceptions import MlflowException
 
     expires_s = time.time() + LEASE_S
@@ -137,7 +137,7 @@ def _is_abandoned(found: dict[str, str]) -> bool:
         return False
     # Of this very machine it is known whether the process is there, and still holds it.
     if int(found["pid"]) == os.getpid():
-        return found["owner"] not in _held_here
+        return found["owner"] not in _own_locks
     return not Path(f"/proc/{found['pid']}").exists()
 
 
@@ -146,10 +146,10 @@ def _move_away(client: Any, name: str, owner: str) -> None:
         client.rename_registered_model(name, f"{name}.expired.{owner}")
 
 
-def _give_back(lock: Lock) -> None:
+def _release(lock: Lock) -> None:
     from mlflow.exceptions import MlflowException
 
-    # What cannot be given back runs out by itself; what ran out may be another's by now.
+    # A lock that cannot be released expires; an expired one may be held by another by now.
     with suppress(MlflowException, RegistryError):
         lock.check()
         _delete(lock.client, lock.name)
@@ -167,7 +167,7 @@ def _place() -> str:
     try:
         namespace = os.stat("/proc/self/ns/pid").st_ino
     except OSError:
-        namespace = os.getpid()  # without /proc nothing is known about another process
+        namespace = os.getpid()  # without /proc nothing is known of another process
     return f"{socket.gethostname()}/{namespace}"
 
 

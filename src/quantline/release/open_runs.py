@@ -89,7 +89,7 @@ class OpenRuns:
         self._write(self._others(entry))
 
     def _others(self, entry: Entry) -> list[Entry]:
-        return [other for other in self.entries() if other.known_by != entry.known_by]
+        return [known for known in self.entries() if known.known_by != entry.known_by]
 
     def _write(self, entries: list[Entry]) -> None:
         if entries:

@@ -136,8 +136,8 @@ def _log(client: Any, run_id: str, read: Mapping[str, Any], files: Mapping[str, 
         for key, value in flatten(read["summary"])
         if isinstance(value, (bool, int, float))
     ]
-    for some in batched(metrics):
-        client.log_batch(run_id, metrics=some)
+    for batch in batched(metrics):
+        client.log_batch(run_id, metrics=batch)
     for path in files.values():
         if path.is_file():
             client.log_artifact(run_id, str(path))

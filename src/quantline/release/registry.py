@@ -60,7 +60,7 @@ class Registry:
         """Return the model versions that have a tag of this value, the oldest first."""
         wanted = f"name = '{self.name}' AND tags.`{key}` = '{value}'"
         found = self.client.search_model_versions(wanted)
-        return sorted(found, key=lambda other: int(other.version))
+        return sorted(found, key=lambda version: int(version.version))
 
     def tag(self, version: Any, tags: Mapping[str, str]) -> None:
         """Set tags of a model version; they hold no passwords."""
@@ -77,10 +77,10 @@ class Registry:
         if version is None:
             raise self.not_found(CHAMPION)
         found: list[Any] = []
-        while version is not None and version.version not in {other.version for other in found}:
+        while version is not None and version.version not in {earlier.version for earlier in found}:
             found.append(version)
-            before = version.tags.get(PREVIOUS, NONE)
-            version = None if before == NONE else self.get(before)
+            previous = version.tags.get(PREVIOUS, NONE)
+            version = None if previous == NONE else self.get(previous)
         return found
 
     def not_found(self, alias: str) -> RegistryError:

@@ -62,6 +62,6 @@ def _reason(error: BaseException) -> str:
     chain = [error]
     while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
         chain.append(cause)
-    if any(isinstance(item, RequestException) for item in chain):
+    if any(isinstance(cause, RequestException) for cause in chain):
         return f"no answer from the server: {first_line(chain[-1])}"
     return first_line(error)

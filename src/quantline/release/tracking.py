@@ -146,7 +146,7 @@ def open_run(
     Args:
         store: The tracking store.
         tags: Its tags.
-        known_by: The one of them by which it is known: no other run has the same value.
+        known_by: The key of the tag that identifies it: no other run has the same value.
         name: Its name, if it is opened now.
         chosen: What is called with the run before others are deleted.
 
@@ -224,8 +224,8 @@ def log_parameters(store: Store, run: Any, parameters: Mapping[str, Any]) -> Non
         for key, value in flatten(parameters)
         if key not in run.data.params
     ]
-    for some in batched(values):
-        store.client.log_batch(run.info.run_id, params=some)
+    for batch in batched(values):
+        store.client.log_batch(run.info.run_id, params=batch)
 
 
 def flatten(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -244,8 +244,8 @@ def flatten(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 def batched(values: list[Any]) -> Iterator[list[Any]]:
     """Yield values in lists that the tracking API takes at once."""
     rest = iter(values)
-    while some := list(islice(rest, _BATCH)):
-        yield some
+    while batch := list(islice(rest, _BATCH)):
+        yield batch
 
 
 def _short(tags: Mapping[str, str]) -> dict[str, str]:

@@ -57,7 +57,7 @@ def summarize(
             "rules": len(gate["rules"]),
             "champion": gate["champion"],
             **{
-                outcome: sum(item["outcome"] == outcome for item in gate["rules"])
+                outcome: sum(rule["outcome"] == outcome for rule in gate["rules"])
                 for outcome in ("failed", "undecided", "skipped")
             },
         },
@@ -88,8 +88,8 @@ def _outputs(measured: dict[str, Any] | None) -> dict[str, Any] | None:
 def _check_same_examples(
     float_metrics: dict[str, Any], int8_metrics: dict[str, Any], comparison: dict[str, Any]
 ) -> None:
-    counts = [item.get("examples") for item in (float_metrics, int8_metrics, comparison)]
-    first, second = (METRICS.keys() & item.keys() for item in (float_metrics, int8_metrics))
+    counts = [result.get("examples") for result in (float_metrics, int8_metrics, comparison)]
+    first, second = (METRICS.keys() & metrics.keys() for metrics in (float_metrics, int8_metrics))
     unpaired = "top1" in first and "top1_drop_points" not in comparison
     if first != second or unpaired or len(set(counts)) > 1:
         raise ResultMissing(

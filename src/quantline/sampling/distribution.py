@@ -144,8 +144,8 @@ def _remedy(calibration: Distribution, evaluation: Distribution, slack: float) -
     for text, rescale in _RESCALINGS.items():
         if fits(rescale):
             return (
-                f"Prepare both sets alike: {text} takes the calibration values to the scale of "
-                "the evaluation set"
+                f"Prepare both sets alike: {text} takes the calibration values to "
+                "the scale of the evaluation set"
             )
     return "Prepare both sets alike, and draw the calibration set from the data the model will meet"
 

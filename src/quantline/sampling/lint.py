@@ -35,7 +35,7 @@ import numpy as np
 from quantline.errors import Finding, first_few
 from quantline.sampling.distribution import Distribution, compare
 from quantline.sampling.facts import Facts, examine, values_per_example
-from quantline.sampling.together import Input, alike, share
+from quantline.sampling.together import Input, degenerate_examples, share
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -90,7 +90,7 @@ def lint(
     if facts.not_numbers or facts.other_shapes:
         return tuple(findings)
     one = _input("", facts, expected_shape, expected_dtype)
-    findings += [*_content(facts, names, promised), *alike([one], names)]
+    findings += [*_content(facts, names, promised), *degenerate_examples([one], names)]
     if one.is_signal and facts.min <= facts.max:
         findings += _scale(samples, facts, evaluation)
     findings += _classes(labels, evaluation_labels)
@@ -127,7 +127,9 @@ def lint_together(
         place = f"input '{name}': " if name else ""
         findings += [replace(finding, found=f"{place}{finding.found}") for finding in found]
     if len(judged) == len(samples):
-        findings += alike(judged, [str(number) for number in range(judged[0].facts.count)])
+        findings += degenerate_examples(
+            judged, [str(number) for number in range(judged[0].facts.count)]
+        )
     return tuple(findings)
 
 

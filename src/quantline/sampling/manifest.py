@@ -158,7 +158,7 @@ def _draw_split(
             expected=f"at least {asked.examples}",
             remedy=f"Ask for at most {len(entries)} examples, or name a larger split",
         )
-    chosen = {item.id for item in _choose(entries, asked.examples, seed)}
+    chosen = {entry.id for entry in _choose(entries, asked.examples, seed)}
     rows, samples = [], []
     for example in track(
         source.examples(asked.split, chosen), f"drawing from '{asked.split}'", total=len(chosen)

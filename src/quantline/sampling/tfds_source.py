@@ -214,7 +214,7 @@ def _open(dataset: recipe.Dataset) -> Any:
             raise _damaged(asked, f"in '{data_dir / there[-1]}': {found}") from error
         base = name.split("/", 1)[0]
         known = tfds.list_builders(with_community_datasets=False)
-        if base not in known and base not in {other.split("/", 1)[0] for other in prepared}:
+        if base not in known and base not in {path.split("/", 1)[0] for path in prepared}:
             raise DataError(
                 f"There is no TFDS dataset '{name}'",
                 found=f"'{name}'",

@@ -32,7 +32,7 @@ class Input:
     is_signal: bool
 
 
-def alike(inputs: Sequence[Input], names: Sequence[str]) -> Iterator[Finding]:
+def degenerate_examples(inputs: Sequence[Input], names: Sequence[str]) -> Iterator[Finding]:
     """Yield findings about examples that are constant or repeat an earlier one, in all inputs.
 
     Args:
@@ -45,14 +45,18 @@ def alike(inputs: Sequence[Input], names: Sequence[str]) -> Iterator[Finding]:
 
 def _constant(inputs: Sequence[Input], names: Sequence[str]) -> Iterator[Finding]:
     """Find constant examples; an input of a single value is constant by its nature, and no sign."""
-    judged = [given for given in inputs if given.has_many]
-    if not any(given.is_signal for given in judged):
+    judged = [model_input for model_input in inputs if model_input.has_many]
+    if not any(model_input.is_signal for model_input in judged):
         return
     constant = [
-        at for at in range(len(names)) if all(at in given.facts.constant for given in judged)
+        at
+        for at in range(len(names))
+        if all(at in model_input.facts.constant for model_input in judged)
     ]
     if constant:
-        zeros = sum(all(given.facts.constant[at] == 0 for given in judged) for at in constant)
+        zeros = sum(
+            all(model_input.facts.constant[at] == 0 for model_input in judged) for at in constant
+        )
         yield Finding(
             "constant_samples",
             "error" if len(constant) == len(names) else "warning",
@@ -61,13 +65,18 @@ def _constant(inputs: Sequence[Input], names: Sequence[str]) -> Iterator[Finding
             expected="examples as the model meets them",
             remedy="Remove them, or correct what prepares them",
         )
-    for item in judged if len(constant) < len(names) else ():
-        values = set(item.facts.constant.values())
-        if item.is_signal and len(item.facts.constant) == len(names) and len(values) == 1:
+    for model_input in judged if len(constant) < len(names) else ():
+        values = set(model_input.facts.constant.values())
+        if (
+            model_input.is_signal
+            and len(model_input.facts.constant) == len(names)
+            and len(values) == 1
+        ):
             yield Finding(
                 "constant_samples",
                 "note",
-                found=f"{_of([item])}{values.pop():g} everywhere, in all {len(names)} examples",
+                found=f"{_of([model_input])}{values.pop():g} everywhere, in all {len(names)} "
+                "examples",
                 expected="each value that the model meets there, such as a mask that masks",
                 remedy="Leave a mask or a control that is always so; else correct what prepares it",
             )
@@ -76,14 +85,16 @@ def _constant(inputs: Sequence[Input], names: Sequence[str]) -> Iterator[Finding
 def _repeated(inputs: Sequence[Input], names: Sequence[str]) -> Iterator[Finding]:
     first_of: dict[tuple[bytes, ...], int] = {}
     repeats = []
-    for at, digests in enumerate(zip(*(given.facts.digests for given in inputs), strict=True)):
+    for at, digests in enumerate(
+        zip(*(model_input.facts.digests for model_input in inputs), strict=True)
+    ):
         first = first_of.setdefault(digests, at)
         if first != at:
             repeats.append((at, first))
     if not repeats:
         return
     is_single = len(repeats) == len(names) - 1
-    strict = any(given.is_signal for given in inputs)
+    strict = any(model_input.is_signal for model_input in inputs)
     pairs = [f"{names[at]} (as {names[first]})" for at, first in repeats]
     yield Finding(
         "duplicates",
@@ -98,7 +109,7 @@ def _repeated(inputs: Sequence[Input], names: Sequence[str]) -> Iterator[Finding
 
 
 def _of(inputs: Sequence[Input]) -> str:
-    names = [f"'{given.name}'" for given in inputs if given.name]
+    names = [f"'{model_input.name}'" for model_input in inputs if model_input.name]
     if not names:
         return ""
     return f"input {names[0]}: " if len(names) == 1 else f"inputs {first_few(names, 5)} together: "

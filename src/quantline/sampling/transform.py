@@ -78,7 +78,7 @@ def build_transform(spec: Sequence[Mapping[str, Any]] | str) -> Transform:
     """
     if isinstance(spec, str):
         return _from_function(spec)
-    steps: list[tuple[str, Step]] = [_build_step(item) for item in spec]
+    steps: list[tuple[str, Step]] = [_build_step(step) for step in spec]
     if not any(name == "cast" for name, _ in steps):
         steps.append(_build_step({"cast": "float32"}))
     return Transform(spec, sha256(canonical_json(list(spec))), tuple(steps))

@@ -1,4 +1,4 @@
-"""Composite and custom operators that can be written as builtin ones, written so.
+"""Replacement of composite and custom operators by builtin ones.
 
 A STABLEHLO_COMPOSITE names a subgraph that computes the same with plain operators. MediaPipe's
 Convolution2DTransposeBias is a TRANSPOSE_CONV with a bias; its options are three 32-bit integers,
@@ -13,18 +13,17 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from quantline.tflite.edit import keep_reached, pack
-from quantline.tflite.graph import parse, text
-from quantline.tflite.operands import OPERATORS, type_number
-from quantline.tflite.rewire import prune
+from quantline.tflite.edit import keep_reached
+from quantline.tflite.editor import Editor, indices
+from quantline.tflite.graph import text
 
 COMPOSITE, TRANSPOSED = "STABLEHLO_COMPOSITE", "Convolution2DTransposeBias"
 _SAME, _VALID = 1, 2  # TfLitePadding
 _BIAS_VERSION = 3
 
 
-def decomposed(model: bytes) -> tuple[bytes, list[str]]:
-    """Return the model with what its composite and known custom operators stand for.
+def with_builtin_operators(model: bytes) -> tuple[bytes, list[str]]:
+    """Return the model with builtin operators for its composite and known custom ones.
 
     Args:
         model: A ``.tflite`` file's bytes.
@@ -32,24 +31,25 @@ def decomposed(model: bytes) -> tuple[bytes, list[str]]:
     Returns:
         The model, and the names of the operators that were replaced, one for each.
     """
-    tree = parse(model)
-    replaced = _inline(tree) + [
+    editor = Editor(model)
+    replaced = _inline(editor) + [
         TRANSPOSED
-        for subgraph in tree.subgraphs
+        for subgraph in editor.tree.subgraphs
         for operator in subgraph.operators or ()
-        if _kind(tree, operator) == TRANSPOSED and _as_builtin(tree, subgraph, operator)
+        if editor.type_of(operator) == TRANSPOSED and _as_builtin(editor, subgraph, operator)
     ]
     if not replaced:
         return model, []
-    prune(tree)
-    return pack(tree, len(model)), replaced
+    editor.prune()
+    return editor.pack(), replaced
 
 
-def _inline(tree: Any) -> list[str]:
+def _inline(editor: Editor) -> list[str]:
     """Put the operators of each composite's subgraph in its place, in the main subgraph."""
+    tree = editor.tree
     main, names = tree.subgraphs[0], []
     while places := [at for at, value in enumerate(main.operators or ())
-                     if _kind(tree, value) == COMPOSITE]:  # fmt: skip
+                     if editor.type_of(value) == COMPOSITE]:  # fmt: skip
         composite = main.operators[places[0]]
         options = composite.builtinOptions2
         names.append(f"{COMPOSITE} '{text(options.name)}'")
@@ -72,34 +72,25 @@ def _moved(operator: Any, place: dict[int, int]) -> Any:
     moved = copy(operator)
     for field in ("inputs", "outputs", "intermediates"):
         if getattr(moved, field) is not None:
-            setattr(moved, field, _array([place[index] for index in _list(getattr(moved, field))]))
+            setattr(moved, field, indices([place[index] for index in _list(getattr(moved, field))]))
     return moved
 
 
-def _as_builtin(tree: Any, subgraph: Any, operator: Any) -> bool:
+def _as_builtin(editor: Editor, subgraph: Any, operator: Any) -> bool:
     """Turn a transposed convolution of MediaPipe into the builtin operator, if it is as known."""
-    said = np.frombuffer(bytes(np.asarray(_options(operator), np.uint8)), "<i4")
+    values = np.frombuffer(bytes(np.asarray(_options(operator), np.uint8)), "<i4")
     shape = subgraph.tensors[int(operator.outputs[0])].shape
-    known = len(said) >= 3 and said[0] in (_SAME, _VALID) and len(operator.inputs) == 3
+    known = len(values) >= 3 and values[0] in (_SAME, _VALID) and len(operator.inputs) == 3
     if not known or min(shape) < 1:
         return False
-    buffer, sizes = schema.BufferT(), schema.TensorT()
-    buffer.data = np.frombuffer(np.asarray(shape, "<i4").tobytes(), np.uint8)
-    tree.buffers.append(buffer)
-    sizes.buffer, sizes.type, sizes.name = len(tree.buffers) - 1, schema.TensorType.INT32, "sizes"
-    sizes.shape = _array([len(shape)])
-    subgraph.tensors.append(sizes)
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.TRANSPOSE_CONV
-    code.version = _BIAS_VERSION
-    tree.operatorCodes.append(code)
+    sizes = editor.add_constant(subgraph, "sizes", np.asarray(shape, "<i4"))
     given, weights, bias = _list(operator.inputs)
-    operator.opcodeIndex = len(tree.operatorCodes) - 1
-    operator.inputs = _array([len(subgraph.tensors) - 1, weights, given, bias])
+    operator.opcodeIndex = editor.add_code(schema.BuiltinOperator.TRANSPOSE_CONV, _BIAS_VERSION)
+    operator.inputs = indices([sizes, weights, given, bias])
     operator.customOptions = None
     options = schema.TransposeConvOptionsT()
-    options.padding = schema.Padding.SAME if said[0] == _SAME else schema.Padding.VALID
-    options.strideW, options.strideH = int(said[1]), int(said[2])
+    options.padding = schema.Padding.SAME if values[0] == _SAME else schema.Padding.VALID
+    options.strideW, options.strideH = int(values[1]), int(values[2])
     operator.builtinOptionsType = schema.BuiltinOptions.TransposeConvOptions
     operator.builtinOptions = options
     return True
@@ -109,15 +100,5 @@ def _options(operator: Any) -> Any:
     return () if operator.customOptions is None else operator.customOptions
 
 
-def _kind(tree: Any, operator: Any) -> str:
-    code = tree.operatorCodes[operator.opcodeIndex]
-    kind = OPERATORS.get(type_number(code), "")
-    return text(code.customCode) if kind == "CUSTOM" else kind
-
-
 def _list(values: Any) -> list[int]:
     return [int(value) for value in values]
-
-
-def _array(values: list[int]) -> np.ndarray:
-    return np.asarray(values, np.int32)

@@ -1,4 +1,4 @@
-"""Whether the parts of an unpacked model fit each other, so that whoever reads it need not ask.
+"""A check that the parts of an unpacked model fit each other, so that readers may rely on it.
 
 Numbers that name something else name something that is there, stored values fill their tensor's
 shape, and operators have the operands that they cannot do without. On these conditions TensorFlow
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 DTYPES = {value: name.lower() for name, value in vars(schema.TensorType).items() if name.isupper()}
 
-# How many bits a value takes; texts and handles take what they take.
+# The bits of a value; texts and handles have no fixed size.
 _BITS = {
     value: int(digits[0])
     for value, dtype in DTYPES.items()
     if (digits := re.search(r"\d+", dtype.replace("bool", "bool8")))
 }
 _MOST_DIMENSIONS = 64  # numpy's own limit; kernels take eight at most
-_MOST_BYTES = 2**63 - 1  # what a signed size can count
+_MOST_BYTES = 2**63 - 1  # of a signed size
 # How often constants may be used by several tensors, in sizes of the file: signatures of one model
 # share its weights, and checks look at each tensor's.
 _SHARING = 64
@@ -56,13 +56,13 @@ def stored(buffer: Any, model: bytes) -> np.ndarray | None:
         array of shape (size_bytes,), uint8; a view of the file.
 
     Raises:
-        Damage: They are said to be where the file has already ended.
+        Damage: Their place is beyond the end of the file.
     """
     return _inside_or_behind(buffer.data, buffer.offset, buffer.size, model)
 
 
 def custom_options(operator: Any, model: bytes) -> np.ndarray | None:
-    """Return what a custom operator's options are, or None where it has none.
+    """Return a custom operator's options, or None where it has none.
 
     They too may lie elsewhere in the file (``Operator.large_custom_options_offset``).
 
@@ -74,7 +74,7 @@ def custom_options(operator: Any, model: bytes) -> np.ndarray | None:
         array of shape (size_bytes,), uint8.
 
     Raises:
-        Damage: They are said to be where the file has already ended.
+        Damage: Their place is beyond the end of the file.
     """
     offset, size = operator.largeCustomOptionsOffset, operator.largeCustomOptionsSize
     return _inside_or_behind(operator.customOptions, offset, size, model)
@@ -93,7 +93,7 @@ def _inside_or_behind(data: Any, offset: int, size: int, model: bytes) -> np.nda
     return np.frombuffer(model, np.uint8, size, offset) if size else None
 
 
-def agree(model: Any, content: bytes) -> None:
+def check_consistency(model: Any, content: bytes) -> None:
     """Check that the parts of a model fit each other.
 
     Args:
@@ -158,7 +158,7 @@ def _operands(operator: Any, code: Any, tensors: int) -> None:
     inputs, outputs = _numbers(operator.inputs), _numbers(operator.outputs)
     required = required_inputs(kind)
     _index(inputs[:required], tensors, "inputs")
-    for field in ("inputs", "intermediates"):  # -1 is an optional one that is not given
+    for field in ("inputs", "intermediates"):  # -1 is an optional one that is missing
         given = (number for number in _numbers(getattr(operator, field)) if number != -1)
         _index(given, tensors, field)
     _index(outputs, tensors, "outputs")

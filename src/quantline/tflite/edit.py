@@ -112,7 +112,7 @@ def with_signature(model: bytes, key: str) -> bytes:
 
 
 def with_simulated_shapes(model: bytes) -> bytes:
-    """Return the model with the shapes of what QUANTIZE and DEQUANTIZE write: of what they read.
+    """Return the model with the shapes of inputs of QUANTIZE and DEQUANTIZE on their outputs.
 
     TensorFlow's converter leaves them out where it moved a simulated quantization of weights, and
     the runtime refuses such a model.
@@ -130,12 +130,14 @@ def with_simulated_shapes(model: bytes) -> bytes:
     return pack(edited, len(model))
 
 
-def with_port_names(model: bytes, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> bytes:
+def with_signature_names(
+    model: bytes, inputs: Mapping[str, str], outputs: Mapping[str, str]
+) -> bytes:
     """Return the model with other names of inputs and outputs in its signatures.
 
     Args:
         model: A ``.tflite`` file's bytes.
-        inputs: New names by those that are there; what is missing keeps its name.
+        inputs: New names by the present ones; others stay.
         outputs: Likewise.
     """
     edited = parse(model)
@@ -177,28 +179,28 @@ def _calls(subgraph: Any) -> list[tuple[Any, str, list[int]]]:
     ]
 
 
-def pack_with_data_apart(model: Any, original: bytes) -> bytes:
-    """Return an edited model without packing its weights anew: they stay as they were, before it.
+def pack_with_shared_data(model: Any, original: bytes) -> bytes:
+    """Return an edited model that reuses the packed weights of the original file.
 
     A buffer may say where in the file its bytes are (``Buffer.offset``, meant for models above
     2 GB), so the original file is kept whole and pointed into, and the new tables follow it. For a
     model of 100 MB that is several times as fast.
 
     Args:
-        model: The schema's mutable object tree, edited; made from ``original``.
+        model: The schema's mutable object tree, parsed from ``original`` and edited.
         original: The file's bytes that it was parsed from.
     """
     base = np.frombuffer(original, np.uint8)
     first = base.ctypes.data
-    apart = []
+    shared = []
     for buffer in model.buffers:
         data = buffer.data
         if isinstance(data, np.ndarray) and data.size > _SMALL and data.base is not None:
             place = data.ctypes.data - first
             if 0 <= place < len(original):
-                apart.append((buffer, place, data.size))
+                shared.append((buffer, place, data.size))
                 buffer.data = None
-    for buffer, place, size in apart:
+    for buffer, place, size in shared:
         buffer.offset, buffer.size = _AHEAD + place, size
     tables = pack(model, 1 << 16)
     start = -(-(_AHEAD + len(original)) // _AHEAD) * _AHEAD
@@ -214,7 +216,7 @@ def pack(model: Any, size: int) -> bytes:
         model: The schema's mutable object tree.
         size: About how many bytes it will have.
     """
-    # With room from the start the builder need not grow, which copies what it has.
+    # With enough room from the start the builder need not grow, which copies its content.
     builder = flatbuffers.Builder(size + size // 8 + (1 << 16))
     builder.Finish(model.Pack(builder), file_identifier=IDENTIFIER)
     return bytes(builder.Output())

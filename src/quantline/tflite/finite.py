@@ -12,19 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from quantline.tflite.edit import pack
-from quantline.tflite.graph import parse, read
-from quantline.tflite.rewire import prune
+from quantline.tflite.editor import Editor, indices
+from quantline.tflite.graph import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from quantline.tflite.graph import Operator, Subgraph, Tensor
 
-    Change = tuple[str, Callable[[Any], None]]
+    Change = tuple[str, Callable[[Editor], None]]
 
 HUGE = 1e30
-"""Beside it no float32 activation of a network is more than rounding."""
+"""The least magnitude of a huge constant: next to it, usual activations vanish in float32."""
 
 _NOT_NEGATIVE = {"RELU", "RELU6", "RELU_0_TO_1", "LOGISTIC", "SOFTMAX", "ABS", "EXP", "SQRT",
                  "SQUARE"}  # fmt: skip
@@ -35,14 +34,14 @@ _LIMITS = {"MAXIMUM": -1.0, "MINIMUM": 1.0}
 
 
 def is_huge(tensor: Tensor) -> bool:
-    """Return whether a float constant holds a value that is infinite or near the largest float."""
+    """Return True if a float constant holds a value that is infinite or near the largest float."""
     if tensor.constant is None or tensor.is_sparse or tensor.dtype != "float32":
         return False
     return bool((np.abs(tensor.values()) >= HUGE).any())
 
 
 def with_finite_constants(model: bytes) -> tuple[bytes, tuple[str, ...]]:
-    """Return a float model without those huge constants that need not be, and what was changed.
+    """Return a float model without needless huge constants, and descriptions of the changes.
 
     - A PADV2 whose padding is only looked for a maximum in. Of values that are never negative the
       padding becomes 0. Of others it becomes the mirror image of the edge, where each window that
@@ -61,11 +60,11 @@ def with_finite_constants(model: bytes) -> tuple[bytes, tuple[str, ...]]:
     ]
     if not found:
         return model, ()
-    edited = parse(model)
+    editor = Editor(model)
     for _, edit in found:
-        edit(edited)
-    prune(edited)
-    return pack(edited, len(model)), tuple(change for change, _ in found)
+        edit(editor)
+    editor.prune()
+    return editor.pack(), tuple(change for change, _ in found)
 
 
 def _limit(subgraph: Subgraph, operator: Operator) -> Change | None:
@@ -84,9 +83,9 @@ def _limit(subgraph: Subgraph, operator: Operator) -> Change | None:
     if kept.shape != output.shape or kept.dtype != output.dtype:
         return None  # it broadcasts too
 
-    def edit(model: Any) -> None:
-        place = model.subgraphs[subgraph.index].operators[operator.index]
-        place.inputs = np.asarray([kept.index, kept.index], np.int32)
+    def edit(editor: Editor) -> None:
+        place = editor.subgraphs[subgraph.index].operators[operator.index]
+        place.inputs = indices([kept.index, kept.index])
 
     change = f"{operator.type} with the bound {bounds[0].values().flat[0]:g} gives its other input"
     return f"{change}, '{kept.name}'", edit
@@ -101,7 +100,7 @@ def _padding(subgraph: Subgraph, operator: Operator) -> Change | None:
     if not (is_huge(value) and (value.values() <= -HUGE).all() and sizes.constant is not None):
         return None
     pads = sizes.values().astype(int)
-    readers = [operator for operator in subgraph.operators if padded.index in operator.inputs]
+    readers = subgraph.consumers.get(padded.index, [])
     is_known = taken.is_static and padded.is_static and pads.shape == (len(padded.shape), 2)
     if not (is_known and readers and len(taken.shape) == len(padded.shape)):
         return None
@@ -125,14 +124,10 @@ def _padding(subgraph: Subgraph, operator: Operator) -> Change | None:
     else:
         return None
 
-    def edit(model: Any) -> None:
-        code = schema.OperatorCodeT()
-        code.builtinCode = code.deprecatedBuiltinCode = number
-        code.version = 1
-        model.operatorCodes.append(code)
-        place = model.subgraphs[subgraph.index].operators[operator.index]
-        place.opcodeIndex = len(model.operatorCodes) - 1
-        place.inputs = np.asarray([taken.index, sizes.index], np.int32)
+    def edit(editor: Editor) -> None:
+        place = editor.subgraphs[subgraph.index].operators[operator.index]
+        place.opcodeIndex = editor.add_code(number)
+        place.inputs = indices([taken.index, sizes.index])
         place.builtinOptionsType, place.builtinOptions = options
 
     readers_text = " and ".join(sorted({reader.type for reader in readers}))
@@ -143,12 +138,12 @@ def _padding(subgraph: Subgraph, operator: Operator) -> Change | None:
 def _windows(subgraph: Subgraph, reader: Operator, axis: int, size: int) -> Iterator[range]:
     """Yield the places along an axis of which an operator takes the maximum, each time.
 
-    An operator that does anything else is said to take each place alone.
+    An operator that does anything else takes each place alone.
 
     Args:
         subgraph: The subgraph.
         reader: The operator.
-        axis: The axis of what it reads.
+        axis: The axis of its input.
         size: The axis's size.
     """
     width = stride = 1
@@ -171,12 +166,12 @@ def _windows(subgraph: Subgraph, reader: Operator, axis: int, size: int) -> Iter
 
 
 def _meets_values(window: range, before: int, size: int) -> bool:
-    """Return whether a window over a padded axis holds a value that is no padding."""
+    """Return True if a window over a padded axis holds a value that is no padding."""
     return window.start < before + size and window.stop > before
 
 
 def _meets_images(window: range, before: int, size: int) -> bool:
-    """Return whether a window holds, of each padding in it, the value that is mirrored there."""
+    """Return True if a window holds, of each padding in it, the value that is mirrored there."""
     end = before + size
     images = [2 * before - 1 - at for at in window if at < before]
     images += [2 * end - 1 - at for at in window if at >= end]
@@ -184,21 +179,20 @@ def _meets_images(window: range, before: int, size: int) -> bool:
 
 
 def _is_not_negative(subgraph: Subgraph, index: int) -> bool:
-    """Return whether a tensor holds no value below 0, as far as what gives it tells."""
-    givers = {output: operator for operator in subgraph.operators for output in operator.outputs}
+    """Return True if a tensor's producers show that it holds no value below 0."""
     waiting = [index]
     for at in waiting:  # grows while it is walked
-        tensor, giver = subgraph.tensors[at], givers.get(at)
+        tensor, producer = subgraph.tensors[at], subgraph.producers.get(at)
         if tensor.constant is not None:
             if tensor.is_sparse or (tensor.values() < 0).any():
                 return False
-        elif giver is None:
+        elif producer is None:
             return False
-        elif giver.type in _COPIES:
-            floats = [index for index in giver.inputs
+        elif producer.type in _COPIES:
+            floats = [index for index in producer.inputs
                       if index >= 0 and subgraph.tensors[index].dtype == "float32"]  # fmt: skip
             waiting += [index for index in floats if index not in waiting]
-        elif giver.type not in _NOT_NEGATIVE and giver.options.get(
+        elif producer.type not in _NOT_NEGATIVE and producer.options.get(
             "fusedActivationFunction"
         ) not in (schema.ActivationFunctionType.RELU, schema.ActivationFunctionType.RELU6):
             return False

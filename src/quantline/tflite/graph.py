@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +26,13 @@ _NUMPY = {
     "int8": np.int8, "int16": np.int16, "int32": np.int32, "int64": np.int64,
     "uint8": np.uint8, "uint16": np.uint16, "uint32": np.uint32, "uint64": np.uint64,
 }  # fmt: skip
+CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE"})
+"""Operators that convert real numbers to the integers that stand for them, and back."""
 
 
 @dataclass(frozen=True)
 class Quantization:
-    """How a tensor's integers stand for real numbers: ``real = scale * (integer - zero_point)``.
+    """The map from a tensor's integers to real numbers: ``real = scale * (integer - zero_point)``.
 
     Attributes:
         scales: One scale, or one for each index along ``axis``; float32.
@@ -52,9 +55,9 @@ class Tensor:
         dtype: The schema's type name in lower case, such as ``int8`` or ``float32``.
         shape: Its shape; a dimension of unknown size is -1.
         constant: The stored bytes of a constant, shape (size_bytes,), uint8; else None.
-        is_variable: Whether it keeps its value between invocations.
+        is_variable: True if it keeps its value between invocations.
         quantization: Scales and zero points, where it has any.
-        is_sparse: Whether only some of its values are stored, as a sparse tensor.
+        is_sparse: True if it is stored as a sparse tensor.
     """
 
     index: int
@@ -68,7 +71,7 @@ class Tensor:
 
     @property
     def is_static(self) -> bool:
-        """Whether every dimension is known before the model runs."""
+        """True if every dimension is known before the model runs."""
         return all(size >= 0 for size in self.shape)
 
     @property
@@ -78,8 +81,8 @@ class Tensor:
 
     @property
     def size(self) -> int:
-        """How many values it holds; a dimension of unknown size counts as 1."""
-        return prod(abs(item) for item in self.shape)
+        """The number of values; a dimension of unknown size counts as 1."""
+        return prod(abs(size) for size in self.shape)
 
     def values(self) -> np.ndarray:
         """Return a constant's values in its own dtype and shape.
@@ -117,13 +120,13 @@ class Operator:
     Attributes:
         index: Its number in the subgraph, in the order of execution.
         type: The schema's name such as ``CONV_2D``; for a custom operator, its custom name.
-        is_custom: Whether it is a custom operator.
+        is_custom: True for a custom operator.
         version: The operator's version.
         inputs: Indices of its input tensors; -1 for an optional one that is not given.
         outputs: Indices of its output tensors.
         options: The fields of its builtin options, by the schema's Python names.
         intermediates: Indices of tensors that only it uses, such as an LSTM's gates.
-        custom_options: What a custom operator is told, in a form of its own; empty otherwise.
+        custom_options: The options of a custom operator, in its own format; empty otherwise.
     """
 
     index: int
@@ -147,6 +150,20 @@ class Subgraph:
     operators: tuple[Operator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+
+    @cached_property
+    def producers(self) -> dict[int, Operator]:
+        """The operator that writes each tensor, by the tensor's index."""
+        return {index: operator for operator in self.operators for index in operator.outputs}
+
+    @cached_property
+    def consumers(self) -> dict[int, list[Operator]]:
+        """The operators that read each tensor, by the tensor's index."""
+        found: dict[int, list[Operator]] = {}
+        for operator in self.operators:
+            for index in dict.fromkeys(operator.inputs):
+                found.setdefault(index, []).append(operator)
+        return found
 
 
 @dataclass(frozen=True)
@@ -179,7 +196,7 @@ def read(model: bytes, name: str = "the model") -> Graph:
 
     Args:
         model: The file's bytes.
-        name: What to call the model in an error.
+        name: The model's name in errors.
 
     Raises:
         ModelError: There are no bytes.
@@ -310,12 +327,25 @@ def _options(options: Any) -> dict[str, Any]:
 
 
 def text(value: bytes | str | None) -> str:
-    """Return a text of the object tree; what is not UTF-8 in it is replaced."""
+    """Return a text of the object tree, with invalid UTF-8 replaced."""
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     return value or ""
 
 
+def float_operators(graph: Graph) -> list[str]:
+    """Return the operator types of a quantized model that compute with floats, sorted."""
+    found = {
+        operator.type
+        for subgraph in graph.subgraphs
+        for operator in subgraph.operators
+        if operator.type not in CONVERSIONS
+        for index in (*operator.inputs, *operator.outputs)
+        if index >= 0 and subgraph.tensors[index].dtype == "float32"
+    }
+    return sorted(found)
+
+
 def is_integer(dtype: str) -> bool:
-    """Whether a schema dtype name is an integer or a boolean type."""
+    """Return True if a schema dtype name is an integer or a boolean type."""
     return re.fullmatch(r"u?int\d+|bool", dtype) is not None

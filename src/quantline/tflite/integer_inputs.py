@@ -1,4 +1,4 @@
-"""Float inputs that a model turns into integers at once become integer inputs."""
+"""Integer inputs in place of float inputs that a model casts to integers at once."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
 
-from quantline.tflite.edit import pack
-from quantline.tflite.graph import parse
-from quantline.tflite.operands import OPERATORS, type_number
-from quantline.tflite.rewire import bypass, prune
+from quantline.tflite.editor import Editor
 
 _INTEGERS = {schema.TensorType.INT32: "int32", schema.TensorType.INT64: "int64"}
 # They move values and compute none, and have kernels for every integer type.
@@ -19,8 +16,8 @@ _MOVES = {"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE", "STRIDED_SLICE", "SL
 def with_integer_inputs(model: bytes) -> tuple[bytes, dict[int, str]]:
     """Return the model with integers where float inputs were only read to be cast to integers.
 
-    All that the model knows of such an input is its integers, so the two compute the same: CAST
-    rounds towards zero, as whoever converts a float sample to an integer does. Operators that move
+    The model uses the integers alone, so the two compute the same: CAST rounds towards zero, as a
+    conversion of a float sample to an integer does. Operators that move
     values may lie between the input and the CAST.
 
     Args:
@@ -29,8 +26,8 @@ def with_integer_inputs(model: bytes) -> tuple[bytes, dict[int, str]]:
     Returns:
         The model, and the new dtypes by the inputs' positions in the main subgraph.
     """
-    tree = parse(model)
-    subgraph = tree.subgraphs[0]
+    editor = Editor(model)
+    subgraph = editor.subgraphs[0]
     readers: dict[int, list[Any]] = {}
     for operator in subgraph.operators or ():
         for index in dict.fromkeys(int(index) for index in operator.inputs):
@@ -38,7 +35,7 @@ def with_integer_inputs(model: bytes) -> tuple[bytes, dict[int, str]]:
     outputs = {int(index) for index in subgraph.outputs}
     changed: dict[int, str] = {}
     for position, index in enumerate(int(index) for index in subgraph.inputs):
-        reached = _until_cast(tree, index, readers, outputs)
+        reached = _until_cast(editor, index, readers, outputs)
         if subgraph.tensors[index].type != schema.TensorType.FLOAT32 or not reached:
             continue
         moved, casts = reached
@@ -50,16 +47,16 @@ def with_integer_inputs(model: bytes) -> tuple[bytes, dict[int, str]]:
             subgraph.tensors[tensor].type = integer
         if not any(int(cast.outputs[0]) in outputs for cast in casts):
             sources = {int(cast.outputs[0]): int(cast.inputs[0]) for cast in casts}
-            bypass(tree, 0, sources, casts)
+            editor.bypass(0, sources, casts)
         changed[position] = _INTEGERS[integer]
     if not changed:
         return model, {}
-    prune(tree)
-    return pack(tree, len(model)), changed
+    editor.prune()
+    return editor.pack(), changed
 
 
 def _until_cast(
-    tree: Any, index: int, readers: dict[int, list[Any]], outputs: set[int]
+    editor: Editor, index: int, readers: dict[int, list[Any]], outputs: set[int]
 ) -> tuple[list[int], list[Any]] | None:
     """Follow a tensor over operators that move values to those that cast it.
 
@@ -74,7 +71,7 @@ def _until_cast(
         if tensor in outputs:
             return None
         for operator in readers.get(tensor, ()):
-            kind = OPERATORS.get(type_number(tree.operatorCodes[operator.opcodeIndex]), "")
+            kind = editor.type_of(operator)
             if kind == "CAST":
                 casts.append(operator)
             elif kind in _MOVES and int(operator.inputs[0]) == tensor:

@@ -1,9 +1,9 @@
-"""How the tables of a ``.tflite`` file are laid out, as the generated reader reads them.
+"""The layout of the tables of a ``.tflite`` file, as the generated reader reads them.
 
 The classes that ``flatc`` generated from ``schema.fbs`` say nothing about their fields; but each
 accessor asks its table for bytes in a way that tells the field's slot, kind and width. So each is
-called once with a table that only writes down what it is asked for. What comes out is complete and
-of the installed schema's version, which a copy of the schema would not stay.
+called once with a table that only writes down what it is asked for. The result is complete and of
+the installed schema's version, which a copy of the schema would not stay.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Field:
 
     Attributes:
         name: Its name in ``schema.fbs``.
-        slot: Where in the vtable its offset is, bytes.
-        kind: What is there: a scalar, or the offset of something else.
+        slot: The place of its offset in the vtable, bytes.
+        kind: A scalar, or the kind of thing that it is the offset of.
         width: The size of a scalar or of a vector's element, bytes; 4 for an offset.
         table: The class of the table or tables that it leads to; None for the other kinds.
         members: The classes that a union may be, by the value of its type.
@@ -50,12 +50,12 @@ class Field:
 
     @property
     def inline(self) -> int:
-        """How many bytes it takes in the table itself."""
+        """Its size in the table itself, bytes."""
         return self.width if self.kind == "scalar" else 4
 
     @property
     def type_slot(self) -> int:
-        """Where in the vtable a union's type is: in the slot before its own."""
+        """The vtable offset of a union's type: the slot before its own."""
         return self.slot - 2
 
 

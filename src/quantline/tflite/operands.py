@@ -1,6 +1,6 @@
-"""How many tensors a builtin operator takes and gives at the least.
+"""The least number of inputs and outputs of each builtin operator.
 
-Their kernels demand it before anything else (``NumInputs`` and ``NumOutputs`` in
+Their kernels check it before anything else (``NumInputs`` and ``NumOutputs`` in
 ``tensorflow/lite/kernels``), so whoever looks at an operator may rely on it too.
 """
 
@@ -53,7 +53,7 @@ def type_number(code: Any) -> int:
 
 
 def fewest_inputs(operator: str) -> int:
-    """Return how many inputs an operator has at the least, given or not.
+    """Return the least number of inputs of an operator, optional ones among them.
 
     Args:
         operator: The schema's name of its type.
@@ -62,11 +62,11 @@ def fewest_inputs(operator: str) -> int:
 
 
 def required_inputs(operator: str) -> int:
-    """Return how many of the first inputs of an operator must be given."""
+    """Return the number of first inputs of an operator that are not optional."""
     fewest = fewest_inputs(operator)
     return fewest if fewest <= _MOST_REQUIRED else 1
 
 
 def fewest_outputs(operator: str) -> int:
-    """Return how many outputs an operator has at the least."""
+    """Return the least number of outputs of an operator."""
     return _FEWEST_OUTPUTS.get(operator, 1)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 Kernels = Literal["xnnpack", "builtin", "reference"]
-"""Who computes. ``xnnpack``: the XNNPACK delegate, and the built-in kernels for what it does not
-take; what an interpreter does by default. ``builtin``: the optimized built-in kernels alone.
+"""Sets of kernels. ``xnnpack``: the XNNPACK delegate, and the built-in kernels for what it does
+not take; an interpreter's default. ``builtin``: the optimized built-in kernels alone.
 ``reference``: the plain C++ kernels that define what the operators mean."""
 
 _RESOLVERS: dict[Kernels, str] = {
@@ -48,9 +48,9 @@ class Runtime:
         Args:
             model: A ``.tflite`` file's bytes, known to be readable.
             threads: CPU threads; all cores by default.
-            kernels: Who computes.
+            kernels: The set of kernels.
             delegates: Loaded delegates, which take over what they can before the kernels do.
-            keep_all: Whether every tensor can be read after a run; not on ``xnnpack``, which has
+            keep_all: True to keep every tensor readable after a run; not on ``xnnpack``, which has
                 no tensors between the operators that it takes.
 
         Raises:
@@ -87,11 +87,11 @@ class Runtime:
             self._interpreter.set_tensor(port.index, value)
 
     def reset(self) -> None:
-        """Set what the model keeps between runs, such as a cell's state, back to its beginning."""
+        """Reset the state that the model keeps between runs, such as a cell's."""
         self._interpreter.reset_all_variables()
 
     def invoke(self) -> None:
-        """Run the model once, with what it keeps between runs set back to its beginning."""
+        """Run the model once, from its initial state."""
         self._interpreter.reset_all_variables()
         self._interpreter.invoke()
 
@@ -100,8 +100,8 @@ class Runtime:
         return [self._interpreter.get_tensor(port.index) for port in self.outputs]
 
     def views(self) -> list[np.ndarray]:
-        """Return the outputs without copying them; let go of them before the next call."""
-        # Each view is asked for anew: the runtime refuses to run while one is held.
+        """Return the outputs without copying them; drop the views before the next call."""
+        # The runtime refuses to run while a view exists, so each call makes new ones.
         return [self._interpreter.tensor(port.index)() for port in self.outputs]
 
     def resize(self, *shapes: tuple[int, ...]) -> None:
@@ -136,6 +136,21 @@ class Runtime:
             for detail in self._interpreter.get_tensor_details()
         }
 
+    def run(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Run real-valued inputs through to real-valued outputs, quantizing at the edges.
+
+        Args:
+            values: An array for each input, of its shape.
+
+        Returns:
+            A float32 array for each output.
+        """
+        self.set(*(port.quantize(value) for port, value in zip(self.inputs, values, strict=True)))
+        self.invoke()
+        return [
+            port.dequantize(value) for port, value in zip(self.outputs, self.get(), strict=True)
+        ]
+
     def predict(self, real: np.ndarray) -> np.ndarray:
         """Run one real-valued input through to the first output, quantizing at the edges.
 
@@ -145,10 +160,7 @@ class Runtime:
         Returns:
             float32 array of the first output's shape.
         """
-        port = self.inputs[0]
-        self.set(port.quantize(real.reshape(port.shape)))
-        self.invoke()
-        return self.outputs[0].dequantize(self._interpreter.get_tensor(self.outputs[0].index))
+        return self.run([real.reshape(self.inputs[0].shape)])[0]
 
     def _read_ports(self) -> None:
         self.inputs = tuple(TensorIO.of(detail) for detail in self._interpreter.get_input_details())

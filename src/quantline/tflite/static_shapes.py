@@ -1,8 +1,7 @@
-"""Other sizes of a model's inputs, and every size that follows from them written into the file.
+"""Fixed sizes of a model's inputs, and of all tensors whose sizes follow from them.
 
-The runtime knows how each operator's output grows with its inputs, so it is asked: the model is
-run once at the new sizes, and what it allocated is what the file says from then on. What the model
-computes from sizes alone, such as the target of a RESHAPE, is then a constant.
+The model is run once at the new sizes, and the shapes that the runtime allocated are written into
+the file. Values that follow from sizes alone, such as the target of a RESHAPE, become constants.
 """
 
 from __future__ import annotations
@@ -10,11 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
-from quantline.tflite.edit import pack
-from quantline.tflite.graph import parse, read
-from quantline.tflite.rewire import prune
+from quantline.tflite.editor import Editor, indices
+from quantline.tflite.graph import read
 from quantline.tflite.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -57,14 +54,14 @@ def with_input_shapes(
     Raises:
         ModelUnsupported: The model cannot be run at these sizes.
     """
-    tree = parse(model)
-    main = tree.subgraphs[0]
+    editor = Editor(model)
+    main = editor.subgraphs[0]
     first = main.tensors[int(main.inputs[0])]
     before = int(first.shape[0]) if first.shape is not None and len(first.shape) else 0
     after = shapes[0][0] if shapes[0] else 0
     if before != after:
-        _rebatch(tree, read(model).main, before, after)
-    ready = pack(tree, len(model))
+        _rebatch(editor, read(model).main, before, after)
+    ready = editor.pack()
     graph = read(ready).main
     with_all = Runtime(ready, 1, "builtin", keep_all=True)
     with_all.resize(*shapes)
@@ -77,16 +74,16 @@ def with_input_shapes(
     for index, tensor in enumerate(main.tensors):
         if index in counted or index not in found or graph.tensors[index].constant is not None:
             continue
-        tensor.shape = np.asarray(found[index], np.int32)
+        tensor.shape = indices(found[index])
         tensor.shapeSignature = None
-    _fold(tree, graph, known, with_all)
-    prune(tree)
-    return pack(tree, len(model))
+    _fold(editor, graph, known, with_all)
+    editor.prune()
+    return editor.pack()
 
 
-def _rebatch(tree: Any, graph: Subgraph, before: int, after: int) -> None:
+def _rebatch(editor: Editor, graph: Subgraph, before: int, after: int) -> None:
     """Let stored sizes, and the variables that a model keeps, begin with another batch."""
-    main = tree.subgraphs[0]
+    main = editor.subgraphs[0]
     for operator, given in zip(graph.operators, main.operators, strict=True):
         place = _BATCH_FIRST.get(operator.type)
         if operator.type == "RESHAPE" and given.builtinOptions is not None:
@@ -100,10 +97,10 @@ def _rebatch(tree: Any, graph: Subgraph, before: int, after: int) -> None:
             continue
         sizes = _batched(tensor.values().copy(), before, after, free=operator.type == "RESHAPE")
         given.inputs = np.array(given.inputs)
-        given.inputs[place] = _constant(tree, main, operator.inputs[place], sizes)
+        given.inputs[place] = _constant(editor, main, operator.inputs[place], sizes)
     for tensor in main.tensors:
         if tensor.isVariable and len(tensor.shape) and tensor.shape[0] == before:
-            tensor.shape = np.asarray([after, *tensor.shape[1:]], np.int32)
+            tensor.shape = indices([after, *tensor.shape[1:]])
 
 
 def _batched(sizes: np.ndarray, before: int, after: int, *, free: bool) -> np.ndarray:
@@ -139,35 +136,30 @@ def _follows(operator: Operator, inputs: list[int], known: set[int]) -> bool:
     return plain and bool(inputs) and known >= set(inputs)
 
 
-def _fold(tree: Any, graph: Subgraph, known: set[int], runtime: Runtime) -> None:
+def _fold(editor: Editor, graph: Subgraph, known: set[int], runtime: Runtime) -> None:
     """Store what follows from sizes alone, and drop the operators that computed it."""
-    main = tree.subgraphs[0]
-    gone = [
+    main = editor.subgraphs[0]
+    folded = [
         operator
         for operator in graph.operators
         if known >= set(operator.outputs)
         and not set(operator.outputs) & set(graph.outputs)
         and all(runtime.tensor(index).size <= _MOST_FOLDED for index in operator.outputs)
     ]
-    outputs = {index for operator in gone for index in operator.outputs}
-    dropped = {operator.index for operator in gone}
+    outputs = {index for operator in folded for index in operator.outputs}
+    dropped = {operator.index for operator in folded}
     kept = [operator for operator in graph.operators if operator.index not in dropped]
     for index in outputs & {index for operator in kept for index in operator.inputs}:
-        _set(tree, main.tensors[index], runtime.tensor(index))
+        _set(editor, main.tensors[index], runtime.tensor(index))
     main.operators = [main.operators[operator.index] for operator in kept]
 
 
-def _constant(tree: Any, main: Any, like: int, values: np.ndarray) -> int:
-    pattern, tensor = main.tensors[like], schema.TensorT()
-    tensor.name, tensor.type = pattern.name, pattern.type
-    _set(tree, tensor, values)
-    main.tensors.append(tensor)
-    return len(main.tensors) - 1
+def _constant(editor: Editor, main: Any, like: int, values: np.ndarray) -> int:
+    index = editor.add_constant(main, main.tensors[like].name, values)
+    main.tensors[index].type = main.tensors[like].type
+    return index
 
 
-def _set(tree: Any, tensor: Any, values: np.ndarray) -> None:
-    buffer = schema.BufferT()
-    buffer.data = np.frombuffer(values.tobytes(), np.uint8)
-    tree.buffers.append(buffer)
-    tensor.buffer = len(tree.buffers) - 1
-    tensor.shape, tensor.shapeSignature = np.asarray(values.shape, np.int32), None
+def _set(editor: Editor, tensor: Any, values: np.ndarray) -> None:
+    tensor.buffer = editor.add_buffer(values)
+    tensor.shape, tensor.shapeSignature = indices(values.shape), None

@@ -1,4 +1,4 @@
-"""From a stranger's bytes to the schema's object tree, or to an error that says what is wrong."""
+"""Unpacking of untrusted bytes to the schema's object tree."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 from ai_edge_litert import schema_py_generated as schema
 
 from quantline.errors import ModelError, ModelUnreadable
-from quantline.tflite.consistency import agree
+from quantline.tflite.consistency import check_consistency
 from quantline.tflite.verify import Damage, verify
 
 IDENTIFIER = b"TFL3"
 
-# What is given in place of a .tflite file: how it begins, what it is, and what to do.
-_OTHERS = (
+# Files given in place of a .tflite file: their first bytes, their kind, and the remedy.
+_OTHER_FORMATS = (
     (
         b"PK\x03\x04",
         "a zip file",
@@ -32,7 +32,7 @@ def unpack(model: bytes, name: str) -> Any:
 
     Args:
         model: The file's bytes.
-        name: What to call the model in an error.
+        name: The model's name in errors.
 
     Returns:
         The schema's mutable object tree (``ModelT``). Every index in it names something that is
@@ -50,11 +50,11 @@ def unpack(model: bytes, name: str) -> Any:
             remedy="Write or copy the file again",
         )
     if model[4:8] != IDENTIFIER:
-        raise _other(model, name)
+        raise _another_format(model, name)
     try:
         verify(model)
         tree = schema.ModelT.InitFromPackedBuf(bytes(model), 0)
-        agree(tree, model)
+        check_consistency(tree, model)
     except Damage as damage:
         raise ModelUnreadable(
             f"{name} is a damaged .tflite file",
@@ -65,10 +65,10 @@ def unpack(model: bytes, name: str) -> Any:
     return tree
 
 
-def _other(model: bytes, name: str) -> ModelUnreadable:
+def _another_format(model: bytes, name: str) -> ModelUnreadable:
     what = f"{name} is not a .tflite file"
     remedy = "Give the path of a .tflite file, a Keras 3 .keras file or a SavedModel folder"
-    for start, kind, advice in _OTHERS:
+    for start, kind, advice in _OTHER_FORMATS:
         if model.startswith(start):
             what, remedy = f"{name} is {kind}, not a .tflite file", advice
     return ModelUnreadable(

@@ -1,9 +1,9 @@
-"""Whether every offset and length in a ``.tflite`` file stays within it, before it is unpacked.
+"""A check that all offsets and lengths in a ``.tflite`` file stay within it, before it is unpacked.
 
-The generated reader believes what the file says: a vector of 2**31 tables keeps it busy for ever,
-and a thousand offsets to one table unpack it a thousand times. The rules here are those of
-FlatBuffers' verifier (``flatbuffers/verifier.h``), which is not to be had from Python, and one
-more: what is reached twice counts twice, and all together may not be more than files have room for.
+The generated reader trusts the file: a vector of 2**31 tables keeps it busy for ever, and a
+thousand offsets to one table unpack it a thousand times. The rules are those of FlatBuffers'
+verifier (``flatbuffers/verifier.h``), which has no Python binding, and one more: a table that is
+reached twice counts twice, and the sum is limited by the file's size.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # Of FlatBuffers' verifier, which TensorFlow Lite uses with this limit too.
 _MOST_TABLES = 1_000_000
-# What a table counts for, bytes: the smallest that hold something take about twice as much.
+# The size that a table counts as, bytes: the smallest with content take about twice as much.
 _TABLE = 16
 # How often the file's size may be reached. Builders share no more than vtables and some strings.
 _REACH = 2
@@ -34,11 +34,11 @@ _SLOT = Struct("<H")
 
 
 class Damage(Exception):
-    """Something in a file that cannot be.
+    """An inconsistency in a file.
 
     Attributes:
-        found: What was found.
-        expected: What was expected instead.
+        found: The value found.
+        expected: The value expected instead.
         path: The names that lead there, from the root.
     """
 
@@ -65,7 +65,7 @@ def within(name: str) -> Iterator[None]:
 
 
 def verify(model: bytes) -> None:
-    """Walk everything that the reader would unpack.
+    """Check everything that the reader would unpack.
 
     Args:
         model: A file's bytes, which begin with the root table's offset.
@@ -78,7 +78,7 @@ def verify(model: bytes) -> None:
 
 
 class _Walk:
-    """A walk over one file, which keeps count of what it has reached."""
+    """A walk over one file, which counts the tables and bytes that it reaches."""
 
     def __init__(self, model: bytes) -> None:
         self._model = model
@@ -102,7 +102,7 @@ class _Walk:
 
         Args:
             kind: Its generated class.
-            at: Where it begins, bytes from the file's start.
+            at: Its offset from the file's start, bytes.
         """
         self._tables -= 1
         self._count(_TABLE)

@@ -1,4 +1,4 @@
-"""Half precision and sparse storage undone: every value of a float model as float32.
+"""Conversion of half precision and sparse storage to dense float32.
 
 Exporters store weights as float16 with a DEQUANTIZE behind each that widens them when the model
 runs, and pruned weights as a sparse tensor with a DENSIFY. Both are ways to store, and no part of
@@ -7,26 +7,21 @@ what the model computes: float16 and bfloat16 values are exact in float32.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from quantline.tflite.edit import pack
-from quantline.tflite.graph import parse
-from quantline.tflite.operands import OPERATORS, type_number
-from quantline.tflite.rewire import bypass, prune
+from quantline.tflite.editor import Editor, indices
 from quantline.tflite.runtime import Runtime
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _TYPES = schema.TensorType
 _HALF = {_TYPES.FLOAT16, _TYPES.BFLOAT16}
 _COPIES = {"DEQUANTIZE", "CAST", "DENSIFY"}
 
 
-def is_narrow(model: Any) -> bool:
+def has_half_or_sparse(model: Any) -> bool:
     """Return True if a model holds half precision or sparse tensors.
 
     Args:
@@ -48,36 +43,33 @@ def widened(model: bytes) -> bytes:
     Args:
         model: A ``.tflite`` file's bytes, without quantized tensors. This runs DENSIFY.
     """
-    tree = parse(model)
-    for subgraph in tree.subgraphs:
-        for tensor in subgraph.tensors:
-            if tensor.sparsity is not None:
-                _store(tree, tensor, _dense(tree, tensor))
-                tensor.sparsity = None
+    editor = Editor(model)
     widened: dict[tuple[int, int], int] = {}
-    for subgraph in tree.subgraphs:
-        for tensor in subgraph.tensors:
-            if tensor.type in _HALF:
-                data = tree.buffers[tensor.buffer].data
-                if data is not None and len(data):
-                    key = (tensor.buffer, tensor.type)
-                    if key not in widened:
-                        _store(tree, tensor, _as_float32(np.asarray(data), tensor.type))
-                        widened[key] = tensor.buffer
-                    tensor.buffer = widened[key]
-                tensor.type = _TYPES.FLOAT32
-    for number in range(len(tree.subgraphs)):
-        _leave_out_copies(tree, number)
-    prune(tree)
-    return pack(tree, 2 * len(model))
+    for tensor in [tensor for subgraph in editor.subgraphs for tensor in subgraph.tensors]:
+        if tensor.sparsity is not None:
+            tensor.buffer = editor.add_buffer(_dense(editor.tree, tensor))
+            tensor.sparsity = None
+    for tensor in [tensor for subgraph in editor.subgraphs for tensor in subgraph.tensors]:
+        if tensor.type in _HALF:
+            data = editor.tree.buffers[tensor.buffer].data
+            if data is not None and len(data):
+                key = (tensor.buffer, tensor.type)
+                if key not in widened:
+                    widened[key] = editor.add_buffer(_as_float32(np.asarray(data), tensor.type))
+                tensor.buffer = widened[key]
+            tensor.type = _TYPES.FLOAT32
+    for number in range(len(editor.subgraphs)):
+        _leave_out_copies(editor, number)
+    editor.prune()
+    return editor.pack()
 
 
-def _leave_out_copies(tree: Any, number: int) -> None:
+def _leave_out_copies(editor: Editor, number: int) -> None:
     """Remove the operators whose output is their input, now that both are float32 and dense."""
-    subgraph = tree.subgraphs[number]
-    replaced, removed = {}, []
+    subgraph = editor.subgraphs[number]
+    sources, removed = {}, []
     for operator in subgraph.operators or ():
-        kind = OPERATORS.get(type_number(tree.operatorCodes[operator.opcodeIndex]))
+        kind = editor.type_of(operator)
         if kind not in _COPIES:
             continue
         source, target = int(operator.inputs[0]), int(operator.outputs[0])
@@ -85,28 +77,18 @@ def _leave_out_copies(tree: Any, number: int) -> None:
         if kind == "CAST" and operator.builtinOptions is not None:
             operator.builtinOptions.inDataType = subgraph.tensors[source].type
             operator.builtinOptions.outDataType = subgraph.tensors[target].type
-        ports = (
-            {int(index) for index in subgraph.inputs},
-            {int(index) for index in subgraph.outputs},
-        )
-        if types == {_TYPES.FLOAT32} and not (source in ports[0] and target in ports[1]):
-            replaced[target] = source
+        is_whole_model = source in subgraph.inputs and target in subgraph.outputs
+        if types == {_TYPES.FLOAT32} and not is_whole_model:
+            sources[target] = source
             removed.append(operator)
     if removed:
-        bypass(tree, number, replaced, removed)
+        editor.bypass(number, sources, removed)
 
 
 def _as_float32(stored: np.ndarray, kind: int) -> np.ndarray:
     if kind == _TYPES.FLOAT16:
         return stored.view(np.float16).astype(np.float32)
     return (stored.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
-
-
-def _store(tree: Any, tensor: Any, values: np.ndarray) -> None:
-    buffer = schema.BufferT()
-    buffer.data = np.frombuffer(values.tobytes(), np.uint8)
-    tree.buffers.append(buffer)
-    tensor.buffer = len(tree.buffers) - 1
 
 
 def _dense(tree: Any, tensor: Any) -> np.ndarray:
@@ -123,17 +105,13 @@ def _dense(tree: Any, tensor: Any) -> np.ndarray:
     for value, name in ((sparse, "sparse"), (full, "full")):
         value.shape, value.type, value.name = tensor.shape, tensor.type, name
     operator = schema.OperatorT()
-    operator.inputs, operator.outputs = _indices([0]), _indices([1])
+    operator.inputs, operator.outputs = indices([0]), indices([1])
     operator.builtinOptionsType = schema.BuiltinOptions.DensifyOptions
     operator.builtinOptions = schema.DensifyOptionsT()
     subgraph = schema.SubGraphT()
     subgraph.tensors, subgraph.operators = [sparse, full], [operator]
-    subgraph.inputs, subgraph.outputs = _indices([]), _indices([1])
+    subgraph.inputs, subgraph.outputs = indices([]), indices([1])
     model.subgraphs = [subgraph]
     runtime = Runtime(pack(model, 1 << 16), 1, "builtin")
     runtime.invoke()
     return runtime.get()[0]
-
-
-def _indices(values: Sequence[int]) -> np.ndarray:
-    return np.asarray(values, np.int32)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from quantline.child import run_in_child
 from quantline.errors import DataError, ModelUnsupported, first_few
 from quantline.loading.keras_file import read_keras
-from quantline.quantization.float_import import kind_of
+from quantline.quantization.original_source import kind_of
 
 if TYPE_CHECKING:
     from quantline import recipe
@@ -88,7 +88,7 @@ def refuse_another_network(path: str, model: Any, limits: recipe.Limits) -> None
         raise _another(path, "a model that is no Keras file")
     file = run_in_child(
         read_keras, path, limits, what=f"the reading of '{path}'", timeout_s=limits.load_s,
-        limit="limits.load_s", memory_gib=limits.memory_gib, confined=True,
+        limit="load_s", memory_gib=limits.memory_gib, confined=True,
     )  # fmt: skip
     found, made = _layers(file.config), _layers(json.loads(model.to_json()))
     if found is None or made is None or _shaped(found) != _shaped(made):

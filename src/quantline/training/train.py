@@ -243,7 +243,7 @@ def _save(model: Any) -> bytes:
 def _normalized(value: Any, numbers: dict[int, int]) -> Any:
     """Drop the date, and number shared objects in order: Keras numbers them by address."""
     if isinstance(value, list):
-        return [_normalized(item, numbers) for item in value]
+        return [_normalized(element, numbers) for element in value]
     if not isinstance(value, dict):
         return value
     return {

@@ -15,7 +15,11 @@ from quantline.reading.yaml_text import LARGEST_BYTES
 from quantline.tflite.consistency import DTYPES
 from quantline.tflite.operands import OPERATORS
 
-BUILT_IN = ("cpu", "edgetpu")
+_FOLDER = files(__package__)
+BUILT_IN = tuple(
+    sorted(Path(item.name).stem for item in _FOLDER.iterdir() if item.name.endswith(".yml"))
+)
+"""The targets of this package: each is a YAML file beside this module."""
 _SUFFIXES = (".yml", ".yaml")
 
 
@@ -81,7 +85,7 @@ def load(name: str) -> Target:
         ParameterError: There is no such target, or the file does not describe one.
     """
     if name in BUILT_IN:
-        text = (files(__package__) / f"{name}.yml").read_text("utf-8")
+        text = (_FOLDER / f"{name}.yml").read_text("utf-8")
     elif name.endswith(_SUFFIXES):
         text = _read(name)
     else:

@@ -34,7 +34,7 @@ class Obstacle:
             that is no conversion.
         remedy: The change.
         subgraph: The subgraph after the change, as far as rules can judge it.
-        settled: Indices of operators that the change replaces, to be counted as mapped.
+        replaced: Indices of operators that the change replaces, to be counted as mapped.
     """
 
     kind: str
@@ -42,7 +42,7 @@ class Obstacle:
     reason: Reason
     remedy: Remedy
     subgraph: Subgraph
-    settled: frozenset[int]
+    replaced: frozenset[int]
 
 
 def obstacles(
@@ -69,7 +69,7 @@ def obstacles(
     found = []
     for (kind, remedy), members in groups.items():
         operators = sorted(members, key=lambda operator: operator.index)
-        after, settled = _changed(subgraph, operators, remedy)
+        after, replaced = _changed(subgraph, operators, remedy)
         decisive = min(
             operators,
             key=lambda operator: (
@@ -84,7 +84,7 @@ def obstacles(
                 reason=known[decisive.index],
                 remedy=remedy,
                 subgraph=after,
-                settled=settled,
+                replaced=replaced,
             )
         )
     return sorted(found, key=lambda obstacle: obstacle.operators[0].index)
@@ -171,10 +171,10 @@ def _changed(
 ) -> tuple[Subgraph, frozenset[int]]:
     """Return the subgraph after a change, and the operators that are simply replaced by it."""
     if remedy is remedies.QUANTIZED:
-        settled = frozenset(
+        replaced = frozenset(
             operator.index for operator in operators if operator.type in _CONVERSIONS
         )
-        return _quantized(subgraph, operators), settled
+        return _quantized(subgraph, operators), replaced
     if remedy is remedies.BY_STATUS[Status.NOT_FOUND]:
         return _oldest(subgraph, operators), frozenset()
     if remedy is remedies.BY_STATUS[Status.DYNAMIC]:
@@ -185,10 +185,10 @@ def _changed(
         )
         # An unknown size of an input is fixed; a computed one and control flow are replaced.
         unknown = {index for index in fixed if not subgraph.tensors[index].is_static}
-        settled = frozenset(
+        replaced = frozenset(
             operator.index for operator in operators if not unknown & set(operator.inputs)
         )
-        return replace(subgraph, tensors=tensors), settled
+        return replace(subgraph, tensors=tensors), replaced
     return subgraph, frozenset(operator.index for operator in operators)
 
 

@@ -103,7 +103,7 @@ class _State:
     """A model after some changes: its subgraph, replaced operators, reasons and mapping."""
 
     subgraph: Subgraph
-    settled: frozenset[int]
+    replaced: frozenset[int]
     reasons: Mapping[int, Reason | None]
     mapped: frozenset[int]
 
@@ -120,14 +120,14 @@ class _Options:
         return select_compiled(self.live, reasons, self.multiple_subgraphs).sure
 
     def changed(self, state: _State, obstacle: Obstacle) -> _State:
-        settled = state.settled | obstacle.settled
+        replaced = state.replaced | obstacle.replaced
         reasons = (
             state.reasons
             if obstacle.subgraph is state.subgraph
             else find_reasons(obstacle.subgraph, self.runtime_version)
         )
-        reasons = {**reasons, **dict.fromkeys(settled)}
-        return _State(obstacle.subgraph, settled, reasons, self.mapped(reasons))
+        reasons = {**reasons, **dict.fromkeys(replaced)}
+        return _State(obstacle.subgraph, replaced, reasons, self.mapped(reasons))
 
 
 @dataclass(frozen=True)

@@ -18,22 +18,22 @@ MANY = 64  # outputs; more are filled up to multiples of it
 _LANES = 16  # outputs that are computed at once
 
 
-def up(count: int, block: int) -> int:
+def round_up(count: int, block: int) -> int:
     """Return a count filled up to whole blocks."""
     return -(-count // block) * block
 
 
-def aligned(size: int) -> int:
+def aligned_bytes(size: int) -> int:
     """Return a size as it is stored, bytes."""
-    return up(size, ALIGNMENT)
+    return round_up(size, ALIGNMENT)
 
 
-def filled(outputs: int) -> int:
+def stored_outputs(outputs: int) -> int:
     """Return the number of outputs that a matrix is stored with."""
-    return up(outputs, MANY if outputs > MANY else _LANES)
+    return round_up(outputs, MANY if outputs > MANY else _LANES)
 
 
-def matrix(inputs: int, outputs: int, words: int = 1) -> int:
+def matrix_bytes(inputs: int, outputs: int, words: int = 1) -> int:
     """Return the bytes of a matrix and of the words of each output.
 
     Args:
@@ -41,12 +41,12 @@ def matrix(inputs: int, outputs: int, words: int = 1) -> int:
         outputs: Its outputs.
         words: Words that are stored for each output: bias, scale, zero point.
     """
-    return aligned((inputs + words * WORD) * filled(outputs))
+    return aligned_bytes((inputs + words * WORD) * stored_outputs(outputs))
 
 
-def spread(values: int) -> int:
+def vector_bytes(values: int) -> int:
     """Return the bytes of one word for each value of a vector, of which a block has 64 bytes."""
-    return up(values, BLOCK) // BLOCK * ALIGNMENT
+    return round_up(values, BLOCK) // BLOCK * ALIGNMENT
 
 
 def channels(tensor: Tensor) -> int:
@@ -61,4 +61,4 @@ def pixels(tensor: Tensor) -> int:
 
 def stored_values(tensor: Tensor) -> int:
     """Return a tensor's values, the channels of every pixel filled up to blocks."""
-    return pixels(tensor) * up(channels(tensor), BLOCK)
+    return pixels(tensor) * round_up(channels(tensor), BLOCK)

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from quantline.edgetpu.cost.blocks import (
     BLOCK,
-    aligned,
+    aligned_bytes,
     channels,
-    matrix,
-    spread,
+    matrix_bytes,
+    round_up,
     stored_values,
-    up,
+    vector_bytes,
 )
 from quantline.edgetpu.cost.rules import UNSEEN, between, exactly
 from quantline.edgetpu.tensors import at, axes, elements, extent, given
@@ -52,7 +52,7 @@ def reshape(source: Tensor, result: Tensor, runtime_version: int, from_host: boo
     if new < old:
         # Behind a convolution its outputs are spread; see spread_outputs.
         width = _split(source, result) or old
-        return between("channels split by a RESHAPE", 0, matrix(up(old, BLOCK), width))
+        return between("channels split by a RESHAPE", 0, matrix_bytes(round_up(old, BLOCK), width))
     return _packing(source, new, runtime_version)
 
 
@@ -74,8 +74,8 @@ def spread_outputs(consumer: Operator, tensors: Sequence[Tensor]) -> int | None:
 def _packing(source: Tensor, new: int, runtime_version: int) -> Part:
     old = channels(source)
     if new % old:
-        return between(UNSEEN, 0, matrix(stored_values(source), new))
-    at_once = matrix(new // old * up(old, BLOCK), new)
+        return between(UNSEEN, 0, matrix_bytes(stored_values(source), new))
+    at_once = matrix_bytes(new // old * round_up(old, BLOCK), new)
     if runtime_version <= _OLD_RUNTIME:
         return between("pixels packed at once", 0, at_once)
     grouped = _group(source)
@@ -93,7 +93,7 @@ def _group(source: Tensor) -> int | None:
     old, width = channels(source), extent(source)[-2]
     for count in range(2, width + 1):
         if width % count == 0 and count * old % _GROUP == 0:
-            return matrix(count * up(old, BLOCK), count * old)
+            return matrix_bytes(count * round_up(old, BLOCK), count * old)
     return None
 
 
@@ -102,7 +102,7 @@ def _split(source: Tensor, result: Tensor) -> int | None:
     old, new = channels(source), channels(result)
     if new >= old or old % new or not new % BLOCK:
         return None
-    return old // new * up(new, BLOCK)
+    return old // new * round_up(new, BLOCK)
 
 
 _PLACED = 16  # channels, whole multiples of which are only placed
@@ -159,7 +159,7 @@ def _softmax(result: Tensor, runtime_version: int) -> Part:
     if runtime_version <= _OLD_RUNTIME:
         return exactly("no parameters", 0)
     values = channels(result)
-    return exactly("masked softmax", 3 * spread(values) if values % BLOCK else 0)
+    return exactly("masked softmax", 3 * vector_bytes(values) if values % BLOCK else 0)
 
 
 def _pad(source: Tensor, result: Tensor) -> Part:
@@ -177,7 +177,7 @@ def _concatenation(operator: Operator, tensors: Sequence[Tensor]) -> Part:
     starts = list(accumulate(joined))[:-1]
     if not any(start % _PLACED for start in starts):
         return exactly("whole blocks joined", 0)
-    product = matrix(sum(up(width, BLOCK) for width in joined), sum(joined))
+    product = matrix_bytes(sum(round_up(width, BLOCK) for width in joined), sum(joined))
     is_broken = any(start % BLOCK for start in starts)
     return between("parts of blocks joined", product if is_broken else 0, 0, product)
 
@@ -201,7 +201,7 @@ def _constants(operator: Operator, tensors: Sequence[Tensor]) -> list[Part]:
     last = channels(tensors[operator.outputs[0]])
     parts = []
     for constant in constants:
-        words, stored = spread(elements(constant)), aligned(elements(constant))
+        words, stored = vector_bytes(elements(constant)), aligned_bytes(elements(constant))
         if elements(constant) in (1, last):
             parts.append(between("a constant for each channel", words, stored))
         else:
@@ -215,4 +215,4 @@ def _is_mean_of_pixels(operator: Operator, tensors: Sequence[Tensor]) -> bool:
 
 
 def _identity(inputs: int, outputs: int) -> int:
-    return matrix(up(inputs, BLOCK), outputs)
+    return matrix_bytes(round_up(inputs, BLOCK), outputs)

@@ -13,13 +13,13 @@ from quantline.edgetpu.cost.blocks import (
     BLOCK,
     MANY,
     WORD,
-    aligned,
+    aligned_bytes,
     channels,
-    filled,
-    matrix,
+    matrix_bytes,
     pixels,
+    round_up,
+    stored_outputs,
     stored_values,
-    up,
 )
 from quantline.edgetpu.cost.rules import between, exactly
 from quantline.edgetpu.cost.work import LSTM_WEIGHTS
@@ -60,27 +60,29 @@ def weights(
     dense = operator.type == "FULLY_CONNECTED"
     inputs, parts = _inputs(operator, found, runtime_version)
     small = not dense and found.outputs <= BLOCK
-    rows = BLOCK if small and outputs == found.outputs else filled(outputs)
+    rows = BLOCK if small and outputs == found.outputs else stored_outputs(outputs)
     words = _words(operator, found, tensors, runtime_version, rows)
     size = _rest(rows * inputs, words)
     kind = "fully connected weights" if dense else "convolution weights"
     if operator.type == "TRANSPOSE_CONV":
         parts.append(between("transposed convolution", size, size * _phases(operator, found)))
     elif _is_convolution(found) and operator.type == "DEPTHWISE_CONV_2D":
-        diagonal = inputs // BLOCK * WORD * up(found.outputs, BLOCK)
+        diagonal = inputs // BLOCK * WORD * round_up(found.outputs, BLOCK)
         parts.append(between("one channel to many", size, diagonal))
     elif outputs != found.outputs:
-        own = matrix(inputs, found.outputs, 0)
+        own = matrix_bytes(inputs, found.outputs, 0)
         parts.append(exactly(kind, own))
         parts.append(between("outputs spread for a RESHAPE", size - own, 0))
     elif rows == BLOCK and found.outputs > 1:
         per_row = inputs + sum(part.bytes for part in words) // rows
-        parts.append(between("few outputs", size, size + (filled(found.outputs) - rows) * per_row))
+        parts.append(
+            between("few outputs", size, size + (stored_outputs(found.outputs) - rows) * per_row)
+        )
     else:
         parts.append(exactly("a single output" if rows == BLOCK else kind, size))
-        if dense and _differ(found.weights) and up(rows, MANY) > rows:
+        if dense and _differ(found.weights) and round_up(rows, MANY) > rows:
             per_row = inputs + sum(part.bytes for part in words) // rows
-            more = (up(rows, MANY) - rows) * per_row
+            more = (round_up(rows, MANY) - rows) * per_row
             parts.append(between("units of different scales", more, 0))
     return parts + words
 
@@ -89,7 +91,7 @@ def lstm(operator: Operator, tensors: Sequence[Tensor]) -> list[Part]:
     """Return the parts of an LSTM: its matrices, and room for what was not understood."""
     found = [at(operator, position, tensors) for position in LSTM_WEIGHTS]
     size = sum(
-        matrix(up(part.shape[-1], BLOCK), part.shape[0])
+        matrix_bytes(round_up(part.shape[-1], BLOCK), part.shape[0])
         for part in found
         if part is not None and part.constant is not None and len(part.shape) > 1
     )
@@ -101,24 +103,26 @@ def _inputs(
 ) -> tuple[int, list[Part]]:
     """Return the stored numbers that each output is summed from, and further parts."""
     if operator.type != "FULLY_CONNECTED":
-        return found.height * found.width * up(found.inputs, BLOCK), []
+        return found.height * found.width * round_up(found.inputs, BLOCK), []
     source = found.source
-    packed = up(found.inputs, BLOCK)
+    packed = round_up(found.inputs, BLOCK)
     if elements(source) != found.inputs or pixels(source) == 1:
         return packed, []
-    rows = filled(found.outputs)
+    rows = stored_outputs(found.outputs)
     extra = (stored_values(source) - packed) * rows
     if not extra:
         return packed, []
     # Up to there nothing was packed by a matrix.
-    packing = matrix(stored_values(source), found.inputs) if runtime_version > _KEEPS_ZEROS else 0
+    packing = (
+        matrix_bytes(stored_values(source), found.inputs) if runtime_version > _KEEPS_ZEROS else 0
+    )
     return packed, [between("weights on a map", extra, 0, packing)]
 
 
 def _depthwise(
     operator: Operator, found: LayerWeights, tensors: Sequence[Tensor], runtime_version: int
 ) -> list[Part]:
-    rows = up(found.outputs, BLOCK)
+    rows = round_up(found.outputs, BLOCK)
     words = _words(operator, found, tensors, runtime_version, rows)
     size = _rest(rows * found.height * found.width * WORD, words)
     if found.outputs == channels(found.source):
@@ -155,7 +159,7 @@ def _differ(weights: Tensor) -> bool:
 def _rest(size: int, words: Sequence[Part]) -> int:
     """Return the bytes of the weights, with the padding of the whole operator."""
     words_bytes = sum(word.bytes for word in words)
-    return aligned(size + words_bytes) - words_bytes
+    return aligned_bytes(size + words_bytes) - words_bytes
 
 
 def _is_convolution(found: LayerWeights) -> bool:
@@ -165,5 +169,5 @@ def _is_convolution(found: LayerWeights) -> bool:
 def _phases(operator: Operator, found: LayerWeights) -> int:
     """Return the factor by which a transposed convolution may grow."""
     down, across = operator.options.get("strideH", 1), operator.options.get("strideW", 1)
-    taps = up(found.height, down) * up(found.width, across)
+    taps = round_up(found.height, down) * round_up(found.width, across)
     return max(-(-taps // (found.height * found.width)), 2)

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from quantline.child import words
+from quantline.child import captured_output
 from quantline.edgetpu.device.detect import detect
 from quantline.edgetpu.device.failures import explain
 from quantline.errors import ParameterError, suggest
@@ -105,7 +105,7 @@ def load(access: Access) -> tuple[Any, str | None]:
         delegate = load_delegate(access.path, access.options)
         _set_verbosity(native, _SILENT)
     except (OSError, ValueError, AttributeError) as error:
-        raise explain(f"{error}\n{words()}", detect(), access.device) from error
+        raise explain(f"{error}\n{captured_output()}", detect(), access.device) from error
     return delegate, _version(native)
 
 

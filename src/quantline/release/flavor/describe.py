@@ -103,7 +103,7 @@ def _port(name: str, tensor: Tensor) -> TensorIO:
     scale, zero_point = 0.0, 0
     if tensor.quantization is not None and len(tensor.quantization.scales) == 1:
         (scale,), (zero_point,) = tensor.quantization.scales, tensor.quantization.zero_points
-    shape = (*(abs(item) for item in batch), *rest)
+    shape = (*(abs(size) for size in batch), *rest)
     return TensorIO(tensor.index, tensor.name, shape, dtype, scale, zero_point)
 
 

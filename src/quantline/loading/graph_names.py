@@ -1,4 +1,4 @@
-"""Names that TensorFlow takes for what it builds a graph of, in place of those that it does not."""
+"""Names that are valid in a TensorFlow graph, for those of users that are not."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 _PLAIN = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*")  # tf.name_scope's rule
 
 
-def is_plain(name: str) -> bool:
-    """Return True if TensorFlow takes a name: ASCII letters and digits, and a few marks."""
+def is_graph_name(name: str) -> bool:
+    """Return True if a name is valid: ASCII letters and digits, and a few marks."""
     return bool(_PLAIN.fullmatch(name))
 
 
-def plain(name: str, used: Collection[str]) -> str:
-    """Return a name near this one that TensorFlow takes and that is not in use.
+def graph_name(name: str, used: Collection[str]) -> str:
+    """Return a valid name near this one that is not in use.
 
     Args:
         name: Any name.
@@ -32,10 +32,10 @@ def plain(name: str, used: Collection[str]) -> str:
     return found
 
 
-def plain_names(names: Collection[str]) -> dict[str, str]:
-    """Return a name that TensorFlow takes by each of these; its own where it does already."""
-    found = {name: name for name in names if is_plain(name)}
+def graph_names(names: Collection[str]) -> dict[str, str]:
+    """Return a valid name by each of these; its own where that is valid."""
+    found = {name: name for name in names if is_graph_name(name)}
     for name in names:
         if name not in found:
-            found[name] = plain(name, found.values())
+            found[name] = graph_name(name, found.values())
     return found

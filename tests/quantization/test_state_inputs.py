@@ -12,6 +12,7 @@ from quantline.contract import golden
 from quantline.errors import DataError, ModelUnsupported
 from quantline.loading.custom_objects import custom_objects
 from quantline.quantization import import_float
+from quantline.quantization.original_source import Source
 from quantline.quantization.originals import Converted, run_and_convert
 from quantline.quantization.parity import inputs_of, outputs_of, run_imported
 from quantline.tflite import read
@@ -80,7 +81,7 @@ def test_a_caller_that_hands_the_state_on_gets_what_keras_gives(
 ) -> None:
     layer = getattr(keras.layers, kind)(4, stateful=True, name="keeper")
     model = _saved(tmp_path / "m.keras", keras, layer)
-    converted = run_and_convert("keras", str(tmp_path / "m.keras"), None, STEPS)
+    converted = run_and_convert(Source("keras", str(tmp_path / "m.keras")), STEPS)
     names = ["keeper_rnn_state", "keeper_rnn_state_1"][: len(layer.states)]
     graph = read(converted.content)
     assert inputs_of(graph).keys() == {"sequence", *names}
@@ -121,7 +122,7 @@ def test_states_that_are_given_are_those_that_the_two_models_are_compared_on(
 def test_a_batch_of_several_becomes_one(tmp_path: Path, keras: Any) -> None:
     layer = keras.layers.GRU(4, stateful=True, name="keeper")
     model = _saved(tmp_path / "m.keras", keras, layer, batch=3)
-    converted = run_and_convert("keras", str(tmp_path / "m.keras"), None, STEPS)
+    converted = run_and_convert(Source("keras", str(tmp_path / "m.keras")), STEPS)
     assert inputs_of(read(converted.content))["keeper_rnn_state"].shape == (1, 4)
     given = {"sequence": STEPS[:1], "keeper_rnn_state": np.zeros((1, 4), np.float32)}
     [found] = run_imported(converted.content, given)
@@ -134,12 +135,12 @@ def test_samples_of_a_part_of_the_state_are_refused(tmp_path: Path, keras: Any) 
     _saved(tmp_path / "m.keras", keras, layer)
     samples = {"sequence": STEPS, "keeper_rnn_state": np.zeros((4, 4), np.float32)}
     with pytest.raises(DataError, match="keeper_rnn_state_1"):
-        run_and_convert("keras", str(tmp_path / "m.keras"), None, samples)
+        run_and_convert(Source("keras", str(tmp_path / "m.keras")), samples)
 
 
 def test_a_model_that_keeps_nothing_has_no_further_inputs(tmp_path: Path, keras: Any) -> None:
     _saved(tmp_path / "m.keras", keras, keras.layers.GRU(4, name="forgetter"))
-    converted = run_and_convert("keras", str(tmp_path / "m.keras"), None, STEPS)
+    converted = run_and_convert(Source("keras", str(tmp_path / "m.keras")), STEPS)
     assert inputs_of(read(converted.content)).keys() == {"sequence"}
     assert not converted.states
 
@@ -151,7 +152,7 @@ def test_a_layer_of_the_users_own_that_assigns_a_buffer(tmp_path: Path, keras: A
     path = str(tmp_path / "m.keras")
     level = own["Level"](name="smooth")
     model = _saved(tmp_path / "m.keras", keras, level)
-    converted = run_and_convert("keras", path, None, STEPS, custom=module)
+    converted = run_and_convert(Source("keras", path, custom=module), STEPS)
     np.testing.assert_array_equal(converted.states["smooth_level"], np.ones(3))
     expected, after = _streamed(model, STEPS, [level.level])
     got, state = _handed_on(converted, STEPS)
@@ -159,7 +160,7 @@ def test_a_layer_of_the_users_own_that_assigns_a_buffer(tmp_path: Path, keras: A
     np.testing.assert_allclose(state["smooth_level"][0], after[-1][0], atol=1e-5)
     _saved(tmp_path / "m.keras", keras, own["Noise"](name="noise"))
     with pytest.raises(ModelUnsupported, match="assigns variables") as caught:
-        run_and_convert("keras", path, None, STEPS, custom=module)
+        run_and_convert(Source("keras", path, custom=module), STEPS)
     assert "seed_generator" in caught.value.found
     assert "random" in caught.value.remedy
 
@@ -169,7 +170,7 @@ def test_a_state_that_is_an_output_too_has_two_names(tmp_path: Path, keras: Any)
     layer = keras.layers.GRU(4, stateful=True, name="keeper")
     model = keras.Model(sequence, layer(sequence))
     model.save(tmp_path / "m.keras")
-    converted = run_and_convert("keras", str(tmp_path / "m.keras"), None, STEPS)
+    converted = run_and_convert(Source("keras", str(tmp_path / "m.keras")), STEPS)
     assert {"output_0", "keeper_rnn_state_next"} == outputs_of(read(converted.content)).keys()
     for vector in golden.make(converted.content, []).vectors:
         assert vector.outputs.keys() == {"output_0", "keeper_rnn_state_next"}

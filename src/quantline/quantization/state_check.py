@@ -1,4 +1,4 @@
-"""Variables that a model assigns and tables that it looks up: state that no constant stands for."""
+"""A check for variables that a model assigns and tables that it reads: state, and no constants."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def refuse_state(path: str, concrete: Any) -> None:
     """Refuse a function that changes its variables, or looks values up in a table.
 
     Args:
-        path: What to call the model.
+        path: The model's name in errors.
         concrete: A concrete function, before its variables become constants.
 
     Raises:
@@ -60,7 +60,7 @@ def refuse_state(path: str, concrete: Any) -> None:
 
 
 def _assigned(nodes: Iterable[Any], names: set[str], functions: dict[str, Any]) -> set[str]:
-    """Return which of some resources a graph, or what it calls, assigns.
+    """Return the resources that a graph, or a function that it calls, assigns.
 
     Args:
         nodes: The graph's nodes.
@@ -77,7 +77,7 @@ def _assigned(nodes: Iterable[Any], names: set[str], functions: dict[str, Any]) 
             found.add(given[0])
         called = [functions.get(value.func.name) for value in node.attr.values()
                   if value.HasField("func")]  # fmt: skip
-        for function in (one for one in called if one is not None and any(given)):
+        for function in (found for found in called if found is not None and any(given)):
             arguments = [argument.name for argument in function.signature.input_arg]
             # An If hands on all but its condition.
             handed = given[len(given) - len(arguments) :]

@@ -1,4 +1,4 @@
-"""How far a quantized model's outputs are from the float model's: without labels."""
+"""The tensors at which two models' outputs are compared, and their values."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantline.tflite import Runtime, with_outputs
+from quantline.tflite import CONVERSIONS, Runtime, with_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -14,30 +14,24 @@ if TYPE_CHECKING:
     from quantline.ranges import Values
     from quantline.tflite import Graph
 
-# Their output scale is fixed by the specification, and coarse: what they are given tells more.
-# The widths of their outputs, of 256 steps, and the steepest that they are.
+# Functions whose output scale the specification fixes, and so coarse that their input is compared:
+# the width of the output range, of 256 steps, and the steepest slope.
 _SQUASHING = {
     "SOFTMAX": (1.0, 0.25), "LOG_SOFTMAX": (16.0, 1.0), "LOGISTIC": (1.0, 0.25), "TANH": (2.0, 1.0),
 }  # fmt: skip
-_EDGES = {"QUANTIZE", "DEQUANTIZE"}
 
 
 def comparison_outputs(graph: Graph) -> list[int]:
-    """Return the tensors in which a difference shows best.
+    """Return the tensors to compare: the outputs, or the input of a final softmax or the like."""
 
-    They are the model's outputs, or the logits where a softmax or another squashing function
-    gives the output.
-    """
-    main = graph.main
-    makers = {index: operator for operator in main.operators for index in operator.outputs}
+    def logits(index: int) -> int:
+        producer = graph.main.producers.get(index)
+        if producer is not None and producer.type in CONVERSIONS:
+            return logits(producer.inputs[0])
+        is_squashed = producer is not None and producer.type in _SQUASHING
+        return producer.inputs[0] if producer is not None and is_squashed else index
 
-    def telling(index: int) -> int:
-        maker = makers.get(index)
-        if maker is not None and maker.type in _EDGES:
-            return telling(maker.inputs[0])
-        return maker.inputs[0] if maker is not None and maker.type in _SQUASHING else index
-
-    return [telling(index) for index in main.outputs]
+    return [logits(index) for index in graph.main.outputs]
 
 
 def fixed_step(graph: Graph, index: int) -> float:
@@ -47,13 +41,12 @@ def fixed_step(graph: Graph, index: int) -> float:
     :func:`comparison_outputs`, the least change that may move its output by a step. It is 0
     elsewhere.
     """
-    main = graph.main
-    makers = {index: operator for operator in main.operators for index in operator.outputs}
-    if index in makers and makers[index].type in _SQUASHING:
-        return _SQUASHING[makers[index].type][0] / 256
+    main, producers = graph.main, graph.main.producers
+    if index in producers and producers[index].type in _SQUASHING:
+        return _SQUASHING[producers[index].type][0] / 256
     for output, before in zip(main.outputs, comparison_outputs(graph), strict=True):
-        if before == index and output != index and makers[output].type in _SQUASHING:
-            width, slope = _SQUASHING[makers[output].type]
+        if before == index and output != index and producers[output].type in _SQUASHING:
+            width, slope = _SQUASHING[producers[output].type]
             return width / 256 / slope
     return 0.0
 
@@ -75,8 +68,4 @@ def run_each(
     """Run as :func:`run` does, and give one sample's values at a time."""
     runtime = Runtime(with_outputs(model, tensors))
     for sample in samples:
-        pairs = zip(runtime.inputs, sample, strict=True)
-        runtime.set(*(port.quantize(value) for port, value in pairs))
-        runtime.invoke()
-        pairs = zip(runtime.outputs, runtime.get(), strict=True)
-        yield [port.dequantize(value) for port, value in pairs]
+        yield runtime.run(sample)

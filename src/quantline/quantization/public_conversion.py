@@ -1,4 +1,4 @@
-"""The way that needs no private call: TensorFlow's public converter, from the original model.
+"""Quantization without private calls: TensorFlow's public converter, from the original model.
 
 It knows neither recorded ranges nor a float ``.tflite``: it converts the original once more and
 calibrates inside, with minimum and maximum only, which is several times as slow.
@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from quantline.child import stage
-from quantline.loading import module_file
-from quantline.quantization.float_import import kind_of
-from quantline.quantization.originals import convert, frozen
+from quantline.quantization.converter import convert
+from quantline.quantization.original_source import Source
+from quantline.quantization.originals import frozen
 from quantline.quantization.parity import inputs_of
 from quantline.quiet import tensorflow
 
@@ -29,32 +28,30 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class PublicPath:
-    """Where the public converter starts from.
+class PublicConversion:
+    """The original model and samples for the public converter.
 
     Attributes:
-        kind: ``keras`` or ``saved_model``.
         source: The original model.
         samples: Calibration samples.
         inputs: The inputs' names in the order in which the converter puts them.
     """
 
-    kind: str
-    source: recipe.Model
+    source: Source
     samples: Sequence[Sample]
     inputs: Sequence[str]
 
 
-def public_path(
+def public_conversion(
     source: recipe.Model | None,
     conversion: recipe.Conversion,
     samples: Sequence[Sample],
     graph: Graph,
-) -> PublicPath | None:
-    """Return the public path to what the conversion asks for; None where there is none.
+) -> PublicConversion | None:
+    """Return the public converter's input for a conversion; None where it cannot make it.
 
     Args:
-        source: What the float model was imported from.
+        source: The original of the float model.
         conversion: The public converter knows the method ``minmax`` alone, without overrides,
             pins and operators that are kept in float.
         samples: Calibration samples.
@@ -64,15 +61,15 @@ def public_path(
     more = ranges.overrides or conversion.pinned or conversion.keep_float
     if source is None or ranges.method != "minmax" or more or not len(samples):
         return None
-    kind = kind_of(Path(source.path))
-    if kind == "tflite":
+    original = Source.of(source)
+    if original.kind == "tflite":
         return None
     inputs = {name: tensor.index for name, tensor in inputs_of(graph).items()}
     order = sorted(inputs, key=lambda name: graph.main.inputs.index(inputs[name]))
-    return PublicPath(kind, source, samples, order)
+    return PublicConversion(original, samples, order)
 
 
-def quantize(start: PublicPath, scheme: str, input_type: str, output_type: str) -> bytes:
+def quantize(start: PublicConversion, scheme: str, input_type: str, output_type: str) -> bytes:
     """Quantize the original model; this runs in a child process.
 
     Args:
@@ -85,18 +82,10 @@ def quantize(start: PublicPath, scheme: str, input_type: str, output_type: str) 
         ConversionError: TensorFlow refuses the model.
         QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
-    source = start.source
     first = start.samples[0]
     named = first if isinstance(first, Mapping) else {"": first}
-    with frozen(
-        start.kind,
-        source.path,
-        source.signature,
-        {name: np.shape(value) for name, value in named.items()},
-        allow_lambda=source.allow_lambda,
-        allow_unsafe=source.allow_unsafe,
-        custom=module_file(source.custom_objects) if source.custom_objects else None,
-    ) as model:
+    shapes = {name: np.shape(value) for name, value in named.items()}
+    with frozen(start.source, shapes) as model:
         tf = tensorflow()
         sets = tf.lite.OpsSet
         ops = {
@@ -110,7 +99,7 @@ def quantize(start: PublicPath, scheme: str, input_type: str, output_type: str) 
 
         stage("calibrating and converting")
         return convert(
-            source.path,
+            start.source.path,
             model,
             f"to '{scheme}'",
             optimizations=[tf.lite.Optimize.DEFAULT],

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from quantline.quantization.layer_name import layer_of
+from quantline.quantization.layer_pairs import layer_of
 from quantline.tflite import read
 
 

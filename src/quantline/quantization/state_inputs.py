@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantline.errors import first_few
-from quantline.loading.names import plain
+from quantline.loading.graph_names import graph_name
 from quantline.quantization.interface import batch_of, check_samples, is_row
 from quantline.quiet import tensorflow
 
@@ -41,7 +41,7 @@ def next_of(name: str) -> str:
 def find_states(
     tf: Any, model: Any, call: Callable[..., dict[str, Any]], specs: Mapping[str, Any]
 ) -> dict[str, State]:
-    """Return the variables that a Keras 3 model assigns, by names that no port of it has.
+    """Return the variables that a Keras 3 model assigns, by names that no input or output has.
 
     Args:
         tf: The module ``tensorflow``.
@@ -52,7 +52,7 @@ def find_states(
     Returns:
         The states in the order in which the model first assigns them. There are none where some
         variables hold the state of random numbers, or where the call cannot be traced at these
-        sizes: the import then says what it finds.
+        sizes: the import then reports the reason.
     """
     if not _may_assign(model):
         return {}
@@ -80,7 +80,7 @@ def find_states(
     states: dict[str, State] = {}
     used = {*specs, *(name.removesuffix(_NEXT) for name in outputs)}
     for variable in assigned.values():
-        name = plain(variable.path, {*used, *states})
+        name = graph_name(variable.path, {*used, *states})
         states[name] = State(variable, np.asarray(variable.value))
     return states
 
@@ -110,7 +110,7 @@ def with_states(
 
     Args:
         call: Takes tensors by input name, returns tensors by output name.
-        states: What it assigns, by the names of the further inputs.
+        states: The variables that it assigns, by the names of their inputs.
     """
     import keras
 
@@ -140,7 +140,7 @@ def computed_states(
         specs: Each input's ``tf.TensorSpec``, by name.
         states: The states, by the names of their inputs.
         samples: array of shape (n_examples, ...), model input; or one for each input, by name.
-        path: What to call the model.
+        path: The model's name in errors.
 
     Returns:
         array of shape (n_examples, ...) for each state, by the name of its input.
@@ -196,11 +196,11 @@ def run_through(
 def describe_states(
     states: Mapping[str, State], computed: Mapping[str, np.ndarray]
 ) -> tuple[str, ...]:
-    """Return sentences on what became of a model's state.
+    """Return sentences that describe the state of an imported model.
 
     Args:
         states: The states, by the names of their inputs.
-        computed: The samples of those that :func:`run_through` gave.
+        computed: Samples of the states, as :func:`run_through` returns them.
     """
     if not states:
         return ()
@@ -213,5 +213,5 @@ def describe_states(
     )
     if not computed:
         return (sentence,)
-    return (sentence, "samples of the state are those that the original comes to, run over the "
-                      "samples in order from its initial state (measured)")  # fmt: skip
+    return (sentence, "samples of the state are those of the original, run over the samples in "
+                      "order from its initial state (measured)")  # fmt: skip

@@ -1,10 +1,10 @@
-"""Text for people about what was measured of a model's outputs."""
+"""Texts on a model's measured outputs, and the error where one is lost."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from quantline.errors import first_few
+from quantline.errors import CheckFailed, first_few
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,10 +13,10 @@ _SHOWN = 5
 
 
 def lines(measured: Mapping[str, Any]) -> list[str]:
-    """Return a line for each of the first outputs, or one that says why there are none.
+    """Return a line for each of the first outputs, or the reason for having none.
 
     Args:
-        measured: What :func:`quantline.quantization.measured_outputs.measure_outputs` gave.
+        measured: The result of :func:`quantline.quantization.measured_outputs.measure_outputs`.
     """
     outputs = measured["outputs"]
     if outputs is None:
@@ -62,10 +62,10 @@ def _percent(share: float) -> str:
 
 
 def failures(measured: Mapping[str, Any], verdict: str) -> list[str]:
-    """Return a sentence for each output with a verdict: what of it is lost, or how noisy it is.
+    """Return a sentence for each output with a verdict: its loss or its noise.
 
     Args:
-        measured: What :func:`quantline.quantization.measured_outputs.measure_outputs` gave.
+        measured: The result of :func:`quantline.quantization.measured_outputs.measure_outputs`.
         verdict: ``lost`` or ``noisy``.
     """
     return [
@@ -76,7 +76,7 @@ def failures(measured: Mapping[str, Any], verdict: str) -> list[str]:
 
 
 def remedies(measured: Mapping[str, Any], verdict: str) -> list[str]:
-    """Return what to do about the outputs with a verdict, each remedy once."""
+    """Return the remedies for the outputs with a verdict, each once."""
     causes = [
         output["cause"] for output in measured["outputs"] or () if output["verdict"] == verdict
     ]
@@ -92,7 +92,7 @@ def _because(cause: Mapping[str, Any] | None) -> str:
 
 
 def describe_loss(output: Mapping[str, Any]) -> str:
-    """Return what of an output is lost, as the rest of a sentence."""
+    """Return the loss of an output, as the rest of a sentence."""
     before = output["before"]
     verdicts = [part["loss"]["verdict"] for part in (output, before) if part is not None]
     if output["verdict"] == "noisy" or verdicts[0] != "lost":
@@ -143,3 +143,36 @@ def _noise(shown: Mapping[str, Any], where: str) -> str:
 
 def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def lost_outputs(measured: Mapping[str, Any]) -> CheckFailed | None:
+    """Return the error of a model with lost outputs; None where none is lost.
+
+    Args:
+        measured: The entry ``measured`` of a recipe, see :func:`quantline.quantization.quantize`.
+    """
+    lost = failures(measured, "lost")
+    if not lost:
+        return None
+    return CheckFailed(
+        "The quantized model has lost an output",
+        found=f"on {measured['samples']} calibration samples, {first_few(lost, 3)}",
+        expected="outputs that vary as those of the float model do",
+        remedy=". ".join(
+            [
+                *remedies(measured, "lost"),
+                "Use `lost_outputs='warn'` to go on with this model all the same",
+            ]
+        ),
+    )
+
+
+def enforce_outputs(measured: Mapping[str, Any] | None) -> None:
+    """Raise an error where an output is lost.
+
+    Raises:
+        CheckFailed: With the outputs and their losses.
+    """
+    error = None if measured is None else lost_outputs(measured)
+    if error is not None:
+        raise error

@@ -6,9 +6,9 @@ from tests.edgetpu import compiling
 from tests.edgetpu.conftest import Model
 
 from quantline.tflite.edit import pack
-from quantline.tflite.extract import extract
 from quantline.tflite.graph import parse, read
 from quantline.tflite.runtime import Runtime
+from quantline.tflite.submodels import extract
 
 
 @pytest.fixture(scope="module")
