@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from tests.release.models import write_files
 
 from quantline.files import canonical_json, sha256
-from quantline.release import Project
 from quantline.release.promotion import Candidate
 from quantline.release.registry import INT8_MODEL
+from quantline.release.tracking import Project
 
 if TYPE_CHECKING:
     from pathlib import Path

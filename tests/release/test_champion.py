@@ -22,7 +22,7 @@ from quantline.errors import (
 from quantline.evaluation.predict import SCHEMA
 from quantline.files import canonical_json, sha256
 from quantline.ranges import RangeSet
-from quantline.release import check_unchanged, fetch, fetch_trained
+from quantline.release.champion import check_unchanged, fetch, fetch_trained
 from quantline.release.registry import ARTIFACTS, CHAMPION, INT8_MODEL, SOURCE_MODEL
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from quantline.release import Project
+    from quantline.release.tracking import Project
 
 GATE = {
     "verdict": "passed",

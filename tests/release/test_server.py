@@ -16,7 +16,7 @@ from tests.release.released import Desk
 from tests.release.troubled import CUT, HANG, LOSE, NOTHING, REFUSE, Request, between
 
 from quantline.errors import RegistryError, TrackingFailed
-from quantline.release import fetch, fetch_trained
+from quantline.release.champion import fetch, fetch_trained
 from quantline.release.promotion import promote, roll_back
 
 if TYPE_CHECKING:

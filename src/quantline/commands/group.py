@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 INTERRUPTED = 130  # what shells report for SIGINT
 
 OURS = {
+    "new": "Make a project, with an example that runs.",
     "quantize": "Quantize a trained float model to a .tflite file.",
     "record": "Record what every activation of a float model is on samples.",
     "merge": "Merge recorded ranges of one model.",
@@ -44,7 +45,7 @@ KEDROS = {
     "registry": "List and describe the pipelines.",
     "catalog": "List and describe the datasets.",
     "info": "Show the versions of Kedro and its plugins.",
-    "...": "ipython, jupyter, new, package, pipeline, server, starter: see 'kedro --help'.",
+    "...": "ipython, jupyter, package, pipeline, server, starter: see 'kedro --help'.",
 }
 
 # Kedro has these inside of a project alone, and elsewhere says that there is no such command.
@@ -129,8 +130,10 @@ class _Kedros(click.Command):
 
 def _start_kedro(project: Path | None) -> Callable[[], None]:
     """Import Kedro, which sets up logging by the project's file at once."""
+    from quantline.packaged import choose_logging
     from quantline.project_files import bad_logging, check_logging
 
+    choose_logging(project or Path.cwd())
     if project is not None:
         check_logging(project)
     try:

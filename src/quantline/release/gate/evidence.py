@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from quantline.errors import MismatchError, ResultMissing
 from quantline.files import canonical_json, sha256
-from quantline.release.tracking import flatten
+from quantline.release.flatten import flatten
 from quantline.tflite import read
 
 if TYPE_CHECKING:
