@@ -129,7 +129,7 @@ def validate(
     """Check a ``.tflite`` model for integers only, the specification, a target, golden vectors.
 
     The model may come from any converter; without golden vectors it is not run. The recipe that
-    lies beside a file, or comes with the result of a quantization, says by which scheme and with
+    lies next to a file, or comes with the result of a quantization, says by which scheme and with
     which inputs and outputs it was made.
 
     Args:
@@ -147,7 +147,7 @@ def validate(
     Raises:
         ModelUnreadable: It is no whole ``.tflite`` file.
         ParameterError: An argument has a bad value, or there is no such target.
-        ResultMissing: The recipe beside it is damaged.
+        ResultMissing: The recipe next to it is damaged.
     """
     _check_choice("scheme", scheme, get_args(recipe.SchemeName))
     _check_choice("specification", specification, get_args(Specification))
@@ -194,24 +194,24 @@ def _recipe_of(model: ModelLike, content: bytes) -> tuple[Mapping[str, Any], Pat
     """
     if not isinstance(model, str | os.PathLike):
         return getattr(model, "recipe", {}), None
-    beside = Path(model).with_suffix(".json")
+    recipe_path = Path(model).with_suffix(".json")
     origin = Origin(
-        f"The recipe '{beside}'",
-        "what 'quantline quantize' wrote beside the model",
+        f"The recipe '{recipe_path}'",
+        "what 'quantline quantize' wrote next to the model",
         "Quantize the model again, or take the file away and say with `scheme` what it is",
     )
     try:
-        found = parse_json(read_bytes(beside, origin, MOST_BYTES), origin)
+        found = parse_json(read_bytes(recipe_path, origin, MOST_BYTES), origin)
     except ResultMissing:
         return {}, None
     if not isinstance(found, dict):
         return {}, None
     if found.get("int8_model_sha256") != sha256(content):
         if str(found.get("scheme")) in SCHEMES:
-            logger.warning("'%s' is the recipe of another model, and is not used", beside)
+            logger.warning("'%s' is the recipe of another model, and is not used", recipe_path)
         return {}, None
     made: Mapping[str, Any] = check_result("recipe", found, origin)
-    return made, beside
+    return made, recipe_path
 
 
 def _yes(holds: bool) -> str:

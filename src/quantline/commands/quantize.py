@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @conversion_options
 @model_options
 @lint_option
-@output_option("The .tflite file to write; the recipe goes to a .json file beside it, and golden "
+@output_option("The .tflite file to write; the recipe goes to a .json file next to it, and golden "
                "vectors to a .golden.npz file.")  # fmt: skip
 def quantize(
     source: recipe.Model,

@@ -53,8 +53,8 @@ def validate(
     """Check a .tflite file: integer-only, the 8-bit specification, a target, golden vectors.
 
     MODEL.tflite may come from any converter; without golden vectors it is not run. The recipe that
-    'quantline quantize' wrote beside it, MODEL.json, says by which scheme and with which inputs and
-    outputs it was made.
+    'quantline quantize' wrote next to it, MODEL.json, has its scheme and the types of its inputs
+    and outputs.
 
     \b
         quantline validate model_int8.tflite --target edgetpu
@@ -75,7 +75,7 @@ def validate(
         float_input=float_input,
         float_output=float_output,
     )
-    beside = "no recipe beside it" if found.recipe_path is None else f"'{found.recipe_path}'"
+    beside = "no recipe next to it" if found.recipe_path is None else f"'{found.recipe_path}'"
     rows = [
         ("model", f"{model}, {size(found.size_bytes)}"),
         ("scheme", f"{found.scheme} ({'as asked' if scheme else beside})"),
