@@ -153,10 +153,7 @@ class Neighbours:
             found = f"hands {dtype} values to its bodies"
         elif operator.type == "FAKE_QUANT":
             rule, found = "integer.simulated", f"simulates quantization in {dtype}"
-        elif any(
-            model_input.constant is not None and _is_quantized(model_input)
-            for model_input in inputs
-        ):
+        elif any(tensor.constant is not None and _is_quantized(tensor) for tensor in inputs):
             rule = "integer.weights_only"
             found = f"has integer weights but computes on {dtype} activations"
         elif operator.type not in SPECIFICATION:
@@ -172,9 +169,9 @@ class Neighbours:
     def _is_between(self, operator: Operator, inputs: Sequence[Tensor]) -> bool:
         """Return whether its values were integers just before, and are again just after."""
         sources = {
-            self.writer.get(model_input.index)
-            for model_input in inputs
-            if model_input.dtype == "float32" and model_input.constant is None
+            self.writer.get(tensor.index)
+            for tensor in inputs
+            if tensor.dtype == "float32" and tensor.constant is None
         }
         targets = [reader for index in operator.outputs for reader in self.readers.get(index, ())]
         return sources == {"DEQUANTIZE"} and set(targets) == {"QUANTIZE"}

@@ -142,14 +142,12 @@ def _of_island(
 ) -> list[tuple[tuple[str, Remedy], list[Operator]]]:
     conversions = [operator for operator in island if operator.type in _CONVERSIONS]
     others = [operator for operator in island if operator.type not in _CONVERSIONS]
-    known = [other for other in others if _in_table(other)]
-    foreign = [other for other in others if not _in_table(other)]
+    known = [operator for operator in others if _in_table(operator)]
+    foreign = [operator for operator in others if not _in_table(operator)]
     wide = [tensor for operator in island for tensor in _wide(operator, subgraph.tensors)]
     dtypes = {tensor.dtype for tensor in wide}
     if not others:
-        at_edge = {operator.index for operator in wide}.intersection(
-            subgraph.inputs + subgraph.outputs
-        )
+        at_edge = {tensor.index for tensor in wide} & {*subgraph.inputs, *subgraph.outputs}
         remedy = remedies.EDGES if at_edge else remedies.QUANTIZED
         return [(("", remedy), conversions)]
     if not dtypes <= _QUANTIZABLE:
@@ -203,8 +201,8 @@ def _wide(operator: Operator, tensors: Sequence[Tensor]) -> list[Tensor]:
 def _quantized(subgraph: Subgraph, operators: Sequence[Operator]) -> Subgraph:
     tensors = list(subgraph.tensors)
     for operator in operators:
-        for other in _wide(operator, subgraph.tensors):
-            tensors[other.index] = replace(tensors[other.index], dtype="int8")
+        for tensor in _wide(operator, subgraph.tensors):
+            tensors[tensor.index] = replace(tensors[tensor.index], dtype="int8")
         source = tensors[operator.inputs[0]].constant if operator.inputs else None
         if operator.type == "DEQUANTIZE" and source is not None:
             # Weights that are stored as float16: the quantized model stores them as they are used.

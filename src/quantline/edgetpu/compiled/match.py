@@ -154,18 +154,12 @@ class _Matching:
         ends = [self._tensors[output] for output in operator.outputs if output in self._tensors]
         before = self._back(ends, stops=())
         unknown = [
-            model_input
-            for model_input in operator.inputs
-            if model_input >= 0 and model_input not in self._tensors
+            tensor for tensor in operator.inputs if tensor >= 0 and tensor not in self._tensors
         ]
         # What an operator makes that was left is easier to tell: it takes its original first.
         for place in sorted(unknown, key=lambda tensor: self._left_producer(tensor) is None):
             self._identify(place, self._origin(operator, place, before))
-        stops = {
-            self._tensors[model_input]
-            for model_input in operator.inputs
-            if model_input in self._tensors
-        }
+        stops = {self._tensors[tensor] for tensor in operator.inputs if tensor in self._tensors}
         return self._back(ends, stops)
 
     def _origin(self, operator: Operator, place: int, before: Collection[int]) -> int:

@@ -195,4 +195,4 @@ def _vectors(subgraph: Subgraph, chosen: Collection[int]) -> dict[int, int]:
         for layer in layers
         if layer.index in chosen
     }
-    return {index: operator.inputs for index, operator in found.items() if operator}
+    return {index: weights.inputs for index, weights in found.items() if weights}
