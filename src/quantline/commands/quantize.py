@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @conversion_options
 @model_options
 @lint_option
-@output_option("The .tflite file to write; the recipe goes to a .json file beside it, and golden "
+@output_option("The .tflite file to write; the recipe goes to a .json file next to it, and golden "
                "vectors to a .golden.npz file.")  # fmt: skip
 def quantize(
     source: recipe.Model,
@@ -77,9 +77,11 @@ def quantize(
     conversion = with_types(conversion)
     scheme = conversion.scheme
 
-    target, beside = Path(out), Path(out).with_suffix(".json")
+    target, recipe_path = Path(out), Path(out).with_suffix(".json")
     vectors = target.with_suffix(".golden.npz")
-    check_outputs([target, beside, vectors], [source.path, calibration, ranges], suffix=".tflite")
+    check_outputs(
+        [target, recipe_path, vectors], [source.path, calibration, ranges], suffix=".tflite"
+    )
     kind = SCHEMES[scheme]
     if kind.integer and calibration is None and ranges is None:
         raise MismatchError(
@@ -118,16 +120,16 @@ def quantize(
         )
         if kind.integer and not kind.allows_float:
             enforce(with_reasons(report, original, graph, made.recipe))
-    told = {**made.recipe, "float_import": prepared.model.about}
+    record = {**made.recipe, "float_import": prepared.model.about}
     contents = {
         target: made.content,
-        beside: canonical_json(told),
+        recipe_path: canonical_json(record),
         vectors: golden.make(made.content, samples).to_bytes(),
     }
     write_together(contents, force=force)
     written = [str(path) for path in contents]
-    lost = lost_outputs(told["measured"])
-    text = _table(prepared, told, graph, report, written)
+    lost = lost_outputs(record["measured"])
+    text = _table(prepared, record, graph, report, written)
     # Of a scheme that is meant to compute in float, the table says enough about what is.
     shown = [
         finding for finding in report.findings if kind.integer or not finding.breaks_integer_only
@@ -138,7 +140,7 @@ def quantize(
         text,
         {
             "written": written,
-            "recipe": told,
+            "recipe": record,
             "check": report.to_dict(),
             "inputs": _ports(graph, inputs=True),
             "outputs": _ports(graph, inputs=False),
@@ -194,7 +196,7 @@ def _ports(graph: Graph, *, inputs: bool) -> list[dict[str, Any]]:
 
 def _table(
     prepared: Prepared,
-    told: Mapping[str, Any],
+    record: Mapping[str, Any],
     graph: Graph,
     report: ContractReport,
     written: list[str],
@@ -202,7 +204,7 @@ def _table(
     from quantline.commands.search_text import search_rows
     from quantline.quantization.output_report import lines
 
-    before, after = len(prepared.model.content), told["size_bytes"]
+    before, after = len(prepared.model.content), record["size_bytes"]
     change = (
         f"{before / after:.2f}x smaller" if after <= before else f"{after / before:.2f}x larger"
     )
@@ -217,16 +219,16 @@ def _table(
     dtypes = Counter(tensor.dtype for subgraph in graph.subgraphs for tensor in subgraph.tensors)
     rows = [
         *prepared.describe(),
-        ("scheme", f"{told['scheme']}: weights {told['weights']}; activations "
-                   f"{told['activations']}"),
-        ("back end", f"{told['backend']}"),
+        ("scheme", f"{record['scheme']}: weights {record['weights']}; activations "
+                   f"{record['activations']}"),
+        ("back end", f"{record['backend']}"),
     ]  # fmt: skip
-    if told["method"] is not None:
-        method = ChosenMethod.from_dict(told)
-        rows.append(("ranges", f"{method}, from {told['samples']} samples"))
-    if told.get("search"):
-        rows += search_rows(told["search"])
-    rows += [("outputs", text) for text in lines(told["measured"])]
+    if record["method"] is not None:
+        method = ChosenMethod.from_dict(record)
+        rows.append(("ranges", f"{method}, from {record['samples']} samples"))
+    if record.get("search"):
+        rows += search_rows(record["search"])
+    rows += [("outputs", text) for text in lines(record["measured"])]
     rows += [
         ("size", f"{size(before)} -> {size(after)}, {change}"),
         ("left in float", f"{left.total()} of {report.operators} operators: {kinds}"

@@ -57,8 +57,8 @@ def validate(
     """Check a .tflite file: integer-only, the 8-bit specification, a target, golden vectors.
 
     MODEL.tflite may come from any converter; without golden vectors it is not run. The recipe that
-    'quantline quantize' wrote beside it, MODEL.json, says by which scheme and with which inputs and
-    outputs it was made.
+    'quantline quantize' wrote next to it, MODEL.json, has its scheme and the types of its inputs
+    and outputs.
 
     \b
         quantline validate model_int8.tflite --target edgetpu
@@ -98,7 +98,7 @@ def validate(
             "mismatches": [asdict(mismatch) for mismatch in mismatches],
         },
     }  # fmt: skip
-    source = f"'{Path(model).with_suffix('.json')}'" if made else "no recipe beside it"
+    source = f"'{Path(model).with_suffix('.json')}'" if made else "no recipe next to it"
     rows = [
         ("model", f"{model}, {size(len(content))}"),
         ("scheme", f"{promise} ({'as asked' if scheme else source})"),
@@ -114,7 +114,7 @@ def validate(
 
 
 def _recipe_of(path: Path, content: bytes) -> Mapping[str, Any]:
-    """Return the recipe that lies beside a model; nothing where there is none of this model.
+    """Return the recipe that lies next to a model; nothing where there is none of this model.
 
     Raises:
         ResultMissing: It is this model's, and damaged.
@@ -123,14 +123,14 @@ def _recipe_of(path: Path, content: bytes) -> Mapping[str, Any]:
     from quantline.results import Origin, check_result, parse_json, read_bytes
     from quantline.results.parse import MOST_BYTES
 
-    beside = path.with_suffix(".json")
+    recipe_path = path.with_suffix(".json")
     origin = Origin(
-        f"The recipe '{beside}'",
-        "what 'quantline quantize' wrote beside the model",
+        f"The recipe '{recipe_path}'",
+        "what 'quantline quantize' wrote next to the model",
         "Quantize the model again, or take the file away and say with '--scheme' what it is",
     )
     try:
-        found = parse_json(read_bytes(beside, origin, MOST_BYTES), origin)
+        found = parse_json(read_bytes(recipe_path, origin, MOST_BYTES), origin)
     except ResultMissing:
         return {}
     if not isinstance(found, dict):
@@ -138,7 +138,8 @@ def _recipe_of(path: Path, content: bytes) -> Mapping[str, Any]:
     if found.get("int8_model_sha256") != sha256(content):
         if str(found.get("scheme")) in SCHEMES:
             write_line(
-                f"warning: '{beside}' is the recipe of another model, and is not used", sys.stderr
+                f"warning: '{recipe_path}' is the recipe of another model, and is not used",
+                sys.stderr,
             )
         return {}
     made: Mapping[str, Any] = check_result("recipe", found, origin)

@@ -81,7 +81,7 @@ class _Explainer:
         )
 
     def _float_by_neighbour(self, operator: Operator) -> FloatReason | None:
-        """Return why an operator with an integer form stays float beside another."""
+        """Return why an operator with an integer form stays float because of a neighbour."""
         for other in (
             self._float_neighbours(operator) if has_form(operator.type, self.scheme) else ()
         ):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["no_form", "variant", "neighbour", "custom", "kept", "no_range", "order", "scheme"]
 """``no_form``: the back end has no integer form of the operator's type. ``variant``: it has one,
-but not for this use of it. ``neighbour``: an operator beside it stays float and takes it along.
+but not for this use of it. ``neighbour``: an operator next to it stays float, and so does it.
 ``custom``: what it computes is not known. ``kept``: a parameter says so. ``no_range``: no range of
 it was recorded. ``order``: TensorFlow visited operators in an order that left it.
 ``scheme``: activations are float by design."""

@@ -133,7 +133,7 @@ def predict_memory(
         verdict=_verdict(whole, surely, possibly, low),
         evidence=Evidence.PREDICTED,
         basis=f"The compiler's layout of weights; room for {low / MIB:.1f} to "
-        f"{_CAPACITY_HIGH / MIB:.1f} MiB of parameters beside activations of up to "
+        f"{_CAPACITY_HIGH / MIB:.1f} MiB of parameters next to activations of up to "
         f"{largest / MIB:.1f} MiB in one operator, as it was in published models.",
     )
     return memory, parts
