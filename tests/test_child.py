@@ -21,6 +21,8 @@ from quantline.errors import (
     ProcessError,
 )
 
+pytestmark = pytest.mark.fresh_children
+
 HELPER = """
 import os, sys, time
 from quantline.child import stage, captured_output

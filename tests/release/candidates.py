@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 TRAINED = b"trained" * 100_000  # large enough to be sent in parts
 PARAMETERS = {"model": {"path": "trained.keras"}, "sampling": {"seed": 1}}
-METRICS = {"float": {"top1": 0.75, "evidence": "measured"}, "int8": {"top1": 0.5}}
+METRICS: dict[str, dict[str, Any]] = {
+    "float": {"top1": 0.75, "evidence": "measured"},
+    "int8": {"top1": 0.5},
+}
 
 
 def candidate(

@@ -80,6 +80,10 @@ def changed(path: Path, change: Callable[[bytes], bytes]) -> Iterator[None]:
         path.write_bytes(whole)
 
 
+def always(content: bytes) -> Callable[[bytes], bytes]:
+    return lambda _: content
+
+
 @contextmanager
 def tagged(desk: Desk, version: Any, **tags: str | None) -> Iterator[None]:
     """Give the champion other tags, or none where the value is None."""
@@ -192,7 +196,7 @@ def test_without_hashes_what_is_no_such_file_is_told(
         assert f"was released without hashes of {', '.join(NAMES)}" in caplog.text
         for content in NO_FILES[name]:
             with (
-                changed(artifact(desk, version, name), lambda _, content=content: content),
+                changed(artifact(desk, version, name), always(content)),
                 pytest.raises(RegistryError, match=f"'{name}' cannot be read"),
             ):
                 fetch(desk.registry, NAMES)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from quantline.release.tracking import Project
 
-GATE = {
+GATE: dict[str, Any] = {
     "verdict": "passed",
     "champion_version": 3,
     "rules": [

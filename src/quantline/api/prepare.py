@@ -127,7 +127,7 @@ def prepare(
                         "shape", stored, data, name)  # fmt: skip
         if samples.ignored:
             logger.info("not used: %s in '%s'", ", ".join(samples.ignored), data)
-        # What no model can run on must be told before one is run on it to compare.
+        # Samples that no model can run on are refused before a model runs on them.
         broken = [
             finding
             for finding in lint_together(

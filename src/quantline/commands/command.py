@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from quantline.arguments import Words
 
 # The library names what to change by its parameter in conf/; here the same thing is an option.
-_SPOKEN: tuple[tuple[str, str], ...] = (
+_OPTIONS_OF_PARAMETERS: tuple[tuple[str, str], ...] = (
     (r"Correct `path`; a relative one starts from the working directory", "Check the path"),
     (r"Set `path` to", "Give"),
     (r"set `path` to", "give"),
@@ -155,12 +155,12 @@ def to_json(values: Any) -> str:
 
 def with_options(error: QuantlineError) -> QuantlineError:
     """Return an error that names the running command's options for the library's arguments."""
-    remedy = spoken(error.remedy)
+    remedy = text_with_options(error.remedy)
     if isinstance(error, DataError) and (
         "'dataset." in error.remedy or "`transform`" in error.remedy
     ):
         remedy = "Bring the samples to this shape, as for training, and write the file again"
-    what, found = spoken(error.what), spoken(error.found)
+    what, found = text_with_options(error.what), text_with_options(error.found)
     error = type(error)(what, found=found, expected=error.expected, remedy=remedy)
     return translated(error)
 
@@ -205,13 +205,15 @@ class _Messages(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         kinds = {logging.INFO: "", logging.WARNING: "warning: "}
-        self._take(f"{kinds.get(record.levelno, 'Error: ')}{spoken(record.getMessage())}")
+        self._take(
+            f"{kinds.get(record.levelno, 'Error: ')}{text_with_options(record.getMessage())}"
+        )
 
 
-def spoken(text: str) -> str:
+def text_with_options(text: str) -> str:
     """Return a text that names options where the library names parameters of the pipeline."""
-    for pattern, spoken in _SPOKEN:
-        text = re.sub(pattern, spoken, text)
+    for pattern, option in _OPTIONS_OF_PARAMETERS:
+        text = re.sub(pattern, option, text)
     text = translate(text)
     return re.sub(r"'--(\w+)_(type|s|gib|outputs|float)\b", r"'--\1-\2", text)
 

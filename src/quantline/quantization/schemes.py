@@ -96,7 +96,7 @@ def unsupported(graph: Graph, conversion: recipe.Conversion) -> list[str]:
 
     Raises:
         ModelUnsupported: The scheme has no such inputs or outputs, or allows no float where the
-            back end cannot quantize an operator, or is told to keep some in float.
+            back end cannot quantize an operator, or shall keep some in float.
         ParameterError: What is to stay float fits nothing.
         DependencyError: The back end is not installed.
     """

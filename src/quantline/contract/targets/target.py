@@ -19,7 +19,7 @@ _FOLDER = files(__package__)
 BUILT_IN = tuple(
     sorted(Path(item.name).stem for item in _FOLDER.iterdir() if item.name.endswith(".yml"))
 )
-"""The targets of this package: each is a YAML file beside this module."""
+"""The targets of this package: each is a YAML file next to this module."""
 _SUFFIXES = (".yml", ".yaml")
 
 
