@@ -24,6 +24,8 @@ OURS = {
     "record": "Record what every activation of a float model is on samples.",
     "merge": "Merge recorded ranges of one model.",
     "layers": "Compare a float and a quantized model layer by layer.",
+    "evaluate": "Score a classifier on labelled examples, with intervals.",
+    "compare": "Compare two classifiers on the same labelled examples.",
     "ranges": "Show recorded ranges: a table, a plot, the drift against others.",
     "validate": "Hold a .tflite file to the integer specification, a target, golden vectors.",
     "champion": "Show the champion, its lineage, and the challenger.",
@@ -35,6 +37,7 @@ OURS = {
 # The modules of commands that share one; any other command has a module of its own.
 _MODULES = {
     "merge": "record",
+    "compare": "evaluate",
     "champion": "registered",
     "promote": "registered",
     "rollback": "registered",
