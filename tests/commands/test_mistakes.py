@@ -102,7 +102,7 @@ MISTAKES: dict[str, Any] = {
     "NaN": (lambda desk: broken_values(desk, np.nan), DATA, ["nan", "(3)"]),
     "infinity": (lambda desk: broken_values(desk, np.inf), DATA, ["infinity"]),
     "all zeros": (lambda desk: desk.save("samples.npz", image=np.zeros((8, 10, 10, 3), "f4")),
-                  DATA, ["constant_samples", "duplicates", "Add '--lint warn'"]),
+                  DATA, ["constant_samples", "duplicates", "'--lint warn'"]),
     "no ranges": (None, Q, ["neither '--calibration' nor '--ranges'", "float16"]),
     "ranges not there": (None, [*Q, "--ranges", "none.json"], ["'none.json' cannot be read"]),
     "ranges of another kind": (lambda desk: write(desk, "ranges.json", b"[1]"), RANGES,

@@ -161,7 +161,7 @@ def prepare(
     if errors & UNRECORDABLE:
         raise unfit_for_calibration(findings)
     if errors and lint == "error":
-        raise unfit_for_calibration(findings, "Add '--lint warn' to go on all the same")
+        raise unfit_for_calibration(findings, "Use `lint='warn'` to go on all the same")
     for finding in findings:
         if finding.severity != "note":
             logger.warning("%s", finding)
@@ -239,6 +239,6 @@ def _sizes(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
             f"The input '{name}' of the model has sizes that are not known",
             found=f"{shape}, where -1 is unknown",
             expected="known sizes, or samples, whose shape then holds",
-            remedy="Give '--calibration samples.npz' with samples of the size that is wanted",
+            remedy="Give `calibration`, samples of the size that is wanted",
         )
     return shape[1:] if shape[:1] in ((1,), (-1,)) else shape

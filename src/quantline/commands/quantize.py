@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from quantline.api.outputs import check_outputs, write_together
+from quantline.arguments import translated
 from quantline.commands.command import (
     Command,
     Result,
     deferred_warnings,
     error_values,
     output_option,
-    with_options,
 )
 from quantline.commands.conversion_options import conversion_options
 from quantline.commands.options import SAMPLES, lint_option, model_options
@@ -143,7 +143,7 @@ def quantize(
             "inputs": _ports(graph, inputs=True),
             "outputs": _ports(graph, inputs=False),
             "findings": [asdict(finding) for finding in prepared.findings],
-            "failed": None if lost is None else error_values(with_options(lost)),
+            "failed": None if lost is None else error_values(translated(lost)),
         },
         exit_status=1 if lost is not None and conversion.lost_outputs == "error" else 0,
     )

@@ -104,7 +104,7 @@ def unsupported(graph: Graph, conversion: recipe.Conversion) -> list[str]:
             f"'{conversion.scheme}'",
             found=f"operators that it leaves in float: {first_few(left)}",
             expected="operators that it can quantize",
-            remedy="Set 'conversion.backend: tensorflow', or "
-            "'conversion.scheme: int8_float_fallback' to leave them in float",
+            remedy="Use `backend='tensorflow'`, or `scheme='int8_float_fallback'` to leave them in "
+            "float",
         )
     return left
