@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _IO_TYPES = click.Choice(get_args(recipe.IoType))
 _BACKENDS = click.Choice(get_args(recipe.Conversion.model_fields["backend"].annotation))
+# A parameter of a conversion, as its check names it.
+_KEY = re.compile(r"(?:Parameter )?'conversion\.(?:ranges\.)?(\w+)[\w.]*'")
 _OVERRIDE = "TENSOR=METHOD, TENSOR=percentile,99.9 or TENSOR=MIN,MAX"
 _PIN = "NAME=SCALE,ZERO_POINT, such as image=0.0078125,0"
 
@@ -84,8 +87,7 @@ def conversion_options(function: Callable[..., Any]) -> Callable[..., Any]:
         _check_use(
             scheme, {"--override": overrides, "--bias-correction": bias_correction, "--pin": pins}
         )
-        conversion = recipe.check(
-            recipe.Conversion,
+        conversion = _check(
             {
                 "scheme": scheme,
                 "backend": backend,
@@ -104,6 +106,17 @@ def conversion_options(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(conversion=conversion, **others)
 
     return with_conversion
+
+
+def _check(values: dict[str, Any]) -> recipe.Conversion:
+    """Return the parameters of a conversion; an error names arguments, as the library's do."""
+    try:
+        return recipe.check(recipe.Conversion, values)
+    except ParameterError as error:
+        what, remedy = (_KEY.sub(r"`\1`", text) for text in (error.what, error.remedy))
+        raise ParameterError(
+            what, found=error.found, expected=error.expected, remedy=remedy
+        ) from error
 
 
 def _check_use(scheme: str, given: dict[str, Any]) -> None:

@@ -88,9 +88,9 @@ def unsupported(graph: Graph, conversion: recipe.Conversion) -> list[str]:
         if given not in (None, *scheme.io_types):
             raise ModelUnsupported(
                 f"The scheme '{conversion.scheme}' has no {given} {key}s",
-                found=f"'conversion.{key}_type: {given}'",
+                found=f"`{key}_type='{given}'`",
                 expected=f"{' or '.join(scheme.io_types)}",
-                remedy=f"Set 'conversion.{key}_type: {scheme.io_types[0]}', or another scheme",
+                remedy=f"Use `{key}_type='{scheme.io_types[0]}'`, or another scheme",
             )
     find_kept_operators(graph, conversion)
     if conversion.backend == "litert":
