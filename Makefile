@@ -22,7 +22,8 @@ lint: $(READY)
 	ruff format --check .
 	mypy
 	lint-imports --no-cache
-	codespell -D - -D scripts/plain_words.txt docs README.md CONTRIBUTING.md SECURITY.md .github benchmarks conf schedules scripts
+	codespell -D - -D scripts/plain_words.txt src docs README.md CONTRIBUTING.md SECURITY.md .github benchmarks conf schedules scripts
+	python scripts/check_docstrings.py
 
 # dvc.yaml and compare/dvc.yaml, after a change of pipelines, the catalog or imports.
 stages: $(READY)

@@ -1,4 +1,4 @@
-"""How often a model that is worse by exactly the margin is called 'no worse', by each method.
+"""Count how often each method calls a model 'no worse' that is worse by exactly the margin.
 
     python benchmarks/coverage.py [--json build/coverage.json] [--markdown] [--draws 100000]
 

@@ -1,4 +1,4 @@
-"""What each converter leaves in float of a hundred small models, and what Quantline says of it.
+"""List operators that each converter leaves in float in a hundred small models, and the reasons.
 
     python benchmarks/left_in_float.py [--json build/left_in_float.json] [--markdown]
 
@@ -135,7 +135,7 @@ def verdict(made: bytes | str) -> str:
 
 
 def runs(content: bytes, sample: Any) -> bool:
-    """Whether LiteRT loads and runs a model."""
+    """Return whether LiteRT loads and runs a model."""
     try:
         Runtime(content, 1).predict(sample)
     except (QuantlineError, RuntimeError):

@@ -16,7 +16,7 @@ WORDS = (0, 1, 2, 3, 7, 255, 4096, 2**16, 2**24, 2**28, 2**30, 2**31 - 1, 2**31,
 
 @dataclass(frozen=True)
 class Places:
-    """What the reader reads of a sound file, by byte position.
+    """The parts of a sound file that the reader reads, by byte position.
 
     Attributes:
         words: Of offsets, lengths and numbers of 4 bytes.

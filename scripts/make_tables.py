@@ -92,6 +92,34 @@ def targets() -> list[str]:
     )
 
 
+def lint_checks() -> list[str]:
+    """Return the findings of the calibration set's lint, for docs/your-own-model.md."""
+    from quantline.sampling.lint import CHECKS
+
+    rows = [[f"`{name}`", check.severity, check.meaning] for name, check in CHECKS.items()]
+    return _table(["finding", "severity", "found when"], rows)
+
+
+def schemes() -> list[str]:
+    """Return the schemes, for docs/ranges-and-schemes.md."""
+    from quantline.quantization.schemes import SCHEMES
+
+    rows = [
+        [f"`{name}`", scheme.weights, scheme.activations, ", ".join(scheme.io_types),
+         "may stay" if scheme.allows_float else "stop the run"]
+        for name, scheme in SCHEMES.items()
+    ]  # fmt: skip
+    headings = ["scheme", "weights", "activations", "inputs and outputs", "float operators"]
+    return _table(headings, rows)
+
+
+def scheme_names() -> list[str]:
+    """Return the key ``conversion.scheme``."""
+    from quantline.quantization.schemes import SCHEMES
+
+    return [_line("scheme", "int8", " | ".join(SCHEMES), _COLUMN - 2)]
+
+
 def contract_rules() -> list[str]:
     """Return the rules of the specification, for docs/specification.md."""
     from quantline.contract.rules import RULES
@@ -132,9 +160,12 @@ def parameter_rules() -> list[str]:
 
 TABLES: dict[str, Callable[[], list[str]]] = {
     "range methods": range_methods,
+    "schemes": schemes,
+    "scheme names": scheme_names,
     "specification": specification,
     "targets": targets,
     "contract rules": contract_rules,
+    "lint checks": lint_checks,
     "metrics": metrics,
     "metric rules": metric_rules,
     "parameter rules": parameter_rules,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from tests.warm_children import WarmChildren
 
+from quantline.child import run
 from quantline.quiet import tensorflow
 from quantline.tflite.graph import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -129,6 +132,23 @@ def _settle_batch_norm(model: Any, seed: int) -> None:
                     rng.uniform(0.5, 2, size),
                 ]
             )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm_children() -> Iterator[None]:
+    """Run the calls of ``run_in_child`` in forks of one process that has TensorFlow imported."""
+    children = WarmChildren()
+    run.subprocess = children  # type: ignore[assignment,attr-defined]
+    yield
+    run.subprocess = subprocess  # type: ignore[attr-defined]
+    children.close()
+
+
+@pytest.fixture(autouse=True)
+def fresh_children(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start real processes in tests that are about them: those marked ``fresh_children``."""
+    if request.node.get_closest_marker("fresh_children"):
+        monkeypatch.setattr(run, "subprocess", subprocess)
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ from quantline.ranges import record
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import Trained
+    from tests.conftest import Trained
 
 PROJECT = Path(__file__).resolve().parents[1]
 PAGES = [

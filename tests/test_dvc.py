@@ -123,6 +123,14 @@ def test_every_file_of_the_catalog_is_written_by_a_stage() -> None:
     assert set(CATALOG) == {pattern(item)[0] for item in written} | UNSTAGED_FILES
 
 
+def test_a_result_lies_in_the_layer_of_its_stage() -> None:
+    for pipeline in register_pipelines().values():
+        for step in pipeline.nodes:
+            for output in step.outputs:
+                metadata = CATALOG[pattern(output)[0]]["metadata"]
+                assert {metadata["kedro-viz"]["layer"]} == step.tags, output
+
+
 def test_no_result_of_a_run_is_committed() -> None:
     committed = subprocess.run(
         ["git", "ls-files", "data"], cwd=PROJECT, capture_output=True, text=True, check=True

@@ -30,7 +30,7 @@ from quantline.evaluation import score
 from quantline.evaluation.predict import SCHEMA
 from quantline.quantization.search import search_ways
 from quantline.ranges import RangeSet, TensorRange
-from quantline.ranges.sketch import Sketch
+from quantline.ranges.sketch import Sketch, codes
 from quantline.release.gate.change import Compared, changes
 from quantline.results.scores import Scores
 
@@ -43,7 +43,7 @@ def run(*words):
 values = np.random.default_rng(0).normal(2, 1, 20_000).astype(np.float32)
 low, high = float(values.min()), float(values.max())
 tensor = TensorRange(0, "x", low, high, 1, values.size, Fraction(low), Fraction(high),
-                     sketch=Sketch.of(values))
+                     sketch=Sketch.from_dense(np.bincount(codes(values))))
 RangeSet((tensor,), 1, "ab" * 32, ("cd" * 32,), {}).save("ranges.json")
 shown = run("ranges", "ranges.json", "--method", "mean_std", "--deviations", "2", "--json")
 (row,) = json.loads(shown)["tensors"]

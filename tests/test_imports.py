@@ -15,11 +15,12 @@ LOWER = (
     "api", "arguments", "child", "contract", "edgetpu", "error_output", "errors", "evaluation",
     "files", "lineage", "loading", "metrics", "progress", "quantization", "quiet",
     "range_methods", "ranges", "reading", "recipe", "redaction", "registry", "report", "results",
-    "run_lock", "sampling", "stats", "tables", "temporary", "tflite", "training",
+    "run_lock", "sampling", "starter", "stats", "tables", "temporary", "tflite",
+    "training",
 )  # fmt: skip
 UPPER = {
     "__main__", "cli", "commands", "configuration", "datasets", "hooks", "interpolation",
-    "pipeline_registry", "pipelines", "project_files", "release", "settings",
+    "packaged", "pipeline_registry", "pipelines", "project_files", "release", "settings",
 }  # fmt: skip
 HEAVY = {"tensorflow", "keras", "mlflow", "tensorflow_datasets", "matplotlib"}
 
@@ -76,3 +77,13 @@ def test_the_lower_floor_loads_where_kedro_mlflow_and_dvc_are_not_installed() ->
 def test_the_guard_above_bites_where_kedro_is_used(name: str) -> None:
     with pytest.raises(AssertionError, match="kedro"):
         loaded_by(f"import sys; sys.modules['kedro'] = None; import {name}")
+
+
+def test_importing_the_gate_changes_no_environment_variable() -> None:
+    code = """import os
+for name in [name for name in os.environ if name.startswith("MLFLOW")]:
+    del os.environ[name]
+before = dict(os.environ)
+import quantline.release.gate
+assert dict(os.environ) == before, os.environ"""
+    loaded_by(code)

@@ -131,7 +131,10 @@ def edit(path: Path, **values: Any) -> None:
 
 
 def replace(name: str, content: bytes) -> Callable[[Chain], None]:
-    return lambda chain: chain.results[name].filepath.write_bytes(content) and None
+    def write(chain: Chain) -> None:
+        chain.results[name].filepath.write_bytes(content)
+
+    return write
 
 
 @pytest.mark.parametrize(

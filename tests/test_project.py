@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -64,7 +65,7 @@ def test_telemetry_is_off() -> None:
 
 
 def test_parameters_are_named_after_stages_and_hold() -> None:
-    merged = {}
+    merged: dict[str, Any] = {}
     for path in sorted((PROJECT / "conf/base").glob("parameters*.yml")):
         assert path.stem.removeprefix("parameters_") in {*STAGES, "limits"}
         values = yaml.safe_load(path.read_text())
@@ -112,7 +113,7 @@ def test_every_local_link_of_a_page_leads_to_a_file() -> None:
 
 
 def test_the_site_has_every_page_of_the_documentation() -> None:
-    def pages(entry: object) -> list[str]:
+    def pages(entry: Any) -> list[str]:
         values = entry.values() if isinstance(entry, dict) else entry
         return (
             [entry] if isinstance(entry, str) else [page for item in values for page in pages(item)]

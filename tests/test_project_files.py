@@ -121,7 +121,7 @@ def test_the_bound_of_sound_files_is_small_and_no_lower_than_what_they_become(
 ) -> None:
     resolved = values
     if "no ${" not in str(values):
-        resolved = OmegaConf.to_container(OmegaConf.create(values), resolve=True)  # type: ignore[assignment]
+        resolved = OmegaConf.to_container(OmegaConf.create(values), resolve=True)
     bound = expanded_size([values])
     assert sum(map(len, texts(resolved))) <= bound < 300 < LARGEST
 

@@ -7,13 +7,14 @@ import importlib
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pytest
 
 from quantline.child import run_in_child
 from quantline.quiet import tensorflow
 
-if TYPE_CHECKING:
-    import pytest
+pytestmark = pytest.mark.fresh_children
 
 EXTRAS = ("matplotlib", "pandas", "scipy", "sklearn")
 

@@ -9,7 +9,7 @@ import yaml
 
 from quantline import recipe
 from quantline.errors import ParameterError
-from quantline.release.tracking import flatten
+from quantline.release.flatten import flatten
 
 CONF = Path(__file__).resolve().parents[1] / "conf" / "base"
 

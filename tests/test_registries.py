@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, get_args
 
 import pyarrow as pa
 import pytest
@@ -17,12 +18,14 @@ from quantline.contract.targets import BUILT_IN
 from quantline.evaluation import score
 from quantline.evaluation.predict import SCHEMA
 from quantline.metrics import METRICS, RULES
+from quantline.quantization.schemes import SCHEMES
 from quantline.quantization.search import search_ways
 from quantline.range_methods import METHODS, PARAMETERS
 from quantline.registry import declared
 from quantline.release.gate.change import Compared, changes
 from quantline.release.gate.growth import GROWTH_RULES
-from quantline.results.scores import Scores
+from quantline.results.scores import ComparedLatency, Scores
+from quantline.sampling.lint import CHECKS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,6 +109,22 @@ def test_a_target_is_in_the_help_and_on_the_page(name: str) -> None:
     assert (PROJECT / f"src/quantline/contract/targets/{name}.yml").is_file()
     assert name in help_of("validate")
     assert f"| `{name}` |" in (PROJECT / "docs/targets.md").read_text()
+
+
+def test_a_scheme_is_a_parameter_an_option_and_is_compared() -> None:
+    assert set(get_args(recipe.SchemeName)) == set(SCHEMES)
+    assert set(ComparedLatency.model_fields) >= set(SCHEMES)
+    text = help_of("quantize")
+    assert all(name in text for name in SCHEMES)
+
+
+def test_the_lint_has_the_findings_that_are_documented() -> None:
+    """Names are read from the code: no set of examples makes all of them."""
+    found = set()
+    for path in (PROJECT / "src/quantline/sampling").glob("*.py"):
+        found |= set(re.findall(r'Finding\(\s*"(\w+)"', path.read_text()))
+    assert found <= CHECKS.keys()
+    assert CHECKS.keys() - found <= {"nan", "inf"}  # made by one call
 
 
 def test_a_module_that_declares_nothing_is_an_error(tmp_path: Path) -> None:

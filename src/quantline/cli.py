@@ -46,7 +46,13 @@ def _read_config(context: click.Context, option: click.Parameter, value: Any) ->
         if not isinstance(section, dict):
             raise click.BadParameter(f"'{value}' has no mapping '{context.info_name}'")
     read = _KEDROS["config"].callback
-    return value if read is None else read(context, option, value)
+    given = value if read is None else read(context, option, value)
+    # Kedro splits texts at commas, as they stand on the command line; in YAML there are lists too.
+    context.default_map = {
+        name: ",".join(map(str, item)) if isinstance(item, list) else item
+        for name, item in (context.default_map or {}).items()
+    }
+    return given
 
 
 def _options() -> list[click.Parameter]:

@@ -27,7 +27,7 @@ STAGES = ("training", *CHAIN)
 def register_pipelines() -> dict[str, Pipeline]:
     """Return one pipeline a stage; the default runs the chain from a trained model on.
 
-    ``compare`` runs every scheme beside the chain; ``compare_report`` is its last part.
+    ``compare`` runs every scheme in addition to the chain; ``compare_report`` is its last part.
     ``retrain`` trains, and runs the chain with the model that it trained.
     """
     stages = {

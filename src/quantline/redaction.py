@@ -206,6 +206,6 @@ def _parts(address: str) -> Iterator[str]:
     yield from (userinfo, secret, unquote(secret), f"{secret}@{host}")
     for separator in re.finditer(r"[/@:?#]", secret):
         begun, left = secret[: separator.start()], secret[separator.end() :]
-        # The short ones are known by what stands beside them.
+        # The short ones are known by what stands next to them.
         yield from (begun, f"{user}:{begun}", left, f"{left}@{host}")
     yield from re.split(r"[/@:?#]", secret)

@@ -1,7 +1,7 @@
 """The lock of a data folder: one run at a time writes there.
 
 The operating system holds it for the process (``flock``), so a process that is killed leaves none.
-The file beside it only says who holds it.
+The file next to it only says who holds it.
 """
 
 from __future__ import annotations

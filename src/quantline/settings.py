@@ -14,7 +14,7 @@ from quantline.hooks import (
     StageLog,
 )
 
-# Nobody is told that we run. Kedro's telemetry is declined in the file '.telemetry'.
+# No usage is reported. Kedro's telemetry is declined in the file '.telemetry'.
 for _name in ("MLFLOW_DISABLE_TELEMETRY", "KEDRO_DISABLE_TELEMETRY", "DVC_NO_ANALYTICS"):
     os.environ.setdefault(_name, "true")
 

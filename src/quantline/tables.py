@@ -1,7 +1,8 @@
-"""Plain text tables: a line a row, whole where they go to a file or to another program."""
+"""Tables as plain text, whole where they go to a file or to another program, and as HTML."""
 
 from __future__ import annotations
 
+import html
 import shutil
 import sys
 from typing import TYPE_CHECKING
@@ -38,6 +39,28 @@ def pairs(rows: Iterable[tuple[str, str]]) -> str:
     lines = list(rows)
     width = max(len(name) for name, _ in lines)
     return "\n".join(f"{name.ljust(width)}  {text}" for name, text in lines)
+
+
+def html_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table as HTML, for notebooks: texts to the left, numbers to the right."""
+    head = "".join(f"<th>{html.escape(heading)}</th>" for heading in headings)
+    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def html_pairs(rows: Iterable[tuple[str, str]]) -> str:
+    """Return names and their values as an HTML table, a name and its value a row."""
+    body = "".join(
+        f'<tr><th style="text-align: left">{html.escape(name)}</th>{_cell(text, left=True)}</tr>'
+        for name, text in rows
+    )
+    return f"<table><tbody>{body}</tbody></table>"
+
+
+def _cell(text: str, *, left: bool = False) -> str:
+    is_number = not left and text[:1] in "-+0123456789" and text != ""
+    side = "right" if is_number else "left"
+    return f'<td style="text-align: {side}">{html.escape(text)}</td>'
 
 
 def shortened(text: str, room: int | None) -> str:

@@ -20,7 +20,7 @@ INPUTS, ONE, TWO = {"frame": (2, 3)}, {"h": (1, 4)}, {"h": (1, 4), "c": (1, 4)}
 def _chosen(
     folder: Path, states: dict[str, tuple[int, ...]], arrays: dict[str, np.ndarray]
 ) -> Samples:
-    np.savez(folder / "samples.npz", **arrays)  # type: ignore[arg-type] # numpy's stub
+    np.savez(folder / "samples.npz", **arrays)  # numpy's stub
     return choose(open_archive(str(folder / "samples.npz")), INPUTS, states)
 
 

@@ -84,7 +84,7 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
     ),
     "float16 with a pin": (
         ["--scheme", "float16", "--pin", "image=1,0"],
-        ["leaves activations", "Leave out --pin"],
+        ["leaves activations", "Leave out '--pin'"],
     ),
 }
 

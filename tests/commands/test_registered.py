@@ -16,8 +16,8 @@ from tests.commands.conftest import Desk
 from tests.conftest import PROJECT
 from tests.release.candidates import passed
 
-from quantline.release import Registry
 from quantline.release.promotion import publish
+from quantline.release.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

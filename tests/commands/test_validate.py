@@ -52,7 +52,7 @@ def test_a_model_that_holds(made: Any, plain: Any) -> None:
     assert told["integer-only"] == f"yes: {tensors} of {tensors} tensors are integers"
     assert told["specification"] == "kept"
     assert told["interface"] == "int8 -> int8"
-    assert told["scheme"] == "int8 (no recipe beside it)"
+    assert told["scheme"] == "int8 (no recipe next to it)"
     assert "\n\n" not in done.out
 
 
@@ -141,7 +141,7 @@ def test_other_json_beside_is_nothing(beside: str, made: Any) -> None:
     (made.folder / "int8.json").write_text(beside)
     done = made.give(*GIVE)
     assert (done.status, done.err) == (0, "")
-    assert "no recipe beside it" in done.out
+    assert "no recipe next to it" in done.out
 
 
 def test_float_breaks_nothing_where_the_scheme_allows_it(tf: Any, made: Any, plain: Any) -> None:

@@ -245,7 +245,7 @@ def npz(**arrays: Any) -> bytes:
     return out.getvalue()
 
 
-DAMAGED: dict[str, Callable[[bytes], bytes | None]] = {
+DAMAGED_FILES: dict[str, Callable[[bytes], bytes | None]] = {
     "no file": lambda content: None,
     "empty": lambda content: b"",
     "cut off": lambda content: content[:-200],
@@ -257,7 +257,7 @@ DAMAGED: dict[str, Callable[[bytes], bytes | None]] = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGED.values(), ids=DAMAGED)
+@pytest.mark.parametrize("damage", DAMAGED_FILES.values(), ids=DAMAGED_FILES)
 def test_a_damaged_file_is_told(
     golden: Golden, tmp_path: Path, damage: Callable[[bytes], bytes | None]
 ) -> None:

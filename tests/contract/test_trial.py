@@ -13,7 +13,9 @@ from quantline.contract.trial import try_to_run
 from quantline.errors import ModelError, ModelUnreadable, ModelUnsupported, ProcessError
 
 if TYPE_CHECKING:
-    from conftest import Trained
+    from tests.conftest import Trained
+
+pytestmark = pytest.mark.fresh_children
 
 
 def beyond_int8(model: Any) -> None:

@@ -97,21 +97,21 @@ def file(graph: Graph) -> bytes:
             model.buffers.append(schema.BufferT())
             model.buffers[-1].data = other.constant
         subgraph.tensors.append(tensor)
-    for other in graph.main.operators:
+    for given in graph.main.operators:
         code = schema.OperatorCodeT()
         code.builtinCode = schema.BuiltinOperator.CUSTOM
-        if other.is_custom:
-            code.customCode = other.type
+        if given.is_custom:
+            code.customCode = given.type
         else:
-            code.builtinCode = getattr(schema.BuiltinOperator, other.type)
-        code.deprecatedBuiltinCode, code.version = min(code.builtinCode, 127), other.version
+            code.builtinCode = getattr(schema.BuiltinOperator, given.type)
+        code.deprecatedBuiltinCode, code.version = min(code.builtinCode, 127), given.version
         operator = schema.OperatorT()
         operator.opcodeIndex = len(model.operatorCodes)
         operator.inputs, operator.outputs = (
-            np.asarray(indices, np.int32) for indices in (other.inputs, other.outputs)
+            np.asarray(indices, np.int32) for indices in (given.inputs, given.outputs)
         )
-        if other.custom_options:
-            operator.customOptions = np.frombuffer(other.custom_options, np.uint8)
+        if given.custom_options:
+            operator.customOptions = np.frombuffer(given.custom_options, np.uint8)
         model.operatorCodes.append(code)
         subgraph.operators.append(operator)
     subgraph.inputs, subgraph.outputs = (

@@ -16,6 +16,8 @@ from quantline.quantization import import_float
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.fresh_children
+
 PARITY = recipe.Parity()
 
 

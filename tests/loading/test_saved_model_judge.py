@@ -18,7 +18,7 @@ from quantline.quantization.originals import run_and_convert
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Trained
+    from tests.conftest import Trained
 
 SAMPLES = np.zeros((2, 4), np.float32)
 # A folder with models of other people, to be read only.
@@ -112,7 +112,11 @@ def test_operators_that_do_more_than_compute(tf: Any, tmp_path: Path) -> None:
     (canary / "kept").write_text("kept")
     for name, body in attacks(tf, canary).items():
         variable = tf.Variable(tf.ones((4,)))
-        folder = save(tf, tmp_path / name, lambda x, b=body, v=variable: b(x * v), v=variable)
+
+        def scaled(x: Any, body: Any = body, variable: Any = variable) -> Any:
+            return body(x * variable)
+
+        folder = save(tf, tmp_path / name, scaled, v=variable)
         with pytest.raises(UnsafeModel) as caught:
             run_and_convert(Source("saved_model", str(folder)), SAMPLES)
         assert name.split()[0] in caught.value.found, name
@@ -132,7 +136,7 @@ def test_they_run_where_they_are_allowed(tf: Any, tmp_path: Path) -> None:
 def test_what_runs_while_a_model_is_loaded(tf: Any, tmp_path: Path) -> None:
     """A resource is made at once, and by a function that the file itself holds."""
 
-    class Own(tf.saved_model.experimental.TrackableResource):  # type: ignore[misc,name-defined]
+    class Own(tf.saved_model.experimental.TrackableResource):
         def _create_resource(self) -> Any:
             return tf.raw_ops.MutableHashTableV2(key_dtype=tf.string, value_dtype=tf.int64)
 

@@ -25,6 +25,7 @@ from quantline.run_lock import NAME as LOCK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from collections.abc import Set as AbstractSet
 
 ROOT = Path(__file__).resolve().parents[2]
 CLASSES = 4
@@ -70,7 +71,7 @@ class Project:
         value.pop("made_from", None)
         return value
 
-    def written(self) -> set[str]:
+    def written(self) -> AbstractSet[str]:
         """Every file below data but the embedded ones and the lock."""
         data = self.folder / "data"
         return {

@@ -51,8 +51,8 @@ def test_the_summary_has_what_was_promised(finished: Any) -> None:
     assert summary["integer_only"]["integer_only"] is True
     edgetpu = summary["edgetpu"]
     assert edgetpu["evidence"] == "predicted"
-    model = read((files / "int8.tflite").read_bytes())
-    assert edgetpu["operators"] == len(model.main.operators)
+    graph = read((files / "int8.tflite").read_bytes())
+    assert edgetpu["operators"] == len(graph.main.operators)
 
 
 def test_a_full_run_is_one_mlflow_run(finished: Any) -> None:

@@ -27,7 +27,8 @@ def edit(path: Path, **values: Any) -> None:
 
 
 def test_a_verdict_is_not_taken_for_another_model(released: Any, give: Any) -> None:
-    assert give("--pipelines", "conversion", "--params", POOR)[0] == 0
+    status, paragraph = give("--pipelines", "conversion", "--params", POOR)
+    assert status == 0, paragraph
     before = released.json("08_reporting/release.json")
     status, paragraph = give("--pipelines", "release", "--params", POOR)
     assert status == 2
@@ -41,7 +42,9 @@ def test_a_verdict_is_not_taken_for_another_model(released: Any, give: Any) -> N
     status, paragraph = give("--from-nodes", nodes, "--params", POOR)
     outcome = released.json("08_reporting/release.json")
     assert outcome != before
-    assert (status, outcome["outcome"]) in {(0, "promoted"), (1, "refused")}
+    # On 120 examples the poor model may be undecided as well; it is judged, and that is the point.
+    judged = {(0, "promoted"), (1, "refused"), (1, "undecided")}
+    assert (status, outcome["outcome"]) in judged, paragraph
     assert released.runs()[0].data.params["conversion.ranges.percentile"] == "60.0"
 
 

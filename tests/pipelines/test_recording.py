@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from quantline.release import ActiveRun, Project, connect, open_runs
+from quantline.release import open_runs
+from quantline.release.active_run import ActiveRun
+from quantline.release.tracking import Project, connect
 
 # Writes over the store in the middle of a run, as a full or broken disk would.
 SPOIL = """

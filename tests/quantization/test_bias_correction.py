@@ -242,8 +242,8 @@ def test_layers_of_one_name_cannot_be_told_apart_and_are_left() -> None:
     quantized = make(model, IMAGES)
     values = [(image[np.newaxis],) for image in IMAGES]
     assert corrected_biases(model, quantized, values)[1] == 2
-    alike = [_all_named(item, b"same") for item in (model, quantized)]
-    assert corrected_biases(*alike, values)[1] == 0
+    model, quantized = (_all_named(item, b"same") for item in (model, quantized))
+    assert corrected_biases(model, quantized, values)[1] == 0
 
 
 def _all_named(model: bytes, name: bytes) -> bytes:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Trained
+    from tests.conftest import Trained
 
 SAMPLES = np.random.default_rng(3).normal(size=(3, 8, 8, 3)).astype(np.float32)
 SUFFIXES = pytest.mark.parametrize("suffix", [".h5", ".keras"])
@@ -203,7 +203,7 @@ def test_a_layer_that_keras_does_not_know(
 ) -> None:
     library = keras if generation == 3 else keras2
 
-    class Own(library.layers.Layer):  # type: ignore[misc,name-defined]
+    class Own(library.layers.Layer):  # type: ignore[name-defined]
         def call(self, values: Any) -> Any:
             return values
 

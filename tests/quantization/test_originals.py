@@ -24,7 +24,7 @@ from quantline.tflite import read
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Trained
+    from tests.conftest import Trained
 
 SAMPLES = np.zeros((2, 4), np.float32)
 

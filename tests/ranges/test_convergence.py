@@ -126,7 +126,7 @@ def test_each_example_is_recorded_once_and_all_together_are_the_whole(
             taken.append(int(index))
             return images[index]
 
-    measure_convergence(model, Counting())  # type: ignore[arg-type]
+    measure_convergence(model, Counting())
     assert sorted(taken) == list(range(40))
     parts = [Extents.of(record(model, part)) for part in (images[:10], images[10:40])]
     whole, joined = Extents.of(record(model, images[:40])), union(*parts)

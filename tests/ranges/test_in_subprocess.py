@@ -11,6 +11,8 @@ from tests.quantization.architectures import architecture
 from quantline.errors import DataError, ProcessError
 from quantline.ranges import record, record_in_subprocess
 
+pytestmark = pytest.mark.fresh_children
+
 
 def test_it_is_the_same_recording(plain: Any) -> None:
     got = record_in_subprocess(

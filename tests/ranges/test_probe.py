@@ -306,7 +306,7 @@ class TestRefused:
         with pytest.raises(ModelUnsupported, match="several signatures") as caught:
             record(public_convert(tmp_path / "m"), normal(4, 4))
         assert caught.value.found == "double, triple"
-        assert "model.signature" in caught.value.remedy
+        assert "`signature`" in caught.value.remedy
 
     def test_resource_variables(self, tf: Any) -> None:
         class Counting(tf.Module):

@@ -17,7 +17,7 @@ from quantline.ranges import RangeSet, TensorRange, record
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Trained
+    from tests.conftest import Trained
 
 SOME = RangeSet(
     tensors=(TensorRange(0, "input", -1.0, 1.0), TensorRange(7, "é", 0.0, 6.0)),

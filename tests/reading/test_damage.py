@@ -45,7 +45,7 @@ def picture(kind: str, mode: str = "RGB", **settings: Any) -> bytes:
 
 
 def examples(path: Path, source: str, split: str) -> int:
-    opened = open_source(recipe.Dataset(source=source, data_dir=str(path.parent)))  # type: ignore[arg-type]
+    opened = open_source(recipe.Dataset(source=source, data_dir=str(path.parent)))
     names = {entry.id for entry in opened.entries(split)}
     return sum(1 for _ in opened.examples(split, names))
 

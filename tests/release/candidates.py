@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Any
 from tests.release.models import write_files
 
 from quantline.files import canonical_json, sha256
-from quantline.release import Project
 from quantline.release.promotion import Candidate
 from quantline.release.registry import INT8_MODEL
+from quantline.release.tracking import Project
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 TRAINED = b"trained" * 100_000  # large enough to be sent in parts
 PARAMETERS = {"model": {"path": "trained.keras"}, "sampling": {"seed": 1}}
-METRICS = {"float": {"top1": 0.75, "evidence": "measured"}, "int8": {"top1": 0.5}}
+METRICS: dict[str, dict[str, Any]] = {
+    "float": {"top1": 0.75, "evidence": "measured"},
+    "int8": {"top1": 0.5},
+}
 
 
 def candidate(

@@ -28,6 +28,14 @@ def make(folder: Path, *packages: str) -> Path:
     return commands
 
 
+def needed_by(package: str) -> list[str]:
+    """Return the packages that a package needs, without its extras and what those need."""
+    needed = [Requirement(require) for require in distribution(package).requires or ()]
+    return [
+        item.name for item in needed if item.marker is None or item.marker.evaluate({"extra": ""})
+    ]
+
+
 def _closure(packages: tuple[str, ...]) -> dict[str, Distribution]:
     found: dict[str, Distribution] = {}
     waiting = list(packages)
@@ -36,12 +44,7 @@ def _closure(packages: tuple[str, ...]) -> dict[str, Distribution]:
         if name in found:
             continue
         found[name] = distribution(name)
-        needed = [Requirement(require) for require in found[name].requires or ()]
-        waiting += [
-            item.name
-            for item in needed
-            if item.marker is None or item.marker.evaluate({"extra": ""})
-        ]
+        waiting += needed_by(name)
     return found
 
 

@@ -98,7 +98,7 @@ def remembering(model: Any) -> None:
     """An edit that makes it a float recurrent cell, which adds what it gave to what it gives."""
     main = model.subgraphs[0]
     model.operatorCodes = [_code("RNN", 1)]
-    values = {3: FULLY_CONNECTED_WEIGHTS, 4: np.eye(2), 5: np.zeros(2)}
+    values: dict[int, Any] = {3: FULLY_CONNECTED_WEIGHTS, 4: np.eye(2), 5: np.zeros(2)}
     for number, value in values.items():
         model.buffers[number].data = value.astype(np.float32).reshape(-1).view(np.uint8)
     model.metadata = []

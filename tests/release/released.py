@@ -10,9 +10,10 @@ from mlflow import MlflowClient, artifacts
 from tests.release.candidates import METRICS, PARAMETERS, TRAINED, candidate
 
 from quantline import recipe
-from quantline.release import Registry, connect, release
 from quantline.release.flavor import open_model
-from quantline.release.registry import CHALLENGER, CHAMPION
+from quantline.release.registry import CHALLENGER, CHAMPION, Registry
+from quantline.release.release import release
+from quantline.release.tracking import connect
 
 if TYPE_CHECKING:
     from pathlib import Path

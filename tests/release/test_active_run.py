@@ -20,8 +20,10 @@ from tests.release.candidates import PARAMETERS, candidate
 
 from quantline.errors import MismatchError
 from quantline.files import canonical_json
-from quantline.release import ActiveRun, Project, close_abandoned, connect, open_runs
+from quantline.release import open_runs
+from quantline.release.active_run import ActiveRun, close_abandoned
 from quantline.release.record import record
+from quantline.release.tracking import Project, connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,7 +22,7 @@ from quantline.errors import (
 from quantline.evaluation.predict import SCHEMA
 from quantline.files import canonical_json, sha256
 from quantline.ranges import RangeSet
-from quantline.release import check_unchanged, fetch, fetch_trained
+from quantline.release.champion import check_unchanged, fetch, fetch_trained
 from quantline.release.registry import ARTIFACTS, CHAMPION, INT8_MODEL, SOURCE_MODEL
 
 if TYPE_CHECKING:
@@ -78,6 +78,10 @@ def changed(path: Path, change: Callable[[bytes], bytes]) -> Iterator[None]:
         yield
     finally:
         path.write_bytes(whole)
+
+
+def always(content: bytes) -> Callable[[bytes], bytes]:
+    return lambda _: content
 
 
 @contextmanager
@@ -192,7 +196,7 @@ def test_without_hashes_what_is_no_such_file_is_told(
         assert f"was released without hashes of {', '.join(NAMES)}" in caplog.text
         for content in NO_FILES[name]:
             with (
-                changed(artifact(desk, version, name), lambda _, content=content: content),
+                changed(artifact(desk, version, name), always(content)),
                 pytest.raises(RegistryError, match=f"'{name}' cannot be read"),
             ):
                 fetch(desk.registry, NAMES)

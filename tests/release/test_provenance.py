@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from quantline.release import Project
+    from quantline.release.tracking import Project
 
-GATE = {
+GATE: dict[str, Any] = {
     "verdict": "passed",
     "champion_version": 3,
     "rules": [

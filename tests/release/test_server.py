@@ -16,7 +16,7 @@ from tests.release.released import Desk
 from tests.release.troubled import CUT, HANG, LOSE, NOTHING, REFUSE, Request, between
 
 from quantline.errors import RegistryError, TrackingFailed
-from quantline.release import fetch, fetch_trained
+from quantline.release.champion import fetch, fetch_trained
 from quantline.release.promotion import promote, roll_back
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def desk(server: str, tmp_path: Path) -> Desk:
 def kind(request: Request) -> str:
     """Return what a request is about: its address without ids, and the tag it sets, if any."""
     key = re.search(rb'"key": ?"([\w.]+)"|"alias": ?"(\w+)"|"(description)"', request.body)
-    return f"{request.method} {IDS.sub('*', request.path)} {key[0] if key else ''}"
+    return f"{request.method} {IDS.sub('*', request.path)} {key[0].decode() if key else ''}"
 
 
 def once(fate: str) -> Callable[[Request], str]:
@@ -124,7 +124,7 @@ def test_a_server_that_goes_down_at_each_step(desk: Desk) -> None:
             down = True
         return REFUSE if down else NOTHING
 
-    said = []
+    said: list[Any] = []
     with between(desk.url, decide) as url:
         while not said or down:
             down = False

@@ -13,12 +13,15 @@ from tests.release.candidates import PARAMETERS, TRAINED, candidate
 
 from quantline.errors import ResultMissing, TrackingFailed
 from quantline.files import sha256
-from quantline.release import ActiveRun, Project, connect
+from quantline.release.active_run import ActiveRun
+from quantline.release.flatten import flatten
 from quantline.release.record import Recorded, record
-from quantline.release.tracking import flatten
+from quantline.release.tracking import connect
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from quantline.release.tracking import Project
 
 SETTINGS = {"tracking_uri": None, "experiment": "quantline"}
 

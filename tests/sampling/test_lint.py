@@ -335,9 +335,9 @@ def test_bounds_of_each_step_and_channel() -> None:
 
 def test_every_step_is_followed() -> None:
     from quantline.recipe.transform import STEPS
-    from quantline.sampling import promise
+    from quantline.sampling.output_bounds import _STEPS as FOLLOWED
 
-    assert set(promise._STEPS) == set(STEPS)
+    assert set(FOLLOWED) == set(STEPS)
 
 
 def test_functions_and_other_dtypes_promise_nothing() -> None:

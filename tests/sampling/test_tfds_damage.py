@@ -67,7 +67,7 @@ def read(folder: Path, split: str = "train+test") -> int:
     """Return how many examples of a split are read."""
     values = {"name": NAME}
     source = open_source(
-        recipe.Dataset(source="tfds", data_dir=str(folder.parents[1]), tfds=values)  # type: ignore[arg-type]
+        recipe.Dataset(source="tfds", data_dir=str(folder.parents[1]), tfds=values)
     )
     names = {entry.id for entry in source.entries(split)}
     return sum(1 for _ in source.examples(split, names))

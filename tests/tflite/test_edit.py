@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from tests.conftest import public_convert
 
-from conftest import public_convert
 from quantline.tflite import read, with_outputs, with_ranges, with_signature, with_static_batch
 
 if TYPE_CHECKING:
-    from conftest import Trained
+    from tests.conftest import Trained
 
 
 def run(model: bytes, sample: np.ndarray) -> list[np.ndarray]:
@@ -114,7 +114,7 @@ def test_a_static_model_stays_as_it_is(plain: Trained) -> None:
 def several(tf: Any) -> bytes:
     """Three signatures: one multiplies by constants, one loops, one branches."""
 
-    class Module(tf.Module):  # type: ignore[misc,name-defined]
+    class Module(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec((1, 4), tf.float32, "x")])
         def alpha(self, x: Any) -> dict[str, Any]:
             return {"y": tf.matmul(x, tf.constant(WEIGHTS))}

@@ -12,7 +12,7 @@ from quantline.tflite import read
 from quantline.tflite.graph import is_integer
 
 if TYPE_CHECKING:
-    from conftest import Trained
+    from tests.conftest import Trained
 
 
 def kinds(model: bytes) -> list[str]:
@@ -103,7 +103,7 @@ def test_activations_are_no_constants(plain: Trained) -> None:
 
 
 def test_a_batch_of_any_size_is_read_as_unknown(plain: Trained) -> None:
-    from conftest import public_convert
+    from tests.conftest import public_convert
 
     main = read(public_convert(plain.saved_model_any_batch)).main
     taken = main.tensors[main.inputs[0]]

@@ -24,7 +24,7 @@ from quantline.tflite.operands import OPERATORS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Trained
+    from tests.conftest import Trained
 
 
 def test_five_hundred_mutants_of_a_real_model_are_read_or_refused(plain: Trained) -> None:

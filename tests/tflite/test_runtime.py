@@ -8,10 +8,10 @@ import pytest
 
 from quantline.errors import ModelUnsupported
 from quantline.tflite import Runtime
-from quantline.tflite.runtime import TensorIO
+from quantline.tflite.tensor_io import TensorIO
 
 if TYPE_CHECKING:
-    from conftest import Trained
+    from tests.conftest import Trained
 
 
 def port(dtype: str, scale: float, zero_point: int) -> TensorIO:

@@ -24,7 +24,11 @@ def tree() -> Any:
     code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.FULLY_CONNECTED
     code.version = 4
     model.operatorCodes = [code]
-    stored = {3: np.arange(8, dtype=np.int8), 4: np.asarray([5, -5], np.int32), 5: b"a note"}
+    stored: dict[int, Any] = {
+        3: np.arange(8, dtype=np.int8),
+        4: np.asarray([5, -5], np.int32),
+        5: b"a note",
+    }
     model.buffers = [schema.BufferT() for _ in range(6)]
     for number, data in stored.items():
         model.buffers[number].data = np.frombuffer(bytes(data), np.uint8)

@@ -1,16 +1,16 @@
-"""Reading a ``.tflite`` file for a command."""
+"""A ``.tflite`` model that a function is given: its path, or its bytes."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quantline.errors import ModelError, ModelUnreadable, first_few
+from quantline.errors import ModelError, ModelUnreadable, ParameterError, first_few
 from quantline.reading import Unreadable, read_file
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from quantline.api.given import ModelLike
     from quantline.tflite import Graph
 
 
@@ -45,6 +45,33 @@ def read_model(path: Path) -> tuple[bytes, Graph]:
         raise ModelUnreadable(
             error.what, found=error.found, expected=error.expected, remedy=remedy
         ) from error
+
+
+def read_tflite(model: ModelLike) -> tuple[str, bytes, Graph]:
+    """Return what to call a ``.tflite`` model, its bytes and what they hold.
+
+    Args:
+        model: The file's path, its bytes, or the result of a quantization.
+
+    Raises:
+        ModelError: There is no such file.
+        ModelUnreadable: It is no whole ``.tflite`` file.
+        ParameterError: It is none of the three.
+    """
+    from quantline.tflite import read
+
+    if isinstance(model, str | os.PathLike):
+        content, graph = read_model(Path(model))
+        return f"'{os.fspath(model)}'", content, graph
+    content = getattr(model, "content", model)
+    if not isinstance(content, bytes | bytearray | memoryview):
+        raise ParameterError(
+            "A quantized model is given as nothing that can be read",
+            found=f"a value of the type {type(model).__name__}",
+            expected="the path of a .tflite file, its bytes, or what quantize returned",
+            remedy="Write the model to a .tflite file, and pass its path",
+        )
+    return "the model in memory", bytes(content), read(bytes(content), "The model in memory")
 
 
 def _unreadable(path: Path, found: str, remedy: str) -> ModelUnreadable:

@@ -11,7 +11,7 @@ import numpy as np
 
 from quantline import recipe
 from quantline.api.model_file import read_model
-from quantline.api.samples import Archive, Samples, choose, open_archive
+from quantline.api.samples import NamedArrays, Samples, choose, open_samples
 from quantline.child import run_in_child
 from quantline.errors import ModelUnsupported, unfit_for_calibration
 from quantline.quantization import FloatModel, import_float
@@ -25,6 +25,9 @@ from quantline.sampling import UNRECORDABLE, lint_together
 from quantline.tflite import read
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from quantline.api.given import SamplesLike
     from quantline.errors import Finding
     from quantline.ranges import RangeSet
 
@@ -98,24 +101,26 @@ class Prepared:
 def prepare(
     model: recipe.Model,
     limits: recipe.Limits,
-    data: str | None,
+    data: SamplesLike | None,
     lint: Literal["error", "warn"] = "error",
+    in_memory: Mapping[str, str] | None = None,
 ) -> Prepared:
     """Import the model and lint the samples.
 
     Args:
         model: The model, and how it is read.
         limits: What loading and running it may cost.
-        data: The ``.npz`` file; None if the samples are not needed.
+        data: The samples; None if none are needed.
         lint: Whether an error that the lint finds is an error, or only a warning where that is
             possible.
+        in_memory: What to say of a model that was given in memory, and not as a file.
 
     Raises:
         DataError: The lint found an error.
         QuantlineError: What reading the data and importing the model raise.
     """
     source = Source.of(model, limits)  # before the data is read: it may be no model
-    archive = None if data is None else open_archive(data)
+    archive = None if data is None else open_samples(data)
     inputs, states = _inputs(source, archive, limits)
     samples = None
     if archive is not None:
@@ -123,11 +128,11 @@ def prepare(
         of_states = {name: shape for name, (shape, _) in states.items()}
         samples = choose(archive, rows or None, of_states)
         for name, stored in samples.fitted.items():
-            logger.info("'%s' in '%s' is taken as the input '%s', which is the only one of this "
-                        "shape", stored, data, name)  # fmt: skip
+            logger.info("'%s' in %s is taken as the input '%s', which is the only one of this "
+                        "shape", stored, archive.name, name)  # fmt: skip
         if samples.ignored:
-            logger.info("not used: %s in '%s'", ", ".join(samples.ignored), data)
-        # What no model can run on must be told before one is run on it to compare.
+            logger.info("not used: %s in %s", ", ".join(samples.ignored), archive.name)
+        # Samples that no model can run on are refused before a model runs on them.
         broken = [
             finding
             for finding in lint_together(
@@ -140,6 +145,7 @@ def prepare(
             raise unfit_for_calibration(broken)
     given = _for_parity(samples, inputs)
     imported = import_float(model, given, recipe.Parity(), limits)
+    imported.about["source"] |= in_memory or {}
     if samples is None:
         if imported.about["parity"]["examples"]:
             imported.about["parity"]["note"] = "on random inputs: no samples were given"
@@ -161,7 +167,7 @@ def prepare(
     if errors & UNRECORDABLE:
         raise unfit_for_calibration(findings)
     if errors and lint == "error":
-        raise unfit_for_calibration(findings, "Use `lint='warn'` to go on all the same")
+        raise unfit_for_calibration(findings, "Pass `lint=warn` to go on all the same")
     for finding in findings:
         if finding.severity != "note":
             logger.warning("%s", finding)
@@ -179,7 +185,7 @@ def _computed(source: Source, samples: Samples, limits: recipe.Limits) -> dict[s
 
 
 def _inputs(
-    source: Source, archive: Archive | None, limits: recipe.Limits
+    source: Source, archive: NamedArrays | None, limits: recipe.Limits
 ) -> tuple[Inputs | None, Inputs]:
     """Return the model's inputs where they are needed before it is imported, or cheap to know.
 
@@ -239,6 +245,6 @@ def _sizes(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
             f"The input '{name}' of the model has sizes that are not known",
             found=f"{shape}, where -1 is unknown",
             expected="known sizes, or samples, whose shape then holds",
-            remedy="Give `calibration`, samples of the size that is wanted",
+            remedy="Pass `samples` of the size that is wanted",
         )
     return shape[1:] if shape[:1] in ((1,), (-1,)) else shape

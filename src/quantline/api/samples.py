@@ -1,4 +1,4 @@
-"""Calibration data: a ``.npz`` file with one array for each model input, or a single array."""
+"""Samples of a model's inputs: one array for each, or a single one, from a file or memory."""
 
 from __future__ import annotations
 
@@ -11,37 +11,36 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from quantline.api.given import stacked
 from quantline.errors import DataError, first_few
 from quantline.reading import Arrays, ArraysUnreadable
 from quantline.reading.arrays import SINGLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from quantline.api.given import SamplesLike
 
 _CONVENTIONAL = "x"
+_MAPPING = "Pass a mapping from each input's name to its array, samples along the first axis"
 _WRITE = "Write it with numpy.savez('samples.npz', NAME=array), NAME being the model's input"
 
 
 @dataclass(frozen=True)
-class Archive:
-    """A file of arrays, which are read when asked for.
+class NamedArrays:
+    """Arrays of a file, which are read when asked for, or in memory.
 
     Attributes:
-        path: The file.
-        shapes: Each array's shape, by name; a ``.npy`` file's array is called :data:`SINGLE`.
+        name: What to call them in messages, such as ``'samples.npz'`` in quotes.
+        shapes: Each array's shape, by name; a single array without one is called :data:`SINGLE`.
+        read: Reads one array.
+        remedy: How to write them, as a sentence.
     """
 
-    path: Path
+    name: str
     shapes: Mapping[str, tuple[int, ...]]
-
-    def read(self, name: str) -> np.ndarray:
-        """Read one array.
-
-        Raises:
-            DataError: The file is damaged, or the array holds objects.
-        """
-        with _explained(self.path), Arrays(self.path) as arrays:
-            return arrays.read(name)
+    read: Callable[[str], np.ndarray]
+    remedy: str = _WRITE
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,21 @@ class Samples:
         return replace(self, arrays={inputs[0]: next(iter(self.arrays.values()))})
 
 
-def open_archive(path: str) -> Archive:
+def open_samples(samples: SamplesLike) -> NamedArrays:
+    """Look at samples without reading the arrays of a file.
+
+    Raises:
+        DataError: There is no such file, or it is no whole ``.npz`` or ``.npy`` file.
+        ParameterError: They are neither a path nor arrays.
+    """
+    if isinstance(samples, str | os.PathLike):
+        return open_archive(os.fspath(samples))
+    arrays = stacked(samples)
+    shapes = {name: values.shape for name, values in arrays.items()}
+    return NamedArrays("`samples`", shapes, arrays.__getitem__, _MAPPING)
+
+
+def open_archive(path: str) -> NamedArrays:
     """Look into a file without reading its arrays.
 
     Raises:
@@ -109,11 +122,16 @@ def open_archive(path: str) -> Archive:
             expected="a .npz file with one array for each model input",
             remedy=_WRITE,
         )
-    return Archive(file, shapes)
+
+    def read(name: str) -> np.ndarray:
+        with _explained(file), Arrays(file) as arrays:
+            return arrays.read(name)
+
+    return NamedArrays(f"'{path}'", shapes, read)
 
 
 def choose(
-    archive: Archive,
+    archive: NamedArrays,
     inputs: Mapping[str, tuple[int, ...]] | None,
     states: Mapping[str, tuple[int, ...]] | None = None,
 ) -> Samples:
@@ -124,7 +142,7 @@ def choose(
     other names belong to the model's states where there are as many, and one shape fits each.
 
     Args:
-        archive: The file.
+        archive: The arrays.
         inputs: Each input's shape without the batch, by name; None where they are not known and
             the file has one array.
         states: The whole shape of each input that stands for a variable, by name; the file need
@@ -156,11 +174,11 @@ def choose(
         chosen = dict.fromkeys(inputs, _CONVENTIONAL)
     else:
         raise DataError(
-            f"The arrays in '{archive.path}' are not named as the model's inputs",
+            f"The arrays in {archive.name} are not named as the model's inputs",
             found=_listed(archive.shapes),
             expected=f"an array for each input, samples first: {_listed(inputs)}"
             + (f"; and, if there are any, of the state: {_listed(states)}" if states else ""),
-            remedy=_WRITE,
+            remedy=archive.remedy,
         )
     archive, chosen = whole, {**chosen, **of_states}
     arrays = {name: archive.read(stored) for name, stored in chosen.items()}
@@ -169,22 +187,22 @@ def choose(
         if values.ndim == 0 or (shape is not None and values.shape == shape and values.ndim > 0
                                 and values.ndim == len(shape)):  # fmt: skip
             raise DataError(
-                f"The array '{name or 'samples'}' in '{archive.path}' has no axis of samples",
+                f"The array '{name or 'samples'}' in {archive.name} has no axis of samples",
                 found=f"the shape {values.shape}",
                 expected="samples along the first axis, then the shape of the model's input",
                 remedy="For a single sample store array[numpy.newaxis]; about 100 are better",
             )
         if len(values) and not values.size:
             raise DataError(
-                f"The array '{name or 'samples'}' in '{archive.path}' holds no values",
+                f"The array '{name or 'samples'}' in {archive.name} holds no values",
                 found=f"the shape {values.shape}",
                 expected="samples of at least one value",
-                remedy=_WRITE,
+                remedy=archive.remedy,
             )
     counts = {name: len(values) for name, values in arrays.items()}
     if len(set(counts.values())) > 1:
         raise DataError(
-            f"The arrays in '{archive.path}' have different lengths",
+            f"The arrays in {archive.name} have different lengths",
             found=", ".join(f"{count} samples in '{name}'" for name, count in counts.items()),
             expected="as many samples for one input as for another",
             remedy="Give each sample once for every input",
@@ -194,7 +212,7 @@ def choose(
 
 
 def _fitted(
-    archive: Archive, inputs: Mapping[str, object], states: Mapping[str, tuple[int, ...]]
+    archive: NamedArrays, inputs: Mapping[str, object], states: Mapping[str, tuple[int, ...]]
 ) -> dict[str, str]:
     """Return the array that fits each state, where only one way of giving them out does.
 

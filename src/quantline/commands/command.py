@@ -34,6 +34,7 @@ _ALIASES = {
     "pinned": ("pins",),
     "min_runtime_version": ("runtime_version",),
     "calibration_examples": ("calibration", "data"),
+    "samples": ("calibration", "data"),
 }
 
 
@@ -205,7 +206,7 @@ def output_option(what: str) -> Callable[[Any], Any]:
     """Return the option ``-o OUT`` together with ``--force``."""
 
     def both(function: Any) -> Any:
-        force = click.option("--force", is_flag=True, help="Replace a different file.")
+        force = click.option("--force", "overwrite", is_flag=True, help="Replace a different file.")
         out = click.option("-o", "--out", required=True, metavar="OUT", help=what)
         return out(force(function))
 

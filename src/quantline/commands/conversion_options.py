@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
@@ -12,14 +11,13 @@ from quantline import recipe
 from quantline.commands.method_options import method_options
 from quantline.errors import ParameterError
 from quantline.range_methods import METHODS
+from quantline.recipe.check import check_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _IO_TYPES = click.Choice(get_args(recipe.IoType))
 _BACKENDS = click.Choice(get_args(recipe.Conversion.model_fields["backend"].annotation))
-# A parameter of a conversion, as its check names it.
-_KEY = re.compile(r"(?:Parameter )?'conversion\.(?:ranges\.)?(\w+)[\w.]*'")
 _OVERRIDE = "TENSOR=METHOD, TENSOR=percentile,99.9 or TENSOR=MIN,MAX"
 _PIN = "NAME=SCALE,ZERO_POINT, such as image=0.0078125,0"
 
@@ -51,7 +49,7 @@ def conversion_options(function: Callable[..., Any]) -> Callable[..., Any]:
         "show less error.",
     )  # fmt: skip
     @click.option(
-        "--pin", "pins", multiple=True, metavar="NAME=SCALE,ZERO_POINT",
+        "--pin", "pinned", multiple=True, metavar="NAME=SCALE,ZERO_POINT",
         help="An input or output that keeps this scale and zero point. May be given several times.",
     )  # fmt: skip
     @click.option(
@@ -76,7 +74,7 @@ def conversion_options(function: Callable[..., Any]) -> Callable[..., Any]:
         method: dict[str, Any],
         overrides: Sequence[str],
         bias_correction: bool,
-        pins: Sequence[str],
+        pinned: Sequence[str],
         keep_float: Sequence[str],
         backend: str,
         input_type: str | None,
@@ -84,10 +82,8 @@ def conversion_options(function: Callable[..., Any]) -> Callable[..., Any]:
         lost_outputs: str,
         **others: Any,
     ) -> Any:
-        _check_use(
-            scheme, {"--override": overrides, "--bias-correction": bias_correction, "--pin": pins}
-        )
-        conversion = _check(
+        conversion = check_arguments(
+            recipe.Conversion,
             {
                 "scheme": scheme,
                 "backend": backend,
@@ -96,7 +92,7 @@ def conversion_options(function: Callable[..., Any]) -> Callable[..., Any]:
                     "overrides": [_override(override) for override in overrides],
                 },
                 "bias_correction": bias_correction,
-                "pinned": _pinned(pins),
+                "pinned": _pins(pinned),
                 "keep_float": list(keep_float),
                 "input_type": input_type,
                 "output_type": output_type,
@@ -106,31 +102,6 @@ def conversion_options(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(conversion=conversion, **others)
 
     return with_conversion
-
-
-def _check(values: dict[str, Any]) -> recipe.Conversion:
-    """Return the parameters of a conversion; an error names arguments, as the library's do."""
-    try:
-        return recipe.check(recipe.Conversion, values)
-    except ParameterError as error:
-        what, remedy = (_KEY.sub(r"`\1`", text) for text in (error.what, error.remedy))
-        raise ParameterError(
-            what, found=error.found, expected=error.expected, remedy=remedy
-        ) from error
-
-
-def _check_use(scheme: str, given: dict[str, Any]) -> None:
-    """Refuse options about ranges and biases for a scheme that computes with floats."""
-    from quantline.quantization.schemes import SCHEMES
-
-    idle = [option for option, value in given.items() if value]
-    if idle and not SCHEMES[scheme].integer:
-        raise ParameterError(
-            f"The scheme '{scheme}' leaves activations and biases in float",
-            found=f"{', '.join(idle)}",
-            expected="none of these options, which are about integer activations and biases",
-            remedy=f"Leave out {', '.join(idle)}, or choose an integer scheme such as int8",
-        )
 
 
 def _override(given: str) -> dict[str, Any]:
@@ -151,9 +122,9 @@ def _override(given: str) -> dict[str, Any]:
     return _checked("--override", given, recipe.Override, {"tensor": tensor, **values})
 
 
-def _pinned(pins: Sequence[str]) -> dict[str, Any]:
+def _pins(options: Sequence[str]) -> dict[str, Any]:
     pinned: dict[str, Any] = {}
-    for given in pins:
+    for given in options:
         name, value = _split("--pin", given, _PIN)
         if name in pinned:
             raise _unreadable("--pin", given, f"'{name}' pinned twice", "one pin a name")

@@ -55,7 +55,7 @@ def edgetpu_score(folder: str, runtime_version: int | None) -> Result:
     parts = [
         table(_HEADINGS, [_row(model) for model in found.models]),
         *_listed("Misses", [line for model in found.models for line in _misses(model)]),
-        *_listed("Not scored", [f"{item.model}: {item.why}" for item in found.unscored]),
+        *_listed("Not scored", [f"{model.model}: {model.why}" for model in found.unscored]),
         pairs(_totals(found)),
     ]
     return Result("\n\n".join(parts), found.to_dict())

@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 INTERRUPTED = 130  # what shells report for SIGINT
 
 OURS = {
+    "new": "Make a project, with an example that runs.",
     "quantize": "Quantize a trained float model to a .tflite file.",
     "record": "Record what every activation of a float model is on samples.",
     "merge": "Merge recorded ranges of one model.",
     "layers": "Compare a float and a quantized model layer by layer.",
+    "evaluate": "Score a classifier on labelled examples, with intervals.",
+    "compare": "Compare two classifiers on the same labelled examples.",
     "ranges": "Show recorded ranges: a table, a plot, the drift against others.",
     "validate": "Hold a .tflite file to the integer specification, a target, golden vectors.",
     "champion": "Show the champion, its lineage, and the challenger.",
@@ -34,6 +37,7 @@ OURS = {
 # The modules of commands that share one; any other command has a module of its own.
 _MODULES = {
     "merge": "record",
+    "compare": "evaluate",
     "champion": "registered",
     "promote": "registered",
     "rollback": "registered",
@@ -44,7 +48,7 @@ KEDROS = {
     "registry": "List and describe the pipelines.",
     "catalog": "List and describe the datasets.",
     "info": "Show the versions of Kedro and its plugins.",
-    "...": "ipython, jupyter, new, package, pipeline, server, starter: see 'kedro --help'.",
+    "...": "ipython, jupyter, package, pipeline, server, starter: see 'kedro --help'.",
 }
 
 # Kedro has these inside of a project alone, and elsewhere says that there is no such command.
@@ -129,8 +133,10 @@ class _Kedros(click.Command):
 
 def _start_kedro(project: Path | None) -> Callable[[], None]:
     """Import Kedro, which sets up logging by the project's file at once."""
+    from quantline.packaged import choose_logging
     from quantline.project_files import bad_logging, check_logging
 
+    choose_logging(project or Path.cwd())
     if project is not None:
         check_logging(project)
     try:

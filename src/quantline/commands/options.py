@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from quantline import recipe
-
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from quantline.api.reading import Reading
 
 SAMPLES = (
     "One array for each model input, by its name, samples along the first axis; for a model of one "
@@ -23,8 +23,8 @@ lint_option = click.option(
 )  # fmt: skip
 
 
-def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add how a model is read, and give the command two blocks, ``source`` and ``limits``."""
+def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add how a model is read, and give the command that as ``reading``, arguments by name."""
 
     @click.option("--signature", metavar="KEY", help="Which signature of a SavedModel or .tflite.")
     @click.option(
@@ -61,7 +61,6 @@ def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def with_reading(
         *,
-        model: str,
         signature: str | None,
         allow_lambda: bool,
         allow_unsafe: bool,
@@ -70,14 +69,28 @@ def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
         memory_gib: float,
         **others: Any,
     ) -> Any:
-        source = recipe.Model(
-            path=model,
-            signature=signature,
-            allow_lambda=allow_lambda,
-            allow_unsafe=allow_unsafe,
-            custom_objects=custom_objects,
-        )
-        limits = recipe.Limits(load_s=load_s, memory_gib=memory_gib or None)
-        return function(source=source, limits=limits, **others)
+        reading: Reading = {
+            "signature": signature,
+            "allow_lambda": allow_lambda,
+            "allow_unsafe": allow_unsafe,
+            "custom_objects": custom_objects,
+            "load_s": load_s,
+            "memory_gib": memory_gib or None,
+        }
+        return function(reading=reading, **others)
 
     return with_reading
+
+
+def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add how a model is read, and give the command two blocks, ``source`` and ``limits``."""
+
+    @reading_options
+    @functools.wraps(function)
+    def with_blocks(*, model: str, reading: Reading, **others: Any) -> Any:
+        from quantline.api.reading import blocks
+
+        source, limits = blocks(model, reading)
+        return function(source=source, limits=limits, **others)
+
+    return with_blocks

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 @click.command("record", cls=Command)
 @click.argument("model")
 @click.option(
-    "--calibration", metavar="DATA.npz", required=True, help=SAMPLES,
+    "--calibration", "samples", metavar="DATA.npz", required=True, help=SAMPLES,
 )  # fmt: skip
 @model_options
 @lint_option
@@ -30,10 +29,10 @@ if TYPE_CHECKING:
 def record(
     source: recipe.Model,
     limits: recipe.Limits,
-    calibration: str,
+    samples: str,
     lint: Literal["error", "warn"],
     out: str,
-    force: bool,
+    overwrite: bool,
 ) -> Result:
     """Record what every activation of a float model is on samples.
 
@@ -44,13 +43,13 @@ def record(
         quantline record model.keras --calibration samples.npz -o ranges.json
     """  # noqa: D301 - click's mark for lines that stay as they are
     target = Path(out)
-    check_outputs([target], [source.path, calibration], suffix=".json")
+    check_outputs([target], [source.path, samples], suffix=".json")
     from quantline.api.prepare import prepare
 
-    prepared = prepare(source, limits, calibration, lint)
+    prepared = prepare(source, limits, samples, lint)
     ranges = prepared.record()
     ranges.check_finite()
-    write_together({target: canonical_json(ranges.to_dict())}, force=force)
+    write_together({target: canonical_json(ranges.to_dict())}, force=overwrite)
     rows = [
         *prepared.describe(),
         ("recorded", f"{len(ranges.tensors)} tensors over {ranges.samples} samples"),
@@ -71,7 +70,7 @@ def record(
 @click.command("merge", cls=Command)
 @click.argument("files", nargs=-1, required=True, metavar="A.json B.json ...")
 @output_option("The .json file to write.")
-def merge(files: tuple[str, ...], out: str, force: bool) -> Result:
+def merge(files: tuple[str, ...], out: str, overwrite: bool) -> Result:
     """Merge recorded ranges of one model.
 
     The result is what recording all samples at once gives, in whatever order the files come.
@@ -83,10 +82,10 @@ def merge(files: tuple[str, ...], out: str, force: bool) -> Result:
         raise click.UsageError("One file only: there is nothing to merge it with.")
     target = Path(out)
     check_outputs([target], files, suffix=".json")
-    from quantline.ranges import RangeSet
+    from quantline.api.record import merge as merge_ranges
 
-    ranges = reduce(RangeSet.merge, map(RangeSet.load, files))
-    write_together({target: canonical_json(ranges.to_dict())}, force=force)
+    ranges = merge_ranges(files)
+    write_together({target: canonical_json(ranges.to_dict())}, force=overwrite)
     rows = [
         ("merged", f"{len(files)} files of {len(ranges.tensors)} tensors"),
         ("samples", f"{ranges.samples}"),

@@ -140,7 +140,8 @@ def _open_registry(model: str | None, env: str | None) -> Registry:
     from kedro.utils import find_kedro_project
 
     from quantline.configuration import read_mlflow, read_parameters
-    from quantline.release import Project, Registry, connect
+    from quantline.release.registry import Registry
+    from quantline.release.tracking import Project, connect
 
     project = find_kedro_project(Path.cwd())
     if project is None:

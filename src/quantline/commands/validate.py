@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 import click
 
@@ -14,13 +12,11 @@ from quantline.api.model_file import read_model
 from quantline.commands.command import Command, Result
 from quantline.contract.finding import Specification
 from quantline.contract.targets import BUILT_IN
-from quantline.error_output import write_line
-from quantline.errors import ResultMissing, first_few
-from quantline.files import sha256
+from quantline.errors import first_few
 from quantline.tables import pairs, size
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from quantline.contract import ContractReport
     from quantline.contract.golden import Mismatch
@@ -49,7 +45,7 @@ def validate(
     model: str,
     target: str | None,
     golden: str | None,
-    scheme: str | None,
+    scheme: recipe.SchemeName | None,
     specification: Specification,
     float_input: bool,
     float_output: bool,
@@ -57,8 +53,8 @@ def validate(
     """Check a .tflite file: integer-only, the 8-bit specification, a target, golden vectors.
 
     MODEL.tflite may come from any converter; without golden vectors it is not run. The recipe that
-    'quantline quantize' wrote beside it, MODEL.json, says by which scheme and with which inputs and
-    outputs it was made.
+    'quantline quantize' wrote next to it, MODEL.json, has its scheme and the types of its inputs
+    and outputs.
 
     \b
         quantline validate model_int8.tflite --target edgetpu
@@ -67,90 +63,31 @@ def validate(
 
     Exit status: 0 if it holds; 1 if a finding breaks a promise; 2 if it cannot be read.
     """  # noqa: D301 - click's mark for lines that stay as they are
+    from quantline.api.validate import validate as check_model
     from quantline.commands.verdict import findings_text, verdicts
-    from quantline.contract import check_model
-    from quantline.contract.targets import check_target, load
 
-    chosen = None if target is None else load(target)
-    content, graph = read_model(Path(model))
-    made = _recipe_of(Path(model), content)
-    promise = scheme or made.get("scheme", "int8")
-    report = check_model(
-        graph,
-        float_input=float_input or made.get("input_type") == "float32",
-        float_output=float_output or made.get("output_type") == "float32",
-        promise=promise,
+    found = check_model(
+        model,
+        target,
+        golden=golden,
+        scheme=scheme,
         specification=specification,
+        float_input=float_input,
+        float_output=float_output,
     )
-    if chosen is not None:
-        report = check_target(report, graph, chosen, len(content))
-    vectors, mismatches = (0, ()) if golden is None else _check(content, golden)
-    holds = not mismatches and all(finding.severity == "note" for finding in report.findings)
-    values = {
-        **report.to_dict(),
-        "holds": holds,
-        "model_sha256": sha256(content),
-        "size_bytes": len(content),
-        "scheme": promise,
-        "golden": None if golden is None else {
-            "holds": not mismatches,
-            "vectors": vectors,
-            "mismatches": [asdict(mismatch) for mismatch in mismatches],
-        },
-    }  # fmt: skip
-    source = f"'{Path(model).with_suffix('.json')}'" if made else "no recipe beside it"
+    beside = "no recipe next to it" if found.recipe_path is None else f"'{found.recipe_path}'"
     rows = [
-        ("model", f"{model}, {size(len(content))}"),
-        ("scheme", f"{promise} ({'as asked' if scheme else source})"),
-        ("interface", _interface(graph, report)),
-        *verdicts(report),
+        ("model", f"{model}, {size(found.size_bytes)}"),
+        ("scheme", f"{found.scheme} ({'as asked' if scheme else beside})"),
+        ("interface", _interface(read_model(Path(model))[1], found.report)),
+        *verdicts(found.report),
     ]
-    if golden is not None:
-        rows.append(("golden vectors", _golden_text(vectors, mismatches)))
+    if found.vectors is not None:
+        rows.append(("golden vectors", _golden_text(found.vectors, found.mismatches)))
     text = pairs(rows)
-    if report.findings:
-        text += f"\n\n{findings_text(report.findings)}"
-    return Result(text, values, exit_status=0 if holds else 1)
-
-
-def _recipe_of(path: Path, content: bytes) -> Mapping[str, Any]:
-    """Return the recipe that lies beside a model; nothing where there is none of this model.
-
-    Raises:
-        ResultMissing: It is this model's, and damaged.
-    """
-    from quantline.quantization.schemes import SCHEMES
-    from quantline.results import Origin, check_result, parse_json, read_bytes
-    from quantline.results.parse import MOST_BYTES
-
-    beside = path.with_suffix(".json")
-    origin = Origin(
-        f"The recipe '{beside}'",
-        "what 'quantline quantize' wrote beside the model",
-        "Quantize the model again, or take the file away and say with '--scheme' what it is",
-    )
-    try:
-        found = parse_json(read_bytes(beside, origin, MOST_BYTES), origin)
-    except ResultMissing:
-        return {}
-    if not isinstance(found, dict):
-        return {}
-    if found.get("int8_model_sha256") != sha256(content):
-        if str(found.get("scheme")) in SCHEMES:
-            write_line(
-                f"warning: '{beside}' is the recipe of another model, and is not used", sys.stderr
-            )
-        return {}
-    made: Mapping[str, Any] = check_result("recipe", found, origin)
-    return made
-
-
-def _check(content: bytes, path: str) -> tuple[int, tuple[Mismatch, ...]]:
-    from quantline.contract.golden import check
-    from quantline.contract.vectors import Golden
-
-    kept = Golden.load(path)
-    return len(kept.vectors), check(content, kept)
+    if found.findings:
+        text += f"\n\n{findings_text(found.findings)}"
+    return Result(text, found.to_dict(), exit_status=0 if found.holds else 1)
 
 
 def _interface(graph: Graph, report: ContractReport) -> str:

@@ -131,8 +131,8 @@ def compare_layers(
     effect = _effects(*models, len(pairs), samples)
     found = [
         error
-        for some in batches(pairs)
-        for error in _measure(*models, pairs, some, samples, effect)
+        for batch in batches(pairs)
+        for error in _measure(*models, pairs, batch, samples, effect)
     ]
     return tuple(sorted(found, key=lambda layer: (-(layer.effect or 0.0), layer.sqnr_db)))
 

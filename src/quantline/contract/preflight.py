@@ -33,7 +33,7 @@ _RUNNABLE = "an operator that LiteRT has a kernel for"
 def preflight(float_graph: Graph, scheme: str, backend: str) -> tuple[Finding, ...]:
     """Predict the operators that a conversion will leave in float, from the float model alone.
 
-    Operators that TensorFlow leaves beside others, because it visits them in a certain order,
+    Operators that TensorFlow leaves in float because it visits others in a certain order,
     are not predicted: ``MAX_POOL_2D`` between a ``SIN`` and a ``CONCATENATION``, for instance.
 
     Args:
@@ -120,7 +120,7 @@ def _notes(subgraph: Subgraph, operator: Operator, scheme: str, backend: str) ->
 def _shared(subgraph: Subgraph, operator: Operator) -> str | None:
     """Return the name of a computed input that others read too, or None."""
     for index in operator.inputs:
-        readers = sum(index in reader.inputs for reader in subgraph.operators)
+        readers = len(subgraph.consumers.get(index, ()))
         if subgraph.tensors[index].constant is None and readers + (index in subgraph.outputs) > 1:
             return subgraph.tensors[index].name
     return None

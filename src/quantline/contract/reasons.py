@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["no_form", "variant", "neighbour", "custom", "kept", "no_range", "order", "scheme"]
 """``no_form``: the back end has no integer form of the operator's type. ``variant``: it has one,
-but not for this use of it. ``neighbour``: an operator beside it stays float and takes it along.
+but not for this use of it. ``neighbour``: an operator next to it stays float, and so does it.
 ``custom``: what it computes is not known. ``kept``: a parameter says so. ``no_range``: no range of
 it was recorded. ``order``: TensorFlow visited operators in an order that left it.
 ``scheme``: activations are float by design."""
@@ -154,13 +154,13 @@ def _tied(
 
 
 def _is_read(subgraph: Subgraph, index: int) -> bool:
-    read = {model_input for operator in subgraph.operators for model_input in operator.inputs}
+    read = {tensor for operator in subgraph.operators for tensor in operator.inputs}
     return index in read or index in subgraph.outputs
 
 
 def _without(graph: Graph, operator: Operator) -> str:
     """Return the remedy for an operator that has no rewrite."""
-    read = {model_input for reader in graph.main.operators for model_input in reader.inputs}
+    read = {tensor for reader in graph.main.operators for tensor in reader.inputs}
     at_end = set(operator.outputs) & set(graph.main.outputs) and not set(operator.outputs) & read
     if at_end:
         return (

@@ -40,7 +40,7 @@ def activations(operator: Operator, tensors: Sequence[Tensor]) -> list[Tensor]:
 def extent(tensor: Tensor) -> tuple[int, ...]:
     """Return a tensor's shape as the compiler takes it: an unknown size stands for 1.
 
-    TensorFlow stores 1 for it beside the signature, TensorFlow Lite allocates what is stored, and
+    TensorFlow stores 1 for it next to the signature, TensorFlow Lite allocates what is stored, and
     models of unknown batch were seen mapped.
     """
     return tuple(1 if size < 0 else size for size in tensor.shape)

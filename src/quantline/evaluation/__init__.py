@@ -1,4 +1,4 @@
-"""How good, how fast and how alike models are."""
+"""Predictions, scores, latency and paired comparison of models."""
 
 from quantline.evaluation.evaluate import evaluate
 from quantline.evaluation.latency import measure

@@ -35,7 +35,7 @@ SCHEMA = pa.schema(
 
 
 class Labelled(Protocol):
-    """What is predicted: an id, a label or None, and the model input."""
+    """An example to predict: its id, its label or None, and the model input."""
 
     @property
     def id(self) -> str: ...  # noqa: D102

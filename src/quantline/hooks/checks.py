@@ -34,7 +34,7 @@ class CheckParameters:
         # Parameters hold paths; like the catalog's, they start from the project folder.
         os.chdir(context.project_path)
         parameters = read_parameters(context.config_loader, lambda: context.params)
-        recipe.check_all(parameters)
+        recipe.check_all(parameters, _taken_by_nodes())
         validation = recipe.check(recipe.Validation, parameters.get("validation", {}))
         if validation.target is not None:
             load(validation.target)
@@ -51,6 +51,13 @@ class CheckParameters:
         names = set().union(*(pipeline.datasets() for pipeline in pipelines.values()))
         needed = {name for name in names if not name.startswith("params:")}
         check_datasets(needed - {"parameters", "project"}, catalog)
+
+
+def _taken_by_nodes() -> set[str]:
+    """Return the top-level keys that nodes take, a project's own nodes among them."""
+    names = set().union(*(pipeline.inputs() for pipeline in pipelines.values()))
+    marked = {name.removeprefix("params:") for name in names if name.startswith("params:")}
+    return {name.partition(".")[0] for name in marked}
 
 
 class CheckRetraining:

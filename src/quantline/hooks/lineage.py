@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
 
 from quantline import lineage
 from quantline.datasets import ResultDataset
 from quantline.lineage import MadeFrom, Maker
-from quantline.pipeline_registry import register_pipelines
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
@@ -29,7 +29,7 @@ class CheckLineage:
     def after_context_created(self, context: KedroContext) -> None:
         """Map each result to the nodes that write it."""
         self._makers = {}
-        for pipeline in register_pipelines().values():
+        for pipeline in pipelines.values():
             for node in pipeline.nodes:
                 self._add(node)
 

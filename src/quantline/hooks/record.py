@@ -23,14 +23,15 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
 
-    from quantline.release import ActiveRun, Project
+    from quantline.release.active_run import ActiveRun
+    from quantline.release.tracking import Project
 
 logger = logging.getLogger(__name__)
 
 
 def stage_of(node: Node) -> str:
-    """Return the stage that a node belongs to: every node has it as its one tag."""
-    return str(min(node.tags))
+    """Return the stage that a node belongs to, its tag; a project's own node may have none."""
+    return str(min(node.tags, default=node.name))
 
 
 class StageLog:
@@ -61,7 +62,7 @@ class Release:
     @hook_impl
     def after_catalog_created(self, catalog: DataCatalog) -> None:
         """Add the dataset ``project``, which is no file."""
-        from quantline.release import Project
+        from quantline.release.tracking import Project
 
         if self._context is None:
             return
@@ -85,7 +86,8 @@ class Release:
         So a store that cannot be reached is known of before the chain, not after it. Other stages,
         as DVC runs them, need none, and leave no record.
         """
-        from quantline.release import ActiveRun, close_abandoned, connect
+        from quantline.release.active_run import ActiveRun, close_abandoned
+        from quantline.release.tracking import connect
 
         if self._project is None:
             return

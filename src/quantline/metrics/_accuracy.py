@@ -23,7 +23,7 @@ def judge_accuracy(compared: Comparison, margin: float, within: int) -> Judgemen
     """Judge the change of the share of examples whose label is among the first classes.
 
     Args:
-        compared: The candidate beside the reference.
+        compared: The candidate and the reference.
         margin: How much worse it may be, in percentage points.
         within: How many classes count as the first.
     """

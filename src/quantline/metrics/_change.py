@@ -23,7 +23,7 @@ def mean_change(compared: Comparison, differences: np.ndarray) -> Interval:
     """Return the mean of each example's change with one-sided bounds.
 
     Args:
-        compared: The candidate beside the reference.
+        compared: The candidate and the reference.
         differences: The candidate's value minus the reference's, array of shape (n_examples,).
     """
     from quantline.stats.bootstrap import bootstrap_mean
@@ -35,7 +35,7 @@ def statistic_change(compared: Comparison, statistic: Callable[[Rows], float]) -
     """Return the change of any statistic of the examples with one-sided bounds.
 
     Args:
-        compared: The candidate beside the reference.
+        compared: The candidate and the reference.
         statistic: Gives the statistic of one model from its rows.
     """
     from quantline.stats.bootstrap import bootstrap
@@ -55,7 +55,7 @@ def judge_bounds(
     """Judge a change by its bounds.
 
     Args:
-        compared: The candidate beside the reference.
+        compared: The candidate and the reference.
         what: What changes, as it is called in a sentence.
         change: The change and its bounds.
         limit: What is allowed: ``max``, and perhaps ``min``.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """A candidate beside a reference, and how its changes are to be estimated.
+    """A candidate and a reference, and how its changes are to be estimated.
 
     Attributes:
         name: What to call the reference, such as ``the float model``.
@@ -39,7 +39,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a rule says of a change.
+    """The result of a rule about a change.
 
     Attributes:
         verdict: ``undecided`` where there are too few examples to tell.
@@ -88,7 +88,7 @@ class Metric:
     """A metric of classifiers.
 
     Attributes:
-        name: Its key in the reports, beside those of its interval's ends, ``_low`` and ``_high``.
+        name: Its key in the reports, next to those of its interval's ends, ``_low`` and ``_high``.
         label: Its name in tables.
         summary: The documentation: a phrase.
         score: Estimates it for one model from the rows of labelled examples, of one at least; None

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """What a model gives for the labelled examples; arrays of shape (n_examples,).
+    """A model's results for the labelled examples; arrays of shape (n_examples,).
 
     Attributes:
         ids: The examples' ids.
@@ -39,7 +39,7 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """What a reference and a candidate give for the same labelled examples, in the same order.
+    """Results of a reference and a candidate for the same labelled examples, in the same order.
 
     Attributes:
         reference: The rows of the reference.

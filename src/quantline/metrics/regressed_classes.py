@@ -1,4 +1,4 @@
-"""Which classes a candidate is worse at than a reference, though it may be as good on the whole."""
+"""The classes in which a candidate is worse than a reference, even if it is as good overall."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ClassChange:
-    """How one class fares.
+    """The change in one class.
 
     Attributes:
         label: The class.

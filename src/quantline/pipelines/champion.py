@@ -8,11 +8,13 @@ from kedro.pipeline import Pipeline, node, pipeline
 
 from quantline import recipe
 from quantline.files import canonical_json
-from quantline.release import Registry, connect, fetch
+from quantline.release.champion import fetch
 from quantline.release.gate import VERSION
+from quantline.release.registry import Registry
+from quantline.release.tracking import connect
 
 if TYPE_CHECKING:
-    from quantline.release import Project
+    from quantline.release.tracking import Project
 
 
 # What the gate compares a candidate with, by the names of the artifacts of a run.

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 from kedro.pipeline import Pipeline, node, pipeline
 
 from quantline import recipe
-from quantline.release import Registry, check_unchanged, connect
-from quantline.release import release as release_candidate
+from quantline.release.champion import check_unchanged
 from quantline.release.provenance import check_name, parameters_of
 from quantline.release.recheck import CHECKED, recheck
+from quantline.release.registry import Registry
+from quantline.release.release import release as release_candidate
+from quantline.release.tracking import connect
 
 if TYPE_CHECKING:
-    from quantline.release import Project
+    from quantline.release.tracking import Project
 
 
 def release(

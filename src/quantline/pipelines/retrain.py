@@ -11,7 +11,9 @@ from quantline.errors import ParameterError
 from quantline.files import check_writable
 from quantline.pipelines.baseline import import_model
 from quantline.pipelines.training import trained_file
-from quantline.release import Registry, connect, fetch_trained
+from quantline.release.champion import fetch_trained
+from quantline.release.registry import Registry
+from quantline.release.tracking import connect
 from quantline.training import (
     Prepared,
     fit,
@@ -23,7 +25,7 @@ from quantline.training import (
 if TYPE_CHECKING:
     import numpy as np
 
-    from quantline.release import Project
+    from quantline.release.tracking import Project
 
 
 def check_retraining(

@@ -13,7 +13,7 @@ from quantline.training import fit, prepare
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from quantline.release import Project
+    from quantline.release.tracking import Project
 
 
 def train_model(

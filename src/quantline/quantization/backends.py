@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from quantline.child import run_in_child
 from quantline.errors import BackendUnavailable
-from quantline.quantization import litert_backend, public_conversion, weights_only
+from quantline.quantization import litert_backend, public_conversion
 from quantline.quantization.keep_float import FloatOperators, find_kept_operators
-from quantline.quantization.schemes import unsupported
+from quantline.quantization.schemes import SCHEMES, unsupported
 from quantline.quantization.shared_scale import Choice, widen_ranges
 from quantline.tflite import Model, read
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_EDITS = {"float16": weights_only.to_float16, "dynamic_range": weights_only.to_dynamic_range}
 _ROUNDS = 3  # a wider range may come to share its scale with one more
 
 
@@ -70,9 +69,9 @@ def run_backend(
     if conversion.backend == "litert":
         models = _in_child("litert", model, choices, conversion)
         return BackendResult(models, "litert", "litert-quantizer")
-    if conversion.scheme in _EDITS:
-        edited = Model(_EDITS[conversion.scheme](model.content))
-        return BackendResult([edited], "tensorflow", "flatbuffer edit")
+    edit = SCHEMES[conversion.scheme].edit
+    if edit is not None:
+        return BackendResult([Model(edit(model.content))], "tensorflow", "flatbuffer edit")
     try:
         models = _in_child("tensorflow", model, choices, conversion)
     except BackendUnavailable as error:

@@ -7,7 +7,7 @@ the steps of a scale of the channel's own, from its values and zero. So a channe
 would be lost with any scale, and one that does is lost because it shares its scale with others, or
 because of an earlier operator.
 
-One channel of many may be too weak beside the others without any harm, as in features of a
+One channel of many may be too weak compared with the others without any harm, as in features of a
 thousand channels. A twentieth of those that vary may not: of fewer than twenty, not one.
 """
 

@@ -10,6 +10,8 @@ from quantline.quantization import litert_backend, weights_only
 from quantline.quantization.keep_float import find_kept_operators
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from quantline import recipe
     from quantline.tflite import Graph
 
@@ -26,6 +28,10 @@ class Scheme:
         io_types: What inputs and outputs can be, the natural one first.
         integer: Whether activations are integers, for which their ranges are needed.
         allows_float: Whether an operator that cannot be quantized may stay float.
+        edit: Makes the model by an edit of the file, in place of TensorFlow's quantizer; takes and
+            returns a ``.tflite`` file's bytes. None where the quantizer makes it.
+        left_in_float: Returns the operator types that such an edit leaves in float; None where
+            only the result shows them.
     """
 
     weights: str
@@ -33,18 +39,29 @@ class Scheme:
     io_types: tuple[str, ...]
     integer: bool
     allows_float: bool
+    edit: Callable[[bytes], bytes] | None = None
+    left_in_float: Callable[[Graph], list[str]] | None = None
 
 
 _FROM_RANGES = "int8 per tensor, from recorded ranges"
 
 SCHEMES: dict[str, Scheme] = {
-    "float16": Scheme("float16, widened when the model runs", "float32", ("float32",), False, True),
+    "float16": Scheme(
+        "float16, widened when the model runs",
+        "float32",
+        ("float32",),
+        False,
+        True,
+        edit=weights_only.to_float16,
+    ),
     "dynamic_range": Scheme(
         f"int8 per axis, symmetric, from {weights_only.MIN_ELEMENTS} elements on",
         "float32, quantized anew in each run where a kernel takes int8 weights",
         ("float32",),
         False,
         True,
+        edit=weights_only.to_dynamic_range,
+        left_in_float=weights_only.left_in_float,
     ),
     "int8": Scheme("int8 per axis, symmetric", _FROM_RANGES, _INT8_IO, True, False),
     "int8_float_fallback": Scheme("int8 per axis, symmetric", _FROM_RANGES, _INT8_IO, True, True),
@@ -79,7 +96,7 @@ def unsupported(graph: Graph, conversion: recipe.Conversion) -> list[str]:
 
     Raises:
         ModelUnsupported: The scheme has no such inputs or outputs, or allows no float where the
-            back end cannot quantize an operator, or is told to keep some in float.
+            back end cannot quantize an operator, or shall keep some in float.
         ParameterError: What is to stay float fits nothing.
         DependencyError: The back end is not installed.
     """
@@ -97,7 +114,7 @@ def unsupported(graph: Graph, conversion: recipe.Conversion) -> list[str]:
         left = litert_backend.left_in_float(graph, conversion.scheme)
     else:
         # Which operators the integer quantizer leaves in float is seen in what it made.
-        left = weights_only.left_in_float(graph) if conversion.scheme == "dynamic_range" else []
+        left = [] if scheme.left_in_float is None else scheme.left_in_float(graph)
     if left and not scheme.allows_float:
         raise ModelUnsupported(
             f"The back end '{conversion.backend}' cannot give this model the scheme "

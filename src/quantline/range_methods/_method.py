@@ -21,7 +21,7 @@ class Distribution(Protocol):
 
     @property
     def counts(self) -> np.ndarray:
-        """How many values each bin holds, int64 array of shape (n_bins,)."""
+        """Return the number of values in each bin, int64 array of shape (n_bins,)."""
 
     def edges(self) -> tuple[np.ndarray, np.ndarray]:
         """Return each bin's lower and upper edge, two float64 arrays of shape (n_bins,)."""
@@ -31,7 +31,7 @@ class Distribution(Protocol):
 
 
 class Recorded(Protocol):
-    """What was recorded of a tensor: :class:`quantline.ranges.TensorRange`."""
+    """Recorded statistics of a tensor: :class:`quantline.ranges.TensorRange`."""
 
     @property
     def min(self) -> float:

@@ -16,9 +16,11 @@ from quantline.ranges.sketch import Sketch, bin_of, merged
 from quantline.results import Origin, check_plain, check_schema, parse_json, read_bytes
 from quantline.results.models import StoredRanges
 from quantline.results.parse import MOST_BYTES
+from quantline.tables import html_table
 from quantline.tflite.finite import HUGE
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
 
 
@@ -259,7 +261,27 @@ class RangeSet:
             versions=dict(values["versions"]),
         )
 
-    def save(self, path: str | Path) -> None:
+    def __repr__(self) -> str:
+        model = self.float_model_sha256[:12]
+        return f"RangeSet({len(self.tensors)} tensors, {self.samples} samples, model {model})"
+
+    def _repr_html_(self) -> str:
+        def number(value: float) -> str:
+            return f"{value:.4g}" if math.isfinite(value) else "-"
+
+        rows = [
+            [
+                str(tensor.index),
+                *map(number, (tensor.min, tensor.max, tensor.average_min, tensor.average_max)),
+                f"{tensor.nan + tensor.inf}",
+                tensor.name,
+            ]
+            for tensor in self.tensors
+        ]
+        headings = ["", "min", "max", "average min", "average max", "NaN, infinite", "tensor"]
+        return html_table(headings, rows)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Write the set to one JSON file, whole or not at all.
 
         Raises:
@@ -268,7 +290,7 @@ class RangeSet:
         write_atomic(Path(path), canonical_json(self.to_dict()))
 
     @classmethod
-    def load(cls, path: str | Path) -> RangeSet:
+    def load(cls, path: str | os.PathLike[str]) -> RangeSet:
         """Read a file that :meth:`save` wrote.
 
         Raises:
@@ -276,7 +298,7 @@ class RangeSet:
         """
         remedy = "Check the path, or record the ranges again"
         origin = Origin(f"The ranges '{path}'", _CONTENT, remedy)
-        content = read_bytes(path, origin, MOST_BYTES)
+        content = read_bytes(Path(path), origin, MOST_BYTES)
         return cls.from_dict(parse_json(content, origin), f"The file '{path}'")
 
     def _check_model(self, other: RangeSet) -> None:

@@ -306,7 +306,7 @@ def _activations(graph: Graph) -> list[Tensor]:
 
 
 def _refuse_huge(graph: Graph) -> None:
-    """Refuse constants beside which every other value of a range would be the same integer."""
+    """Refuse constants so large that every other value of a range would be the same integer."""
     tensors = graph.main.tensors
     huge = [
         f"operator {operator.index} {operator.type} reads '{tensors[index].name}' of "

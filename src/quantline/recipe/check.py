@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from types import UnionType
-from typing import Any, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from quantline.errors import ParameterError, suggest
 from quantline.recipe.parameters import Inner, Parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic_core import ErrorDetails
 
 _LONGEST = 300
 # Names that parameters had before; the error for an old one gives the new one.
@@ -33,6 +38,63 @@ def check(block: type[B], values: Any, key: str | None = None) -> B:
         return block.model_validate(values)
     except ValidationError as error:
         raise _explain(key, block, error) from error
+
+
+def check_arguments(block: type[B], values: Mapping[str, Any]) -> B:
+    """Turn the arguments of a function into a block; a mistake is named by the argument.
+
+    Args:
+        block: The block.
+        values: Its values, those of an inner block as a mapping.
+
+    Raises:
+        ParameterError: An argument is unknown or has a bad value.
+    """
+    try:
+        return block.model_validate(values)
+    except ValidationError as error:
+        problems = error.errors()
+        problem = problems[0]
+        name = _argument(block, problem["loc"])
+        if problem["type"] == "extra_forbidden" and len(problem["loc"]) == 1:
+            known = list(block.model_fields)
+            raise ParameterError(
+                f"There is no argument `{name}`",
+                found=f"`{name}`",
+                expected=f"one of {', '.join(known)}",
+                remedy=suggest(name, known) or "Leave it out",
+            ) from error
+        raise ParameterError(
+            f"The argument `{name}` has a bad value",
+            found=_shown(problem["input"]),
+            # Of an argument that may be of several types, each says what it wants.
+            expected=" or ".join(
+                dict.fromkeys(
+                    _expected(item) for item in problems if _argument(block, item["loc"]) == name
+                )
+            ),
+            remedy=f"Correct `{name}`",
+        ) from error
+
+
+def _argument(block: type[BaseModel], loc: tuple[int | str, ...]) -> str:
+    """Return the argument that a place in a block belongs to: those of inner blocks are flat."""
+    name = str(loc[0])
+    field = block.model_fields.get(name)
+    inner = None if field is None else field.annotation
+    if isinstance(inner, type) and issubclass(inner, BaseModel) and len(loc) > 1:
+        return _argument(inner, loc[1:])
+    return name
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
+
+
+def _expected(problem: Mapping[str, Any] | ErrorDetails) -> str:
+    message: str = problem["msg"]
+    return message.removeprefix("Value error, ").removeprefix("Input should be ")
 
 
 def _explain(key: str, block: type[Parameters], error: ValidationError) -> ParameterError:
@@ -62,11 +124,10 @@ def _explain(key: str, block: type[Parameters], error: ValidationError) -> Param
             expected="a value, as in conf/base",
             remedy=f"Set '{path}' in conf/base, in your environment, or with --params",
         )
-    found = repr(first["input"])
     return ParameterError(
         f"Parameter '{path}' has a bad value{more}",
-        found=found if len(found) <= _LONGEST else f"{found[:_LONGEST]} ...",
-        expected=first["msg"].removeprefix("Value error, ").removeprefix("Input should be "),
+        found=_shown(first["input"]),
+        expected=_expected(first),
         remedy=f"Correct '{path}' and run again",
     )
 

@@ -32,7 +32,7 @@ class Entry:
         run_id: The run; empty until the store answered.
         host: The machine of the process that it belongs to.
         pid: The process.
-        status: How it ended, where the store could not be told; empty otherwise.
+        status: How it ended, where the store did not answer; empty otherwise.
         stage: The stage that it ended at, likewise.
         error: Why, likewise.
     """

@@ -142,7 +142,7 @@ _DECIDED = {
 def parameters_of(files: Mapping[str, Path], release: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters that results were made with, by their top-level key.
 
-    Of the dataset only the source that was used is told.
+    Of the dataset, only the source that was used is included.
 
     Args:
         files: The results' files, by their names in the catalog.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from quantline.errors import ResultMissing, first_few
 from quantline.release.champion import TRAINED
+from quantline.release.flatten import flatten
 from quantline.release.flavor import ModelFiles, log_model
 from quantline.release.provenance import identity, provenance, trained_model
 from quantline.release.registry import RELEASE
@@ -18,7 +19,6 @@ from quantline.release.tracking import (
     MODEL_ID,
     Store,
     batched,
-    flatten,
     forget_end,
     log_parameters,
     open_run,

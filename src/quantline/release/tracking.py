@@ -6,7 +6,6 @@ import logging
 import os
 import subprocess
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from itertools import islice
@@ -15,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from quantline.errors import TrackingFailed
 from quantline.redaction import redacted, remember
+from quantline.release.flatten import flatten
 from quantline.release.store_errors import EXISTS, MISSING, ignored, tracking_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from quantline.release.active_run import ActiveRun
 
@@ -226,19 +226,6 @@ def log_parameters(store: Store, run: Any, parameters: Mapping[str, Any]) -> Non
     ]
     for batch in batched(values):
         store.client.log_batch(run.info.run_id, params=batch)
-
-
-def flatten(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield nested mappings and lists as (dotted key, value), such as ``dataset.source``."""
-    if isinstance(values, Mapping):
-        items: Any = values.items()
-    elif isinstance(values, (list, tuple)) and any(isinstance(value, Mapping) for value in values):
-        items = enumerate(values)
-    else:
-        yield prefix, values
-        return
-    for key, value in items:
-        yield from flatten(value, f"{prefix}.{key}" if prefix else str(key))
 
 
 def batched(values: list[Any]) -> Iterator[list[Any]]:

@@ -108,9 +108,9 @@ def _edgetpu(
     run: dict[str, Any],
 ) -> dict[str, Any]:
     compiled = compilation["compiled"]
-    # What the compiler did takes the place of what was foretold of it.
+    # What the compiler did replaces what was predicted of it.
     memory = compilation["memory"] if compiled else report["memory"]
-    told = {
+    values = {
         "evidence": report["evidence"],
         "runtime_version": report["runtime_version"],
         "operators": report["operators_total"],
@@ -135,7 +135,7 @@ def _edgetpu(
     }
     if compiled:
         (model,) = compilation["models"]
-        told |= {
+        values |= {
             "evidence": compilation["evidence"],
             "operators": model["operators_total"],
             "mapped_operators": model["mapped_operators"],
@@ -147,14 +147,18 @@ def _edgetpu(
         }
     if run["ran"]:
         measured = {**run["latency"], **run["metrics"]}
-        told |= {"latency_evidence": measured.pop("evidence"), **measured, "device": run["device"]}
-        told |= {
+        values |= {
+            "latency_evidence": measured.pop("evidence"),
+            **measured,
+            "device": run["device"],
+        }
+        values |= {
             key: value
             for agreement in run["agreements"][:1]
             for key, value in agreement.items()
             if key in {"equal_share", "steps_max", "top1_agreement"}
         }
-    return told
+    return values
 
 
 # Each figure's place in the summary. What a run does not have, such as accuracy without labels, is

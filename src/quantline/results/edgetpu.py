@@ -64,7 +64,7 @@ class CompiledModel(Part):
 
 
 class Misses(Part):
-    """The prediction beside what the compiler did."""
+    """The prediction, and what the compiler did."""
 
     misses: Many[dict[str, object]]
 

@@ -98,7 +98,7 @@ class MeasuredOutput(MeasuredTensor):
 
 
 class MeasuredOutputs(Part):
-    """The outputs of a quantized model, measured beside those of the float model."""
+    """The outputs of a quantized model, compared with those of the float model."""
 
     evidence: str
     kernels: str

@@ -59,7 +59,7 @@ class Gate(Part):
     verdict: Decision
     reasons: Many[str]
     examples_needed: Count | None
-    advice: Many[str] = Field(default=[])  # what may help, beside more examples
+    advice: Many[str] = Field(default=[])  # what may help, besides more examples
     champion: str | None
     model: str  # the registered model that the candidate is for
     champion_version: Version | None
@@ -116,7 +116,7 @@ class Released(Part):
     outcome: Literal["promoted", "waiting", "superseded", "unchanged", "refused"]
     verdict: Decision
     why: Many[str]  # each rule that did not pass
-    advice: Many[str] = Field(default=[])  # what may help, beside more examples
+    advice: Many[str] = Field(default=[])  # what may help, besides more examples
     model: str
     version: Version | None  # null where none was registered
     run_id: str
@@ -124,7 +124,7 @@ class Released(Part):
 
 
 class ChampionFile(Part):
-    """``champion.json``: the registered version whose files lie beside it; null without one."""
+    """``champion.json``: the registered version whose files lie next to it; null without one."""
 
     model: str
     version: Version | None

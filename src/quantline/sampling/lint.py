@@ -1,23 +1,8 @@
 """The lint of a calibration set: what would give a wrong model, before it does.
 
 The stock converter takes an empty or all-NaN set without a word, and gives a useless model for
-examples of another scale than the model was trained on. Each finding has a stable name:
-
-==================  ==============  ============================================================
-name                severity        found when
-==================  ==============  ============================================================
-empty               error           there is no example
-wrong_dtype         error, warning  not real numbers; integers for a float input (a warning)
-wrong_shape         error           examples do not have the model's input shape
-nan, inf            error           examples hold NaN, or values that float32 does not
-constant_samples    error to note   all, or some, examples hold one value everywhere; one input does
-duplicates          error to note   all examples are the same; more than 5 % are repeated; any
-outside_transform   error           values that the declared transform cannot give
-distribution_shift  error, warning  the scale is not that of the evaluation set
-no_evaluation_set   note            there is nothing to compare the scale with
-unscaled_pixels     warning         nor that, and all values are whole numbers from 0 to 255
-missing_classes     warning, note   no example is of some classes of the evaluation set
-==================  ==============  ============================================================
+examples of another scale than the model was trained on. Each finding has a stable name, a key of
+``CHECKS``.
 
 An example of a model of several inputs is all of them together: ids, masks and controls that repeat
 or are constant are normal where the other inputs vary. Inputs of integers or of a single value may
@@ -27,7 +12,7 @@ and scale do not count.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,6 +26,44 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from quantline.sampling.output_bounds import Bounds
+
+
+@dataclass(frozen=True)
+class Check:
+    """A kind of mistake in a calibration set, for the documentation.
+
+    Attributes:
+        severity: The severities that its findings have.
+        meaning: When it is found.
+    """
+
+    severity: str
+    meaning: str
+
+
+CHECKS: dict[str, Check] = {
+    "empty": Check("error", "there is no example"),
+    "wrong_dtype": Check(
+        "error, warning", "examples are not real numbers; integers for a float input (a warning)"
+    ),
+    "wrong_shape": Check("error", "examples do not have the model's input shape"),
+    "nan": Check("error", "examples hold NaN"),
+    "inf": Check("error", "examples hold values that float32 does not"),
+    "constant_samples": Check(
+        "error to note", "all, or some, examples hold one value everywhere; one input does"
+    ),
+    "duplicates": Check(
+        "error to note", "all examples are the same; more than 5 % are repeated; any"
+    ),
+    "outside_transform": Check("error", "values that the declared transform cannot give"),
+    "distribution_shift": Check("error, warning", "the scale is not that of the evaluation set"),
+    "no_evaluation_set": Check("note", "there is nothing to compare the scale with"),
+    "unscaled_pixels": Check("warning", "nor that, and all values are whole numbers from 0 to 255"),
+    "missing_classes": Check(
+        "warning, note", "no example is of some classes of the evaluation set"
+    ),
+}
+"""Every finding of the lint by its name."""
 
 # Errors that nobody can choose to ignore: no range can be recorded from such examples.
 UNRECORDABLE = frozenset({"empty", "wrong_dtype", "wrong_shape", "nan", "inf"})

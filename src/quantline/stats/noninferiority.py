@@ -1,4 +1,4 @@
-"""Whether a model is no worse than another one on the same examples, by a margin.
+"""A test whether a model is no worse than another one on the same examples, by a margin.
 
 The interval is Tango's score interval for the difference of paired proportions: T. Tango,
 Equivalence test and confidence interval for the difference in proportions for the paired-sample

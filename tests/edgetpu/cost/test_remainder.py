@@ -7,6 +7,8 @@ from tests.edgetpu import compiling, pairs
 from quantline.edgetpu.cost import remainder
 from quantline.edgetpu.cost.remainder import measure_remainder, not_measured, time_runs
 from quantline.errors import ProcessError
+from quantline.tflite.graph import read
+from quantline.tflite.runtime import Runtime
 from quantline.tflite.submodels import extract
 
 
@@ -70,8 +72,8 @@ def test_inputs_are_of_the_right_type_and_range(model):
     gathered = model.tensor(1, 1)
     model.add("GATHER", [quantized, index], [gathered])
     file = compiling.file(model.graph(gathered))
-    graph = remainder.read(file)
-    (values, indices) = remainder._random(graph, remainder.Runtime(file, 1, "builtin").inputs)
+    graph = read(file)
+    (values, indices) = remainder._random(graph, Runtime(file, 1, "builtin").inputs)
     # Scale 0.5 and zero point -28 stand for -50 to 77.5.
     assert (values.dtype, indices.dtype) == (np.float32, np.int32)
     assert values.min() == pytest.approx(-50, abs=0.5)

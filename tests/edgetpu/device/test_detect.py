@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from quantline.edgetpu.device import detect as device
 from quantline.edgetpu.device.detect import Device, Kind, can_detect, detect
 
 if TYPE_CHECKING:
@@ -140,7 +139,7 @@ def test_a_missing_usb_file_is_no_access(system: System) -> None:
 
 @pytest.mark.parametrize("name", ["Darwin", "Windows"])
 def test_other_systems_do_not_tell(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device.platform, "system", lambda: name)
+    monkeypatch.setattr("platform.system", lambda: name)
     assert not can_detect()
 
 

@@ -204,7 +204,7 @@ def test_where_nothing_can_be_scored_all_is_told(folder: Path) -> None:
         path.unlink()
     with pytest.raises(ModelError) as caught:
         score(folder)
-    assert "all.tflite: there is no 'all_edgetpu.tflite' beside it" in caught.value.found
+    assert "all.tflite: there is no 'all_edgetpu.tflite' next to it" in caught.value.found
 
 
 @pairs.all_needed

@@ -197,5 +197,5 @@ def test_a_model_for_something_else_is_no_champion_of_this_one() -> None:
         main.tensors[main.inputs[0]].shape = [1, 7]
 
     require_same_ports(file(), file())
-    with pytest.raises(MismatchError, match=r"something else.*'release\.model'"):
+    with pytest.raises(MismatchError, match=r"something else.*`release_model`"):
         require_same_ports(file(wider), file())

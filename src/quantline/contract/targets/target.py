@@ -1,4 +1,4 @@
-"""What a target is, and where targets come from: this package, or a user's YAML file."""
+"""The type of a target, and reading one: from this package, or from a user's YAML file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FOLDER = files(__package__)
 BUILT_IN = tuple(
     sorted(Path(item.name).stem for item in _FOLDER.iterdir() if item.name.endswith(".yml"))
 )
-"""The targets of this package: each is a YAML file beside this module."""
+"""The targets of this package: each is a YAML file next to this module."""
 _SUFFIXES = (".yml", ".yaml")
 
 
@@ -46,7 +46,7 @@ Types = Annotated[list[str], _known("types", list(DTYPES.values()))]
 
 
 class Target(recipe.Parameters):
-    """What a model may hold to be fit for one runtime or device.
+    """The contract that a model must keep to run on one runtime or device.
 
     What is left out is not demanded.
 

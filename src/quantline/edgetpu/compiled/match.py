@@ -82,8 +82,8 @@ class _Matching:
     def __init__(self, original: Subgraph, compiled: Subgraph) -> None:
         self._original = original
         self._compiled = compiled
-        self._producers = _producers(original)
-        self._compiled_producers = _producers(compiled)
+        self._producers = original.producers
+        self._compiled_producers = compiled.producers
         self._live = {operator.index: operator for operator in live_operators(original)}
         self._tensors: dict[int, int] = {}  # of the compiled model: its original
         self._left: set[int] = set()
@@ -154,18 +154,12 @@ class _Matching:
         ends = [self._tensors[output] for output in operator.outputs if output in self._tensors]
         before = self._back(ends, stops=())
         unknown = [
-            model_input
-            for model_input in operator.inputs
-            if model_input >= 0 and model_input not in self._tensors
+            tensor for tensor in operator.inputs if tensor >= 0 and tensor not in self._tensors
         ]
         # What an operator makes that was left is easier to tell: it takes its original first.
         for place in sorted(unknown, key=lambda tensor: self._left_producer(tensor) is None):
             self._identify(place, self._origin(operator, place, before))
-        stops = {
-            self._tensors[model_input]
-            for model_input in operator.inputs
-            if model_input in self._tensors
-        }
+        stops = {self._tensors[tensor] for tensor in operator.inputs if tensor in self._tensors}
         return self._back(ends, stops)
 
     def _origin(self, operator: Operator, place: int, before: Collection[int]) -> int:
@@ -242,10 +236,6 @@ class _Matching:
         return first_few(
             [f"operator {index} {self._live[index].type}" for index in sorted(indices)], 3
         )
-
-
-def _producers(subgraph: Subgraph) -> dict[int, Operator]:
-    return {output: operator for operator in subgraph.operators for output in operator.outputs}
 
 
 def _fits(ours: tuple[int, ...], theirs: tuple[int, ...]) -> bool:

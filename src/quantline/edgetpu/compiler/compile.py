@@ -60,7 +60,7 @@ class CompiledModel:
 
     Attributes:
         content: The ``.tflite`` file.
-        log: The ``.log`` file beside it.
+        log: The ``.log`` file next to it.
         record: The compiler's printed words about it.
         parsed: The contents of the file itself.
     """

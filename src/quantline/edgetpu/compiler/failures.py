@@ -25,7 +25,7 @@ _OLDER = (
 )
 _REINSTALL = (
     "Install Google's package 'edgetpu-compiler' again, and do not move the program: it is a "
-    "script that needs the folder 'edgetpu_compiler_bin' beside it, in a path without spaces"
+    "script that needs the folder 'edgetpu_compiler_bin' next to it, in a path without spaces"
 )
 _SMALLER = f"Use a smaller input or split the model; if that was not asked for yet, {_SEARCH}"
 _KNOWN_TO_IT = "operators of TensorFlow Lite 2.5 or so, with which version 16.0 was built"
@@ -110,7 +110,7 @@ FAILURES: tuple[Failure, ...] = (
         r"Permission denied",
         DependencyError,
         "The Edge TPU compiler may not be run, or may not use its files",
-        "permission to run it and the files beside it",
+        "permission to run it and the files next to it",
         _REINSTALL,
     ),
     Failure(

@@ -1,7 +1,7 @@
 """A parser of the output of ``edgetpu_compiler``.
 
 Versions 1.0 to 16.0 print the same lines, but for a few words. Standard output says what became of
-each model, memory included; the ``.log`` file beside a compiled model repeats its operators only.
+each model, memory included; the ``.log`` file next to a compiled model repeats its operators only.
 Neither is documented: the formats are those of runs that users published.
 """
 

@@ -84,7 +84,7 @@ def find_compiler(path: str | Path | None = None) -> Compiler:
             f"{platform.machine()}",
             remedy=_GET_IT,
         )
-    # Links are followed: the script looks for its other parts beside itself.
+    # Links are followed: the script looks for its other parts next to itself.
     program = Path(found).resolve()
     with temporary_folder() as folder:
         ended = run([str(program), "--version"], folder, _VERSION_TIMEOUT_S)

@@ -133,7 +133,7 @@ def predict_memory(
         verdict=_verdict(whole, surely, possibly, low),
         evidence=Evidence.PREDICTED,
         basis=f"The compiler's layout of weights; room for {low / MIB:.1f} to "
-        f"{_CAPACITY_HIGH / MIB:.1f} MiB of parameters beside activations of up to "
+        f"{_CAPACITY_HIGH / MIB:.1f} MiB of parameters next to activations of up to "
         f"{largest / MIB:.1f} MiB in one operator, as it was in published models.",
     )
     return memory, parts
@@ -195,4 +195,4 @@ def _vectors(subgraph: Subgraph, chosen: Collection[int]) -> dict[int, int]:
         for layer in layers
         if layer.index in chosen
     }
-    return {index: operator.inputs for index, operator in found.items() if operator}
+    return {index: weights.inputs for index, weights in found.items() if weights}

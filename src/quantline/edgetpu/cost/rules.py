@@ -38,117 +38,156 @@ class Rule:
     Attributes:
         name: A short name of it.
         mechanism: What the compiler does, and so why the bytes are what they are.
-        seen_in_models: In how many independent models it was seen.
+        compiled: In how many independent compiled files it was seen.
+        published: In how many models that users published layer by layer, with the bytes that the
+            compiler printed: of an image of 28x28 and 10 units (github.com/tensorflow/tensorflow
+            issue 73946, version 16.0), and of weather over 180 and 30 steps of 27 features
+            (version 14.1).
     """
 
     name: str
     mechanism: str
-    seen_in_models: int
+    compiled: int
+    published: int = 0
+
+    @property
+    def seen_in_models(self) -> int:
+        """In how many independent models it was seen."""
+        return self.compiled + self.published
 
 
-_MECHANISMS = {
-    "convolution weights": (
-        "blocks of 4 inputs by 4 outputs, up to 64 outputs filled up to 16, more to 64"
+_DECLARED = (
+    Rule(
+        "convolution weights",
+        "blocks of 4 inputs by 4 outputs, up to 64 outputs filled up to 16, more to 64",
+        15,
     ),
-    "depthwise weights": "a channel's weight takes a diagonal of a block of 4 by 4",
-    "fully connected weights": "a matrix in the blocks of a convolution",
-    "biases": "32 bits for each output, left out where no bias is given",
-    "biases of zero": (
-        "from runtime 13 on, a convolution or matrix does without biases that are all zero"
+    Rule("depthwise weights", "a channel's weight takes a diagonal of a block of 4 by 4", 8),
+    Rule("fully connected weights", "a matrix in the blocks of a convolution", 9),
+    Rule("biases", "32 bits for each output, left out where no bias is given", 12),
+    Rule(
+        "biases of zero",
+        "from runtime 13 on, a convolution or matrix does without biases that are all zero",
+        4,
     ),
-    "biases of zero kept": (
-        "depthwise convolutions, and all layers up to runtime 12, keep biases of zero"
+    Rule(
+        "biases of zero kept",
+        "depthwise convolutions, and all layers up to runtime 12, keep biases of zero",
+        7,
     ),
-    "a scale for each channel": (
-        "where outputs differ in scale, 32 bits for it and 32 for the weights' zero point"
+    Rule(
+        "a scale for each channel",
+        "where outputs differ in scale, 32 bits for it and 32 for the weights' zero point",
+        10,
     ),
-    "units of different scales": (
-        "a fully connected layer whose units differ in scale has them filled up to 64"
+    Rule(
+        "units of different scales",
+        "a fully connected layer whose units differ in scale has them filled up to 64",
+        0,
+        published=2,
     ),
-    "a single output": "a convolution to one output takes a block of 4 outputs, not of 16",
-    "few outputs": "a convolution to 2, 3 or 4 outputs may take a block of 4 outputs, or one of 16",
-    "one channel to many": "a depthwise convolution of one channel is stored as a convolution",
-    "several outputs a channel": (
-        "a depthwise convolution of a multiplier above 1 may need more than a diagonal"
+    Rule("a single output", "a convolution to one output takes a block of 4 outputs, not of 16", 7),
+    Rule(
+        "few outputs",
+        "a convolution to 2, 3 or 4 outputs may take a block of 4 outputs, or one of 16",
+        0,
     ),
-    "weights on a map": "a matrix that reads a map has the channels of every pixel filled up to 4",
-    "transposed convolution": "the phases of the stride may be stored singly, their taps filled up",
-    "LSTM weights": "a matrix for each gate; what else the gates need was never seen alone",
-    "blocks stay whole": (
-        "channels in multiples of 4 are stored in whole blocks, which a RESHAPE only renames"
+    Rule(
+        "one channel to many",
+        "a depthwise convolution of one channel is stored as a convolution",
+        2,
     ),
-    "the host sends one channel": (
-        "an input of one channel, or to one, that is reshaped first is sent by the host as it is "
-        "after that: the compiled program's input has the later shape"
+    Rule(
+        "several outputs a channel",
+        "a depthwise convolution of a multiplier above 1 may need more than a diagonal",
+        0,
     ),
-    "pixels packed in groups": (
-        "channels that fill no block of 4 are packed by a matrix over as many pixels of a row as "
-        "give a multiple of 16 values"
+    Rule(
+        "weights on a map",
+        "a matrix that reads a map has the channels of every pixel filled up to 4",
+        1,
     ),
-    "pixels packed at once": (
-        "where a row has no such groups, one matrix packs all pixels that become a vector"
+    Rule(
+        "transposed convolution",
+        "the phases of the stride may be stored singly, their taps filled up",
+        0,
     ),
-    "outputs spread for a RESHAPE": (
-        "a convolution before a RESHAPE to fewer channels puts its outputs into blocks of 4"
+    Rule(
+        "LSTM weights", "a matrix for each gate; what else the gates need was never seen alone", 0
     ),
-    "channels split by a RESHAPE": (
-        "fewer channels than before, behind no convolution, may need a matrix"
+    Rule(
+        "blocks stay whole",
+        "channels in multiples of 4 are stored in whole blocks, which a RESHAPE only renames",
+        7,
     ),
-    "channels added by PAD": "padding in the channels is a product with an identity matrix",
-    "whole blocks joined": "a CONCATENATION of multiples of 16 channels only places them",
-    "parts of blocks joined": (
+    Rule(
+        "the host sends one channel",
+        "an input of one channel, or to one, that is reshaped first is sent by the host as it"
+        " is after that: the compiled program's input has the later shape",
+        2,
+    ),
+    Rule(
+        "pixels packed in groups",
+        "channels that fill no block of 4 are packed by a matrix over as many pixels of a row"
+        " as give a multiple of 16 values",
+        1,
+    ),
+    Rule(
+        "pixels packed at once",
+        "where a row has no such groups, one matrix packs all pixels that become a vector",
+        2,
+        published=1,
+    ),
+    Rule(
+        "outputs spread for a RESHAPE",
+        "a convolution before a RESHAPE to fewer channels puts its outputs into blocks of 4",
+        1,
+    ),
+    Rule(
+        "channels split by a RESHAPE",
+        "fewer channels than before, behind no convolution, may need a matrix",
+        0,
+    ),
+    Rule(
+        "channels added by PAD", "padding in the channels is a product with an identity matrix", 1
+    ),
+    Rule("whole blocks joined", "a CONCATENATION of multiples of 16 channels only places them", 3),
+    Rule(
+        "parts of blocks joined",
         "a CONCATENATION of channels that fill no block of 4 is a product with a matrix; of "
-        "multiples of 4 it may be one"
+        "multiples of 4 it may be one",
+        2,
     ),
-    "channels cut or reordered": (
-        "cutting, packing or transposing channels may be a product with a matrix"
+    Rule(
+        "channels cut or reordered",
+        "cutting, packing or transposing channels may be a product with a matrix",
+        1,
     ),
-    "masked softmax": (
-        "from runtime 13 on, a SOFTMAX of values that do not fill blocks of 4 masks the rest of "
-        "the last: 3 words a value, 4 values to 64 bytes; of whole blocks it needs none"
+    Rule(
+        "masked softmax",
+        "from runtime 13 on, a SOFTMAX of values that do not fill blocks of 4 masks the rest "
+        "of the last: 3 words a value, 4 values to 64 bytes; of whole blocks it needs none",
+        4,
     ),
-    "a constant for each channel": (
-        "a constant of an element-wise operator is stored as 32-bit words, 4 to 64 bytes"
+    Rule(
+        "a constant for each channel",
+        "a constant of an element-wise operator is stored as 32-bit words, 4 to 64 bytes",
+        1,
     ),
-    "a constant map": "a constant of a map's size is stored in bytes, or as a word for each value",
-    "no parameters": "the operator computes with activations only",
-    UNSEEN: "it may be a product with a matrix of its channels",
-}
+    Rule(
+        "a constant map",
+        "a constant of a map's size is stored in bytes, or as a word for each value",
+        0,
+    ),
+    Rule("no parameters", "the operator computes with activations only", 22),
+    Rule(UNSEEN, "it may be a product with a matrix of its channels", 0),
+)
 
-_SEEN_IN_MODELS = {
-    "a constant for each channel": 1,
-    "a scale for each channel": 10,
-    "a single output": 7,
-    "biases": 12,
-    "biases of zero": 4,
-    "biases of zero kept": 7,
-    "blocks stay whole": 7,
-    "channels added by PAD": 1,
-    "channels cut or reordered": 1,
-    "convolution weights": 15,
-    "depthwise weights": 8,
-    "fully connected weights": 9,
-    "masked softmax": 4,
-    "no parameters": 22,
-    "one channel to many": 2,
-    "outputs spread for a RESHAPE": 1,
-    "parts of blocks joined": 2,
-    "pixels packed at once": 2,
-    "pixels packed in groups": 1,
-    "the host sends one channel": 2,
-    "weights on a map": 1,
-    "whole blocks joined": 3,
-}
+RULES = {rule.name: rule for rule in _DECLARED}
+"""Every rule by its name."""
 
-# Models that users published layer by layer, with the bytes that the compiler printed: of an image
-# of 28x28 and 10 units (github.com/tensorflow/tensorflow issue 73946, version 16.0), and of weather
-# over 180 and 30 steps of 27 features (version 14.1).
-PUBLISHED = {"pixels packed at once": 1, "units of different scales": 2}
-
-RULES = {
-    name: Rule(name, mechanism, _SEEN_IN_MODELS.get(name, 0) + PUBLISHED.get(name, 0))
-    for name, mechanism in _MECHANISMS.items()
-}
+PUBLISHED = {rule.name: rule.published for rule in _DECLARED if rule.published}
+"""In how many models that users published layer by layer each rule was seen."""
 
 
 @dataclass(frozen=True)

@@ -119,12 +119,8 @@ def _usb(devices: Path, dev: Path) -> list[Device]:
         for path in sorted(devices.glob("*-*"))
         if ":" not in path.name  # an interface of a device
     }
-    found = [
-        identifier for wanted in (_FRESH, _READY) for identifier in ids if ids[identifier] == wanted
-    ]
-    return [
-        _usb_device(index, value, ids[value] == _READY, dev) for index, value in enumerate(found)
-    ]
+    found = [path for wanted in (_FRESH, _READY) for path in ids if ids[path] == wanted]
+    return [_usb_device(index, path, ids[path] == _READY, dev) for index, path in enumerate(found)]
 
 
 def _usb_device(index: int, described: Path, has_firmware: bool, dev: Path) -> Device:

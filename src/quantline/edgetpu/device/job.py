@@ -67,7 +67,7 @@ def prepare(compiled: bytes, samples: Iterable[Sample], int8_model: bytes | None
         named = read(int8_model, "the model for the CPU")
         _check_related(graph, named)
     inputs, outputs = _inputs_and_outputs(graph)
-    feed = SampleAdapter(named, [_StoredOrReal(**vars(model_input)) for model_input in inputs])
+    feed = SampleAdapter(named, [_StoredOrReal(**vars(tensor_io)) for tensor_io in inputs])
     rows = list(feed.prepare(_finite(samples)))
     if not rows:
         raise DataError(

@@ -176,7 +176,7 @@ def _work(
     for index in range(count):
         stage(f"sample {index + 1} of {count}")
         runtime.reset()
-        runtime.set(*(model_input[index] for model_input in inputs))
+        runtime.set(*(samples[index] for samples in inputs))
         times_ms.append(_invoke(runtime, f"at sample {index + 1} of {count}"))
         rows.append(runtime.get())
     stage(f"{runs} timed runs after all {count} samples")

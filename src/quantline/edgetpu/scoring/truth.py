@@ -1,6 +1,6 @@
 """The real compiler's results for a folder's models, to score the predictor against.
 
-A model ``X.tflite`` has its truth in ``X_edgetpu.tflite`` beside it or, where that is not there, in
+A model ``X.tflite`` has its truth in ``X_edgetpu.tflite`` next to it or, without that file, in
 the folder's ``truth.json``: a list of records such as
 
     {"model": "X.tflite", "edgetpu": [0, 1], "cpu": [2], "dead": [], "edgetpu_subgraphs": 1,
@@ -189,7 +189,7 @@ def nothing_to_score(folder: Path, found: str) -> ModelError:
     return ModelError(
         f"There is nothing in '{folder}' to score the predictor on",
         found=found,
-        expected="models X.tflite with X_edgetpu.tflite beside them, or with their records in "
+        expected="models X.tflite with X_edgetpu.tflite next to them, or with their records in "
         f"'{RECORDS}'",
         remedy="Compile models with edgetpu_compiler, and put both files of each into one folder",
     )

@@ -180,7 +180,7 @@ def _check_same(path: Path, found: str, expected: str) -> None:
 def _check_labels(path: Path, content: bytes, graph: Graph) -> None:
     labels = content.decode(errors="replace").splitlines()
     outputs = graph.main.outputs
-    classes = len(labels)  # of several outputs none can be told to be the classes
+    classes = len(labels)  # with several outputs, it is not known which one is the classes
     if len(outputs) == 1:
         units = abs((1, *graph.main.tensors[outputs[0]].shape)[-1])
         classes = max(2, units)  # a single sigmoid tells two apart

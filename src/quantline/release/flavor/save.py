@@ -72,7 +72,7 @@ def write_model(folder: Path, contents: Contents, model: Any) -> None:
         raise _not_written(folder, "something of that name", "no such folder, or an empty one")
     make_folder(folder.parent)
     try:
-        # Beside its place, so that it is there whole or not at all.
+        # Next to its place, so that it is there whole or not at all.
         with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder.parent) as aside:
             made = Path(aside, "model")
             _write(made, contents, inputs, outputs, model)

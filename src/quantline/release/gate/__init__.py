@@ -1,4 +1,4 @@
-"""Whether a candidate may replace the model in use; knows nothing of MLflow."""
+"""The gate: rules by which a candidate may replace the model in use; independent of MLflow."""
 
 from quantline.release.gate.candidate import JUDGED, REPORTS, about_champion, judge_candidate
 from quantline.release.gate.evidence import (

@@ -1,4 +1,4 @@
-"""Advice for a candidate that does not pass, beside more examples to judge it by."""
+"""Advice for a candidate that does not pass, besides more examples to judge it by."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ _ACCURACY = (*METRICS, "agreement")
 
 
 def advise(
-    rows: Sequence[Row], beside_float: Compared | None, recipe: Mapping[str, Any]
+    rows: Sequence[Row], float_comparison: Compared | None, recipe: Mapping[str, Any]
 ) -> list[str]:
     """Return what to try, where accuracy stands in the way and quantization has cost some.
 
     Args:
         rows: Every rule and what came of it.
-        beside_float: The candidate beside the float model; None where no example has a label.
+        float_comparison: The candidate and the float model; None where no example has a label.
         recipe: How the candidate was quantized.
     """
     stands = [row.rule for row in rows if row.outcome in {Outcome.FAILED, Outcome.UNDECIDED}]
-    if beside_float is None or not any(_is_of_accuracy(rule) for rule in stands):
+    if float_comparison is None or not any(_is_of_accuracy(rule) for rule in stands):
         return []
-    lost, won = beside_float.pairs.lost().sum(), beside_float.pairs.won().sum()
+    lost, won = float_comparison.pairs.lost().sum(), float_comparison.pairs.won().sum()
     has_ranges = recipe.get("method") is not None  # none has a scheme of float activations
-    if (lost <= won and beside_float.changes["loss_margin"].value <= 0) or not has_ranges:
+    if (lost <= won and float_comparison.changes["loss_margin"].value <= 0) or not has_ranges:
         return []
     search, advice = recipe.get("search"), []
     # Only 'auto' tries other methods than the one that was given.

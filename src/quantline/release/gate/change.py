@@ -26,7 +26,7 @@ _BY_VERDICT = {
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """A candidate beside a reference on the same labelled examples, and what changed.
+    """A candidate and a reference on the same labelled examples, and what changed.
 
     Attributes:
         comparison: Both models' predictions, and how changes are estimated.
@@ -77,7 +77,7 @@ def changes(section: str, compared: Compared | None, rules: recipe.Change) -> li
 
     Args:
         section: Where the rules stand: ``against_float`` or ``against_champion``.
-        compared: The candidate beside the reference; None where no example has a label.
+        compared: The candidate and the reference; None where no example has a label.
         rules: What a change may cost.
     """
     rows = []

@@ -1,4 +1,4 @@
-"""What the gate judges by: the stages' results, and the champion's."""
+"""The evidence for the gate: results of the stages and of the champion."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from quantline.errors import MismatchError, ResultMissing
 from quantline.files import canonical_json, sha256
-from quantline.release.tracking import flatten
+from quantline.release.flatten import flatten
 from quantline.tflite import read
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Champion:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the stages wrote of a candidate.
+    """The results of the stages for a candidate.
 
     Attributes:
         int8_model: The candidate's file.
@@ -107,7 +107,7 @@ def require_same_ports(champion: bytes, candidate: bytes) -> None:
             found=f"inputs and outputs of the shapes {found}",
             expected=f"{wanted}, as the candidate has them",
             remedy="Give the candidate a name of its own with `release_model`, so that it is "
-            "registered beside the champion",
+            "registered next to the champion",
         )
 
 
@@ -142,7 +142,7 @@ class Metrics:
         return value
 
     def interval(self, name: str) -> tuple[float, float] | None:
-        """Return the bounds that the report gives beside a value."""
+        """Return the bounds that the report gives with a value."""
         low, high = self.number(f"{name}_low"), self.number(f"{name}_high")
         return None if low is None or high is None else (low, high)
 
@@ -150,8 +150,8 @@ class Metrics:
         """Return how a value is known: what the innermost mapping around it says."""
         while name:
             name = name.rpartition(".")[0]
-            if isinstance(told := self.get(f"{name}.evidence"), str):
-                return told
+            if isinstance(stated := self.get(f"{name}.evidence"), str):
+                return stated
         return None
 
     def numbers(self) -> list[str]:

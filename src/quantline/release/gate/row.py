@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Outcome(StrEnum):
-    """What came of a rule.
+    """The outcome of a rule.
 
     Attributes:
         PASSED: It is kept.
@@ -29,7 +29,7 @@ class Row:
 
     Attributes:
         rule: Its name: where it stands in the parameters, or ``structural`` and a name.
-        outcome: What came of it.
+        outcome: Passed, failed, undecided or skipped.
         why: The reason, as a sentence.
         limit: What is asked for: a mapping with ``min`` or ``max``, or the value itself.
         value: What was found, in the unit that the rule's name tells.
@@ -52,7 +52,7 @@ class Row:
 
     @property
     def passed(self) -> bool | None:
-        """Whether the rule is kept; None where it does not apply."""
+        """True if the rule is kept, False if not; None if it does not apply."""
         return None if self.outcome is Outcome.SKIPPED else self.outcome is Outcome.PASSED
 
     def to_dict(self) -> dict[str, Any]:

@@ -29,12 +29,12 @@ def structural(evidence: Evidence, metrics: Metrics) -> list[Row]:
 
 def _recipe(evidence: Evidence, metrics: Metrics) -> Row:
     rule, found = "structural.recipe", sha256(evidence.int8_model)
-    told = metrics.get("recipe.int8_model_sha256")
-    if told is None:
+    recorded = metrics.get("recipe.int8_model_sha256")
+    if recorded is None:
         return _missing(rule, "recipe.int8_model_sha256")
-    same = found == told
+    same = found == recorded
     why = "The recipe is that of the model." if same else "The recipe is that of another model."
-    return Row(rule, passes(same), why, limit=told, value=found, evidence="parsed")
+    return Row(rule, passes(same), why, limit=recorded, value=found, evidence="parsed")
 
 
 def _integer_only(metrics: Metrics) -> Row:

@@ -25,8 +25,8 @@ def judge(evidence: Evidence, rules: recipe.Gate) -> dict[str, Any]:
     """Judge a candidate by all rules.
 
     The candidate passes where no rule fails and none is undecided. As every rule must pass, having
-    many of them makes a wrong pass no likelier: R. L. Berger, Multiparameter hypothesis testing and
-    acceptance sampling, Technometrics 24 (1982), 295-300.
+    many of them makes a wrong pass no more likely: R. L. Berger, Multiparameter hypothesis testing
+    and acceptance sampling, Technometrics 24 (1982), 295-300.
 
     Args:
         evidence: What the stages wrote, and the champion.
@@ -44,31 +44,31 @@ def judge(evidence: Evidence, rules: recipe.Gate) -> dict[str, Any]:
     """
     evidence.require_comparable()
     metrics, champion = Metrics(evidence.reports), evidence.champion
-    beside_float = Compared.of(
+    float_comparison = Compared.of(
         "the float model", evidence.float_predictions, evidence.int8_predictions, rules
     )
-    beside_champion = None if champion is None else Compared.of(
+    champion_comparison = None if champion is None else Compared.of(
         f"the champion, {champion.name}", champion.predictions, evidence.int8_predictions, rules
     )  # fmt: skip
     rows = [
         *structural(evidence, metrics),
         *absolute(rules.absolute, metrics),
-        *changes("against_float", beside_float, rules.against_float),
+        *changes("against_float", float_comparison, rules.against_float),
     ]
     if champion is None:
         rows += _skipped(rules.against_champion)
     else:
-        rows += changes(SECTION, beside_champion, rules.against_champion)
+        rows += changes(SECTION, champion_comparison, rules.against_champion)
         rows += growth(champion, len(evidence.int8_model), rules.against_champion)
     return {
         **_verdict(rows),
-        "advice": advise(rows, beside_float, evidence.reports["recipe"]),
+        "advice": advise(rows, float_comparison, evidence.reports["recipe"]),
         "champion": None if champion is None else champion.name,
         "confidence": rules.confidence,
         "rules": [row.to_dict() for row in rows],
         "changes": {
-            "against_float": None if beside_float is None else beside_float.to_dict(),
-            SECTION: None if beside_champion is None else beside_champion.to_dict(),
+            "against_float": None if float_comparison is None else float_comparison.to_dict(),
+            SECTION: None if champion_comparison is None else champion_comparison.to_dict(),
         },
         "range_drift": None if champion is None else _drift(champion, evidence),
     }

@@ -1,7 +1,7 @@
 """The ``mlflow.pyfunc`` loader of a saved ``.tflite`` model: real numbers in, real numbers out.
 
 It works where Quantline is not installed: it imports numpy, mlflow, ai-edge-litert and what lies
-beside it, which is why that import is a relative one.
+next to it, which is why that import is a relative one.
 """
 
 from __future__ import annotations

@@ -1,0 +1,154 @@
+"""Labelled examples as callers give them: an archive that is streamed, or arrays in memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from quantline import recipe
+from quantline.arguments import translated
+from quantline.errors import DataError, ParameterError, first_few
+from quantline.recipe.check import check_arguments
+from quantline.sampling.npz_source import NpzSource
+from quantline.sampling.sources import FileSplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+DataLike: TypeAlias = "str | os.PathLike[str] | Mapping[str, npt.ArrayLike]"
+"""Labelled examples: the path of a ``.npz`` file with an array of examples and one of class
+indices, or a mapping of such arrays."""
+
+
+# The arguments of a source of examples, and those of the functions here.
+_NAMES = {"npz_x": "`x`", "npz_y": "`y`", "data_dir": "`data`"}
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """One example.
+
+    Attributes:
+        id: Its row.
+        label: Its class index in the model; None without labels.
+        x: The model's input, real values.
+    """
+
+    id: str
+    label: int | None
+    x: np.ndarray
+
+
+@dataclass(frozen=True)
+class LabelledData:
+    """Examples that can be gone through more than once.
+
+    Attributes:
+        source: The path of a ``.npz`` file, with an optional slice such as ``[:1000]``; or the
+            arrays.
+        x: The name of the array of examples, shape (n_examples, ...).
+        y: The name of the array of class indices.
+        label_offset: What is added to every label.
+    """
+
+    source: str | Mapping[str, np.ndarray]
+    x: str = "x"
+    y: str = "y"
+    label_offset: int = 0
+
+    @classmethod
+    def of(cls, data: DataLike, x: str, y: str, label_offset: int) -> LabelledData:
+        """Take data as a caller gives it.
+
+        Raises:
+            ParameterError: It is neither a path nor a mapping of arrays, or the offset is no whole
+                number.
+            DataError: There is no such array.
+        """
+        check_arguments(recipe.Npz, {"x": x, "y": y})
+        check_arguments(recipe.Dataset, {"source": "npz", "label_offset": label_offset})
+        if isinstance(data, str | os.PathLike):
+            return cls(os.fspath(data), x, y, label_offset)
+        if not isinstance(data, Mapping):
+            raise ParameterError(
+                "The argument `data` is nothing that can be read as labelled examples",
+                found=f"a value of the type {type(data).__name__}",
+                expected="the path of a .npz file, or a mapping of arrays",
+                remedy="Pass {'x': examples, 'y': labels}",
+            )
+        arrays = {name: np.asarray(values) for name, values in data.items()}
+        if x not in arrays:
+            raise DataError(
+                f"`data` has no array '{x}'",
+                found=f"the arrays {first_few(sorted(arrays)) or 'none'}",
+                expected=f"an array '{x}' of examples and, if labelled, '{y}'",
+                remedy="Name the arrays with `x` and `y`",
+            )
+        labels = arrays.get(y)
+        if labels is not None and (
+            labels.dtype.kind not in "iu" or labels.shape != arrays[x].shape[:1]
+        ):
+            raise DataError(
+                f"The labels '{y}' are not class indices",
+                found=f"an array of shape {labels.shape} and dtype {labels.dtype}",
+                expected=f"{len(arrays[x])} whole numbers, one an example",
+                remedy="Pass class indices; for one-hot labels, their argmax",
+            )
+        return cls({name: arrays[name] for name in (x, y) if name in arrays}, x, y, label_offset)
+
+    def __iter__(self) -> Iterator[Labelled]:
+        """Yield the examples; those of a file one at a time.
+
+        Raises:
+            DataError: The file cannot be read, or holds no examples.
+        """
+        is_empty = True
+        for name, label, x in self._rows():
+            is_empty = False
+            yield Labelled(name, None if label is None else label + self.label_offset, x)
+        if is_empty:
+            raise DataError(
+                "There are no examples to evaluate on",
+                found="0 examples",
+                expected="at least one",
+                remedy="Check the slice of `data`, and how the file was written",
+            )
+
+    def first(self, count: int) -> np.ndarray:
+        """Return the first examples as one array of shape (n_examples, ...)."""
+        return np.stack([example.x for example in islice(self, count)])
+
+    def _rows(self) -> Iterator[tuple[str, int | None, np.ndarray]]:
+        if not isinstance(self.source, str):
+            labels = self.source.get(self.y)
+            for row, x in enumerate(self.source[self.x]):
+                yield f"[{row}]", None if labels is None else int(labels[row]), x
+            return
+        path = Path(self.source)
+        file = path.with_name(FileSplit.parse(path.name).file)
+        if not file.exists():
+            near = sorted(other.name for other in file.parent.glob("*.npz"))
+            raise DataError(
+                f"There are no examples at '{file}'",
+                found=f"in '{file.parent}': {first_few(near) or 'no .npz file'}",
+                expected="a .npz file of numpy",
+                remedy="Check the path",
+            )
+        dataset = recipe.Dataset(
+            source="npz", data_dir=str(path.parent), npz=recipe.Npz(x=self.x, y=self.y)
+        )
+        source = NpzSource(dataset)
+        try:
+            ids = {entry.id for entry in source.entries(path.name)}
+            for example in source.examples(path.name, ids):
+                yield example.id, example.label, example.value
+        except DataError as error:
+            raise translated(error, lambda name, _: _NAMES.get(name)) from error

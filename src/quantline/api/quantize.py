@@ -1,0 +1,237 @@
+"""From a trained float model to a quantized one, with the evidence of what that costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from quantline import recipe
+from quantline.api.given import source_in_memory
+from quantline.api.prepare import prepare
+from quantline.api.reading import opened
+from quantline.api.result import QuantizationResult
+from quantline.contract import check_model, enforce, with_reasons
+from quantline.contract.preflight import preflight, require_quantizable
+from quantline.errors import DataError, MismatchError, ParameterError
+from quantline.quantization import quantize as quantize_float
+from quantline.quantization.schemes import SCHEMES, with_types
+from quantline.range_methods import DEFAULT, PARAMETERS
+from quantline.ranges import RangeSet
+from quantline.recipe.check import check_arguments
+from quantline.tflite import read
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
+    from quantline.api.given import ModelLike, SamplesLike
+    from quantline.api.prepare import Prepared
+    from quantline.api.reading import Reading
+
+Lint = Literal["error", "warn"]
+
+
+def quantize(
+    model: ModelLike,
+    samples: SamplesLike | None = None,
+    *,
+    ranges: RangeSet | str | os.PathLike[str] | None = None,
+    scheme: recipe.SchemeName = "int8",
+    method: str = DEFAULT.name,
+    overrides: Sequence[recipe.Override | Mapping[str, Any]] = (),
+    bias_correction: bool = False,
+    pinned: Mapping[str, recipe.Pin | Mapping[str, Any] | tuple[float, int]] | None = None,
+    keep_float: Sequence[str] = (),
+    backend: Literal["tensorflow", "litert"] = "tensorflow",
+    input_type: recipe.IoType | None = None,
+    output_type: recipe.IoType | None = None,
+    lost_outputs: Literal["error", "warn"] = "error",
+    timeout_s: int = 1800,
+    lint: Lint = "error",
+    **options: Any,
+) -> QuantizationResult:
+    """Quantize a trained float model.
+
+    The arguments from ``scheme`` to ``timeout_s`` are the parameters of a conversion, with their
+    names and defaults.
+
+    Args:
+        model: The path of a Keras file, a SavedModel folder or a float ``.tflite`` file; such a
+            file's bytes; or a Keras model.
+        samples: About 100 calibration samples: an array of shape (n_samples, ...), such an array
+            for each input by its name, a list of samples, or the path of a ``.npz`` file. None
+            where ``ranges`` are given, or the scheme leaves activations in float.
+        ranges: Ranges that were recorded from this model before, or the path of their file.
+        scheme: What becomes an integer, or a half, and how wide.
+        method: How a range is chosen from what was recorded of a tensor; ``auto`` tries all, and
+            bias correction, on samples that it holds back.
+        overrides: How the ranges of single tensors are chosen: mappings with ``tensor``, a name or
+            regular expression, and ``method``, ``percentile``, or ``min`` and ``max``.
+        bias_correction: Whether biases are corrected for what rounding the weights adds, where
+            samples that are held back show less error.
+        pinned: The scale and zero point that an input or output keeps, by its name.
+        keep_float: With the scheme ``int8_float_fallback``, operators that stay float: types such
+            as ``SOFTMAX``, or regular expressions for the names of tensors that they write.
+        backend: The quantizer.
+        input_type: The dtype of the model's inputs; the scheme's own if None.
+        output_type: The dtype of its outputs, likewise.
+        lost_outputs: Whether an output that is constant, where the float model's varies, is an
+            error or a warning.
+        timeout_s: After how many seconds the quantizer's process is ended.
+        lint: Whether calibration data that would give a wrong model is an error or a warning.
+        **options: The method's own parameters, such as ``percentile=99.9``; and how the model is
+            read: :class:`quantline.Reading`.
+
+    Raises:
+        ParameterError: An argument is unknown or has a bad value.
+        DataError: The samples do not fit the model, or are not fit to calibrate with.
+        MismatchError: There are neither samples nor ranges, or ranges of another model.
+        CheckFailed: The model is not integer-only, where the scheme promises it, or has lost an
+            output.
+        QuantlineError: As :func:`quantline.quantization.import_float` and
+            :func:`quantline.quantization.quantize` list them.
+    """
+    parameters = {name: options.pop(name) for name in PARAMETERS if name in options}
+    conversion = check_arguments(
+        recipe.Conversion,
+        {
+            "scheme": scheme,
+            "backend": backend,
+            "ranges": {"method": method, "overrides": _plain(overrides), **parameters},
+            "bias_correction": bias_correction,
+            "pinned": {name: _pin(pin) for name, pin in (pinned or {}).items()},
+            "keep_float": keep_float if isinstance(keep_float, str) else list(keep_float),
+            "input_type": input_type,
+            "output_type": output_type,
+            "lost_outputs": lost_outputs,
+            "timeout_s": timeout_s,
+        },
+    )
+    in_memory = source_in_memory(model)
+    with opened(model, cast("Reading", options)) as (source, limits):
+        result = convert(source, limits, conversion, samples, ranges, lint, in_memory)
+    if result.lost is not None and conversion.lost_outputs == "error":
+        raise result.lost
+    return result
+
+
+def convert(
+    source: recipe.Model,
+    limits: recipe.Limits,
+    conversion: recipe.Conversion,
+    samples: SamplesLike | None = None,
+    ranges: RangeSet | str | os.PathLike[str] | None = None,
+    lint: Lint = "error",
+    in_memory: Mapping[str, str] | None = None,
+) -> QuantizationResult:
+    """Quantize as :func:`quantize` does, with its arguments in blocks; a lost output is no error.
+
+    Args:
+        source: The model's file, and how it is read.
+        limits: What loading and running it may cost.
+        conversion: The parameters of the conversion.
+        samples: Calibration samples.
+        ranges: Recorded ranges, or the path of their file.
+        lint: Whether data that would give a wrong model is an error or a warning.
+        in_memory: What the recipe says of a model that was given in memory.
+    """
+    conversion = with_types(conversion)
+    scheme = SCHEMES[conversion.scheme]
+    _check_use(conversion)
+    if scheme.integer:
+        _check_given(conversion, samples, ranges)
+    recorded = None
+    if ranges is not None and scheme.integer:
+        recorded = ranges if isinstance(ranges, RangeSet) else RangeSet.load(ranges)
+    prepared = prepare(source, limits, samples, lint, in_memory)
+    original = read(prepared.model.content)
+    if scheme.integer and not scheme.allows_float:
+        require_quantizable(preflight(original, conversion.scheme, conversion.backend))
+    if scheme.integer:
+        recorded = _recorded(recorded, prepared, ranges)
+    rows = [] if prepared.samples is None else list(prepared.samples.each())
+    made = quantize_float(prepared.model.content, recorded, conversion, rows, prepared.source)
+    graph = read(made.content)
+    report = check_model(
+        graph,
+        float_input=conversion.input_type == "float32",
+        float_output=conversion.output_type == "float32",
+        promise=conversion.scheme,
+    )
+    if scheme.integer and not scheme.allows_float:
+        enforce(with_reasons(report, original, graph, made.recipe))
+    return QuantizationResult.of(made, recorded, report, graph, prepared)
+
+
+def _plain(overrides: Sequence[recipe.Override | Mapping[str, Any]]) -> Any:
+    if isinstance(overrides, str | Mapping):
+        return overrides
+    return [item if isinstance(item, recipe.Override) else dict(item) for item in overrides]
+
+
+def _pin(pin: recipe.Pin | Mapping[str, Any] | tuple[float, int]) -> Any:
+    if isinstance(pin, tuple) and len(pin) == 2:
+        return {"scale": pin[0], "zero_point": pin[1]}
+    return dict(pin) if isinstance(pin, Mapping) else pin
+
+
+def _check_use(conversion: recipe.Conversion) -> None:
+    """Refuse arguments about ranges and biases for a scheme that computes with floats."""
+    idle = {
+        "overrides": conversion.ranges.overrides,
+        "bias_correction": conversion.bias_correction,
+        "pinned": conversion.pinned,
+    }
+    given = ", ".join(f"`{name}`" for name, value in idle.items() if value)
+    if given and not SCHEMES[conversion.scheme].integer:
+        raise ParameterError(
+            f"The scheme '{conversion.scheme}' leaves activations and biases in float",
+            found=given,
+            expected="no argument about integer activations and biases",
+            remedy=f"Leave out {given}, or choose an integer scheme such as int8",
+        )
+
+
+def _check_given(
+    conversion: recipe.Conversion,
+    samples: SamplesLike | None,
+    ranges: RangeSet | str | os.PathLike[str] | None,
+) -> None:
+    """Check that there is what an integer scheme takes its ranges from, and what judges them."""
+    if samples is None and ranges is None:
+        raise MismatchError(
+            f"The scheme '{conversion.scheme}' needs the ranges of the activations",
+            found="neither `samples` nor `ranges`",
+            expected="samples to record ranges from, or recorded ranges",
+            remedy="Give `samples`, or `ranges` that were recorded before; the schemes float16 and "
+            "dynamic_range need neither",
+        )
+    searches = conversion.ranges.method == "auto" or conversion.bias_correction
+    if searches and samples is None:
+        what = "The method 'auto'" if conversion.ranges.method == "auto" else "Bias correction"
+        raise DataError(
+            f"{what} needs samples to judge by",
+            found="recorded ranges only",
+            expected="the samples that the ranges were recorded from; about 100 suffice",
+            remedy="Give `samples`, or `method=minmax` without `bias_correction`",
+        )
+
+
+def _recorded(
+    recorded: RangeSet | None,
+    prepared: Prepared,
+    given: RangeSet | str | os.PathLike[str] | None,
+) -> RangeSet:
+    """Return the ranges that were given, if they are this model's, or record them."""
+    if recorded is None:
+        return prepared.record()
+    expected = prepared.model.about["float_model_sha256"]
+    if recorded.float_model_sha256 != expected:
+        name = "given in `ranges`" if isinstance(given, RangeSet) else f"'{given}'"
+        raise MismatchError(
+            f"The ranges {name} were not recorded from this model",
+            found=f"ranges of the float model {recorded.float_model_sha256[:12]}",
+            expected=f"ranges of the float model {expected[:12]}",
+            remedy="Record them again, from the same file and signature",
+        )
+    return recorded

@@ -1,0 +1,196 @@
+"""A quantized model with its recipe, its ranges and what was measured and checked of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from quantline.api.outputs import check_outputs, write_together
+from quantline.api.search_text import search_rows
+from quantline.contract import golden
+from quantline.files import canonical_json
+from quantline.quantization.output_report import lines, lost_outputs
+from quantline.range_methods import ChosenMethod
+from quantline.results.scores import MeasuredOutputs
+from quantline.tables import html_pairs, size
+
+if TYPE_CHECKING:
+    import os
+
+    from quantline.api.prepare import Prepared
+    from quantline.contract import ContractReport
+    from quantline.errors import CheckFailed, Finding
+    from quantline.quantization import FloatModel, Quantized
+    from quantline.ranges import RangeSet
+    from quantline.tflite import Graph
+
+
+@dataclass(frozen=True, eq=False)
+class QuantizationResult:
+    """A quantized model and the evidence of what it is.
+
+    Attributes:
+        content: The ``.tflite`` file's bytes.
+        recipe: Plain JSON values that say how it was made, from what, and with which versions.
+        ranges: The ranges that it was made from; None for a scheme whose activations stay float.
+        check: What holds of it and what does not, parsed: integer-only and the specification.
+        findings: What the lint found in the samples.
+        float_model: The float ``.tflite`` that the model was imported to, and what was found then.
+        summary: All of it in short, a name and a text each.
+    """
+
+    content: bytes
+    recipe: dict[str, Any]
+    ranges: RangeSet | None
+    check: ContractReport
+    findings: tuple[Finding, ...]
+    float_model: FloatModel
+    summary: tuple[tuple[str, str], ...]
+    _samples: list[Any] = field(default_factory=list)
+
+    @classmethod
+    def of(
+        cls,
+        made: Quantized,
+        ranges: RangeSet | None,
+        check: ContractReport,
+        graph: Graph,
+        prepared: Prepared,
+    ) -> QuantizationResult:
+        """Put together what became of a model and its samples."""
+        recipe = {**made.recipe, "float_import": prepared.model.about}
+        return cls(
+            content=made.content,
+            recipe=recipe,
+            ranges=ranges,
+            check=check,
+            findings=prepared.findings,
+            float_model=prepared.model,
+            summary=tuple(_rows(prepared, recipe, graph, check)),
+            _samples=[] if prepared.samples is None else list(prepared.samples.each()),
+        )
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of the ``.tflite`` file."""
+        return len(self.content)
+
+    @property
+    def fidelity(self) -> MeasuredOutputs:
+        """The distance of each output from the float model's, measured on calibration samples."""
+        return MeasuredOutputs.model_validate(self.recipe["measured"])
+
+    @property
+    def lost(self) -> CheckFailed | None:
+        """The error that lost outputs are; None where none is lost."""
+        return lost_outputs(self.recipe["measured"])
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> tuple[Path, ...]:
+        """Write the model, its recipe and golden vectors, all of them or none.
+
+        The recipe goes to a ``.json`` file and the golden vectors to a ``.golden.npz`` file of the
+        same name. Files that are there already and equal stay as they are.
+
+        Args:
+            path: The ``.tflite`` file.
+            overwrite: Whether different files are replaced.
+
+        Returns:
+            The files' paths.
+
+        Raises:
+            OutputNotWritten: A different file is there, or a file cannot be written.
+        """
+        outputs = output_paths(path)
+        source = self.recipe["float_import"]["source"]["path"]
+        check_outputs(outputs, [source], suffix=".tflite")
+        vectors = golden.make(self.content, self._samples).to_bytes()
+        contents = (self.content, canonical_json(self.recipe), vectors)
+        write_together(dict(zip(outputs, contents, strict=True)), force=overwrite)
+        return outputs
+
+    def __repr__(self) -> str:
+        made = f"{self.recipe['scheme']}, {size(self.size_bytes)}"
+        method = self.recipe["method"]
+        how = "" if method is None else f", ranges by {method}"
+        lost = ", an output is lost" if self.lost is not None else ""
+        return f"QuantizationResult({made}{how}{lost})"
+
+    def _repr_html_(self) -> str:
+        return html_pairs(self.summary)
+
+
+def output_paths(path: str | os.PathLike[str]) -> tuple[Path, Path, Path]:
+    """Return where a model, its recipe and its golden vectors go."""
+    model = Path(path)
+    return model, model.with_suffix(".json"), model.with_suffix(".golden.npz")
+
+
+def tensor_ios(graph: Graph, *, inputs: bool) -> list[dict[str, Any]]:
+    """Return the inputs or outputs of a model as plain values: name, dtype, shape and scale."""
+    main = graph.main
+    signature = graph.signatures[0] if graph.signatures else None
+    named = {} if signature is None else signature.inputs if inputs else signature.outputs
+    names = {index: name for name, index in named.items()}
+    found = []
+    for index in main.inputs if inputs else main.outputs:
+        tensor = main.tensors[index]
+        quantization = tensor.quantization
+        found.append(
+            {
+                "name": names.get(index, tensor.name),
+                "dtype": tensor.dtype,
+                "shape": list(tensor.shape),
+                "scale": quantization.scales[0] if quantization else None,
+                "zero_point": quantization.zero_points[0] if quantization else None,
+            }
+        )
+    return found
+
+
+def _rows(
+    prepared: Prepared, recipe: dict[str, Any], graph: Graph, report: ContractReport
+) -> list[tuple[str, str]]:
+    before, after = len(prepared.model.content), recipe["size_bytes"]
+    change = (
+        f"{before / after:.2f}x smaller" if after <= before else f"{after / before:.2f}x larger"
+    )
+    left = Counter(
+        finding.type
+        for finding in report.findings
+        if finding.breaks_integer_only
+        and finding.operator is not None  # else it is a tensor alone
+        and finding.type not in {"QUANTIZE", "DEQUANTIZE"}
+    )
+    kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(left.items()))
+    dtypes = Counter(tensor.dtype for subgraph in graph.subgraphs for tensor in subgraph.tensors)
+    rows = [
+        *prepared.describe(),
+        ("scheme", f"{recipe['scheme']}: weights {recipe['weights']}; activations "
+                   f"{recipe['activations']}"),
+        ("back end", f"{recipe['backend']}"),
+    ]  # fmt: skip
+    if recipe["method"] is not None:
+        method = ChosenMethod.from_dict(recipe)
+        rows.append(("ranges", f"{method}, from {recipe['samples']} samples"))
+    if recipe.get("search"):
+        rows += search_rows(recipe["search"])
+    rows += [("outputs", text) for text in lines(recipe["measured"])]
+    rows += [
+        ("size", f"{size(before)} -> {size(after)}, {change}"),
+        ("left in float", f"{left.total()} of {report.operators} operators: {kinds}"
+                          if left else f"none of {report.operators} operators"),
+        ("int8 tensors", f"{dtypes['int8']} of {report.tensors}; "
+                         f"{report.integer_tensors} are integers"),
+    ]  # fmt: skip
+    for label, inputs in (("input", True), ("output", False)):
+        for port in tensor_ios(graph, inputs=inputs):
+            steps = (
+                f", scale {port['scale']:.6g}, zero point {port['zero_point']}"
+                if port["scale"] is not None
+                else ""
+            )
+            rows.append((label, f"{port['name']}: {port['dtype']} {port['shape']}{steps}"))
+    return rows
