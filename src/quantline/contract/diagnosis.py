@@ -11,14 +11,13 @@ from quantline.contract.integer_forms import has_form
 from quantline.contract.reasons import FloatReason, find_float_operators
 from quantline.quantization.bias_correction import names_before_conversion
 from quantline.quantization.schemes import SCHEMES
+from quantline.tflite import CONVERSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from quantline.contract.finding import ContractReport
     from quantline.tflite import Graph, Operator
-
-_EDGES = {"QUANTIZE", "DEQUANTIZE"}
 
 
 def explain_operator(
@@ -75,7 +74,7 @@ class _Explainer:
             return FloatReason(
                 "scheme", f"the scheme '{self.scheme}' leaves activations in float", None
             )
-        if operator.type in _EDGES:
+        if operator.type in CONVERSIONS:
             return self._edge(operator)
         return (
             self._own(operator) or self._float_by_neighbour(operator) or self._remaining(operator)
@@ -120,7 +119,7 @@ class _Explainer:
         else:
             does = "turns into integers what comes from"
             near = [writer for writer in main.operators if operator.inputs[0] in writer.outputs]
-        near = [neighbour for neighbour in near if neighbour.type not in _EDGES]
+        near = [neighbour for neighbour in near if neighbour.type not in CONVERSIONS]
         if not near:
             return FloatReason("neighbour", f"{does} an input or output of the model", None)
         reason = self.explain(near[0])
@@ -161,7 +160,7 @@ class _Explainer:
         return {
             operator.index: writers[name]
             for operator in self.after.main.operators
-            if operator.type not in _EDGES
+            if operator.type not in CONVERSIONS
             for index in operator.outputs
             if (name := renamed.get(index, self.after.main.tensors[index].name)) in writers
         }
@@ -183,7 +182,7 @@ class _Explainer:
         """Operators of the converted model by the float tensors that they read and write."""
         joined: dict[int, list[Operator]] = {}
         for operator in self.after.main.operators:
-            for tensor in self._float_tensors(operator) if operator.type not in _EDGES else ():
+            for tensor in self._float_tensors(operator) if operator.type not in CONVERSIONS else ():
                 joined.setdefault(tensor, []).append(operator)
         return joined
 

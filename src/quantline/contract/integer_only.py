@@ -47,12 +47,11 @@ def find_not_integer(subgraph: Subgraph, interface: set[int]) -> Iterator[Findin
         interface: The operators that may read or write float.
     """
     touched: set[int] = set()
-    neighbours = Neighbours(subgraph)
     for operator in subgraph.operators:
         # The converter leaves an LSTM's intermediates float where its kernel does not use them.
         touched.update(operator.inputs, operator.outputs, operator.intermediates)
         if operator.index not in interface:
-            yield from _check_operator(subgraph, operator, neighbours)
+            yield from _check_operator(subgraph, operator)
     for tensor in subgraph.tensors:
         if tensor.index not in touched and tensor.name and not _is_allowed(tensor.dtype):
             found = f"a {tensor.dtype} tensor that no operator touches"
@@ -91,9 +90,7 @@ def replace_or_allow(offenders: Iterable[Finding]) -> str:
     )
 
 
-def _check_operator(
-    subgraph: Subgraph, operator: Operator, neighbours: Neighbours
-) -> Iterator[Finding]:
+def _check_operator(subgraph: Subgraph, operator: Operator) -> Iterator[Finding]:
     inputs = [subgraph.tensors[index] for index in operator.inputs if index >= 0]
     outputs = [subgraph.tensors[index] for index in operator.outputs if index >= 0]
     floats = [tensor for tensor in (*outputs, *inputs) if not _is_allowed(tensor.dtype)]
@@ -108,7 +105,7 @@ def _check_operator(
         found = f"builtin operator {operator.type.removeprefix('UNKNOWN_')}, newer than the schema"
         yield broken("integer.unknown", subgraph, operator, named, found)
     elif floats:
-        rule, found = neighbours.rule_and_reason(operator, inputs, floats[0].dtype)
+        rule, found = _rule_and_text(subgraph, operator, inputs, floats[0].dtype)
         yield broken(rule, subgraph, operator, named, found)
 
 
@@ -117,64 +114,57 @@ def _is_allowed(dtype: str) -> bool:
     return is_integer(dtype) or dtype == "resource"
 
 
-class Neighbours:
-    """The operators that write and read each tensor of a subgraph."""
+def _rule_and_text(
+    subgraph: Subgraph, operator: Operator, inputs: Sequence[Tensor], dtype: str
+) -> tuple[str, str]:
+    """Return the rule that an operator with floats breaks, and the text of the finding.
 
-    def __init__(self, subgraph: Subgraph) -> None:
-        self.writer: dict[int, str] = {}
-        self.readers: dict[int, list[str]] = {}
-        self._is_partly_integer = bool(operators_of_family(subgraph, get_args(Family)))
-        for operator in subgraph.operators:
-            self.writer.update(dict.fromkeys(operator.outputs, operator.type))
-            for index in operator.inputs:
-                self.readers.setdefault(index, []).append(operator.type)
+    Args:
+        subgraph: Its subgraph.
+        operator: The operator.
+        inputs: Its inputs.
+        dtype: The dtype of the first of its tensors that is not an integer.
+    """
+    rule = "integer.operator"
+    if operator.type == "DEQUANTIZE":
+        readers = {reader.type for reader in subgraph.consumers.get(operator.outputs[0], ())}
+        reader = first_few(sorted(readers), 3) or "the model's output"
+        found = f"turns integers into {dtype} for {reader}"
+        if inputs and inputs[0].dtype == "float16":
+            found = f"widens float16 constants for {reader}"
+    elif operator.type == "QUANTIZE":
+        writer = subgraph.producers.get(operator.inputs[0])
+        source = f"what {writer.type} gives" if writer else "float values"
+        found = f"turns {source} into integers"
+    elif operator.type in CONTROL_FLOW:
+        found = f"hands {dtype} values to its bodies"
+    elif operator.type == "FAKE_QUANT":
+        rule, found = "integer.simulated", f"simulates quantization in {dtype}"
+    elif any(tensor.constant is not None and _is_quantized(tensor) for tensor in inputs):
+        rule = "integer.weights_only"
+        found = f"has integer weights but computes on {dtype} activations"
+    elif operator.type not in SPECIFICATION:
+        found = f"computes in {dtype}: the converter has no integer form for it"
+    elif _is_between(subgraph, operator, inputs):
+        # Where others compute with integers, it is one that a converter left in float.
+        is_partly_integer = bool(operators_of_family(subgraph, get_args(Family)))
+        rule = rule if is_partly_integer else "integer.simulated"
+        found = f"computes in {dtype} between DEQUANTIZE and QUANTIZE, and has an integer form"
+    else:
+        found = f"computes in {dtype}, and has an integer form"
+    return rule, found
 
-    def rule_and_reason(
-        self, operator: Operator, inputs: Sequence[Tensor], dtype: str
-    ) -> tuple[str, str]:
-        """Return the rule that an operator with floats breaks, and the text of the finding.
 
-        Args:
-            operator: The operator.
-            inputs: Its inputs.
-            dtype: The dtype of the first of its tensors that is not an integer.
-        """
-        rule = "integer.operator"
-        if operator.type == "DEQUANTIZE":
-            readers = sorted({*self.readers.get(operator.outputs[0], ())})
-            reader = first_few(readers, 3) or "the model's output"
-            found = f"turns integers into {dtype} for {reader}"
-            if inputs and inputs[0].dtype == "float16":
-                found = f"widens float16 constants for {reader}"
-        elif operator.type == "QUANTIZE":
-            writer = self.writer.get(operator.inputs[0])
-            found = f"turns {f'what {writer} gives' if writer else 'float values'} into integers"
-        elif operator.type in CONTROL_FLOW:
-            found = f"hands {dtype} values to its bodies"
-        elif operator.type == "FAKE_QUANT":
-            rule, found = "integer.simulated", f"simulates quantization in {dtype}"
-        elif any(tensor.constant is not None and _is_quantized(tensor) for tensor in inputs):
-            rule = "integer.weights_only"
-            found = f"has integer weights but computes on {dtype} activations"
-        elif operator.type not in SPECIFICATION:
-            found = f"computes in {dtype}: the converter has no integer form for it"
-        elif self._is_between(operator, inputs):
-            # Where others compute with integers, it is one that a converter left in float.
-            rule = rule if self._is_partly_integer else "integer.simulated"
-            found = f"computes in {dtype} between DEQUANTIZE and QUANTIZE, and has an integer form"
-        else:
-            found = f"computes in {dtype}, and has an integer form"
-        return rule, found
-
-    def _is_between(self, operator: Operator, inputs: Sequence[Tensor]) -> bool:
-        """Return whether its values were integers just before, and are again just after."""
-        sources = {
-            self.writer.get(tensor.index)
-            for tensor in inputs
-            if tensor.dtype == "float32" and tensor.constant is None
-        }
-        targets = [reader for index in operator.outputs for reader in self.readers.get(index, ())]
-        return sources == {"DEQUANTIZE"} and set(targets) == {"QUANTIZE"}
+def _is_between(subgraph: Subgraph, operator: Operator, inputs: Sequence[Tensor]) -> bool:
+    """Return whether its values were integers just before, and are again just after."""
+    producers = [
+        subgraph.producers.get(tensor.index)
+        for tensor in inputs
+        if tensor.dtype == "float32" and tensor.constant is None
+    ]
+    sources = {producer.type if producer else None for producer in producers}
+    readers = [reader for index in operator.outputs for reader in subgraph.consumers.get(index, ())]
+    return sources == {"DEQUANTIZE"} and {reader.type for reader in readers} == {"QUANTIZE"}
 
 
 def _is_quantized(tensor: Tensor) -> bool:

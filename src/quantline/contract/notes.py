@@ -39,7 +39,6 @@ _CARRIERS = CONTROL_FLOW | {"DEQUANTIZE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
 
 def find_notes(subgraph: Subgraph) -> Iterator[Finding]:
     """Find the notes on a subgraph; those on a constant once, whichever operators read it."""
-    producers = {index: operator for operator in subgraph.operators for index in operator.outputs}
     for tensor in subgraph.tensors:
         yield from _check_tensor(subgraph, tensor)
     read: set[int] = set()
@@ -47,7 +46,7 @@ def find_notes(subgraph: Subgraph) -> Iterator[Finding]:
         yield from _check_specified(subgraph, operator)
         yield from _check_fused(subgraph, operator)
         if operator.type in _JOINED:
-            yield from _check_joined(subgraph, operator, producers)
+            yield from _check_joined(subgraph, operator)
         for index in operator.inputs:
             if index >= 0 and index not in read and _is_dense(subgraph.tensors[index]):
                 read.add(index)
@@ -99,9 +98,7 @@ def _check_fused(subgraph: Subgraph, operator: Operator) -> Iterator[Finding]:
         yield broken("activation.unused_range", subgraph, operator, tensor, found)
 
 
-def _check_joined(
-    subgraph: Subgraph, operator: Operator, producers: dict[int, Operator]
-) -> Iterator[Finding]:
+def _check_joined(subgraph: Subgraph, operator: Operator) -> Iterator[Finding]:
     output = subgraph.tensors[operator.outputs[0]]
     if output.dtype != "int8" or output.quantization is None or not output.quantization.scales[0]:
         return
@@ -109,7 +106,7 @@ def _check_joined(
         if index < 0:
             continue
         tensor = subgraph.tensors[index]
-        producer = producers.get(index)
+        producer = subgraph.producers.get(index)
         if producer is not None and producer.type == "QUANTIZE":
             tensor = subgraph.tensors[producer.inputs[0]]  # the range it had by itself
         if tensor.constant is not None or tensor.dtype != "int8" or tensor.quantization is None:

@@ -120,7 +120,7 @@ def _notes(subgraph: Subgraph, operator: Operator, scheme: str, backend: str) ->
 def _shared(subgraph: Subgraph, operator: Operator) -> str | None:
     """Return the name of a computed input that others read too, or None."""
     for index in operator.inputs:
-        readers = sum(index in reader.inputs for reader in subgraph.operators)
+        readers = len(subgraph.consumers.get(index, ()))
         if subgraph.tensors[index].constant is None and readers + (index in subgraph.outputs) > 1:
             return subgraph.tensors[index].name
     return None

@@ -9,6 +9,7 @@ from quantline.edgetpu.advice import remedies
 from quantline.edgetpu.mapping.operators import TABLE
 from quantline.edgetpu.tensors import INTEGER_8, activations, extent
 from quantline.edgetpu.vocabulary import Status
+from quantline.tflite.graph import CONVERSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from quantline.edgetpu.vocabulary import Reason
     from quantline.tflite.graph import Operator, Subgraph, Tensor
 
-# Between integers and reals, or other integers: they go with what they are there for.
-_CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE"})
 # Data types that a full quantization to int8 would replace.
 _QUANTIZABLE = frozenset({"float32", "float16", "int16"})
 
@@ -74,7 +73,7 @@ def obstacles(
             operators,
             key=lambda operator: (
                 not known[operator.index].refuses_model,
-                operator.type in _CONVERSIONS,
+                operator.type in CONVERSIONS,
             ),
         )
         found.append(
@@ -140,8 +139,8 @@ def _islands(
 def _of_island(
     island: Sequence[Operator], subgraph: Subgraph
 ) -> list[tuple[tuple[str, Remedy], list[Operator]]]:
-    conversions = [operator for operator in island if operator.type in _CONVERSIONS]
-    others = [operator for operator in island if operator.type not in _CONVERSIONS]
+    conversions = [operator for operator in island if operator.type in CONVERSIONS]
+    others = [operator for operator in island if operator.type not in CONVERSIONS]
     known = [operator for operator in others if _in_table(operator)]
     foreign = [operator for operator in others if not _in_table(operator)]
     wide = [tensor for operator in island for tensor in _wide(operator, subgraph.tensors)]
@@ -170,7 +169,7 @@ def _changed(
     """Return the subgraph after a change, and the operators that are simply replaced by it."""
     if remedy is remedies.QUANTIZED:
         replaced = frozenset(
-            operator.index for operator in operators if operator.type in _CONVERSIONS
+            operator.index for operator in operators if operator.type in CONVERSIONS
         )
         return _quantized(subgraph, operators), replaced
     if remedy is remedies.BY_STATUS[Status.NOT_FOUND]:

@@ -82,8 +82,8 @@ class _Matching:
     def __init__(self, original: Subgraph, compiled: Subgraph) -> None:
         self._original = original
         self._compiled = compiled
-        self._producers = _producers(original)
-        self._compiled_producers = _producers(compiled)
+        self._producers = original.producers
+        self._compiled_producers = compiled.producers
         self._live = {operator.index: operator for operator in live_operators(original)}
         self._tensors: dict[int, int] = {}  # of the compiled model: its original
         self._left: set[int] = set()
@@ -236,10 +236,6 @@ class _Matching:
         return first_few(
             [f"operator {index} {self._live[index].type}" for index in sorted(indices)], 3
         )
-
-
-def _producers(subgraph: Subgraph) -> dict[int, Operator]:
-    return {output: operator for operator in subgraph.operators for output in operator.outputs}
 
 
 def _fits(ours: tuple[int, ...], theirs: tuple[int, ...]) -> bool:

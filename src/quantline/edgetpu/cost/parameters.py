@@ -6,7 +6,6 @@ bounds: a rule that was seen in few models widens them.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from quantline.edgetpu.cost.rearrangements import RESHAPES, rearrangement, spread_outputs
@@ -70,15 +69,11 @@ def _parts(
 
 def _spread(subgraph: Subgraph, chosen: Collection[int]) -> dict[int, int]:
     """Return the RESHAPE for which each convolution spreads its outputs, by their indices."""
-    readers: dict[int, list[Operator]] = defaultdict(list)
-    for operator in subgraph.operators:
-        for index in operator.inputs:
-            readers[index].append(operator)
     found = {}
     for operator in subgraph.operators:
         if operator.type == "CONV_2D" and operator.index in chosen:
             (result,) = operator.outputs
-            reading = [] if result in subgraph.outputs else readers[result]
+            reading = [] if result in subgraph.outputs else subgraph.consumers.get(result, [])
             if len(reading) == 1 and reading[0].index in chosen:
                 if spread_outputs(reading[0], subgraph.tensors):
                     found[operator.index] = reading[0].index

@@ -155,9 +155,7 @@ def step_of(subgraph: Subgraph, index: int) -> float | None:
     Returns:
         The step; None where the output is not quantized.
     """
-    producer = next(
-        (operator for operator in subgraph.operators if index in operator.outputs), None
-    )
+    producer = subgraph.producers.get(index)
     if producer is not None and producer.type == "DEQUANTIZE":
         index = producer.inputs[0]
     quantization = subgraph.tensors[index].quantization
