@@ -2,42 +2,52 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
+import click
 import pytest
+from click.testing import CliRunner
 
 from quantline.api.outputs import check_outputs, write_together
-from quantline.commands.command import with_options
+from quantline.commands.command import Command, Result
 from quantline.errors import CheckFailed, OutputNotWritten, QuantlineError
 from quantline.tables import pairs, shortened, size, table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SPOKEN = {
-    "Correct `path`; a relative one starts from the working directory": "Check the path",
-    "Set `path` to the float model it was made from": "Give the float model it was made from",
-    "Use a smaller model or fewer samples, or raise `conversion_timeout_s`":
-        "Use a smaller model or fewer samples",
-    "Do not use the file; if you trust it, raise `config_mib`": "Do not use the file",
-    "Set 'conversion.input_type: int8', or choose another scheme":
-        "Give '--input-type int8', or choose another scheme",
-    "Use a smaller input ('evaluation.edgetpu.search_delegate: true'), or raise "
-        "'evaluation.edgetpu.compiler_timeout_s'":
-        "Use a smaller input ('--search-delegate'), or raise '--compiler-timeout-s'",
-    "Compile it again with '--min_runtime_version'": "Compile it again with '--runtime-version'",
-    "Correct `transform`": "Correct what prepares the samples",
-    "Record the ranges again from this model": "Record them again with 'quantline record'",
+# What the library says, and what a command makes of it.
+REMEDIES = {
+    "Correct `path`; a relative one starts from the working directory":
+        "Correct 'MODEL'; a relative one starts from the working directory",
+    "If you trust it, use `allow_unsafe=True`": "If you trust it, use '--allow-unsafe'",
+    "Use `input_type='int8'`, or correct `pinned`": "Use '--input-type int8', or correct '--pin'",
+    "Use `keep_float=[]`": "Use no '--keep-float'",
+    "Correct `transform`": "Correct the preparation of the samples",
+    "Run the pipeline with `from_nodes=convert`":
+        "Run the pipeline with 'kedro run --from-nodes convert'",
+    "Raise `unknown`": "Raise `unknown`",
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("remedy", "spoken"), SPOKEN.items())
-def test_a_remedy_names_options(remedy: str, spoken: str) -> None:
-    error = CheckFailed("A", found="B", expected="C", remedy=remedy)
-    said = with_options(error)
-    assert said.remedy == spoken
-    assert type(said) is CheckFailed
-    assert said.exit_status == 1
+@click.command("fail", cls=Command)
+@click.argument("model")
+@click.option("--allow-unsafe", is_flag=True)
+@click.option("--input-type")
+@click.option("--keep-float", multiple=True)
+@click.option("--pin", "pins", multiple=True)
+def fail(model: str, **_: Any) -> Result:
+    """Fail with the remedy that is given as the model."""
+    raise CheckFailed("A", found="B", expected="C", remedy=model)
+
+
+@pytest.mark.parametrize(("remedy", "translation"), REMEDIES.items())
+def test_a_remedy_names_the_options_of_its_command(remedy: str, translation: str) -> None:
+    done = CliRunner().invoke(fail, [remedy, "--json"])
+    assert done.exit_code == 1
+    assert json.loads(done.stdout)["error"]["remedy"] == translation
+    assert f"Error: A. Found: B. Expected: C. {translation}." in done.stderr
 
 
 def test_files_are_written_together_or_not_at_all(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_the_same_again_changes_nothing_and_something_else_is_not_replaced(desk:
     assert desk.files() == before
     done = desk.give(*give, "dynamic_range")
     assert done.status == 2
-    assert "'--force' to replace it" in done.err
+    assert "use '--force' to replace it" in done.err
     assert desk.files() == before
     assert desk.give(*give, "dynamic_range", "--force").status == 0
     after = desk.files()

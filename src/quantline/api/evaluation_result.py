@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class EvaluationResult:
-    """What a model gives for labelled examples, measured on the CPU.
+    """The results of a model for labelled examples, measured on the CPU.
 
     Attributes:
         name: The model.

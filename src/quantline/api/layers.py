@@ -35,7 +35,7 @@ HEADINGS = ("effect", "in all", "worst", "own", "constant", "saturated", "float 
 
 @dataclass(frozen=True)
 class LayerComparison:
-    """The layers of a quantized model beside those of the float model, measured, the worst first.
+    """The layers of a quantized model compared with the float ones, measured, the worst first.
 
     Attributes:
         layers: The layers that both models have.

@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ValidationReport:
-    """What holds of a model and what does not.
+    """The result of checking a model: the conditions that it meets, and the findings.
 
     Attributes:
         report: Integer-only, the specification and the target, parsed from the file.
@@ -57,14 +57,14 @@ class ValidationReport:
 
     @property
     def holds(self) -> bool:
-        """Whether all holds that the model was checked against."""
+        """True if the model meets everything that it was checked against."""
         return not self.mismatches and all(
             finding.severity == "note" for finding in self.report.findings
         )
 
     @property
     def integer_only(self) -> bool:
-        """Whether every tensor is an integer, a declared float interface apart."""
+        """True if every tensor is an integer, except for a declared float interface."""
         return self.report.integer_only
 
     @property

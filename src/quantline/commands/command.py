@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from quantline.error_output import (
     output_not_printed,
     write_line,
 )
-from quantline.errors import DataError, QuantlineError
+from quantline.errors import QuantlineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,41 +28,14 @@ if TYPE_CHECKING:
 
     from quantline.arguments import Words
 
-# The library names what to change by its parameter in conf/; here the same thing is an option.
-_OPTIONS_OF_PARAMETERS: tuple[tuple[str, str], ...] = (
-    (r"Correct `path`; a relative one starts from the working directory", "Check the path"),
-    (r"Set `path` to", "Give"),
-    (r"set `path` to", "give"),
-    (r"; if you trust it, raise `(config_mib|unpacked_ratio)`", ""),
-    (r"Set '(conversion|model)\.", r"Give '\1."),
-    (r"set '(conversion|model)\.", r"give '\1."),
-    (r"'conversion\.keep_float: \[\]'", "no '--keep-float'"),
-    (r"'conversion\.keep_float: \[(.*?)\]'", r"'--keep-float' \1"),
-    (r"'conversion\.keep_float'", "'--keep-float'"),
-    (r"'conversion\.keep_float\.\d+'", "'--keep-float'"),
-    (r"'conversion\.pinned'", "'--pin'"),
-    (r"`pinned`", "'--pin'"),
-    (r"'conversion\.ranges\.method: minmax' and 'conversion\.bias_correction: false'",
-     "'--method minmax' without '--bias-correction'"),
-    (r"'conversion\.ranges\.(\w+): (\w+)'", r"'--\1 \2'"),
-    (r", or raise `(calibration|conversion)_timeout_s`", ""),
-    (r"'conversion\.(\w+): (\w+)'", r"'--\1 \2'"),
-    (r"'conversion\.(\w+)'", r"'--\1'"),
-    (r"set 'validation\.integer_only: false' to go on with a model that is in part float",
-     "give '--scheme int8_float_fallback' for a model that is in part float"),
-    (r" after the transform$", ""),
-    (r"Export a signature with a single input, or give the library a mapping .*",
-     "Write an array for each input, by its name: numpy.savez('samples.npz', NAME=array, ...)"),
-    (r"`transform`", "what prepares the samples"),
-    (r"Give .*: see `calibration_examples`", "Give a file that holds samples"),
-    (r", or raise `parity_tolerance` if this difference is meant", ""),
-    (r"'evaluation\.edgetpu\.search_delegate: true'", "'--search-delegate'"),
-    (r"'evaluation\.edgetpu\.compiler_timeout_s'", "'--compiler-timeout-s'"),
-    (r"'--min_runtime_version'", "'--runtime-version'"),
-    (r"its path as 'library'", "its path as '--library'"),
-    (r"Give ranges recorded from this model, or", "Give '--calibration' or '--ranges', or"),
-    (r"Record the ranges again from this model", "Record them again with 'quantline record'"),
-)  # fmt: skip
+# What the library calls otherwise than the commands do, by the names of their parameters.
+_ALIASES = {
+    "path": ("model", "float_model"),
+    "pinned": ("pins",),
+    "min_runtime_version": ("runtime_version",),
+    "calibration_examples": ("calibration", "data"),
+    "samples": ("calibration", "data"),
+}
 
 
 @dataclass(frozen=True)
@@ -112,10 +84,17 @@ class Command(click.Command):
 
     def _words(self) -> Words:
         """Return what this command calls the library's arguments."""
-        options = [param for param in self.params if isinstance(param, click.Option)]
-        names = {str(option.name): option.opts[-1] for option in options}
-        flags = frozenset(option.opts[-1] for option in options if option.is_flag)
-        return either(as_option(names, flags), as_run())
+        names = {str(param.name): _name(param) for param in self.params}
+        for alias, meant in _ALIASES.items():
+            known = [names[name] for name in meant if name in names]
+            if known:
+                names.setdefault(alias, known[0])
+        flags = frozenset(
+            names[str(param.name)]
+            for param in self.params
+            if isinstance(param, click.Option) and param.is_flag
+        )
+        return either(either(as_option(names, flags), as_run()), _describe)
 
     def _run(self, ctx: click.Context, *, as_json: bool) -> None:
         try:
@@ -123,7 +102,7 @@ class Command(click.Command):
                 result: Result = super().invoke(ctx)
             text = to_json(result.values) if as_json else result.text
         except QuantlineError as error:
-            _stop(ctx, with_options(error), as_json=as_json)
+            _stop(ctx, translated(error), as_json=as_json)
         except click.UsageError as error:
             if as_json:
                 _tell({"kind": "UsageError", "what": error.format_message()}, error.exit_code)
@@ -153,16 +132,14 @@ def to_json(values: Any) -> str:
     return json.dumps(values, sort_keys=True, indent=1, allow_nan=False)
 
 
-def with_options(error: QuantlineError) -> QuantlineError:
-    """Return an error that names the running command's options for the library's arguments."""
-    remedy = text_with_options(error.remedy)
-    if isinstance(error, DataError) and (
-        "'dataset." in error.remedy or "`transform`" in error.remedy
-    ):
-        remedy = "Bring the samples to this shape, as for training, and write the file again"
-    what, found = text_with_options(error.what), text_with_options(error.found)
-    error = type(error)(what, found=found, expected=error.expected, remedy=remedy)
-    return translated(error)
+def _name(param: click.Parameter) -> str:
+    """Return how a command line has a parameter: ``--option``, or ``ARGUMENT``."""
+    return param.opts[-1] if isinstance(param, click.Option) else param.human_readable_name
+
+
+def _describe(name: str, value: str | None) -> str | None:
+    """Return a phrase for what no command has as an option: samples are given as they are."""
+    return "the preparation of the samples" if name == "transform" and value is None else None
 
 
 @contextmanager
@@ -205,17 +182,7 @@ class _Messages(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         kinds = {logging.INFO: "", logging.WARNING: "warning: "}
-        self._take(
-            f"{kinds.get(record.levelno, 'Error: ')}{text_with_options(record.getMessage())}"
-        )
-
-
-def text_with_options(text: str) -> str:
-    """Return a text that names options where the library names parameters of the pipeline."""
-    for pattern, option in _OPTIONS_OF_PARAMETERS:
-        text = re.sub(pattern, option, text)
-    text = translate(text)
-    return re.sub(r"'--(\w+)_(type|s|gib|outputs|float)\b", r"'--\1-\2", text)
+        self._take(f"{kinds.get(record.levelno, 'Error: ')}{translate(record.getMessage())}")
 
 
 def error_values(error: QuantlineError) -> dict[str, str]:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from quantline.api.outputs import check_outputs
+from quantline.arguments import translated
 from quantline.commands.command import (
     Command,
     Result,
     deferred_warnings,
     error_values,
     output_option,
-    with_options,
 )
 from quantline.commands.conversion_options import conversion_options
 from quantline.commands.options import SAMPLES, lint_option, model_options
@@ -84,7 +84,7 @@ def quantize(
             "inputs": tensor_ios(graph, inputs=True),
             "outputs": tensor_ios(graph, inputs=False),
             "findings": [asdict(finding) for finding in result.findings],
-            "failed": None if result.lost is None else error_values(with_options(result.lost)),
+            "failed": None if result.lost is None else error_values(translated(result.lost)),
         },
         exit_status=1 if result.lost is not None and conversion.lost_outputs == "error" else 0,
     )

@@ -75,10 +75,10 @@ def validate(
         float_input=float_input,
         float_output=float_output,
     )
-    beside = "no recipe next to it" if found.recipe_path is None else f"'{found.recipe_path}'"
+    source = "no recipe next to it" if found.recipe_path is None else f"'{found.recipe_path}'"
     rows = [
         ("model", f"{model}, {size(found.size_bytes)}"),
-        ("scheme", f"{found.scheme} ({'as asked' if scheme else beside})"),
+        ("scheme", f"{found.scheme} ({'as asked' if scheme else source})"),
         ("interface", _interface(read_model(Path(model))[1], found.report)),
         *verdicts(found.report),
     ]

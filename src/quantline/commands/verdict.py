@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from quantline.commands.command import text_with_options
+from quantline.arguments import translate
 from quantline.contract.finding import SHOWN, counted, describe
 
 if TYPE_CHECKING:
@@ -83,20 +83,14 @@ def findings_text(findings: Iterable[Finding]) -> str:
 def _lines(findings: Sequence[Finding]) -> list[str]:
     lines, shown = [], set()
     for finding in findings[:SHOWN]:
-        expected = (
-            ""
-            if finding.expected in shown
-            else f"; expected: {text_with_options(finding.expected)}"
-        )
+        expected = "" if finding.expected in shown else f"; expected: {translate(finding.expected)}"
         shown.add(finding.expected)
-        found = text_with_options(describe(finding, whole_names=False))
+        found = translate(describe(finding, whole_names=False))
         lines.append(f"  {finding.rule}: {found}{expected}")
     rest = findings[SHOWN:]
     if rest:
         lines.append(f"  and {len(rest)} more: {_counts(finding.type for finding in rest)}")
-    remedies = dict.fromkeys(
-        text_with_options(finding.remedy) for finding in findings if finding.remedy
-    )
+    remedies = dict.fromkeys(translate(finding.remedy) for finding in findings if finding.remedy)
     return [*lines, *(f"  -> {remedy}" for remedy in remedies)]
 
 

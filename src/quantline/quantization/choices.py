@@ -38,8 +38,7 @@ def search_halves(
             "The method 'auto' and bias correction need calibration samples",
             found="none",
             expected="the samples that the ranges were recorded from; about 100 suffice",
-            remedy="Give them, or set 'conversion.ranges.method: minmax' and "
-            "'conversion.bias_correction: false'",
+            remedy="Give them, or use `method='minmax'` and `bias_correction=False`",
         )
     graph = model.graph
     values = list(SampleAdapter(graph, Runtime(model.content, 1).inputs).prepare(samples))

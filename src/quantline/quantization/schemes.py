@@ -105,9 +105,9 @@ def unsupported(graph: Graph, conversion: recipe.Conversion) -> list[str]:
         if given not in (None, *scheme.io_types):
             raise ModelUnsupported(
                 f"The scheme '{conversion.scheme}' has no {given} {key}s",
-                found=f"'conversion.{key}_type: {given}'",
+                found=f"`{key}_type='{given}'`",
                 expected=f"{' or '.join(scheme.io_types)}",
-                remedy=f"Set 'conversion.{key}_type: {scheme.io_types[0]}', or another scheme",
+                remedy=f"Use `{key}_type='{scheme.io_types[0]}'`, or another scheme",
             )
     find_kept_operators(graph, conversion)
     if conversion.backend == "litert":
@@ -121,7 +121,7 @@ def unsupported(graph: Graph, conversion: recipe.Conversion) -> list[str]:
             f"'{conversion.scheme}'",
             found=f"operators that it leaves in float: {first_few(left)}",
             expected="operators that it can quantize",
-            remedy="Set 'conversion.backend: tensorflow', or "
-            "'conversion.scheme: int8_float_fallback' to leave them in float",
+            remedy="Use `backend='tensorflow'`, or `scheme='int8_float_fallback'` to leave them in "
+            "float",
         )
     return left

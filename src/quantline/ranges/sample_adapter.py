@@ -89,7 +89,7 @@ class SampleAdapter:
             f"Sample {self.count}{several} has another shape than the model's input",
             found=f"{value.shape}",
             expected=f"{shape[1:] if has_batch else shape}",
-            remedy="Correct `transform`",
+            remedy="Bring the samples to this shape: correct `transform`",
         )
 
 
