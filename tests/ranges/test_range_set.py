@@ -51,7 +51,7 @@ def test_a_missing_part_is_an_error(name: str) -> None:
     "change", [{"more": 1}, {"tensors": [{"index": 0}]}, {"tensors": [3]}, {"tensors": None}]
 )
 def test_other_values_are_an_error(change: dict[str, Any]) -> None:
-    with pytest.raises(ResultMissing, match="calibration"):
+    with pytest.raises(ResultMissing, match="Record the ranges again"):
         RangeSet.from_dict({**SOME.to_dict(), **change})
 
 
