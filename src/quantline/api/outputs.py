@@ -74,7 +74,7 @@ def write_together(contents: Mapping[Path, bytes], *, force: bool) -> None:
                     f"'{path}' is there already and holds something else",
                     found=f"a different file of {path.stat().st_size:,} bytes",
                     expected="no file, or one of the same content",
-                    remedy="Give another name, or use `force=True` to replace it",
+                    remedy="Give another name, or use `overwrite=True` to replace it",
                 )
     try:
         files.write_together(contents)

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     "--compiler-timeout-s", type=click.IntRange(min=1), metavar="N", default=180,
     show_default=True, help="After how many seconds the compiler is ended.",
 )  # fmt: skip
-@click.option("--force", is_flag=True, help="Replace a different OUT.tflite.")
+@click.option("--force", "overwrite", is_flag=True, help="Replace a different OUT.tflite.")
 @click.option(
     "--run", "data", metavar="DATA.npz",
     help=f"Run the compiled model on a device, on these samples. {SAMPLES}",
@@ -67,7 +67,7 @@ def edgetpu(
     original: str | None,
     out: str | None,
     compiler: str | None,
-    force: bool,
+    overwrite: bool,
     data: str | None,
     device: str,
     library: str | None,
@@ -131,7 +131,7 @@ def edgetpu(
         made, report = compile_and_compare(content, settings, program)
         content, mapped = made.content, made.record.mapped_operators
         values["compilation"] = report
-        write_together({Path(out): content}, force=force)
+        write_together({Path(out): content}, force=overwrite)
         parts.append(f"{compilation_text(report)}\n\nwritten: {out}")
     if samples is not None:
         run = run_on_device(content, samples.each(), int8_model, access=access)
