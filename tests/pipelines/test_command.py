@@ -46,7 +46,7 @@ MISTAKES = {
     ),
     "missing result": (
         ["--pipelines", "conversion"],
-        ["06_models/float.tflite' cannot be read. Found: no such file.", "'kedro run'"],
+        ["06_models/float.tflite' cannot be read. Found: no such file.", "Run the whole pipeline"],
     ),
 }
 
@@ -90,7 +90,7 @@ def test_an_error_that_nobody_foresaw_does_not_look_like_a_refusal(
     monkeypatch.setattr("quantline.pipelines.sampling.draw", fail)
     status, paragraph = kedro_run("--pipelines", "sampling")
     assert status == 2
-    assert "ZeroDivisionError: of all things, at nodes.py:" in paragraph
+    assert "ZeroDivisionError: of all things, at sampling.py:" in paragraph
     assert "QUANTLINE_TRACEBACK=1" in paragraph
 
 
