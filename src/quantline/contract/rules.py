@@ -19,10 +19,10 @@ class Rule:
     """One rule that a model is held to.
 
     Attributes:
-        severity: What breaking it breaks.
-        meaning: What it demands, in one line.
-        source: Where it is written, or what it was measured from.
-        remedy: What to do about a model that breaks it, where something general can be said.
+        severity: The severity of a finding that breaks it.
+        meaning: The demand, in one line.
+        source: The document that states it, or the measurement behind it.
+        remedy: The remedy for a model that breaks it, where there is a general one.
     """
 
     severity: Severity

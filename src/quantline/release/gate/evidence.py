@@ -82,7 +82,7 @@ class Evidence:
                 found=f"{len(self.int8_predictions)} predictions for {len(ids)} examples, of "
                 "other ids",
                 expected="one prediction for each evaluation example of the manifest",
-                remedy="Run the 'evaluation' pipeline again",
+                remedy="Run the pipeline with `from_nodes=predict_int8`, which predicts them again",
             )
         wanted = evaluation_sha256(self.manifest)
         if self.champion is not None and self.champion.evaluation_sha256 != wanted:
