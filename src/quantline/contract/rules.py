@@ -1,4 +1,4 @@
-"""Every rule by its id: what it means, where it comes from, and what breaking it breaks."""
+"""All contract rules by their ids, with meaning, source and severity."""
 
 from __future__ import annotations
 
