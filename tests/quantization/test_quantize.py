@@ -197,7 +197,7 @@ def test_a_scheme_is_refused_inputs_that_it_does_not_have(
     with pytest.raises(ModelUnsupported) as error:
         quantize(plain.float_tflite, None, conversion)
     assert f"has no {io_type} inputs" in error.value.what
-    assert f"'conversion.input_type: {expected}'" in error.value.remedy
+    assert f"`input_type='{expected}'`" in error.value.remedy
 
 
 @pytest.mark.parametrize("name", ["two_ports", "concatenation", "squeeze_and_excite"])
