@@ -19,7 +19,7 @@ def defect(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("of all things")
 
-    monkeypatch.setattr("quantline.contract.check_model", fail)
+    monkeypatch.setattr("quantline.api.validate.check_model", fail)
 
 
 @pytest.mark.usefixtures("defect")
@@ -48,7 +48,7 @@ def test_a_full_disk_is_no_defect_wherever_it_is_met(
     def fail(*_: object, **__: object) -> None:
         raise OSError(27, "File too large")
 
-    monkeypatch.setattr("quantline.contract.check_model", fail)
+    monkeypatch.setattr("quantline.api.validate.check_model", fail)
     done = desk.give("validate", "float.tflite", "--json")
     assert done.json["error"]["kind"] == "OutputNotWritten"
     assert "File too large" in done.err
