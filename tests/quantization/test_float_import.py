@@ -87,7 +87,7 @@ def test_a_quantized_tflite_is_refused(plain: Any, tmp_path: Path) -> None:
     ("shape", "advice"),
     [
         ((20, 16, 3), "resize: {height: 10, width: 10}"),
-        ((10, 10, 1), "image_csv.color: rgb"),
+        ((10, 10, 1), "`color='rgb'`"),
         ((300,), "module:name"),
         ((10, 10, 3, 1), "Drop the extra dimension"),
     ],
