@@ -225,7 +225,7 @@ def test_no_samples_are_refused(model: bytes, settings: dict[str, Any]) -> None:
     conversion = recipe.Conversion(**{"ranges": AUTO, **settings})
     with pytest.raises(DataError) as caught:
         quantize(model, record(model, SAMPLES), conversion, [])
-    assert "'conversion.bias_correction: false'" in caught.value.remedy
+    assert "`bias_correction=False`" in caught.value.remedy
 
 
 @pytest.mark.usefixtures("_here")
