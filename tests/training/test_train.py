@@ -161,7 +161,7 @@ def test_training_goes_on_from_any_classifier_of_the_examples(
     dataset: Any, blobs: Any, tmp_path: Path
 ) -> None:
     flat, start = blobs[0].reshape(96, 64), started((64,), 5)
-    with pytest.raises(ParameterError, match=r"Set 'training\.flip: false'"):
+    with pytest.raises(ParameterError, match="Use `flip=False`"):
         train(dataset(x=flat), settings(), start)
     content = train(dataset(x=flat), settings(epochs=5, flip=False), start)
     assert (predicted(content, flat, tmp_path) == blobs[1]).mean() > 0.9
