@@ -77,7 +77,7 @@ def no_champion(project: Any) -> str:
 REFUSED: dict[str, tuple[Callable[[Any], str], str]] = {
     "a network of one's own": (own_network, "'retrain' trains the embedded network only"),
     "a .tflite file": (tflite, "'retrain' trains the embedded network only"),
-    "other classes": (other_classes, "'model.path' and the dataset do not fit each other"),
+    "other classes": (other_classes, "'model.path' and 'dataset' do not fit each other"),
     "no model": (no_model, "There is no model at 'my.keras'"),
     "no labels": (no_labels, "9 examples, none with a label"),
     "the trained file": (
