@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from quantline import recipe
+from quantline.api.model_file import list_files
 from quantline.arguments import translated
 from quantline.errors import DataError, ParameterError, first_few
 from quantline.recipe.check import check_arguments
@@ -135,10 +136,9 @@ class LabelledData:
         path = Path(self.source)
         file = path.with_name(FileSplit.parse(path.name).file)
         if not file.exists():
-            near = sorted(other.name for other in file.parent.glob("*.npz"))
             raise DataError(
                 f"There are no examples at '{file}'",
-                found=f"in '{file.parent}': {first_few(near) or 'no .npz file'}",
+                found=list_files(file.parent, ".npz"),
                 expected="a .npz file of numpy",
                 remedy="Check the path",
             )

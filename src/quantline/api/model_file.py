@@ -26,10 +26,9 @@ def read_model(path: Path) -> tuple[bytes, Graph]:
 
     remedy = "Give a .tflite file; 'quantline quantize' makes one of a trained model"
     if not os.path.exists(path):
-        near = sorted(other.name for other in path.parent.glob("*.tflite"))
         raise ModelError(
             f"There is no model at '{path}'",
-            found=f"in '{path.parent}': {first_few(near) or 'no .tflite file'}",
+            found=list_files(path.parent, ".tflite"),
             expected="a .tflite file",
             remedy="Check the path",
         )
@@ -78,3 +77,17 @@ def _unreadable(path: Path, found: str, remedy: str) -> ModelUnreadable:
     return ModelUnreadable(
         f"'{path}' cannot be read", found=found, expected="a .tflite file", remedy=remedy
     )
+
+
+def list_files(folder: Path, *suffixes: str) -> str:
+    """Return the names of a folder's files with these suffixes, or why they cannot be listed.
+
+    Args:
+        folder: The folder.
+        suffixes: Such as ``.npz``; the first is named where no file has any of them.
+    """
+    try:
+        names = sorted(path.name for path in folder.glob("*") if path.suffix in suffixes)
+    except OSError as error:
+        return f"{error.strerror or error}"
+    return f"in '{folder}': {first_few(names) or f'no {suffixes[0]} file'}"

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from quantline.api.given import stacked
-from quantline.errors import DataError, first_few
+from quantline.api.model_file import list_files
+from quantline.errors import DataError
 from quantline.reading import Arrays, ArraysUnreadable
 from quantline.reading.arrays import SINGLE
 
@@ -109,7 +110,7 @@ def open_archive(path: str) -> NamedArrays:
     if not os.path.exists(file):
         raise DataError(
             f"There is no calibration data at '{path}'",
-            found=_nearby(file),
+            found=list_files(file.parent, ".npz", ".npy"),
             expected="a .npz file of numpy",
             remedy=_WRITE,
         )
@@ -244,14 +245,6 @@ def _explained(path: Path) -> Iterator[None]:
             expected="a whole .npz file of arrays of numbers, without pickled objects",
             remedy=_WRITE,
         ) from error
-
-
-def _nearby(file: Path) -> str:
-    try:
-        near = sorted(other.name for other in file.parent.glob("*.np[yz]"))
-    except OSError as error:
-        return f"{error.strerror or error}"
-    return f"in '{file.parent}': {first_few(near) or 'no .npz file'}"
 
 
 def _listed(shapes: Mapping[str, tuple[int, ...]]) -> str:

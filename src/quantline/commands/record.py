@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -16,6 +16,7 @@ from quantline.tables import pairs
 
 if TYPE_CHECKING:
     from quantline import recipe
+    from quantline.ranges import RangeSet
 
 
 @click.command("record", cls=Command)
@@ -49,7 +50,7 @@ def record(
     prepared = prepare(source, limits, samples, lint)
     ranges = prepared.record()
     ranges.check_finite()
-    write_together({target: canonical_json(ranges.to_dict())}, force=overwrite)
+    written = _write(ranges, target, overwrite)
     rows = [
         *prepared.describe(),
         ("recorded", f"{len(ranges.tensors)} tensors over {ranges.samples} samples"),
@@ -57,10 +58,7 @@ def record(
         ("written", str(target)),
     ]
     values = {
-        "written": [str(target)],
-        "samples": ranges.samples,
-        "samples_sha256": list(ranges.samples_sha256),
-        "tensors": len(ranges.tensors),
+        **written,
         "float_import": prepared.model.about,
         "findings": [asdict(finding) for finding in prepared.findings],
     }
@@ -85,18 +83,22 @@ def merge(files: tuple[str, ...], out: str, overwrite: bool) -> Result:
     from quantline.api.record import merge as merge_ranges
 
     ranges = merge_ranges(files)
-    write_together({target: canonical_json(ranges.to_dict())}, force=overwrite)
+    written = _write(ranges, target, overwrite)
     rows = [
         ("merged", f"{len(files)} files of {len(ranges.tensors)} tensors"),
         ("samples", f"{ranges.samples}"),
         ("float model", ranges.float_model_sha256[:12]),
         ("written", str(target)),
     ]
-    values = {
+    return Result(pairs(rows), {**written, "float_model_sha256": ranges.float_model_sha256})
+
+
+def _write(ranges: RangeSet, target: Path, overwrite: bool) -> dict[str, Any]:
+    """Write ranges; return what both commands say of them to machines."""
+    write_together({target: canonical_json(ranges.to_dict())}, force=overwrite)
+    return {
         "written": [str(target)],
         "samples": ranges.samples,
         "samples_sha256": list(ranges.samples_sha256),
         "tensors": len(ranges.tensors),
-        "float_model_sha256": ranges.float_model_sha256,
     }
-    return Result(pairs(rows), values)

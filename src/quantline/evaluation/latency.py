@@ -69,7 +69,8 @@ def measure(
     milliseconds = {name: np.array(taken) / 1e6 for name, taken in times_ns.items()}
     for name, taken_ms in milliseconds.items():
         result[name] = {
-            f"latency_ms_p{other}": float(np.percentile(taken_ms, other)) for other in _PERCENTILES
+            f"latency_ms_p{percent}": float(np.percentile(taken_ms, percent))
+            for percent in _PERCENTILES
         } | {"latency_ms_min": float(taken_ms.min())}
     first, *others = milliseconds
     for name in others:

@@ -100,11 +100,11 @@ def _drift(champion: Champion, evidence: Evidence) -> dict[str, Any]:
         return {"evidence": "measured", "why": f"{error.what}: {error.found}.", "tensors": None}
     tensors = [
         {
-            "name": operator.name,
-            "tensor": operator.index,
-            "min_steps": operator.min_steps,
-            "max_steps": operator.max_steps,
+            "name": tensor.name,
+            "tensor": tensor.index,
+            "min_steps": tensor.min_steps,
+            "max_steps": tensor.max_steps,
         }
-        for operator in moved
+        for tensor in moved
     ]
     return {"evidence": "measured", "why": None, "tensors": tensors}
