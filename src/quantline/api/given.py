@@ -105,11 +105,7 @@ def source_in_memory(model: ModelLike) -> dict[str, str] | None:
 
 
 def stacked(samples: SamplesLike) -> dict[str, np.ndarray]:
-    """Return samples in memory as one array for each input; a single array is named ``""``.
-
-    Raises:
-        ParameterError: They are no numbers, or of different shapes.
-    """
+    """Return samples in memory as one array for each input; a single array is named ``""``."""
     import numpy as np
 
     try:

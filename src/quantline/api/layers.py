@@ -115,16 +115,7 @@ def compare_with(
     by: By,
     name: str,
 ) -> LayerComparison:
-    """Compare as :func:`layers` does, with how the float model is read in blocks.
-
-    Args:
-        source: The float model's file, and how it is read.
-        limits: What loading and running it may cost.
-        content: The quantized model's bytes.
-        samples: Samples.
-        by: What is worst.
-        name: What to call the quantized model in messages.
-    """
+    """Compare as :func:`layers` does, with how the float model is read in blocks."""
     prepared = prepare(source, limits, samples, "warn")
     assert prepared.samples is not None  # noqa: S101 - they were given
     original = prepared.model.content

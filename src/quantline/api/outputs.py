@@ -23,9 +23,6 @@ def check_outputs(outputs: Iterable[Path], inputs: Iterable[str | None], *, suff
         outputs: What will be written; the first one's ending is checked.
         inputs: The files and folders that the command reads; None for one that was not given.
         suffix: How the first output must end.
-
-    Raises:
-        OutputNotWritten: A file of the wrong ending, a folder, an input, or an unwritable place.
     """
     outputs = list(outputs)
     given = [Path(model_input) for model_input in inputs if model_input is not None]

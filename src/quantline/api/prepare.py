@@ -187,12 +187,7 @@ def _computed(source: Source, samples: Samples, limits: recipe.Limits) -> dict[s
 def _inputs(
     source: Source, archive: NamedArrays | None, limits: recipe.Limits
 ) -> tuple[Inputs | None, Inputs]:
-    """Return the model's inputs where they are needed before it is imported, or cheap to know.
-
-    Returns:
-        The inputs that samples are needed of, None where they are not known; and those that stand
-        for variables which the model assigns.
-    """
+    """Return the model's inputs where they are needed before it is imported, or cheap to know."""
     path = Path(source.path)
     if source.kind != "tflite":
         if archive is not None and len(archive.shapes) == 1:

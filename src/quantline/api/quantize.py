@@ -124,17 +124,7 @@ def convert(
     lint: Lint = "error",
     in_memory: Mapping[str, str] | None = None,
 ) -> QuantizationResult:
-    """Quantize as :func:`quantize` does, with its arguments in blocks; a lost output is no error.
-
-    Args:
-        source: The model's file, and how it is read.
-        limits: What loading and running it may cost.
-        conversion: The parameters of the conversion.
-        samples: Calibration samples.
-        ranges: Recorded ranges, or the path of their file.
-        lint: Whether data that would give a wrong model is an error or a warning.
-        in_memory: What the recipe says of a model that was given in memory.
-    """
+    """Quantize as :func:`quantize` does, from blocks of arguments; a lost output is no error."""
     conversion = with_types(conversion)
     scheme = SCHEMES[conversion.scheme]
     _check_use(conversion)
@@ -218,9 +208,7 @@ def _check_given(
 
 
 def _recorded(
-    recorded: RangeSet | None,
-    prepared: Prepared,
-    given: RangeSet | str | os.PathLike[str] | None,
+    recorded: RangeSet | None, prepared: Prepared, given: RangeSet | str | os.PathLike[str] | None
 ) -> RangeSet:
     """Return the ranges that were given, if they are this model's, or record them."""
     if recorded is None:

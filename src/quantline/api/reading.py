@@ -61,15 +61,7 @@ def opened(model: ModelLike, reading: Reading) -> Iterator[tuple[recipe.Model, r
 
 
 def blocks(path: str, reading: Reading) -> tuple[recipe.Model, recipe.Limits]:
-    """Return the parameters of how a model is read.
-
-    Args:
-        path: The model's file or folder.
-        reading: How it is read.
-
-    Raises:
-        ParameterError: An argument is unknown or has a bad value.
-    """
+    """Return the parameters of how a model is read."""
     for name in reading:
         if name not in Reading.__annotations__:
             raise ParameterError(

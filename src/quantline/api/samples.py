@@ -101,11 +101,7 @@ def open_samples(samples: SamplesLike) -> NamedArrays:
 
 
 def open_archive(path: str) -> NamedArrays:
-    """Look into a file without reading its arrays.
-
-    Raises:
-        DataError: There is no such file, or it is no whole ``.npz`` or ``.npy`` file.
-    """
+    """Look into a file without reading its arrays."""
     file = Path(path)
     if not os.path.exists(file):
         raise DataError(
@@ -148,10 +144,6 @@ def choose(
             the file has one array.
         states: The whole shape of each input that stands for a variable, by name; the file need
             not have samples of these.
-
-    Raises:
-        DataError: No array is named as an input, or they differ in length.
-        DataError: The file is damaged, or an array holds objects.
     """
     chosen: dict[str, str] = {}
     whole, states = archive, states or {}

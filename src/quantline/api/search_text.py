@@ -18,11 +18,7 @@ _JUDGED_BY = {
 
 
 def search_rows(search: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return rows for people: what was taken and by what margin, the runner-up, and the others.
-
-    Args:
-        search: What :meth:`quantline.quantization.search.Search.to_dict` gave.
-    """
+    """Return rows for people: what was taken and by what margin, the runner-up, and the others."""
     baseline = _name(search["baseline"])
     if not search["trials"]:
         given = search["fitted_on"] + search["judged_on"]

@@ -187,11 +187,7 @@ def _check_choice(name: str, value: str | None, choices: tuple[str, ...]) -> Non
 
 
 def _recipe_of(model: ModelLike, content: bytes) -> tuple[Mapping[str, Any], Path | None]:
-    """Return the recipe that comes with a model, and where it lies; nothing where there is none.
-
-    Raises:
-        ResultMissing: It is this model's, and damaged.
-    """
+    """Return the recipe that comes with a model, and where it lies; nothing where there is none."""
     if not isinstance(model, str | os.PathLike):
         return getattr(model, "recipe", {}), None
     recipe_path = Path(model).with_suffix(".json")

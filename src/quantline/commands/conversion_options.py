@@ -87,10 +87,7 @@ def conversion_options(function: Callable[..., Any]) -> Callable[..., Any]:
             {
                 "scheme": scheme,
                 "backend": backend,
-                "ranges": {
-                    **method,
-                    "overrides": [_override(override) for override in overrides],
-                },
+                "ranges": {**method, "overrides": [_override(override) for override in overrides]},
                 "bias_correction": bias_correction,
                 "pinned": _pins(pinned),
                 "keep_float": list(keep_float),

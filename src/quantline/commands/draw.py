@@ -29,12 +29,6 @@ def draw_ranges(
 ) -> bytes:
     """Draw each tensor's values over its recorded range, in 256 columns.
 
-    Args:
-        tensors: What was recorded.
-        chosen: Each tensor's chosen range, by index.
-        title: The picture's title.
-        method: What the ranges were chosen by.
-
     Returns:
         A PNG file's bytes.
     """

@@ -77,13 +77,7 @@ _LEFT = {
 
 
 def evaluation_text(model: str, size_bytes: int, found: EdgeTpuReport) -> str:
-    """Return the text of a report, before or after compilation.
-
-    Args:
-        model: Its path.
-        size_bytes: Its size.
-        found: The report.
-    """
+    """Return the text of a report, before or after compilation."""
     rows = [
         ("model", f"{model}, {size(size_bytes)}"),
         ("operators", _operators(found)),

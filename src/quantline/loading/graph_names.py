@@ -18,12 +18,7 @@ def is_graph_name(name: str) -> bool:
 
 
 def graph_name(name: str, used: Collection[str]) -> str:
-    """Return a valid name near this one that is not in use.
-
-    Args:
-        name: Any name.
-        used: The names in use.
-    """
+    """Return a valid name near this one that is not in use."""
     letters = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     near = re.sub(r"[^A-Za-z0-9_.]", "_", letters).lstrip("_") or "name"
     number, found = 1, near

@@ -128,11 +128,7 @@ def channels(look: Surroundings, suspect: int) -> Found | None:
 
 
 def _biased(
-    look: Surroundings,
-    suspect: int,
-    channels: tuple[int, int],
-    ends: list[str],
-    steps: float,
+    look: Surroundings, suspect: int, channels: tuple[int, int], ends: list[str], steps: float
 ) -> Found:
     """Explain a constant that is added to some channels only, such as a mask that was folded in."""
     least, largest = channels

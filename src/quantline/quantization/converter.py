@@ -48,13 +48,7 @@ def convert(path: str, model: Frozen, to: str, **settings: Any) -> bytes:
 
 
 def conversion_error(path: str, to: str, error: Exception) -> ConversionError:
-    """Return the error of a conversion that TensorFlow refused.
-
-    Args:
-        path: The model's name in errors.
-        to: The form that it was converted to, for messages.
-        error: The converter's exception.
-    """
+    """Return the error of a conversion that TensorFlow refused."""
     said = str(error)
     lacking = list(
         dict.fromkeys(name for found in _LISTS.findall(said) for name in found.split(", "))

@@ -71,12 +71,6 @@ def diagnose(
 ) -> Cause | None:
     """Find the cause of a tensor's loss.
 
-    Args:
-        float_model: The float model.
-        quantized: The model that was made from it.
-        target: The tensor of the float model, the sources of its values, its noise and its loss.
-        samples: As the float model takes them.
-
     Returns:
         The cause; None where the two models have no layer in common.
     """

@@ -75,10 +75,7 @@ class Effect:
 
 
 def effects(
-    float_model: Model,
-    quantized: Model,
-    targets: Sequence[Target],
-    samples: Sequence[Values],
+    float_model: Model, quantized: Model, targets: Sequence[Target], samples: Sequence[Values]
 ) -> list[Effect]:
     """Measure the effect of every layer that both models have, and of each quantized input.
 
@@ -182,12 +179,7 @@ def linked_inputs(
 
 
 def batches(pairs: Sequence[LayerPair], copies: int = 1) -> Iterator[list[LayerPair]]:
-    """Split layers into runs of neighbours whose float outputs are together not too large.
-
-    Args:
-        pairs: The layers.
-        copies: The number of copies of an output that are kept.
-    """
+    """Split layers into runs of neighbours whose float outputs are together not too large."""
     some: list[LayerPair] = []
     most = _AT_ONCE_BYTES // copies
     room = most

@@ -256,12 +256,7 @@ def node_of(tensor: str) -> str:
 
 
 def source(named: dict[str, Any], tensor: str) -> Any:
-    """Return the node that computes a tensor, past those that hand it on; None if unknown.
-
-    Args:
-        named: The graph's nodes, by name.
-        tensor: The tensor's name.
-    """
+    """Return the node that computes a tensor, past those that hand it on; None if unknown."""
     node = named.get(node_of(tensor))
     while node is not None and node.op in _FORWARDING:
         node = named.get(node_of(node.input[0]))

@@ -56,9 +56,6 @@ def resized(model: bytes, shapes: Shapes, samples: Mapping[str, np.ndarray]) -> 
 def with_integers(model: bytes) -> tuple[bytes, tuple[str, ...]]:
     """Return a ``.tflite`` model with integer inputs where it only cast them to integers.
 
-    Args:
-        model: The file's bytes.
-
     Returns:
         The model, and a sentence for each input that is an integer now.
     """

@@ -24,9 +24,6 @@ def choose_signature(
         wanted: The one that was asked for, if any.
         path: The model's name in errors.
         default: The one that is taken where there are several, if it is among them.
-
-    Raises:
-        ModelUnsupported: There is none, several, or none of that name.
     """
     found = f"the signatures {first_few(keys) or 'none'}"
     if wanted is not None and wanted not in keys:
@@ -68,10 +65,6 @@ def check_samples(
 
     Returns:
         An array for each input, by name.
-
-    Raises:
-        ModelUnsupported: One array was given, and the model takes several.
-        DataError: Inputs are missing or unknown, or of other shapes or counts.
     """
     inputs = ", ".join(
         f"'{name}' {shape[1:] if shape[:1] in ((1,), (-1,)) else shape}"

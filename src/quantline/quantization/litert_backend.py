@@ -29,10 +29,6 @@ def is_installed() -> bool:
 def left_in_float(graph: Graph, scheme: str) -> list[str]:
     """Return the operator types that litert-quantizer will leave in float.
 
-    Args:
-        graph: The float model.
-        scheme: The scheme's name.
-
     Raises:
         DependencyError: litert-quantizer is not installed.
     """
@@ -59,13 +55,7 @@ def left_in_float(graph: Graph, scheme: str) -> list[str]:
     return sorted(found)
 
 
-def quantize(
-    model: bytes,
-    bounds: Bounds,
-    scheme: str,
-    input_type: str,
-    output_type: str,
-) -> bytes:
+def quantize(model: bytes, bounds: Bounds, scheme: str, input_type: str, output_type: str) -> bytes:
     """Quantize a float model; to be called in a child process.
 
     Args:

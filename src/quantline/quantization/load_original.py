@@ -7,13 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from quantline.child import LOADING, stage
-from quantline.errors import (
-    ModelUnreadable,
-    ModelUnsupported,
-    UnsafeModel,
-    first_few,
-    first_line,
-)
+from quantline.errors import ModelUnreadable, ModelUnsupported, UnsafeModel, first_few, first_line
 from quantline.loading import (
     load_keras,
     parsed_saved_model,
@@ -61,9 +55,6 @@ def load_original(source: Source) -> tuple[Any, Original]:
 
     Returns:
         The module ``tensorflow``, and the model.
-
-    Raises:
-        QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
     stage("starting TensorFlow")
     tf = tensorflow()

@@ -99,9 +99,6 @@ def run_and_convert(source: Source, samples: np.ndarray | Mapping[str, np.ndarra
     Args:
         source: The model.
         samples: array of shape (n_examples, ...), model input; or one for each input, by name.
-
-    Raises:
-        QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
     path = source.path
     with frozen(source, shapes_of(samples)) as model:
@@ -186,9 +183,6 @@ def frozen(source: Source, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[Fr
         source: The model.
         shapes: The shape of a sample of each input, by name; of a single one by ``""``. They decide
             sizes that are not known.
-
-    Raises:
-        QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
     tf, original = load_original(source)
     stage("preparing the model")
@@ -226,9 +220,6 @@ def compute_states(
     Returns:
         array of shape (n_examples, ...) for each state, by the name of its input: its values as
         the original runs over the samples in order.
-
-    Raises:
-        QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
     with frozen(source, shapes_of(samples)) as model:
         stage("running the original model")

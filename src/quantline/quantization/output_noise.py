@@ -134,12 +134,7 @@ class OutputNoise:
         return self._sums
 
     def add(self, real: np.ndarray, stored: np.ndarray) -> None:
-        """Add one sample.
-
-        Args:
-            real: The float model's output.
-            stored: The quantized model's, as it stores it.
-        """
+        """Add one sample."""
         got = self._port.dequantize(stored).ravel()[self._order].astype(np.float64)
         want = real.ravel()[self._order].astype(np.float64)
         kept = np.isfinite(want) & np.isfinite(got)

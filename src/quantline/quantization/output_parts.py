@@ -77,12 +77,7 @@ def picked(graph: Graph) -> set[int]:
 
 
 def sources_of(graph: Graph, index: int) -> list[int]:
-    """Return the tensors that a tensor's values come from, unchanged; constants are left out.
-
-    Args:
-        graph: The model.
-        index: A tensor of its main subgraph.
-    """
+    """Return the tensors that a tensor's values come from, unchanged; constants are left out."""
     waiting, found = [index], []
     for source in waiting:  # grows while it is walked
         producer = graph.main.producers.get(source)
@@ -95,13 +90,7 @@ def sources_of(graph: Graph, index: int) -> list[int]:
 
 
 def parts_of(model: Model, tensors: Sequence[int], sample: Values) -> dict[int, Parts]:
-    """Return the sources of the values of some tensors.
-
-    Args:
-        model: A float model.
-        tensors: Tensors of its main subgraph.
-        sample: One sample as the model takes it: sizes may depend on it.
-    """
+    """Return the sources of the values of some tensors."""
     graph = model.graph
     found: dict[int, Parts] = {}
     for index in tensors:

@@ -34,11 +34,6 @@ def pin(graph: Graph, bounds: Bounds, conversion: recipe.Conversion) -> Bounds:
     A scale ``s`` and a zero point ``z`` hold the real values from ``s (qmin - z)`` to
     ``s (qmax - z)``; the range that is asked for is exactly that one.
 
-    Args:
-        graph: The float model.
-        bounds: The chosen ranges, by tensor index.
-        conversion: Pins, and the types of inputs and outputs.
-
     Raises:
         ParameterError: A pin names no input or output, or one that is not an integer.
         PinDoesNotFit: The chosen range does not fit into the pinned one.
@@ -83,17 +78,7 @@ def _check_fit(
 
 
 def snap_scales(quantized: Model, graph: Graph, conversion: recipe.Conversion) -> Model:
-    """Restore the last bit of pinned scales that rounding has moved.
-
-    Args:
-        quantized: The quantized model.
-        graph: The float model.
-        conversion: The pins.
-
-    Raises:
-        PinDoesNotFit: The quantizer chose another scale or zero point, as it does where
-            the specification fixes them.
-    """
+    """Restore the last bit of pinned scales that rounding has moved."""
     if not conversion.pinned:
         return quantized
     editor = Editor(quantized.content)

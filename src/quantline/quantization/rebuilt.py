@@ -25,15 +25,6 @@ def widening(path: str, types: Sequence[str], narrow: Outputs, wide: Outputs) ->
     Each operator of the original rounds its result by up to half a spacing of its type, and the
     rebuilt model does not; errors of many operators, as independent as these, grow with the square
     root of their number. Thirty-two spacings are those of some thousand.
-
-    Args:
-        path: The model's name in errors.
-        types: The types in which the original computes.
-        narrow: The original's outputs on each sample, by name.
-        wide: The rebuilt model's.
-
-    Raises:
-        MismatchError: They differ by more than rounding explains.
     """
     allowed = _MOST_SPACINGS * max(_SPACING[kind] for kind in types)
     worst = max(_difference(narrow, wide, name) for name in wide[0])

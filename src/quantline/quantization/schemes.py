@@ -90,10 +90,6 @@ def with_types(conversion: recipe.Conversion) -> recipe.Conversion:
 def unsupported(graph: Graph, conversion: recipe.Conversion) -> list[str]:
     """Return the operator types that are known beforehand to stay float; refuse what cannot be.
 
-    Args:
-        graph: The float model.
-        conversion: Scheme, back end and interface.
-
     Raises:
         ModelUnsupported: The scheme has no such inputs or outputs, or allows no float where the
             back end cannot quantize an operator, or shall keep some in float.

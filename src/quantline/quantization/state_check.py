@@ -15,15 +15,7 @@ _LOOKUP = re.compile(r"LookupTable\w*|HashTable\w*|MutableHashTable\w*")
 
 
 def refuse_state(path: str, concrete: Any) -> None:
-    """Refuse a function that changes its variables, or looks values up in a table.
-
-    Args:
-        path: The model's name in errors.
-        concrete: A concrete function, before its variables become constants.
-
-    Raises:
-        ModelUnsupported: It does; the variables and tables are named.
-    """
+    """Refuse a function that changes its variables, or looks values up in a table."""
     graph = concrete.graph.as_graph_def()
     functions = {function.signature.name: function for function in graph.library.function}
     captured = {inner.name.partition(":")[0]: outer for outer, inner in concrete.graph.captures}
@@ -60,13 +52,7 @@ def refuse_state(path: str, concrete: Any) -> None:
 
 
 def _assigned(nodes: Iterable[Any], names: set[str], functions: dict[str, Any]) -> set[str]:
-    """Return the resources that a graph, or a function that it calls, assigns.
-
-    Args:
-        nodes: The graph's nodes.
-        names: The resources' names in it.
-        functions: The functions that it may call, by name.
-    """
+    """Return the resources that a graph, or a function that it calls, assigns."""
     found: set[str] = set()
     aliases = {name: name for name in names}
     for node in nodes:

@@ -106,12 +106,7 @@ def _batch_of_one(tf: Any, spec: Any) -> Any:
 def with_states(
     call: Callable[..., dict[str, Any]], states: Mapping[str, State]
 ) -> Callable[..., dict[str, Any]]:
-    """Return a model as a function of its inputs and states that assigns nothing.
-
-    Args:
-        call: Takes tensors by input name, returns tensors by output name.
-        states: The variables that it assigns, by the names of their inputs.
-    """
+    """Return a model as a function of its inputs and states that assigns nothing."""
     import keras
 
     def whole(**inputs: Any) -> dict[str, Any]:

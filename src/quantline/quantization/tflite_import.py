@@ -10,11 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from quantline.child import run_in_child, stage
-from quantline.errors import (
-    ModelUnreadable,
-    ModelUnsupported,
-    first_few,
-)
+from quantline.errors import ModelUnreadable, ModelUnsupported, first_few
 from quantline.quantization.input_sizes import (
     describe_shapes,
     has_open_sizes,
@@ -58,9 +54,6 @@ def import_tflite(
         samples: array of shape (n_examples, ...), model input; or one for each input, by name.
         limits: Limits of running the model.
         timeout_s: The time limit, seconds.
-
-    Raises:
-        QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
     content = _read(path, signature)
     return run_in_child(
@@ -77,9 +70,6 @@ def adapt(content: bytes, samples: np.ndarray | Mapping[str, np.ndarray], path: 
         content: The file's bytes, of one signature.
         samples: array of shape (n_examples, ...), model input; or one for each input, by name.
         path: The model's name in errors.
-
-    Raises:
-        QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
     adapted, rebuilt = content, []
     if has_half_or_sparse(parse(content)):
@@ -122,11 +112,7 @@ def adapt(content: bytes, samples: np.ndarray | Mapping[str, np.ndarray], path: 
 
 
 def _refuse_what_cannot_run(content: bytes, path: str) -> None:
-    """Refuse operators that the runtime does not know, and texts, by their names.
-
-    Raises:
-        ModelUnsupported: There are such.
-    """
+    """Refuse operators that the runtime does not know, and texts, by their names."""
     main = read(content).main
     texts = [
         operator.type

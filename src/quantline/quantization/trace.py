@@ -7,11 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from quantline.errors import ModelUnsupported, first_few
 from quantline.loading import graph_names
-from quantline.quantization.graph_rewrites import (
-    REWRITES,
-    narrow_types,
-    widen,
-)
+from quantline.quantization.graph_rewrites import REWRITES, narrow_types, widen
 from quantline.quantization.state_check import refuse_state
 from quantline.quantization.tensorflow_backend import freeze
 

@@ -19,9 +19,6 @@ def trained_ranges(graph: Graph) -> Bounds:
     TensorFlow's converter makes a QUANTIZE and a DEQUANTIZE of each operator that simulates
     quantization, such as ``FakeQuantWithMinMaxVars``. What one reads and the other writes has the
     scale and the zero point between them; another range would be quantized twice.
-
-    Args:
-        graph: A float model.
     """
     weights, found = _weights(graph), {}
     for real, stored in _simulated(graph):
@@ -36,10 +33,6 @@ def as_trained(graph: Graph, bounds: Bounds) -> Bounds:
     """Return chosen ranges with those of the training in place of others.
 
     Simulated weights have none: a range would replace the scales of their channels by one.
-
-    Args:
-        graph: A float model.
-        bounds: (min, max) by tensor index.
     """
     ranges = {**bounds, **trained_ranges(graph)}
     return {index: value for index, value in ranges.items() if index not in _weights(graph)}

@@ -22,9 +22,6 @@ def entropy(tensor: Recorded) -> Bounds:
     thresholds on the magnitude in a histogram of 2048 bins, the one at which the clipped
     distribution and its quantized copy are nearest. Magnitudes are quantized to 128 levels where
     both signs occur, else to 256.
-
-    Args:
-        tensor: What was recorded, with a sketch that is not empty.
     """
     import numpy as np
 

@@ -141,14 +141,7 @@ class Extents:
 def converge(
     first: Extents, second: Extents, prefixes: Mapping[int, Extents], *, examples: int
 ) -> Convergence:
-    """Compare the ranges of two disjoint halves, and of growing prefixes with the whole.
-
-    Args:
-        first: The ranges of one half of the examples.
-        second: Those of the other half.
-        prefixes: The ranges of the first examples, by their number.
-        examples: The number of examples in both halves.
-    """
+    """Compare the ranges of two disjoint halves, and of growing prefixes with the whole."""
     whole = union(first, second)
     curve = tuple(difference(prefixes[count], whole, count) for count in sorted(prefixes))
     return Convergence(examples, difference(first, second, examples // 2), curve)
@@ -188,13 +181,7 @@ def union(*sets: Extents) -> Extents:
 
 
 def difference(some: Extents, others: Extents, examples: int) -> Difference:
-    """Measure the distance between two sets of extents of the same tensors.
-
-    Args:
-        some: One set.
-        others: The other.
-        examples: The number of examples from which the smaller one was recorded.
-    """
+    """Measure the distance between two sets of extents of the same tensors."""
     ends = np.array([some.low, some.high, others.low, others.high])
     with np.errstate(invalid="ignore"):  # of tensors without a range
         span = ends.max(axis=0) - ends.min(axis=0)

@@ -41,9 +41,6 @@ def drift(first: RangeSet, second: RangeSet) -> tuple[Drift, ...]:
 
     The models need not be the same: after a retraining the same tensors have other ranges. A range
     includes zero, as the specification demands, before its steps are counted.
-
-    Raises:
-        MismatchError: They do not hold the same tensors.
     """
     names = [
         [(tensor.index, tensor.name) for tensor in ranges.tensors] for ranges in (first, second)

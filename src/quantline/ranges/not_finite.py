@@ -81,11 +81,7 @@ def first_not_finite(model: bytes, samples: Iterable[Sample]) -> NotFinite | Non
 
 
 def refuse_not_finite(model: bytes, samples: Iterable[Sample]) -> None:
-    """Refuse samples on which a model gives NaN or infinite values.
-
-    Raises:
-        DataError: With the samples and the operator that gives the first.
-    """
+    """Refuse samples on which a model gives NaN or infinite values."""
     found = first_not_finite(model, samples)
     if found is not None:
         raise DataError(

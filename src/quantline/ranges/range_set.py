@@ -190,11 +190,7 @@ class RangeSet:
         )
 
     def check_finite(self) -> None:
-        """Refuse ranges that NaN, infinite values or values near the largest float went into.
-
-        Raises:
-            DataError: With the tensors and how many such values each had.
-        """
+        """Refuse ranges that NaN, infinite values or values near the largest float went into."""
         broken = self._broken()
         if broken:
             counts = [f"{tensor.index} '{tensor.name}' ({tensor.nan} NaN, {tensor.inf} Inf of "

@@ -32,12 +32,6 @@ class SampleAdapter:
     """
 
     def __init__(self, graph: Graph, ports: Sequence[TensorIO]) -> None:
-        """Take the inputs of a model.
-
-        Args:
-            graph: The model.
-            ports: Its inputs as the runtime has them, in the model's order.
-        """
         inputs = [graph.main.tensors[index] for index in graph.main.inputs]
         named = {
             index: name

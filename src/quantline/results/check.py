@@ -135,9 +135,6 @@ def check_kind(kind: str, known: list[str], owner: str) -> None:
         kind: The name.
         known: Those that there are.
         owner: What names it, such as ``The dataset 'x.json'``.
-
-    Raises:
-        ParameterError: With close matches.
     """
     if kind not in known:
         raise ParameterError(

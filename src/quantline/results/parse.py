@@ -25,11 +25,6 @@ _SHOWN = 60
 def read_bytes(path: str | Path, origin: Origin, most: int = LARGEST_BYTES) -> bytes:
     """Read a file.
 
-    Args:
-        path: Where it is.
-        origin: What to call it in an error.
-        most: How many bytes it may have.
-
     Raises:
         QuantlineError: It is not there, is no file, cannot be read or is too large.
     """
