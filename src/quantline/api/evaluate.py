@@ -10,9 +10,9 @@ from pydantic import Field
 
 from quantline import recipe
 from quantline.api.evaluation_result import ComparisonResult, EvaluationResult
+from quantline.api.given import blocks, opened
 from quantline.api.labelled import LabelledData
 from quantline.api.model_file import read_tflite
-from quantline.api.reading import blocks, opened
 from quantline.child import run_in_child, stage
 from quantline.errors import DataError
 from quantline.evaluation import compare as compare_predictions
@@ -30,9 +30,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from quantline.api.given import ModelLike
+    from quantline.api.given import ModelLike, Reading
     from quantline.api.labelled import DataLike
-    from quantline.api.reading import Reading
 
 _TIMEOUT_S = 86_400.0
 

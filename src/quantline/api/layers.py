@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from quantline.api.given import opened
 from quantline.api.model_file import read_tflite
 from quantline.api.prepare import prepare
-from quantline.api.reading import opened
 from quantline.child import run_in_child
 from quantline.contract.layers import compare_layers
 from quantline.errors import ParameterError
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from quantline import recipe
-    from quantline.api.given import ModelLike, SamplesLike
-    from quantline.api.reading import Reading
+    from quantline.api.given import ModelLike, Reading, SamplesLike
     from quantline.contract.layers import LayerError
 
 By = Literal["effect", "total", "own"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from quantline import recipe
-from quantline.commands.method_options import method_options
+from quantline.commands.options import method_options
 from quantline.errors import ParameterError
 from quantline.range_methods import METHODS
 from quantline.recipe.check import check_arguments

@@ -10,7 +10,7 @@ import click
 
 from quantline.api.outputs import check_outputs, write_together
 from quantline.commands.command import Command, Result
-from quantline.commands.method_options import method_options
+from quantline.commands.options import method_options
 from quantline.range_methods import METHODS
 from quantline.tables import table
 

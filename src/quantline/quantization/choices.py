@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from quantline.errors import DataError, PinDoesNotFit
 from quantline.quantization.backends import run_backend
-from quantline.quantization.pinning import pin, pinned_tensors
+from quantline.quantization.fixed_ranges import as_trained, pin, pinned_tensors, trained_ranges
 from quantline.quantization.search import WIDEST, Way, search
 from quantline.quantization.shared_scale import Choice
-from quantline.quantization.trained_ranges import as_trained, trained_ranges
 from quantline.ranges import SampleAdapter, choose, record
 from quantline.ranges.choose import given
 from quantline.tflite import Runtime

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantline.quantization.compared_tensors import run, run_each
+from quantline.quantization.output_parts import run, run_each
 from quantline.tflite import CONVERSIONS
 
 if TYPE_CHECKING:

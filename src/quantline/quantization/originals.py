@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from quantline.child import stage
 from quantline.quantization.converter import convert
-from quantline.quantization.input_sizes import (
+from quantline.quantization.fixed_ranges import trained_ranges
+from quantline.quantization.import_changes import (
     describe_shapes,
     has_open_sizes,
     resized,
+    unrolling,
+    widening,
     with_integers,
 )
 from quantline.quantization.interface import (
@@ -24,10 +27,8 @@ from quantline.quantization.interface import (
     with_arrays,
 )
 from quantline.quantization.load_original import fix_batch, load_original, sizes_of
-from quantline.quantization.rebuilt import unrolling, widening
 from quantline.quantization.state_inputs import computed_states, describe_states
 from quantline.quantization.trace import trace
-from quantline.quantization.trained_ranges import trained_ranges
 from quantline.quiet import tensorflow
 from quantline.temporary import temporary_folder
 from quantline.tflite import read, with_simulated_shapes

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantline.errors import first_few
-from quantline.loading.graph_names import graph_name
+from quantline.loading.keras_layers import graph_name
 from quantline.quantization.interface import batch_of, check_samples, is_row
 from quantline.quiet import tensorflow
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from quantline.child import run_in_child, stage
 from quantline.errors import ModelUnreadable, ModelUnsupported, first_few
-from quantline.quantization.input_sizes import (
+from quantline.quantization.import_changes import (
     describe_shapes,
     has_open_sizes,
     resized,

@@ -8,8 +8,15 @@ from pydantic import ValidationError
 
 from quantline.errors import ParameterError, suggest
 from quantline.results import checks, edgetpu, examples, models, scores, verdicts
-from quantline.results.origin import Origin
-from quantline.results.parse import MOST_BYTES, at, check_plain, parse_json, read_bytes, shown
+from quantline.results.parse import (
+    MOST_BYTES,
+    Origin,
+    at,
+    check_plain,
+    parse_json,
+    read_bytes,
+    shown,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
