@@ -117,7 +117,7 @@ def canonical_json(value: Any) -> bytes:
 
 
 def plain(record: DataclassInstance, **more: Any) -> dict[str, Any]:
-    """Return the fields of a dataclass as plain JSON values, and ``more`` beside or over them.
+    """Return the fields of a dataclass as plain JSON values, and ``more`` next to or over them.
 
     An enumeration becomes its value, a tuple a list, and a record within the record what its own
     ``to_dict`` returns, or its fields.

@@ -1,4 +1,4 @@
-"""Models and samples as callers give them: paths, bytes, Keras models, arrays; and how they are read."""
+"""Models and samples as callers give them: paths, bytes, objects, arrays; how they are read."""
 
 from __future__ import annotations
 

@@ -42,13 +42,7 @@ def read_model(path: Path) -> tuple[bytes, Graph]:
 
 
 def read_tflite(model: ModelLike) -> tuple[str, bytes, Graph]:
-    """Return what to call a ``.tflite`` model, its bytes and what they hold.
-
-    Raises:
-        ModelError: There is no such file.
-        ModelUnreadable: It is no whole ``.tflite`` file.
-        ParameterError: It is none of the three.
-    """
+    """Return what to call a ``.tflite`` model, its bytes and what they hold."""
     from quantline.tflite import read
 
     if isinstance(model, str | os.PathLike):

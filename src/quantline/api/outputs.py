@@ -55,15 +55,7 @@ def check_outputs(outputs: Iterable[Path], inputs: Iterable[str | None], *, suff
 
 
 def write_together(contents: Mapping[Path, bytes], *, force: bool) -> None:
-    """Write files so that all of them appear, or none; what is there already and equal stays.
-
-    Args:
-        contents: What goes where.
-        force: Whether a different file is replaced.
-
-    Raises:
-        OutputNotWritten: A different file is there, or a file cannot be written.
-    """
+    """Write files so that all of them appear, or none; what is there already and equal stays."""
     if not force:
         for path, content in contents.items():
             if path.exists() and not _holds(path, content):

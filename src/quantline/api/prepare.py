@@ -59,9 +59,6 @@ class Prepared:
         """Record the model's ranges over the samples, of which there are some.
 
         A state and its next value get one range, so that the caller can hand integers on.
-
-        Raises:
-            QuantlineError: As :func:`quantline.ranges.record_in_subprocess` lists them.
         """
         assert self.samples is not None  # noqa: S101 - the caller sees to it
         ranges = record_in_subprocess(

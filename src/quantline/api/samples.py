@@ -87,12 +87,7 @@ class Samples:
 
 
 def open_samples(samples: SamplesLike) -> NamedArrays:
-    """Look at samples without reading the arrays of a file.
-
-    Raises:
-        DataError: There is no such file, or it is no whole ``.npz`` or ``.npy`` file.
-        ParameterError: They are neither a path nor arrays.
-    """
+    """Look at samples without reading the arrays of a file."""
     if isinstance(samples, str | os.PathLike):
         return open_archive(os.fspath(samples))
     arrays = stacked(samples)

@@ -23,11 +23,7 @@ _PIN = "NAME=SCALE,ZERO_POINT, such as image=0.0078125,0"
 
 
 def conversion_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of a conversion, and give the command one as ``conversion``.
-
-    Raises:
-        ParameterError: A value is none that the conversion takes.
-    """
+    """Add the options of a conversion, and give the command one as ``conversion``."""
 
     @click.option(
         "--scheme", type=click.Choice(get_args(recipe.SchemeName)), default="int8",

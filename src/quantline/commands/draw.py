@@ -27,11 +27,7 @@ def draw_ranges(
     title: str,
     method: str,
 ) -> bytes:
-    """Draw each tensor's values over its recorded range, in 256 columns.
-
-    Returns:
-        A PNG file's bytes.
-    """
+    """Draw each tensor's values over its recorded range, in 256 columns, as a PNG file."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.colors import LogNorm
     from matplotlib.figure import Figure

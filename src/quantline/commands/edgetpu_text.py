@@ -36,11 +36,7 @@ def provenance_text(verdict: OperatorVerdict) -> str:
 
 
 def few_seen(found: EdgeTpuReport) -> Iterator[str]:
-    """Return the predictions by rules seen in fewer than ``FEW`` models, by rule.
-
-    Args:
-        found: An evaluation; nothing is predicted of a compiled model.
-    """
+    """Return the predictions by rules seen in fewer than ``FEW`` models, by rule."""
     if found.evidence is Evidence.PARSED:
         return
     alike: dict[tuple[str, str, int], list[int]] = defaultdict(list)

@@ -103,12 +103,7 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def method_options(text: str, *others: str) -> Decorator:
-    """Add ``--method`` and an option a parameter; give the command both as ``method``, a mapping.
-
-    Args:
-        text: The help of ``--method``.
-        others: What ``--method`` takes besides the methods of the registry.
-    """
+    """Add ``--method`` and an option a parameter; give the command all as ``method``."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)

@@ -88,12 +88,7 @@ def load_keras(
 
 
 def read_keras(path: str, limits: recipe.Limits | None = None) -> KerasFile:
-    """Read the description in a ``.keras`` or ``.h5`` file; no code of it runs.
-
-    Raises:
-        ModelUnreadable: It has no description, or an unreadable one.
-        UnsafeModel: Its weights are in other files.
-    """
+    """Read the description in a ``.keras`` or ``.h5`` file; no code of it runs."""
     from quantline import recipe
 
     limits = limits or recipe.Limits()

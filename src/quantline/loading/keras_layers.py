@@ -38,11 +38,7 @@ def graph_names(names: Collection[str]) -> dict[str, str]:
 
 
 def rename_layers(model: Any) -> None:
-    """Give layers names that TensorFlow takes, which it refuses the others for in a graph.
-
-    Args:
-        model: A model of Keras 2 or 3; it is changed.
-    """
+    """Give layers names that TensorFlow takes, which it refuses the others for in a graph."""
     used = {layer.name for layer in _layers(model)}
     for layer in _layers(model):
         if not is_graph_name(layer.name):
@@ -54,15 +50,12 @@ def rename_layers(model: Any) -> None:
 
 
 def unroll(model: Any, *, fused: bool) -> list[str]:
-    """Have recurrent layers written out step by step instead of as a loop.
+    """Have recurrent layers written out step by step instead of as a loop; return their names.
 
     Args:
         model: A model of Keras 2 or 3; it is changed.
         fused: Leave those as they are for which TensorFlow Lite has one fused operator: LSTMs of
             Keras 2 with the activations that they have by default.
-
-    Returns:
-        The layers' names.
     """
     layers = [
         layer

@@ -24,12 +24,7 @@ _MAIN = ""  # the name of the graph that is no function
 
 
 def refused_operators(saved_model: Any, folder: str) -> list[str]:
-    """Return the operators of a SavedModel that do more than compute, with their places.
-
-    Args:
-        saved_model: The ``SavedModel`` message.
-        folder: The SavedModel's folder.
-    """
+    """Return the operators of a SavedModel that do more than compute, with their places."""
     found: list[str] = []
     for meta_graph in saved_model.meta_graphs:
         found += _Judge(meta_graph, Path(folder)).refused()

@@ -24,11 +24,7 @@ def operator_definition(name: str) -> Any:
 
 
 def parsed_saved_model(folder: str) -> Any:
-    """Return the ``SavedModel`` message of a folder, read as ``tf.saved_model.load`` reads it.
-
-    Raises:
-        OSError: It cannot be read.
-    """
+    """Return the ``SavedModel`` message of a folder, read as ``tf.saved_model.load`` reads it."""
     tensorflow()
     from tensorflow.python.saved_model.loader_impl import parse_saved_model
 

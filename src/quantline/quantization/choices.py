@@ -26,12 +26,7 @@ if TYPE_CHECKING:
 def search_halves(
     model: Model, conversion: recipe.Conversion, samples: Sequence[Sample]
 ) -> tuple[list[Values], Search]:
-    """Return the samples as the model takes them, and what trying on halves of them gave.
-
-    Raises:
-        DataError: There are no samples.
-        QuantlineError: As :func:`quantline.quantization.quantize.quantize` lists them.
-    """
+    """Return the samples as the model takes them, and what trying on halves of them gave."""
     if not len(samples):
         raise DataError(
             "The method 'auto' and bias correction need calibration samples",

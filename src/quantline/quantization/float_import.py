@@ -22,7 +22,7 @@ from quantline.tflite import Tensor, read
 from quantline.tflite.finite import with_finite_constants
 
 if TYPE_CHECKING:
-    import numpy as np
+    from quantline.quantization.interface import Arrays
 
 TIMEOUT_S = 1800
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class FloatModel:
 
 def import_float(
     model: recipe.Model,
-    samples: np.ndarray | Mapping[str, np.ndarray],
+    samples: Arrays,
     parity: recipe.Parity,
     limits: recipe.Limits | None = None,
 ) -> FloatModel:

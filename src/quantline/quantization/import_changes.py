@@ -40,11 +40,6 @@ def has_open_sizes(graph: Graph) -> bool:
 def resized(model: bytes, shapes: Shapes, samples: Mapping[str, np.ndarray]) -> bytes:
     """Return a ``.tflite`` model with inputs of these shapes; this runs in a child process.
 
-    Args:
-        model: The file's bytes.
-        shapes: Each input's whole shape, by name.
-        samples: array of shape (n_examples, ...) for each input, by name.
-
     Raises:
         ModelUnsupported: The model cannot be run at these sizes.
     """
@@ -56,11 +51,7 @@ def resized(model: bytes, shapes: Shapes, samples: Mapping[str, np.ndarray]) -> 
 
 
 def with_integers(model: bytes) -> tuple[bytes, tuple[str, ...]]:
-    """Return a ``.tflite`` model with integer inputs where it only cast them to integers.
-
-    Returns:
-        The model, and a sentence for each input that is an integer now.
-    """
+    """Return a model with integer inputs where it only cast them, and a sentence for each."""
     edited, integers = with_integer_inputs(model)
     graph = read(edited)
     names = {tensor.index: name for name, tensor in inputs_of(graph).items()}
@@ -117,12 +108,7 @@ def widening(path: str, types: Sequence[str], narrow: Outputs, wide: Outputs) ->
 
 
 def unrolling(layers: Sequence[str], content: bytes) -> str:
-    """Describe recurrent layers that were written out step by step.
-
-    Args:
-        layers: Their names.
-        content: The float ``.tflite`` file's bytes.
-    """
+    """Describe recurrent layers that were written out step by step."""
     weights = sum(
         0 if buffer.data is None else len(buffer.data) for buffer in parse(content).buffers
     )

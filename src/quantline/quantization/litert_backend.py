@@ -56,19 +56,7 @@ def left_in_float(graph: Graph, scheme: str) -> list[str]:
 
 
 def quantize(model: bytes, bounds: Bounds, scheme: str, input_type: str, output_type: str) -> bytes:
-    """Quantize a float model; to be called in a child process.
-
-    Args:
-        model: A float ``.tflite`` file's bytes.
-        bounds: (min, max) by tensor index of the main subgraph; none for float activations.
-        scheme: The scheme's name.
-        input_type: The dtype of the inputs, one that the scheme has.
-        output_type: Likewise.
-
-    Raises:
-        DependencyError: litert-quantizer is not installed.
-        ConversionError: litert-quantizer refuses the model.
-    """
+    """Quantize a float model; to be called in a child process."""
     _check_installed()
     from litert_quantizer import Quantizer
 

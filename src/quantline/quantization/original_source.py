@@ -45,13 +45,7 @@ class Source:
 
     @classmethod
     def of(cls, model: recipe.Model, limits: recipe.Limits | None = None) -> Source:
-        """Return the source that parameters name.
-
-        Raises:
-            ModelError: The file is missing or empty.
-            ModelUnreadable: It is not a model.
-            DependencyError: There is no module of the name of ``custom_objects``.
-        """
+        """Return the source that parameters name."""
         kind = kind_of(Path(model.path))
         module = model.custom_objects if kind != "tflite" else None
         return cls(

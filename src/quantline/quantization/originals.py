@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from quantline.quantization.interface import Arrays
     from quantline.quantization.original_source import Source
     from quantline.quantization.state_inputs import State
     from quantline.quantization.trace import Traced
@@ -94,13 +95,8 @@ class Frozen:
         return self.traced.specs
 
 
-def run_and_convert(source: Source, samples: np.ndarray | Mapping[str, np.ndarray]) -> Converted:
-    """Convert a Keras model or a SavedModel to a float ``.tflite`` with a batch of 1.
-
-    Args:
-        source: The model.
-        samples: array of shape (n_examples, ...), model input; or one for each input, by name.
-    """
+def run_and_convert(source: Source, samples: Arrays) -> Converted:
+    """Convert a Keras model or a SavedModel to a float ``.tflite`` with a batch of 1."""
     path = source.path
     with frozen(source, shapes_of(samples)) as model:
         traced = model.traced
@@ -143,12 +139,8 @@ def run_and_convert(source: Source, samples: np.ndarray | Mapping[str, np.ndarra
     return Converted(content, outputs, model.loader, tuple(rebuilt), initial, computed)
 
 
-def shapes_of(samples: np.ndarray | Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
-    """Return the shape of a sample of each input, by name; of a single array by ``""``.
-
-    Args:
-        samples: array of shape (n_examples, ...); or one for each input, by name.
-    """
+def shapes_of(samples: Arrays) -> dict[str, tuple[int, ...]]:
+    """Return the shape of a sample of each input, by name; of a single array by ``""``."""
     if not isinstance(samples, Mapping):
         return {"": samples.shape[1:]}
     return {name: values.shape[1:] for name, values in samples.items()}
@@ -209,14 +201,8 @@ def frozen(source: Source, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[Fr
                      open_shapes, original.states)  # fmt: skip
 
 
-def compute_states(
-    source: Source, samples: np.ndarray | Mapping[str, np.ndarray]
-) -> dict[str, np.ndarray]:
+def compute_states(source: Source, samples: Arrays) -> dict[str, np.ndarray]:
     """Load a Keras model, in a child process, and return samples of its state.
-
-    Args:
-        source: The model.
-        samples: array of shape (n_examples, ...), model input; or one for each input, by name.
 
     Returns:
         array of shape (n_examples, ...) for each state, by the name of its input: its values as

@@ -171,12 +171,7 @@ class OutputNoise:
 
 
 def figures(groups: Groups, scale: float) -> dict[str, Any]:
-    """Return the error figures of a single group: plain JSON values, to six digits.
-
-    Args:
-        groups: Of one group.
-        scale: The quantized output's scale; 0 where it is not quantized.
-    """
+    """Return the error figures of a single group, to six digits; a scale of 0 is none."""
     count = max(float(groups.count[0]), 1.0)
     signal, noise, variance = (
         float(total[0]) for total in (groups.signal, groups.noise, groups.variance)

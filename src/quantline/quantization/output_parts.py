@@ -153,13 +153,7 @@ def fixed_step(graph: Graph, index: int) -> float:
 
 
 def run(model: bytes, tensors: Sequence[int], samples: Sequence[Values]) -> list[np.ndarray]:
-    """Run real-valued samples and return tensors' real values, float32, stacked over samples.
-
-    Args:
-        model: A ``.tflite`` file's bytes.
-        tensors: Tensors of its main subgraph.
-        samples: One tuple of arrays with a batch of 1 a sample, in the order of the inputs.
-    """
+    """Run real-valued samples and return tensors' real values, float32, stacked over samples."""
     return [np.stack(group) for group in zip(*run_each(model, tensors, samples), strict=True)]
 
 

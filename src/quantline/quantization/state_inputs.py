@@ -16,6 +16,8 @@ from quantline.quiet import tensorflow
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from quantline.quantization.interface import Arrays
+
 _NEXT = "_next"
 _RANDOM = "seed_generator"
 
@@ -125,24 +127,13 @@ def computed_states(
     call: Callable[..., dict[str, Any]],
     specs: Mapping[str, Any],
     states: Mapping[str, State],
-    samples: np.ndarray | Mapping[str, np.ndarray],
+    samples: Arrays,
     path: str,
 ) -> dict[str, np.ndarray]:
     """Return samples of a model's states; none if samples of a state are given.
 
-    Args:
-        call: Takes and returns tensors by name, states and their next values among them.
-        specs: Each input's ``tf.TensorSpec``, by name.
-        states: The states, by the names of their inputs.
-        samples: array of shape (n_examples, ...), model input; or one for each input, by name.
-        path: The model's name in errors.
-
     Returns:
         array of shape (n_examples, ...) for each state, by the name of its input.
-
-    Raises:
-        DataError: The samples do not fit the other inputs.
-        ModelUnsupported: There is one array, and several other inputs.
     """
     if not states or (isinstance(samples, Mapping) and states.keys() & samples.keys()):
         return {}

@@ -28,12 +28,10 @@ from quantline.tflite.graph import parse
 from quantline.tflite.widen import has_half_or_sparse, widened
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
-    import numpy as np
-
     from quantline import recipe
+    from quantline.quantization.interface import Arrays
 
 _LOADER = "ai-edge-litert"
 _NARROW = ("float16", "bfloat16")
@@ -42,19 +40,11 @@ _NARROW = ("float16", "bfloat16")
 def import_tflite(
     path: Path,
     signature: str | None,
-    samples: np.ndarray | Mapping[str, np.ndarray],
+    samples: Arrays,
     limits: recipe.Limits,
     timeout_s: float,
 ) -> Converted:
-    """Read a float ``.tflite`` file and bring it into the form that the rest expects.
-
-    Args:
-        path: The file.
-        signature: The signature to use; the only or default one if None.
-        samples: array of shape (n_examples, ...), model input; or one for each input, by name.
-        limits: Limits of running the model.
-        timeout_s: The time limit, seconds.
-    """
+    """Read a float ``.tflite`` file and bring it into the form that the rest expects."""
     content = _read(path, signature)
     return run_in_child(
         adapt, content, samples, str(path),
@@ -63,14 +53,8 @@ def import_tflite(
     )  # fmt: skip
 
 
-def adapt(content: bytes, samples: np.ndarray | Mapping[str, np.ndarray], path: str) -> Converted:
-    """Bring a float ``.tflite`` model into the expected form; this runs in a child process.
-
-    Args:
-        content: The file's bytes, of one signature.
-        samples: array of shape (n_examples, ...), model input; or one for each input, by name.
-        path: The model's name in errors.
-    """
+def adapt(content: bytes, samples: Arrays, path: str) -> Converted:
+    """Bring a float ``.tflite`` model into the expected form; this runs in a child process."""
     adapted, rebuilt = content, []
     if has_half_or_sparse(parse(content)):
         stage("widening the weights")

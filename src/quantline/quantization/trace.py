@@ -51,15 +51,6 @@ def trace(tf: Any, path: str, original: Original, specs: Mapping[str, Any]) -> T
 
     An LSTM of Keras 2 keeps its variables: it becomes one fused operator only while it is a
     function of its own, and freezing inlines functions.
-
-    Args:
-        tf: The module ``tensorflow``.
-        path: The model's name in errors.
-        original: The model.
-        specs: Each input's ``tf.TensorSpec``, by name; all sizes are known.
-
-    Raises:
-        ModelUnsupported: It has outputs that do not hold real numbers, or keeps state.
     """
     inputs = graph_names(specs)
     own = {plain: name for name, plain in inputs.items()}

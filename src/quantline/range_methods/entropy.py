@@ -63,13 +63,7 @@ def magnitudes(tensor: Recorded, largest: float) -> np.ndarray:
 
 
 def divergence(histogram: np.ndarray, bins: int, levels: int) -> float:
-    """Return the divergence of the histogram's first bins, clipped, from their quantized copy.
-
-    Args:
-        histogram: Counts of equal bins of magnitude, array of shape (n,).
-        bins: How many of them lie inside the range.
-        levels: To how many levels they are quantized.
-    """
+    """Return the divergence of the histogram's first bins, clipped, from their quantized copy."""
     import numpy as np
 
     inside = histogram[:bins]

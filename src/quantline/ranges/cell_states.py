@@ -171,10 +171,6 @@ def with_joined_ranges(ranges: RangeSet, pairs: Mapping[int, int]) -> RangeSet:
     """Return ranges in which both tensors of each pair have the union of theirs.
 
     With one range the two have one scale, and a caller can hand integers on as they are.
-
-    Args:
-        ranges: The recorded ranges.
-        pairs: One tensor's index by the other's; a pair of which one was not recorded stays.
     """
     found = {tensor.index: tensor for tensor in ranges.tensors}
     for one, other in pairs.items():

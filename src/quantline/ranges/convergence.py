@@ -153,13 +153,6 @@ def measure_convergence(model: bytes, samples: Sequence[Any] | np.ndarray) -> Co
 
     The samples are shuffled first, by a fixed seed: they may be sorted by class. Each is recorded
     once.
-
-    Args:
-        model: A float ``.tflite`` file's bytes.
-        samples: As :func:`quantline.ranges.record` takes them, with a length.
-
-    Raises:
-        QuantlineError: The ranges cannot be recorded.
     """
     count = len(samples)
     if count < 2:

@@ -1,4 +1,4 @@
-"""Recording in a child process, and the operator that first gives NaN or an infinite value there."""
+"""Recording in a child process, and the operator that first gives a value that is not finite."""
 
 from __future__ import annotations
 
@@ -62,10 +62,6 @@ def first_not_finite(model: bytes, samples: Iterable[Sample]) -> NotFinite | Non
     """Return the place of the first value that is not finite; None without any.
 
     Every tensor is examined, on the built-in kernels.
-
-    Args:
-        model: A float ``.tflite`` file's bytes.
-        samples: As :func:`quantline.ranges.record` takes them; the first 256 are run.
     """
     graph = read(model)
     runtime = Runtime(model, 1, "builtin", keep_all=True)

@@ -278,11 +278,7 @@ class RangeSet:
         return html_table(headings, rows)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the set to one JSON file, whole or not at all.
-
-        Raises:
-            OutputNotWritten: The file cannot be written.
-        """
+        """Write the set to one JSON file, whole or not at all."""
         write_atomic(Path(path), canonical_json(self.to_dict()))
 
     @classmethod

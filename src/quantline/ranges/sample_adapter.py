@@ -44,11 +44,7 @@ class SampleAdapter:
         self.count = 0
 
     def prepare(self, samples: Iterable[Sample]) -> Iterator[tuple[np.ndarray, ...]]:
-        """Yield each sample as arrays with a batch of 1, one an input.
-
-        Raises:
-            DataError: A sample lacks an input, has one too many, or has another shape.
-        """
+        """Yield each sample as arrays with a batch of 1, one an input."""
         for sample in samples:
             values = self._by_name(sample)
             yield tuple(

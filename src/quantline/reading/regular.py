@@ -74,13 +74,7 @@ def read_file(path: str | Path, limit_bytes: int = LARGEST_BYTES) -> bytes:
 
 
 def read_text(path: str | Path, limit_bytes: int, encoding: str = "utf-8") -> str:
-    """Return the text of a regular file.
-
-    Args:
-        path: The file.
-        limit_bytes: The size beyond which it is refused.
-        encoding: ``utf-8``, or ``utf-8-sig`` for a file that may begin with a byte order mark.
-    """
+    """Return the text of a regular file."""
     try:
         return read_file(path, limit_bytes).decode(encoding)
     except UnicodeDecodeError as error:

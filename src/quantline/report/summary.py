@@ -38,9 +38,6 @@ def summarize(
         The keys ``float``, ``int8``, ``comparison``, ``outputs``, ``integer_only``, ``edgetpu`` and
         ``gate``; each value says by ``evidence`` whether it was measured, read, parsed or
         predicted, and ``edgetpu`` by ``memory_evidence`` and ``latency_evidence`` too.
-
-    Raises:
-        ResultMissing: The scores are of other examples than each other.
     """
     _check_same_examples(float_metrics, int8_metrics, comparison)
     times = latency["int8"]
@@ -182,12 +179,7 @@ _PLACES = {
 
 
 def key_figures(summary: dict[str, Any]) -> dict[str, float | bool]:
-    """Return the key figures of a summary; none lies deeper than the top level.
-
-    Args:
-        summary: What :func:`quantline.report.summarize` gave. How it knows each number, measured,
-            parsed or predicted, it says itself.
-    """
+    """Return the key figures of a summary; none lies deeper than the top level."""
     found = {name: summary[part].get(key) for name, (part, key) in _PLACES.items()}
     return {name: value for name, value in found.items() if value is not None}
 
@@ -196,14 +188,7 @@ _COLORS = ("#8a8f98", "#1f77b4")
 
 
 def draw_summary(summary: dict[str, Any]) -> bytes:
-    """Draw accuracy, size and latency of both models side by side.
-
-    Args:
-        summary: What :func:`quantline.report.summarize` gave.
-
-    Returns:
-        A PNG file's bytes, about 900 by 300 pixels.
-    """
+    """Draw accuracy, size and latency of both models side by side; return a PNG file's bytes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -50,12 +50,7 @@ class Origin:
         )
 
     def unreadable(self, found: str, expected: str = "") -> QuantlineError:
-        """Return the error.
-
-        Args:
-            found: What was found in the file, or instead of it.
-            expected: What would have been right there; by default who writes the file.
-        """
+        """Return the error."""
         return self.error(
             f"{self.name} cannot be read",
             found=found,
@@ -108,9 +103,6 @@ def check_plain(values: Any, origin: Origin) -> None:
 
     Infinite numbers, whole numbers larger than any float, text that is not Unicode or holds a null
     character, and values that are nested more than 64 levels deep.
-
-    Raises:
-        QuantlineError: With the place of the first one.
     """
     levels: list[tuple[tuple[str | int, ...], Any]] = [((), values)]
     while levels:
@@ -192,11 +184,7 @@ def read_arrays(content: bytes, origin: Origin) -> dict[str, np.ndarray]:
 
 
 def check_finite(values: np.ndarray, name: str, origin: Origin) -> None:
-    """Refuse an array that does not hold finite numbers only.
-
-    Raises:
-        QuantlineError: It does not.
-    """
+    """Refuse an array that does not hold finite numbers only."""
     if values.dtype.kind not in "biuf":
         raise origin.unreadable(f"the array '{name}' of dtype {values.dtype}", "numbers")
     if values.dtype.kind == "f" and not np.isfinite(values).all():
