@@ -62,10 +62,10 @@ def evaluate(
             mapping of arrays. The examples are real values in the shape that the model takes.
         x: The array of examples, shape (n_examples, ...).
         y: The array of class indices, shape (n_examples,).
-        label_offset: What is added to every label; 1 for a model whose class 0 is a background
+        label_offset: The number added to every label; 1 for a model whose class 0 is a background
             class that the data lacks.
-        latency: Whether latency is measured too.
-        **reading: How a model that is imported is read: :class:`quantline.Reading`.
+        latency: True if latency is measured too.
+        **reading: The way a model that is imported is read: :class:`quantline.Reading`.
 
     Raises:
         ModelUnsupported: It is not a classifier with one input and one output.
@@ -110,12 +110,12 @@ def compare(
             compared.
         x: The array of examples.
         y: The array of class indices.
-        label_offset: What is added to every label.
-        margin_points: How many percentage points of top-1 the candidate may be worse; then the
+        label_offset: The number added to every label.
+        margin_points: The percentage points of top-1 that the candidate may be worse; then the
             result has a verdict on whether it is no worse.
         confidence: Of that verdict, one-sided.
-        latency: Whether latency is measured too, of both models by turns.
-        **reading: How a model that is imported is read: :class:`quantline.Reading`.
+        latency: True if latency is measured too, of both models by turns.
+        **reading: The way a model that is imported is read: :class:`quantline.Reading`.
 
     Raises:
         ModelUnsupported: One of them is not a classifier with one input and one output.

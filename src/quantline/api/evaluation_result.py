@@ -66,7 +66,7 @@ class ComparisonResult:
             minus candidate, each with ``_low`` and ``_high``; ``lost`` and ``won``, the examples
             that only the reference, or only the candidate, has right; ``size_ratio``, how many
             times smaller the candidate is, and ``speed_ratio``, where latency was measured.
-        verdict: Whether the candidate is no worse by the margin; None without one.
+        verdict: The verdict on whether it is no worse by the margin; None without a margin.
     """
 
     reference: EvaluationResult

@@ -136,8 +136,8 @@ class Reading(TypedDict, total=False):
     Attributes:
         signature: The signature of a SavedModel or ``.tflite``; None for the only one, or
             ``serving_default``.
-        allow_lambda: Whether a Keras file may hold or name code; False by default.
-        allow_unsafe: Whether a SavedModel may do more than compute; False by default.
+        allow_lambda: True if a Keras file may hold or name code; False by default.
+        allow_unsafe: True if a SavedModel may do more than compute; False by default.
         custom_objects: The path of a ``.py`` file, or the name of a module, with the user's own
             layers that a Keras file names; it is imported, and so runs. None by default.
         load_s: After how many seconds loading is ended; 300 by default.

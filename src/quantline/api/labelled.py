@@ -57,7 +57,7 @@ class LabelledData:
             arrays.
         x: The name of the array of examples, shape (n_examples, ...).
         y: The name of the array of class indices.
-        label_offset: What is added to every label.
+        label_offset: The number that is added to every label.
     """
 
     source: str | Mapping[str, np.ndarray]

@@ -38,8 +38,8 @@ class LayerComparison:
 
     Attributes:
         layers: The layers that both models have.
-        float_layers: How many layers the float model has.
-        samples: How many samples both ran.
+        float_layers: The number of layers of the float model.
+        samples: The number of samples that both ran.
         float_model_sha256: The hash of the float ``.tflite``.
         model_sha256: The hash of the quantized one.
     """
@@ -84,10 +84,10 @@ def layers(
         float_model: As :func:`quantline.quantize` takes it.
         quantized: The ``.tflite`` file that was made from it: its path, or its bytes.
         samples: Samples, as :func:`quantline.quantize` takes them.
-        by: What is worst: what the layer's own error alone does to the model's outputs
+        by: The order: by what the layer's own error alone does to the model's outputs
             (``effect``), the error that arrives at its output (``total``), or what it adds to that
             itself (``own``).
-        **reading: How the float model is read: :class:`quantline.Reading`.
+        **reading: The way the float model is read: :class:`quantline.Reading`.
 
     Raises:
         ModelUnreadable: ``quantized`` is not a ``.tflite`` file.

@@ -20,9 +20,9 @@ def check_outputs(outputs: Iterable[Path], inputs: Iterable[str | None], *, suff
     """Refuse output files that could not be written, before anything is computed.
 
     Args:
-        outputs: What will be written; the first one's ending is checked.
+        outputs: The files to write; the first one's ending is checked.
         inputs: The files and folders that the command reads; None for one that was not given.
-        suffix: How the first output must end.
+        suffix: The ending that the first output must have.
     """
     outputs = list(outputs)
     given = [Path(model_input) for model_input in inputs if model_input is not None]

@@ -44,10 +44,10 @@ class Prepared:
     """A float model and samples of its inputs.
 
     Attributes:
-        source: What it was imported from.
+        source: The file that it was imported from.
         model: The imported model.
         samples: The samples, by the model's names; None if none were given.
-        findings: What the lint found in them.
+        findings: The lint's findings in them.
     """
 
     source: recipe.Model
@@ -106,15 +106,14 @@ def prepare(
 
     Args:
         model: The model, and how it is read.
-        limits: What loading and running it may cost.
+        limits: The most that loading and running it may cost.
         data: The samples; None if none are needed.
-        lint: Whether an error that the lint finds is an error, or only a warning where that is
-            possible.
-        in_memory: What to say of a model that was given in memory, and not as a file.
+        lint: ``error``, or ``warn`` if its errors are to be warnings where possible.
+        in_memory: The recipe's entries for a model that was given in memory, not as a file.
 
     Raises:
         DataError: The lint found an error.
-        QuantlineError: What reading the data and importing the model raise.
+        QuantlineError: The data cannot be read, or the model cannot be imported.
     """
     source = Source.of(model, limits)  # before the data is read: it may be no model
     archive = None if data is None else open_samples(data)

@@ -63,12 +63,12 @@ def quantize(
             for each input by its name, a list of samples, or the path of a ``.npz`` file. None
             where ``ranges`` are given, or the scheme leaves activations in float.
         ranges: Ranges that were recorded from this model before, or the path of their file.
-        scheme: What becomes an integer, or a half, and how wide.
-        method: How a range is chosen from what was recorded of a tensor; ``auto`` tries all, and
+        scheme: The parts that become integers, or halves, and their widths.
+        method: The choice of a range from what was recorded of a tensor; ``auto`` tries all, and
             bias correction, on samples that it holds back.
-        overrides: How the ranges of single tensors are chosen: mappings with ``tensor``, a name or
+        overrides: The choice of ranges for single tensors: mappings with ``tensor``, a name or
             regular expression, and ``method``, ``percentile``, or ``min`` and ``max``.
-        bias_correction: Whether biases are corrected for what rounding the weights adds, where
+        bias_correction: True if biases are corrected for what rounding the weights adds, where
             samples that are held back show less error.
         pinned: The scale and zero point that an input or output keeps, by its name.
         keep_float: With the scheme ``int8_float_fallback``, operators that stay float: types such
@@ -76,10 +76,10 @@ def quantize(
         backend: The quantizer.
         input_type: The dtype of the model's inputs; the scheme's own if None.
         output_type: The dtype of its outputs, likewise.
-        lost_outputs: Whether an output that is constant, where the float model's varies, is an
-            error or a warning.
+        lost_outputs: ``error`` or ``warn``, for an output that is constant, where the float
+            model's varies.
         timeout_s: After how many seconds the quantizer's process is ended.
-        lint: Whether calibration data that would give a wrong model is an error or a warning.
+        lint: ``error`` or ``warn``, for calibration data that would give a wrong model.
         **options: The method's own parameters, such as ``percentile=99.9``; and how the model is
             read: :class:`quantline.Reading`.
 
@@ -238,8 +238,8 @@ def record(
     Args:
         model: As :func:`quantline.quantize` takes it.
         samples: Calibration samples, likewise.
-        lint: Whether calibration data that would give a wrong model is an error or a warning.
-        **reading: How the model is read: :class:`quantline.Reading`.
+        lint: ``error`` or ``warn``, for calibration data that would give a wrong model.
+        **reading: The way the model is read: :class:`quantline.Reading`.
 
     Raises:
         DataError: The samples do not fit the model, or are not fit to calibrate with.

@@ -36,8 +36,8 @@ class QuantizationResult:
         content: The ``.tflite`` file's bytes.
         recipe: Plain JSON values that say how it was made, from what, and with which versions.
         ranges: The ranges that it was made from; None for a scheme whose activations stay float.
-        check: What holds of it and what does not, parsed: integer-only and the specification.
-        findings: What the lint found in the samples.
+        check: The verdict on integers only and the specification, parsed, with findings.
+        findings: The lint's findings in the samples.
         float_model: The float ``.tflite`` that the model was imported to, and what was found then.
         summary: All of it in short, a name and a text each.
     """
@@ -96,7 +96,7 @@ class QuantizationResult:
 
         Args:
             path: The ``.tflite`` file.
-            overwrite: Whether different files are replaced.
+            overwrite: True if different files are replaced.
 
         Returns:
             The files' paths.

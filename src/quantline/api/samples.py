@@ -32,10 +32,10 @@ class NamedArrays:
     """Arrays of a file, which are read when asked for, or in memory.
 
     Attributes:
-        name: What to call them in messages, such as ``'samples.npz'`` in quotes.
+        name: Their name in messages, such as ``'samples.npz'`` in quotes.
         shapes: Each array's shape, by name; a single array without one is called :data:`SINGLE`.
         read: Reads one array.
-        remedy: How to write them, as a sentence.
+        remedy: The way to write them, as a sentence.
     """
 
     name: str

@@ -39,9 +39,9 @@ class ResultDataset(AbstractDataset[Any, Any]):
     """A file or a folder that a stage writes.
 
     Attributes:
-        filepath: Where it is.
-        has_statement: Whether it says what it was made from.
-        made_from: What the next value that is saved was made from; None where nobody knows.
+        filepath: Its path.
+        has_statement: True if it says what it was made from.
+        made_from: The origin of the next value that is saved; None where nobody knows.
     """
 
     has_statement = False

@@ -47,7 +47,7 @@ class Header:
     Attributes:
         shape: The array's shape.
         dtype: Its dtype, neither of objects nor of fields.
-        is_fortran: Whether its first index changes fastest.
+        is_fortran: True if its first index changes fastest.
         size_bytes: The bytes that its values take.
     """
 

@@ -22,9 +22,9 @@ class Origin:
     """The source of a result, as its error names it.
 
     Attributes:
-        name: What it is called at the beginning of a sentence, such as ``The result 'x.json'``.
-        expected: Who writes it.
-        remedy: How to get it anew, as a sentence.
+        name: Its name at the beginning of a sentence, such as ``The result 'x.json'``.
+        expected: The text on who writes it.
+        remedy: The way to get it anew, as a sentence.
         error: The class of the error.
     """
 
