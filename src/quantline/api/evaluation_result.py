@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from quantline.files import plain
 from quantline.metrics import METRICS
 from quantline.report.table import decimal, percent, points
 from quantline.tables import html_table, size
@@ -76,13 +77,7 @@ class ComparisonResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return both models' metrics and what changes, as plain JSON values."""
-        return {
-            "evidence": "measured",
-            "reference": self.reference.to_dict(),
-            "candidate": self.candidate.to_dict(),
-            "change": self.change,
-            "verdict": None if self.verdict is None else self.verdict.to_dict(),
-        }
+        return plain(self, evidence="measured")
 
     def rows(self) -> list[tuple[str, str, str, str]]:
         """Return rows for people: a name, the reference, the candidate, the change."""

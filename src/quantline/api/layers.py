@@ -12,7 +12,7 @@ from quantline.api.prepare import prepare
 from quantline.child import run_in_child
 from quantline.contract.layers import compare_layers
 from quantline.errors import ParameterError
-from quantline.files import sha256
+from quantline.files import plain, sha256
 from quantline.quantization.layer_pairs import layer_outputs
 from quantline.tables import html_table
 from quantline.tflite import read
@@ -52,15 +52,7 @@ class LayerComparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the comparison as plain JSON values; what is not finite is None."""
-        return {
-            "evidence": "measured",
-            "float_model_sha256": self.float_model_sha256,
-            "model_sha256": self.model_sha256,
-            "samples": self.samples,
-            "float_layers": self.float_layers,
-            "compared_layers": len(self.layers),
-            "layers": [layer.to_dict() for layer in self.layers],
-        }
+        return plain(self, evidence="measured", compared_layers=len(self.layers))
 
     def __repr__(self) -> str:
         of = f"{len(self.layers)} of {self.float_layers} layers"

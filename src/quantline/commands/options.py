@@ -62,25 +62,10 @@ def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
         help="Beyond how much memory loading and running the model is ended; 0: no limit.",
     )
     @functools.wraps(function)
-    def with_reading(
-        *,
-        signature: str | None,
-        allow_lambda: bool,
-        allow_unsafe: bool,
-        custom_objects: str | None,
-        load_s: int,
-        memory_gib: float,
-        **others: Any,
-    ) -> Any:
-        reading: Reading = {
-            "signature": signature,
-            "allow_lambda": allow_lambda,
-            "allow_unsafe": allow_unsafe,
-            "custom_objects": custom_objects,
-            "load_s": load_s,
-            "memory_gib": memory_gib or None,
-        }
-        return function(reading=reading, **others)
+    def with_reading(*, memory_gib: float, **given: Any) -> Any:
+        names = ("signature", "allow_lambda", "allow_unsafe", "custom_objects", "load_s")
+        reading = {name: given.pop(name) for name in names} | {"memory_gib": memory_gib or None}
+        return function(reading=reading, **given)
 
     return with_reading
 

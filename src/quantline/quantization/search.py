@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import PinDoesNotFit
+from quantline.files import plain
 from quantline.quantization.bias_correction import correct_biases, mean_inputs
 from quantline.quantization.judging import CLASSES, EQUAL, VALUES, Judge, Losses
 from quantline.quantization.paired import compare, standard_errors_needed
@@ -43,8 +44,8 @@ class Way:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, the method and its parameters among them."""
-        others = {"shared": self.shared, "bias_correction": self.bias_correction}
-        return {**self.method.to_dict(), **others}
+        found = plain(self)
+        return {**found.pop("method"), **found}
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,8 @@ class Trial:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, those of the way among them."""
-        found = {name: value for name, value in vars(self).items() if name != "way"}
-        return {**self.way.to_dict(), **found}
+        found = plain(self)
+        return {**found.pop("way"), **found}
 
 
 @dataclass(frozen=True)
@@ -121,13 +122,7 @@ class Search:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        return {
-            "evidence": "measured",
-            **vars(self),
-            "trials": [trial.to_dict() for trial in self.trials],
-            "baseline": self.baseline.to_dict(),
-            "overruled": None if self.overruled is None else self.overruled.to_dict(),
-        }
+        return plain(self, evidence="measured")
 
 
 def search(

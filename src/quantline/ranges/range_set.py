@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantline.errors import DataError, MismatchError, first_few
-from quantline.files import canonical_json, write_atomic
+from quantline.files import canonical_json, plain, write_atomic
 from quantline.ranges.sketch import Sketch, bin_of, merged
 from quantline.results import Origin, check_plain, check_schema, parse_json, read_bytes
 from quantline.results.models import StoredRanges
@@ -225,12 +225,7 @@ class RangeSet:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the set as plain JSON values."""
-        return {
-            **vars(self),
-            "tensors": [tensor.to_dict() for tensor in self.tensors],
-            "samples_sha256": list(self.samples_sha256),
-            "versions": dict(self.versions),
-        }
+        return plain(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], name: str = "The recorded ranges") -> RangeSet:
