@@ -7,7 +7,7 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from quantline import recipe
-from quantline.api.given import opened, source_in_memory
+from quantline.api.given import Reading, opened, source_in_memory
 from quantline.api.prepare import prepare
 from quantline.api.result import QuantizationResult
 from quantline.contract import check_model, enforce, with_reasons
@@ -25,11 +25,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Unpack
 
-    from quantline.api.given import ModelLike, Reading, SamplesLike
+    from quantline.api.given import ModelLike, SamplesLike
     from quantline.api.prepare import Prepared
 
 
 Lint = Literal["error", "warn"]
+
+
+class Options(Reading, total=False):
+    """Further keyword arguments of :func:`quantize`: the way of reading, and methods' parameters.
+
+    Attributes:
+        percentile: For the method of this name, the share of values below a range's upper end, in
+            per cent; 99.99 by default.
+    """
+
+    percentile: float
 
 
 def quantize(
@@ -49,7 +60,7 @@ def quantize(
     lost_outputs: Literal["error", "warn"] = "error",
     timeout_s: int = 1800,
     lint: Lint = "error",
-    **options: Any,
+    **options: Unpack[Options],
 ) -> QuantizationResult:
     """Quantize a trained float model.
 
@@ -80,8 +91,8 @@ def quantize(
             model's varies.
         timeout_s: After how many seconds the quantizer's process is ended.
         lint: ``error`` or ``warn``, for calibration data that would give a wrong model.
-        **options: The method's own parameters, such as ``percentile=99.9``; and how the model is
-            read: :class:`quantline.Reading`.
+        **options: The way the model is read: :class:`quantline.Reading`; and the parameters of the
+            method, such as ``percentile=99.9``.
 
     Raises:
         ParameterError: An argument is unknown or has a bad value.
@@ -92,7 +103,8 @@ def quantize(
         QuantlineError: As :func:`quantline.quantization.import_float` and
             :func:`quantline.quantization.quantize` list them.
     """
-    parameters = {name: options.pop(name) for name in PARAMETERS if name in options}
+    reading: dict[str, Any] = dict(options)
+    parameters = {name: reading.pop(name) for name in PARAMETERS if name in reading}
     conversion = check_arguments(
         recipe.Conversion,
         {
@@ -109,7 +121,7 @@ def quantize(
         },
     )
     in_memory = source_in_memory(model)
-    with opened(model, cast("Reading", options)) as (source, limits):
+    with opened(model, cast("Reading", reading)) as (source, limits):
         result = convert(source, limits, conversion, samples, ranges, lint, in_memory)
     if result.lost is not None and conversion.lost_outputs == "error":
         raise result.lost
