@@ -168,7 +168,7 @@ def test_predictions_with_labels_outside_the_models_classes(plain: Any) -> None:
 def test_an_output_that_is_no_class_scores(keras: Any, tf: Any) -> None:
     layer = keras.Sequential([keras.Input((6, 6, 1), 1), keras.layers.Conv2D(2, 3)])
     content = bytes(tf.lite.TFLiteConverter.from_keras_model(layer).convert())
-    with pytest.raises(ModelUnsupported, match="not a classifier"):
+    with pytest.raises(ModelUnsupported, match="cannot be scored as 'classification'"):
         Classifier(content)
 
 

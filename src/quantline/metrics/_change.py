@@ -58,16 +58,18 @@ def judge_bounds(
         compared: The candidate and the reference.
         what: What changes, as it is called in a sentence.
         change: The change and its bounds.
-        limit: What is allowed: ``max``, and perhaps ``min``.
+        limit: The allowed change: ``min``, ``max`` or both.
     """
-    least, most = limit.get("min", -inf), limit["max"]
+    least, most = limit.get("min", -inf), limit.get("max", inf)
     if least < change.low and change.high < most:
         verdict: Verdict = "no worse"
     elif change.low > most or change.high < least:
         verdict = "worse"
     else:
         verdict = "undecided"
-    allowed = f"{least:+g} to {most:+g}" if "min" in limit else f"up to {most:+g}"
+    allowed = f"{least:+g} to {most:+g}" if len(limit) > 1 else f"up to {most:+g}"
+    if "max" not in limit:
+        allowed = f"down to {least:+g}"
     why = (
         f"The {what} changes by {change.value:+.4f} against {compared.name}, between "
         f"{change.low:+.4f} and {change.high:+.4f} at {compared.percent} confidence; "
