@@ -64,6 +64,7 @@ def check(finished: Any, loaded: Results) -> Callable[..., None]:
             recipe.check(recipe.Gate, rules),
             recipe.Validation(),
             dataset,
+            recipe.Task().chosen(),
         )
 
     return run

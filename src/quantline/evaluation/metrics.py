@@ -45,6 +45,7 @@ def score_task(predictions: pa.Table, task: ChosenTask, about: Mapping[str, Any]
     """
     rows = rows_of(predictions)
     scores: dict[str, Any] = {
+        "task": task.name,
         "examples": len(predictions),
         "labelled_examples": len(rows) if task.task.needs_labels else 0,
         **about,

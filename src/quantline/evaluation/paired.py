@@ -58,7 +58,7 @@ def compare(
     Raises:
         ResultMissing: The two tables are not of the same examples.
     """
-    if task.task is not DEFAULT:
+    if task.name != DEFAULT.name:
         return _compare_task(pair(float_predictions, int8_predictions), task)
     require_same_examples(float_predictions, int8_predictions)
     same = float_predictions["prediction"].to_numpy() == int8_predictions["prediction"].to_numpy()
@@ -88,7 +88,12 @@ def _compare_task(pairs: Pairs, task: ChosenTask) -> dict[str, Any]:
 
 
 def per_class(float_predictions: pa.Table, int8_predictions: pa.Table) -> list[dict[str, Any]]:
-    """Return each class's share of right predictions, for both models, by ascending class."""
+    """Return each class's share of right predictions, for both models, by ascending class.
+
+    It is empty for other models than classifiers.
+    """
+    if "label_rank" not in float_predictions.column_names:
+        return []
     labelled = float_predictions["label"].is_valid().to_numpy(zero_copy_only=False)
     labels = float_predictions["label"].drop_null().to_numpy()
     right = {

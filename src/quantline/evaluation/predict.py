@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pyarrow as pa
 
-from quantline.errors import DataError, ModelUnsupported, first_few
+from quantline.errors import DataError, first_few
 from quantline.tasks import DEFAULT, ChosenTask, Output, Seen
-from quantline.tasks.classification import FLOOR, log_probabilities, not_classes, ranked
+from quantline.tasks.classification import not_classes, ranked
 from quantline.tflite import Graph, Runtime, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from quantline.tasks import Scorer
-
-__all__ = ["FLOOR", "SCHEMA", "Classifier", "Labelled", "check_labels", "predict", "tabulate"]
 
 # What may stand between the last computation and the output without changing its meaning.
 _WRAPPERS = {"QUANTIZE", "DEQUANTIZE", "RESHAPE", "SQUEEZE"}
@@ -42,7 +40,7 @@ SCHEMA = pa.schema(
 )
 """The columns of a classifier's predictions."""
 
-CLASSIFICATION = ChosenTask(DEFAULT, {item.name: item.default for item in DEFAULT.parameters})
+CLASSIFICATION = ChosenTask(DEFAULT.name, {item.name: item.default for item in DEFAULT.parameters})
 
 
 class Labelled(Protocol):
@@ -53,7 +51,7 @@ class Labelled(Protocol):
     @property
     def label(self) -> Any: ...  # noqa: D102
     @property
-    def x(self) -> np.ndarray | Mapping[str, np.ndarray]: ...  # noqa: D102
+    def x(self) -> Any: ...  # noqa: D102
 
 
 class Model:
@@ -74,16 +72,16 @@ class Model:
             for index, (name, port) in enumerate(zip(names, self._runtime.outputs, strict=True))
         )
 
-    def run(self, sample: Labelled) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Return the real-valued inputs and outputs of one example.
+    def run(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        """Return the real-valued outputs, in the model's order, for inputs in its order."""
+        return self._runtime.run(inputs)
+
+    def inputs(self, sample: Labelled) -> list[np.ndarray]:
+        """Return the inputs of an example in the model's order, real values, with a batch of 1.
 
         Raises:
             DataError: It has other inputs than the model, or of other shapes.
         """
-        values = self._values(sample)
-        return values, self._runtime.run(values)
-
-    def _values(self, sample: Labelled) -> list[np.ndarray]:
         given = sample.x
         if not isinstance(given, Mapping):
             given = {self._inputs[0]: given} if len(self._inputs) == 1 else {"x": given}
@@ -108,55 +106,6 @@ class Model:
                 )
             values.append(value.reshape(port.shape))
         return values
-
-
-class Classifier:
-    """A ``.tflite`` model whose output is read as class probabilities.
-
-    Attributes:
-        classes: The number of classes; a single output unit is read as two classes.
-        input_shape: The shape of its input, without the batch dimension.
-        meaning: ``probabilities`` (after SOFTMAX or LOGISTIC), ``log`` (after LOG_SOFTMAX), or
-            ``logits``, as the operator before the output tells.
-    """
-
-    def __init__(self, model: bytes, threads: int | None = None) -> None:
-        """Load a float or a quantized model.
-
-        Raises:
-            ModelUnsupported: It has several inputs or outputs, or its output is not of shape
-                (1, classes).
-        """
-        self._runtime = Runtime(model, threads)
-        inputs, outputs = len(self._runtime.inputs), len(self._runtime.outputs)
-        if inputs != 1 or outputs != 1:
-            raise ModelUnsupported(
-                "The model does not have exactly one input and one output",
-                found=f"{inputs} inputs and {outputs} outputs",
-                expected="one of each, as a classifier has",
-                remedy="Name the task that the model is for",
-            )
-        graph = read(model)
-        meaning = _meaning(graph, 0)
-        output = Output("output", self._runtime.outputs[0].shape, meaning)
-        self.classes: int = CLASSIFICATION.bind([output]).about["classes"]
-        self.input_shape = self._runtime.inputs[0].shape[1:]
-        self.meaning = meaning
-
-    def log_probabilities(self, x: np.ndarray) -> np.ndarray:
-        """Return the log-probability of each class for one input; shape (classes,), float64.
-
-        Where the model gives NaN, it gives no class a chance: the value is -inf.
-        """
-        return self.interpret(self._runtime.predict(x))
-
-    def interpret(self, output: np.ndarray) -> np.ndarray:
-        """Return what one output says of each class, as :meth:`log_probabilities` does.
-
-        Args:
-            output: The real-valued output, from wherever the model ran.
-        """
-        return log_probabilities(output, self.meaning)
 
 
 def predict(model: bytes, samples: Iterable[Labelled], threads: int | None = None) -> pa.Table:
@@ -185,6 +134,7 @@ def run_task(
     task: ChosenTask,
     reference: bytes | None = None,
     threads: int | None = None,
+    outputs: Iterable[Sequence[np.ndarray]] | None = None,
 ) -> tuple[pa.Table, Scorer]:
     """Run a model on every sample and read its outputs as a task does.
 
@@ -195,6 +145,8 @@ def run_task(
         reference: The float model, for a task that compares with its outputs; by default the model
             is compared with itself.
         threads: CPU threads; all cores by default.
+        outputs: The model's real-valued outputs for each sample, from wherever it ran; by default
+            it runs on the CPU.
 
     Returns:
         A table of one row an example, ``id`` and the columns of the task; and the task bound to
@@ -211,13 +163,16 @@ def run_task(
         other = loaded if reference is None or reference == model else Model(reference, threads)
     scorer = task.bind(loaded.outputs)
 
+    known = None if outputs is None else iter(outputs)
+
     def rows() -> Iterator[tuple[str, Mapping[str, Any]]]:
         for sample in samples:
-            inputs, outputs = loaded.run(sample)
+            inputs = loaded.inputs(sample)
+            found = loaded.run(inputs) if known is None else next(known)
             wanted = None
             if other is not None:
-                wanted = outputs if other is loaded else other.run(sample)[1]
-            yield sample.id, scorer.row(Seen(sample.id, sample.label, inputs, outputs, wanted))
+                wanted = found if other is loaded else other.run(inputs)
+            yield sample.id, scorer.row(Seen(sample.id, sample.label, inputs, found, wanted))
 
     return _table(rows(), scorer), scorer
 
@@ -252,17 +207,27 @@ def tabulate(predicted: Iterable[tuple[str, int | None, np.ndarray]]) -> pa.Tabl
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
-def check_labels(model: bytes, examples: Iterable[Mapping[str, object]]) -> None:
-    """Check that every label of a manifest names a class of the model.
+def check_labels(
+    model: bytes,
+    examples: Iterable[Mapping[str, object]],
+    task: ChosenTask = CLASSIFICATION,
+) -> None:
+    """Check that a task can use a model's outputs, and that class indices are classes of it.
 
     Args:
         model: A ``.tflite`` file's bytes.
         examples: Rows with ``id`` and ``label``.
+        task: The meaning of the outputs; labels of other tasks than classification are checked
+            when they are used.
 
     Raises:
-        DataError: With the examples whose labels do not.
+        ModelUnsupported: The task cannot use the model's outputs.
+        DataError: With the examples whose labels name no class.
     """
-    classes = Classifier(model, threads=1).classes
+    about = task.bind(Model(model, threads=1).outputs).about
+    if task.name != CLASSIFICATION.name:
+        return
+    classes: int = about["classes"]
     wrong = [
         f"{example['id']} ({example['label']})"
         for example in examples

@@ -103,6 +103,8 @@ class Metric:
             an integer array of shape (n_examples,); NaN where it is not defined. The gate judges
             its change by a margin.
         lower_is_better: Whether a lower value is the better one.
+        margin: By how much it may be worse where the user says nothing; None where no number suits
+            every model.
     """
 
     name: str
@@ -115,3 +117,4 @@ class Metric:
     order: int = 100
     statistic: Callable[[Rows], Callable[[np.ndarray], float]] | None = None
     lower_is_better: bool = False
+    margin: float | None = None

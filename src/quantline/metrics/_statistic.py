@@ -27,6 +27,7 @@ def estimated(
     *,
     lower_is_better: bool = False,
     is_share: bool = True,
+    margin: float | None = None,
 ) -> Metric:
     """Declare a metric by its statistic.
 
@@ -37,6 +38,7 @@ def estimated(
         statistic: As in :class:`Metric`.
         lower_is_better: Whether a lower value is the better one.
         is_share: Whether it lies between 0 and 1 and is shown in per cent.
+        margin: By how much it may be worse where the user says nothing.
     """
 
     def score(rows: Rows) -> Interval:
@@ -47,8 +49,9 @@ def estimated(
         )
 
     return Metric(
-        name, label, summary, score, is_share, statistic=statistic, lower_is_better=lower_is_better
-    )
+        name, label, summary, score, is_share, statistic=statistic,
+        lower_is_better=lower_is_better, margin=margin,
+    )  # fmt: skip
 
 
 def mean_of(column: str) -> Callable[[Rows], Callable[[np.ndarray], float]]:

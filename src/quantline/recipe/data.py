@@ -71,11 +71,13 @@ class Npz(Parameters):
     """Numpy archives.
 
     Attributes:
-        x: The array of examples, shape (n_examples, ...).
-        y: The array of class indices, shape (n_examples,); an archive without it is unlabelled.
+        x: The array of examples, shape (n_examples, ...); for a model of several inputs a list of
+            such arrays, named as the inputs are.
+        y: The array of labels, one an example: class indices of shape (n_examples,), or what else
+            the task takes; an archive without it is unlabelled.
     """
 
-    x: str = "x"
+    x: str | Annotated[list[str], Field(min_length=1)] = "x"
     y: str = "y"
 
 

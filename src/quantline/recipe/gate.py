@@ -47,8 +47,15 @@ else:
 class Change(AllowedChanges):
     """The allowed change from another model; None: no limit.
 
-    It has a field for the rule of each metric in ``quantline.metrics``.
+    It has a field for the rule of each metric in ``quantline.metrics``, which are about
+    classifiers.
+
+    Attributes:
+        margins: By how much each metric of another task may be worse, by the metric's name and in
+            its own unit; null: that metric is not judged.
     """
+
+    margins: dict[str, Annotated[float, Field(gt=0)] | None] = {}
 
 
 class ChampionChange(Change):

@@ -99,7 +99,7 @@ class KeyFigures(Part):
     float_top1: Share | None = None
     int8_top1: Share | None = None
     top1_drop_points: Number | None = None
-    agreement: Share
+    agreement: Share | None = None
     int8_size_bytes: Count
     size_ratio: Positive
     int8_latency_ms_p50: Unsigned

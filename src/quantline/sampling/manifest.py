@@ -67,7 +67,7 @@ def draw(dataset: recipe.Dataset, sampling: recipe.Sampling) -> tuple[Manifest, 
     calibration, samples = _draw_split(source, sampling.calibration, sampling.seed, transform)
     evaluation, _ = _draw_split(source, sampling.evaluation, sampling.seed, None)
     for row in (*calibration["examples"], *evaluation["examples"]):
-        row["label"] = None if row["label"] is None else row["label"] + dataset.label_offset
+        row["label"] = row["label"] + dataset.label_offset if row["label"] is not None else None
     _refuse_overlap(calibration["examples"], evaluation["examples"])
     manifest = {
         "dataset": {"source": dataset.source, "name": source.name, "version": source.version},
@@ -163,7 +163,8 @@ def _draw_split(
     for example in track(
         source.examples(asked.split, chosen), f"drawing from '{asked.split}'", total=len(chosen)
     ):
-        rows.append({"id": example.id, "label": example.label, "sha256": example.sha256})
+        label = example.label if isinstance(example.label, int) else None
+        rows.append({"id": example.id, "label": label, "sha256": example.sha256})
         if transform is not None:
             samples.append(to_input(transform, example))
             refuse_other_shape(samples, example)

@@ -27,13 +27,14 @@ class Sample:
 
     Attributes:
         id: Its TFDS id, file name, or row.
-        label: The model's class that it is of, or None.
-        x: The model input without the batch dimension.
+        label: The model's class that it is of, a label of another kind as an array, or None.
+        x: The model input without the batch dimension; for a model of several inputs one for each,
+            by name.
     """
 
     id: str
-    label: int | None
-    x: np.ndarray
+    label: int | np.ndarray | None
+    x: Any  # an array, or a mapping of arrays
 
 
 def open_source(dataset: recipe.Dataset) -> Source:
@@ -91,7 +92,10 @@ def stream(dataset: recipe.Dataset, manifest: Manifest, part: str) -> Iterator[S
         if example.sha256 != row["sha256"]:
             raise _stale(f"other content for '{example.id}'", "the content of the manifest")
         seen += 1
-        yield Sample(example.id, row["label"], to_input(transform, example))
+        label = row["label"]  # a class index, with the offset
+        if label is None and isinstance(example.label, np.ndarray):
+            label = example.label
+        yield Sample(example.id, label, to_input(transform, example))
     if seen != len(examples):
         raise _stale(f"{seen} of the {len(examples)} examples", "every example of the manifest")
 

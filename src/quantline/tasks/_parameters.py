@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from quantline.registry import Parameter
 
+MARGIN = 0.01
+"""By how much a share may be worse where the user says nothing: one point, as for top-1."""
+
 OUTPUT = Parameter(
     "output", default=None, meaning="the output that is scored, by name; the only one if null",
     type=str,

@@ -112,12 +112,19 @@ class ChosenTask:
     """A task with the values of its parameters.
 
     Attributes:
-        task: The task.
+        name: The task's name in the registry.
         values: The value of each of its parameters.
     """
 
-    task: Task
+    name: str
     values: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def task(self) -> Task:
+        """The task; not a field, so that a chosen task can be handed to another process."""
+        from quantline.tasks import TASKS
+
+        return TASKS[self.name]
 
     def bind(self, outputs: Sequence[Output]) -> Scorer:
         """Bind the task to a model's outputs."""

@@ -10,7 +10,7 @@ from quantline.errors import ModelUnsupported
 from quantline.metrics._statistic import estimated
 from quantline.registry import Parameter
 from quantline.tasks._checks import choose_output, zero_or_one
-from quantline.tasks._parameters import OUTPUT
+from quantline.tasks._parameters import MARGIN, OUTPUT
 from quantline.tasks._ranking import area_under_curve
 from quantline.tasks._task import Task
 
@@ -84,7 +84,7 @@ def _metrics(values: Mapping[str, Any], columns: Sequence[str]) -> tuple[Metric,
         return area_under_curve(rows["label"], rows["score"], most)
 
     return (
-        estimated("auc", "AUC", "the area under the ROC curve", auc),
+        estimated("auc", "AUC", "the area under the ROC curve", auc, margin=MARGIN),
         estimated("partial_auc", "partial AUC", "the area under the ROC curve up to a rate of "
                   "false positives, standardized", partial_auc),
     )  # fmt: skip

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from quantline.metrics._statistic import estimated, mean_of
 from quantline.tasks._checks import choose_output, probabilities, refuse_output, zero_or_one
 from quantline.tasks._counts import counted, f1, precision, recall
-from quantline.tasks._parameters import OUTPUT, THRESHOLD
+from quantline.tasks._parameters import MARGIN, OUTPUT, THRESHOLD
 from quantline.tasks._ranking import area_under_curve
 from quantline.tasks._task import Task
 
@@ -76,7 +76,7 @@ def _counted(formula: Any, rows: Rows) -> Callable[[np.ndarray], float]:
 
 
 _METRICS = (
-    estimated("auc", "AUC", "the area under the ROC curve", _auc),
+    estimated("auc", "AUC", "the area under the ROC curve", _auc, margin=MARGIN),
     estimated("accuracy", "accuracy", "the share of right answers", mean_of("right")),
     estimated("f1", "F1", "the harmonic mean of precision and recall", partial(_counted, f1)),
     estimated("precision", "precision", "the share of yes that is right",

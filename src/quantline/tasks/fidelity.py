@@ -78,10 +78,12 @@ def _worst_mean(column: str, rows: Rows) -> Callable[[np.ndarray], float]:
     return lambda weights: float((weights @ values / weights.sum()).min())
 
 
+# Ten per cent of the values, a signal to noise ratio of 20 dB.
+_MARGIN = 0.1
 _METRICS = (
     estimated("relative_error", "error to float", "the root of the mean squared error over that of "
               "the float model's values, of the worst output", _relative_error,
-              lower_is_better=True),
+              lower_is_better=True, margin=_MARGIN),
     estimated("cosine", "cosine to float", "the mean cosine similarity to the float model's "
               "values, of the worst output", partial(_worst_mean, "cosine"), is_share=False),
     estimated("same_largest", "same largest", "the share of examples whose largest value is at the "

@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from quantline.metrics import Metric
     from quantline.tasks._task import Output, Seen
 
-FUNCTION = Parameter(
-    "function", default=None, type=str, meaning="the function, as 'module:name'; it takes the "
-    "outputs by name and the label, and returns a mapping of numbers",
-)  # fmt: skip
 LOWER = Parameter(
     "lower_is_better", default=None, type=str, meaning="the names of the numbers of which a lower "
     "one is the better one, separated by commas",
@@ -108,19 +104,12 @@ def load_function(spec: str) -> Callable[..., Any]:
             f"The function '{spec}' cannot be imported",
             found=first_line(error),
             expected="'module:name', importable from the project folder",
-            remedy="Correct `function`",
+            remedy="Correct the `kind` of the task",
         ) from error
     return function  # type: ignore[no-any-return]
 
 
 def _bind(values: Mapping[str, Any], outputs: Sequence[Output]) -> FunctionScorer:
-    if not values["function"]:
-        raise ParameterError(
-            "The task 'function' has no function",
-            found="no value",
-            expected="'module:name'",
-            remedy="Set `function`",
-        )
     return FunctionScorer(values["function"], outputs)
 
 
@@ -143,7 +132,7 @@ TASK = Task(
     labels="any, or none",
     bind=_bind,
     metrics=_metrics,
-    parameters=(FUNCTION, LOWER),
+    parameters=(LOWER,),
     needs_labels=False,
     order=99,
 )

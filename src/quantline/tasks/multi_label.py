@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from quantline.metrics._statistic import estimated
 from quantline.tasks._checks import choose_output, numbers, probabilities, refuse_label
 from quantline.tasks._counts import counted, f1
-from quantline.tasks._parameters import OUTPUT, THRESHOLD
+from quantline.tasks._parameters import MARGIN, OUTPUT, THRESHOLD
 from quantline.tasks._ranking import average_precision
 from quantline.tasks._task import Task
 
@@ -91,7 +91,8 @@ def _f1(rows: Rows, *, pooled: bool) -> Callable[[np.ndarray], float]:
 
 _METRICS = (
     estimated("mean_average_precision", "mAP",
-              "the mean over the classes of the average precision", _mean_average_precision),
+              "the mean over the classes of the average precision", _mean_average_precision,
+              margin=MARGIN),
     estimated("f1_micro", "F1, micro", "F1 of the answers of all classes together",
               partial(_f1, pooled=True)),
     estimated("f1_macro", "F1, macro", "the mean over the classes of F1",

@@ -10,7 +10,7 @@ from quantline.errors import ModelUnsupported
 from quantline.metrics._statistic import estimated
 from quantline.registry import Parameter
 from quantline.tasks._checks import choose_output, probabilities, refuse_label, refuse_output
-from quantline.tasks._parameters import IGNORE, OUTPUT, THRESHOLD
+from quantline.tasks._parameters import IGNORE, MARGIN, OUTPUT, THRESHOLD
 from quantline.tasks._task import Task
 
 if TYPE_CHECKING:
@@ -173,7 +173,8 @@ def _pixel_accuracy(rows: Rows) -> Callable[[np.ndarray], float]:
 
 _METRICS = (
     estimated("mean_iou", "mean IoU", "the mean over the classes of intersection over union, of "
-              "the pixels of all examples; a class that is nowhere does not count", _mean_iou),
+              "the pixels of all examples; a class that is nowhere does not count", _mean_iou,
+              margin=MARGIN),
     estimated("pixel_accuracy", "pixel accuracy", "the share of pixels that are right",
               _pixel_accuracy),
 )  # fmt: skip

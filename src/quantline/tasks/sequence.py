@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from quantline.metrics._statistic import estimated, mean_of
 from quantline.tasks._checks import choose_output, refuse_label, refuse_output
-from quantline.tasks._parameters import IGNORE, OUTPUT
+from quantline.tasks._parameters import IGNORE, MARGIN, OUTPUT
 from quantline.tasks._task import Task
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _step_accuracy(rows: Rows) -> Callable[[np.ndarray], float]:
 
 _METRICS = (
     estimated("step_accuracy", "steps right", "the share of labelled steps that are right",
-              _step_accuracy),
+              _step_accuracy, margin=MARGIN),
     estimated("accuracy", "all right", "the share of examples with every step right",
               mean_of("right")),
 )  # fmt: skip
