@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _WRAPPERS = {"QUANTIZE", "DEQUANTIZE", "RESHAPE", "SQUEEZE"}
 _MEANINGS = {"SOFTMAX": "probabilities", "LOGISTIC": "probabilities", "LOG_SOFTMAX": "log"}
 
-_TYPES = {
+TYPES = {
     "int": pa.int64(),
     "float": pa.float64(),
     "ints": pa.list_(pa.int64()),
@@ -39,6 +39,9 @@ SCHEMA = pa.schema(
     ]
 )
 """The columns of a classifier's predictions."""
+
+TASK = "task"
+"""The key of a table's metadata under which another task than that stands."""
 
 CLASSIFICATION = ChosenTask(DEFAULT.name, {item.name: item.default for item in DEFAULT.parameters})
 
@@ -174,10 +177,12 @@ def run_task(
                 wanted = found if other is loaded else other.run(inputs)
             yield sample.id, scorer.row(Seen(sample.id, sample.label, inputs, found, wanted))
 
-    return _table(rows(), scorer), scorer
+    return _table(rows(), scorer, task), scorer
 
 
-def _table(rows: Iterable[tuple[str, Mapping[str, Any]]], scorer: Scorer) -> pa.Table:
+def _table(
+    rows: Iterable[tuple[str, Mapping[str, Any]]], scorer: Scorer, task: ChosenTask
+) -> pa.Table:
     ids: list[str] = []
     columns: dict[str, list[Any]] = {}
     for example, row in rows:
@@ -185,9 +190,8 @@ def _table(rows: Iterable[tuple[str, Mapping[str, Any]]], scorer: Scorer) -> pa.
         for name, value in row.items():
             columns.setdefault(name, []).append(value)
     types = scorer.columns  # after the rows: those of a user's function are known by then
-    schema = pa.schema(
-        [("id", pa.string()), *((name, _TYPES[kind]) for name, kind in types.items())]
-    )
+    fields = [("id", pa.string()), *((name, TYPES[kind]) for name, kind in types.items())]
+    schema = pa.schema(fields, None if task.name == CLASSIFICATION.name else {TASK: task.name})
     return pa.table({"id": ids, **{name: columns.get(name, []) for name in types}}, schema=schema)
 
 

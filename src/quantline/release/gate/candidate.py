@@ -71,6 +71,7 @@ def judge_candidate(
         manifest=results["manifest"],
         champion=None if about["version"] is None else _champion(results, about["version"]),
         task=task,
+        model=about["model"],
     )
     judged = judge(evidence, rules)
     return {**judged, "model": about["model"], "champion_version": about["version"]}

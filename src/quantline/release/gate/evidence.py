@@ -61,6 +61,7 @@ class Evidence:
         manifest: The manifest of the examples.
         champion: The model in use; None where there is none yet.
         task: The meaning of the models' outputs.
+        model: The name that the candidate is registered under.
     """
 
     int8_model: bytes
@@ -71,6 +72,7 @@ class Evidence:
     manifest: Mapping[str, Any]
     champion: Champion | None = None
     task: ChosenTask = CLASSIFICATION
+    model: str = ""
 
     def require_comparable(self) -> None:
         """Check that all predictions are of the manifest's evaluation examples.

@@ -55,7 +55,7 @@ def judge(evidence: Evidence, rules: recipe.Gate) -> dict[str, Any]:
     )  # fmt: skip
     rows = [
         *structural(evidence, metrics),
-        *absolute(rules.absolute, metrics),
+        *absolute(rules.limits_of(evidence.model), metrics),
         *changes("against_float", float_comparison, rules.against_float, evidence.task),
     ]
     if champion is None:
