@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from quantline.metrics._metric import Comparison
+    from quantline.metrics._metric import Comparison, Metric
     from quantline.metrics._rows import Rows
     from quantline.stats.interval import Interval
 
@@ -47,6 +47,21 @@ def statistic_change(compared: Comparison, statistic: Callable[[Rows], float]) -
     return bootstrap(
         change, len(compared.pairs), compared.confidence, compared.seed, compared.resamples
     )
+
+
+def judge_margin(
+    metric: Metric, compared: Comparison, change: Interval, margin: float
+) -> Judgement:
+    """Judge the change of a metric: it may be worse by the margin.
+
+    Args:
+        metric: The metric.
+        compared: The candidate and the reference.
+        change: The change and its bounds.
+        margin: The margin, in the metric's own unit; above 0.
+    """
+    limit = {"max": margin} if metric.lower_is_better else {"min": -margin}
+    return judge_bounds(compared, metric.label, change, limit)
 
 
 def judge_bounds(

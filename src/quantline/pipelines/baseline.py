@@ -13,7 +13,7 @@ from quantline.evaluation import evaluate, measure
 from quantline.evaluation.chance import no_better_than_chance
 from quantline.evaluation.predict import CLASSIFICATION, check_labels
 from quantline.quantization import import_float
-from quantline.sampling import stream
+from quantline.sampling import CalibrationSet, stream
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +34,7 @@ def import_model(
     """Import the trained model as a float ``.tflite`` and compare it with the original."""
     imported = import_float(
         recipe.check(recipe.Model, model),
-        calibration_set["x"],
+        CalibrationSet.of(calibration_set).x,
         recipe.check(recipe.Baseline, baseline).parity,
         recipe.check(recipe.Limits, limits or {}),
     )
@@ -53,7 +53,9 @@ def predict_float(
     predictions, scores = evaluate(float_model, stream(data, manifest, "evaluation"), chosen)
     finding = None
     if chosen.name == CLASSIFICATION.name:
-        finding = no_better_than_chance(predictions, scores["classes"], data.transform)
+        finding = no_better_than_chance(
+            predictions, scores["classes"], str(data.transform or "none")
+        )
     if finding is not None:
         logger.warning("%s", finding)
         scores["findings"] = [asdict(finding)]
@@ -65,7 +67,9 @@ def time_float(
 ) -> dict[str, Any]:
     """Measure the float model's latency."""
     latency = recipe.check(recipe.Baseline, baseline).latency
-    return measure({"float": float_model}, calibration_set["x"][0], latency)
+    return measure(
+        {"float": float_model}, CalibrationSet.of(calibration_set).samples(1)[0], latency
+    )
 
 
 def create_pipeline() -> Pipeline:

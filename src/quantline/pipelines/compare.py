@@ -13,7 +13,7 @@ from quantline.evaluation import compare, evaluate, measure
 from quantline.pipelines.conversion import convert, make_golden
 from quantline.quantization import SCHEMES
 from quantline.report import print_results, schemes_table
-from quantline.sampling import stream
+from quantline.sampling import CalibrationSet, stream
 from quantline.tflite import read
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def time_schemes(
 ) -> dict[str, Any]:
     """Measure the latency of all models, interleaved."""
     latency = recipe.check(recipe.Evaluation, evaluation).latency
-    return measure(models, calibration_set["x"][0], latency)
+    return measure(models, CalibrationSet.of(calibration_set).samples(1)[0], latency)
 
 
 def write_comparison(

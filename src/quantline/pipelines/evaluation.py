@@ -12,7 +12,7 @@ from quantline.evaluation import compare, evaluate, measure
 from quantline.evaluation.metrics import score_task
 from quantline.evaluation.paired import per_class
 from quantline.evaluation.predict import SCHEMA, run_task
-from quantline.sampling import stream
+from quantline.sampling import CalibrationSet, stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +67,7 @@ def time_models(
     """Measure the latency of both models, interleaved."""
     latency = recipe.check(recipe.Evaluation, evaluation).latency
     models = {"float": float_model, "int8": int8_model}
-    return measure(models, calibration_set["x"][0], latency)
+    return measure(models, CalibrationSet.of(calibration_set).samples(1)[0], latency)
 
 
 def predict_edgetpu(

@@ -19,7 +19,7 @@ from quantline.release.gate import (
     require_same_ports,
 )
 from quantline.results import Origin, read_result
-from quantline.sampling import stream
+from quantline.sampling import CalibrationSet, stream
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,7 +65,7 @@ def time_champion(
     require_same_ports(champion["int8.tflite"], int8_model)
     latency = recipe.check(recipe.Evaluation, evaluation).latency
     models = {"champion": champion["int8.tflite"], "int8": int8_model}
-    return measure(models, calibration_set["x"][0], latency)
+    return measure(models, CalibrationSet.of(calibration_set).samples(1)[0], latency)
 
 
 def judge_all(gate: dict[str, Any], task: dict[str, Any], **results: Any) -> dict[str, Any]:

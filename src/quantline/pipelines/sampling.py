@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from kedro.pipeline import Pipeline, node, pipeline
 
 from quantline import recipe
 from quantline.sampling import draw
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def draw_examples(
@@ -18,7 +20,7 @@ def draw_examples(
     manifest, calibration = draw(
         recipe.check(recipe.Dataset, dataset), recipe.check(recipe.Sampling, sampling)
     )
-    return manifest, {"x": calibration.x, "ids": np.array(calibration.ids)}
+    return manifest, calibration.arrays()
 
 
 def create_pipeline() -> Pipeline:

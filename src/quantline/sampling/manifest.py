@@ -10,11 +10,8 @@ import hashlib
 import heapq
 import logging
 from collections import Counter, defaultdict
-from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from quantline.errors import (
     DataError,
@@ -22,31 +19,17 @@ from quantline.errors import (
 )
 from quantline.files import canonical_json, sha256
 from quantline.progress import track
-from quantline.results import Origin, check_finite, check_plain
+from quantline.sampling.calibration_set import CalibrationSet
 from quantline.sampling.stream import Manifest, open_source, refuse_other_shape, to_input
 from quantline.sampling.transform import Transform, build_transform
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from quantline import recipe
     from quantline.sampling.sources import Entry, Source
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class CalibrationSet:
-    """The examples that a model is calibrated with, as model input.
-
-    Attributes:
-        x: array of shape (n_examples, ...), the dtype that the transform gives.
-        ids: The examples' ids, in the same order.
-    """
-
-    x: np.ndarray
-    ids: tuple[str, ...]
 
 
 def draw(dataset: recipe.Dataset, sampling: recipe.Sampling) -> tuple[Manifest, CalibrationSet]:
@@ -83,48 +66,7 @@ def draw(dataset: recipe.Dataset, sampling: recipe.Sampling) -> tuple[Manifest, 
         source.name,
     )
     ids = tuple(example["id"] for example in calibration["examples"])
-    return manifest, CalibrationSet(np.stack(samples), ids)
-
-
-def check_calibration_set(
-    arrays: Mapping[str, np.ndarray], origin: Origin | str | Path
-) -> Mapping[str, np.ndarray]:
-    """Check that arrays are a calibration set: ``x`` and ``ids``, one of each an example.
-
-    Args:
-        arrays: ``x``, array of shape (n_examples, ...), finite numbers; ``ids``, array of text of
-            shape (n_examples,).
-        origin: Where they come from, or the path of the stage's file.
-
-    Returns:
-        The arrays as they are.
-
-    Raises:
-        QuantlineError: They are something else; of a stage's file a ResultMissing.
-    """
-    if not isinstance(origin, Origin):
-        remedy = "Run the pipeline with `from_nodes=draw_examples`, which draws the examples anew"
-        origin = Origin.of_stage(origin, remedy)
-    for name in ("x", "ids"):
-        if name not in arrays:
-            raise origin.unreadable(f"no array '{name}'", "the arrays 'x' and 'ids'")
-    x, ids = arrays["x"], arrays["ids"]
-    if ids.dtype.kind != "U" or ids.ndim != 1:
-        found = f"'ids' of dtype {ids.dtype} and shape {ids.shape}"
-        raise origin.unreadable(found, "text of shape (n_examples,)")
-    if x.ndim < 1 or len(x) != len(ids) or not x.size:
-        found = f"'x' of shape {x.shape} with {len(ids)} ids"
-        raise origin.unreadable(found, "at least one example, and as many ids")
-    check_finite(x, "x", origin)
-    largest = max(float(x.max()), -float(x.min()))
-    if largest > float(np.finfo(np.float32).max):
-        raise origin.unreadable(f"'x' with values up to {largest:.3g}", "values of float32")
-    try:
-        names = ids.tolist()
-    except ValueError as error:  # numbers that are no characters
-        raise origin.damaged(error) from error
-    check_plain(names, origin)
-    return arrays
+    return manifest, CalibrationSet.stack(samples, ids)
 
 
 def _draw_split(
@@ -132,7 +74,7 @@ def _draw_split(
     asked: recipe.CalibrationSplit | recipe.EvaluationSplit,
     seed: int,
     transform: Transform | None,
-) -> tuple[dict[str, Any], list[np.ndarray]]:
+) -> tuple[dict[str, Any], list[Any]]:
     """Draw one split; with a transform, also return the examples as model input."""
     entries = list(track(source.entries(asked.split), f"reading '{asked.split}'"))
     if not entries:

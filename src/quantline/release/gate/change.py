@@ -9,7 +9,7 @@ from quantline.errors import suggest
 from quantline.evaluation.pairs import pair
 from quantline.evaluation.predict import CLASSIFICATION
 from quantline.metrics import RULES, Comparison
-from quantline.metrics._change import judge_bounds
+from quantline.metrics._change import judge_margin
 from quantline.metrics._statistic import metric_change
 from quantline.release.gate.row import Outcome, Row
 
@@ -140,7 +140,9 @@ def changes(
             why = f"The task has no metric '{metric}' to compare. {suggest(metric, known)}".rstrip()
             rows.append(Row(label, Outcome.FAILED, f"{why} It has {', '.join(known) or 'none'}."))
             continue
-        rows.append(_row(label, _judge(compared, metric, _margins(rules, task)[metric])))
+        margin, change = _margins(rules, task)[metric], compared.metric_changes[metric]
+        found = judge_margin(compared.metrics[metric], compared.comparison, change, margin)
+        rows.append(_row(label, found))
     if not rows and task.name != CLASSIFICATION.name:
         metrics = {} if compared is None else compared.metrics
         rows.append(_no_margin(section, next(iter(metrics), "METRIC")))
@@ -161,13 +163,6 @@ def _margins(rules: recipe.Change, task: ChosenTask) -> dict[str, float]:
     }
     return {name: margin for name, margin in {**declared, **rules.margins}.items()
             if margin is not None}  # fmt: skip
-
-
-def _judge(compared: Compared, name: str, margin: float) -> Judgement:
-    metric = compared.metrics[name]
-    limit = {"max": margin} if metric.lower_is_better else {"min": -margin}
-    change = compared.metric_changes[name]
-    return judge_bounds(compared.comparison, metric.label, change, limit)
 
 
 def _no_margin(section: str, metric: str) -> Row:
