@@ -177,12 +177,19 @@ def run_task(
                 wanted = found if other is loaded else other.run(inputs)
             yield sample.id, scorer.row(Seen(sample.id, sample.label, inputs, found, wanted))
 
-    return _table(rows(), scorer, task), scorer
+    return make_table(rows(), scorer, task), scorer
 
 
-def _table(
+def make_table(
     rows: Iterable[tuple[str, Mapping[str, Any]]], scorer: Scorer, task: ChosenTask
 ) -> pa.Table:
+    """Return rows as a table.
+
+    Args:
+        rows: Of each example its id and what the scorer gave.
+        scorer: The task bound to the model.
+        task: The task.
+    """
     ids: list[str] = []
     columns: dict[str, list[Any]] = {}
     for example, row in rows:
