@@ -49,7 +49,9 @@ def lint_calibration(
     evaluation = None
     if isinstance(given.x, Mapping):
         shapes = {name: (tensor.sample_shape, tensor.dtype) for name, tensor in taken.items()}
-        findings = lint_together(given.x, shapes)
+        previews = list(preview(data, manifest))
+        theirs = {name: Distribution.of([one[name] for one in previews]) for name in given.x}
+        findings = lint_together(given.x, shapes, theirs)
     else:
         (tensor,) = taken.values()
         evaluation = Distribution.of(preview(data, manifest))

@@ -13,6 +13,8 @@ from collections import Counter, defaultdict
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from quantline.errors import (
     DataError,
     first_few,
@@ -32,12 +34,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def draw(dataset: recipe.Dataset, sampling: recipe.Sampling) -> tuple[Manifest, CalibrationSet]:
+def draw(
+    dataset: recipe.Dataset, sampling: recipe.Sampling, *, classes: bool = False
+) -> tuple[Manifest, CalibrationSet]:
     """Draw both sets.
 
     Args:
         dataset: Where examples come from.
         sampling: How many are drawn from which splits.
+
+        classes: True if labels have to be class indices.
 
     Returns:
         The manifest, and the calibration set in the manifest's order.
@@ -47,8 +53,10 @@ def draw(dataset: recipe.Dataset, sampling: recipe.Sampling) -> tuple[Manifest, 
             examples; the two sets overlap.
     """
     source, transform = open_source(dataset), build_transform(dataset.transform)
-    calibration, samples = _draw_split(source, sampling.calibration, sampling.seed, transform)
-    evaluation, _ = _draw_split(source, sampling.evaluation, sampling.seed, None)
+    calibration, samples = _draw_split(
+        source, sampling.calibration, sampling.seed, transform, classes=classes
+    )
+    evaluation, _ = _draw_split(source, sampling.evaluation, sampling.seed, None, classes=classes)
     for row in (*calibration["examples"], *evaluation["examples"]):
         row["label"] = row["label"] + dataset.label_offset if row["label"] is not None else None
     _refuse_overlap(calibration["examples"], evaluation["examples"])
@@ -74,6 +82,8 @@ def _draw_split(
     asked: recipe.CalibrationSplit | recipe.EvaluationSplit,
     seed: int,
     transform: Transform | None,
+    *,
+    classes: bool,
 ) -> tuple[dict[str, Any], list[Any]]:
     """Draw one split; with a transform, also return the examples as model input."""
     entries = list(track(source.entries(asked.split), f"reading '{asked.split}'"))
@@ -106,6 +116,14 @@ def _draw_split(
         source.examples(asked.split, chosen), f"drawing from '{asked.split}'", total=len(chosen)
     ):
         label = example.label if isinstance(example.label, int) else None
+        if classes and isinstance(example.label, np.ndarray):
+            raise DataError(
+                f"The label of the example '{example.id}' is not a class index",
+                found=f"an array of shape {example.label.shape} and dtype {example.label.dtype}",
+                expected="a whole number, as the task 'classification' takes it",
+                remedy="Store class indices; for one-hot labels, their argmax; or set `task_kind` "
+                "to the task that the labels are for",
+            )
         rows.append({"id": example.id, "label": label, "sha256": example.sha256})
         if transform is not None:
             samples.append(to_input(transform, example))
