@@ -37,12 +37,7 @@ _LOGARITHM = 1e-3
 
 
 def check_conformance(subgraph: Subgraph, families: Sequence[Family]) -> Iterator[Finding]:
-    """Find violations of the specification in a subgraph, each tensor once for each rule.
-
-    Args:
-        subgraph: The subgraph.
-        families: Families to check; operators on other activations are passed over.
-    """
+    """Find violations by operators on activations of these families, each tensor once a rule."""
     seen: set[tuple[str, int | None]] = set()
     for finding in (*_unusable_scales(subgraph), *_operators(subgraph, families)):
         if (finding.rule, finding.tensor) not in seen:

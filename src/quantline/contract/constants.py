@@ -37,10 +37,6 @@ def rescaling_steps(tensor: Tensor, reader: Quantization) -> float:
 
     ``real = scale * (q - zero)`` is linear in ``q``, so the largest difference is at an end:
     ``|scale / reader_scale * (q - zero) - (q - reader_zero)|``.
-
-    Args:
-        tensor: The tensor, with one scale.
-        reader: The scale and zero point that its integers are read with.
     """
     own = tensor.quantization
     if own is None or not 0 < reader.scales[0] < np.inf:
@@ -82,15 +78,7 @@ def check_weights(
     tensor: Tensor,
     family: Family | None,
 ) -> Iterator[Finding]:
-    """Find violations of the specification in an operator's weights.
-
-    Args:
-        subgraph: The subgraph.
-        operator: The operator.
-        spec: Their specification.
-        tensor: The weights.
-        family: The activations' family; None for floats.
-    """
+    """Find violations of the specification in weights; ``family`` is None for floats."""
     if tensor.dtype.startswith("float"):
         return
     # Models of 2018 with float activations call their int8 weights uint8, and kernels take them.
@@ -141,15 +129,7 @@ def check_bias(
     tensor: Tensor,
     family: Family,
 ) -> Iterator[Finding]:
-    """Find violations of the specification in an operator's bias that change an output.
-
-    Args:
-        subgraph: The subgraph.
-        operator: The operator.
-        spec: Its specification.
-        tensor: The bias.
-        family: The activations' family.
-    """
+    """Find violations of the specification in an operator's bias that change an output."""
     allowed = spec.dtypes(family)
     if tensor.dtype not in allowed:
         found, expected = tensor.dtype, " or ".join(allowed)
@@ -181,16 +161,7 @@ def _check_bias_scale(
     *,
     checks: bool,
 ) -> Iterator[Finding]:
-    """Find a bias whose scale makes a difference.
-
-    Args:
-        subgraph: The subgraph.
-        operator: The operator.
-        tensor: The bias.
-        products: Its specified scales, float64, shape (1,) or (channels,).
-        step: The output's scale.
-        checks: Whether the operator's kernel looks at the scale, where there is only one.
-    """
+    """Find a bias whose scale makes a difference, or one scale that the kernel ``checks``."""
     scales = np.asarray(tensor.quantization.scales if tensor.quantization else ())
     if products.size not in (1, scales.size) and scales.size != 1:
         found = f"{scales.size} scales for {products.size} of the weights"

@@ -23,13 +23,7 @@ if TYPE_CHECKING:
 def explain_operator(
     float_graph: Graph, quantized: Graph, recipe: Mapping[str, Any], operator: Operator
 ) -> FloatReason:
-    """Return the reason why an operator of a converted model stayed float.
-
-    Args:
-        float_graph: The float model that it was made from.
-        quantized: The converted model.
-        recipe: Its recipe: :attr:`quantline.quantization.Quantized.recipe`.
-        operator: An operator of its main subgraph that reads or writes float.
+    """Return the reason why an operator of a converted model's main subgraph stayed float.
 
     Raises:
         DependencyError: The back end that made it is not installed.
@@ -41,12 +35,6 @@ def with_reasons(
     report: ContractReport, float_graph: Graph, quantized: Graph, recipe: Mapping[str, Any]
 ) -> ContractReport:
     """Return the report of a converted model with the reason and remedy of what stayed float.
-
-    Args:
-        report: The report of :func:`quantline.contract.check_model` on it.
-        float_graph: The float model that it was made from.
-        quantized: The converted model.
-        recipe: Its recipe.
 
     Raises:
         DependencyError: The back end that made it is not installed.

@@ -37,24 +37,16 @@ _TOLERANCE = 1e-3  # of the largest expected magnitude, where operators compute 
 
 @dataclass(frozen=True)
 class Mismatch:
-    """One output that differs from its vector.
-
-    Attributes:
-        source: The vector.
-        output: The output's name.
-        differing_share: The share of its values that differ; 1 where its shape or dtype does.
-        largest: The largest difference, in real numbers; None where shapes or dtypes differ, or a
-            value is not finite.
-        largest_steps: The same in quantization steps, where the output is quantized.
-        allowed: The largest difference that the tolerance allows.
-    """
+    """One output that differs from its vector."""
 
     source: str
     output: str
-    differing_share: float
+    differing_share: float  # of its values; 1 where its shape or dtype differs
+    # the largest difference, in real numbers; None where shapes or dtypes differ, or a value is not
+    # finite
     largest: float | None
-    largest_steps: float | None
-    allowed: float
+    largest_steps: float | None  # the same in quantization steps, where the output is quantized
+    allowed: float  # the largest difference that the tolerance allows
 
 
 def make(

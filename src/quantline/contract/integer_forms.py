@@ -63,12 +63,7 @@ def width(scheme: str) -> str:
 
 
 def has_form(kind: str, scheme: str) -> bool | None:
-    """Return whether TensorFlow quantizes an operator of this type; None if not measured.
-
-    Args:
-        kind: The operator's type.
-        scheme: A scheme with integer activations.
-    """
+    """Return whether TensorFlow quantizes an operator of this type; None if not measured."""
     if width(scheme) == "int16":
         return False if kind in _NO_INT16 else True if kind in _INT8 else None
     return False if kind in _NO_INT8 else True if kind in _INT8 else None
@@ -87,14 +82,10 @@ _TENSORFLOW_INT8 = frozenset({("tensorflow", "int8")})
 
 @dataclass(frozen=True)
 class Rewrite:
-    """Another way to write an operator.
-
-    Attributes:
-        text: The replacement, as a sentence.
-        converts: Back ends and activations with which it becomes integer-only.
-    """
+    """Another way to write an operator."""
 
     text: str
+    # back ends and activations with which it becomes integer-only
     converts: frozenset[tuple[str, str]] = _BOTH
 
 
@@ -215,12 +206,6 @@ REWRITES: dict[str, Rewrite] = {
 
 
 def rewrite(kind: str, scheme: str, backend: str) -> Rewrite | None:
-    """Return the rewrite of an operator that becomes integer-only, or None.
-
-    Args:
-        kind: The operator's type.
-        scheme: A scheme with integer activations.
-        backend: The back end.
-    """
+    """Return the rewrite of an operator that becomes integer-only, or None."""
     found = REWRITES.get(kind)
     return found if found is not None and (backend, width(scheme)) in found.converts else None

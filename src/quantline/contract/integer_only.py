@@ -23,13 +23,7 @@ if TYPE_CHECKING:
 
 
 def interface_operators(main: Subgraph, *, float_input: bool, float_output: bool) -> set[int]:
-    """Return the operators that only turn the declared float interface into integers and back.
-
-    Args:
-        main: The main subgraph.
-        float_input: Whether float32 inputs were asked for.
-        float_output: Whether float32 outputs were asked for.
-    """
+    """Return the operators that only turn the declared float interface into integers and back."""
     found = set()
     for operator in main.operators:
         if float_input and operator.type == "QUANTIZE" and operator.inputs[0] in main.inputs:
@@ -40,12 +34,7 @@ def interface_operators(main: Subgraph, *, float_input: bool, float_output: bool
 
 
 def find_not_integer(subgraph: Subgraph, interface: set[int]) -> Iterator[Finding]:
-    """Find every operator, and every tensor that no operator touches, that is not integer.
-
-    Args:
-        subgraph: The subgraph.
-        interface: The operators that may read or write float.
-    """
+    """Find what is not integer: operators but for the interface, and tensors that none touches."""
     touched: set[int] = set()
     for operator in subgraph.operators:
         # The converter leaves an LSTM's intermediates float where its kernel does not use them.
@@ -117,14 +106,7 @@ def _is_allowed(dtype: str) -> bool:
 def _rule_and_text(
     subgraph: Subgraph, operator: Operator, inputs: Sequence[Tensor], dtype: str
 ) -> tuple[str, str]:
-    """Return the rule that an operator with floats breaks, and the text of the finding.
-
-    Args:
-        subgraph: Its subgraph.
-        operator: The operator.
-        inputs: Its inputs.
-        dtype: The dtype of the first of its tensors that is not an integer.
-    """
+    """Return the rule that an operator with floats breaks, and the text of the finding."""
     rule = "integer.operator"
     if operator.type == "DEQUANTIZE":
         readers = {reader.type for reader in subgraph.consumers.get(operator.outputs[0], ())}

@@ -105,12 +105,7 @@ def _against(graph: Graph, specification: Specification) -> Iterator[Finding]:
 
 
 def check_against_recipe(graph: Graph, recipe: Mapping[str, Any]) -> ContractReport:
-    """Check a model against the promises of its recipe.
-
-    Args:
-        graph: The converted model.
-        recipe: Its recipe: :attr:`quantline.quantization.Quantized.recipe`.
-    """
+    """Check a model against its :attr:`quantline.quantization.Quantized.recipe`."""
     return check_model(
         graph,
         float_input=recipe["input_type"] == "float32",

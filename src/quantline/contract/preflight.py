@@ -69,10 +69,7 @@ def preflight(float_graph: Graph, scheme: str, backend: str) -> tuple[Finding, .
 
 
 def require_quantizable(findings: Sequence[Finding]) -> None:
-    """Stop where operators will stay float.
-
-    Args:
-        findings: The findings of :func:`preflight`.
+    """Stop where operators will stay float, by the findings of :func:`preflight`.
 
     Raises:
         CheckFailed: With all of them by operator type, and the first twenty in full.

@@ -23,28 +23,17 @@ _FALLBACK = "`scheme='int8_float_fallback'` leaves it in float"
 
 @dataclass(frozen=True)
 class FloatReason:
-    """The reason why an operator stays float.
-
-    Attributes:
-        kind: The sort of reason.
-        text: The reason, as a part of a sentence.
-        remedy: The remedy, as a sentence; None where there is nothing to do.
-    """
+    """The reason why an operator stays float."""
 
     kind: Kind
-    text: str
-    remedy: str | None
+    text: str  # the reason, as a part of a sentence
+    remedy: str | None  # the remedy, as a sentence; None where there is nothing to do
 
 
 def find_float_operators(
     graph: Graph, scheme: str, backend: str
 ) -> dict[tuple[int, int], FloatReason]:
     """Return the operators of a float model that will stay float, with the reasons.
-
-    Args:
-        graph: The float model.
-        scheme: A scheme with integer activations.
-        backend: ``tensorflow`` or ``litert``.
 
     Returns:
         Reasons by subgraph index and operator index. With TensorFlow's int16x8, which refuses a

@@ -16,19 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule that a model is held to.
+    """One rule that a model is held to."""
 
-    Attributes:
-        severity: The severity of a finding that breaks it.
-        meaning: The demand, in one line.
-        source: The document that states it, or the measurement behind it.
-        remedy: The remedy for a model that breaks it, where there is a general one.
-    """
-
-    severity: Severity
-    meaning: str
-    source: str
-    remedy: str | None = None
+    severity: Severity  # the severity of a finding that breaks it
+    meaning: str  # the demand, in one line
+    source: str  # the document that states it, or the measurement behind it
+    remedy: str | None = None  # the remedy for a model that breaks it, where there is a general one
 
 
 _PROMISE = "the promise of integer-only quantization"

@@ -40,37 +40,26 @@ NOT_PREDICTED = (
 
 @dataclass(frozen=True)
 class EdgeTpuReport:
-    """The report on a model for the Edge TPU.
+    """The report on a model for the Edge TPU."""
 
-    Attributes:
-        report: The place of each operator.
-        memory: Parameters in the chip's memory.
-        band: The latency on the chip; None if unknown.
-        remainder: The latency of the rest on the CPU.
-        macs: Multiply-accumulates by operator index; None where they are inside a compiled group.
-        parameter_bytes: Bytes on the chip by operator index, for what runs there.
-        parameter_parts: The rules that predict them, by operator index; none where they are parsed.
-        mapped_share_macs: Multiply-accumulates on the chip over all, from 0 to 1; None where they
-            are inside a compiled group.
-        suggestions: Changes that put more on the chip, the worst obstacle first.
-        evidence: The basis of mapping and memory.
-        not_predicted: Effects outside of the prediction, as clauses.
-        compiled: The programs of a compiled model.
-        placed: The place of each operator of a compiled model's original, if that was given.
-    """
-
-    report: MappingReport
+    report: MappingReport  # the place of each operator
     memory: Memory
-    band: Band | None
-    remainder: Remainder
+    band: Band | None  # the latency on the chip; None if unknown
+    remainder: Remainder  # the latency of the rest on the CPU
+    # multiply-accumulates by operator index; None where they are inside a compiled group
     macs: dict[int, int | None]
-    parameter_bytes: dict[int, Sum]
+    parameter_bytes: dict[int, Sum]  # bytes on the chip by operator index, for what runs there
+    # the rules that predict them, by operator index; none where they are parsed
     parameter_parts: dict[int, list[Part]]
+    # multiply-accumulates on the chip over all, from 0 to 1; None where they are inside a compiled
+    # group
     mapped_share_macs: float | None
+    # changes that put more on the chip, the worst obstacle first
     suggestions: tuple[Suggestion, ...]
-    evidence: Evidence
-    not_predicted: tuple[str, ...]
-    compiled: CompiledPrograms | None = None
+    evidence: Evidence  # the basis of mapping and memory
+    not_predicted: tuple[str, ...]  # effects outside of the prediction, as clauses
+    compiled: CompiledPrograms | None = None  # the programs of a compiled model
+    # the place of each operator of a compiled model's original, if that was given
     placed: Match | None = None
 
     def to_dict(self) -> dict[str, Any]:

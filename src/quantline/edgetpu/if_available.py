@@ -39,11 +39,6 @@ def compile_and_compare(
 ) -> tuple[CompiledModel, dict[str, Any]]:
     """Compile a model and compare the prediction with the result.
 
-    Args:
-        model: The quantized ``.tflite`` file.
-        settings: The runtime and the options.
-        compiler: The compiler from :func:`find_compiler`.
-
     Returns:
         The compiled model, and the report of :class:`Compilation` with ``comparison``, the
         :class:`Comparison`; ``memory``, the :class:`Memory`; and ``work`` with
@@ -71,10 +66,6 @@ def compile_if_available(
     model: bytes, settings: recipe.EdgeTpu
 ) -> tuple[bytes | None, str, dict[str, Any]]:
     """Compile a model where the settings ask for it, or where there is a compiler.
-
-    Args:
-        model: The quantized ``.tflite`` file.
-        settings: The compiler and the runtime.
 
     Returns:
         The compiled model and its log, or None and an empty text; and a report: ``compiled``,

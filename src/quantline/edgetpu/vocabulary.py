@@ -25,35 +25,21 @@ class Placement(StrEnum):
 
 
 class Evidence(StrEnum):
-    """The basis of a number that reaches a user.
+    """The basis of a number that reaches a user."""
 
-    Attributes:
-        MEASURED: Timed or counted on a machine, which is named with it.
-        READ: Printed by the compiler.
-        PARSED: Taken from a compiled file.
-        PREDICTED: Computed from the uncompiled model.
-    """
-
-    MEASURED = "measured"
-    READ = "read"
-    PARSED = "parsed"
-    PREDICTED = "predicted"
+    MEASURED = "measured"  # timed or counted on a machine, which is named with it
+    READ = "read"  # printed by the compiler
+    PARSED = "parsed"  # taken from a compiled file
+    PREDICTED = "predicted"  # computed from the uncompiled model
 
 
 class Provenance(StrEnum):
-    """The source of a rule.
+    """The source of a rule."""
 
-    Attributes:
-        DOCUMENTED: Read in Coral's or TensorFlow's documentation.
-        PARSED: Seen in files that went through the compiler.
-        REPORTED: Read in a compiler's output that a user published.
-        MEMORY: Believed, and not confirmed.
-    """
-
-    DOCUMENTED = "documented"
-    PARSED = "parsed"
-    REPORTED = "reported"
-    MEMORY = "memory"
+    DOCUMENTED = "documented"  # read in Coral's or TensorFlow's documentation
+    PARSED = "parsed"  # seen in files that went through the compiler
+    REPORTED = "reported"  # read in a compiler's output that a user published
+    MEMORY = "memory"  # believed, and not confirmed
 
 
 class Status(StrEnum):
@@ -89,21 +75,13 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Reason:
-    """The reason why an operator is not, or may not be, mapped.
+    """The reason why an operator is not, or may not be, mapped."""
 
-    Attributes:
-        status: The compiler's words about it.
-        rule: The broken rule, as a clause.
-        provenance: The source of that rule.
-        target: ``cpu``, or ``unknown`` where the rule does not decide.
-        refuses_model: Whether the compiler gives up on the whole model because of it.
-    """
-
-    status: Status
-    rule: str
+    status: Status  # the compiler's words about it
+    rule: str  # the broken rule, as a clause
     provenance: Provenance
-    target: Placement = Placement.CPU
-    refuses_model: bool = False
+    target: Placement = Placement.CPU  # `cpu`, or `unknown` where the rule does not decide
+    refuses_model: bool = False  # True if the compiler gives up on the whole model because of it
 
 
 Constraint: TypeAlias = "Callable[[Operator, Sequence[Tensor], int], Reason | None]"
@@ -113,21 +91,13 @@ Edge TPU runtime version: the reason why the operator is not mapped, or None."""
 
 @dataclass(frozen=True)
 class Failure:
-    """A failure of a program of others, recognized by its words.
+    """A failure of a program of others, recognized by its words."""
 
-    Attributes:
-        pattern: The printed words, as a regular expression.
-        error: The class of the error.
-        what: The problem, as a sentence.
-        expected: The right state.
-        remedy: The next step, as a sentence.
-    """
-
-    pattern: str
+    pattern: str  # the printed words, as a regular expression
     error: type[QuantlineError]
-    what: str
+    what: str  # the problem, as a sentence
     expected: str
-    remedy: str
+    remedy: str  # the next step, as a sentence
 
     def to_error(self, found: str) -> QuantlineError:
         """Return the error, with the words that were found."""

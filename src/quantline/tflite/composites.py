@@ -25,9 +25,6 @@ _BIAS_VERSION = 3
 def with_builtin_operators(model: bytes) -> tuple[bytes, list[str]]:
     """Return the model with builtin operators for its composite and known custom ones.
 
-    Args:
-        model: A ``.tflite`` file's bytes.
-
     Returns:
         The model, and the names of the operators that were replaced, one for each.
     """

@@ -43,14 +43,10 @@ _SHARING = 64
 
 
 def stored(buffer: Any, model: bytes) -> np.ndarray | None:
-    """Return the bytes that a buffer holds, or None where it holds none.
+    """Return the bytes that a buffer (``BufferT``) holds, or None where it holds none.
 
     They are in its table or, for models above 2 GB, elsewhere in the file (``Buffer.offset``, where
     0 and 1 stand for none).
-
-    Args:
-        buffer: The schema's ``BufferT``.
-        model: The file's bytes.
 
     Returns:
         array of shape (size_bytes,), uint8; a view of the file.
@@ -62,13 +58,9 @@ def stored(buffer: Any, model: bytes) -> np.ndarray | None:
 
 
 def custom_options(operator: Any, model: bytes) -> np.ndarray | None:
-    """Return a custom operator's options, or None where it has none.
+    """Return the options of a custom operator (``OperatorT``), or None where it has none.
 
     They too may lie elsewhere in the file (``Operator.large_custom_options_offset``).
-
-    Args:
-        operator: The schema's ``OperatorT``.
-        model: The file's bytes.
 
     Returns:
         array of shape (size_bytes,), uint8.
@@ -94,11 +86,7 @@ def _inside_or_behind(data: Any, offset: int, size: int, model: bytes) -> np.nda
 
 
 def check_consistency(model: Any, content: bytes) -> None:
-    """Check that the parts of a model fit each other.
-
-    Args:
-        model: The schema's object tree (``ModelT``).
-        content: The file's bytes that it was unpacked from.
+    """Check that the parts of an unpacked model (``ModelT``) fit each other.
 
     Raises:
         Damage: Some do not.

@@ -22,16 +22,12 @@ _OUTPUTS, _SIGNATURES = 8, 18
 
 
 def with_outputs(model: bytes, tensors: Sequence[int]) -> bytes:
-    """Return the model with other outputs: these tensors of the main subgraph.
+    """Return the model with other outputs: these tensors of the main subgraph, in this order.
 
     Every activation that is an output can be read while XNNPACK runs the model at full speed,
     where an interpreter that preserves all tensors has to run without it. Signatures are dropped:
     they name outputs that are no longer there. The new list is appended to the file and the
     subgraph pointed to it, which is much faster than packing a large model anew.
-
-    Args:
-        model: A ``.tflite`` file's bytes.
-        tensors: Tensor indices, in the order in which they are to be output.
     """
     root = schema.Model.GetRootAs(model, 0)
     table = root.Subgraphs(0)._tab
@@ -47,13 +43,9 @@ def with_outputs(model: bytes, tensors: Sequence[int]) -> bytes:
 
 
 def with_ranges(model: bytes, ranges: Mapping[int, tuple[float, float]]) -> bytes:
-    """Return the model with ``min`` and ``max`` written into the tensors' quantization fields.
+    """Return the model with (min, max) of main tensors written into their quantization fields.
 
     This is the form in which TensorFlow's calibrator hands ranges to its quantizer.
-
-    Args:
-        model: A float ``.tflite`` file's bytes.
-        ranges: (min, max) by tensor index of the main subgraph.
     """
     edited = parse(model)
     for index, (low, high) in ranges.items():
@@ -88,10 +80,6 @@ def with_signature(model: bytes, key: str) -> bytes:
 
     Subgraphs that it does not reach through control flow are dropped, with the constants that only
     they use.
-
-    Args:
-        model: A ``.tflite`` file's bytes.
-        key: The key of one of its signatures.
 
     Raises:
         KeyError: It has no such signature.
@@ -133,13 +121,7 @@ def with_simulated_shapes(model: bytes) -> bytes:
 def with_signature_names(
     model: bytes, inputs: Mapping[str, str], outputs: Mapping[str, str]
 ) -> bytes:
-    """Return the model with other names of inputs and outputs in its signatures.
-
-    Args:
-        model: A ``.tflite`` file's bytes.
-        inputs: New names by the present ones; others stay.
-        outputs: Likewise.
-    """
+    """Return the model with new names, by the present ones, in its signatures; others stay."""
     edited = parse(model)
     for signature in edited.signatureDefs or ():
         for ports, names in ((signature.inputs, inputs), (signature.outputs, outputs)):
@@ -149,12 +131,7 @@ def with_signature_names(
 
 
 def keep_reached(model: Any, first: int) -> None:
-    """Make a subgraph the main one, and drop those that it does not reach through control flow.
-
-    Args:
-        model: The schema's mutable object tree; its signatures are left as they are.
-        first: The subgraph's index.
-    """
+    """Make a subgraph the main one, and drop those that it does not reach through control flow."""
     order = [first]
     for index in order:  # grows while it is walked
         for _, _, called in _calls(model.subgraphs[index]):
@@ -180,15 +157,11 @@ def _calls(subgraph: Any) -> list[tuple[Any, str, list[int]]]:
 
 
 def pack_with_shared_data(model: Any, original: bytes) -> bytes:
-    """Return an edited model that reuses the packed weights of the original file.
+    """Return an edited tree that reuses the packed weights of the file it was parsed from.
 
     A buffer may say where in the file its bytes are (``Buffer.offset``, meant for models above
     2 GB), so the original file is kept whole and pointed into, and the new tables follow it. For a
     model of 100 MB that is several times as fast.
-
-    Args:
-        model: The schema's mutable object tree, parsed from ``original`` and edited.
-        original: The file's bytes that it was parsed from.
     """
     base = np.frombuffer(original, np.uint8)
     first = base.ctypes.data
@@ -210,12 +183,7 @@ def pack_with_shared_data(model: Any, original: bytes) -> bytes:
 
 
 def pack(model: Any, size: int) -> bytes:
-    """Return the bytes of an edited object tree.
-
-    Args:
-        model: The schema's mutable object tree.
-        size: About how many bytes it will have.
-    """
+    """Return the bytes of an edited object tree, which are about so many."""
     # With enough room from the start the builder need not grow, which copies its content.
     builder = flatbuffers.Builder(size + size // 8 + (1 << 16))
     builder.Finish(model.Pack(builder), file_identifier=IDENTIFIER)

@@ -25,11 +25,7 @@ class Editor:
     """
 
     def __init__(self, model: bytes) -> None:
-        """Open a model.
-
-        Args:
-            model: A ``.tflite`` file's bytes, known to be readable.
-        """
+        """Open a model, known to be readable."""
         self.tree = parse(model)
         self._size = len(model)
         self._stored: dict[bytes, int] = {}
@@ -84,13 +80,7 @@ class Editor:
         return len(self.tree.operatorCodes) - 1
 
     def bypass(self, number: int, sources: Mapping[int, int], removed: Iterable[Any]) -> None:
-        """Remove operators from a subgraph; what reads their outputs reads other tensors instead.
-
-        Args:
-            number: The subgraph's index.
-            sources: The tensor to read instead, by the index of each output.
-            removed: The operators (``OperatorT``).
-        """
+        """Remove operators from a subgraph; their readers read ``sources[output]`` instead."""
         subgraph = self.tree.subgraphs[number]
         removed_ids = {id(operator) for operator in removed}
         subgraph.operators = [
@@ -242,14 +232,7 @@ def indices(values: Iterable[int]) -> np.ndarray:
 
 
 def _renumbered(items: list[Any], users: list[Any], field: str, always: int = 0) -> list[Any]:
-    """Return the first items and those that users name by index; correct the users' indices.
-
-    Args:
-        items: All of them.
-        users: Objects with an index in the field of this name.
-        field: The field.
-        always: The number of first items that stay in any case.
-    """
+    """Return the first items and those that users name in a field; correct the users' indices."""
     used = sorted({*range(always), *(getattr(user, field) for user in users)})
     place = {old: new for new, old in enumerate(used)}
     for user in users:

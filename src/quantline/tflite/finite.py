@@ -47,9 +47,6 @@ def with_finite_constants(model: bytes) -> tuple[bytes, tuple[str, ...]]:
       padding becomes 0. Of others it becomes the mirror image of the edge, where each window that
       meets the padding holds the values that are mirrored there too: a copy changes no maximum.
     - A MAXIMUM or MINIMUM with a bound that no value reaches: it gives its other input.
-
-    Args:
-        model: A float ``.tflite`` file's bytes.
     """
     graph = read(model)
     found = [
@@ -139,12 +136,6 @@ def _windows(subgraph: Subgraph, reader: Operator, axis: int, size: int) -> Iter
     """Yield the places along an axis of which an operator takes the maximum, each time.
 
     An operator that does anything else takes each place alone.
-
-    Args:
-        subgraph: The subgraph.
-        reader: The operator.
-        axis: The axis of its input.
-        size: The axis's size.
     """
     width = stride = 1
     ahead, count = 0, size

@@ -20,9 +20,6 @@ def with_integer_inputs(model: bytes) -> tuple[bytes, dict[int, str]]:
     conversion of a float sample to an integer does. Operators that move
     values may lie between the input and the CAST.
 
-    Args:
-        model: A ``.tflite`` file's bytes.
-
     Returns:
         The model, and the new dtypes by the inputs' positions in the main subgraph.
     """

@@ -22,10 +22,6 @@ def extract(model: bytes, operators: Collection[int]) -> bytes:
     Its inputs are the tensors that they read from other operators and from the model's inputs, its
     outputs those that others, or the model's outputs, take from them. Bodies of control flow stay
     as they are; signatures and metadata are dropped.
-
-    Args:
-        model: A ``.tflite`` file's bytes.
-        operators: Indices of operators of the main subgraph.
     """
     main = read(model).main
     edited = parse(model)

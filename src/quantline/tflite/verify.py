@@ -67,9 +67,6 @@ def within(name: str) -> Iterator[None]:
 def verify(model: bytes) -> None:
     """Check everything that the reader would unpack.
 
-    Args:
-        model: A file's bytes, which begin with the root table's offset.
-
     Raises:
         Damage: A table, vector or string is not within the file, or they are too many.
     """
@@ -98,12 +95,7 @@ class _Walk:
         return value
 
     def table(self, kind: Any, at: int) -> None:
-        """Verify a table and everything that it leads to.
-
-        Args:
-            kind: Its generated class.
-            at: Its offset from the file's start, bytes.
-        """
+        """Verify a table of a generated class, and everything that it leads to."""
         self._tables -= 1
         self._count(_TABLE)
         self.uint(at)

@@ -22,11 +22,7 @@ _COPIES = {"DEQUANTIZE", "CAST", "DENSIFY"}
 
 
 def has_half_or_sparse(model: Any) -> bool:
-    """Return True if a model holds half precision or sparse tensors.
-
-    Args:
-        model: The schema's object tree (``ModelT``).
-    """
+    """Return True if a model (``ModelT``) holds half precision or sparse tensors."""
     return any(
         tensor.type in _HALF or tensor.sparsity is not None
         for subgraph in model.subgraphs
@@ -39,9 +35,7 @@ def widened(model: bytes) -> bytes:
 
     The operators that widened and densified them are left out. Where a model computes with float16
     and not only stores it, the result computes with float32: it is more exact than the file.
-
-    Args:
-        model: A ``.tflite`` file's bytes, without quantized tensors. This runs DENSIFY.
+    It must have no quantized tensors. This runs DENSIFY.
     """
     editor = Editor(model)
     widened: dict[tuple[int, int], int] = {}

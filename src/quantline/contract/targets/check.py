@@ -40,14 +40,7 @@ _REMEDIES = {
 def check_target(
     report: ContractReport, graph: Graph, target: Target, size_bytes: int
 ) -> ContractReport:
-    """Return the report of a model with the violations of a target's contract.
-
-    Args:
-        report: The report of :func:`quantline.contract.check_model` on it.
-        graph: The model.
-        target: The target.
-        size_bytes: The size of its file.
-    """
+    """Return the report of a model with the violations of a target's contract."""
     broken_here = tuple(_breaches(graph, target, size_bytes))
     return replace(
         report,

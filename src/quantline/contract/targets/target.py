@@ -49,33 +49,25 @@ class Target(recipe.Parameters):
     """The contract that a model must keep to run on one runtime or device.
 
     What is left out is not demanded.
-
-    Attributes:
-        name: What reports call it.
-        description: What it stands for.
-        source: Where its demands are written, or what they were measured from.
-        operators: The schema's names of the allowed operators, each with its highest version;
-            without one, all versions. A list allows all versions of all.
-        custom_operators: Likewise the custom operators that are allowed.
-        tensor_types: The dtypes that tensors may have, by the schema's names in lower case.
-        input_types: Those of the model's inputs, in place of ``tensor_types``.
-        output_types: Those of the model's outputs, likewise.
-        static_shapes: Whether every size but the batch must be known before the model runs.
-        per_axis_dense: Whether the weights of FULLY_CONNECTED may have a scale for each output.
-        size_limit: How many bytes the ``.tflite`` file may have.
     """
 
-    name: str
+    name: str  # name in reports
     description: str = ""
-    source: str = ""
+    source: str = ""  # the document of its demands, or the measurement
+    # the schema's names of the allowed operators, each with its highest version; without one, all
+    # versions. A list allows all versions of all
     operators: Annotated[Versions, _known("operators", list(OPERATORS.values()))] | None = None
+    # likewise the custom operators that are allowed
     custom_operators: Versions = Field(default_factory=dict)
+    # the dtypes that tensors may have, by the schema's names in lower case
     tensor_types: Types | None = None
-    input_types: Types | None = None
-    output_types: Types | None = None
+    input_types: Types | None = None  # those of the model's inputs, in place of `tensor_types`
+    output_types: Types | None = None  # those of the model's outputs, likewise
+    # True if every size but the batch must be known before the model runs
     static_shapes: bool = False
+    # True if the weights of FULLY_CONNECTED may have a scale for each output
     per_axis_dense: bool = True
-    size_limit: Annotated[int, Field(gt=0)] | None = None
+    size_limit: Annotated[int, Field(gt=0)] | None = None  # bytes of the `.tflite` file
 
 
 def load(name: str) -> Target:

@@ -24,36 +24,23 @@ _QUANTIZABLE = frozenset({"float32", "float16", "int16"})
 
 @dataclass(frozen=True)
 class Obstacle:
-    """Operators that one kind of change would put on the Edge TPU.
+    """Operators that one kind of change would put on the Edge TPU."""
 
-    Attributes:
-        kind: The operators' type; more than one are joined by commas.
-        operators: The operators themselves, in their order.
-        reason: The reason of the operator for which the model is refused, or else of the first
-            that is no conversion.
-        remedy: The change.
-        subgraph: The subgraph after the change, as far as rules can judge it.
-        replaced: Indices of operators that the change replaces, to be counted as mapped.
-    """
-
-    kind: str
-    operators: tuple[Operator, ...]
+    kind: str  # the operators' type; more than one are joined by commas
+    operators: tuple[Operator, ...]  # the operators themselves, in their order
+    # the reason of the operator for which the model is refused, or else of the first that is no
+    # conversion
     reason: Reason
     remedy: Remedy
-    subgraph: Subgraph
+    subgraph: Subgraph  # the subgraph after the change, as far as rules can judge it
+    # indices of operators that the change replaces, to be counted as mapped
     replaced: frozenset[int]
 
 
 def obstacles(
     live: Sequence[Operator], subgraph: Subgraph, reasons: Mapping[int, Reason | None]
 ) -> list[Obstacle]:
-    """Return all obstacles of a model, in the order of their first operators.
-
-    Args:
-        live: The operators that some output needs.
-        subgraph: Their subgraph.
-        reasons: The reason why each of them alone is not mapped, or None.
-    """
+    """Return all obstacles among live operators, in the order of their first operators."""
     known = {index: reason for index, reason in reasons.items() if reason is not None}
     # By kind and remedy; without a kind, the operators of all kinds that share the remedy.
     groups: dict[tuple[str, Remedy], list[Operator]] = {}

@@ -20,12 +20,7 @@ _MODELS = "Coral's own compiled models"
 
 @dataclass(frozen=True)
 class Remedy:
-    """A change of the model, or of how it is compiled.
-
-    Attributes:
-        advice: The change, as a sentence.
-        source: The source that says so.
-    """
+    """A change of the model, or of how it is compiled."""
 
     advice: str
     source: str

@@ -24,29 +24,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """One change of a model, and its gain.
+    """One change of a model, and its gain."""
 
-    Attributes:
-        type: The type of the operators to replace; more than one are joined by commas.
-        operators: Their indices.
-        reason: The rule that keeps them on the CPU.
-        advice: The change, as a sentence.
-        source: The source of the advice.
-        moved_operators: Operators that leave the CPU by it.
-        moved_share_macs: Multiply-accumulates that do, over all of the model, from 0 to 1.
-        mapped_operators: Operators on the Edge TPU after it.
-        mapped_share_macs: Their multiply-accumulates over all of the model, from 0 to 1.
-    """
-
-    type: str
+    type: str  # the type of the operators to replace; more than one are joined by commas
     operators: tuple[int, ...]
-    reason: str
-    advice: str
-    source: str
-    moved_operators: int
-    moved_share_macs: float
-    mapped_operators: int
-    mapped_share_macs: float
+    reason: str  # the rule that keeps them on the CPU
+    advice: str  # the change, as a sentence
+    source: str  # the source of the advice
+    moved_operators: int  # operators that leave the CPU by it
+    moved_share_macs: float  # multiply-accumulates that do, over all of the model, from 0 to 1
+    mapped_operators: int  # operators on the Edge TPU after it
+    mapped_share_macs: float  # their multiply-accumulates over all of the model, from 0 to 1
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain data."""

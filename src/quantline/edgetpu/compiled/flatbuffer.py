@@ -25,11 +25,7 @@ class Table:
     """One table."""
 
     def __init__(self, content: memoryview, at: int) -> None:
-        """Find a table's fields.
-
-        Args:
-            content: The flatbuffer.
-            at: The table's start, bytes from that of the flatbuffer.
+        """Find a table's fields; it begins ``at`` so many bytes from the flatbuffer's start.
 
         Raises:
             Damage: It is not within the flatbuffer.
@@ -51,12 +47,7 @@ class Table:
         return cls(content, _OFFSET.unpack_from(content)[0])
 
     def number(self, field: int, form: Struct, default: int = 0) -> int:
-        """Return a number.
-
-        Args:
-            field: The field's number: how many fields the schema has before it.
-            form: The stored type.
-            default: The schema's value for a field that is not there.
+        """Return the number of a field, or the schema's default where it is not there.
 
         Raises:
             Damage: It is not within the flatbuffer.
@@ -74,11 +65,7 @@ class Table:
         return self._content[:0] if place is None else self._vector(self._follow(place), 1)
 
     def contents(self, field: int, most: int) -> list[memoryview]:
-        """Return a vector of texts.
-
-        Args:
-            field: The field's number.
-            most: The largest number allowed.
+        """Return a vector of at most so many texts.
 
         Raises:
             Damage: They are not within the flatbuffer, or too many.
@@ -86,11 +73,7 @@ class Table:
         return [self._vector(target, 1) for target in self._targets(field, most)]
 
     def tables(self, field: int, most: int) -> list[Table]:
-        """Return a vector of tables.
-
-        Args:
-            field: The field's number.
-            most: The largest number allowed.
+        """Return a vector of at most so many tables.
 
         Raises:
             Damage: They are not within the flatbuffer, or too many.

@@ -27,17 +27,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Match:
-    """The placement of a model's operators in the compiled file, by their indices.
+    """The placement of a model's operators in the compiled file, by their indices."""
 
-    Attributes:
-        subgraphs: Those in each Edge TPU operator, in the order of the compiled file.
-        cpu: Those left to the CPU.
-        dead: Those that no output depends on; the compiler drops them.
-    """
-
+    # those in each Edge TPU operator, in the order of the compiled file
     subgraphs: tuple[tuple[int, ...], ...]
-    cpu: tuple[int, ...]
-    dead: tuple[int, ...]
+    cpu: tuple[int, ...]  # those left to the CPU
+    dead: tuple[int, ...]  # those that no output depends on; the compiler drops them
 
     @property
     def edgetpu(self) -> tuple[int, ...]:
@@ -64,11 +59,7 @@ def placements(
 
 
 def match(original: Graph, compiled: Graph) -> Match:
-    """Find the operators of a model that were mapped to the Edge TPU.
-
-    Args:
-        original: The model that was given to the compiler.
-        compiled: Its compiled file.
+    """Find the operators of a model that were mapped to the Edge TPU, from its compiled file.
 
     Raises:
         MismatchError: It was not made of that model.

@@ -16,12 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CompiledSubgraph:
-    """One Edge TPU operator of a compiled model.
-
-    Attributes:
-        operator: The operator.
-        package: Its program.
-    """
+    """One Edge TPU operator of a compiled model."""
 
     operator: Operator
     package: Package
@@ -29,17 +24,11 @@ class CompiledSubgraph:
 
 @dataclass(frozen=True)
 class CompiledPrograms:
-    """The programs of a compiled model; one that was not compiled has none.
+    """The programs of a compiled model; one that was not compiled has none."""
 
-    Attributes:
-        subgraphs: Its Edge TPU operators, in the order of execution.
-        left: The operators that run on the CPU.
-        evidence: The basis of all of it.
-    """
-
-    subgraphs: tuple[CompiledSubgraph, ...]
-    left: tuple[Operator, ...]
-    evidence: Evidence = Evidence.PARSED
+    subgraphs: tuple[CompiledSubgraph, ...]  # its Edge TPU operators, in the order of execution
+    left: tuple[Operator, ...]  # the operators that run on the CPU
+    evidence: Evidence = Evidence.PARSED  # the basis of all of it
 
     @property
     def parameter_bytes(self) -> int:
@@ -99,10 +88,6 @@ class CompiledPrograms:
 
 def read_compiled(graph: Graph, name: str = "the model") -> CompiledPrograms:
     """Read the Edge TPU programs of a model.
-
-    Args:
-        graph: The model, compiled or not.
-        name: The model's name in an error.
 
     Raises:
         ModelUnreadable: One of its programs is damaged.

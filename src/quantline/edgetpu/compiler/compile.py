@@ -35,62 +35,39 @@ _SEARCHING = 16  # the first version that searches, and that has a time limit
 
 @dataclass(frozen=True)
 class CompilerOptions:
-    """The options of one compilation.
+    """The options of one compilation."""
 
-    Attributes:
-        min_runtime_version: The oldest Edge TPU runtime that it must run on, 10 to 14; if None,
-            the compiler's newest.
-        multiple_subgraphs: Whether every group of operators that the Edge TPU can run is compiled,
-            or the first one alone.
-        search_delegate: Whether a model that does not compile is cut shorter until it does.
-        attempt_timeout_s: After how many seconds the compiler itself gives up an attempt.
-        timeout_s: After how many seconds it is killed, whatever the number of attempts.
-    """
-
+    # the oldest Edge TPU runtime that it must run on, 10 to 14; if None, the compiler's newest
     min_runtime_version: int | None = None
+    # every group of operators that the Edge TPU can run, or the first one alone
     multiple_subgraphs: bool = False
-    search_delegate: bool = False
-    attempt_timeout_s: int = 180
-    timeout_s: float = 600.0
+    search_delegate: bool = False  # a model that does not compile is cut shorter until it does
+    attempt_timeout_s: int = 180  # the compiler itself then gives up an attempt
+    timeout_s: float = 600.0  # it is then killed, whatever the number of attempts
 
 
 @dataclass(frozen=True)
 class CompiledModel:
-    """A compiled model.
+    """A compiled model."""
 
-    Attributes:
-        content: The ``.tflite`` file.
-        log: The ``.log`` file next to it.
-        record: The compiler's printed words about it.
-        parsed: The contents of the file itself.
-    """
-
-    content: bytes = field(repr=False)
-    log: str = field(repr=False)
-    record: ModelRecord
+    content: bytes = field(repr=False)  # the `.tflite` file
+    log: str = field(repr=False)  # the `.log` file next to it
+    record: ModelRecord  # the compiler's printed words about it
     parsed: CompiledPrograms
 
 
 @dataclass(frozen=True)
 class Compilation:
-    """The result of one run of the compiler.
-
-    Attributes:
-        model: The compiled model.
-        compiler_version: The compiler's version.
-        duration_ms: How long it took by the compiler's own account.
-        command_line: The program's name and its arguments.
-        warnings: Where the printed words and the file differ, and lines outside of the known
-            format, TensorFlow Lite's on standard error among them.
-        evidence: How all but ``model.parsed`` is known.
-    """
+    """The result of one run of the compiler."""
 
     model: CompiledModel
     compiler_version: str
-    duration_ms: int
-    command_line: tuple[str, ...]
+    duration_ms: int  # by the compiler's own account
+    command_line: tuple[str, ...]  # the program's name and its arguments
+    # differences between the printed words and the file, and lines outside of the known format,
+    # TensorFlow Lite's on standard error among them
     warnings: tuple[str, ...]
-    evidence: Evidence = Evidence.READ
+    evidence: Evidence = Evidence.READ  # of all but `model.parsed`
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain data, ready for JSON."""
@@ -159,11 +136,7 @@ def compile_model(
 
 
 def command_line_options(options: CompilerOptions, compiler: Compiler) -> tuple[str, ...]:
-    """Return the options as words of the command line.
-
-    Args:
-        options: The options of the compilation.
-        compiler: The compiler; an older one has fewer options.
+    """Return the options as words of the command line; an older compiler has fewer.
 
     Raises:
         ParameterError: An option is out of range, or the compiler does not have it.

@@ -65,10 +65,7 @@ class _Block:
 
 
 def parse_output(stdout: str) -> CompilerOutput:
-    """Read the standard output of a compilation that succeeded.
-
-    Args:
-        stdout: The text, with line ends of any kind.
+    """Read the standard output of a compilation that succeeded, with line ends of any kind.
 
     Raises:
         CompilerError: It has no version or no compiled model, or a model lacks a line
@@ -106,10 +103,7 @@ def parse_output(stdout: str) -> CompilerOutput:
 
 
 def parse_log(text: str) -> tuple[OperatorCount, ...]:
-    """Return the operator table of a ``.log`` file.
-
-    Args:
-        text: Its content, with line ends of any kind.
+    """Return the operator table of a ``.log`` file, with line ends of any kind.
 
     Raises:
         CompilerError: It has no version or no operator table.

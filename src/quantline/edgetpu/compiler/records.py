@@ -10,15 +10,11 @@ from quantline.edgetpu.vocabulary import Evidence, Status
 
 @dataclass(frozen=True)
 class PrintedSize:
-    """A size as it was printed: with two decimals of its unit.
+    """A size as it was printed: with two decimals of its unit."""
 
-    Attributes:
-        size_bytes: The size, bytes.
-        rounding_bytes: The possible error, bytes: 0.01 of the unit, as it is not known whether
-            the compiler rounds or cuts off; 0 for what was printed in bytes.
-    """
-
-    size_bytes: int
+    size_bytes: int  # the size, bytes
+    # the possible error, bytes: 0.01 of the unit, as it is not known whether the compiler rounds or
+    # cuts off; 0 for what was printed in bytes
     rounding_bytes: int
 
     def may_be(self, size_bytes: int) -> bool:
@@ -34,17 +30,11 @@ class PrintedSize:
 
 @dataclass(frozen=True)
 class OperatorCount:
-    """One row of the operator table; a type has a row for each of its statuses.
+    """One row of the operator table; a type has a row for each of its statuses."""
 
-    Attributes:
-        type: The schema's name such as ``CONV_2D``; ``CUSTOM`` for every custom operator.
-        count: The number of operators.
-        status: The compiler's wording.
-    """
-
-    type: str
+    type: str  # the schema's name such as `CONV_2D`; `CUSTOM` for every custom operator
     count: int
-    status: str
+    status: str  # the compiler's wording
 
     @property
     def is_mapped(self) -> bool:
@@ -54,37 +44,21 @@ class OperatorCount:
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """The printed facts about one compiled model.
+    """The printed facts about one compiled model."""
 
-    Attributes:
-        input_model: The file name of the input.
-        output_model: The compiled file's name.
-        input_size: Size of the input file.
-        output_size: Size of the compiled file.
-        cached: Parameters kept on chip.
-        remaining: Room left on chip for further parameters.
-        streamed: Parameters sent to the chip at each inference.
-        subgraphs: Number of Edge TPU operators in the compiled model.
-        operators_total: Number of operators of the input model.
-        mapped_operators: The number of them on the Edge TPU.
-        operators: The operator table; empty where it was not printed.
-        attempts: The number of prefixes of the model that a search tried; 0 without a search.
-        cut_at: Names of the tensors at which the search ended the Edge TPU's part.
-    """
-
-    input_model: str
-    output_model: str
+    input_model: str  # file name
+    output_model: str  # the compiled file's name
     input_size: PrintedSize | None
     output_size: PrintedSize | None
-    cached: PrintedSize | None
-    remaining: PrintedSize | None
-    streamed: PrintedSize | None
-    subgraphs: int
-    operators_total: int
+    cached: PrintedSize | None  # parameters kept on chip
+    remaining: PrintedSize | None  # room left on chip for further parameters
+    streamed: PrintedSize | None  # parameters sent to the chip at each inference
+    subgraphs: int  # Edge TPU operators in the compiled model
+    operators_total: int  # of the input model
     mapped_operators: int
-    operators: tuple[OperatorCount, ...]
-    attempts: int
-    cut_at: tuple[str, ...]
+    operators: tuple[OperatorCount, ...]  # the operator table; empty where it was not printed
+    attempts: int  # the number of prefixes of the model that a search tried; 0 without a search
+    cut_at: tuple[str, ...]  # names of the tensors at which the search ended the Edge TPU's part
 
     @property
     def cpu_operators(self) -> int:
@@ -123,16 +97,9 @@ class ModelRecord:
 
 @dataclass(frozen=True)
 class CompilerOutput:
-    """A whole standard output.
-
-    Attributes:
-        version: The compiler's version.
-        duration_ms: The duration by the compiler's own account.
-        models: One record a model, in the order of printing.
-        unknown: Lines that are no part of the known formats.
-    """
+    """A whole standard output."""
 
     version: str
-    duration_ms: int
-    models: tuple[ModelRecord, ...]
-    unknown: tuple[str, ...]
+    duration_ms: int  # the duration by the compiler's own account
+    models: tuple[ModelRecord, ...]  # one record a model, in the order of printing
+    unknown: tuple[str, ...]  # lines that are no part of the known formats

@@ -54,34 +54,24 @@ class Fit(StrEnum):
 
 @dataclass(frozen=True)
 class Memory:
-    """The parameters of the operators on the Edge TPU, bytes.
+    """The parameters of the operators on the Edge TPU, bytes."""
 
-    Attributes:
-        parameter_bytes: All of them, in the compiler's layout; None where the bounds are so far
-            from what is predicted that it is not known.
-        parameter_bytes_low: At the least.
-        parameter_bytes_high: At the most.
-        cached_bytes: Those that stay in the chip's memory; None where it is not known.
-        streamed_bytes: Those that the host sends at each inference; None where it is not known.
-        streamed_least_bytes: As many if there is as much room for the cached ones as there may be.
-        streamed_most_bytes: As many if there is as little.
-        remaining_bytes: Room for more of them in the chip's memory; None where that is not known.
-        verdict: Whether all weights stay in the chip's memory.
-        evidence: The basis of the numbers.
-        basis: The basis in detail, as a sentence.
-    """
-
+    # all of them, in the compiler's layout; None where the bounds are so far from what is predicted
+    # that it is not known
     parameter_bytes: int | None
-    parameter_bytes_low: int
-    parameter_bytes_high: int
-    cached_bytes: int | None
+    parameter_bytes_low: int  # at the least
+    parameter_bytes_high: int  # at the most
+    cached_bytes: int | None  # those that stay in the chip's memory; None where it is not known
+    # those that the host sends at each inference; None where it is not known
     streamed_bytes: int | None
+    # as many if there is as much room for the cached ones as there may be
     streamed_least_bytes: int
-    streamed_most_bytes: int
+    streamed_most_bytes: int  # as many if there is as little
+    # room for more of them in the chip's memory; None where that is not known
     remaining_bytes: int | None
-    verdict: Fit
-    evidence: Evidence
-    basis: str
+    verdict: Fit  # of whether all parameters stay in the chip's memory
+    evidence: Evidence  # the basis of the numbers
+    basis: str  # the basis in detail, as a sentence
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain data."""
@@ -140,11 +130,7 @@ def predict_memory(
 
 
 def memory_of_compiled(compiled: CompiledPrograms) -> Memory:
-    """Return the memory of a compiled file.
-
-    Args:
-        compiled: The programs in the file.
-    """
+    """Return the memory of a compiled file, read from the programs in it."""
     streamed = compiled.streamed_bytes
     return Memory(
         parameter_bytes=compiled.parameter_bytes,

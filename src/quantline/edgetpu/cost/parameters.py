@@ -23,16 +23,7 @@ if TYPE_CHECKING:
 def parameter_parts(
     subgraph: Subgraph, chosen: Collection[int], runtime_version: int
 ) -> dict[int, list[Part]]:
-    """Return the parts of the parameters of each operator that is compiled for the Edge TPU.
-
-    Args:
-        subgraph: The main subgraph of the model before compilation.
-        chosen: Indices of the operators that are compiled.
-        runtime_version: The Edge TPU runtime that they are compiled for.
-
-    Returns:
-        Parts by operator index, for the operators chosen.
-    """
+    """Return the parts of the parameters of each chosen operator, by its index."""
     host = _from_host(subgraph)
     spread = _spread(subgraph, chosen)
     found = {}

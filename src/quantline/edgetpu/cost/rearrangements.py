@@ -38,11 +38,7 @@ _GROUP = 16  # values, of which groups of pixels give a multiple
 def reshape(source: Tensor, result: Tensor, runtime_version: int, from_host: bool) -> Part:
     """Return the part of a RESHAPE, or of what amounts to one.
 
-    Args:
-        source: The tensor that it reads.
-        result: Its output.
-        runtime_version: The Edge TPU runtime that it is compiled for.
-        from_host: Whether it reads an input of the model, quantized at the most.
+    ``from_host``: it reads an input of the model, quantized at the most.
     """
     old, new = channels(source), channels(result)
     if old == new or not (old % BLOCK or new % BLOCK):
@@ -57,11 +53,7 @@ def reshape(source: Tensor, result: Tensor, runtime_version: int, from_host: boo
 
 
 def spread_outputs(consumer: Operator, tensors: Sequence[Tensor]) -> int | None:
-    """Return the number of outputs of a convolution that spreads them for a RESHAPE.
-
-    Args:
-        consumer: The only reader of the convolution's output.
-        tensors: All tensors of its subgraph.
+    """Return how many outputs a convolution spreads for the only reader of its output, a RESHAPE.
 
     Returns:
         None where they stay as they are.
@@ -123,11 +115,7 @@ def rearrangement(
 ) -> list[Part]:
     """Return the parts of an operator that has no weights.
 
-    Args:
-        operator: The operator.
-        tensors: All tensors of its subgraph.
-        runtime_version: The Edge TPU runtime that it is compiled for.
-        from_host: Whether it reads an input of the model, quantized at the most.
+    ``from_host``: it reads an input of the model, quantized at the most.
     """
     if operator.type in _ELEMENTWISE:
         return _constants(operator, tensors)

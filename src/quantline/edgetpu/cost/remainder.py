@@ -31,23 +31,15 @@ _PERCENTILES = (10, 50, 90)
 
 @dataclass(frozen=True)
 class Remainder:
-    """The latency of the operators on the CPU for one inference.
-
-    Attributes:
-        operators: Their number.
-        milliseconds: 10th percentile, median and 90th; None where they could not be timed.
-        kernels: The kernels that they were timed on; None where they were not.
-        threads: CPU threads that they were timed on.
-        runs: The number of timed runs.
-        basis: The basis of the numbers, or the reason why there are none, as a sentence.
-    """
+    """The latency of the operators on the CPU for one inference."""
 
     operators: int
+    # 10th percentile, median and 90th; None where they could not be timed
     milliseconds: tuple[float, float, float] | None
-    kernels: Kernels | None
-    threads: int
-    runs: int
-    basis: str
+    kernels: Kernels | None  # the kernels that they were timed on; None where they were not
+    threads: int  # CPU threads that they were timed on
+    runs: int  # the number of timed runs
+    basis: str  # the basis of the numbers, or the reason why there are none, as a sentence
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain data."""
@@ -109,9 +101,6 @@ def time_runs(model: bytes) -> tuple[Kernels, list[float]]:
     """Time some runs of a model, milliseconds, and return the kernels and the times.
 
     Called in a child process.
-
-    Args:
-        model: A ``.tflite`` file's bytes.
 
     Raises:
         ModelUnsupported: The runtime refuses the model.

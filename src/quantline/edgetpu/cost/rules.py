@@ -33,21 +33,14 @@ UNSEEN = "an operator not seen"
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule by which parameters come about.
-
-    Attributes:
-        name: A short name of it.
-        mechanism: What the compiler does, and so why the bytes are what they are.
-        compiled: In how many independent compiled files it was seen.
-        published: In how many models that users published layer by layer, with the bytes that the
-            compiler printed: of an image of 28x28 and 10 units (github.com/tensorflow/tensorflow
-            issue 73946, version 16.0), and of weather over 180 and 30 steps of 27 features
-            (version 14.1).
-    """
+    """A rule by which parameters come about."""
 
     name: str
-    mechanism: str
-    compiled: int
+    mechanism: str  # the compiler's doing, from which the bytes follow
+    compiled: int  # in how many independent compiled files it was seen
+    # in how many models that users published layer by layer, with the bytes that the compiler
+    # printed: of an image of 28x28 and 10 units (github.com/tensorflow/tensorflow issue 73946,
+    # version 16.0), and of weather over 180 and 30 steps of 27 features (version 14.1)
     published: int = 0
 
     @property
@@ -192,14 +185,7 @@ PUBLISHED = {rule.name: rule.published for rule in _DECLARED if rule.published}
 
 @dataclass(frozen=True)
 class Part:
-    """Bytes that an operator's parameters take by one rule.
-
-    Attributes:
-        rule: The rule.
-        bytes: As predicted.
-        low: At the least.
-        high: At the most.
-    """
+    """Bytes that an operator's parameters take by one rule."""
 
     rule: Rule
     bytes: int
@@ -230,13 +216,7 @@ def between(rule: str, size: int, *others: int) -> Part:
 
 @dataclass(frozen=True)
 class Sum:
-    """Bytes of parameters, of one operator or of several.
-
-    Attributes:
-        bytes: As predicted.
-        low: At the least.
-        high: At the most.
-    """
+    """Bytes of parameters, of one operator or of several."""
 
     bytes: int
     low: int

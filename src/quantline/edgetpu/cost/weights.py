@@ -48,12 +48,7 @@ def weights(
 ) -> list[Part]:
     """Return the parts of a layer with weights.
 
-    Args:
-        operator: The operator.
-        found: Its weights.
-        tensors: All tensors of its subgraph.
-        runtime_version: The Edge TPU runtime that it is compiled for.
-        outputs: The number that its outputs are spread to; else ``found.outputs``.
+    Its outputs may be spread to more than ``found.outputs``.
     """
     if operator.type == "DEPTHWISE_CONV_2D" and not _is_convolution(found):
         return _depthwise(operator, found, tensors, runtime_version)

@@ -28,33 +28,19 @@ _RANK_OF_MAP = 4
 
 @dataclass(frozen=True)
 class LayerWeights:
-    """The weights of a convolution or a fully connected layer, in one form.
+    """The weights of a convolution or a fully connected layer, in one form."""
 
-    Attributes:
-        outputs: Channels, or units, that it gives.
-        height: Taps down; 1 for a fully connected layer.
-        width: Taps across; 1 for a fully connected layer.
-        inputs: Channels, or values, that each output is summed from; 1 if depthwise.
-        weights: The tensor.
-        source: The map, or the vectors, that it is applied to.
-        result: The output.
-    """
-
-    outputs: int
-    height: int
-    width: int
-    inputs: int
+    outputs: int  # channels, or units, that it gives
+    height: int  # taps down; 1 for a fully connected layer
+    width: int  # taps across; 1 for a fully connected layer
+    inputs: int  # channels, or values, that each output is summed from; 1 if depthwise
     weights: Tensor
-    source: Tensor
+    source: Tensor  # the map, or the vectors, that it is applied to
     result: Tensor
 
 
 def layer_weights(operator: Operator, tensors: Sequence[Tensor]) -> LayerWeights | None:
     """Return the weights of an operator.
-
-    Args:
-        operator: The operator.
-        tensors: All tensors of its subgraph.
 
     Returns:
         None where it has none: for other operators, and where a tensor has another rank than
@@ -95,10 +81,6 @@ def macs(operator: Operator, tensors: Sequence[Tensor]) -> int:
 
     Those on the zeros of a padding are counted too, as is usual. Operators that multiply no two
     tensors of values along a sum have none: neither pooling nor element-wise ones.
-
-    Args:
-        operator: The operator.
-        tensors: All tensors of its subgraph.
     """
     if operator.is_custom:
         return 0

@@ -28,19 +28,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A compiled model and its samples.
+    """A compiled model and its samples."""
 
-    Attributes:
-        model: The compiled model's file.
-        graph: Its graph.
-        inputs: For each input, array of shape (n_samples, ...), as the model stores it.
-        outputs: Its outputs: names, shapes, scales.
-    """
-
-    model: bytes
+    model: bytes  # the compiled model's file
     graph: Graph
+    # for each input, array of shape (n_samples, ...), as the model stores it
     inputs: list[np.ndarray]
-    outputs: tuple[TensorIO, ...]
+    outputs: tuple[TensorIO, ...]  # its outputs: names, shapes, scales
 
 
 def prepare(compiled: bytes, samples: Iterable[Sample], int8_model: bytes | None) -> Job:

@@ -38,19 +38,13 @@ _ANY = Access()
 
 @dataclass(frozen=True, eq=False)
 class ChildResult:
-    """The results of a child process.
+    """The results of a child process."""
 
-    Attributes:
-        outputs: For each output, array of shape (n_samples, 1, ...), as the model stores it.
-        times_ms: The duration of each invocation: one a sample, then the timed ones.
-        kernels: The kernels that computed on the CPU.
-        version: The runtime library's own words about its version.
-    """
-
+    # for each output, array of shape (n_samples, 1, ...), as the model stores it
     outputs: list[np.ndarray]
-    times_ms: list[float]
-    kernels: Kernels
-    version: str | None
+    times_ms: list[float]  # the duration of each invocation: one a sample, then the timed ones
+    kernels: Kernels  # the kernels that computed on the CPU
+    version: str | None  # the runtime library's own words about its version
 
 
 def run_on_device(

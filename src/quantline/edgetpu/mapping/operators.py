@@ -22,25 +22,18 @@ NEWEST_RUNTIME = 14
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One row of the table.
+    """One row of the table."""
 
-    Attributes:
-        limitation: What the row demands, in words; empty where it demands nothing.
-        version: The newest operator version in the TensorFlow Lite of the compiler.
-        runtime: The first Edge TPU runtime version that has the operator.
-        provenance: How it is known that the operator is mapped.
-        constraint: The limitation as a function, where there is one.
-        parameters: Positions of the inputs that must be constants: weights, biases, alphas.
-        sizes: Positions of the inputs that set the shape of the output; as constants they keep
-            it static.
-    """
-
+    # the row's demand, in words; empty where it demands nothing
     limitation: str = field(kw_only=False)
-    version: int
-    runtime: int = OLDEST_RUNTIME
+    version: int  # the newest operator version in the TensorFlow Lite of the compiler
+    runtime: int = OLDEST_RUNTIME  # the first Edge TPU runtime version that has the operator
+    # the source that says that the operator is mapped
     provenance: Provenance = Provenance.DOCUMENTED
-    constraint: Constraint | None = None
+    constraint: Constraint | None = None  # the limitation as a function, where there is one
+    # positions of the inputs that must be constants: weights, biases, alphas
     parameters: tuple[int, ...] = ()
+    # positions of the inputs that set the shape of the output; as constants they keep it static
     sizes: tuple[int, ...] = ()
 
 

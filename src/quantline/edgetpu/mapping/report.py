@@ -11,27 +11,17 @@ from quantline.edgetpu.vocabulary import Placement, Provenance, Status, plain
 
 @dataclass(frozen=True)
 class OperatorVerdict:
-    """The verdict on one operator of the main subgraph.
+    """The verdict on one operator of the main subgraph."""
 
-    Attributes:
-        index: Its number in the subgraph.
-        type: The schema's name such as ``CONV_2D``, or a custom operator's own.
-        name: The name of its first output tensor; empty where it has none.
-        target: The place where it is predicted to run.
-        status: Its status, in the compiler's own wording where there is one.
-        rule: The rule that decided.
-        provenance: The source of that rule.
-        seen_in_models: In how many independent compiled models it was seen to hold; None where the
-            graph decides, and not the operator.
-    """
-
-    index: int
-    type: str
-    name: str
+    index: int  # its number in the subgraph
+    type: str  # the schema's name such as `CONV_2D`, or a custom operator's own
+    name: str  # the name of its first output tensor; empty where it has none
     target: Placement
-    status: Status
-    rule: str
-    provenance: Provenance
+    status: Status  # its status, in the compiler's own wording where there is one
+    rule: str  # the rule that decided
+    provenance: Provenance  # the rule's source
+    # in how many independent compiled models it was seen to hold; None where the graph decides, and
+    # not the operator
     seen_in_models: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -41,24 +31,16 @@ class OperatorVerdict:
 
 @dataclass(frozen=True)
 class MappingReport:
-    """The verdict on a model.
+    """The verdict on a model."""
 
-    Attributes:
-        operators: One verdict an operator of the main subgraph, in their order.
-        subgraphs: Edge TPU subgraphs as compiled for, where operators of unknown mapping stay on
-            the CPU.
-        subgraphs_default: As many without ``--enable_multiple_subgraphs``: 0 or 1.
-        subgraphs_multiple: As many with it.
-        runtime_version: The Edge TPU runtime that the verdict is for.
-        evidence: The basis of the report.
-    """
-
+    # one verdict an operator of the main subgraph, in their order
     operators: tuple[OperatorVerdict, ...]
+    # Edge TPU subgraphs as compiled for, where operators of unknown mapping stay on the CPU
     subgraphs: int
-    subgraphs_default: int
-    subgraphs_multiple: int
-    runtime_version: int
-    evidence: str = "predicted"
+    subgraphs_default: int  # as many without `--enable_multiple_subgraphs`: 0 or 1
+    subgraphs_multiple: int  # as many with it
+    runtime_version: int  # the Edge TPU runtime that the verdict is for
+    evidence: str = "predicted"  # the basis of the report
 
     @property
     def operators_total(self) -> int:

@@ -86,11 +86,6 @@ def find_reason(operator: Operator, subgraph: Subgraph, runtime_version: int) ->
     The operator is judged alone: whether it lies in the subgraph that gets compiled is decided by
     :mod:`quantline.edgetpu.mapping.partition`.
 
-    Args:
-        operator: The operator.
-        subgraph: Its subgraph.
-        runtime_version: The Edge TPU runtime that the model is compiled for.
-
     Returns:
         The first reason found, in the compiler's own order where it is known; else None.
     """

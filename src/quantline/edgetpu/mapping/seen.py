@@ -60,10 +60,6 @@ _OF_THE_GRAPH = frozenset(
 def seen_in_models(kind: str, status: Status) -> int | None:
     """Return the number of models in which operators of a kind got a status, as predicted.
 
-    Args:
-        kind: From :func:`kind`.
-        status: The operator's status.
-
     Returns:
         None where the operator itself does not decide.
     """
@@ -78,10 +74,7 @@ def is_documented(kind: str, runtime_version: int) -> bool:
 def kind(operator: Operator, tensors: Sequence[Tensor], target: Placement) -> str:
     """Return an operator's type, with what distinguishes it from others that are mapped.
 
-    Args:
-        operator: The operator.
-        tensors: All tensors of its subgraph.
-        target: The predicted place; on the CPU, the type alone says enough.
+    On the CPU, the type alone says enough.
     """
     if target is Placement.EDGETPU:
         special = _special(operator, tensors)

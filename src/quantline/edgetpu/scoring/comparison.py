@@ -19,14 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Miss:
-    """An operator that was predicted otherwise than it was placed.
+    """An operator that was predicted otherwise than it was placed."""
 
-    Attributes:
-        predicted: The prediction, with the rule that it rests on.
-        actual: The place where the compiler put the operator.
-    """
-
-    predicted: OperatorVerdict
+    predicted: OperatorVerdict  # the prediction, with the rule that it rests on
     actual: Placement
 
     def to_dict(self) -> dict[str, Any]:
@@ -36,19 +31,11 @@ class Miss:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The prediction of a model against its compiled file.
+    """The prediction of a model against its compiled file."""
 
-    Attributes:
-        operators: The number of operators of the model, dead ones included.
-        placed: The place of each operator.
-        misses: Those that were predicted wrongly or as ``unknown``.
-        subgraphs_predicted: The predicted number of Edge TPU subgraphs.
-        subgraphs_compiled: Their number in the compiled file.
-    """
-
-    operators: int
+    operators: int  # the number of operators of the model, dead ones included
     placed: Match
-    misses: tuple[Miss, ...]
+    misses: tuple[Miss, ...]  # those that were predicted wrongly or as `unknown`
     subgraphs_predicted: int
     subgraphs_compiled: int
 
@@ -74,11 +61,6 @@ class Comparison:
 
 def compare(report: MappingReport, original: Graph, compiled: Graph) -> Comparison:
     """Compare a prediction with a compiled file.
-
-    Args:
-        report: The prediction for the model.
-        original: The model.
-        compiled: Its compiled file.
 
     Raises:
         MismatchError: The compiled file was made from another model.

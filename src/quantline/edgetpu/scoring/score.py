@@ -30,27 +30,16 @@ _CLOSE = 0.01
 
 @dataclass(frozen=True)
 class ModelScore:
-    """The prediction of one model against the truth.
-
-    Attributes:
-        model: The model's file name.
-        truth: The compiler's result for it.
-        runtime_version: The Edge TPU runtime that was predicted for.
-        multiple_subgraphs: Whether ``--enable_multiple_subgraphs`` was predicted for.
-        operators: The number of its operators, dead ones included.
-        misses: Those that were predicted wrongly or as ``unknown``.
-        subgraphs: The predicted number of Edge TPU subgraphs.
-        memory: The parameters that were predicted, in the compiler's layout.
-    """
+    """The prediction of one model against the truth."""
 
     model: str
     truth: Truth
-    runtime_version: int
-    multiple_subgraphs: bool
-    operators: int
-    misses: tuple[Miss, ...]
-    subgraphs: int
-    memory: Memory
+    runtime_version: int  # the Edge TPU runtime that was predicted for
+    multiple_subgraphs: bool  # `--enable_multiple_subgraphs` was predicted for
+    operators: int  # the number of its operators, dead ones included
+    misses: tuple[Miss, ...]  # those that were predicted wrongly or as `unknown`
+    subgraphs: int  # the predicted number of Edge TPU subgraphs
+    memory: Memory  # the parameters that were predicted, in the compiler's layout
 
     @property
     def right(self) -> int:
@@ -98,12 +87,7 @@ class ModelScore:
 
 @dataclass(frozen=True)
 class Unscored:
-    """A model that could not be scored.
-
-    Attributes:
-        model: The model's file name.
-        why: The reason.
-    """
+    """A model that could not be scored."""
 
     model: str
     why: str
