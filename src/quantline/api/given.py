@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from quantline.errors import ParameterError, QuantlineError
 from quantline.files import sha256
 from quantline.temporary import temporary_folder
-from quantline.tflite.unpack import IDENTIFIER
+from quantline.tflite.graph import IDENTIFIER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

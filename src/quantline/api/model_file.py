@@ -22,7 +22,7 @@ def read_model(path: Path) -> tuple[bytes, Graph]:
         ModelUnreadable: It is no whole ``.tflite`` file.
     """
     from quantline.tflite import read
-    from quantline.tflite.unpack import IDENTIFIER
+    from quantline.tflite.graph import IDENTIFIER
 
     remedy = "Give a .tflite file; 'quantline quantize' makes one of a trained model"
     if not os.path.exists(path):

@@ -2,10 +2,8 @@
 
 from quantline.contract.diagnosis import explain_operator, with_reasons
 from quantline.contract.finding import ContractReport, Finding
-from quantline.contract.integer_only import enforce
-from quantline.contract.model_check import check_against_recipe, check_model
-from quantline.contract.preflight import preflight
-from quantline.contract.reasons import FloatReason
+from quantline.contract.model_check import check_against_recipe, check_model, enforce
+from quantline.contract.preflight import FloatReason, preflight
 from quantline.contract.trial import try_to_run
 
 __all__ = [

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from quantline.contract.integer_forms import has_form
-from quantline.contract.reasons import FloatReason, find_float_operators
+from quantline.contract.preflight import FloatReason, find_float_operators
 from quantline.quantization.bias_correction import names_before_conversion
 from quantline.quantization.schemes import SCHEMES
 from quantline.tflite import CONVERSIONS

@@ -22,7 +22,7 @@ from quantline.quantization.layer_pairs import layer_of, pair_layers
 from quantline.quantization.output_parts import parts_of
 from quantline.ranges import SampleAdapter
 from quantline.tflite import Model, Runtime, with_outputs, with_static_batch
-from quantline.tflite.submodels import with_isolated_operators
+from quantline.tflite.edit import with_isolated_operators
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,8 +10,7 @@ from quantline.edgetpu.device.detect import Device, can_detect, detect
 from quantline.edgetpu.device.on_device import run_on_device
 from quantline.edgetpu.device.run import DeviceRun
 from quantline.edgetpu.evaluate import EdgeTpuReport, evaluate
-from quantline.edgetpu.mapping.report import MappingReport, OperatorVerdict
-from quantline.edgetpu.mapping.verdict import predict
+from quantline.edgetpu.mapping.verdict import MappingReport, OperatorVerdict, predict
 from quantline.edgetpu.scoring.score import Score, score
 from quantline.edgetpu.vocabulary import Evidence, Placement, Provenance, Status
 

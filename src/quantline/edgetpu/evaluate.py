@@ -15,7 +15,7 @@ from quantline.edgetpu.cost.rules import Sum, total
 from quantline.edgetpu.cost.work import macs, share_of_macs, share_on_edgetpu
 from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME
 from quantline.edgetpu.mapping.verdict import predict
-from quantline.edgetpu.vocabulary import Evidence, Placement
+from quantline.edgetpu.vocabulary import Evidence, Placement, plain
 from quantline.tflite.graph import read
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from quantline.edgetpu.cost.memory import Memory
     from quantline.edgetpu.cost.remainder import Remainder
     from quantline.edgetpu.cost.rules import Part
-    from quantline.edgetpu.mapping.report import MappingReport
+    from quantline.edgetpu.mapping.verdict import MappingReport
     from quantline.tflite.graph import Graph
 
 NOT_PREDICTED = (
@@ -66,7 +66,7 @@ class EdgeTpuReport:
         """Return all of it as plain data, ready for JSON."""
         operators = [
             {
-                **operator.to_dict(),
+                **plain(operator),
                 "evidence": str(self.evidence),
                 "macs": self.macs[operator.index],
                 **self._parameters(operator.index),

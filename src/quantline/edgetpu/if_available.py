@@ -13,7 +13,7 @@ from quantline.edgetpu.device.delegate import Access
 from quantline.edgetpu.device.detect import detect
 from quantline.edgetpu.device.on_device import run_on_device
 from quantline.edgetpu.mapping.verdict import predict
-from quantline.edgetpu.scoring.comparison import compare
+from quantline.edgetpu.scoring.score import compare
 from quantline.edgetpu.vocabulary import Evidence
 from quantline.errors import CompilerNotFound, QuantlineError
 from quantline.tflite import read

@@ -1,13 +1,14 @@
-"""Shared terms: placement, status, reason, evidence, failures; and records as plain data."""
+"""Shared terms: placement, status, reason, evidence, failures; and facts about tensors."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypeAlias
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from _typeshed import DataclassInstance
 
@@ -84,11 +85,6 @@ class Reason:
     refuses_model: bool = False  # True if the compiler gives up on the whole model because of it
 
 
-Constraint: TypeAlias = "Callable[[Operator, Sequence[Tensor], int], Reason | None]"
-"""A limitation of operators, as a function of an operator, the tensors of its subgraph and the
-Edge TPU runtime version: the reason why the operator is not mapped, or None."""
-
-
 @dataclass(frozen=True)
 class Failure:
     """A failure of a program of others, recognized by its words."""
@@ -105,13 +101,61 @@ class Failure:
 
 
 def plain(record: DataclassInstance) -> dict[str, Any]:
-    """Return a record's fields as plain data: enumerations as text, tuples as lists."""
-    values = {field.name: getattr(record, field.name) for field in fields(record)}
-    return {
-        name: str(value)
-        if isinstance(value, StrEnum)
-        else list(value)
-        if isinstance(value, tuple)
-        else value
-        for name, value in values.items()
-    }
+    """Return a record as plain data, through and through: enumerations as text, tuples as lists."""
+    return {field.name: _plain(getattr(record, field.name)) for field in fields(record)}
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(value)
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, StrEnum) else value
+
+
+INTEGER_8 = frozenset({"int8", "uint8"})
+
+
+def given(indices: Iterable[int], tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Return the tensors at these indices without optional ones that are absent."""
+    return [tensors[index] for index in indices if index >= 0]
+
+
+def at(operator: Operator, position: int, tensors: Sequence[Tensor]) -> Tensor | None:
+    """Return the operator's input at a position, or None where it is absent."""
+    if position >= len(operator.inputs) or operator.inputs[position] < 0:
+        return None
+    return tensors[operator.inputs[position]]
+
+
+def activations(operator: Operator, tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Return the tensors that an operator computes with: no constants and no variable state.
+
+    State is left out because an LSTM whose cell state is int16 was seen mapped.
+    """
+    return [
+        tensor
+        for tensor in given(chain(operator.inputs, operator.outputs), tensors)
+        if tensor.constant is None and not tensor.is_variable
+    ]
+
+
+def extent(tensor: Tensor) -> tuple[int, ...]:
+    """Return a tensor's shape as the compiler takes it: an unknown size stands for 1.
+
+    TensorFlow stores 1 for it next to the signature, TensorFlow Lite allocates what is stored, and
+    models of unknown batch were seen mapped.
+    """
+    return tuple(1 if size < 0 else size for size in tensor.shape)
+
+
+def integers(tensor: Tensor | None) -> tuple[int, ...] | None:
+    """Return a constant's values, flattened, or None where they are not constant."""
+    if tensor is None or tensor.constant is None:
+        return None
+    return tuple(int(value) for value in tensor.values().reshape(-1))
+
+
+def axes(tensor: Tensor | None, rank: int) -> tuple[int, ...]:
+    """Return the axes that a constant names, counted from 0; none where it is not constant."""
+    return tuple(axis % rank for axis in integers(tensor) or ()) if rank else ()

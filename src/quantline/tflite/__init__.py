@@ -11,6 +11,7 @@ from quantline.tflite.edit import (
 from quantline.tflite.graph import (
     CONVERSIONS,
     Graph,
+    Model,
     Operator,
     Quantization,
     Signature,
@@ -19,7 +20,6 @@ from quantline.tflite.graph import (
     float_operators,
     read,
 )
-from quantline.tflite.model import Model
 from quantline.tflite.runtime import Runtime
 
 __all__ = [

@@ -110,7 +110,7 @@ class Editor:
         """
         readers: dict[int, list[tuple[Any, int]]] = {}
         for operator in subgraph.operators or ():
-            for operand, index in enumerate(_list(operator.inputs)):
+            for operand, index in enumerate(numbers(operator.inputs)):
                 readers.setdefault(index, []).append((operator, operand))
         return [
             (index, readers[index])
@@ -125,7 +125,7 @@ class Editor:
         """Return a float constant's values, float32, in its shape."""
         tensor = subgraph.tensors[index]
         data = np.asarray(self.tree.buffers[tensor.buffer].data, np.uint8)
-        return data.view(np.float32).reshape(_list(tensor.shape))
+        return data.view(np.float32).reshape(numbers(tensor.shape))
 
     def add_tensor(self, subgraph: Any, like: int, dtype: str) -> int:
         """Add a tensor of another's shape that is written when the model runs; return its index."""
@@ -199,7 +199,7 @@ class Editor:
             fields += [(operator, field) for operator in subgraph.operators or ()
                        for field in ("inputs", "outputs", "intermediates")]  # fmt: skip
             named = {entry.tensorIndex for entry in entries}
-            named |= {index for owner, field in fields for index in _list(getattr(owner, field))}
+            named |= {index for owner, field in fields for index in numbers(getattr(owner, field))}
             used = sorted(named - {-1})
             place = {-1: -1, **{old: new for new, old in enumerate(used)}}
             for owner, field in fields:
@@ -241,8 +241,9 @@ def _renumbered(items: list[Any], users: list[Any], field: str, always: int = 0)
 
 
 def _mapped(values: Any, place: Callable[[int], int]) -> np.ndarray:
-    return indices(place(index) for index in _list(values))
+    return indices(place(index) for index in numbers(values))
 
 
-def _list(values: Any) -> list[int]:
+def numbers(values: Any) -> list[int]:
+    """Return indices or sizes of the schema's object tree as a list; none where there are none."""
     return [] if values is None else [int(value) for value in values]

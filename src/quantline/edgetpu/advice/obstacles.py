@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from quantline.edgetpu.advice import remedies
 from quantline.edgetpu.mapping.operators import TABLE
-from quantline.edgetpu.tensors import INTEGER_8, activations, extent
-from quantline.edgetpu.vocabulary import Status
+from quantline.edgetpu.vocabulary import INTEGER_8, Status, activations, extent
 from quantline.tflite.graph import CONVERSIONS
 
 if TYPE_CHECKING:

@@ -25,8 +25,8 @@ from quantline.temporary import temporary_folder
 from quantline.tflite.graph import read
 
 if TYPE_CHECKING:
+    from quantline.edgetpu.compiler.output import ModelRecord, PrintedSize
     from quantline.edgetpu.compiler.process import Compiler
-    from quantline.edgetpu.compiler.records import ModelRecord, PrintedSize
 
 _IN, _OUT = "model.tflite", "out"
 _COMPILED = "model_edgetpu.tflite"

@@ -17,8 +17,7 @@ import numpy as np
 from quantline.edgetpu.cost.parameters import parameter_parts
 from quantline.edgetpu.cost.rules import total
 from quantline.edgetpu.cost.work import layer_weights
-from quantline.edgetpu.tensors import activations, elements
-from quantline.edgetpu.vocabulary import Evidence, plain
+from quantline.edgetpu.vocabulary import Evidence, activations, plain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -165,7 +164,7 @@ def _largest_activations(subgraph: Subgraph, chosen: Collection[int]) -> int:
     # 8-bit values: as many bytes as elements.
     return max(
         (
-            sum(elements(activation) for activation in activations(operator, subgraph.tensors))
+            sum(activation.size for activation in activations(operator, subgraph.tensors))
             for operator in subgraph.operators
             if operator.index in chosen
         ),

@@ -1,7 +1,9 @@
-"""The bytes of an operator's parameters on the Edge TPU, in the compiler's layout.
+"""The bytes of parameters on the Edge TPU, in the compiler's layout.
 
-Each number is a sum of parts, each by a rule of :mod:`quantline.edgetpu.cost.rules` and with its
-bounds: a rule that was seen in few models widens them.
+The layout was read from the parameters in compiled files, where the scales and biases of the
+original model, found again, show where each layer begins: scales, biases, zero points of the
+weights, then the weights. Each number is a sum of parts, each by a rule of :mod:`.rules` and with
+its bounds: a rule that was seen in few models widens them.
 """
 
 from __future__ import annotations
@@ -9,15 +11,165 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quantline.edgetpu.cost.rearrangements import RESHAPES, rearrangement, spread_outputs
-from quantline.edgetpu.cost.rules import exactly
-from quantline.edgetpu.cost.weights import lstm, weights
-from quantline.edgetpu.cost.work import layer_weights
+from quantline.edgetpu.cost.rules import (
+    BLOCK,
+    MANY,
+    WORD,
+    aligned_bytes,
+    between,
+    channels,
+    exactly,
+    matrix_bytes,
+    pixels,
+    round_up,
+    stored_outputs,
+    stored_values,
+)
+from quantline.edgetpu.cost.work import LSTM_WEIGHTS, layer_weights
+from quantline.edgetpu.vocabulary import at
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from quantline.edgetpu.cost.rules import Part
-    from quantline.tflite.graph import Operator, Subgraph
+    from quantline.edgetpu.cost.work import LayerWeights
+    from quantline.tflite.graph import Operator, Subgraph, Tensor
+
+
+# Up to this runtime version a layer keeps biases that are all zero.
+_KEEPS_ZEROS = 12
+_BIAS = {"TRANSPOSE_CONV": 3}
+# An LSTM of one compiled file took five times the weights' bytes.
+_LSTM_AT_MOST = 5
+
+
+def weights(
+    operator: Operator,
+    found: LayerWeights,
+    tensors: Sequence[Tensor],
+    runtime_version: int,
+    outputs: int,
+) -> list[Part]:
+    """Return the parts of a layer with weights.
+
+    Its outputs may be spread to more than ``found.outputs``.
+    """
+    if operator.type == "DEPTHWISE_CONV_2D" and not _is_convolution(found):
+        return _depthwise(operator, found, tensors, runtime_version)
+    dense = operator.type == "FULLY_CONNECTED"
+    inputs, parts = _inputs(operator, found, runtime_version)
+    small = not dense and found.outputs <= BLOCK
+    rows = BLOCK if small and outputs == found.outputs else stored_outputs(outputs)
+    words = _words(operator, found, tensors, runtime_version, rows)
+    size = _rest(rows * inputs, words)
+    kind = "fully connected weights" if dense else "convolution weights"
+    if operator.type == "TRANSPOSE_CONV":
+        parts.append(between("transposed convolution", size, size * _phases(operator, found)))
+    elif _is_convolution(found) and operator.type == "DEPTHWISE_CONV_2D":
+        diagonal = inputs // BLOCK * WORD * round_up(found.outputs, BLOCK)
+        parts.append(between("one channel to many", size, diagonal))
+    elif outputs != found.outputs:
+        own = matrix_bytes(inputs, found.outputs, 0)
+        parts.append(exactly(kind, own))
+        parts.append(between("outputs spread for a RESHAPE", size - own, 0))
+    elif rows == BLOCK and found.outputs > 1:
+        per_row = inputs + sum(part.bytes for part in words) // rows
+        parts.append(
+            between("few outputs", size, size + (stored_outputs(found.outputs) - rows) * per_row)
+        )
+    else:
+        parts.append(exactly("a single output" if rows == BLOCK else kind, size))
+        if dense and _differ(found.weights) and round_up(rows, MANY) > rows:
+            per_row = inputs + sum(part.bytes for part in words) // rows
+            more = (round_up(rows, MANY) - rows) * per_row
+            parts.append(between("units of different scales", more, 0))
+    return parts + words
+
+
+def lstm(operator: Operator, tensors: Sequence[Tensor]) -> list[Part]:
+    """Return the parts of an LSTM: its matrices, and room for what was not understood."""
+    found = [at(operator, position, tensors) for position in LSTM_WEIGHTS]
+    size = sum(
+        matrix_bytes(round_up(part.shape[-1], BLOCK), part.shape[0])
+        for part in found
+        if part is not None and part.constant is not None and len(part.shape) > 1
+    )
+    return [between("LSTM weights", size, size * _LSTM_AT_MOST)]
+
+
+def _inputs(
+    operator: Operator, found: LayerWeights, runtime_version: int
+) -> tuple[int, list[Part]]:
+    """Return the stored numbers that each output is summed from, and further parts."""
+    if operator.type != "FULLY_CONNECTED":
+        return found.height * found.width * round_up(found.inputs, BLOCK), []
+    source = found.source
+    packed = round_up(found.inputs, BLOCK)
+    if source.size != found.inputs or pixels(source) == 1:
+        return packed, []
+    rows = stored_outputs(found.outputs)
+    extra = (stored_values(source) - packed) * rows
+    if not extra:
+        return packed, []
+    # Up to there nothing was packed by a matrix.
+    packing = (
+        matrix_bytes(stored_values(source), found.inputs) if runtime_version > _KEEPS_ZEROS else 0
+    )
+    return packed, [between("weights on a map", extra, 0, packing)]
+
+
+def _depthwise(
+    operator: Operator, found: LayerWeights, tensors: Sequence[Tensor], runtime_version: int
+) -> list[Part]:
+    rows = round_up(found.outputs, BLOCK)
+    words = _words(operator, found, tensors, runtime_version, rows)
+    size = _rest(rows * found.height * found.width * WORD, words)
+    if found.outputs == channels(found.source):
+        return [exactly("depthwise weights", size), *words]
+    return [between("several outputs a channel", size, BLOCK * size), *words]
+
+
+def _words(
+    operator: Operator,
+    found: LayerWeights,
+    tensors: Sequence[Tensor],
+    runtime_version: int,
+    rows: int,
+) -> list[Part]:
+    parts = []
+    bias = at(operator, _BIAS.get(operator.type, 2), tensors)
+    if bias is not None:
+        if bias.constant is None or bias.constant.any():
+            parts.append(exactly("biases", rows * WORD))
+        elif operator.type == "DEPTHWISE_CONV_2D" or runtime_version <= _KEEPS_ZEROS:
+            parts.append(exactly("biases of zero kept", rows * WORD))
+        else:
+            parts.append(exactly("biases of zero", 0))
+    if _differ(found.weights):
+        parts.append(exactly("a scale for each channel", 2 * rows * WORD))
+    return parts
+
+
+def _differ(weights: Tensor) -> bool:
+    """Return whether outputs differ in scale; one scale given for each of them is a single one."""
+    return weights.quantization is not None and len(set(weights.quantization.scales)) > 1
+
+
+def _rest(size: int, words: Sequence[Part]) -> int:
+    """Return the bytes of the weights, with the padding of the whole operator."""
+    words_bytes = sum(word.bytes for word in words)
+    return aligned_bytes(size + words_bytes) - words_bytes
+
+
+def _is_convolution(found: LayerWeights) -> bool:
+    return channels(found.source) == 1 < found.outputs
+
+
+def _phases(operator: Operator, found: LayerWeights) -> int:
+    """Return the factor by which a transposed convolution may grow."""
+    down, across = operator.options.get("strideH", 1), operator.options.get("strideW", 1)
+    taps = round_up(found.height, down) * round_up(found.width, across)
+    return max(-(-taps // (found.height * found.width)), 2)
 
 
 def parameter_parts(

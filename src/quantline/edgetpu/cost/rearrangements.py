@@ -10,17 +10,19 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from quantline.edgetpu.cost.blocks import (
+from quantline.edgetpu.cost.rules import (
     BLOCK,
+    UNSEEN,
     aligned_bytes,
+    between,
     channels,
+    exactly,
     matrix_bytes,
     round_up,
     stored_values,
     vector_bytes,
 )
-from quantline.edgetpu.cost.rules import UNSEEN, between, exactly
-from quantline.edgetpu.tensors import at, axes, elements, extent, given
+from quantline.edgetpu.vocabulary import at, axes, extent, given
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -189,8 +191,8 @@ def _constants(operator: Operator, tensors: Sequence[Tensor]) -> list[Part]:
     last = channels(tensors[operator.outputs[0]])
     parts = []
     for constant in constants:
-        words, stored = vector_bytes(elements(constant)), aligned_bytes(elements(constant))
-        if elements(constant) in (1, last):
+        words, stored = vector_bytes(constant.size), aligned_bytes(constant.size)
+        if constant.size in (1, last):
             parts.append(between("a constant for each channel", words, stored))
         else:
             parts.append(between("a constant map", stored, words))

@@ -11,9 +11,9 @@ import numpy as np
 from quantline.child import run_in_child
 from quantline.edgetpu.vocabulary import Evidence
 from quantline.errors import ModelUnsupported, QuantlineError
+from quantline.tflite.edit import extract
 from quantline.tflite.graph import read
 from quantline.tflite.runtime import Runtime
-from quantline.tflite.submodels import extract
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
-from quantline.edgetpu.tensors import at, elements, extent
+from quantline.edgetpu.vocabulary import at, extent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -95,7 +95,7 @@ def macs(operator: Operator, tensors: Sequence[Tensor]) -> int:
     if operator.type == "TRANSPOSE_CONV":
         # Each input pixel is multiplied by all weights.
         return prod(extent(found.source)[:-1]) * taps * found.outputs
-    return elements(found.result) * taps
+    return found.result.size * taps
 
 
 def share_of_macs(
@@ -121,7 +121,7 @@ def _lstm(operator: Operator, tensors: Sequence[Tensor]) -> int:
     weights = [at(operator, position, tensors) for position in positions]
     # Every step of every example reads all weights once.
     steps = prod(extent(tensors[operator.inputs[0]])[:-1])
-    return steps * sum(elements(weight) for weight in weights if weight is not None)
+    return steps * sum(weight.size for weight in weights if weight is not None)
 
 
 def _batch_matmul(operator: Operator, tensors: Sequence[Tensor]) -> int:
@@ -129,7 +129,7 @@ def _batch_matmul(operator: Operator, tensors: Sequence[Tensor]) -> int:
     summed = extent(tensors[operator.inputs[0]])[-2:]
     if len(summed) < 2:
         return 0
-    return elements(tensors[operator.outputs[0]]) * summed[0 if operator.options.get("adjX") else 1]
+    return tensors[operator.outputs[0]].size * summed[0 if operator.options.get("adjX") else 1]
 
 
 _TILE = 4  # pixels a side

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from quantline.edgetpu.mapping.requirements import COMPILED_OPERATOR, is_compiled
-from quantline.edgetpu.tensors import extent
+from quantline.edgetpu.vocabulary import extent
 from quantline.errors import (
     DataError,
     MismatchError,

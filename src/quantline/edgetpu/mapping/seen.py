@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quantline.edgetpu.tensors import at, extent, integers
-from quantline.edgetpu.vocabulary import Placement, Status
+from quantline.edgetpu.vocabulary import Placement, Status, at, extent, integers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
