@@ -56,131 +56,66 @@ class Rule:
 
 
 _DECLARED = (
-    Rule(
-        "convolution weights",
-        "blocks of 4 inputs by 4 outputs, up to 64 outputs filled up to 16, more to 64",
-        15,
-    ),
+    Rule("convolution weights",
+        "blocks of 4 inputs by 4 outputs, up to 64 outputs filled up to 16, more to 64", 15),
     Rule("depthwise weights", "a channel's weight takes a diagonal of a block of 4 by 4", 8),
     Rule("fully connected weights", "a matrix in the blocks of a convolution", 9),
     Rule("biases", "32 bits for each output, left out where no bias is given", 12),
-    Rule(
-        "biases of zero",
-        "from runtime 13 on, a convolution or matrix does without biases that are all zero",
-        4,
-    ),
-    Rule(
-        "biases of zero kept",
-        "depthwise convolutions, and all layers up to runtime 12, keep biases of zero",
-        7,
-    ),
-    Rule(
-        "a scale for each channel",
-        "where outputs differ in scale, 32 bits for it and 32 for the weights' zero point",
-        10,
-    ),
-    Rule(
-        "units of different scales",
-        "a fully connected layer whose units differ in scale has them filled up to 64",
-        0,
-        published=2,
-    ),
+    Rule("biases of zero",
+        "from runtime 13 on, a convolution or matrix does without biases that are all zero", 4),
+    Rule("biases of zero kept",
+        "depthwise convolutions, and all layers up to runtime 12, keep biases of zero", 7),
+    Rule("a scale for each channel",
+        "where outputs differ in scale, 32 bits for it and 32 for the weights' zero point", 10),
+    Rule("units of different scales",
+        "a fully connected layer whose units differ in scale has them filled up to 64", 0,
+        published=2),
     Rule("a single output", "a convolution to one output takes a block of 4 outputs, not of 16", 7),
+    Rule("few outputs",
+        "a convolution to 2, 3 or 4 outputs may take a block of 4 outputs, or one of 16", 0),
+    Rule("one channel to many", "a depthwise convolution of one channel is stored as a convolution",
+        2),
+    Rule("several outputs a channel",
+        "a depthwise convolution of a multiplier above 1 may need more than a diagonal", 0),
+    Rule("weights on a map",
+        "a matrix that reads a map has the channels of every pixel filled up to 4", 1),
+    Rule("transposed convolution",
+        "the phases of the stride may be stored singly, their taps filled up", 0),
     Rule(
-        "few outputs",
-        "a convolution to 2, 3 or 4 outputs may take a block of 4 outputs, or one of 16",
-        0,
-    ),
+        "LSTM weights", "a matrix for each gate; what else the gates need was never seen alone", 0),
+    Rule("blocks stay whole",
+        "channels in multiples of 4 are stored in whole blocks, which a RESHAPE only renames", 7),
+    Rule("the host sends one channel",
+        "an input of one channel, or to one, that is reshaped first is sent by the host as it is "
+        "after that: the compiled program's input has the later shape", 2),
+    Rule("pixels packed in groups",
+        "channels that fill no block of 4 are packed by a matrix over as many pixels of a row as "
+        "give a multiple of 16 values", 1),
+    Rule("pixels packed at once",
+        "where a row has no such groups, one matrix packs all pixels that become a vector", 2,
+        published=1),
+    Rule("outputs spread for a RESHAPE",
+        "a convolution before a RESHAPE to fewer channels puts its outputs into blocks of 4", 1),
+    Rule("channels split by a RESHAPE",
+        "fewer channels than before, behind no convolution, may need a matrix", 0),
     Rule(
-        "one channel to many",
-        "a depthwise convolution of one channel is stored as a convolution",
-        2,
-    ),
-    Rule(
-        "several outputs a channel",
-        "a depthwise convolution of a multiplier above 1 may need more than a diagonal",
-        0,
-    ),
-    Rule(
-        "weights on a map",
-        "a matrix that reads a map has the channels of every pixel filled up to 4",
-        1,
-    ),
-    Rule(
-        "transposed convolution",
-        "the phases of the stride may be stored singly, their taps filled up",
-        0,
-    ),
-    Rule(
-        "LSTM weights", "a matrix for each gate; what else the gates need was never seen alone", 0
-    ),
-    Rule(
-        "blocks stay whole",
-        "channels in multiples of 4 are stored in whole blocks, which a RESHAPE only renames",
-        7,
-    ),
-    Rule(
-        "the host sends one channel",
-        "an input of one channel, or to one, that is reshaped first is sent by the host as it"
-        " is after that: the compiled program's input has the later shape",
-        2,
-    ),
-    Rule(
-        "pixels packed in groups",
-        "channels that fill no block of 4 are packed by a matrix over as many pixels of a row"
-        " as give a multiple of 16 values",
-        1,
-    ),
-    Rule(
-        "pixels packed at once",
-        "where a row has no such groups, one matrix packs all pixels that become a vector",
-        2,
-        published=1,
-    ),
-    Rule(
-        "outputs spread for a RESHAPE",
-        "a convolution before a RESHAPE to fewer channels puts its outputs into blocks of 4",
-        1,
-    ),
-    Rule(
-        "channels split by a RESHAPE",
-        "fewer channels than before, behind no convolution, may need a matrix",
-        0,
-    ),
-    Rule(
-        "channels added by PAD", "padding in the channels is a product with an identity matrix", 1
-    ),
+        "channels added by PAD", "padding in the channels is a product with an identity matrix", 1),
     Rule("whole blocks joined", "a CONCATENATION of multiples of 16 channels only places them", 3),
-    Rule(
-        "parts of blocks joined",
+    Rule("parts of blocks joined",
         "a CONCATENATION of channels that fill no block of 4 is a product with a matrix; of "
-        "multiples of 4 it may be one",
-        2,
-    ),
-    Rule(
-        "channels cut or reordered",
-        "cutting, packing or transposing channels may be a product with a matrix",
-        1,
-    ),
-    Rule(
-        "masked softmax",
-        "from runtime 13 on, a SOFTMAX of values that do not fill blocks of 4 masks the rest "
-        "of the last: 3 words a value, 4 values to 64 bytes; of whole blocks it needs none",
-        4,
-    ),
-    Rule(
-        "a constant for each channel",
-        "a constant of an element-wise operator is stored as 32-bit words, 4 to 64 bytes",
-        1,
-    ),
-    Rule(
-        "a constant map",
-        "a constant of a map's size is stored in bytes, or as a word for each value",
-        0,
-    ),
+        "multiples of 4 it may be one", 2),
+    Rule("channels cut or reordered",
+        "cutting, packing or transposing channels may be a product with a matrix", 1),
+    Rule("masked softmax",
+        "from runtime 13 on, a SOFTMAX of values that do not fill blocks of 4 masks the rest of "
+        "the last: 3 words a value, 4 values to 64 bytes; of whole blocks it needs none", 4),
+    Rule("a constant for each channel",
+        "a constant of an element-wise operator is stored as 32-bit words, 4 to 64 bytes", 1),
+    Rule("a constant map",
+        "a constant of a map's size is stored in bytes, or as a word for each value", 0),
     Rule("no parameters", "the operator computes with activations only", 22),
     Rule(UNSEEN, "it may be a product with a matrix of its channels", 0),
-)
+)  # fmt: skip
 
 RULES = {rule.name: rule for rule in _DECLARED}
 """Every rule by its name."""
