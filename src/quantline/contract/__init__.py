@@ -7,14 +7,6 @@ from quantline.contract.preflight import FloatReason, preflight
 from quantline.contract.trial import try_to_run
 
 __all__ = [
-    "ContractReport",
-    "Finding",
-    "FloatReason",
-    "check_against_recipe",
-    "check_model",
-    "enforce",
-    "explain_operator",
-    "preflight",
-    "try_to_run",
-    "with_reasons",
-]
+    "ContractReport", "Finding", "FloatReason", "check_against_recipe", "check_model", "enforce",
+    "explain_operator", "preflight", "try_to_run", "with_reasons",
+]  # fmt: skip

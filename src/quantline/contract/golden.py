@@ -119,11 +119,7 @@ def check(model: bytes, golden: Golden) -> tuple[Mismatch, ...]:
 
 
 def enforce(golden: Golden, mismatches: Sequence[Mismatch]) -> None:
-    """Stop where outputs differ from the vectors.
-
-    Raises:
-        CheckFailed: With the first of them.
-    """
+    """Raise a CheckFailed with the first outputs that differ from the vectors, if any do."""
     if not mismatches:
         return
     lines = [
@@ -215,10 +211,7 @@ def _extremes(ports: Sequence[TensorIO], samples: Sequence[Values]) -> dict[str,
 
 
 def _named_outputs(graph: Graph) -> dict[str, Tensor]:
-    """Return the outputs in the model's own order, by the names that callers use.
-
-    One tensor may be several outputs, of as many names.
-    """
+    """Return the outputs in the model's own order, by the names that callers use."""
     names: dict[int, list[str]] = {}
     for name, tensor in outputs_of(graph).items():
         names.setdefault(tensor.index, []).append(name)

@@ -17,7 +17,7 @@ from quantline.contract.conformance import (
 )
 from quantline.contract.finding import ContractReport, counted, in_order, listed, remedies
 from quantline.contract.notes import find_notes
-from quantline.contract.rules import broken
+from quantline.contract.rules import Site, broken
 from quantline.contract.specification import SPECIFICATION, Family
 from quantline.errors import CheckFailed, first_few
 from quantline.quantization.schemes import SCHEMES
@@ -48,7 +48,7 @@ def find_not_integer(subgraph: Subgraph, interface: set[int]) -> Iterator[Findin
         # The converter leaves an LSTM's intermediates float where its kernel does not use them.
         touched.update(operator.inputs, operator.outputs, operator.intermediates)
         if operator.index not in interface:
-            yield from _check_operator(subgraph, operator)
+            yield from _check_operator(Site(subgraph, operator))
     for tensor in subgraph.tensors:
         if tensor.index not in touched and tensor.name and not _is_allowed(tensor.dtype):
             found = f"a {tensor.dtype} tensor that no operator touches"
@@ -59,8 +59,7 @@ def enforce(report: ContractReport) -> None:
     """Stop where a model is not integer-only.
 
     Raises:
-        CheckFailed: With all offenders by type, and the first twenty by index, tensor, layer
-            and reason.
+        CheckFailed: With all offenders by type, and the first twenty in full.
     """
     if report.integer_only:
         return
@@ -87,23 +86,24 @@ def replace_or_allow(offenders: Iterable[Finding]) -> str:
     )
 
 
-def _check_operator(subgraph: Subgraph, operator: Operator) -> Iterator[Finding]:
-    inputs = [subgraph.tensors[index] for index in operator.inputs if index >= 0]
-    outputs = [subgraph.tensors[index] for index in operator.outputs if index >= 0]
+def _check_operator(site: Site) -> Iterator[Finding]:
+    operator = site.operator
+    inputs, outputs = map(site.subgraph.tensors_at, (operator.inputs, operator.outputs))
     floats = [tensor for tensor in (*outputs, *inputs) if not _is_allowed(tensor.dtype)]
     named = next(iter((*floats, *outputs, *inputs)), None)
     if operator.is_custom and operator.type.startswith("Flex"):
         found = f"TensorFlow's own {operator.type.removeprefix('Flex')}, run by the Flex delegate"
-        yield broken("custom.flex", subgraph, operator, named, found)
+        yield site.broken("custom.flex", named, found)
     elif operator.is_custom:
-        found = "a custom operator: what it computes is not known"
-        yield broken("custom.unknown", subgraph, operator, named, found)
+        yield site.broken(
+            "custom.unknown", named, "a custom operator: what it computes is not known"
+        )
     elif operator.type.startswith("UNKNOWN_"):
         found = f"builtin operator {operator.type.removeprefix('UNKNOWN_')}, newer than the schema"
-        yield broken("integer.unknown", subgraph, operator, named, found)
+        yield site.broken("integer.unknown", named, found)
     elif floats:
-        rule, found = _rule_and_text(subgraph, operator, inputs, floats[0].dtype)
-        yield broken(rule, subgraph, operator, named, found)
+        rule, found = _rule_and_text(site, inputs, floats[0].dtype)
+        yield site.broken(rule, named, found)
 
 
 def _is_allowed(dtype: str) -> bool:
@@ -111,10 +111,9 @@ def _is_allowed(dtype: str) -> bool:
     return is_integer(dtype) or dtype == "resource"
 
 
-def _rule_and_text(
-    subgraph: Subgraph, operator: Operator, inputs: Sequence[Tensor], dtype: str
-) -> tuple[str, str]:
-    """Return the rule that an operator with floats breaks, and the text of the finding."""
+def _rule_and_text(site: Site, inputs: Sequence[Tensor], dtype: str) -> tuple[str, str]:
+    """Return the rule that an operator with values of a float dtype breaks, and the text."""
+    subgraph, operator = site.subgraph, site.operator
     rule = "integer.operator"
     if operator.type == "DEQUANTIZE":
         readers = {reader.type for reader in subgraph.consumers.get(operator.outputs[0], ())}
@@ -130,7 +129,10 @@ def _rule_and_text(
         found = f"hands {dtype} values to its bodies"
     elif operator.type == "FAKE_QUANT":
         rule, found = "integer.simulated", f"simulates quantization in {dtype}"
-    elif any(tensor.constant is not None and _is_quantized(tensor) for tensor in inputs):
+    elif any(
+        tensor.constant is not None and tensor.quantization is not None and is_integer(tensor.dtype)
+        for tensor in inputs
+    ):
         rule = "integer.weights_only"
         found = f"has integer weights but computes on {dtype} activations"
     elif operator.type not in SPECIFICATION:
@@ -157,20 +159,14 @@ def _is_between(subgraph: Subgraph, operator: Operator, inputs: Sequence[Tensor]
     return sources == {"DEQUANTIZE"} and {reader.type for reader in readers} == {"QUANTIZE"}
 
 
-def _is_quantized(tensor: Tensor) -> bool:
-    return is_integer(tensor.dtype) and tensor.quantization is not None
-
-
 # Which activations each specification is about, and the rule that those of the other break.
 _FAMILIES: dict[Specification, tuple[Family, ...]] = {
     "int8": ("int8", "int16"),
     "uint8": ("uint8",),
-    "none": (),
 }
-_OTHERS: dict[Specification, tuple[str, tuple[Family, ...]]] = {
-    "int8": ("model.uint8", ("uint8",)),
-    "uint8": ("model.int8", ("int8", "int16")),
-}
+_OTHERS: dict[Specification, tuple[str, Specification]] = {
+    "int8": ("model.uint8", "uint8"), "uint8": ("model.int8", "int8"),
+}  # fmt: skip
 
 
 def check_model(
@@ -227,14 +223,10 @@ def _against(graph: Graph, specification: Specification) -> Iterator[Finding]:
     """Find violations of a specification; operators of the other are named once for the model."""
     if specification == "none":
         return
-    rule, families = _OTHERS[specification]
-    others = [
-        operator
-        for subgraph in graph.subgraphs
-        for operator in operators_of_family(subgraph, families)
-    ]
+    rule, other = _OTHERS[specification]
+    others = sum(len(operators_of_family(part, _FAMILIES[other])) for part in graph.subgraphs)
     if others:
-        found = f"{counted(len(others), 'operator')} on {rule.removeprefix('model.')} activations"
+        found = f"{counted(others, 'operator')} on {other} activations"
         yield broken(rule, graph.main, None, None, found)
     for subgraph in graph.subgraphs:
         yield from check_conformance(subgraph, _FAMILIES[specification])

@@ -51,11 +51,10 @@ class FloatReason:
 def find_float_operators(
     graph: Graph, scheme: str, backend: str
 ) -> dict[tuple[int, int], FloatReason]:
-    """Return the operators of a float model that will stay float, with the reasons.
+    """Return the operators of a float model that will stay float: reasons by subgraph and operator.
 
-    Returns:
-        Reasons by subgraph index and operator index. With TensorFlow's int16x8, which refuses a
-        model that it cannot quantize as a whole, they are the operators it names.
+    With TensorFlow's int16x8, which refuses a model that it cannot quantize as a whole, they are
+    the operators it names.
 
     Raises:
         DependencyError: The back end is not installed.
@@ -89,8 +88,7 @@ def find_float_operators(
 
 def port_dtypes(subgraph: Subgraph, operator: Operator) -> set[str]:
     """Return the dtypes of an operator's inputs and outputs."""
-    ports = (*operator.inputs, *operator.outputs)
-    return {subgraph.tensors[index].dtype for index in ports if index >= 0}
+    return {tensor.dtype for tensor in subgraph.tensors_at((*operator.inputs, *operator.outputs))}
 
 
 def _custom(graph: Graph, operator: Operator) -> FloatReason:

@@ -125,6 +125,28 @@ RULES: dict[str, Rule] = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Site:
+    """An operator in its subgraph, which is judged."""
+
+    subgraph: Subgraph
+    operator: Operator
+
+    def broken(
+        self,
+        rule: str,
+        tensor: Tensor | None,
+        found: str,
+        expected: str | None = None,
+        effect_steps: float | None = None,
+    ) -> Finding:
+        """Return the finding that a rule is broken here, as :func:`broken` does."""
+        return broken(
+            rule, self.subgraph, self.operator, tensor, found,
+            expected=expected, effect_steps=effect_steps,
+        )  # fmt: skip
+
+
 def broken(
     rule: str,
     subgraph: Subgraph,
@@ -139,15 +161,18 @@ def broken(
 ) -> Finding:
     """Return the finding that a rule is broken at a place in the model.
 
+    Severity, expectation and remedy are those of the rule where they are not given; with all of
+    them given, the rule may be another's than these.
+
     Args:
-        rule: The rule's id; with severity and expectation given, it may be another's than these.
-        subgraph: Where.
+        rule: The rule's id.
+        subgraph: The place's subgraph.
         operator: The operator; None where a tensor alone is meant.
         tensor: The tensor; None where the whole model is meant.
-        found: What was found.
-        severity: What it breaks here, where that is not what the rule says.
-        expected: What is demanded here; the rule's meaning by default.
-        remedy: What to do about it; what the rule says by default.
+        found: The fact.
+        severity: The promise that is broken here.
+        expected: The demand here.
+        remedy: The remedy here.
         effect_steps: By how many steps what the operator gives is off; None where not computed.
     """
     return Finding(

@@ -153,11 +153,7 @@ def evaluate(
     # It may be refused, and the rest takes long.
     placed = None if original is None else match(original, graph)
     report = predict(graph, runtime_version, multiple_subgraphs)
-    left = [
-        operator.index
-        for operator in report.operators
-        if operator.target in (Placement.CPU, Placement.UNKNOWN)
-    ]
+    left = report.indices(Placement.CPU, Placement.UNKNOWN)
     remainder = (
         measure_remainder(model, left) if measure_cpu else not_measured(left, "Not asked for.")
     )
@@ -174,16 +170,12 @@ def _predicted(
     graph: Graph, report: MappingReport, remainder: Remainder, multiple_subgraphs: bool
 ) -> EdgeTpuReport:
     main = graph.main
-    mapped = {
-        operator.index for operator in report.operators if operator.target is Placement.EDGETPU
-    }
-    live = {
-        operator.index for operator in report.operators if operator.target is not Placement.DEAD
-    }
+    mapped = set(report.indices(Placement.EDGETPU))
+    dead = report.indices(Placement.DEAD)
     memory, parts = predict_memory(main, mapped, report.runtime_version)
     share = share_of_macs(
         [main.operators[index] for index in mapped],
-        [main.operators[index] for index in live],
+        [operator for operator in main.operators if operator.index not in dead],
         main.tensors,
     )
     return EdgeTpuReport(

@@ -37,12 +37,11 @@ _ATTEMPTS = 10  # that a search may need: each has the time of one
 def compile_and_compare(
     model: bytes, settings: recipe.EdgeTpu, compiler: Compiler
 ) -> tuple[CompiledModel, dict[str, Any]]:
-    """Compile a model and compare the prediction with the result.
+    """Compile a model, compare the prediction with the result, and return the report on both.
 
-    Returns:
-        The compiled model, and the report of :class:`Compilation` with ``comparison``, the
-        :class:`Comparison`; ``memory``, the :class:`Memory`; and ``work`` with
-        ``mapped_share_macs``, the multiply-accumulates on the Edge TPU over all, from 0 to 1.
+    It is that of :class:`Compilation` with ``comparison``, the :class:`Comparison`; ``memory``, the
+    :class:`Memory`; and ``work`` with ``mapped_share_macs``, the multiply-accumulates on the Edge
+    TPU over all, from 0 to 1.
 
     Raises:
         QuantlineError: As for :func:`compile_model`.

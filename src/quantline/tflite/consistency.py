@@ -43,13 +43,10 @@ _SHARING = 64
 
 
 def stored(buffer: Any, model: bytes) -> np.ndarray | None:
-    """Return the bytes that a buffer (``BufferT``) holds, or None where it holds none.
+    """Return the bytes that a buffer (``BufferT``) holds, uint8, or None where it holds none.
 
     They are in its table or, for models above 2 GB, elsewhere in the file (``Buffer.offset``, where
-    0 and 1 stand for none).
-
-    Returns:
-        array of shape (size_bytes,), uint8; a view of the file.
+    0 and 1 stand for none), of which the array is a view.
 
     Raises:
         Damage: Their place is beyond the end of the file.
@@ -58,12 +55,9 @@ def stored(buffer: Any, model: bytes) -> np.ndarray | None:
 
 
 def custom_options(operator: Any, model: bytes) -> np.ndarray | None:
-    """Return the options of a custom operator (``OperatorT``), or None where it has none.
+    """Return the options of a custom operator (``OperatorT``), uint8, or None where it has none.
 
     They too may lie elsewhere in the file (``Operator.large_custom_options_offset``).
-
-    Returns:
-        array of shape (size_bytes,), uint8.
 
     Raises:
         Damage: Their place is beyond the end of the file.

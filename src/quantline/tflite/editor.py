@@ -103,11 +103,7 @@ class Editor:
     # Tensors and constants
 
     def float_constants(self, subgraph: Any) -> list[tuple[int, list[tuple[Any, int]]]]:
-        """Return the float constants that operators read.
-
-        Returns:
-            For each its tensor index, and its readers: operators and positions among their inputs.
-        """
+        """Return the float constants that operators read, with readers and positions there."""
         readers: dict[int, list[tuple[Any, int]]] = {}
         for operator in subgraph.operators or ():
             for operand, index in enumerate(numbers(operator.inputs)):

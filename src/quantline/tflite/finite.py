@@ -133,10 +133,7 @@ def _padding(subgraph: Subgraph, operator: Operator) -> Change | None:
 
 
 def _windows(subgraph: Subgraph, reader: Operator, axis: int, size: int) -> Iterator[range]:
-    """Yield the places along an axis of which an operator takes the maximum, each time.
-
-    An operator that does anything else takes each place alone.
-    """
+    """Yield the places along an axis of which an operator takes the maximum, or each alone."""
     width = stride = 1
     ahead, count = 0, size
     if reader.type == "MAX_POOL_2D" and axis in (1, 2):

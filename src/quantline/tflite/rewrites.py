@@ -30,11 +30,7 @@ _BIAS_VERSION = 3
 
 
 def with_builtin_operators(model: bytes) -> tuple[bytes, list[str]]:
-    """Return the model with builtin operators for its composite and known custom ones.
-
-    Returns:
-        The model, and the names of the operators that were replaced, one for each.
-    """
+    """Return the model with builtin operators for others, and the names of those replaced."""
     editor = Editor(model)
     replaced = _inline(editor) + [
         TRANSPOSED
@@ -111,10 +107,7 @@ def with_integer_inputs(model: bytes) -> tuple[bytes, dict[int, str]]:
 
     The model uses the integers alone, so the two compute the same: CAST rounds towards zero, as a
     conversion of a float sample to an integer does. Operators that move values may lie between the
-    input and the CAST.
-
-    Returns:
-        The model, and the new dtypes by the inputs' positions in the main subgraph.
+    input and the CAST. The new dtypes come by the inputs' positions in the main subgraph.
     """
     editor = Editor(model)
     subgraph = editor.subgraphs[0]

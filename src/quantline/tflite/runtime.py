@@ -148,12 +148,9 @@ class Runtime:
         ]
 
     def predict(self, real: np.ndarray) -> np.ndarray:
-        """Run one real-valued input through to the first output, quantizing at the edges.
+        """Run one real-valued input, with or without its batch of 1, through to the first output.
 
-        The value has the input's shape, with or without the batch of 1.
-
-        Returns:
-            float32 array of the first output's shape.
+        It is quantized at the edges; the output is a float32 array.
         """
         return self.run([real.reshape(self.inputs[0].shape)])[0]
 

@@ -9,9 +9,12 @@ import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _NUMPY = {
     "float32": np.float32, "float16": np.float16, "float64": np.float64, "bool": np.bool_,
@@ -142,6 +145,10 @@ class Subgraph:
     operators: tuple[Operator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+
+    def tensors_at(self, indices: Iterable[int]) -> list[Tensor]:
+        """Return the tensors at these indices, without optional ones that are not given."""
+        return [self.tensors[index] for index in indices if index >= 0]
 
     @cached_property
     def producers(self) -> dict[int, Operator]:

@@ -149,12 +149,7 @@ class _Walk:
         return count
 
     def _vtable(self, kind: Any, at: int) -> tuple[int, list[tuple[Field, int, int]]]:
-        """Verify a vtable, which many tables of a kind share.
-
-        Returns:
-            How many bytes such a table takes, and which of its fields lead elsewhere: each with
-            its offset in the table and, for a union, that of its type.
-        """
+        """Verify a vtable; return its tables' size, and the fields that lead elsewhere."""
         if at < 0 or at % 2 or at + 4 > self._size:
             raise Damage(f"a vtable at byte {at:,} of {self._size:,}", "a vtable within the file")
         length, inline = _VTABLE_START.unpack_from(self._model, at)

@@ -198,8 +198,7 @@ def _breaches(graph: Graph, target: Target, size_bytes: int) -> Iterator[Finding
 
 def _operator(subgraph: Subgraph, operator: Operator, target: Target) -> Iterator[Finding]:
     known = target.custom_operators if operator.is_custom else target.operators
-    named = next((index for index in (*operator.outputs, *operator.inputs) if index >= 0), None)
-    tensor = None if named is None else subgraph.tensors[named]
+    tensor = next(iter(subgraph.tensors_at((*operator.outputs, *operator.inputs))), None)
     kind = f"the custom operator {operator.type}" if operator.is_custom else operator.type
     if known is not None and operator.type not in known:
         found = f"{kind}, which '{target.name}' does not have"

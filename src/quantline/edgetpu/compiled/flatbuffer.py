@@ -22,14 +22,10 @@ UINT64 = Struct("<Q")
 
 
 class Table:
-    """One table."""
+    """One table; what is not within the flatbuffer, or too long, is a :class:`Damage`."""
 
     def __init__(self, content: memoryview, at: int) -> None:
-        """Find a table's fields; it begins ``at`` so many bytes from the flatbuffer's start.
-
-        Raises:
-            Damage: It is not within the flatbuffer.
-        """
+        """Find the fields of the table that begins ``at`` so many bytes from the start."""
         self._content = content
         self._at = at
         self._vtable = at - self._read(_SIGNED, at)
@@ -37,47 +33,27 @@ class Table:
 
     @classmethod
     def root(cls, content: memoryview) -> Table:
-        """Return the table that a flatbuffer begins with.
-
-        Raises:
-            Damage: There is none.
-        """
+        """Return the table that a flatbuffer begins with."""
         if len(content) < _OFFSET.size:
             raise Damage(f"{len(content)} bytes", "a flatbuffer")
         return cls(content, _OFFSET.unpack_from(content)[0])
 
     def number(self, field: int, form: Struct, default: int = 0) -> int:
-        """Return the number of a field, or the schema's default where it is not there.
-
-        Raises:
-            Damage: It is not within the flatbuffer.
-        """
+        """Return a number, or the schema's value for a field that is not there."""
         place = self._place(field)
         return default if place is None else self._read(form, place)
 
     def content(self, field: int) -> memoryview:
-        """Return a vector of bytes, or a text without its closing zero; empty where there is none.
-
-        Raises:
-            Damage: It is not within the flatbuffer.
-        """
+        """Return a vector of bytes, or a text without its zero; empty where there is none."""
         place = self._place(field)
         return self._content[:0] if place is None else self._vector(self._follow(place), 1)
 
     def contents(self, field: int, most: int) -> list[memoryview]:
-        """Return a vector of at most so many texts.
-
-        Raises:
-            Damage: They are not within the flatbuffer, or too many.
-        """
+        """Return a vector of at most so many texts."""
         return [self._vector(target, 1) for target in self._targets(field, most)]
 
     def tables(self, field: int, most: int) -> list[Table]:
-        """Return a vector of at most so many tables.
-
-        Raises:
-            Damage: They are not within the flatbuffer, or too many.
-        """
+        """Return a vector of at most so many tables."""
         return [Table(self._content, target) for target in self._targets(field, most)]
 
     def _targets(self, field: int, most: int) -> list[int]:

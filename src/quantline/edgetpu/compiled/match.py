@@ -230,11 +230,7 @@ class _Matching:
 
 
 def _fits(ours: tuple[int, ...], theirs: tuple[int, ...]) -> bool:
-    """Return whether a tensor of the compiled model may have been of a shape in the original.
-
-    The compiler writes what the interpreter found; of outputs of custom operators, such as a
-    detector's, and of unknown sizes the original may not say it.
-    """
+    """Return whether a tensor may have been of a shape in the original, which may not say it."""
     if not theirs:
         return True
     return len(ours) == len(theirs) and all(

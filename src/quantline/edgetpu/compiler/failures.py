@@ -111,10 +111,8 @@ FAILURES: tuple[Failure, ...] = (
 def explain(stdout: str, stderr: str, status: int) -> QuantlineError:
     """Turn a failed compilation into an error with a remedy.
 
-    Args:
-        stdout: What the compiler printed.
-        stderr: What it, the TensorFlow Lite inside it, or the shell printed there.
-        status: Its exit status; negative for a signal.
+    The standard error is the compiler's, of the TensorFlow Lite inside it, or of the shell; the
+    exit status is negative for a signal.
     """
     text = "\n".join([*stdout.splitlines(), *stderr.splitlines()])
     ended = _ended(status)

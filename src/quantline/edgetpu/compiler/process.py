@@ -95,10 +95,7 @@ def find_compiler(path: str | Path | None = None) -> Compiler:
 def run(command: Sequence[str], folder: Path, timeout_s: float) -> ProcessResult:
     """Run a program in a process group of its own, of which nothing is left afterwards.
 
-    Args:
-        command: The program's path and its arguments.
-        folder: The working folder, also for temporary files.
-        timeout_s: After how many seconds the whole group is killed.
+    It works in the folder, and is killed after so many seconds.
 
     Raises:
         DependencyError: The system refuses to start it.

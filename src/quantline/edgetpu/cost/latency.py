@@ -155,11 +155,7 @@ def predict_latency(
 
 
 def latency_of_compiled(compiled: CompiledPrograms, memory: Memory) -> Band | None:
-    """Predict the latency of a compiled model from what its file holds.
-
-    Returns:
-        None where the file holds no estimate of cycles, as files for runtime 14 do not.
-    """
+    """Predict the latency of a compiled model from its file; None without an estimate of cycles."""
     if compiled.estimated_cycles is None:
         return None
     programs = [subgraph.package.main for subgraph in compiled.subgraphs]

@@ -80,7 +80,7 @@ class Memory:
 def predict_memory(
     subgraph: Subgraph, chosen: Collection[int], runtime_version: int
 ) -> tuple[Memory, dict[int, list[Part]]]:
-    """Predict the parameters that are cached and those that are streamed.
+    """Predict the parameters that are cached and streamed: the whole, and by operator.
 
     Layers are cached in their order as long as they fit. What fits depends on the compiler's
     placing of activations, which is not predicted: so the verdict may be undecided.
@@ -89,9 +89,6 @@ def predict_memory(
         subgraph: The main subgraph of the model before compilation.
         chosen: Indices of the operators that are compiled for the Edge TPU.
         runtime_version: The Edge TPU runtime that they are compiled for.
-
-    Returns:
-        The whole, and the parts of each operator chosen by its index.
     """
     parts = parameter_parts(subgraph, chosen, runtime_version)
     whole = total(part for listed in parts.values() for part in listed)

@@ -55,11 +55,7 @@ def reshape(source: Tensor, result: Tensor, runtime_version: int, from_host: boo
 
 
 def spread_outputs(consumer: Operator, tensors: Sequence[Tensor]) -> int | None:
-    """Return how many outputs a convolution spreads for the only reader of its output, a RESHAPE.
-
-    Returns:
-        None where they stay as they are.
-    """
+    """Return how many outputs a convolution spreads for its only reader, if that is a RESHAPE."""
     if consumer.type not in RESHAPES:
         return None
     return _split(tensors[consumer.inputs[0]], tensors[consumer.outputs[0]])
@@ -79,11 +75,7 @@ def _packing(source: Tensor, new: int, runtime_version: int) -> Part:
 
 
 def _group(source: Tensor) -> int | None:
-    """Return the bytes of the matrix that packs groups of pixels; None where no row has such.
-
-    16 pixels of a channel, and an identity matrix of 16, were found for maps of 64 and 128 pixels
-    a side.
-    """
+    """Return the bytes of the matrix that packs groups of pixels; None where no row has such."""
     old, width = channels(source), extent(source)[-2]
     for count in range(2, width + 1):
         if width % count == 0 and count * old % _GROUP == 0:

@@ -98,13 +98,7 @@ def not_measured(operators: Collection[int], reason: str) -> Remainder:
 
 
 def time_runs(model: bytes) -> tuple[Kernels, list[float]]:
-    """Time some runs of a model, milliseconds, and return the kernels and the times.
-
-    Called in a child process.
-
-    Raises:
-        ModelUnsupported: The runtime refuses the model.
-    """
+    """Time some runs of a model, milliseconds, and return the kernels and the times."""
     runtime, kernels = _load(model)
     runtime.set(*_random(read(model), runtime.inputs))
     for _ in range(_WARM_UP):

@@ -209,12 +209,9 @@ def stored_outputs(outputs: int) -> int:
 
 
 def matrix_bytes(inputs: int, outputs: int, words: int = 1) -> int:
-    """Return the bytes of a matrix and of the words of each output.
+    """Return the bytes of a matrix, and of the words of each output: bias, scale, zero point.
 
-    Args:
-        inputs: Numbers that each output is summed from, filled up to blocks already.
-        outputs: Its outputs.
-        words: Words that are stored for each output: bias, scale, zero point.
+    The inputs that each output is summed from are filled up to blocks already.
     """
     return aligned_bytes((inputs + words * WORD) * stored_outputs(outputs))
 

@@ -40,11 +40,10 @@ class LayerWeights:
 
 
 def layer_weights(operator: Operator, tensors: Sequence[Tensor]) -> LayerWeights | None:
-    """Return the weights of an operator.
+    """Return the weights of an operator; None where it has none.
 
-    Returns:
-        None where it has none: for other operators, and where a tensor has another rank than
-        TensorFlow Lite's kernels demand, so that no interpreter runs the model.
+    It has none either where a tensor has another rank than TensorFlow Lite's kernels demand, so
+    that no interpreter runs the model.
     """
     if operator.is_custom or operator.type not in _SOURCE:
         return None

@@ -88,9 +88,7 @@ def load(access: Access) -> tuple[Any, str | None]:
 
     Raises:
         DependencyError: The library is not there, or is another one.
-        DeviceError: There is no such device.
-        DeviceError: This user may not open it.
-        DeviceError: Another process holds it.
+        DeviceError: There is no such device, it may not be opened, or another process holds it.
     """
     from ai_edge_litert.interpreter import load_delegate
 

@@ -75,10 +75,8 @@ def can_detect() -> bool:
 def detect(sys: Path = Path("/sys"), dev: Path = Path("/dev")) -> tuple[Device, ...]:
     """Return the Edge TPUs that are attached: PCIe first, as the library prefers them, then USB.
 
-    ``sys`` is the kernel's description of its devices, ``dev`` the folder of device files.
-
-    Returns:
-        The devices; none where none is attached, and none where :func:`can_detect` is false.
+    ``sys`` is the kernel's description of its devices, ``dev`` the folder of device files. There
+    are none where :func:`can_detect` is false.
     """
     pcie = sorted((sys / "class" / "apex").glob("apex_*"), key=lambda path: _number(path.name))
     return (

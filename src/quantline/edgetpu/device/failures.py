@@ -161,12 +161,7 @@ def _by_devices(devices: Sequence[Device], asked: str, text: str) -> QuantlineEr
 
 
 def _tried(devices: Sequence[Device], device: str) -> list[Device]:
-    """Return the devices that the library may have tried to open.
-
-    Asked for any, it tries the first alone, and on PCIe before USB
-    (``EdgeTpuManagerDirect::OpenDeviceInternal``). How it counts devices of both kinds together is
-    left to the order in which its parts are initialized.
-    """
+    """Return the devices that the library may have tried to open."""
     kind, _, index = device.partition(":")
     same = [found for found in devices if not kind or found.kind.value == kind]
     number = int(index or 0)

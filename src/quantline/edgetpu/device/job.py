@@ -47,11 +47,9 @@ def prepare(compiled: bytes, samples: Iterable[Sample], int8_model: bytes | None
 
     Raises:
         ModelUnreadable: A file is no whole ``.tflite`` file.
-        ModelUnsupported: The model holds nothing that was compiled for the Edge TPU.
-        ModelUnsupported: The model for the CPU was compiled for the Edge TPU.
+        ModelUnsupported: Nothing in ``compiled`` was compiled, or something in ``int8_model`` was.
         MismatchError: The two models do not have the same inputs and outputs.
-        DataError: There are no samples, or they do not fit the model.
-        DataError: A sample holds NaN or infinity.
+        DataError: There are no samples, they do not fit the model, or one holds NaN or infinity.
     """
     graph = read(compiled, "the compiled model")
     require_compiled(graph)

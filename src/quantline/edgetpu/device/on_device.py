@@ -135,15 +135,10 @@ def run_in_subprocess(
     what: str,
     timeout_s: float,
 ) -> ChildResult:
-    """Run a model in a child process, on a device or on the CPU.
+    """Run a model in a child process, on a device or, without access to one, on the CPU.
 
-    Args:
-        model: A ``.tflite`` file's bytes, known to be readable.
-        inputs: For each input, array of shape (n_samples, ...), as the model stores it.
-        access: The device; None for the CPU alone.
-        runs: The number of invocations after the samples.
-        what: The name of this run in messages.
-        timeout_s: After how many seconds the child is ended.
+    The inputs are arrays of shape (n_samples, ...), as the model stores them; ``runs`` invocations
+    are timed after them.
 
     Raises:
         QuantlineError: A known failure of devices, or as for :class:`Runtime`.

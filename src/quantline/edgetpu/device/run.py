@@ -117,12 +117,9 @@ class DeviceRun:
 
 
 def step_of(subgraph: Subgraph, index: int) -> float | None:
-    """Return one quantization step of an output in real numbers.
+    """Return one quantization step of an output in real numbers; None where it is not quantized.
 
     Of a float output that a DEQUANTIZE gives it is the step of what that reads.
-
-    Returns:
-        The step; None where the output is not quantized.
     """
     producer = subgraph.producers.get(index)
     if producer is not None and producer.type == "DEQUANTIZE":
@@ -134,16 +131,9 @@ def step_of(subgraph: Subgraph, index: int) -> float | None:
 def compare_outputs(
     output: str, step: float | None, device: np.ndarray, cpu: np.ndarray
 ) -> Agreement | None:
-    """Compare two runs over the same samples at one output.
+    """Compare two runs over the same samples at one output, arrays of shape (n_samples, 1, ...).
 
-    Args:
-        output: The output's tensor name.
-        step: One quantization step in real numbers; None where there is none.
-        device: array of shape (n_samples, 1, ...), as the device's interpreter gave it.
-        cpu: The same of the CPU's.
-
-    Returns:
-        Their difference; None for real numbers of which no step is known.
+    The result is None for real numbers of which no step is known.
     """
     differences = np.abs(device.astype(np.float64) - cpu.astype(np.float64))
     if device.dtype.kind not in "iu":

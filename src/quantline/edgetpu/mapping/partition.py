@@ -44,7 +44,7 @@ def live_operators(subgraph: Subgraph) -> tuple[Operator, ...]:
 
 
 def partition(operators: Sequence[Operator], supported: Collection[int]) -> list[Subset]:
-    """Split operators into subsets that can run one after the other, each on one side.
+    """Split live operators into subsets that can run one after the other, each on one side.
 
     The first operator that is ready decides the side of a subset; the subset then takes all
     operators of that side that are ready or become so through it.

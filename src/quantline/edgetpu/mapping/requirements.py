@@ -63,13 +63,11 @@ def is_compiled(operator: Operator) -> bool:
 
 
 def find_reason(operator: Operator, subgraph: Subgraph, runtime_version: int) -> Reason | None:
-    """Return the reason why an operator cannot, or may not, run on the Edge TPU.
+    """Return the first reason why an operator cannot, or may not, run on the Edge TPU, or None.
 
-    The operator is judged alone: whether it lies in the subgraph that gets compiled is decided by
+    They come in the compiler's own order where it is known. The operator is judged alone: whether
+    it lies in the subgraph that gets compiled is decided by
     :mod:`quantline.edgetpu.mapping.partition`.
-
-    Returns:
-        The first reason found, in the compiler's own order where it is known; else None.
     """
     site = Site(operator, subgraph, runtime_version)
     found = (requirement(site) for requirement in _REQUIREMENTS)

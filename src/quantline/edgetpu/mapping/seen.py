@@ -59,8 +59,7 @@ _OF_THE_GRAPH = frozenset(
 def seen_in_models(kind: str, status: Status) -> int | None:
     """Return the number of models in which operators of a kind got a status, as predicted.
 
-    Returns:
-        None where the operator itself does not decide.
+    It is None where the operator itself does not decide.
     """
     return None if status in _OF_THE_GRAPH else _SEEN_IN_MODELS.get(f"{kind}: {status.name}", 0)
 

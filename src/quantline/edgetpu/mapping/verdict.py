@@ -63,17 +63,17 @@ class MappingReport:
     @property
     def operators_total(self) -> int:
         """Number of operators that run: dead ones do not count."""
-        return len(self.operators) - self._count(Placement.DEAD)
+        return len(self.operators) - len(self.indices(Placement.DEAD))
 
     @property
     def mapped_operators(self) -> int:
         """Number of operators that run on the Edge TPU."""
-        return self._count(Placement.EDGETPU)
+        return len(self.indices(Placement.EDGETPU))
 
     @property
     def unknown_operators(self) -> int:
         """Number of operators of unknown mapping."""
-        return self._count(Placement.UNKNOWN)
+        return len(self.indices(Placement.UNKNOWN))
 
     @property
     def mapped_share(self) -> float:
@@ -90,8 +90,9 @@ class MappingReport:
         counts = {name: getattr(self, name) for name in counted}
         return {**plain(self), **counts, "reasons": self._reasons()}
 
-    def _count(self, target: Placement) -> int:
-        return sum(operator.target is target for operator in self.operators)
+    def indices(self, *targets: Placement) -> list[int]:
+        """Return the indices of the operators in these places."""
+        return [operator.index for operator in self.operators if operator.target in targets]
 
     def _reasons(self) -> list[dict[str, Any]]:
         counts = Counter(

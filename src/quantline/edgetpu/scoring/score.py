@@ -34,7 +34,7 @@ class Miss:
     actual: Placement
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the miss as plain data, ready for JSON."""
+        """Return the miss as plain data."""
         return {**plain(self.predicted), "actual": str(self.actual)}
 
 
@@ -75,13 +75,8 @@ def compare(report: MappingReport, original: Graph, compiled: Graph) -> Comparis
         MismatchError: The compiled file was made from another model.
     """
     found = match(original, compiled)
-    return Comparison(
-        operators=len(report.operators),
-        placed=found,
-        misses=find_misses(report, found.placements),
-        subgraphs_predicted=report.subgraphs,
-        subgraphs_compiled=len(found.subgraphs),
-    )
+    misses = find_misses(report, found.placements)
+    return Comparison(len(report.operators), found, misses, report.subgraphs, len(found.subgraphs))
 
 
 def find_misses(report: MappingReport, placements: Iterable[Placement]) -> tuple[Miss, ...]:
@@ -113,11 +108,6 @@ class ModelScore:
     memory: Memory  # the parameters that were predicted, in the compiler's layout
 
     @property
-    def right(self) -> int:
-        """Operators that were predicted rightly."""
-        return self.operators - len(self.misses)
-
-    @property
     def unknown(self) -> int:
         """Operators that were predicted as ``unknown``."""
         return sum(miss.predicted.target is Placement.UNKNOWN for miss in self.misses)
@@ -142,10 +132,9 @@ class ModelScore:
     @property
     def is_within(self) -> bool | None:
         """Return whether the true parameter bytes lie within the bounds; None where not known."""
-        true = self.truth.parameter_bytes
-        if true is None:
-            return None
-        return self.memory.parameter_bytes_low <= true <= self.memory.parameter_bytes_high
+        true, memory = self.truth.parameter_bytes, self.memory
+        within = memory.parameter_bytes_low <= (true or 0) <= memory.parameter_bytes_high
+        return None if true is None else within
 
     @property
     def streams_right(self) -> bool | None:
@@ -194,7 +183,7 @@ class Score:
             "models": len(self.models),
             "models_exact": sum(model.is_exact for model in self.models),
             "operators": operators,
-            "operators_right": sum(model.right for model in self.models),
+            "operators_right": operators - sum(len(model.misses) for model in self.models),
             "operators_unknown": unknown,
             "unknown_share": unknown / operators if operators else 0.0,
             "parameter_models": len(errors),
@@ -260,10 +249,7 @@ def _score(case: Case, runtime_version: int | None) -> ModelScore:
     # A single subgraph does not show whether more were allowed.
     multiple = truth.subgraphs > 1
     report = predict(graph, version, multiple)
-    mapped = [
-        operator.index for operator in report.operators if operator.target is Placement.EDGETPU
-    ]
-    memory, _ = predict_memory(graph.main, mapped, version)
+    memory, _ = predict_memory(graph.main, report.indices(Placement.EDGETPU), version)
     return ModelScore(
         model=case.model.name,
         truth=truth,
@@ -285,6 +271,7 @@ def _reason(error: Exception) -> str:
 
 
 def _model(found: ModelScore) -> dict[str, Any]:
+    memory, truth = found.memory, found.truth
     return {
         "exact": found.is_exact,
         "misses": [miss.to_dict() for miss in found.misses],
@@ -293,18 +280,15 @@ def _model(found: ModelScore) -> dict[str, Any]:
         "operators": found.operators,
         "parameter_bytes": {
             "error": found.parameter_error,
-            "high": found.memory.parameter_bytes_high,
-            "low": found.memory.parameter_bytes_low,
-            "predicted": found.memory.parameter_bytes,
-            "true": found.truth.parameter_bytes,
+            "high": memory.parameter_bytes_high,
+            "low": memory.parameter_bytes_low,
+            "predicted": memory.parameter_bytes,
+            "true": truth.parameter_bytes,
         },
-        "right": found.right,
-        "streamed_bytes": {
-            "predicted": found.memory.streamed_bytes,
-            "true": found.truth.streamed_bytes,
-        },
+        "right": found.operators - len(found.misses),
+        "streamed_bytes": {"predicted": memory.streamed_bytes, "true": truth.streamed_bytes},
         "runtime_version": found.runtime_version,
-        "subgraphs": {"predicted": found.subgraphs, "true": found.truth.subgraphs},
-        "truth": found.truth.source,
+        "subgraphs": {"predicted": found.subgraphs, "true": truth.subgraphs},
+        "truth": truth.source,
         "unknown": found.unknown,
     }
