@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from quantline.edgetpu.advice.obstacles import Obstacle
-    from quantline.edgetpu.advice.remedies import Remedy
     from quantline.edgetpu.vocabulary import Reason
     from quantline.tflite.graph import Graph, Operator, Subgraph
 
@@ -57,7 +56,7 @@ def suggest(
         multiple_subgraphs: Whether it is compiled with ``--enable_multiple_subgraphs`` already.
     """
     live = live_operators(graph.main)
-    if any(is_compiled(operator) for operator in live):
+    if any(map(is_compiled, live)):
         return ()
     work = {operator.index: macs(operator, graph.main.tensors) for operator in live}
     options = _Options(live, runtime_version, multiple_subgraphs)
@@ -73,16 +72,15 @@ def suggest(
         if not first and len(after.mapped) <= len(state.mapped):
             break
         operators = tuple(operator.index for operator in obstacle.operators)
+        reason, remedy = obstacle.reason.rule, vars(obstacle.remedy)
         gain = _gain(work, state.mapped, after.mapped)
-        found.append(
-            _suggestion(obstacle.kind, operators, obstacle.reason.rule, obstacle.remedy, gain)
-        )
+        found.append(Suggestion(obstacle.kind, operators, reason, **remedy, **gain))
         state = after
     several = select_compiled(live, reasons, multiple_subgraphs=True).sure
     if len(several) > len(start.mapped):
         rule = "only the first group of supported operators is compiled"
         gain = _gain(work, start.mapped, several)
-        found.append(_suggestion("", (), rule, remedies.MULTIPLE, gain))
+        found.append(Suggestion("", (), rule, **vars(remedies.MULTIPLE), **gain))
     return tuple(found)
 
 
@@ -118,36 +116,21 @@ class _Options:
         return _State(obstacle.subgraph, replaced, reasons, self.mapped(reasons))
 
 
-@dataclass(frozen=True)
-class _Gain:
-    """The last four fields of a suggestion."""
-
-    moved_operators: int
-    moved_share_macs: float
-    mapped_operators: int
-    mapped_share_macs: float
-
-
-def _gain(work: Mapping[int, int], before: Collection[int], after: Collection[int]) -> _Gain:
+def _gain(
+    work: Mapping[int, int], before: Collection[int], after: Collection[int]
+) -> dict[str, Any]:
+    """Return the last four fields of a suggestion."""
     # Where nothing multiplies, there is no share of it.
     total = sum(work.values()) or 1
     done, count = _size(work, after)
     done_before, count_before = _size(work, before)
-    return _Gain(count - count_before, (done - done_before) / total, count, done / total)
+    return {
+        "moved_operators": count - count_before,
+        "moved_share_macs": (done - done_before) / total,
+        "mapped_operators": count,
+        "mapped_share_macs": done / total,
+    }
 
 
 def _size(work: Mapping[int, int], operators: Collection[int]) -> tuple[int, int]:
     return sum(work[index] for index in operators), len(operators)
-
-
-def _suggestion(
-    kind: str, operators: tuple[int, ...], rule: str, remedy: Remedy, gain: _Gain
-) -> Suggestion:
-    return Suggestion(
-        type=kind,
-        operators=operators,
-        reason=rule,
-        advice=remedy.advice,
-        source=remedy.source,
-        **vars(gain),
-    )

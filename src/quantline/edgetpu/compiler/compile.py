@@ -15,8 +15,8 @@ from quantline.edgetpu.compiled.read import CompiledPrograms, read_compiled
 from quantline.edgetpu.compiler.failures import explain
 from quantline.edgetpu.compiler.output import parse_log, parse_output, unknown_format
 from quantline.edgetpu.compiler.process import NAME, find_compiler, run, timed_out
-from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME, OLDEST_RUNTIME
-from quantline.edgetpu.mapping.requirements import is_compiled
+from quantline.edgetpu.mapping.operators import check_runtime
+from quantline.edgetpu.mapping.requirements import has_compiled
 from quantline.edgetpu.vocabulary import Evidence
 from quantline.errors import CheckFailed, CompilerError, ModelUnsupported, ParameterError, first_few
 from quantline.files import write_atomic
@@ -156,36 +156,27 @@ def command_line_options(options: CompilerOptions, compiler: Compiler) -> tuple[
 
 def _check(options: CompilerOptions, compiler: Compiler) -> None:
     version = options.min_runtime_version
-    if version is not None and not OLDEST_RUNTIME <= version <= NEWEST_RUNTIME:
-        raise _refused(
-            "There is no such Edge TPU runtime version",
-            f"`min_runtime_version={version}`",
-            f"a whole number from {OLDEST_RUNTIME} to {NEWEST_RUNTIME}",
-            "Leave it out, unless the device has an older runtime",
-        )
+    if version is not None:
+        check_runtime(version, found=f"`min_runtime_version={version}`", remedy="Leave it out")
     for name in ("attempt_timeout_s", "timeout_s"):
         if getattr(options, name) <= 0:
-            raise _refused(
+            raise ParameterError(
                 "An option of the Edge TPU compiler is out of range",
-                f"`{name}={getattr(options, name)}`",
-                "a number above 0",
-                "Leave it out for its default",
+                found=f"`{name}={getattr(options, name)}`",
+                expected="a number above 0",
+                remedy="Leave it out for its default",
             )
     if options.search_delegate and compiler.major < _SEARCHING:
-        raise _refused(
+        raise ParameterError(
             "This version of the Edge TPU compiler cannot search",
-            f"`search_delegate=True` with version {compiler.version}",
-            f"version {_SEARCHING}.0",
-            "Update the package 'edgetpu-compiler', or compile without the search",
+            found=f"`search_delegate=True` with version {compiler.version}",
+            expected=f"version {_SEARCHING}.0",
+            remedy="Update the package 'edgetpu-compiler', or compile without the search",
         )
-
-
-def _refused(what: str, found: str, expected: str, remedy: str) -> ParameterError:
-    return ParameterError(what, found=found, expected=expected, remedy=remedy)
 
 
 def _check_not_compiled(content: bytes) -> None:
-    if any(is_compiled(operator) for operator in read(content).main.operators):
+    if has_compiled(read(content)):
         raise ModelUnsupported(
             "The model is compiled for the Edge TPU already",
             found="an operator 'edgetpu-custom-op'",
@@ -219,25 +210,21 @@ def _differences(model: CompiledModel) -> list[str]:
     found = []
     try:
         if parse_log(model.log) != record.operators:
-            found.append(
-                f"{record.output_model}: the printed operators and those of its log differ"
-            )
+            found.append("the printed operators and those of its log differ")
     except CompilerError as error:
-        found.append(f"{record.output_model}: its log is not in the known format: {error.found}")
+        found.append(f"its log is not in the known format: {error.found}")
     if record.subgraphs != len(parsed.subgraphs):
-        found.append(
-            f"{record.output_model}: the compiler names {record.subgraphs} subgraphs, the file "
-            f"holds {len(parsed.subgraphs)}"
-        )
+        held = len(parsed.subgraphs)
+        found.append(f"the compiler names {record.subgraphs} subgraphs, the file holds {held}")
     sizes: dict[str, tuple[PrintedSize | None, int]] = {
         "bytes of parameters on chip": (record.cached, parsed.cached_bytes),
         "bytes of streamed parameters": (record.streamed, parsed.streamed_bytes),
         "bytes of the file": (record.output_size, len(model.content)),
     }
-    for quantity, (printed, exact) in sizes.items():
-        if printed is not None and not printed.may_be(exact):
-            found.append(
-                f"{record.output_model}: {quantity}: the compiler names {printed.size_bytes:,} "
-                f"(up to {printed.rounding_bytes:,} off), the file holds {exact:,}"
-            )
-    return found
+    found += [
+        f"{quantity}: the compiler names {printed.size_bytes:,} (up to "
+        f"{printed.rounding_bytes:,} off), the file holds {exact:,}"
+        for quantity, (printed, exact) in sizes.items()
+        if printed is not None and not printed.may_be(exact)
+    ]
+    return [f"{record.output_model}: {difference}" for difference in found]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantline.edgetpu.mapping.requirements import COMPILED_OPERATOR, is_compiled
+from quantline.edgetpu.mapping.requirements import COMPILED_OPERATOR, has_compiled
 from quantline.edgetpu.vocabulary import extent
 from quantline.errors import (
     DataError,
@@ -78,7 +78,7 @@ def require_compiled(graph: Graph) -> None:
     Raises:
         ModelUnsupported: None of its operators was compiled.
     """
-    if not _is_compiled(graph):
+    if not has_compiled(graph):
         raise ModelUnsupported(
             "The model was not compiled for the Edge TPU",
             found=f"{len(graph.main.operators)} operators, none of them '{COMPILED_OPERATOR}'",
@@ -93,7 +93,7 @@ class _StoredOrReal(TensorIO):
 
 
 def _check_related(compiled: Graph, int8: Graph) -> None:
-    if _is_compiled(int8):
+    if has_compiled(int8):
         raise ModelUnsupported(
             "The model for the CPU was compiled for the Edge TPU",
             found=f"an operator '{COMPILED_OPERATOR}', which no CPU can run",
@@ -133,10 +133,6 @@ def _tensor_io(tensor: Tensor) -> TensorIO:
     if stored is not None and dtype.kind in "iu":
         scale, zero_point = stored.scales[0], stored.zero_points[0]
     return TensorIO(tensor.index, tensor.name, extent(tensor), dtype, scale, zero_point)
-
-
-def _is_compiled(graph: Graph) -> bool:
-    return any(is_compiled(operator) for operator in graph.main.operators)
 
 
 def _finite(samples: Iterable[Sample]) -> Iterator[Sample]:

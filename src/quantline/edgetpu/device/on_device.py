@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from quantline.edgetpu.device.job import Job
-    from quantline.errors import QuantlineError
     from quantline.ranges import Sample
     from quantline.tflite.runtime import Kernels
 
@@ -71,16 +70,12 @@ def run_on_device(
     Raises:
         ModelUnsupported: The model holds nothing that was compiled for the Edge TPU.
         MismatchError: The two models do not have the same inputs and outputs.
-        DataError: There are no samples, or they do not fit the model.
-        DataError: A sample holds NaN or infinity.
+        DataError: There are no samples, they do not fit the model, or one holds NaN or infinity.
         ParameterError: There is no such device name or clock, or no run to time.
-        DependencyError: The runtime library is not there, or is another one.
-        DependencyError: The library and the interpreter do not fit each other.
-        DeviceError: There is no such device.
-        DeviceError: This user may not open it.
-        DeviceError: Another process holds it.
-        DeviceError: The device stopped working; the error says at which sample.
-        DependencyError: The model was compiled for a newer runtime.
+        DependencyError: The runtime library is not there, is another one, does not fit the
+            interpreter, or is older than the model was compiled for.
+        DeviceError: There is no such device, this user may not open it, another process holds it,
+            or it stopped working; the error says at which sample.
     """
     access.check()
     if runs < 1:
@@ -93,9 +88,8 @@ def run_on_device(
     job = prepare(compiled, samples, int8_model)
     expected = None
     if int8_model is not None:
-        expected = run_in_subprocess(
-            int8_model, job.inputs, None, 0, "the run on the CPU", timeout_s
-        )
+        cpu = "the run on the CPU"
+        expected = run_in_subprocess(int8_model, job.inputs, None, 0, cpu, timeout_s)
     what = f"the run on the Edge TPU {access.device}".rstrip()
     result = run_in_subprocess(job.model, job.inputs, access, runs, what, timeout_s)
     return _device_run(job, access, result, expected)
@@ -107,11 +101,10 @@ def _device_run(
     main = job.graph.main
     agreements: list[Agreement | None] = [None] * len(job.outputs)
     if expected is not None:
+        outputs = zip(job.outputs, result.outputs, expected.outputs, strict=True)
         agreements = [
             compare_outputs(output.name, step_of(main, output.index), device, cpu)
-            for output, device, cpu in zip(
-                job.outputs, result.outputs, expected.outputs, strict=True
-            )
+            for output, device, cpu in outputs
         ]
     samples = len(job.inputs[0])
     return DeviceRun(
@@ -191,15 +184,11 @@ def _invoke(runtime: Runtime, where: str) -> float:
     try:
         runtime.invoke()
     except RuntimeError as error:
-        raise _invocation_error(error, where) from error
+        text = f"{first_line(error)} {where}"
+        raise match_failure(text) or ModelUnsupported(
+            "The model cannot be run",
+            found=text,
+            expected="a model that runs on every sample",
+            remedy="Run it on the CPU first, to see whether the device is at fault",
+        ) from error
     return (time.perf_counter_ns() - start) / 1e6
-
-
-def _invocation_error(error: RuntimeError, where: str) -> QuantlineError:
-    text = f"{first_line(error)} {where}"
-    return match_failure(text) or ModelUnsupported(
-        "The model cannot be run",
-        found=text,
-        expected="a model that runs on every sample",
-        remedy="Run it on the CPU first, to see whether the device is at fault",
-    )

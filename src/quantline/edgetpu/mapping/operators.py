@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from quantline.edgetpu.mapping.rules import LIMITS, limitation
 from quantline.edgetpu.vocabulary import Provenance, at, axes
+from quantline.errors import ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,6 +86,21 @@ TABLE: dict[str, Entry] = {
     "TRANSPOSE_CONV": Entry(3, 13, parameters=(1, 3), sizes=(0,)),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": Entry(3, 12, _LSTM_PARAMETERS, note="unidirectional only"),
 }
+
+
+def check_runtime(version: int, found: str, remedy: str) -> None:
+    """Refuse an Edge TPU runtime version that there is not.
+
+    Raises:
+        ParameterError: There is no such version.
+    """
+    if not OLDEST_RUNTIME <= version <= NEWEST_RUNTIME:
+        raise ParameterError(
+            "There is no such Edge TPU runtime version",
+            found=found,
+            expected=f"a whole number from {OLDEST_RUNTIME} to {NEWEST_RUNTIME}",
+            remedy=f"{remedy}, unless the device has an older runtime",
+        )
 
 
 def limitation_of(kind: str) -> str:

@@ -27,7 +27,7 @@ from quantline.edgetpu.vocabulary import (
 from quantline.tflite.operands import OPERATORS
 
 if TYPE_CHECKING:
-    from quantline.tflite.graph import Operator, Subgraph
+    from quantline.tflite.graph import Graph, Operator, Subgraph
 
 # Of operators that the Edge TPU does not have, by their newest version.
 _OUTSIDE_TABLE = {
@@ -60,6 +60,11 @@ _CONTROL_FLOW = frozenset({"IF", "WHILE"})
 def is_compiled(operator: Operator) -> bool:
     """Return whether an operator is a group of others that was compiled for the Edge TPU."""
     return operator.is_custom and operator.type == COMPILED_OPERATOR
+
+
+def has_compiled(graph: Graph) -> bool:
+    """Return whether a model holds something that was compiled for the Edge TPU."""
+    return any(map(is_compiled, graph.main.operators))
 
 
 def find_reason(operator: Operator, subgraph: Subgraph, runtime_version: int) -> Reason | None:

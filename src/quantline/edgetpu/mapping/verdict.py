@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from quantline.edgetpu.mapping.operators import (
     NEWEST_RUNTIME,
-    OLDEST_RUNTIME,
     TABLE,
+    check_runtime,
     limitation_of,
 )  # fmt: skip
 from quantline.edgetpu.mapping.partition import (
@@ -25,7 +25,6 @@ from quantline.edgetpu.mapping.partition import (
 from quantline.edgetpu.mapping.requirements import is_compiled
 from quantline.edgetpu.mapping.seen import is_documented, kind, seen_in_models
 from quantline.edgetpu.vocabulary import Placement, Provenance, Reason, Status, plain
-from quantline.errors import ParameterError
 
 if TYPE_CHECKING:
     from quantline.tflite.graph import Graph, Operator, Subgraph
@@ -149,13 +148,8 @@ def predict(
     Raises:
         ParameterError: There is no such runtime version.
     """
-    if not OLDEST_RUNTIME <= runtime_version <= NEWEST_RUNTIME:
-        raise ParameterError(
-            "There is no such Edge TPU runtime version",
-            found=str(runtime_version),
-            expected=f"a whole number from {OLDEST_RUNTIME} to {NEWEST_RUNTIME}",
-            remedy=f"Leave it at {NEWEST_RUNTIME}, unless the device has an older runtime",
-        )
+    found = str(runtime_version)
+    check_runtime(runtime_version, found=found, remedy=f"Leave it at {NEWEST_RUNTIME}")
     subgraph = graph.main
     live = live_operators(subgraph)
     reasons = find_reasons(subgraph, runtime_version)

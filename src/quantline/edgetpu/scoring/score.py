@@ -108,6 +108,11 @@ class ModelScore:
     memory: Memory  # the parameters that were predicted, in the compiler's layout
 
     @property
+    def right(self) -> int:
+        """Operators that were predicted rightly."""
+        return self.operators - len(self.misses)
+
+    @property
     def unknown(self) -> int:
         """Operators that were predicted as ``unknown``."""
         return sum(miss.predicted.target is Placement.UNKNOWN for miss in self.misses)
@@ -183,7 +188,7 @@ class Score:
             "models": len(self.models),
             "models_exact": sum(model.is_exact for model in self.models),
             "operators": operators,
-            "operators_right": operators - sum(len(model.misses) for model in self.models),
+            "operators_right": sum(model.right for model in self.models),
             "operators_unknown": unknown,
             "unknown_share": unknown / operators if operators else 0.0,
             "parameter_models": len(errors),
@@ -285,7 +290,7 @@ def _model(found: ModelScore) -> dict[str, Any]:
             "predicted": memory.parameter_bytes,
             "true": truth.parameter_bytes,
         },
-        "right": found.operators - len(found.misses),
+        "right": found.right,
         "streamed_bytes": {"predicted": memory.streamed_bytes, "true": truth.streamed_bytes},
         "runtime_version": found.runtime_version,
         "subgraphs": {"predicted": found.subgraphs, "true": truth.subgraphs},
