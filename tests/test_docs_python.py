@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import quantline as ql
 from quantline import errors
+from quantline.api.quantize import Options
+from quantline.range_methods import PARAMETERS
 
 if TYPE_CHECKING:
     import pytest
@@ -25,6 +27,12 @@ def test_the_examples_run(
         exec(compile(block, "docs/python.md", "exec"), names)  # noqa: S102 - our own examples
     assert repr(names["result"]).startswith("QuantizationResult(int8, ")
     assert len(repr(names["result"])) < 100
+    made = names["result"]
+    golden = ql.Golden.load("my_int8.golden.npz")
+    for value in (made.fidelity, made.float_model, names["prediction"], golden):
+        assert len(repr(value)) < 160
+        assert "\n" not in repr(value)
+    assert Options.__annotations__.keys() >= PARAMETERS.keys()
     assert {"my_int8.tflite", "my_int8.json", "my_int8.golden.npz"} <= {
         path.name for path in tmp_path.iterdir()
     }

@@ -7,13 +7,17 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from quantline.errors import ModelError, OutputNotWritten
 from quantline.files import (
     canonical_json,
+    plain,
     remove_partials,
     sha256,
     sha256_of_files,
@@ -150,6 +154,41 @@ def test_equal_values_are_equal_json_whatever_their_order() -> None:
 def test_json_of_what_is_not_a_number_is_refused(value: float) -> None:
     with pytest.raises(ValueError, match="JSON"):
         canonical_json({"x": value})
+
+
+@dataclass(frozen=True)
+class Inner:
+    value: float
+
+
+@dataclass(frozen=True)
+class Described:
+    def to_dict(self) -> dict[str, Any]:
+        return {"described": True}
+
+
+class Place(StrEnum):
+    CPU = "cpu"
+
+
+@dataclass(frozen=True)
+class Outer:
+    inner: tuple[Inner, ...]
+    described: Described
+    place: Place
+    counts: dict[Place, int]
+
+
+def test_a_record_as_plain_values_is_what_json_reads_back() -> None:
+    found = plain(Outer((Inner(1.5),), Described(), Place.CPU, {Place.CPU: 2}), evidence="parsed")
+    assert found == {
+        "inner": [{"value": 1.5}],
+        "described": {"described": True},
+        "place": "cpu",
+        "counts": {"cpu": 2},
+        "evidence": "parsed",
+    }
+    assert json.loads(canonical_json(found)) == found
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])

@@ -20,10 +20,9 @@ if TYPE_CHECKING:
     from quantline.api.edgetpu import predict_edgetpu
     from quantline.api.evaluate import compare, evaluate
     from quantline.api.evaluation_result import ComparisonResult, EvaluationResult
+    from quantline.api.given import Reading
     from quantline.api.layers import LayerComparison, layers
-    from quantline.api.quantize import quantize
-    from quantline.api.reading import Reading
-    from quantline.api.record import merge, record
+    from quantline.api.quantize import merge, quantize, record
     from quantline.api.result import QuantizationResult
     from quantline.api.validate import ValidationReport, validate
     from quantline.contract.finding import Finding
@@ -75,16 +74,16 @@ _DEFINED_IN = {
     "MeasuredOutputs": "results.scores",
     "QuantizationResult": "api.result",
     "RangeSet": "ranges.range_set",
-    "Reading": "api.reading",
+    "Reading": "api.given",
     "TensorRange": "ranges.range_set",
     "ValidationReport": "api.validate",
     "compare": "api.evaluate",
     "evaluate": "api.evaluate",
     "layers": "api.layers",
-    "merge": "api.record",
+    "merge": "api.quantize",
     "predict_edgetpu": "api.edgetpu",
     "quantize": "api.quantize",
-    "record": "api.record",
+    "record": "api.quantize",
     "validate": "api.validate",
 }
 

@@ -8,6 +8,8 @@ import os
 import time
 import uuid
 from contextlib import suppress
+from dataclasses import fields, is_dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import ModelError, OutputNotWritten
@@ -15,6 +17,8 @@ from quantline.errors import ModelError, OutputNotWritten
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from _typeshed import DataclassInstance
 
 _PARTIAL = ".partial"
 # A process that writes a file touches it all the time; one this old was left by a killed process.
@@ -110,6 +114,28 @@ def not_written(path: Path, error: OSError, expected: str) -> OutputNotWritten:
 def canonical_json(value: Any) -> bytes:
     """Return ``value`` as JSON with sorted keys and a trailing newline; NaN is refused."""
     return (json.dumps(value, sort_keys=True, indent=1, allow_nan=False) + "\n").encode()
+
+
+def plain(record: DataclassInstance, **more: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass as plain JSON values, and ``more`` next to or over them.
+
+    An enumeration becomes its value, a tuple a list, and a record within the record what its own
+    ``to_dict`` returns, or its fields.
+    """
+    own = {field.name: getattr(record, field.name) for field in fields(record)}
+    return {name: _plain(value) for name, value in (own | more).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, dict):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return value.to_dict() if hasattr(value, "to_dict") else plain(value)
+    return value
 
 
 def check_writable(path: Path) -> None:

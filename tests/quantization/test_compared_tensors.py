@@ -10,7 +10,7 @@ from tests.graphs import convert, convert_named, normal
 
 from quantline import recipe
 from quantline.quantization import tensorflow_backend
-from quantline.quantization.compared_tensors import comparison_outputs, run
+from quantline.quantization.output_parts import comparison_outputs, run
 from quantline.quiet import tensorflow
 from quantline.ranges import choose, record
 from quantline.tflite import Runtime, read

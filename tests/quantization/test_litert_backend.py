@@ -11,7 +11,7 @@ from tests.quantization.architectures import architecture
 from quantline import recipe
 from quantline.errors import DependencyError, ModelUnsupported
 from quantline.quantization import litert_backend, quantize
-from quantline.quantization.compared_tensors import comparison_outputs, run
+from quantline.quantization.output_parts import comparison_outputs, run
 from quantline.quantization.schemes import unsupported
 from quantline.ranges import SampleAdapter
 from quantline.tflite import Runtime, float_operators, read

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from quantline.errors import ConversionError, MismatchError, ModelUnsupported
+from quantline.quantization.import_changes import widening
 from quantline.quantization.original_source import Source
 from quantline.quantization.originals import run_and_convert
 from quantline.quantization.parity import run_imported
-from quantline.quantization.rebuilt import widening
 from quantline.tflite import read
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from tests.conftest import public_convert
 
 from quantline import recipe
 from quantline.quantization import quantize
+from quantline.quantization.fixed_ranges import trained_ranges
 from quantline.quantization.original_source import Source
 from quantline.quantization.originals import run_and_convert
-from quantline.quantization.trained_ranges import trained_ranges
 from quantline.ranges import record
 from quantline.tflite import Runtime, read
 

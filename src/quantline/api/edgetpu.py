@@ -29,7 +29,7 @@ def predict_edgetpu(
     Args:
         model: The ``.tflite`` file's path, its bytes, or the result of a quantization.
         runtime_version: The version of the Edge TPU's runtime that the model is meant for.
-        multiple_subgraphs: Whether every group of operators that the Edge TPU can run is compiled,
+        multiple_subgraphs: True if every group of operators that the Edge TPU can run is compiled,
             and not only the first.
         original: Of a compiled model, what it was made from.
 

@@ -10,9 +10,9 @@ from pydantic import Field
 
 from quantline import recipe
 from quantline.api.evaluation_result import ComparisonResult, EvaluationResult
+from quantline.api.given import blocks, opened
 from quantline.api.labelled import LabelledData
 from quantline.api.model_file import read_tflite
-from quantline.api.reading import blocks, opened
 from quantline.child import run_in_child, stage
 from quantline.errors import DataError
 from quantline.evaluation import compare as compare_predictions
@@ -30,9 +30,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from quantline.api.given import ModelLike
+    from quantline.api.given import ModelLike, Reading
     from quantline.api.labelled import DataLike
-    from quantline.api.reading import Reading
 
 _TIMEOUT_S = 86_400.0
 
@@ -63,10 +62,10 @@ def evaluate(
             mapping of arrays. The examples are real values in the shape that the model takes.
         x: The array of examples, shape (n_examples, ...).
         y: The array of class indices, shape (n_examples,).
-        label_offset: What is added to every label; 1 for a model whose class 0 is a background
+        label_offset: The number added to every label; 1 for a model whose class 0 is a background
             class that the data lacks.
-        latency: Whether latency is measured too.
-        **reading: How a model that is imported is read: :class:`quantline.Reading`.
+        latency: True if latency is measured too.
+        **reading: The way a model that is imported is read: :class:`quantline.Reading`.
 
     Raises:
         ModelUnsupported: It is not a classifier with one input and one output.
@@ -111,12 +110,12 @@ def compare(
             compared.
         x: The array of examples.
         y: The array of class indices.
-        label_offset: What is added to every label.
-        margin_points: How many percentage points of top-1 the candidate may be worse; then the
+        label_offset: The number added to every label.
+        margin_points: The percentage points of top-1 that the candidate may be worse; then the
             result has a verdict on whether it is no worse.
         confidence: Of that verdict, one-sided.
-        latency: Whether latency is measured too, of both models by turns.
-        **reading: How a model that is imported is read: :class:`quantline.Reading`.
+        latency: True if latency is measured too, of both models by turns.
+        **reading: The way a model that is imported is read: :class:`quantline.Reading`.
 
     Raises:
         ModelUnsupported: One of them is not a classifier with one input and one output.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from quantline.files import plain
 from quantline.metrics import METRICS
 from quantline.report.table import decimal, percent, points
 from quantline.tables import html_table, size
@@ -66,7 +67,7 @@ class ComparisonResult:
             minus candidate, each with ``_low`` and ``_high``; ``lost`` and ``won``, the examples
             that only the reference, or only the candidate, has right; ``size_ratio``, how many
             times smaller the candidate is, and ``speed_ratio``, where latency was measured.
-        verdict: Whether the candidate is no worse by the margin; None without one.
+        verdict: The verdict on whether it is no worse by the margin; None without a margin.
     """
 
     reference: EvaluationResult
@@ -76,13 +77,7 @@ class ComparisonResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return both models' metrics and what changes, as plain JSON values."""
-        return {
-            "evidence": "measured",
-            "reference": self.reference.to_dict(),
-            "candidate": self.candidate.to_dict(),
-            "change": self.change,
-            "verdict": None if self.verdict is None else self.verdict.to_dict(),
-        }
+        return plain(self, evidence="measured")
 
     def rows(self) -> list[tuple[str, str, str, str]]:
         """Return rows for people: a name, the reference, the candidate, the change."""

@@ -1,4 +1,4 @@
-"""Models and samples as callers give them: paths, bytes, Keras models, arrays."""
+"""Models and samples as callers give them: paths, bytes, objects, arrays; how they are read."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import os
 from collections.abc import Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, cast
 
-from quantline.errors import ParameterError, QuantlineError
+from quantline import recipe
+from quantline.errors import ParameterError, QuantlineError, suggest
 from quantline.files import sha256
+from quantline.recipe.check import check_arguments
 from quantline.temporary import temporary_folder
 from quantline.tflite.graph import IDENTIFIER
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     import numpy.typing as npt
+
 
 ModelLike: TypeAlias = "str | os.PathLike[str] | bytes | Any"
 """A model: the path of a Keras file, a SavedModel folder or a ``.tflite`` file, such a file's
@@ -105,11 +108,7 @@ def source_in_memory(model: ModelLike) -> dict[str, str] | None:
 
 
 def stacked(samples: SamplesLike) -> dict[str, np.ndarray]:
-    """Return samples in memory as one array for each input; a single array is named ``""``.
-
-    Raises:
-        ParameterError: They are no numbers, or of different shapes.
-    """
+    """Return samples in memory as one array for each input; a single array is named ``""``."""
     import numpy as np
 
     try:
@@ -129,3 +128,65 @@ def stacked(samples: SamplesLike) -> dict[str, np.ndarray]:
             "its name, a list of samples of one shape, or the path of a .npz file",
             remedy="Stack the samples with numpy.stack",
         ) from error
+
+
+class Reading(TypedDict, total=False):
+    """Keyword arguments that say how a model is read.
+
+    Attributes:
+        signature: The signature of a SavedModel or ``.tflite``; None for the only one, or
+            ``serving_default``.
+        allow_lambda: True if a Keras file may hold or name code; False by default.
+        allow_unsafe: True if a SavedModel may do more than compute; False by default.
+        custom_objects: The path of a ``.py`` file, or the name of a module, with the user's own
+            layers that a Keras file names; it is imported, and so runs. None by default.
+        load_s: After how many seconds loading is ended; 300 by default.
+        memory_gib: Beyond how much memory, in GiB, loading and running the model is ended; 16 by
+            default, None for no limit.
+    """
+
+    signature: str | None
+    allow_lambda: bool
+    allow_unsafe: bool
+    custom_objects: str | None
+    load_s: int
+    memory_gib: float | None
+
+
+_LIMITS = ("load_s", "memory_gib")
+# That a misspelt one may be meant to be.
+_ARGUMENTS = [
+    *Reading.__annotations__,
+    *recipe.Conversion.model_fields,
+    *recipe.Ranges.model_fields,
+]
+
+
+@contextmanager
+def opened(model: ModelLike, reading: Reading) -> Iterator[tuple[recipe.Model, recipe.Limits]]:
+    """Give a model as a file, with the parameters of how it is read.
+
+    Raises:
+        ParameterError: An argument is unknown or has a bad value.
+    """
+    blocks("", reading)  # before a model is written to a file
+    with as_file(model) as path:
+        yield blocks(str(path), reading)
+
+
+def blocks(path: str, reading: Reading) -> tuple[recipe.Model, recipe.Limits]:
+    """Return the parameters of how a model is read."""
+    for name in reading:
+        if name not in Reading.__annotations__:
+            raise ParameterError(
+                f"There is no argument `{name}`",
+                found=f"`{name}`",
+                expected="an argument that the function's documentation names",
+                remedy=suggest(name, _ARGUMENTS) or "Leave it out",
+            )
+    values: dict[str, Any] = dict(reading)
+    limits = {name: values.pop(name) for name in _LIMITS if name in values}
+    return (
+        check_arguments(recipe.Model, {"path": path, **values}),
+        check_arguments(recipe.Limits, limits),
+    )

@@ -57,7 +57,7 @@ class LabelledData:
             arrays.
         x: The name of the array of examples, shape (n_examples, ...).
         y: The name of the array of class indices.
-        label_offset: What is added to every label.
+        label_offset: The number that is added to every label.
     """
 
     source: str | Mapping[str, np.ndarray]
@@ -67,13 +67,7 @@ class LabelledData:
 
     @classmethod
     def of(cls, data: DataLike, x: str, y: str, label_offset: int) -> LabelledData:
-        """Take data as a caller gives it.
-
-        Raises:
-            ParameterError: It is neither a path nor a mapping of arrays, or the offset is no whole
-                number.
-            DataError: There is no such array.
-        """
+        """Take data as a caller gives it."""
         check_arguments(recipe.Npz, {"x": x, "y": y})
         check_arguments(recipe.Dataset, {"source": "npz", "label_offset": label_offset})
         if isinstance(data, str | os.PathLike):
@@ -106,11 +100,7 @@ class LabelledData:
         return cls({name: arrays[name] for name in (x, y) if name in arrays}, x, y, label_offset)
 
     def __iter__(self) -> Iterator[Labelled]:
-        """Yield the examples; those of a file one at a time.
-
-        Raises:
-            DataError: The file cannot be read, or holds no examples.
-        """
+        """Yield the examples; those of a file one at a time."""
         is_empty = True
         for name, label, x in self._rows():
             is_empty = False

@@ -6,13 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from quantline.api.given import opened
 from quantline.api.model_file import read_tflite
 from quantline.api.prepare import prepare
-from quantline.api.reading import opened
 from quantline.child import run_in_child
 from quantline.contract.layers import compare_layers
 from quantline.errors import ParameterError
-from quantline.files import sha256
+from quantline.files import plain, sha256
 from quantline.quantization.layer_pairs import layer_outputs
 from quantline.tables import html_table
 from quantline.tflite import read
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from quantline import recipe
-    from quantline.api.given import ModelLike, SamplesLike
-    from quantline.api.reading import Reading
+    from quantline.api.given import ModelLike, Reading, SamplesLike
     from quantline.contract.layers import LayerError
 
 By = Literal["effect", "total", "own"]
@@ -39,8 +38,8 @@ class LayerComparison:
 
     Attributes:
         layers: The layers that both models have.
-        float_layers: How many layers the float model has.
-        samples: How many samples both ran.
+        float_layers: The number of layers of the float model.
+        samples: The number of samples that both ran.
         float_model_sha256: The hash of the float ``.tflite``.
         model_sha256: The hash of the quantized one.
     """
@@ -53,15 +52,7 @@ class LayerComparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the comparison as plain JSON values; what is not finite is None."""
-        return {
-            "evidence": "measured",
-            "float_model_sha256": self.float_model_sha256,
-            "model_sha256": self.model_sha256,
-            "samples": self.samples,
-            "float_layers": self.float_layers,
-            "compared_layers": len(self.layers),
-            "layers": [layer.to_dict() for layer in self.layers],
-        }
+        return plain(self, evidence="measured", compared_layers=len(self.layers))
 
     def __repr__(self) -> str:
         of = f"{len(self.layers)} of {self.float_layers} layers"
@@ -85,10 +76,10 @@ def layers(
         float_model: As :func:`quantline.quantize` takes it.
         quantized: The ``.tflite`` file that was made from it: its path, or its bytes.
         samples: Samples, as :func:`quantline.quantize` takes them.
-        by: What is worst: what the layer's own error alone does to the model's outputs
+        by: The order: by what the layer's own error alone does to the model's outputs
             (``effect``), the error that arrives at its output (``total``), or what it adds to that
             itself (``own``).
-        **reading: How the float model is read: :class:`quantline.Reading`.
+        **reading: The way the float model is read: :class:`quantline.Reading`.
 
     Raises:
         ModelUnreadable: ``quantized`` is not a ``.tflite`` file.
@@ -115,16 +106,7 @@ def compare_with(
     by: By,
     name: str,
 ) -> LayerComparison:
-    """Compare as :func:`layers` does, with how the float model is read in blocks.
-
-    Args:
-        source: The float model's file, and how it is read.
-        limits: What loading and running it may cost.
-        content: The quantized model's bytes.
-        samples: Samples.
-        by: What is worst.
-        name: What to call the quantized model in messages.
-    """
+    """Compare as :func:`layers` does, with how the float model is read in blocks."""
     prepared = prepare(source, limits, samples, "warn")
     assert prepared.samples is not None  # noqa: S101 - they were given
     original = prepared.model.content

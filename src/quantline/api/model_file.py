@@ -15,12 +15,7 @@ if TYPE_CHECKING:
 
 
 def read_model(path: Path) -> tuple[bytes, Graph]:
-    """Return a file's bytes and what they hold; it is given by its path, whatever its ending.
-
-    Raises:
-        ModelError: There is no such file.
-        ModelUnreadable: It is no whole ``.tflite`` file.
-    """
+    """Return a file's bytes and what they hold; it is given by its path, whatever its ending."""
     from quantline.tflite import read
     from quantline.tflite.graph import IDENTIFIER
 
@@ -47,16 +42,7 @@ def read_model(path: Path) -> tuple[bytes, Graph]:
 
 
 def read_tflite(model: ModelLike) -> tuple[str, bytes, Graph]:
-    """Return what to call a ``.tflite`` model, its bytes and what they hold.
-
-    Args:
-        model: The file's path, its bytes, or the result of a quantization.
-
-    Raises:
-        ModelError: There is no such file.
-        ModelUnreadable: It is no whole ``.tflite`` file.
-        ParameterError: It is none of the three.
-    """
+    """Return what to call a ``.tflite`` model, its bytes and what they hold."""
     from quantline.tflite import read
 
     if isinstance(model, str | os.PathLike):

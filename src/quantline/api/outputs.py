@@ -20,12 +20,9 @@ def check_outputs(outputs: Iterable[Path], inputs: Iterable[str | None], *, suff
     """Refuse output files that could not be written, before anything is computed.
 
     Args:
-        outputs: What will be written; the first one's ending is checked.
+        outputs: The files to write; the first one's ending is checked.
         inputs: The files and folders that the command reads; None for one that was not given.
-        suffix: How the first output must end.
-
-    Raises:
-        OutputNotWritten: A file of the wrong ending, a folder, an input, or an unwritable place.
+        suffix: The ending that the first output must have.
     """
     outputs = list(outputs)
     given = [Path(model_input) for model_input in inputs if model_input is not None]
@@ -58,15 +55,7 @@ def check_outputs(outputs: Iterable[Path], inputs: Iterable[str | None], *, suff
 
 
 def write_together(contents: Mapping[Path, bytes], *, force: bool) -> None:
-    """Write files so that all of them appear, or none; what is there already and equal stays.
-
-    Args:
-        contents: What goes where.
-        force: Whether a different file is replaced.
-
-    Raises:
-        OutputNotWritten: A different file is there, or a file cannot be written.
-    """
+    """Write files so that all of them appear, or none; what is there already and equal stays."""
     if not force:
         for path, content in contents.items():
             if path.exists() and not _holds(path, content):

@@ -44,10 +44,10 @@ class Prepared:
     """A float model and samples of its inputs.
 
     Attributes:
-        source: What it was imported from.
+        source: The file that it was imported from.
         model: The imported model.
         samples: The samples, by the model's names; None if none were given.
-        findings: What the lint found in them.
+        findings: The lint's findings in them.
     """
 
     source: recipe.Model
@@ -59,9 +59,6 @@ class Prepared:
         """Record the model's ranges over the samples, of which there are some.
 
         A state and its next value get one range, so that the caller can hand integers on.
-
-        Raises:
-            QuantlineError: As :func:`quantline.ranges.record_in_subprocess` lists them.
         """
         assert self.samples is not None  # noqa: S101 - the caller sees to it
         ranges = record_in_subprocess(
@@ -109,15 +106,14 @@ def prepare(
 
     Args:
         model: The model, and how it is read.
-        limits: What loading and running it may cost.
+        limits: The most that loading and running it may cost.
         data: The samples; None if none are needed.
-        lint: Whether an error that the lint finds is an error, or only a warning where that is
-            possible.
-        in_memory: What to say of a model that was given in memory, and not as a file.
+        lint: ``error``, or ``warn`` if its errors are to be warnings where possible.
+        in_memory: The recipe's entries for a model that was given in memory, not as a file.
 
     Raises:
         DataError: The lint found an error.
-        QuantlineError: What reading the data and importing the model raise.
+        QuantlineError: The data cannot be read, or the model cannot be imported.
     """
     source = Source.of(model, limits)  # before the data is read: it may be no model
     archive = None if data is None else open_samples(data)
@@ -187,12 +183,7 @@ def _computed(source: Source, samples: Samples, limits: recipe.Limits) -> dict[s
 def _inputs(
     source: Source, archive: NamedArrays | None, limits: recipe.Limits
 ) -> tuple[Inputs | None, Inputs]:
-    """Return the model's inputs where they are needed before it is imported, or cheap to know.
-
-    Returns:
-        The inputs that samples are needed of, None where they are not known; and those that stand
-        for variables which the model assigns.
-    """
+    """Return the model's inputs where they are needed before it is imported, or cheap to know."""
     path = Path(source.path)
     if source.kind != "tflite":
         if archive is not None and len(archive.shapes) == 1:

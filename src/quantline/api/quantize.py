@@ -1,14 +1,14 @@
-"""From a trained float model to a quantized one, with the evidence of what that costs."""
+"""From a trained float model to its ranges and to a quantized model, with evidence of the cost."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from quantline import recipe
-from quantline.api.given import source_in_memory
+from quantline.api.given import Reading, opened, source_in_memory
 from quantline.api.prepare import prepare
-from quantline.api.reading import opened
 from quantline.api.result import QuantizationResult
 from quantline.contract import check_model, enforce, with_reasons
 from quantline.contract.preflight import preflight, require_quantizable
@@ -22,13 +22,25 @@ from quantline.tflite import read
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+    from typing import Unpack
 
     from quantline.api.given import ModelLike, SamplesLike
     from quantline.api.prepare import Prepared
-    from quantline.api.reading import Reading
+
 
 Lint = Literal["error", "warn"]
+
+
+class Options(Reading, total=False):
+    """Further keyword arguments of :func:`quantize`: the way of reading, and methods' parameters.
+
+    Attributes:
+        percentile: For the method of this name, the share of values below a range's upper end, in
+            per cent; 99.99 by default.
+    """
+
+    percentile: float
 
 
 def quantize(
@@ -48,7 +60,7 @@ def quantize(
     lost_outputs: Literal["error", "warn"] = "error",
     timeout_s: int = 1800,
     lint: Lint = "error",
-    **options: Any,
+    **options: Unpack[Options],
 ) -> QuantizationResult:
     """Quantize a trained float model.
 
@@ -62,12 +74,12 @@ def quantize(
             for each input by its name, a list of samples, or the path of a ``.npz`` file. None
             where ``ranges`` are given, or the scheme leaves activations in float.
         ranges: Ranges that were recorded from this model before, or the path of their file.
-        scheme: What becomes an integer, or a half, and how wide.
-        method: How a range is chosen from what was recorded of a tensor; ``auto`` tries all, and
+        scheme: The parts that become integers, or halves, and their widths.
+        method: The choice of a range from what was recorded of a tensor; ``auto`` tries all, and
             bias correction, on samples that it holds back.
-        overrides: How the ranges of single tensors are chosen: mappings with ``tensor``, a name or
+        overrides: The choice of ranges for single tensors: mappings with ``tensor``, a name or
             regular expression, and ``method``, ``percentile``, or ``min`` and ``max``.
-        bias_correction: Whether biases are corrected for what rounding the weights adds, where
+        bias_correction: True if biases are corrected for what rounding the weights adds, where
             samples that are held back show less error.
         pinned: The scale and zero point that an input or output keeps, by its name.
         keep_float: With the scheme ``int8_float_fallback``, operators that stay float: types such
@@ -75,12 +87,12 @@ def quantize(
         backend: The quantizer.
         input_type: The dtype of the model's inputs; the scheme's own if None.
         output_type: The dtype of its outputs, likewise.
-        lost_outputs: Whether an output that is constant, where the float model's varies, is an
-            error or a warning.
+        lost_outputs: ``error`` or ``warn``, for an output that is constant, where the float
+            model's varies.
         timeout_s: After how many seconds the quantizer's process is ended.
-        lint: Whether calibration data that would give a wrong model is an error or a warning.
-        **options: The method's own parameters, such as ``percentile=99.9``; and how the model is
-            read: :class:`quantline.Reading`.
+        lint: ``error`` or ``warn``, for calibration data that would give a wrong model.
+        **options: The way the model is read: :class:`quantline.Reading`; and the parameters of the
+            method, such as ``percentile=99.9``.
 
     Raises:
         ParameterError: An argument is unknown or has a bad value.
@@ -91,7 +103,8 @@ def quantize(
         QuantlineError: As :func:`quantline.quantization.import_float` and
             :func:`quantline.quantization.quantize` list them.
     """
-    parameters = {name: options.pop(name) for name in PARAMETERS if name in options}
+    reading: dict[str, Any] = dict(options)
+    parameters = {name: reading.pop(name) for name in PARAMETERS if name in reading}
     conversion = check_arguments(
         recipe.Conversion,
         {
@@ -108,7 +121,7 @@ def quantize(
         },
     )
     in_memory = source_in_memory(model)
-    with opened(model, cast("Reading", options)) as (source, limits):
+    with opened(model, cast("Reading", reading)) as (source, limits):
         result = convert(source, limits, conversion, samples, ranges, lint, in_memory)
     if result.lost is not None and conversion.lost_outputs == "error":
         raise result.lost
@@ -124,17 +137,7 @@ def convert(
     lint: Lint = "error",
     in_memory: Mapping[str, str] | None = None,
 ) -> QuantizationResult:
-    """Quantize as :func:`quantize` does, with its arguments in blocks; a lost output is no error.
-
-    Args:
-        source: The model's file, and how it is read.
-        limits: What loading and running it may cost.
-        conversion: The parameters of the conversion.
-        samples: Calibration samples.
-        ranges: Recorded ranges, or the path of their file.
-        lint: Whether data that would give a wrong model is an error or a warning.
-        in_memory: What the recipe says of a model that was given in memory.
-    """
+    """Quantize as :func:`quantize` does, from blocks of arguments; a lost output is no error."""
     conversion = with_types(conversion)
     scheme = SCHEMES[conversion.scheme]
     _check_use(conversion)
@@ -218,9 +221,7 @@ def _check_given(
 
 
 def _recorded(
-    recorded: RangeSet | None,
-    prepared: Prepared,
-    given: RangeSet | str | os.PathLike[str] | None,
+    recorded: RangeSet | None, prepared: Prepared, given: RangeSet | str | os.PathLike[str] | None
 ) -> RangeSet:
     """Return the ranges that were given, if they are this model's, or record them."""
     if recorded is None:
@@ -235,3 +236,50 @@ def _recorded(
             remedy="Record them again, from the same file and signature",
         )
     return recorded
+
+
+def record(
+    model: ModelLike,
+    samples: SamplesLike,
+    *,
+    lint: Literal["error", "warn"] = "error",
+    **reading: Unpack[Reading],
+) -> RangeSet:
+    """Record what every activation of a float model is on samples.
+
+    Args:
+        model: As :func:`quantline.quantize` takes it.
+        samples: Calibration samples, likewise.
+        lint: ``error`` or ``warn``, for calibration data that would give a wrong model.
+        **reading: The way the model is read: :class:`quantline.Reading`.
+
+    Raises:
+        DataError: The samples do not fit the model, or are not fit to calibrate with.
+        QuantlineError: As :func:`quantline.quantization.import_float` lists them.
+    """
+    in_memory = source_in_memory(model)
+    with opened(model, reading) as (source, limits):
+        ranges = prepare(source, limits, samples, lint, in_memory).record()
+    ranges.check_finite()
+    return ranges
+
+
+def merge(ranges: Iterable[RangeSet | str | os.PathLike[str]]) -> RangeSet:
+    """Return the ranges of several recordings of one model, as if recorded at once.
+
+    Args:
+        ranges: Range sets, or the paths of their files, in any order.
+
+    Raises:
+        ParameterError: There are none.
+        MismatchError: They were recorded from different models, or from the same samples.
+    """
+    sets = [item if isinstance(item, RangeSet) else RangeSet.load(item) for item in ranges]
+    if not sets:
+        raise ParameterError(
+            "There are no ranges to merge",
+            found="an empty `ranges`",
+            expected="at least one set of ranges",
+            remedy="Record ranges first",
+        )
+    return reduce(RangeSet.merge, sets)

@@ -32,10 +32,10 @@ class NamedArrays:
     """Arrays of a file, which are read when asked for, or in memory.
 
     Attributes:
-        name: What to call them in messages, such as ``'samples.npz'`` in quotes.
+        name: Their name in messages, such as ``'samples.npz'`` in quotes.
         shapes: Each array's shape, by name; a single array without one is called :data:`SINGLE`.
         read: Reads one array.
-        remedy: How to write them, as a sentence.
+        remedy: The way to write them, as a sentence.
     """
 
     name: str
@@ -87,12 +87,7 @@ class Samples:
 
 
 def open_samples(samples: SamplesLike) -> NamedArrays:
-    """Look at samples without reading the arrays of a file.
-
-    Raises:
-        DataError: There is no such file, or it is no whole ``.npz`` or ``.npy`` file.
-        ParameterError: They are neither a path nor arrays.
-    """
+    """Look at samples without reading the arrays of a file."""
     if isinstance(samples, str | os.PathLike):
         return open_archive(os.fspath(samples))
     arrays = stacked(samples)
@@ -101,11 +96,7 @@ def open_samples(samples: SamplesLike) -> NamedArrays:
 
 
 def open_archive(path: str) -> NamedArrays:
-    """Look into a file without reading its arrays.
-
-    Raises:
-        DataError: There is no such file, or it is no whole ``.npz`` or ``.npy`` file.
-    """
+    """Look into a file without reading its arrays."""
     file = Path(path)
     if not os.path.exists(file):
         raise DataError(
@@ -148,10 +139,6 @@ def choose(
             the file has one array.
         states: The whole shape of each input that stands for a variable, by name; the file need
             not have samples of these.
-
-    Raises:
-        DataError: No array is named as an input, or they differ in length.
-        DataError: The file is damaged, or an array holds objects.
     """
     chosen: dict[str, str] = {}
     whole, states = archive, states or {}

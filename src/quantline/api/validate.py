@@ -40,10 +40,10 @@ class ValidationReport:
     Attributes:
         report: Integer-only, the specification and the target, parsed from the file.
         scheme: The scheme that it was checked against.
-        recipe_path: Where the recipe lies that names the scheme; None where there is none.
+        recipe_path: The path of the recipe that names the scheme; None without one.
         size_bytes: The size of the file.
         model_sha256: Its hash.
-        vectors: How many golden vectors it was run on; None without any.
+        vectors: The number of golden vectors it was run on; None without any.
         mismatches: Outputs that are not what a golden vector says, measured.
     """
 
@@ -137,12 +137,12 @@ def validate(
         target: A target's name, such as ``cpu`` or ``edgetpu``, or the path of a YAML file that
             describes one.
         golden: Golden vectors to run it on, or the path of their file.
-        scheme: What it was to be quantized by; under a scheme that allows float, what is float
+        scheme: The scheme it was made by; under a scheme that allows float, what is float
             breaks nothing. If None, what the recipe says, or int8.
         specification: The quantization specification that is to hold: that of int8 and 16x8, the
             former one of uint8 models, or none.
-        float_input: Whether its inputs are float32 by intent.
-        float_output: Whether its outputs are float32 by intent.
+        float_input: True if its inputs are float32 by intent.
+        float_output: True if its outputs are float32 by intent.
 
     Raises:
         ModelUnreadable: It is no whole ``.tflite`` file.
@@ -187,11 +187,7 @@ def _check_choice(name: str, value: str | None, choices: tuple[str, ...]) -> Non
 
 
 def _recipe_of(model: ModelLike, content: bytes) -> tuple[Mapping[str, Any], Path | None]:
-    """Return the recipe that comes with a model, and where it lies; nothing where there is none.
-
-    Raises:
-        ResultMissing: It is this model's, and damaged.
-    """
+    """Return the recipe that comes with a model, and where it lies; nothing where there is none."""
     if not isinstance(model, str | os.PathLike):
         return getattr(model, "recipe", {}), None
     recipe_path = Path(model).with_suffix(".json")

@@ -1,6 +1,5 @@
 """Calls of functions in a child process, so that a crash in native code becomes an error."""
 
-from quantline.child.announce import LOADING, captured_output, stage
-from quantline.child.run import run_in_child
+from quantline.child.run import LOADING, captured_output, run_in_child, stage
 
 __all__ = ["LOADING", "captured_output", "run_in_child", "stage"]

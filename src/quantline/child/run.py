@@ -1,4 +1,4 @@
-"""The parent's side: start a child process, watch its time and memory, and take its answer."""
+"""The parent's side: start a child process, watch its stages, time and memory, take its answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from quantline.child.announce import LOADING, STAGES
 from quantline.child.ends import End, error_from_answer, error_without_answer, peak_so_far
 from quantline.error_output import write_details
 from quantline.progress import waiting
@@ -22,6 +21,32 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from quantline.errors import QuantlineError
+
+
+STAGES = "QUANTLINE_CHILD_STAGES"
+# The stage in which a file that may be damaged or hostile is read; it has a time limit of its own.
+LOADING = "loading"
+
+
+def stage(name: str) -> None:
+    """Announce what comes next, so that a crash can say how far its child process came.
+
+    Outside a child process this does nothing.
+    """
+    path = os.environ.get(STAGES)
+    if path:
+        with Path(path).open("a") as stream:
+            stream.write(f"{name}\n")
+
+
+def captured_output() -> str:
+    """Return what this child process has written to stdout and stderr, native code included.
+
+    Outside a child process this is empty.
+    """
+    path = os.environ.get(STAGES)
+    return Path(path).with_name("stderr").read_text(errors="replace") if path else ""
+
 
 T = TypeVar("T")
 _LONGEST_PAUSE_S = 0.05

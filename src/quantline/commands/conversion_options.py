@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from quantline import recipe
-from quantline.commands.method_options import method_options
+from quantline.commands.options import method_options
 from quantline.errors import ParameterError
 from quantline.range_methods import METHODS
 from quantline.recipe.check import check_arguments
@@ -18,16 +18,13 @@ if TYPE_CHECKING:
 
 _IO_TYPES = click.Choice(get_args(recipe.IoType))
 _BACKENDS = click.Choice(get_args(recipe.Conversion.model_fields["backend"].annotation))
+_AS_THEY_ARE = ("scheme", "backend", "bias_correction", "input_type", "output_type", "lost_outputs")
 _OVERRIDE = "TENSOR=METHOD, TENSOR=percentile,99.9 or TENSOR=MIN,MAX"
 _PIN = "NAME=SCALE,ZERO_POINT, such as image=0.0078125,0"
 
 
 def conversion_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of a conversion, and give the command one as ``conversion``.
-
-    Raises:
-        ParameterError: A value is none that the conversion takes.
-    """
+    """Add the options of a conversion, and give the command one as ``conversion``."""
 
     @click.option(
         "--scheme", type=click.Choice(get_args(recipe.SchemeName)), default="int8",
@@ -69,37 +66,15 @@ def conversion_options(function: Callable[..., Any]) -> Callable[..., Any]:
     )  # fmt: skip
     @functools.wraps(function)
     def with_conversion(
-        *,
-        scheme: str,
-        method: dict[str, Any],
-        overrides: Sequence[str],
-        bias_correction: bool,
-        pinned: Sequence[str],
-        keep_float: Sequence[str],
-        backend: str,
-        input_type: str | None,
-        output_type: str | None,
-        lost_outputs: str,
-        **others: Any,
-    ) -> Any:
-        conversion = check_arguments(
-            recipe.Conversion,
-            {
-                "scheme": scheme,
-                "backend": backend,
-                "ranges": {
-                    **method,
-                    "overrides": [_override(override) for override in overrides],
-                },
-                "bias_correction": bias_correction,
-                "pinned": _pins(pinned),
-                "keep_float": list(keep_float),
-                "input_type": input_type,
-                "output_type": output_type,
-                "lost_outputs": lost_outputs,
-            },
-        )
-        return function(conversion=conversion, **others)
+        *, method: dict[str, Any], overrides: Sequence[str], pinned: Sequence[str],
+        keep_float: Sequence[str], **given: Any,
+    ) -> Any:  # fmt: skip
+        values = {name: given.pop(name) for name in _AS_THEY_ARE} | {
+            "ranges": {**method, "overrides": [_override(override) for override in overrides]},
+            "pinned": _pins(pinned),
+            "keep_float": list(keep_float),
+        }
+        return function(conversion=check_arguments(recipe.Conversion, values), **given)
 
     return with_conversion
 

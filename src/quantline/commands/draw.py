@@ -27,17 +27,7 @@ def draw_ranges(
     title: str,
     method: str,
 ) -> bytes:
-    """Draw each tensor's values over its recorded range, in 256 columns.
-
-    Args:
-        tensors: What was recorded.
-        chosen: Each tensor's chosen range, by index.
-        title: The picture's title.
-        method: What the ranges were chosen by.
-
-    Returns:
-        A PNG file's bytes.
-    """
+    """Draw each tensor's values over its recorded range, in 256 columns, as a PNG file."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.colors import LogNorm
     from matplotlib.figure import Figure

@@ -85,13 +85,7 @@ def edgetpu(
     Exit status: 0; 1 where nothing is mapped, or the compiler refuses the model; 2 if the model
     cannot be read.
     """  # noqa: D301 - click's mark for lines that stay as they are
-    from quantline.edgetpu import (
-        Access,
-        detect,
-        evaluate,
-        find_compiler,
-        run_on_device,
-    )
+    from quantline.edgetpu import Access, detect, evaluate, find_compiler, run_on_device
     from quantline.edgetpu.device.job import require_compiled
     from quantline.edgetpu.if_available import compile_and_compare
 

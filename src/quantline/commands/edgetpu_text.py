@@ -36,11 +36,7 @@ def provenance_text(verdict: OperatorVerdict) -> str:
 
 
 def few_seen(found: EdgeTpuReport) -> Iterator[str]:
-    """Return the predictions by rules seen in fewer than ``FEW`` models, by rule.
-
-    Args:
-        found: An evaluation; nothing is predicted of a compiled model.
-    """
+    """Return the predictions by rules seen in fewer than ``FEW`` models, by rule."""
     if found.evidence is Evidence.PARSED:
         return
     alike: dict[tuple[str, str, int], list[int]] = defaultdict(list)
@@ -77,13 +73,7 @@ _LEFT = {
 
 
 def evaluation_text(model: str, size_bytes: int, found: EdgeTpuReport) -> str:
-    """Return the text of a report, before or after compilation.
-
-    Args:
-        model: Its path.
-        size_bytes: Its size.
-        found: The report.
-    """
+    """Return the text of a report, before or after compilation."""
     rows = [
         ("model", f"{model}, {size(size_bytes)}"),
         ("operators", _operators(found)),

@@ -14,7 +14,7 @@ from quantline.tables import pairs, table
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from quantline.api.reading import Reading
+    from quantline.api.given import Reading
 
 _DATA = (
     "Labelled examples: the array 'x' of inputs as the model takes them, samples along the first "

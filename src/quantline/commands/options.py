@@ -1,16 +1,19 @@
-"""Options that several commands share: reading a model, and its samples."""
+"""Options that several commands share: reading a model and its samples, and choosing ranges."""
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from quantline.range_methods import DEFAULT, METHODS, PARAMETERS
 
-    from quantline.api.reading import Reading
+if TYPE_CHECKING:
+    from quantline.api.given import Reading
+    from quantline.registry import Parameter
+
 
 SAMPLES = (
     "One array for each model input, by its name, samples along the first axis; for a model of one "
@@ -59,25 +62,10 @@ def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
         help="Beyond how much memory loading and running the model is ended; 0: no limit.",
     )
     @functools.wraps(function)
-    def with_reading(
-        *,
-        signature: str | None,
-        allow_lambda: bool,
-        allow_unsafe: bool,
-        custom_objects: str | None,
-        load_s: int,
-        memory_gib: float,
-        **others: Any,
-    ) -> Any:
-        reading: Reading = {
-            "signature": signature,
-            "allow_lambda": allow_lambda,
-            "allow_unsafe": allow_unsafe,
-            "custom_objects": custom_objects,
-            "load_s": load_s,
-            "memory_gib": memory_gib or None,
-        }
-        return function(reading=reading, **others)
+    def with_reading(*, memory_gib: float, **given: Any) -> Any:
+        names = ("signature", "allow_lambda", "allow_unsafe", "custom_objects", "load_s")
+        reading = {name: given.pop(name) for name in names} | {"memory_gib": memory_gib or None}
+        return function(reading=reading, **given)
 
     return with_reading
 
@@ -88,9 +76,44 @@ def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @reading_options
     @functools.wraps(function)
     def with_blocks(*, model: str, reading: Reading, **others: Any) -> Any:
-        from quantline.api.reading import blocks
+        from quantline.api.given import blocks
 
         source, limits = blocks(model, reading)
         return function(source=source, limits=limits, **others)
 
     return with_blocks
+
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def method_options(text: str, *others: str) -> Decorator:
+    """Add ``--method`` and an option a parameter; give the command all as ``method``."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def with_method(*, method: str, **given: Any) -> Any:
+            values = {name: given.pop(name) for name in PARAMETERS}
+            return function(method={"method": method, **values}, **given)
+
+        decorated: Callable[..., Any] = with_method
+        for method in reversed(METHODS.values()):
+            for parameter in reversed(method.parameters):
+                decorated = _option(method.name, parameter)(decorated)
+        return click.option(
+            "--method", type=click.Choice([*METHODS, *others]), default=DEFAULT.name,
+            show_default=True, help=text,
+        )(decorated)  # fmt: skip
+
+    return decorate
+
+
+def _option(method: str, parameter: Parameter) -> Decorator:
+    least = parameter.at_least if parameter.above is None else parameter.above
+    kind: Any = click.IntRange if parameter.type is int else click.FloatRange
+    return click.option(
+        f"--{parameter.name.replace('_', '-')}", parameter.name,
+        type=kind(least, parameter.at_most, min_open=parameter.above is not None),
+        default=parameter.default, show_default=True,
+        help=f"For the method '{method}': {parameter.meaning}.",
+    )  # fmt: skip

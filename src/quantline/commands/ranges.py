@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import click
 
 from quantline.api.outputs import check_outputs, write_together
 from quantline.commands.command import Command, Result
-from quantline.commands.method_options import method_options
+from quantline.commands.options import method_options
 from quantline.range_methods import METHODS
 from quantline.tables import table
 
@@ -65,11 +66,7 @@ def ranges(file: str, method: dict[str, Any], plot: str | None, compare: str | N
         "written": [] if plot is None else [plot],
     }
     if compare is not None:
-        values["drift"] = [
-            {"index": drift.index, "name": drift.name, "min_steps": drift.min_steps,
-             "max_steps": drift.max_steps}
-            for drift in moved
-        ]  # fmt: skip
+        values["drift"] = [asdict(drift) for drift in moved]
     text = "\n".join(
         [
             f"{len(tensors)} tensors, {recorded.samples} samples, float model "

@@ -80,7 +80,7 @@ def merge(files: tuple[str, ...], out: str, overwrite: bool) -> Result:
         raise click.UsageError("One file only: there is nothing to merge it with.")
     target = Path(out)
     check_outputs([target], files, suffix=".json")
-    from quantline.api.record import merge as merge_ranges
+    from quantline.api.quantize import merge as merge_ranges
 
     ranges = merge_ranges(files)
     written = _write(ranges, target, overwrite)

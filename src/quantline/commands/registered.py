@@ -127,16 +127,7 @@ def rollback(reason: str, model: str | None, env: str | None) -> Result:
 
 
 def _open_registry(model: str | None, env: str | None) -> Registry:
-    """Reach the registry that the project's parameters name.
-
-    Args:
-        model: The registered model's name; if None, the project's.
-        env: The project's environment; Kedro's default if None.
-
-    Raises:
-        ParameterError: There is no project around the current folder, or its parameters are wrong.
-        TrackingFailed: The registry cannot be used.
-    """
+    """Reach the registry that the project's parameters name."""
     from kedro.utils import find_kedro_project
 
     from quantline.configuration import read_mlflow, read_parameters

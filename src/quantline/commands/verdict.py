@@ -24,10 +24,7 @@ _HEADINGS: dict[Severity, str] = {
 
 def verdicts(report: ContractReport) -> list[tuple[str, str]]:
     """Return the verdicts, a name and its value each."""
-    rows = [
-        ("integer-only", _integers(report)),
-        ("specification", _specification(report)),
-    ]
+    rows = [("integer-only", _integers(report)), ("specification", _specification(report))]
     if report.target is not None:
         rows.append((f"target {report.target}", _kept(report, "target")))
     return rows

@@ -16,10 +16,9 @@ import numpy as np
 
 from quantline.contract.noise import Noise, sqnr_db
 from quantline.errors import MismatchError, first_few
-from quantline.quantization.compared_tensors import comparison_outputs
 from quantline.quantization.effects import Target, batches, effects, linked_inputs
 from quantline.quantization.layer_pairs import layer_of, pair_layers
-from quantline.quantization.output_parts import parts_of
+from quantline.quantization.output_parts import comparison_outputs, parts_of
 from quantline.ranges import SampleAdapter
 from quantline.tflite import Model, Runtime, with_outputs, with_static_batch
 from quantline.tflite.edit import with_isolated_operators

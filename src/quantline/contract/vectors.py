@@ -55,6 +55,10 @@ class Golden:
     tolerance: float
     vectors: tuple[Vector, ...]
 
+    def __repr__(self) -> str:
+        made = f"{self.runtime}, {self.kernels} kernels, {self.machine}"
+        return f"Golden({len(self.vectors)} vectors, model {self.model_sha256[:12]}, {made})"
+
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the vectors as the named arrays of a ``.npz`` file."""
         about: dict[str, Any] = {name: getattr(self, name) for name in _FIELDS}

@@ -26,14 +26,7 @@ from quantline.files import (
     write_atomic,
 )
 from quantline.lineage import KEY, MadeFrom, content_sha256, sealed
-from quantline.results import (
-    Origin,
-    check_kind,
-    check_plain,
-    parse_json,
-    read_arrays,
-    read_bytes,
-)
+from quantline.results import Origin, check_kind, check_plain, parse_json, read_arrays, read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,9 +39,9 @@ class ResultDataset(AbstractDataset[Any, Any]):
     """A file or a folder that a stage writes.
 
     Attributes:
-        filepath: Where it is.
-        has_statement: Whether it says what it was made from.
-        made_from: What the next value that is saved was made from; None where nobody knows.
+        filepath: Its path.
+        has_statement: True if it says what it was made from.
+        made_from: The origin of the next value that is saved; None where nobody knows.
     """
 
     has_statement = False
@@ -139,16 +132,6 @@ class _CheckedDataset(_FileDataset):
     def __init__(
         self, *, filepath: str, schema: str | None = None, metadata: dict[str, Any] | None = None
     ) -> None:
-        """Take the file and its schema.
-
-        Args:
-            filepath: The file.
-            schema: What it holds, a name in :mod:`quantline.datasets.schemas`; None: anything.
-            metadata: Kedro's.
-
-        Raises:
-            ParameterError: There is no such schema for this format.
-        """
         super().__init__(filepath=filepath, metadata=metadata)
         if schema is not None:
             check_kind(schema, list(self.schemas), f"The dataset '{filepath}'")

@@ -31,8 +31,8 @@ class TfliteDataset(BytesDataset):
             filepath: The file.
             promise: The scheme that the model is quantized by; of one that allows float, operators
                 may stay float.
-            float_input: Whether its inputs are float32.
-            float_output: Whether its outputs are float32.
+            float_input: True if its inputs are float32.
+            float_output: True if its outputs are float32.
             target: The target whose contract it keeps: a built-in one's name, or the path of a
                 YAML file.
             metadata: Kedro's.

@@ -62,6 +62,12 @@ class EdgeTpuReport:
     # the place of each operator of a compiled model's original, if that was given
     placed: Match | None = None
 
+    def __repr__(self) -> str:
+        mapped = f"{self.report.mapped_operators} of {self.report.operators_total} operators mapped"
+        latency = self.latency_ms()
+        band = "unknown" if latency["low"] is None else f"from {latency['low']:.2g} ms"
+        return f"EdgeTpuPrediction({mapped}, {self.evidence}, latency {band})"
+
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as plain data, ready for JSON."""
         operators = [

@@ -1,11 +1,10 @@
 """Loading of untrusted model files, after a check that nothing in them runs code."""
 
 from quantline.loading.custom_objects import module_file
-from quantline.loading.graph_names import graph_names
 from quantline.loading.keras_file import H5_SUFFIXES, load_keras
-from quantline.loading.keras_layers import rename_layers, unroll
+from quantline.loading.keras_layers import graph_names, rename_layers, unroll
 from quantline.loading.saved_model_judge import refused_operators
-from quantline.loading.tensorflow_calls import parsed_saved_model
+from quantline.loading.saved_model_operators import parsed_saved_model
 
 __all__ = [
     "H5_SUFFIXES",

@@ -20,9 +20,6 @@ def module_file(module: str) -> str:
     Args:
         module: The path of a ``.py`` file, or the name of a module that Python finds, in the
             working folder first.
-
-    Raises:
-        DependencyError: There is no such module.
     """
     if module.endswith(".py") and Path(module).is_file():
         return str(Path(module).resolve())
@@ -48,9 +45,6 @@ def custom_objects(file: str, library: Any) -> dict[str, Any]:
         file: The absolute path of its file; its folder, or the one above its package, becomes the
             last place where Python looks for modules.
         library: The module ``keras`` or ``tf_keras``, where the module may register its own.
-
-    Raises:
-        ModelUnsupported: The module cannot be imported.
     """
     path = Path(file)
     package = path.parent

@@ -39,13 +39,7 @@ class KerasFile:
 
 
 def read_archive(path: str, limits: recipe.Limits) -> KerasFile:
-    """Read a ``.keras`` file.
-
-    Raises:
-        ModelUnreadable: It is no zip archive, or too large.
-        UnsafeModel: It would write parts, or read weights, outside of the archive.
-        Exception: Whatever a damaged archive leads to.
-    """
+    """Read a ``.keras`` file."""
     with open(path, "rb") as stream:
         size = stream.seek(0, 2)
     with zipfile.ZipFile(path) as archive:
@@ -65,13 +59,7 @@ def is_hdf5(path: str) -> bool:
 
 
 def read_h5(path: str, limits: recipe.Limits) -> KerasFile:
-    """Read an ``.h5`` file.
-
-    Raises:
-        ModelUnreadable: It holds weights only, or its description is too large.
-        UnsafeModel: Its weights would be read from other files.
-        Exception: Whatever a damaged file leads to.
-    """
+    """Read an ``.h5`` file."""
     import h5py
 
     with h5py.File(path, "r") as file:

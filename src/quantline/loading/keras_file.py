@@ -41,11 +41,7 @@ H5_SUFFIXES = frozenset({".h5", ".hdf5"})
 
 
 def load_keras(
-    path: str,
-    *,
-    allow_lambda: bool,
-    limits: recipe.Limits | None = None,
-    custom: str | None = None,
+    path: str, *, allow_lambda: bool, limits: recipe.Limits | None = None, custom: str | None = None
 ) -> tuple[Any, str]:
     """Load a Keras model, uncompiled.
 
@@ -92,16 +88,7 @@ def load_keras(
 
 
 def read_keras(path: str, limits: recipe.Limits | None = None) -> KerasFile:
-    """Read the description in a ``.keras`` or ``.h5`` file; no code of it runs.
-
-    Args:
-        path: The file.
-        limits: The most that the description of its layers may take.
-
-    Raises:
-        ModelUnreadable: It has no description, or an unreadable one.
-        UnsafeModel: Its weights are in other files.
-    """
+    """Read the description in a ``.keras`` or ``.h5`` file; no code of it runs."""
     from quantline import recipe
 
     limits = limits or recipe.Limits()
@@ -118,11 +105,7 @@ def _has(config: Any, names: frozenset[str]) -> bool:
 
 
 def _simulating(path: str, file: KerasFile) -> dict[str, Any]:
-    """Return TF-MOT's own classes by their names, for a model that it trained.
-
-    Raises:
-        DependencyError: The model has such layers, and the package is not installed.
-    """
+    """Return TF-MOT's own classes by their names, for a model that it trained."""
     if not _has(file.config, _SIMULATING):
         return {}
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,18 +19,13 @@ from quantline.loading.saved_model_operators import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 _MAIN = ""  # the name of the graph that is no function
 
 
 def refused_operators(saved_model: Any, folder: str) -> list[str]:
-    """Return the operators of a SavedModel that do more than compute, with their places.
-
-    Args:
-        saved_model: The ``SavedModel`` message.
-        folder: The SavedModel's folder.
-    """
+    """Return the operators of a SavedModel that do more than compute, with their places."""
     found: list[str] = []
     for meta_graph in saved_model.meta_graphs:
         found += _Judge(meta_graph, Path(folder)).refused()
@@ -104,26 +100,12 @@ class _Judge:
         return nodes, self._reachable(called)
 
     def _upstream(self, names: Iterable[str]) -> set[str]:
-        seen: set[str] = set()
-        left = list(names)
-        while left:
-            name = left.pop()
-            if name not in seen and name in self._nodes:
-                seen.add(name)
-                left += [_node(tensor) for tensor in self._nodes[name].input]
-        return seen
+        return _closure(names, self._nodes, lambda node: map(_node, node.input))
 
     def _reachable(self, names: Iterable[str]) -> set[str]:
-        seen: set[str] = set()
-        left = list(names)
-        while left:
-            name = left.pop()
-            if name not in seen and name in self._functions:
-                seen.add(name)
-                left += [
-                    called for node in self._functions[name].node_def for called in _called(node)
-                ]
-        return seen
+        return _closure(
+            names, self._functions, lambda function: chain(*map(_called, function.node_def))
+        )
 
     # Sources of the text file of a lookup table
 
@@ -192,6 +174,20 @@ class _Judge:
         if len(bound) < -from_end:
             return False  # it is a free input, which takes any text
         return bool(graph.nodes[bound[from_end]].HasField("asset"))
+
+
+def _closure(
+    names: Iterable[str], known: dict[str, Any], following: Callable[[Any], Iterable[str]]
+) -> set[str]:
+    """Return what is known of these names, and all that follows from them."""
+    seen: set[str] = set()
+    left = list(names)
+    while left:
+        name = left.pop()
+        if name not in seen and name in known:
+            seen.add(name)
+            left += following(known[name])
+    return seen
 
 
 def _node(tensor: str) -> str:

@@ -10,8 +10,26 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from typing import Any
 
-from quantline.loading.tensorflow_calls import operator_definition
+from quantline.quiet import tensorflow
+
+
+def operator_definition(name: str) -> Any:
+    """Return TensorFlow's ``OpDef`` of an operator; None if it has no such operator."""
+    tensorflow()
+    from tensorflow.python.framework import op_def_registry
+
+    return op_def_registry.get(name)
+
+
+def parsed_saved_model(folder: str) -> Any:
+    """Return the ``SavedModel`` message of a folder, read as ``tf.saved_model.load`` reads it."""
+    tensorflow()
+    from tensorflow.python.saved_model.loader_impl import parse_saved_model
+
+    return parse_saved_model(folder)
+
 
 # Families of operators without state that still reach outside: data sets and readers of files,
 # Python functions, debuggers that write to addresses, custom calls of compilers, other hosts.

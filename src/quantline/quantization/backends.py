@@ -136,10 +136,7 @@ def _quantized(before: Graph, choice: Choice, quantize: Callable[[Bounds], bytes
 
 
 def _in_child(
-    backend: str,
-    model: Model,
-    choices: Sequence[Choice],
-    conversion: recipe.Conversion,
+    backend: str, model: Model, choices: Sequence[Choice], conversion: recipe.Conversion
 ) -> list[Model]:
     kept = FloatOperators() if backend == "litert" else find_kept_operators(model.graph, conversion)
     with disable_aslr():

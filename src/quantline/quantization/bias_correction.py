@@ -29,10 +29,6 @@ _SAME = 0  # schema.fbs, Padding
 def mean_inputs(model: Model, samples: Iterable[Values]) -> dict[int, np.ndarray]:
     """Return the mean of each layer's input over samples, by tensor index.
 
-    Args:
-        model: A float model.
-        samples: One tuple of arrays with a batch of 1 a sample, in the order of the inputs.
-
     Returns:
         float64 arrays of the tensors' shapes; none where the model has no layer with weights.
     """
@@ -58,11 +54,6 @@ def correct_biases(
 
     A layer stays as it is where its weights or its bias are not integers, or where the two
     models do not have it under one name that is its alone.
-
-    Args:
-        float_model: The float model.
-        quantized: The model that was made from it.
-        means: The result of :func:`mean_inputs` for the float model.
     """
     before, after = float_model.graph, quantized.graph
     originals = _layers_by_name(before, {})

@@ -85,15 +85,11 @@ def offset(look: Surroundings, suspect: int) -> Found | None:
         f"{max(added, key=abs):.4g} added last: a scale that reaches zero leaves what varies "
         f"{steps:.2g} of 256 steps"
     )
-    return (
-        "constant",
-        suspect,
-        found,
-        (
-            "Take the constant out of the model and add it to its output, such as the mean of what "
-            "a regression predicts"
-        ),
+    remedy = (
+        "Take the constant out of the model and add it to its output, such as the mean of what "
+        "a regression predicts"
     )
+    return "constant", suspect, found, remedy
 
 
 def channels(look: Surroundings, suspect: int) -> Found | None:
@@ -116,23 +112,14 @@ def channels(look: Surroundings, suspect: int) -> Found | None:
         f"{steps[least]:.2g} of 256 steps; {len(narrow)} of {len(widths)} channels fill less than "
         f"{STEPS}"
     )
-    return (
-        "channels",
-        suspect,
-        found,
-        (
-            "Train with targets of one range, or give these channels a layer and an output of "
-            "their own"
-        ),
+    remedy = (
+        "Train with targets of one range, or give these channels a layer and an output of their own"
     )
+    return "channels", suspect, found, remedy
 
 
 def _biased(
-    look: Surroundings,
-    suspect: int,
-    channels: tuple[int, int],
-    ends: list[str],
-    steps: float,
+    look: Surroundings, suspect: int, channels: tuple[int, int], ends: list[str], steps: float
 ) -> Found:
     """Explain a constant that is added to some channels only, such as a mask that was folded in."""
     least, largest = channels
@@ -158,15 +145,11 @@ def outliers(look: Surroundings, suspect: int) -> Found | None:
     found = (
         f"{look.name(suspect)} is in {ends}, and 99.9 % of its values fill {steps:.2g} of 256 steps"
     )
-    return (
-        "outliers",
-        suspect,
-        found,
-        (
-            "Look for samples that do not belong there, or clip the values in the model; "
-            "`method='auto'` tries ranges without the outermost values"
-        ),
+    remedy = (
+        "Look for samples that do not belong there, or clip the values in the model; "
+        "`method='auto'` tries ranges without the outermost values"
     )
+    return "outliers", suspect, found, remedy
 
 
 def _different_ranges(look: Surroundings, join: Operator) -> Found | None:
@@ -201,16 +184,12 @@ def _different_ranges(look: Surroundings, join: Operator) -> Found | None:
     )
     if constant:
         return "constant", output, found, _OUT_OF_MODEL
-    return (
-        "join",
-        output,
-        found,
-        (
-            "Let the model give them as outputs of their own, which have scales of their own, or "
-            "bring them to one range within the model, such as coordinates from 0 to 1, and scale "
-            "them afterwards"
-        ),
+    remedy = (
+        "Let the model give them as outputs of their own, which have scales of their own, or "
+        "bring them to one range within the model, such as coordinates from 0 to 1, and scale "
+        "them afterwards"
     )
+    return "join", output, found, remedy
 
 
 def _constants(look: Surroundings, index: int) -> list[int]:

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from quantline.errors import DataError, PinDoesNotFit
 from quantline.quantization.backends import run_backend
-from quantline.quantization.pinning import pin, pinned_tensors
+from quantline.quantization.fixed_ranges import as_trained, pin, pinned_tensors, trained_ranges
 from quantline.quantization.search import WIDEST, Way, search
 from quantline.quantization.shared_scale import Choice
-from quantline.quantization.trained_ranges import as_trained, trained_ranges
 from quantline.ranges import SampleAdapter, choose, record
 from quantline.ranges.choose import given
 from quantline.tflite import Runtime
@@ -27,12 +26,7 @@ if TYPE_CHECKING:
 def search_halves(
     model: Model, conversion: recipe.Conversion, samples: Sequence[Sample]
 ) -> tuple[list[Values], Search]:
-    """Return the samples as the model takes them, and what trying on halves of them gave.
-
-    Raises:
-        DataError: There are no samples.
-        QuantlineError: As :func:`quantline.quantization.quantize.quantize` lists them.
-    """
+    """Return the samples as the model takes them, and what trying on halves of them gave."""
     if not len(samples):
         raise DataError(
             "The method 'auto' and bias correction need calibration samples",

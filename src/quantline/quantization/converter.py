@@ -21,17 +21,7 @@ _TEXT = re.compile(
 
 
 def convert(path: str, model: Frozen, to: str, **settings: Any) -> bytes:
-    """Convert with TensorFlow's public converter.
-
-    Args:
-        path: The model's name in errors.
-        model: The model, frozen.
-        to: The form to convert to, for messages, such as ``to 'int8'``.
-        settings: Attributes of the converter and of its ``target_spec``.
-
-    Raises:
-        ConversionError: TensorFlow refuses the model.
-    """
+    """Convert a frozen model with TensorFlow's public converter; ``to`` is for messages."""
     lite, traced = tensorflow().lite, model.traced
     try:
         converter = lite.TFLiteConverter.from_saved_model(model.folder, signature_keys=[model.key])
@@ -48,13 +38,7 @@ def convert(path: str, model: Frozen, to: str, **settings: Any) -> bytes:
 
 
 def conversion_error(path: str, to: str, error: Exception) -> ConversionError:
-    """Return the error of a conversion that TensorFlow refused.
-
-    Args:
-        path: The model's name in errors.
-        to: The form that it was converted to, for messages.
-        error: The converter's exception.
-    """
+    """Return the error of a conversion that TensorFlow refused."""
     said = str(error)
     lacking = list(
         dict.fromkeys(name for found in _LISTS.findall(said) for name in found.split(", "))

@@ -75,19 +75,9 @@ class Effect:
 
 
 def effects(
-    float_model: Model,
-    quantized: Model,
-    targets: Sequence[Target],
-    samples: Sequence[Values],
+    float_model: Model, quantized: Model, targets: Sequence[Target], samples: Sequence[Values]
 ) -> list[Effect]:
-    """Measure the effect of every layer that both models have, and of each quantized input.
-
-    Args:
-        float_model: The float model.
-        quantized: The model that was made from it.
-        targets: Tensors of the float model.
-        samples: As the float model takes them; a few will do.
-    """
+    """Measure the effect of every layer that both models have, and of each quantized input."""
     pairs = pair_layers(float_model.graph, quantized.graph)
     original = Runtime(with_outputs(float_model.content, [target.tensor for target in targets]))
     expected = [original.run(values) for values in samples]
@@ -182,12 +172,7 @@ def linked_inputs(
 
 
 def batches(pairs: Sequence[LayerPair], copies: int = 1) -> Iterator[list[LayerPair]]:
-    """Split layers into runs of neighbours whose float outputs are together not too large.
-
-    Args:
-        pairs: The layers.
-        copies: The number of copies of an output that are kept.
-    """
+    """Split layers into runs of neighbours whose float outputs are together not too large."""
     some: list[LayerPair] = []
     most = _AT_ONCE_BYTES // copies
     room = most

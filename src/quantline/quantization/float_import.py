@@ -18,11 +18,12 @@ from quantline.quantization.originals import run_and_convert
 from quantline.quantization.parity import compare, inputs_of, outputs_of
 from quantline.quantization.state_inputs import next_of
 from quantline.quantization.tflite_import import import_tflite
+from quantline.tables import size
 from quantline.tflite import Tensor, read
 from quantline.tflite.finite import with_finite_constants
 
 if TYPE_CHECKING:
-    import numpy as np
+    from quantline.quantization.interface import Arrays
 
 TIMEOUT_S = 1800
 logger = logging.getLogger(__name__)
@@ -40,10 +41,14 @@ class FloatModel:
     content: bytes
     about: dict[str, Any]
 
+    def __repr__(self) -> str:
+        path, operators = self.about["source"]["path"], self.about["operators"]
+        return f"FloatModel('{path}', {operators} operators, {size(len(self.content))})"
+
 
 def import_float(
     model: recipe.Model,
-    samples: np.ndarray | Mapping[str, np.ndarray],
+    samples: Arrays,
     parity: recipe.Parity,
     limits: recipe.Limits | None = None,
 ) -> FloatModel:

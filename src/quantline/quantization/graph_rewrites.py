@@ -28,13 +28,10 @@ def narrow_types(graph: Any) -> list[str]:
 
 
 def widen(graph: Any) -> None:
-    """Make a graph compute in float32 where it computes in float16 or bfloat16.
+    """Make a ``GraphDef`` compute in float32 where it computes in float16 or bfloat16.
 
     Every value of a narrow type is one of float32 too, so constants keep theirs; the operators'
     rounding is the only difference. TensorFlow Lite has no kernels for the narrow types.
-
-    Args:
-        graph: A ``GraphDef``; it is changed.
     """
     tf = tensorflow()
     narrow, wide = _narrow(), tf.float32.as_datatype_enum
@@ -60,12 +57,6 @@ def drop_negative_zeros(graph: Any) -> int:
     Keras replaces -0.0 by the smallest negative number, and finds it by its sign bit: with a
     BitwiseAnd, which TensorFlow Lite does not have. Of equal values the first is taken without it,
     as in numpy.
-
-    Args:
-        graph: A ``GraphDef``; it is changed.
-
-    Returns:
-        How many it took out.
     """
     count = 0
     for nodes in (graph.node, *(function.node_def for function in graph.library.function)):
@@ -85,12 +76,6 @@ def keep_integers(graph: Any) -> int:
 
     Keras casts the input of a preprocessing layer to the layer's own type. Both give the same up to
     2**24, beyond which float32 has no room for every integer.
-
-    Args:
-        graph: A ``GraphDef``; it is changed.
-
-    Returns:
-        How many it found.
     """
     tf, count = tensorflow(), 0
     named = {node.name: node for node in graph.node}
@@ -151,14 +136,7 @@ _MOST_ROWS = 1024
 
 
 def count_by_one_hots(graph: Any) -> int:
-    """Replace counts of known size by the sum of one-hot rows, or their largest where that asks so.
-
-    Args:
-        graph: A ``GraphDef``; it is changed.
-
-    Returns:
-        How many it replaced.
-    """
+    """Replace counts of known size by the sum of one-hot rows, or their largest if asked to."""
     tf, count = tensorflow(), 0
     named = {node.name: node for node in graph.node}
     for node in [node for node in graph.node if node.op == "DenseBincount"]:
@@ -183,14 +161,7 @@ def count_by_one_hots(graph: Any) -> int:
 
 
 def gather_one_hots(graph: Any) -> int:
-    """Replace one-hot rows by rows of a unit matrix, with one of zeros for ids out of range.
-
-    Args:
-        graph: A ``GraphDef``; it is changed.
-
-    Returns:
-        How many it replaced.
-    """
+    """Replace one-hot rows by rows of a unit matrix, with one of zeros for ids out of range."""
     tf, count = tensorflow(), 0
     whole, real = tf.int32.as_datatype_enum, tf.float32.as_datatype_enum
     named = {node.name: node for node in graph.node}
@@ -256,12 +227,7 @@ def node_of(tensor: str) -> str:
 
 
 def source(named: dict[str, Any], tensor: str) -> Any:
-    """Return the node that computes a tensor, past those that hand it on; None if unknown.
-
-    Args:
-        named: The graph's nodes, by name.
-        tensor: The tensor's name.
-    """
+    """Return the node that computes a tensor, past those that hand it on; None if unknown."""
     node = named.get(node_of(tensor))
     while node is not None and node.op in _FORWARDING:
         node = named.get(node_of(node.input[0]))

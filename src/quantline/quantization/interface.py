@@ -14,20 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
+Arrays = np.ndarray | Mapping[str, np.ndarray]
+"""Model input: array of shape (n_examples, ...), or one for each input, by name."""
+
+
 def choose_signature(
     keys: Sequence[str], wanted: str | None, path: str, default: str | None = None
 ) -> str:
-    """Return the signature that was asked for, else the only one, else the default one.
-
-    Args:
-        keys: The model's signatures.
-        wanted: The one that was asked for, if any.
-        path: The model's name in errors.
-        default: The one that is taken where there are several, if it is among them.
-
-    Raises:
-        ModelUnsupported: There is none, several, or none of that name.
-    """
+    """Return the signature that was asked for, else the only one, else the default one."""
     found = f"the signatures {first_few(keys) or 'none'}"
     if wanted is not None and wanted not in keys:
         raise ModelUnsupported(
@@ -56,23 +50,9 @@ def choose_signature(
 
 
 def check_samples(
-    samples: np.ndarray | Mapping[str, np.ndarray], taken: Mapping[str, tuple[int, ...]], path: str
+    samples: Arrays, taken: Mapping[str, tuple[int, ...]], path: str
 ) -> dict[str, np.ndarray]:
-    """Check that samples fit a model's inputs.
-
-    Args:
-        samples: array of shape (n_examples, ...) for a model of one input; else such an array for
-            each input, by name.
-        taken: Each input's whole shape, by name; -1 is a size that the model leaves open.
-        path: The model's name in errors.
-
-    Returns:
-        An array for each input, by name.
-
-    Raises:
-        ModelUnsupported: One array was given, and the model takes several.
-        DataError: Inputs are missing or unknown, or of other shapes or counts.
-    """
+    """Return an array for each input, by name, after a check that they fit the model's inputs."""
     inputs = ", ".join(
         f"'{name}' {shape[1:] if shape[:1] in ((1,), (-1,)) else shape}"
         for name, shape in taken.items()
@@ -108,17 +88,11 @@ def check_samples(
 
 
 def with_arrays(
-    samples: np.ndarray | Mapping[str, np.ndarray],
+    samples: Arrays,
     more: Mapping[str, np.ndarray],
     inputs: Iterable[str],
 ) -> np.ndarray | dict[str, np.ndarray]:
-    """Return samples with those of further inputs; a single array is that of the other input.
-
-    Args:
-        samples: array of shape (n_examples, ...); or one for each input, by name.
-        more: Such an array for each further input, by name.
-        inputs: The names of all inputs.
-    """
+    """Return samples with those of further inputs; a single array is that of the other input."""
     if isinstance(samples, Mapping):
         return {**samples, **more}
     own = [name for name in inputs if name not in more]
@@ -150,23 +124,12 @@ def whole_shape(taken: tuple[int, ...], given: tuple[int, ...], model: str) -> t
 
 
 def is_row(values: np.ndarray, shape: tuple[int, ...]) -> bool:
-    """Return True if an example of an array is one row of a batch of several.
-
-    Args:
-        values: array of shape (n_examples, ...).
-        shape: The input's whole shape.
-    """
+    """Return True if an example of an array is one row of a batch of several."""
     return bool(shape) and shape[0] > 1 and prod(values.shape[1:]) * shape[0] == prod(shape)
 
 
 def batch_of(values: np.ndarray, index: int, shape: tuple[int, ...]) -> np.ndarray:
-    """Return an example as an input of a shape takes it, with those that follow in its batch.
-
-    Args:
-        values: array of shape (n_examples, ...).
-        index: The example's index.
-        shape: The input's whole shape.
-    """
+    """Return an example as an input of a shape takes it, with those that follow in its batch."""
     count = shape[0] if is_row(values, shape) else 1
     rows = [values[(index + row) % len(values)] for row in range(count)]
     return np.stack(rows).reshape(shape)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantline.quantization.compared_tensors import run, run_each
+from quantline.quantization.output_parts import run, run_each
 from quantline.tflite import CONVERSIONS
 
 if TYPE_CHECKING:
@@ -80,14 +80,6 @@ class Judge:
     """The float model's outputs on samples, to compare quantized models with."""
 
     def __init__(self, model: Model, quantized: Model, samples: Sequence[Values]) -> None:
-        """Run the float model.
-
-        Args:
-            model: The float model.
-            quantized: One of the models to compare: both are read before a softmax or another
-                squashing function, whose own scale is coarse, where both have it.
-            samples: One tuple of arrays with a batch of 1 a sample, in the order of the inputs.
-        """
         graph, other = model.graph, quantized.graph
         self._samples = samples
         self._before = [

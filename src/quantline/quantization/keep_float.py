@@ -36,10 +36,6 @@ class FloatOperators:
 def find_kept_operators(graph: Graph, conversion: recipe.Conversion) -> FloatOperators:
     """Find the operators that ``keep_float`` names in a model.
 
-    Args:
-        graph: The float model.
-        conversion: Scheme, back end, and ``keep_float``.
-
     Raises:
         ModelUnsupported: The scheme promises integers only, or leaves all activations float
             anyway; or the back end cannot leave chosen operators in float.

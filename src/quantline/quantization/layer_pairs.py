@@ -98,9 +98,6 @@ def layer_of(name: str) -> str | None:
     of fused operators with ``;``, so ``model/conv2d_3/Relu6;model/bn/FusedBatchNormV3`` is of the
     layer ``conv2d_3``. A number that Keras 3 adds to a scope, as in ``conv2d_3_1``, stays: a name
     does not distinguish it from a number of the layer's own.
-
-    Args:
-        name: The tensor's name.
     """
     for path in name.split(";"):
         parts = [part for part in path.split(":")[0].split("/") if part not in _PLUMBING]

@@ -29,10 +29,6 @@ def is_installed() -> bool:
 def left_in_float(graph: Graph, scheme: str) -> list[str]:
     """Return the operator types that litert-quantizer will leave in float.
 
-    Args:
-        graph: The float model.
-        scheme: The scheme's name.
-
     Raises:
         DependencyError: litert-quantizer is not installed.
     """
@@ -59,26 +55,8 @@ def left_in_float(graph: Graph, scheme: str) -> list[str]:
     return sorted(found)
 
 
-def quantize(
-    model: bytes,
-    bounds: Bounds,
-    scheme: str,
-    input_type: str,
-    output_type: str,
-) -> bytes:
-    """Quantize a float model; to be called in a child process.
-
-    Args:
-        model: A float ``.tflite`` file's bytes.
-        bounds: (min, max) by tensor index of the main subgraph; none for float activations.
-        scheme: The scheme's name.
-        input_type: The dtype of the inputs, one that the scheme has.
-        output_type: Likewise.
-
-    Raises:
-        DependencyError: litert-quantizer is not installed.
-        ConversionError: litert-quantizer refuses the model.
-    """
+def quantize(model: bytes, bounds: Bounds, scheme: str, input_type: str, output_type: str) -> bytes:
+    """Quantize a float model; to be called in a child process."""
     _check_installed()
     from litert_quantizer import Quantizer
 

@@ -7,13 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from quantline.child import LOADING, stage
-from quantline.errors import (
-    ModelUnreadable,
-    ModelUnsupported,
-    UnsafeModel,
-    first_few,
-    first_line,
-)
+from quantline.errors import ModelUnreadable, ModelUnsupported, UnsafeModel, first_few, first_line
 from quantline.loading import (
     load_keras,
     parsed_saved_model,
@@ -57,14 +51,7 @@ class Original:
 
 
 def load_original(source: Source) -> tuple[Any, Original]:
-    """Load a Keras model or a SavedModel; this runs in a child process.
-
-    Returns:
-        The module ``tensorflow``, and the model.
-
-    Raises:
-        QuantlineError: As :func:`quantline.quantization.import_float` lists them.
-    """
+    """Load a model in a child process; return the module ``tensorflow`` and the model."""
     stage("starting TensorFlow")
     tf = tensorflow()
     stage(LOADING)
@@ -198,12 +185,7 @@ def fix_batch(
 
 
 def sizes_of(spec: Any, sample: tuple[int, ...] | None) -> tuple[int, ...]:
-    """Return the shape of a ``tf.TensorSpec`` with -1 for each size that it leaves open.
-
-    Args:
-        spec: The input's ``tf.TensorSpec``.
-        sample: The shape of a sample, which is that of a row where the spec has no rank.
-    """
+    """Return the shape of a ``tf.TensorSpec`` with -1 for each size that it leaves open."""
     if spec.shape.rank is None:
         return (-1,) * (1 + len(sample or ()))
     return tuple(-1 if size is None else size for size in spec.shape.as_list())

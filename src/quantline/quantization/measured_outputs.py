@@ -14,11 +14,10 @@ import numpy as np
 from quantline.child import run_in_child, stage
 from quantline.errors import ModelUnsupported
 from quantline.quantization.causes_of_range import constant_offset
-from quantline.quantization.compared_tensors import comparison_outputs, fixed_step
 from quantline.quantization.diagnosis import diagnose
 from quantline.quantization.output_loss import Loss, loss_of
 from quantline.quantization.output_noise import Groups, OutputNoise, figures, rounded
-from quantline.quantization.output_parts import parts_of, picked
+from quantline.quantization.output_parts import comparison_outputs, fixed_step, parts_of, picked
 from quantline.quantization.parity import outputs_of
 from quantline.ranges import SampleAdapter
 from quantline.tflite import Model, Runtime, with_outputs

@@ -45,13 +45,7 @@ class Source:
 
     @classmethod
     def of(cls, model: recipe.Model, limits: recipe.Limits | None = None) -> Source:
-        """Return the source that parameters name.
-
-        Raises:
-            ModelError: The file is missing or empty.
-            ModelUnreadable: It is not a model.
-            DependencyError: There is no module of the name of ``custom_objects``.
-        """
+        """Return the source that parameters name."""
         kind = kind_of(Path(model.path))
         module = model.custom_objects if kind != "tflite" else None
         return cls(
@@ -66,22 +60,12 @@ class Source:
 
 
 def source_of(about: Mapping[str, Any], model: recipe.Model) -> recipe.Model:
-    """Return the model that was imported; the parameters may name another one by now.
-
-    Args:
-        about: The import's :attr:`FloatModel.about`, which has the path.
-        model: The parameters, which have the rest.
-    """
+    """Return the model that was imported; the parameters may name another one by now."""
     return model.model_copy(update={"path": about["source"]["path"]})
 
 
 def kind_of(path: Path) -> str:
-    """Return the kind of the model at a path: ``keras``, ``saved_model`` or ``tflite``.
-
-    Raises:
-        ModelError: The file is missing or empty.
-        ModelUnreadable: It is not a model.
-    """
+    """Return the kind of the model at a path: ``keras``, ``saved_model`` or ``tflite``."""
     if not os.path.exists(path):
         near = sorted(file.name for file in path.parent.glob("*") if file.is_file())
         raise ModelError(

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from quantline.child import stage
 from quantline.quantization.converter import convert
-from quantline.quantization.input_sizes import (
+from quantline.quantization.fixed_ranges import trained_ranges
+from quantline.quantization.import_changes import (
     describe_shapes,
     has_open_sizes,
     resized,
+    unrolling,
+    widening,
     with_integers,
 )
 from quantline.quantization.interface import (
@@ -24,10 +27,8 @@ from quantline.quantization.interface import (
     with_arrays,
 )
 from quantline.quantization.load_original import fix_batch, load_original, sizes_of
-from quantline.quantization.rebuilt import unrolling, widening
 from quantline.quantization.state_inputs import computed_states, describe_states
 from quantline.quantization.trace import trace
-from quantline.quantization.trained_ranges import trained_ranges
 from quantline.quiet import tensorflow
 from quantline.temporary import temporary_folder
 from quantline.tflite import read, with_simulated_shapes
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from quantline.quantization.interface import Arrays
     from quantline.quantization.original_source import Source
     from quantline.quantization.state_inputs import State
     from quantline.quantization.trace import Traced
@@ -93,16 +95,8 @@ class Frozen:
         return self.traced.specs
 
 
-def run_and_convert(source: Source, samples: np.ndarray | Mapping[str, np.ndarray]) -> Converted:
-    """Convert a Keras model or a SavedModel to a float ``.tflite`` with a batch of 1.
-
-    Args:
-        source: The model.
-        samples: array of shape (n_examples, ...), model input; or one for each input, by name.
-
-    Raises:
-        QuantlineError: As :func:`quantline.quantization.import_float` lists them.
-    """
+def run_and_convert(source: Source, samples: Arrays) -> Converted:
+    """Convert a Keras model or a SavedModel to a float ``.tflite`` with a batch of 1."""
     path = source.path
     with frozen(source, shapes_of(samples)) as model:
         traced = model.traced
@@ -145,12 +139,8 @@ def run_and_convert(source: Source, samples: np.ndarray | Mapping[str, np.ndarra
     return Converted(content, outputs, model.loader, tuple(rebuilt), initial, computed)
 
 
-def shapes_of(samples: np.ndarray | Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
-    """Return the shape of a sample of each input, by name; of a single array by ``""``.
-
-    Args:
-        samples: array of shape (n_examples, ...); or one for each input, by name.
-    """
+def shapes_of(samples: Arrays) -> dict[str, tuple[int, ...]]:
+    """Return the shape of a sample of each input, by name; of a single array by ``""``."""
     if not isinstance(samples, Mapping):
         return {"": samples.shape[1:]}
     return {name: values.shape[1:] for name, values in samples.items()}
@@ -186,9 +176,6 @@ def frozen(source: Source, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[Fr
         source: The model.
         shapes: The shape of a sample of each input, by name; of a single one by ``""``. They decide
             sizes that are not known.
-
-    Raises:
-        QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
     tf, original = load_original(source)
     stage("preparing the model")
@@ -214,21 +201,12 @@ def frozen(source: Source, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[Fr
                      open_shapes, original.states)  # fmt: skip
 
 
-def compute_states(
-    source: Source, samples: np.ndarray | Mapping[str, np.ndarray]
-) -> dict[str, np.ndarray]:
+def compute_states(source: Source, samples: Arrays) -> dict[str, np.ndarray]:
     """Load a Keras model, in a child process, and return samples of its state.
-
-    Args:
-        source: The model.
-        samples: array of shape (n_examples, ...), model input; or one for each input, by name.
 
     Returns:
         array of shape (n_examples, ...) for each state, by the name of its input: its values as
         the original runs over the samples in order.
-
-    Raises:
-        QuantlineError: As :func:`quantline.quantization.import_float` lists them.
     """
     with frozen(source, shapes_of(samples)) as model:
         stage("running the original model")

@@ -84,11 +84,7 @@ class Loss:
         return found
 
     def bad(self, noise: OutputNoise) -> np.ndarray:
-        """Return a mask of the groups that the verdict is about; all if it is about the whole.
-
-        Args:
-            noise: The sums that were judged.
-        """
+        """Return a mask of the groups that the verdict is about; all if it is about the whole."""
         if self.is_constant or self.is_broken:
             return np.ones(noise.parts.shape, bool)
         chosen = self.lost_channels if self.verdict == "lost" else self.noisy
@@ -99,11 +95,7 @@ class Loss:
         return found if found.any() else np.ones(noise.parts.shape, bool)
 
     def to_dict(self, sources: Sequence[str]) -> dict[str, Any]:
-        """Return plain JSON values.
-
-        Args:
-            sources: The names of the tensors that the parts come from.
-        """
+        """Return plain JSON values."""
         return {
             "verdict": self.verdict,
             "varying_channels": int(self.varying.sum()),

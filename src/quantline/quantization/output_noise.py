@@ -134,12 +134,7 @@ class OutputNoise:
         return self._sums
 
     def add(self, real: np.ndarray, stored: np.ndarray) -> None:
-        """Add one sample.
-
-        Args:
-            real: The float model's output.
-            stored: The quantized model's, as it stores it.
-        """
+        """Add one sample."""
         got = self._port.dequantize(stored).ravel()[self._order].astype(np.float64)
         want = real.ravel()[self._order].astype(np.float64)
         kept = np.isfinite(want) & np.isfinite(got)
@@ -176,12 +171,7 @@ class OutputNoise:
 
 
 def figures(groups: Groups, scale: float) -> dict[str, Any]:
-    """Return the error figures of a single group: plain JSON values, to six digits.
-
-    Args:
-        groups: Of one group.
-        scale: The quantized output's scale; 0 where it is not quantized.
-    """
+    """Return the error figures of a single group, to six digits; a scale of 0 is none."""
     count = max(float(groups.count[0]), 1.0)
     signal, noise, variance = (
         float(total[0]) for total in (groups.signal, groups.noise, groups.variance)

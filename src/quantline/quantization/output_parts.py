@@ -1,4 +1,4 @@
-"""The tensors that an output is joined from, and the values that come from each.
+"""The tensors at which outputs are compared, and those that their values come from.
 
 Joins, reshapes, slices and the like move values without changing them. Behind any number of them,
 each value of an output is one value of a tensor that an operator has computed. A run of the model
@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from quantline.quantization.output_noise import NOWHERE
-from quantline.tflite import Runtime
+from quantline.tflite import CONVERSIONS, Runtime, with_outputs
 from quantline.tflite.edit import with_isolated_operators
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from quantline.ranges import Values
     from quantline.tflite import Graph, Model, Operator
+
 
 MOVES = {
     "BATCH_TO_SPACE_ND", "BROADCAST_TO", "CONCATENATION", "DEPTH_TO_SPACE", "EXPAND_DIMS", "GATHER",
@@ -77,12 +78,7 @@ def picked(graph: Graph) -> set[int]:
 
 
 def sources_of(graph: Graph, index: int) -> list[int]:
-    """Return the tensors that a tensor's values come from, unchanged; constants are left out.
-
-    Args:
-        graph: The model.
-        index: A tensor of its main subgraph.
-    """
+    """Return the tensors that a tensor's values come from, unchanged; constants are left out."""
     waiting, found = [index], []
     for source in waiting:  # grows while it is walked
         producer = graph.main.producers.get(source)
@@ -95,13 +91,7 @@ def sources_of(graph: Graph, index: int) -> list[int]:
 
 
 def parts_of(model: Model, tensors: Sequence[int], sample: Values) -> dict[int, Parts]:
-    """Return the sources of the values of some tensors.
-
-    Args:
-        model: A float model.
-        tensors: Tensors of its main subgraph.
-        sample: One sample as the model takes it: sizes may depend on it.
-    """
+    """Return the sources of the values of some tensors."""
     graph = model.graph
     found: dict[int, Parts] = {}
     for index in tensors:
@@ -123,3 +113,54 @@ def parts_of(model: Model, tensors: Sequence[int], sample: Values) -> dict[int, 
         exact = runtime.get()[0] == ((places + 1) * _MARK).astype(np.float32)
         found[index] = Parts(tuple(sources), np.where(known & exact, places, NOWHERE))
     return found
+
+
+# Functions whose output scale the specification fixes, and so coarse that their input is compared:
+# the width of the output range, of 256 steps, and the steepest slope.
+_SQUASHING = {
+    "SOFTMAX": (1.0, 0.25), "LOG_SOFTMAX": (16.0, 1.0), "LOGISTIC": (1.0, 0.25), "TANH": (2.0, 1.0),
+}  # fmt: skip
+
+
+def comparison_outputs(graph: Graph) -> list[int]:
+    """Return the tensors to compare: the outputs, or the input of a final softmax or the like."""
+
+    def logits(index: int) -> int:
+        producer = graph.main.producers.get(index)
+        if producer is not None and producer.type in CONVERSIONS:
+            return logits(producer.inputs[0])
+        is_squashed = producer is not None and producer.type in _SQUASHING
+        return producer.inputs[0] if producer is not None and is_squashed else index
+
+    return [logits(index) for index in graph.main.outputs]
+
+
+def fixed_step(graph: Graph, index: int) -> float:
+    """Return the int8 step that the specification fixes for a tensor, or the change that is one.
+
+    Behind a squashing function it is the step of its scale; before one, where the tensor is one of
+    :func:`comparison_outputs`, the least change that may move its output by a step. It is 0
+    elsewhere.
+    """
+    main, producers = graph.main, graph.main.producers
+    if index in producers and producers[index].type in _SQUASHING:
+        return _SQUASHING[producers[index].type][0] / 256
+    for output, before in zip(main.outputs, comparison_outputs(graph), strict=True):
+        if before == index and output != index and producers[output].type in _SQUASHING:
+            width, slope = _SQUASHING[producers[output].type]
+            return width / 256 / slope
+    return 0.0
+
+
+def run(model: bytes, tensors: Sequence[int], samples: Sequence[Values]) -> list[np.ndarray]:
+    """Run real-valued samples and return tensors' real values, float32, stacked over samples."""
+    return [np.stack(group) for group in zip(*run_each(model, tensors, samples), strict=True)]
+
+
+def run_each(
+    model: bytes, tensors: Sequence[int], samples: Sequence[Values]
+) -> Iterator[list[np.ndarray]]:
+    """Run as :func:`run` does, and give one sample's values at a time."""
+    runtime = Runtime(with_outputs(model, tensors))
+    for sample in samples:
+        yield runtime.run(sample)

@@ -13,11 +13,7 @@ _SHOWN = 5
 
 
 def lines(measured: Mapping[str, Any]) -> list[str]:
-    """Return a line for each of the first outputs, or the reason for having none.
-
-    Args:
-        measured: The result of :func:`quantline.quantization.measured_outputs.measure_outputs`.
-    """
+    """Return a line for each of the first measured outputs, or the reason for having none."""
     outputs = measured["outputs"]
     if outputs is None:
         return [measured["reason"]]
@@ -62,12 +58,7 @@ def _percent(share: float) -> str:
 
 
 def failures(measured: Mapping[str, Any], verdict: str) -> list[str]:
-    """Return a sentence for each output with a verdict: its loss or its noise.
-
-    Args:
-        measured: The result of :func:`quantline.quantization.measured_outputs.measure_outputs`.
-        verdict: ``lost`` or ``noisy``.
-    """
+    """Return a sentence for each output that is ``lost``, or ``noisy``: its loss or its noise."""
     return [
         f"the output '{output['name']}' {describe_loss(output)}{_because(output['cause'])}"
         for output in measured["outputs"] or ()
@@ -146,11 +137,7 @@ def _counted(count: int, noun: str) -> str:
 
 
 def lost_outputs(measured: Mapping[str, Any]) -> CheckFailed | None:
-    """Return the error of a model with lost outputs; None where none is lost.
-
-    Args:
-        measured: The entry ``measured`` of a recipe, see :func:`quantline.quantization.quantize`.
-    """
+    """Return the error of a model with lost outputs; None where none is lost."""
     lost = failures(measured, "lost")
     if not lost:
         return None
@@ -168,11 +155,7 @@ def lost_outputs(measured: Mapping[str, Any]) -> CheckFailed | None:
 
 
 def enforce_outputs(measured: Mapping[str, Any] | None) -> None:
-    """Raise an error where an output is lost.
-
-    Raises:
-        CheckFailed: With the outputs and their losses.
-    """
+    """Raise an error where an output is lost."""
     error = None if measured is None else lost_outputs(measured)
     if error is not None:
         raise error

@@ -10,7 +10,7 @@ import numpy as np
 from quantline.child import run_in_child, stage
 from quantline.errors import DataError, MismatchError
 from quantline.quantization.interface import batch_of, first_of, is_row
-from quantline.ranges.not_finite import first_not_finite
+from quantline.ranges.in_subprocess import first_not_finite
 from quantline.tflite import Graph, Runtime, Tensor, read
 
 if TYPE_CHECKING:

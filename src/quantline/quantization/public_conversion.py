@@ -70,18 +70,7 @@ def public_conversion(
 
 
 def quantize(start: PublicConversion, scheme: str, input_type: str, output_type: str) -> bytes:
-    """Quantize the original model; this runs in a child process.
-
-    Args:
-        start: The original model, and samples.
-        scheme: ``int8``, ``int8_float_fallback``, ``int8_per_tensor`` or ``int16x8``.
-        input_type: The dtype of the inputs, one that the scheme has.
-        output_type: Likewise.
-
-    Raises:
-        ConversionError: TensorFlow refuses the model.
-        QuantlineError: As :func:`quantline.quantization.import_float` lists them.
-    """
+    """Quantize the original model; this runs in a child process."""
     first = start.samples[0]
     named = first if isinstance(first, Mapping) else {"": first}
     shapes = {name: np.shape(value) for name, value in named.items()}

@@ -23,11 +23,11 @@ class Scheme:
     """One way to quantize a model.
 
     Attributes:
-        weights: What weights become.
-        activations: What activations become.
-        io_types: What inputs and outputs can be, the natural one first.
-        integer: Whether activations are integers, for which their ranges are needed.
-        allows_float: Whether an operator that cannot be quantized may stay float.
+        weights: The type of quantized weights.
+        activations: The type of activations.
+        io_types: The possible types of inputs and outputs, the natural one first.
+        integer: True if activations are integers, for which their ranges are needed.
+        allows_float: True if an operator that cannot be quantized may stay float.
         edit: Makes the model by an edit of the file, in place of TensorFlow's quantizer; takes and
             returns a ``.tflite`` file's bytes. None where the quantizer makes it.
         left_in_float: Returns the operator types that such an edit leaves in float; None where
@@ -90,14 +90,10 @@ def with_types(conversion: recipe.Conversion) -> recipe.Conversion:
 def unsupported(graph: Graph, conversion: recipe.Conversion) -> list[str]:
     """Return the operator types that are known beforehand to stay float; refuse what cannot be.
 
-    Args:
-        graph: The float model.
-        conversion: Scheme, back end and interface.
-
     Raises:
         ModelUnsupported: The scheme has no such inputs or outputs, or allows no float where the
             back end cannot quantize an operator, or shall keep some in float.
-        ParameterError: What is to stay float fits nothing.
+        ParameterError: An entry of ``keep_float`` fits nothing.
         DependencyError: The back end is not installed.
     """
     scheme = SCHEMES[conversion.scheme]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import PinDoesNotFit
+from quantline.files import plain
 from quantline.quantization.bias_correction import correct_biases, mean_inputs
 from quantline.quantization.judging import CLASSES, EQUAL, VALUES, Judge, Losses
 from quantline.quantization.paired import compare, standard_errors_needed
@@ -31,10 +32,10 @@ class Way:
     """One way to make a model.
 
     Attributes:
-        method: How ranges are chosen.
-        shared: Where tensors have to share a scale that clips some: ``widest``, the union of their
+        method: The method by which ranges are chosen.
+        shared: The range of tensors whose common scale clips some: ``widest``, the union of their
             ranges, or ``converter``, what the quantizer makes of it.
-        bias_correction: Whether biases are corrected.
+        bias_correction: True if biases are corrected.
     """
 
     method: ChosenMethod
@@ -43,8 +44,8 @@ class Way:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, the method and its parameters among them."""
-        others = {"shared": self.shared, "bias_correction": self.bias_correction}
-        return {**self.method.to_dict(), **others}
+        found = plain(self)
+        return {**found.pop("method"), **found}
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Trial:
     """One way that was tried, on samples that neither the ranges nor the correction had seen.
 
     Attributes:
-        way: What was tried.
+        way: The way.
         divergence: Of outputs that are or may be classes, the mean Kullback-Leibler divergence of
             the softmax from float to quantized, in nats; measured; None without any.
         noise: Of outputs judged as values, the mean share of noise in their channels; likewise.
@@ -62,7 +63,7 @@ class Trial:
         standard_error: Of the improvement.
         gain: The same sample by sample: see :class:`quantline.quantization.paired.Comparison`.
         gain_error: The standard error of the gain.
-        is_better: Whether less is lost than with the baseline, and than in the same way without
+        is_better: True if less is lost than with the baseline, and than in the same way without
             bias correction, or with the baseline's ranges, by more than the noise, and neither an
             output nor the agreement falls.
     """
@@ -80,8 +81,8 @@ class Trial:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, those of the way among them."""
-        found = {name: value for name, value in vars(self).items() if name != "way"}
-        return {**self.way.to_dict(), **found}
+        found = plain(self)
+        return {**found.pop("way"), **found}
 
 
 @dataclass(frozen=True)
@@ -90,13 +91,13 @@ class Search:
 
     Attributes:
         trials: Every trial: the one taken, then the others, those that lose least first.
-        baseline: What every trial was compared with, and what stays if none is better.
-        fitted_on: How many samples ranges and means came from.
-        judged_on: How many other samples the outputs were compared on.
-        needed: How many standard errors of its own a gain has to have; None without trials.
+        baseline: The way that every trial was compared with, which stays if none is better.
+        fitted_on: The number of samples for ranges and means.
+        judged_on: The number of other samples, on which the outputs were compared.
+        needed: The least gain that counts, in standard errors of its own; None without trials.
         overruled: A way that was better on the samples held back, but whose model from the ranges
             of all samples was not, so that the baseline stays.
-        little_to_gain: Whether the baseline stays since it loses too little for any gain to show in
+        little_to_gain: True if the baseline stays since it loses too little for any gain to show in
             decisions: see :attr:`quantline.quantization.judging.Losses.is_little`.
     """
 
@@ -121,13 +122,7 @@ class Search:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        return {
-            "evidence": "measured",
-            **vars(self),
-            "trials": [trial.to_dict() for trial in self.trials],
-            "baseline": self.baseline.to_dict(),
-            "overruled": None if self.overruled is None else self.overruled.to_dict(),
-        }
+        return plain(self, evidence="measured")
 
 
 def search(

@@ -89,12 +89,6 @@ def find_clipped(
 
     Those whose scale the specification fixes are not among them; nor are tensors that the
     quantized model does not have under the same name.
-
-    Args:
-        before: The float model.
-        after: The quantized model.
-        bounds: Their ranges, by tensor index of the float model.
-        given: Tensors to leave out.
     """
     fixed = {index for operator in before.main.operators if operator.type in _FIXED
              for index in operator.outputs}  # fmt: skip
@@ -113,11 +107,6 @@ def find_clipped(
 
 def widen_ranges(before: Graph, after: Graph, choice: Choice) -> Bounds:
     """Return ranges of which tensors of one scale have the union, where one is clipped or misread.
-
-    Args:
-        before: The float model.
-        after: The model quantized with this choice.
-        choice: The ranges.
 
     Returns:
         The choice's own ranges where nothing is clipped or misread.
@@ -178,12 +167,7 @@ def _is_used(graph: Graph, index: int) -> bool:
 
 
 def _misread(after: Graph, sources: Mapping[int, int]) -> list[set[int]]:
-    """Return the sides of operators of one scale that have several, by index in the float model.
-
-    Args:
-        after: The quantized model.
-        sources: The float model's tensors, by index in the quantized one.
-    """
+    """Return the sides of operators of one scale that have several, by index in the float model."""
     tensors = after.main.tensors
     found = []
     for operator in after.main.operators:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantline.errors import first_few
-from quantline.loading.graph_names import graph_name
+from quantline.loading.keras_layers import graph_name
 from quantline.quantization.interface import batch_of, check_samples, is_row
 from quantline.quiet import tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from quantline.quantization.interface import Arrays
 
 _NEXT = "_next"
 _RANDOM = "seed_generator"
@@ -106,12 +108,7 @@ def _batch_of_one(tf: Any, spec: Any) -> Any:
 def with_states(
     call: Callable[..., dict[str, Any]], states: Mapping[str, State]
 ) -> Callable[..., dict[str, Any]]:
-    """Return a model as a function of its inputs and states that assigns nothing.
-
-    Args:
-        call: Takes tensors by input name, returns tensors by output name.
-        states: The variables that it assigns, by the names of their inputs.
-    """
+    """Return a model as a function of its inputs and states that assigns nothing."""
     import keras
 
     def whole(**inputs: Any) -> dict[str, Any]:
@@ -130,24 +127,13 @@ def computed_states(
     call: Callable[..., dict[str, Any]],
     specs: Mapping[str, Any],
     states: Mapping[str, State],
-    samples: np.ndarray | Mapping[str, np.ndarray],
+    samples: Arrays,
     path: str,
 ) -> dict[str, np.ndarray]:
     """Return samples of a model's states; none if samples of a state are given.
 
-    Args:
-        call: Takes and returns tensors by name, states and their next values among them.
-        specs: Each input's ``tf.TensorSpec``, by name.
-        states: The states, by the names of their inputs.
-        samples: array of shape (n_examples, ...), model input; or one for each input, by name.
-        path: The model's name in errors.
-
     Returns:
         array of shape (n_examples, ...) for each state, by the name of its input.
-
-    Raises:
-        DataError: The samples do not fit the other inputs.
-        ModelUnsupported: There is one array, and several other inputs.
     """
     if not states or (isinstance(samples, Mapping) and states.keys() & samples.keys()):
         return {}

@@ -39,11 +39,7 @@ class Surroundings:
     """
 
     def __init__(
-        self,
-        float_model: Model,
-        quantized: Model,
-        ranges: Bounds,
-        samples: Sequence[Values],
+        self, float_model: Model, quantized: Model, ranges: Bounds, samples: Sequence[Values]
     ) -> None:
         self.graph = float_model.graph
         self.producers = self.graph.main.producers

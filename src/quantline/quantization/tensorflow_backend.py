@@ -171,9 +171,6 @@ def freeze(
         concrete: A concrete function of named inputs that returns a dict of tensors.
         specs: Each input's ``tf.TensorSpec``, by name, after the rewrite.
         rewrite: Changes the frozen ``GraphDef`` where it has to, and returns True if it did.
-
-    Returns:
-        A concrete function with the same named inputs and outputs.
     """
     tf = tensorflow()
     try:

@@ -10,12 +10,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from quantline.child import run_in_child, stage
-from quantline.errors import (
-    ModelUnreadable,
-    ModelUnsupported,
-    first_few,
-)
-from quantline.quantization.input_sizes import (
+from quantline.errors import ModelUnreadable, ModelUnsupported, first_few
+from quantline.quantization.import_changes import (
     describe_shapes,
     has_open_sizes,
     resized,
@@ -31,12 +27,10 @@ from quantline.tflite.graph import parse
 from quantline.tflite.rewrites import has_half_or_sparse, widened, with_builtin_operators
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
-    import numpy as np
-
     from quantline import recipe
+    from quantline.quantization.interface import Arrays
 
 _LOADER = "ai-edge-litert"
 _NARROW = ("float16", "bfloat16")
@@ -45,22 +39,11 @@ _NARROW = ("float16", "bfloat16")
 def import_tflite(
     path: Path,
     signature: str | None,
-    samples: np.ndarray | Mapping[str, np.ndarray],
+    samples: Arrays,
     limits: recipe.Limits,
     timeout_s: float,
 ) -> Converted:
-    """Read a float ``.tflite`` file and bring it into the form that the rest expects.
-
-    Args:
-        path: The file.
-        signature: The signature to use; the only or default one if None.
-        samples: array of shape (n_examples, ...), model input; or one for each input, by name.
-        limits: Limits of running the model.
-        timeout_s: The time limit, seconds.
-
-    Raises:
-        QuantlineError: As :func:`quantline.quantization.import_float` lists them.
-    """
+    """Read a float ``.tflite`` file and bring it into the form that the rest expects."""
     content = _read(path, signature)
     return run_in_child(
         adapt, content, samples, str(path),
@@ -69,17 +52,8 @@ def import_tflite(
     )  # fmt: skip
 
 
-def adapt(content: bytes, samples: np.ndarray | Mapping[str, np.ndarray], path: str) -> Converted:
-    """Bring a float ``.tflite`` model into the expected form; this runs in a child process.
-
-    Args:
-        content: The file's bytes, of one signature.
-        samples: array of shape (n_examples, ...), model input; or one for each input, by name.
-        path: The model's name in errors.
-
-    Raises:
-        QuantlineError: As :func:`quantline.quantization.import_float` lists them.
-    """
+def adapt(content: bytes, samples: Arrays, path: str) -> Converted:
+    """Bring a float ``.tflite`` model into the expected form; this runs in a child process."""
     adapted, rebuilt = content, []
     if has_half_or_sparse(parse(content)):
         stage("widening the weights")
@@ -121,11 +95,7 @@ def adapt(content: bytes, samples: np.ndarray | Mapping[str, np.ndarray], path: 
 
 
 def _refuse_what_cannot_run(content: bytes, path: str) -> None:
-    """Refuse operators that the runtime does not know, and texts, by their names.
-
-    Raises:
-        ModelUnsupported: There are such.
-    """
+    """Refuse operators that the runtime does not know, and texts, by their names."""
     main = read(content).main
     texts = [
         operator.type

@@ -50,11 +50,7 @@ _KERNELS = {
 
 
 def to_float16(model: bytes) -> bytes:
-    """Store every float constant as float16, with a DEQUANTIZE that widens it when the model runs.
-
-    Args:
-        model: A float ``.tflite`` file's bytes.
-    """
+    """Store every float constant as float16, with a DEQUANTIZE that widens it in each run."""
     editor = Editor(model)
     for subgraph in editor.subgraphs:
         widening = []
@@ -73,11 +69,7 @@ def to_float16(model: bytes) -> bytes:
 
 
 def to_dynamic_range(model: bytes) -> bytes:
-    """Store weights as int8; kernels quantize their float input anew each time they run.
-
-    Args:
-        model: A float ``.tflite`` file's bytes.
-    """
+    """Store weights as int8; kernels quantize their float input anew each time they run."""
     editor = Editor(model)
     for subgraph in editor.subgraphs:
         for index, readers in editor.float_constants(subgraph):

@@ -17,12 +17,4 @@ PARAMETERS: dict[str, Parameter] = {
 if len(PARAMETERS) != sum(len(method.parameters) for method in METHODS.values()):
     raise TypeError("two methods of choosing ranges have a parameter of the same name")
 
-__all__ = [
-    "DEFAULT",
-    "METHODS",
-    "PARAMETERS",
-    "Bounds",
-    "ChosenMethod",
-    "Method",
-    "Recorded",
-]
+__all__ = ["DEFAULT", "METHODS", "PARAMETERS", "Bounds", "ChosenMethod", "Method", "Recorded"]

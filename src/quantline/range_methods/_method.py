@@ -61,11 +61,11 @@ class Method:
     Attributes:
         name: Its name.
         summary: The range that it chooses, for the documentation: a phrase.
-        source: Where it was described.
+        source: The publication that describes it.
         choose: Takes what was recorded, and the parameters by name; returns both ends.
-        parameters: What users can set.
+        parameters: The parameters that users can set.
         candidates: The values of the parameters that ``auto`` tries, by name; one mapping a trial.
-        needs_sketch: Whether it reads the histogram, which some recorded ranges lack. Its range
+        needs_sketch: True if it reads the histogram, which some recorded ranges lack. Its range
             is then cut to the smallest and largest value, as a bin reaches a little past them.
         order: Its place in lists and among the candidates, lowest first.
     """

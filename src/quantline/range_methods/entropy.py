@@ -22,9 +22,6 @@ def entropy(tensor: Recorded) -> Bounds:
     thresholds on the magnitude in a histogram of 2048 bins, the one at which the clipped
     distribution and its quantized copy are nearest. Magnitudes are quantized to 128 levels where
     both signs occur, else to 256.
-
-    Args:
-        tensor: What was recorded, with a sketch that is not empty.
     """
     import numpy as np
 
@@ -66,13 +63,7 @@ def magnitudes(tensor: Recorded, largest: float) -> np.ndarray:
 
 
 def divergence(histogram: np.ndarray, bins: int, levels: int) -> float:
-    """Return the divergence of the histogram's first bins, clipped, from their quantized copy.
-
-    Args:
-        histogram: Counts of equal bins of magnitude, array of shape (n,).
-        bins: How many of them lie inside the range.
-        levels: To how many levels they are quantized.
-    """
+    """Return the divergence of the histogram's first bins, clipped, from their quantized copy."""
     import numpy as np
 
     inside = histogram[:bins]

@@ -21,9 +21,6 @@ def mse(tensor: Recorded) -> Bounds:
     Post Training 4-bit Quantization of Convolutional Networks (2019), section 3: a value outside
     costs its squared distance to the range, one inside ``step ** 2 / 12``, and one that rounds to
     zero its own square.
-
-    Args:
-        tensor: What was recorded, with a sketch that is not empty.
     """
     import numpy as np
 

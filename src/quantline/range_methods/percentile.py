@@ -17,7 +17,7 @@ def quantiles(tensor: Recorded, percentile: float) -> Bounds:
     As in Wu et al., Integer Quantization for Deep Learning Inference (2020), section 5.2.
 
     Args:
-        tensor: What was recorded, with a sketch that is not empty.
+        tensor: Its statistics, with a sketch that is not empty.
         percentile: The share of values below the range's upper end, in per cent; as many lie above
             its lower end.
     """

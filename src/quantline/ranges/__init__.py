@@ -2,7 +2,7 @@
 
 from quantline.ranges.cell_states import with_joined_ranges
 from quantline.ranges.choose import choose
-from quantline.ranges.drift import Drift, drift
+from quantline.ranges.convergence import Drift, drift
 from quantline.ranges.in_subprocess import record_in_subprocess
 from quantline.ranges.range_set import RangeSet, TensorRange
 from quantline.ranges.record import record

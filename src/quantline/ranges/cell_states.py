@@ -85,11 +85,6 @@ class CellObserver:
     """Sees the states of every fused LSTM, sample by sample."""
 
     def __init__(self, cells: Sequence[Cell]) -> None:
-        """Start with nothing seen.
-
-        Args:
-            cells: The fused LSTMs.
-        """
         self._cells = cells
         self._observer = Observer(
             [cell.state for cell in cells], [cell.steps * cell.state.size for cell in cells]
@@ -124,12 +119,7 @@ def cells_of(graph: Graph) -> list[Cell]:
 
 
 def output_states(graph: Graph, found: Sequence[TensorRange]) -> list[TensorRange]:
-    """Return the range of each fused LSTM's last output, which is one of its outputs.
-
-    Args:
-        graph: The float model.
-        found: The ranges of its activations.
-    """
+    """Return the range of each fused LSTM's last output, which is one of its outputs."""
     ranges = {tensor.index: tensor for tensor in found}
     states = []
     for cell in cells_of(graph):
@@ -181,10 +171,6 @@ def with_joined_ranges(ranges: RangeSet, pairs: Mapping[int, int]) -> RangeSet:
     """Return ranges in which both tensors of each pair have the union of theirs.
 
     With one range the two have one scale, and a caller can hand integers on as they are.
-
-    Args:
-        ranges: The recorded ranges.
-        pairs: One tensor's index by the other's; a pair of which one was not recorded stays.
     """
     found = {tensor.index: tensor for tensor in ranges.tensors}
     for one, other in pairs.items():

@@ -20,10 +20,6 @@ def choose(ranges: RangeSet, chosen: recipe.Ranges) -> dict[int, Bounds]:
     What the specification fixes (the outputs of softmax, logistic, tanh and l2 normalization) a
     back end keeps fixed whatever is chosen here.
 
-    Args:
-        ranges: What was recorded.
-        chosen: The method, and overrides of single tensors, of which the last that fits holds.
-
     Returns:
         (min, max) by tensor index, min <= max.
 
@@ -67,15 +63,7 @@ def given(ranges: RangeSet, chosen: recipe.Ranges) -> frozenset[int]:
 
 
 def bounds(tensor: TensorRange, chosen: ChosenMethod) -> Bounds:
-    """Choose one tensor's range.
-
-    Args:
-        tensor: What was recorded of it.
-        chosen: The method, one of :data:`quantline.range_methods.METHODS`, with its parameters.
-
-    Raises:
-        ParameterError: The method needs a sketch, and none was recorded.
-    """
+    """Choose one tensor's range."""
     method = METHODS[chosen.name]
     if not method.needs_sketch:
         return method.choose(tensor, **dict(chosen.values))

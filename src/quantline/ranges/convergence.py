@@ -1,4 +1,4 @@
-"""A test for enough calibration examples: two halves of them give the same ranges.
+"""Distances between range sets; a test for enough calibration examples by those of two halves.
 
 The rule. Two ranges of a tensor differ by their larger difference at either end, in per cent of
 the range that both span. A set has not converged where
@@ -36,13 +36,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantline.errors import Finding
+from quantline.errors import Finding, MismatchError
 from quantline.ranges.record import record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from quantline.ranges.range_set import RangeSet
+
 
 FEWEST_EXAMPLES = 20
 LARGEST_MEAN_PCT = 8.0
@@ -141,14 +142,7 @@ class Extents:
 def converge(
     first: Extents, second: Extents, prefixes: Mapping[int, Extents], *, examples: int
 ) -> Convergence:
-    """Compare the ranges of two disjoint halves, and of growing prefixes with the whole.
-
-    Args:
-        first: The ranges of one half of the examples.
-        second: Those of the other half.
-        prefixes: The ranges of the first examples, by their number.
-        examples: The number of examples in both halves.
-    """
+    """Compare the ranges of two disjoint halves, and of growing prefixes with the whole."""
     whole = union(first, second)
     curve = tuple(difference(prefixes[count], whole, count) for count in sorted(prefixes))
     return Convergence(examples, difference(first, second, examples // 2), curve)
@@ -159,13 +153,6 @@ def measure_convergence(model: bytes, samples: Sequence[Any] | np.ndarray) -> Co
 
     The samples are shuffled first, by a fixed seed: they may be sorted by class. Each is recorded
     once.
-
-    Args:
-        model: A float ``.tflite`` file's bytes.
-        samples: As :func:`quantline.ranges.record` takes them, with a length.
-
-    Raises:
-        QuantlineError: The ranges cannot be recorded.
     """
     count = len(samples)
     if count < 2:
@@ -188,13 +175,7 @@ def union(*sets: Extents) -> Extents:
 
 
 def difference(some: Extents, others: Extents, examples: int) -> Difference:
-    """Measure the distance between two sets of extents of the same tensors.
-
-    Args:
-        some: One set.
-        others: The other.
-        examples: The number of examples from which the smaller one was recorded.
-    """
+    """Measure the distance between two sets of extents of the same tensors."""
     ends = np.array([some.low, some.high, others.low, others.high])
     with np.errstate(invalid="ignore"):  # of tensors without a range
         span = ends.max(axis=0) - ends.min(axis=0)
@@ -208,3 +189,54 @@ def difference(some: Extents, others: Extents, examples: int) -> Difference:
     return Difference(
         examples, float(np.median(shares)), float(shares.mean()), float(shares[worst]), name
     )
+
+
+_STEPS = 255
+
+
+@dataclass(frozen=True)
+class Drift:
+    """The difference of one tensor's ranges.
+
+    Attributes:
+        index: The tensor's index.
+        name: Its name.
+        min_steps: By how much the lower end moved, in int8 steps of the first range; below 0 is
+            outwards.
+        max_steps: By how much the upper end moved; above 0 is outwards.
+    """
+
+    index: int
+    name: str
+    min_steps: float
+    max_steps: float
+
+    @property
+    def worst(self) -> float:
+        """The larger of both, without its sign."""
+        return max(abs(self.min_steps), abs(self.max_steps))
+
+
+def drift(first: RangeSet, second: RangeSet) -> tuple[Drift, ...]:
+    """Compare two range sets of models of one architecture, the largest difference first.
+
+    The models need not be the same: after a retraining the same tensors have other ranges. A range
+    includes zero, as the specification demands, before its steps are counted.
+    """
+    names = [
+        [(tensor.index, tensor.name) for tensor in ranges.tensors] for ranges in (first, second)
+    ]
+    if names[0] != names[1]:
+        raise MismatchError(
+            "The two range sets are not of the same tensors",
+            found=f"{len(names[0])} and {len(names[1])} tensors, not of the same names",
+            expected="ranges of one model, or of one architecture trained twice",
+            remedy="Record both from models of the same architecture",
+        )
+    found = []
+    for one, other in zip(first.tensors, second.tensors, strict=True):
+        low, high = min(one.min, 0.0), max(one.max, 0.0)
+        step = (high - low) / _STEPS or 1.0
+        down, up = min(other.min, 0.0) - low, max(other.max, 0.0) - high
+        found.append(Drift(one.index, one.name, down / step, up / step))
+    return tuple(sorted(found, key=lambda difference: -difference.worst))

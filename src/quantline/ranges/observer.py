@@ -25,12 +25,6 @@ class Observer:
     """Collects the outputs of a model's probes, batch by batch."""
 
     def __init__(self, tensors: Sequence[Tensor], widths: Sequence[int]) -> None:
-        """Start without samples.
-
-        Args:
-            tensors: The probed tensors.
-            widths: The number of values of each that a sample gives to its sketch.
-        """
         count = len(tensors)
         self._tensors = tensors
         self._samples = 0

@@ -104,10 +104,6 @@ def spacing(size: int, limit: int | None) -> int:
     """Return the step between the values that enter a sketch.
 
     A prime that does not divide the size meets every row and every channel.
-
-    Args:
-        size: The number of values.
-        limit: About the number that is to enter; None: all.
     """
     if limit is None or size <= limit:
         return 1

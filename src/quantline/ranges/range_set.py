@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantline.errors import DataError, MismatchError, first_few
-from quantline.files import canonical_json, write_atomic
+from quantline.files import canonical_json, plain, write_atomic
 from quantline.ranges.sketch import Sketch, bin_of, merged
 from quantline.results import Origin, check_plain, check_schema, parse_json, read_bytes
 from quantline.results.models import StoredRanges
@@ -190,11 +190,7 @@ class RangeSet:
         )
 
     def check_finite(self) -> None:
-        """Refuse ranges that NaN, infinite values or values near the largest float went into.
-
-        Raises:
-            DataError: With the tensors and how many such values each had.
-        """
+        """Refuse ranges that NaN, infinite values or values near the largest float went into."""
         broken = self._broken()
         if broken:
             counts = [f"{tensor.index} '{tensor.name}' ({tensor.nan} NaN, {tensor.inf} Inf of "
@@ -229,12 +225,7 @@ class RangeSet:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the set as plain JSON values."""
-        return {
-            **vars(self),
-            "tensors": [tensor.to_dict() for tensor in self.tensors],
-            "samples_sha256": list(self.samples_sha256),
-            "versions": dict(self.versions),
-        }
+        return plain(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], name: str = "The recorded ranges") -> RangeSet:
@@ -282,11 +273,7 @@ class RangeSet:
         return html_table(headings, rows)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the set to one JSON file, whole or not at all.
-
-        Raises:
-            OutputNotWritten: The file cannot be written.
-        """
+        """Write the set to one JSON file, whole or not at all."""
         write_atomic(Path(path), canonical_json(self.to_dict()))
 
     @classmethod

@@ -32,12 +32,6 @@ class SampleAdapter:
     """
 
     def __init__(self, graph: Graph, ports: Sequence[TensorIO]) -> None:
-        """Take the inputs of a model.
-
-        Args:
-            graph: The model.
-            ports: Its inputs as the runtime has them, in the model's order.
-        """
         inputs = [graph.main.tensors[index] for index in graph.main.inputs]
         named = {
             index: name
@@ -50,11 +44,7 @@ class SampleAdapter:
         self.count = 0
 
     def prepare(self, samples: Iterable[Sample]) -> Iterator[tuple[np.ndarray, ...]]:
-        """Yield each sample as arrays with a batch of 1, one an input.
-
-        Raises:
-            DataError: A sample lacks an input, has one too many, or has another shape.
-        """
+        """Yield each sample as arrays with a batch of 1, one an input."""
         for sample in samples:
             values = self._by_name(sample)
             yield tuple(

@@ -84,11 +84,7 @@ class Sketch:
 
     @classmethod
     def from_text(cls, text: str) -> Sketch:
-        """Return the sketch that :meth:`to_text` wrote.
-
-        Raises:
-            ValueError: The text is another.
-        """
+        """Return the sketch that :meth:`to_text` wrote."""
         packed = base64.b64decode(text, validate=True)
         size = len(packed) // 12
         if len(packed) != 12 * size or size > _KEYS:

@@ -47,7 +47,7 @@ class Header:
     Attributes:
         shape: The array's shape.
         dtype: Its dtype, neither of objects nor of fields.
-        is_fortran: Whether its first index changes fastest.
+        is_fortran: True if its first index changes fastest.
         size_bytes: The bytes that its values take.
     """
 
@@ -69,11 +69,6 @@ class Arrays:
     """
 
     def __init__(self, source: str | Path | bytes) -> None:
-        """Open a file, or its bytes, without reading an array.
-
-        Raises:
-            ArraysUnreadable: It is neither a whole ``.npz`` nor a ``.npy`` file.
-        """
         self._open = ExitStack()
         try:
             with _explained():
@@ -184,11 +179,7 @@ class Arrays:
 
 
 def row_bytes(name: str, header: Header) -> int:
-    """Return the bytes of each row of an array whose rows can be streamed.
-
-    Raises:
-        ArraysUnreadable: It has no rows, no values in a row, too many, or is in Fortran order.
-    """
+    """Return the bytes of each row of an array whose rows can be streamed."""
     shape = header.shape
     if len(shape) < 2 or header.is_fortran:
         raise ArraysUnreadable(

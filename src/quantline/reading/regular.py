@@ -37,11 +37,7 @@ class Unreadable(OSError):
 
 
 def check_regular(path: str | Path) -> int:
-    """Return the size of a regular file in bytes, without opening it.
-
-    Raises:
-        Unreadable: Nothing is there, or it is no regular file.
-    """
+    """Return the size of a regular file in bytes, without opening it."""
     try:
         found = os.stat(path)
     except (OSError, ValueError) as error:
@@ -52,11 +48,7 @@ def check_regular(path: str | Path) -> int:
 
 @contextmanager
 def open_file(path: str | Path) -> Iterator[IO[bytes]]:
-    """Open a regular file for reading.
-
-    Raises:
-        Unreadable: Nothing is there, it is no regular file, or this user may not read it.
-    """
+    """Open a regular file for reading."""
     check_regular(path)
     try:
         # Should a pipe take the file's place meanwhile, opening it does not block either.
@@ -69,15 +61,7 @@ def open_file(path: str | Path) -> Iterator[IO[bytes]]:
 
 
 def read_file(path: str | Path, limit_bytes: int = LARGEST_BYTES) -> bytes:
-    """Return the bytes of a regular file.
-
-    Args:
-        path: The file.
-        limit_bytes: The size beyond which it is refused.
-
-    Raises:
-        Unreadable: It cannot be read, or is larger.
-    """
+    """Return the bytes of a regular file."""
     with open_file(path) as stream:
         try:
             # Not by the size that the system states: a file may grow, and one of /proc states 0.
@@ -90,16 +74,7 @@ def read_file(path: str | Path, limit_bytes: int = LARGEST_BYTES) -> bytes:
 
 
 def read_text(path: str | Path, limit_bytes: int, encoding: str = "utf-8") -> str:
-    """Return the text of a regular file.
-
-    Args:
-        path: The file.
-        limit_bytes: The size beyond which it is refused.
-        encoding: ``utf-8``, or ``utf-8-sig`` for a file that may begin with a byte order mark.
-
-    Raises:
-        Unreadable: It cannot be read, is larger, or is no text in UTF-8.
-    """
+    """Return the text of a regular file."""
     try:
         return read_file(path, limit_bytes).decode(encoding)
     except UnicodeDecodeError as error:

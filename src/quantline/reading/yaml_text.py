@@ -45,12 +45,7 @@ class _Open:
 
 
 def check_yaml(text: str) -> None:
-    """Refuse text that is not YAML, or that expands to too many values.
-
-    Raises:
-        YamlUnreadable: It breaks YAML's syntax, repeats a key of a mapping, is a loop, is nested
-            deeper than 50 levels, or stands for more than 20,000 values.
-    """
+    """Refuse text that is not YAML, or that expands to too many values."""
     sizes: dict[str, int | None] = {}  # None: not complete yet, so an alias to it is a loop
     # What is outside of every list and mapping: the whole text.
     stack = [_Open(None, is_mapping=False)]
@@ -62,12 +57,7 @@ def check_yaml(text: str) -> None:
 
 
 def load_yaml(text: str) -> Any:
-    """Return the plain values of a YAML text.
-
-    Raises:
-        YamlUnreadable: As :func:`check_yaml` says, or a value is none, such as a number of too many
-            digits.
-    """
+    """Return the plain values of a YAML text."""
     check_yaml(text)
     try:
         return yaml.load(text, _Loader)  # noqa: S506 - a safe loader

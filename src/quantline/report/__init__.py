@@ -1,7 +1,6 @@
 """The run's results in one place: a file, a table on the terminal, a picture."""
 
-from quantline.report.plot import draw_summary
-from quantline.report.summary import key_figures, summarize
+from quantline.report.summary import draw_summary, key_figures, summarize
 from quantline.report.table import print_results, schemes_table, summary_table
 
 __all__ = [

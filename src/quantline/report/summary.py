@@ -1,12 +1,14 @@
-"""The summary of a run's results."""
+"""The summary of a run's results, as values and as a picture."""
 
 from __future__ import annotations
 
+import io
 import math
 from typing import Any
 
 from quantline.errors import ResultMissing
 from quantline.metrics import METRICS
+from quantline.report.table import points
 
 
 def summarize(
@@ -24,21 +26,18 @@ def summarize(
     Args:
         float_metrics: Scores and size of the float model.
         int8_metrics: Scores and size of the int8 model.
-        comparison: What :func:`quantline.evaluation.compare` gave, and the size ratio.
-        latency: What :func:`quantline.evaluation.measure` gave for both models.
+        comparison: The result of :func:`quantline.evaluation.compare`, and the size ratio.
+        latency: The result of :func:`quantline.evaluation.measure` for both models.
         integer_only: The verdict of the validation.
         edgetpu: For the Edge TPU the ``report``, the ``latency``, the ``compilation`` and the
             ``run``.
         gate: The verdict.
-        recipe: How the int8 model was made, with what was measured of its outputs.
+        recipe: The int8 model's recipe, with what was measured of its outputs.
 
     Returns:
         The keys ``float``, ``int8``, ``comparison``, ``outputs``, ``integer_only``, ``edgetpu`` and
         ``gate``; each value says by ``evidence`` whether it was measured, read, parsed or
         predicted, and ``edgetpu`` by ``memory_evidence`` and ``latency_evidence`` too.
-
-    Raises:
-        ResultMissing: The scores are of other examples than each other.
     """
     _check_same_examples(float_metrics, int8_metrics, comparison)
     times = latency["int8"]
@@ -180,11 +179,50 @@ _PLACES = {
 
 
 def key_figures(summary: dict[str, Any]) -> dict[str, float | bool]:
-    """Return the key figures of a summary; none lies deeper than the top level.
-
-    Args:
-        summary: What :func:`quantline.report.summarize` gave. How it knows each number, measured,
-            parsed or predicted, it says itself.
-    """
+    """Return the key figures of a summary; none lies deeper than the top level."""
     found = {name: summary[part].get(key) for name, (part, key) in _PLACES.items()}
     return {name: value for name, value in found.items() if value is not None}
+
+
+_COLORS = ("#8a8f98", "#1f77b4")
+
+
+def draw_summary(summary: dict[str, Any]) -> bytes:
+    """Draw accuracy, size and latency of both models side by side; return a PNG file's bytes."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    accuracy, size, latency = figure.subplots(1, 3)
+    models = [summary["float"], summary["int8"]]
+    change = summary["comparison"]
+
+    if "top1" in models[0]:
+        for place, values in enumerate(models):
+            top1, low, high = (100 * values[key] for key in ("top1", "top1_low", "top1_high"))
+            accuracy.errorbar(
+                place, top1, [[top1 - low], [high - top1]], fmt="o", capsize=6, ms=8,
+                color=_COLORS[place],
+            )  # fmt: skip
+        accuracy.set(xlim=(-0.6, 1.6), ylabel="top-1, %, with 95 % interval")
+        accuracy.set_title(points(change, "top1_drop_points"), fontsize=10)
+    else:
+        accuracy.set_title("no labels: no accuracy", fontsize=10)
+    size.bar([0, 1], [values["size_bytes"] / 2**10 for values in models], color=_COLORS)
+    size.set(ylabel="size, KiB")
+    size.set_title(f"{change['size_ratio']:.1f}x smaller", fontsize=10)
+    middles = [values["latency_ms_p50"] for values in models]
+    spreads = [
+        [values["latency_ms_p50"] - values["latency_ms_p10"] for values in models],
+        [values["latency_ms_p90"] - values["latency_ms_p50"] for values in models],
+    ]
+    latency.bar([0, 1], middles, yerr=spreads, capsize=6, color=_COLORS)
+    latency.set(ylabel="CPU latency, ms, p10 to p90")
+    latency.set_title(f"{change['speed_ratio']:.1f}x as fast", fontsize=10)
+    for axes in (accuracy, size, latency):
+        axes.set_xticks([0, 1], ["float", "int8"])
+        axes.spines[["top", "right"]].set_visible(False)
+    out = io.BytesIO()
+    figure.savefig(out, format="png", metadata={"Software": None})
+    return out.getvalue()

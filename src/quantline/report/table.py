@@ -44,12 +44,7 @@ def decimal(values: Mapping[str, Any], key: str) -> str:
 
 
 def summary_table(summary: dict[str, Any], manifest: dict[str, Any]) -> Table:
-    """Build the table.
-
-    Args:
-        summary: What :func:`quantline.report.summarize` gave.
-        manifest: The manifest of the examples.
-    """
+    """Build the table of a summary."""
     dataset = manifest["dataset"]
     name = " ".join(str(part) for part in (dataset["name"], dataset["version"]) if part)
     table = _titled(
@@ -161,13 +156,7 @@ def size_text(size_bytes: int) -> str:
 
 
 def schemes_table(compared: dict[str, Any], manifest: dict[str, Any]) -> Table:
-    """Build the table.
-
-    Args:
-        compared: For each scheme, ``float`` first, its scores, its paired comparison with float,
-            its size, latency and recipe.
-        manifest: The manifest of the examples.
-    """
+    """Build the table of a comparison of schemes, ``float`` first."""
     evaluation = manifest["evaluation"]
     table = _titled(
         f"{manifest['dataset']['name']}: {len(evaluation['examples']):,} examples of "
@@ -231,9 +220,6 @@ def print_results(table: RenderableType, *texts: str, width: int) -> None:
         table: The table.
         texts: Lines that are neither coloured nor broken.
         width: In characters, where the output is no terminal, which has a width of its own.
-
-    Raises:
-        OutputNotWritten: The output cannot be written to, as on a full disk.
     """
     from rich.console import Console
 

@@ -13,8 +13,14 @@ from quantline.results.check import (
     read_result,
     remedy_of,
 )
-from quantline.results.origin import Origin
-from quantline.results.parse import check_finite, check_plain, parse_json, read_arrays, read_bytes
+from quantline.results.parse import (
+    Origin,
+    check_finite,
+    check_plain,
+    parse_json,
+    read_arrays,
+    read_bytes,
+)
 
 __all__ = [
     "SCHEMAS",

@@ -8,8 +8,15 @@ from pydantic import ValidationError
 
 from quantline.errors import ParameterError, suggest
 from quantline.results import checks, edgetpu, examples, models, scores, verdicts
-from quantline.results.origin import Origin
-from quantline.results.parse import MOST_BYTES, at, check_plain, parse_json, read_bytes, shown
+from quantline.results.parse import (
+    MOST_BYTES,
+    Origin,
+    at,
+    check_plain,
+    parse_json,
+    read_bytes,
+    shown,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,14 +79,6 @@ def remedy_of(kind: str) -> str:
 def check_result(kind: str, values: Any, origin: Origin | str | Path) -> Any:
     """Check that values are what a result of this kind has.
 
-    Args:
-        kind: A key of ``SCHEMAS``.
-        values: As :func:`quantline.results.parse_json` gives them.
-        origin: Where they come from, or the path of the stage's file.
-
-    Returns:
-        The values as they are: further keys are kept.
-
     Raises:
         QuantlineError: A key is missing, or a value is of another type; of a stage's file a
             ResultMissing.
@@ -92,11 +91,7 @@ def check_result(kind: str, values: Any, origin: Origin | str | Path) -> Any:
 
 
 def check_schema(schema: type[Part], values: Any, origin: Origin) -> None:
-    """Check values against one schema.
-
-    Raises:
-        QuantlineError: They are other values.
-    """
+    """Check values against one schema."""
     if not isinstance(values, dict):
         raise origin.unreadable(f"{shown(values)} {at(())}", "a mapping")
     try:
@@ -108,37 +103,20 @@ def check_schema(schema: type[Part], values: Any, origin: Origin) -> None:
 
 
 def read_result(kind: str, content: bytes, origin: Origin | str | Path) -> Any:
-    """Parse a result and check it; see :func:`check_result`.
-
-    Raises:
-        QuantlineError: The bytes are not JSON, or another kind of result.
-    """
+    """Parse a result and check it; see :func:`check_result`."""
     if not isinstance(origin, Origin):
         origin = Origin.of_stage(origin, remedy_of(kind))
     return check_result(kind, parse_json(content, origin), origin)
 
 
 def load_result(kind: str, path: Path, origin: Origin | None = None) -> Any:
-    """Read a file and check it; see :func:`check_result`.
-
-    Raises:
-        QuantlineError: There is no such file, or it holds something else.
-    """
+    """Read a file and check it; see :func:`check_result`."""
     origin = origin or Origin.of_stage(path, remedy_of(kind))
     return read_result(kind, read_bytes(path, origin, MOST_BYTES), origin)
 
 
 def check_kind(kind: str, known: list[str], owner: str) -> None:
-    """Refuse the name of a schema that does not exist.
-
-    Args:
-        kind: The name.
-        known: Those that there are.
-        owner: What names it, such as ``The dataset 'x.json'``.
-
-    Raises:
-        ParameterError: With close matches.
-    """
+    """Refuse the name of a schema that does not exist."""
     if kind not in known:
         raise ParameterError(
             f"{owner} names a schema that does not exist",

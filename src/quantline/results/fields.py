@@ -36,22 +36,14 @@ class Part(BaseModel):
 
 
 def require(values: Any, *names: str) -> None:
-    """Refuse a part in which some of these fields are absent.
-
-    Raises:
-        ValueError: With the first of them.
-    """
+    """Refuse a part in which some of these fields are absent."""
     for name in names:
         if getattr(values, name) is None:
             raise ValueError(f"a value for '{name}'")
 
 
 def require_ordered(values: Any, *names: str) -> None:
-    """Refuse a part in which these fields do not ascend.
-
-    Raises:
-        ValueError: With their names.
-    """
+    """Refuse a part in which these fields do not ascend."""
     found = [getattr(values, name) for name in names]
     if found != sorted(found):
         raise ValueError(f"{', '.join(names)} in ascending order")

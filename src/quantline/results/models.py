@@ -9,16 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field, create_model, model_vali
 
 from quantline.range_methods import PARAMETERS
 from quantline.recipe import IoType, SchemeName
-from quantline.results.fields import (
-    Count,
-    Hash,
-    Index,
-    Many,
-    Part,
-    Share,
-    Some,
-    Whole,
-)
+from quantline.results.fields import Count, Hash, Index, Many, Part, Share, Some, Whole
 from quantline.results.scores import MeasuredOutputs
 
 _LARGEST = 2.0**128 - 2.0**104  # of float32

@@ -1,20 +1,67 @@
-"""Reading bytes as JSON with plain, finite values, or as numpy arrays."""
+"""Reading results as JSON with plain, finite values, or as numpy arrays, with one error for all."""
 
 from __future__ import annotations
 
 import json
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from quantline.errors import QuantlineError, RegistryError, ResultMissing
 from quantline.reading import Arrays, ArraysUnreadable, Unreadable, read_file
 from quantline.reading.regular import LARGEST_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from quantline.results.origin import Origin
+
+@dataclass(frozen=True)
+class Origin:
+    """The source of a result, as its error names it.
+
+    Attributes:
+        name: Its name at the beginning of a sentence, such as ``The result 'x.json'``.
+        expected: The text on who writes it.
+        remedy: The way to get it anew, as a sentence.
+        error: The class of the error.
+    """
+
+    name: str
+    expected: str = "what an earlier stage wrote"
+    remedy: str = "Run the whole pipeline, or the stage that writes it"
+    error: type[QuantlineError] = ResultMissing
+
+    @classmethod
+    def of_stage(cls, path: str | Path, remedy: str = "") -> Origin:
+        """Return the origin of a file that a stage writes."""
+        return cls(f"The result '{path}'", remedy=remedy or cls.remedy)
+
+    @classmethod
+    def of_champion(cls, name: str) -> Origin:
+        """Return the origin of a file that was recorded with the registered champion."""
+        return cls(
+            f"The champion's file '{name}'",
+            "what its release recorded",
+            "Restore the run and its artifacts; or roll back, or delete the alias 'champion', to "
+            "go on without this one",
+            RegistryError,
+        )
+
+    def unreadable(self, found: str, expected: str = "") -> QuantlineError:
+        """Return the error."""
+        return self.error(
+            f"{self.name} cannot be read",
+            found=found,
+            expected=expected or self.expected,
+            remedy=self.remedy,
+        )
+
+    def damaged(self, error: BaseException) -> QuantlineError:
+        """Return the error for a file of which another library says that it is damaged."""
+        said = " ".join(str(error).split())[:300]
+        return self.unreadable(f"a damaged file ({type(error).__name__}: {said})")
 
 
 MOST_BYTES = 1 << 30  # a manifest of a million examples has a fifth of it
@@ -24,11 +71,6 @@ _SHOWN = 60
 
 def read_bytes(path: str | Path, origin: Origin, most: int = LARGEST_BYTES) -> bytes:
     """Read a file.
-
-    Args:
-        path: Where it is.
-        origin: What to call it in an error.
-        most: How many bytes it may have.
 
     Raises:
         QuantlineError: It is not there, is no file, cannot be read or is too large.
@@ -61,9 +103,6 @@ def check_plain(values: Any, origin: Origin) -> None:
 
     Infinite numbers, whole numbers larger than any float, text that is not Unicode or holds a null
     character, and values that are nested more than 64 levels deep.
-
-    Raises:
-        QuantlineError: With the place of the first one.
     """
     levels: list[tuple[tuple[str | int, ...], Any]] = [((), values)]
     while levels:
@@ -145,11 +184,7 @@ def read_arrays(content: bytes, origin: Origin) -> dict[str, np.ndarray]:
 
 
 def check_finite(values: np.ndarray, name: str, origin: Origin) -> None:
-    """Refuse an array that does not hold finite numbers only.
-
-    Raises:
-        QuantlineError: It does not.
-    """
+    """Refuse an array that does not hold finite numbers only."""
     if values.dtype.kind not in "biuf":
         raise origin.unreadable(f"the array '{name}' of dtype {values.dtype}", "numbers")
     if values.dtype.kind == "f" and not np.isfinite(values).all():

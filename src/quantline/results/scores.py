@@ -107,6 +107,16 @@ class MeasuredOutputs(Part):
     outputs: Many[MeasuredOutput] | None  # null where nothing was compared
     reason: str | None  # why not
 
+    def __repr__(self) -> str:
+        found = self.outputs or ()
+        ratios = [output.sqnr_db for output in found if output.sqnr_db is not None]
+        worst = f", worst {min(ratios):.1f} dB" if ratios else ""
+        verdicts = "".join(f", '{output.name}' {output.verdict}" for output in found
+                           if output.verdict is not None)  # fmt: skip
+        return f"MeasuredOutputs({len(found)} outputs, {self.samples} samples{worst}{verdicts})"
+
+    __str__ = __repr__
+
 
 if TYPE_CHECKING:
     Scored: TypeAlias = Part

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import MismatchError
-from quantline.ranges.drift import drift
+from quantline.ranges.convergence import drift
 from quantline.release.gate.absolute import absolute
 from quantline.release.gate.advice import advise
 from quantline.release.gate.change import Compared, changes

@@ -1,4 +1,4 @@
-"""Pinned scales and zero points of inputs and outputs, as compiled into firmware."""
+"""Ranges that are fixed beforehand: pinned ones, as compiled into firmware, and trained ones."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from quantline.tflite import Model
 from quantline.tflite.editor import Editor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from quantline import recipe
     from quantline.quantization.shared_scale import Bounds
     from quantline.tflite import Graph, Tensor
+
 
 # Of int16, which is symmetric, quantizers leave the lowest number out.
 _LIMITS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32767, 32767)}
@@ -33,11 +34,6 @@ def pin(graph: Graph, bounds: Bounds, conversion: recipe.Conversion) -> Bounds:
 
     A scale ``s`` and a zero point ``z`` hold the real values from ``s (qmin - z)`` to
     ``s (qmax - z)``; the range that is asked for is exactly that one.
-
-    Args:
-        graph: The float model.
-        bounds: The chosen ranges, by tensor index.
-        conversion: Pins, and the types of inputs and outputs.
 
     Raises:
         ParameterError: A pin names no input or output, or one that is not an integer.
@@ -83,17 +79,7 @@ def _check_fit(
 
 
 def snap_scales(quantized: Model, graph: Graph, conversion: recipe.Conversion) -> Model:
-    """Restore the last bit of pinned scales that rounding has moved.
-
-    Args:
-        quantized: The quantized model.
-        graph: The float model.
-        conversion: The pins.
-
-    Raises:
-        PinDoesNotFit: The quantizer chose another scale or zero point, as it does where
-            the specification fixes them.
-    """
+    """Restore the last bit of pinned scales that rounding has moved."""
     if not conversion.pinned:
         return quantized
     editor = Editor(quantized.content)
@@ -198,3 +184,49 @@ def _same_scale(graph: Graph, index: int) -> tuple[set[int], set[int]]:
             if operator.type in _AVERAGING:
                 averaged.add(operator.inputs[0])
     return found, averaged
+
+
+_TRAINED_LIMITS = {"uint8": (0, 255), "int8": (-128, 127)}
+
+
+def trained_ranges(graph: Graph) -> Bounds:
+    """Return the ranges of activations that training fixed.
+
+    TensorFlow's converter makes a QUANTIZE and a DEQUANTIZE of each operator that simulates
+    quantization, such as ``FakeQuantWithMinMaxVars``. What one reads and the other writes has the
+    scale and the zero point between them; another range would be quantized twice.
+    """
+    weights, found = _weights(graph), {}
+    for real, stored in _simulated(graph):
+        limits, quantization = _TRAINED_LIMITS.get(stored.dtype), stored.quantization
+        if limits and quantization and real.index not in weights:
+            scale, zero = float(quantization.scales[0]), int(quantization.zero_points[0])
+            found[real.index] = ((limits[0] - zero) * scale, (limits[1] - zero) * scale)
+    return found
+
+
+def as_trained(graph: Graph, bounds: Bounds) -> Bounds:
+    """Return chosen ranges with those of the training in place of others.
+
+    Simulated weights have none: a range would replace the scales of their channels by one.
+    """
+    ranges = {**bounds, **trained_ranges(graph)}
+    return {index: value for index, value in ranges.items() if index not in _weights(graph)}
+
+
+def _weights(graph: Graph) -> set[int]:
+    """Return the tensors that are weights with a simulated quantization, by index."""
+    pairs = list(_simulated(graph))
+    stored = {operator.index for real, operator in pairs if real.constant is not None}
+    return {real.index for real, operator in pairs if operator.index in stored}
+
+
+def _simulated(graph: Graph) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield pairs of a float tensor and its quantized form around each simulated quantization."""
+    tensors = graph.main.tensors
+    for operator in graph.main.operators:
+        producer = graph.main.producers.get(operator.inputs[0]) if operator.inputs else None
+        if operator.type == "DEQUANTIZE" and producer is not None and producer.type == "QUANTIZE":
+            stored = tensors[operator.inputs[0]]
+            yield tensors[producer.inputs[0]], stored
+            yield tensors[operator.outputs[0]], stored
