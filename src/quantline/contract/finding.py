@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from quantline.files import plain
 from quantline.results import Origin, check_plain, check_schema, remedy_of
 from quantline.results.checks import CheckReport
 
@@ -80,13 +81,13 @@ class ContractReport:
         """Return the report as plain JSON values."""
         target = None if self.target is None else {"name": self.target, "holds": self.holds_target}
         counts = Counter(finding.severity for finding in self.findings)
-        return {
-            **asdict(self),
-            "target": target,
-            "evidence": "parsed",
-            "float_operators": self.float_operators,
-            "findings_by_severity": {option: counts[option] for option in get_args(Severity)},
-        }
+        return plain(
+            self,
+            target=target,
+            evidence="parsed",
+            float_operators=self.float_operators,
+            findings_by_severity={option: counts[option] for option in get_args(Severity)},
+        )
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ContractReport:

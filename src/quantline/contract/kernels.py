@@ -11,7 +11,7 @@ is the same each time, on any number of threads, as long as no operator computes
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -19,6 +19,7 @@ import numpy as np
 
 from quantline.child import run_in_child
 from quantline.errors import ModelUnsupported, OutOfMemory, ProcessError
+from quantline.files import plain
 from quantline.ranges import SampleAdapter
 from quantline.tflite import Graph, Runtime, float_operators, read
 from quantline.tflite.runtime import Kernels
@@ -69,7 +70,7 @@ class KernelReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
-        return {"evidence": "measured", **asdict(self)}
+        return plain(self, evidence="measured")
 
 
 def compare_kernels(model: bytes, samples: Sequence[Sample]) -> KernelReport:

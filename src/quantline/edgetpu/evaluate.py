@@ -15,7 +15,8 @@ from quantline.edgetpu.cost.rules import Sum, total
 from quantline.edgetpu.cost.work import macs, share_of_macs, share_on_edgetpu
 from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME
 from quantline.edgetpu.mapping.verdict import predict
-from quantline.edgetpu.vocabulary import Evidence, Placement, plain
+from quantline.edgetpu.vocabulary import Evidence, Placement
+from quantline.files import plain
 from quantline.tflite.graph import read
 
 if TYPE_CHECKING:
@@ -71,12 +72,8 @@ class EdgeTpuReport:
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as plain data, ready for JSON."""
         operators = [
-            {
-                **plain(operator),
-                "evidence": str(self.evidence),
-                "macs": self.macs[operator.index],
-                **self._parameters(operator.index),
-            }
+            plain(operator, evidence=self.evidence, macs=self.macs[operator.index])
+            | self._parameters(operator.index)
             for operator in self.report.operators
         ]
         return {

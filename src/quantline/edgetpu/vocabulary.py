@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from _typeshed import DataclassInstance
 
     from quantline.errors import QuantlineError
     from quantline.tflite.graph import Operator, Tensor
@@ -98,19 +96,6 @@ class Failure:
     def to_error(self, found: str) -> QuantlineError:
         """Return the error, with the words that were found."""
         return self.error(self.what, found=found, expected=self.expected, remedy=self.remedy)
-
-
-def plain(record: DataclassInstance) -> dict[str, Any]:
-    """Return a record as plain data, through and through: enumerations as text, tuples as lists."""
-    return {field.name: _plain(getattr(record, field.name)) for field in fields(record)}
-
-
-def _plain(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return plain(value)
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    return str(value) if isinstance(value, StrEnum) else value
 
 
 INTEGER_8 = frozenset({"int8", "uint8"})

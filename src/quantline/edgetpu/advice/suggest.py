@@ -11,7 +11,8 @@ from quantline.edgetpu.cost.work import macs
 from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME
 from quantline.edgetpu.mapping.partition import find_reasons, live_operators, select_compiled
 from quantline.edgetpu.mapping.requirements import is_compiled
-from quantline.edgetpu.vocabulary import Evidence, plain
+from quantline.edgetpu.vocabulary import Evidence
+from quantline.files import plain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -37,7 +38,7 @@ class Suggestion:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain data."""
-        return plain(self) | {"evidence": str(Evidence.PREDICTED)}
+        return plain(self, evidence=Evidence.PREDICTED)
 
 
 def suggest(

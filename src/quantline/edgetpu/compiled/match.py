@@ -9,7 +9,7 @@ only serve to find an Edge TPU operator's inputs.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -18,6 +18,7 @@ from quantline.edgetpu.mapping.partition import live_operators
 from quantline.edgetpu.mapping.requirements import is_compiled
 from quantline.edgetpu.vocabulary import Evidence, Placement
 from quantline.errors import MismatchError, first_few
+from quantline.files import plain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -46,7 +47,7 @@ class Match:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the indices as plain data, ready for JSON."""
-        return {**asdict(self), "edgetpu": self.edgetpu, "evidence": str(Evidence.PARSED)}
+        return plain(self, edgetpu=self.edgetpu, evidence=Evidence.PARSED)
 
 
 def placements(

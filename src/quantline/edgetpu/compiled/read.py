@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from quantline.edgetpu.compiled.package import Package, read_package
 from quantline.edgetpu.mapping.requirements import is_compiled
 from quantline.edgetpu.vocabulary import Evidence
+from quantline.files import plain
 
 if TYPE_CHECKING:
     from quantline.tflite.graph import Graph, Operator
@@ -87,7 +88,7 @@ def _subgraph(subgraph: CompiledSubgraph) -> dict[str, Any]:
         "compiler_version": package.compiler_version,
         # The token is text: not every reader of JSON keeps 64 bits of a number.
         "executables": [
-            {**asdict(executable), "caching_token": f"{executable.caching_token:016x}"}
+            plain(executable, caching_token=f"{executable.caching_token:016x}")
             for executable in package.executables
         ],
         "index": subgraph.operator.index,

@@ -17,7 +17,8 @@ import numpy as np
 from quantline.edgetpu.cost.parameters import parameter_parts
 from quantline.edgetpu.cost.rules import total
 from quantline.edgetpu.cost.work import layer_weights
-from quantline.edgetpu.vocabulary import Evidence, activations, plain
+from quantline.edgetpu.vocabulary import Evidence, activations
+from quantline.files import plain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

@@ -13,7 +13,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from quantline.edgetpu.vocabulary import Evidence, plain
+from quantline.edgetpu.vocabulary import Evidence
+from quantline.files import plain
 
 # A USB device has the first id until it has got its firmware, and the second from then on until it
 # is unplugged. The library counts all devices of the first id before those of the second.
@@ -60,8 +61,7 @@ class Device:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the device as plain JSON values."""
-        extra = {"evidence": Evidence.MEASURED.value, "warnings": list(self.warnings)}
-        return plain(self) | extra
+        return plain(self, evidence=Evidence.MEASURED, warnings=self.warnings)
 
 
 def can_detect() -> bool:

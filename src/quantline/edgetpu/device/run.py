@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantline.edgetpu.vocabulary import Evidence, plain
+from quantline.edgetpu.vocabulary import Evidence
+from quantline.files import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,7 +42,7 @@ class Agreement:
     def to_dict(self) -> dict[str, Any]:
         """Return the agreement as plain JSON values."""
         histogram = {str(steps): count for steps, count in self.histogram.items()}
-        return plain(self) | {"evidence": Evidence.MEASURED.value, "histogram": histogram}
+        return plain(self, evidence=Evidence.MEASURED, histogram=histogram)
 
 
 @dataclass(frozen=True)

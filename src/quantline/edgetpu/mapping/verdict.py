@@ -24,7 +24,8 @@ from quantline.edgetpu.mapping.partition import (
 )
 from quantline.edgetpu.mapping.requirements import is_compiled
 from quantline.edgetpu.mapping.seen import is_documented, kind, seen_in_models
-from quantline.edgetpu.vocabulary import Placement, Provenance, Reason, Status, plain
+from quantline.edgetpu.vocabulary import Placement, Provenance, Reason, Status
+from quantline.files import plain
 
 if TYPE_CHECKING:
     from quantline.tflite.graph import Graph, Operator, Subgraph
@@ -87,7 +88,7 @@ class MappingReport:
         """
         counted = ("mapped_operators", "mapped_share", "operators_total", "unknown_operators")
         counts = {name: getattr(self, name) for name in counted}
-        return {**plain(self), **counts, "reasons": self._reasons()}
+        return plain(self, reasons=self._reasons(), **counts)
 
     def indices(self, *targets: Placement) -> list[int]:
         """Return the indices of the operators in these places."""

@@ -12,8 +12,9 @@ from quantline.edgetpu.cost.memory import predict_memory
 from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME, OLDEST_RUNTIME
 from quantline.edgetpu.mapping.verdict import predict
 from quantline.edgetpu.scoring.truth import find_cases, nothing_to_score, read_case
-from quantline.edgetpu.vocabulary import Evidence, Placement, plain
+from quantline.edgetpu.vocabulary import Evidence, Placement
 from quantline.errors import ParameterError, QuantlineError, first_line
+from quantline.files import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +36,7 @@ class Miss:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the miss as plain data."""
-        return {**plain(self.predicted), "actual": str(self.actual)}
+        return plain(self.predicted, actual=self.actual)
 
 
 @dataclass(frozen=True)
