@@ -20,15 +20,16 @@ from quantline.contract.specification import (
     PLAIN_INT16,
     RESCALED_UINT8,
     SPECIFICATION,
+    Family,
+    OperatorSpecification,
+    TensorSpecification,
 )
-from quantline.tflite.graph import Quantization, is_integer
+from quantline.tflite.graph import Graph, Operator, Quantization, Subgraph, Tensor, is_integer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from quantline.contract.finding import Finding
-    from quantline.contract.specification import Family, OperatorSpecification, TensorSpecification
-    from quantline.tflite import Graph, Operator, Subgraph, Tensor
 
     Places = list[tuple[TensorSpecification, Tensor]]
 

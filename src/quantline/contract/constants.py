@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantline.contract.rules import parameters
+from quantline.contract.rules import Site, parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from quantline.contract.finding import Finding
-    from quantline.contract.rules import Site
     from quantline.contract.specification import Family, TensorSpecification
     from quantline.tflite import Quantization, Tensor
 

@@ -11,13 +11,12 @@ from quantline.contract.integer_forms import has_form
 from quantline.contract.preflight import FloatReason, find_float_operators
 from quantline.quantization.bias_correction import names_before_conversion
 from quantline.quantization.schemes import SCHEMES
-from quantline.tflite import CONVERSIONS
+from quantline.tflite import CONVERSIONS, Graph, Operator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from quantline.contract.finding import ContractReport
-    from quantline.tflite import Graph, Operator
 
 
 def explain_operator(

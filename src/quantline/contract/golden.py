@@ -20,14 +20,12 @@ from quantline.contract.vectors import Golden, Vector, check_ports
 from quantline.errors import CheckFailed, MismatchError, first_few
 from quantline.files import sha256
 from quantline.quantization.parity import outputs_of
-from quantline.ranges import SampleAdapter
-from quantline.tflite import Runtime, read
+from quantline.ranges import Sample, SampleAdapter, Values
+from quantline.tflite import Graph, Runtime, Tensor, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from quantline.ranges import Sample, Values
-    from quantline.tflite import Graph, Tensor
     from quantline.tflite.runtime import Kernels
     from quantline.tflite.tensor_io import TensorIO
 

@@ -20,15 +20,13 @@ import numpy as np
 from quantline.child import run_in_child
 from quantline.errors import ModelUnsupported, OutOfMemory, ProcessError
 from quantline.files import plain
-from quantline.ranges import SampleAdapter
-from quantline.tflite import Graph, Runtime, float_operators, read
+from quantline.ranges import Sample, SampleAdapter
+from quantline.tflite import Graph, Runtime, Tensor, float_operators, read
 from quantline.tflite.runtime import Kernels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from quantline.ranges import Sample
-    from quantline.tflite import Tensor
 
 KERNELS: tuple[Kernels, ...] = get_args(Kernels)
 _TIMEOUT_S = 600.0

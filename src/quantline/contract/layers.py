@@ -17,18 +17,14 @@ import numpy as np
 from quantline.contract.noise import Noise, sqnr_db
 from quantline.errors import MismatchError, first_few
 from quantline.quantization.effects import Target, batches, effects, linked_inputs
-from quantline.quantization.layer_pairs import layer_of, pair_layers
+from quantline.quantization.layer_pairs import LayerPair, layer_of, pair_layers
 from quantline.quantization.output_parts import comparison_outputs, parts_of
-from quantline.ranges import SampleAdapter
-from quantline.tflite import Model, Runtime, with_outputs, with_static_batch
+from quantline.ranges import Sample, SampleAdapter
+from quantline.tflite import Graph, Model, Runtime, with_outputs, with_static_batch
 from quantline.tflite.edit import with_isolated_operators
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from quantline.quantization.layer_pairs import LayerPair
-    from quantline.ranges import Sample
-    from quantline.tflite import Graph
 
 
 _EFFECT_SAMPLES, _EFFECT_RUNS = 8, 200  # the model is run on from each layer on each sample

@@ -15,19 +15,24 @@ from quantline.contract.conformance import (
     check_control_flow,
     operators_of_family,
 )
-from quantline.contract.finding import ContractReport, counted, in_order, listed, remedies
+from quantline.contract.finding import (
+    ContractReport,
+    Finding,
+    Specification,
+    counted,
+    in_order,
+    listed,
+    remedies,
+)
 from quantline.contract.notes import find_notes
 from quantline.contract.rules import Site, broken
 from quantline.contract.specification import SPECIFICATION, Family
 from quantline.errors import CheckFailed, first_few
 from quantline.quantization.schemes import SCHEMES
-from quantline.tflite.graph import is_integer
+from quantline.tflite.graph import Graph, Operator, Subgraph, Tensor, is_integer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from quantline.contract.finding import Finding, Specification
-    from quantline.tflite import Graph, Operator, Subgraph, Tensor
 
 
 def interface_operators(main: Subgraph, *, float_input: bool, float_output: bool) -> set[int]:

@@ -15,13 +15,12 @@ from quantline.contract.conformance import CONTROL_FLOW
 from quantline.contract.rules import Site, broken
 from quantline.contract.specification import SPECIFICATION
 from quantline.errors import first_few
-from quantline.tflite.graph import is_integer
+from quantline.tflite.graph import Subgraph, Tensor, is_integer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from quantline.contract.finding import Finding
-    from quantline.tflite import Subgraph, Tensor
 
 _QUANTIZED = ("int8", "int16")
 _STEPS = 16

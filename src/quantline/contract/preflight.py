@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from quantline.contract.finding import counted, listed, remedies
+from quantline.contract.finding import Finding, Severity, counted, listed, remedies
 from quantline.contract.integer_forms import (
     CLIPPING,
     MEASURED,
@@ -24,7 +24,6 @@ from quantline.quantization.schemes import SCHEMES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from quantline.contract.finding import Finding, Severity
     from quantline.tflite import Graph, Operator, Subgraph
 
     _Parts = tuple[Severity, str, str, str | None]

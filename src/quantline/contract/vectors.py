@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantline.errors import MismatchError
+from quantline.errors import MismatchError, QuantlineError
 from quantline.files import write_atomic
 from quantline.lineage import KEY
 from quantline.quantization.parity import inputs_of, outputs_of
@@ -25,7 +25,6 @@ from quantline.results.parse import shown
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from quantline.errors import QuantlineError
     from quantline.tflite import Graph
     from quantline.tflite.runtime import Kernels
 

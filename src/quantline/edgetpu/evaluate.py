@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from quantline.edgetpu.advice.suggest import suggest
-from quantline.edgetpu.compiled.match import match
-from quantline.edgetpu.compiled.read import read_compiled
-from quantline.edgetpu.cost.latency import latency_of_compiled, predict_latency
-from quantline.edgetpu.cost.memory import memory_of_compiled, predict_memory
-from quantline.edgetpu.cost.remainder import measure_remainder, not_measured
-from quantline.edgetpu.cost.rules import Sum, total
+from quantline.edgetpu.advice.suggest import Suggestion, suggest
+from quantline.edgetpu.compiled.match import Match, match
+from quantline.edgetpu.compiled.read import CompiledPrograms, read_compiled
+from quantline.edgetpu.cost.latency import Band, latency_of_compiled, predict_latency
+from quantline.edgetpu.cost.memory import Memory, memory_of_compiled, predict_memory
+from quantline.edgetpu.cost.remainder import Remainder, measure_remainder, not_measured
+from quantline.edgetpu.cost.rules import Part, Sum, total
 from quantline.edgetpu.cost.work import macs, share_of_macs, share_on_edgetpu
 from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME
-from quantline.edgetpu.mapping.verdict import predict
+from quantline.edgetpu.mapping.verdict import MappingReport, predict
 from quantline.edgetpu.vocabulary import Evidence, Placement
 from quantline.files import plain
-from quantline.tflite.graph import read
-
-if TYPE_CHECKING:
-    from quantline.edgetpu.advice.suggest import Suggestion
-    from quantline.edgetpu.compiled.match import Match
-    from quantline.edgetpu.compiled.read import CompiledPrograms
-    from quantline.edgetpu.cost.latency import Band
-    from quantline.edgetpu.cost.memory import Memory
-    from quantline.edgetpu.cost.remainder import Remainder
-    from quantline.edgetpu.cost.rules import Part
-    from quantline.edgetpu.mapping.verdict import MappingReport
-    from quantline.tflite.graph import Graph
+from quantline.tflite.graph import Graph, read
 
 NOT_PREDICTED = (
     "whether the compiler refuses the model for large activations, or ends in an internal error",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from quantline.edgetpu.compiler.compile import CompilerOptions, compile_model
-from quantline.edgetpu.compiler.process import find_compiler
+from quantline.edgetpu.compiler.compile import CompiledModel, CompilerOptions, compile_model
+from quantline.edgetpu.compiler.process import Compiler, find_compiler
 from quantline.edgetpu.cost.memory import memory_of_compiled
 from quantline.edgetpu.cost.work import share_on_edgetpu
 from quantline.edgetpu.device.delegate import Access
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from quantline import recipe
-    from quantline.edgetpu.compiler.compile import CompiledModel
-    from quantline.edgetpu.compiler.process import Compiler
     from quantline.edgetpu.device.run import DeviceRun
     from quantline.ranges import Sample
 

@@ -10,12 +10,10 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from quantline.tflite.graph import IDENTIFIER, parse, read, text
+from quantline.tflite.graph import IDENTIFIER, Subgraph, parse, read, text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
-
-    from quantline.tflite.graph import Subgraph
 
 
 _SMALL = 1 << 12

@@ -13,12 +13,10 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from quantline.tflite.editor import Editor, indices
-from quantline.tflite.graph import read
+from quantline.tflite.graph import Operator, Subgraph, Tensor, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from quantline.tflite.graph import Operator, Subgraph, Tensor
 
     Change = tuple[str, Callable[[Editor], None]]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from quantline import recipe
-from quantline.contract.finding import counted, in_order, listed, remedies
+from quantline.contract.finding import ContractReport, Finding, counted, in_order, listed, remedies
 from quantline.contract.rules import broken
 from quantline.errors import CheckFailed, ParameterError, first_few, suggest
 from quantline.reading import Unreadable, YamlUnreadable, load_yaml, read_text
@@ -21,7 +21,6 @@ from quantline.tflite.operands import OPERATORS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from quantline.contract.finding import ContractReport, Finding
     from quantline.tflite import Graph, Operator, Subgraph, Tensor
 
 

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 from quantline.edgetpu.advice import remedies
 from quantline.edgetpu.mapping.operators import TABLE
-from quantline.edgetpu.vocabulary import INTEGER_8, Status, activations, extent
-from quantline.tflite.graph import CONVERSIONS
+from quantline.edgetpu.vocabulary import INTEGER_8, Reason, Status, activations, extent
+from quantline.tflite.graph import CONVERSIONS, Operator, Subgraph, Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from quantline.edgetpu.advice.remedies import Remedy
-    from quantline.edgetpu.vocabulary import Reason
-    from quantline.tflite.graph import Operator, Subgraph, Tensor
 
 # Data types that a full quantization to int8 would replace.
 _QUANTIZABLE = frozenset({"float32", "float16", "int16"})

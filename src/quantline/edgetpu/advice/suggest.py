@@ -6,19 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from quantline.edgetpu.advice import remedies
-from quantline.edgetpu.advice.obstacles import obstacles
+from quantline.edgetpu.advice.obstacles import Obstacle, obstacles
 from quantline.edgetpu.cost.work import macs
 from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME
 from quantline.edgetpu.mapping.partition import find_reasons, live_operators, select_compiled
 from quantline.edgetpu.mapping.requirements import is_compiled
-from quantline.edgetpu.vocabulary import Evidence
+from quantline.edgetpu.vocabulary import Evidence, Reason
 from quantline.files import plain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from quantline.edgetpu.advice.obstacles import Obstacle
-    from quantline.edgetpu.vocabulary import Reason
     from quantline.tflite.graph import Graph, Operator, Subgraph
 
 

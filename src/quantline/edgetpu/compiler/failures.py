@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import re
 import signal
-from typing import TYPE_CHECKING
 
 from quantline.edgetpu.compiler.output import last_words
 from quantline.edgetpu.vocabulary import Failure
-from quantline.errors import CheckFailed, CompilerError, DependencyError, OutputNotWritten
-
-if TYPE_CHECKING:
-    from quantline.errors import QuantlineError
+from quantline.errors import (
+    CheckFailed,
+    CompilerError,
+    DependencyError,
+    OutputNotWritten,
+    QuantlineError,
+)
 
 _SEARCH = "let the compiler search for the longest part that compiles (`search_delegate=True`)"
 _OLDER = (

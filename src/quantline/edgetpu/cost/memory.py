@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantline.edgetpu.cost.parameters import parameter_parts
-from quantline.edgetpu.cost.rules import total
+from quantline.edgetpu.cost.rules import Part, Sum, total
 from quantline.edgetpu.cost.work import layer_weights
 from quantline.edgetpu.vocabulary import Evidence, activations
 from quantline.files import plain
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from quantline.edgetpu.compiled.read import CompiledPrograms
-    from quantline.edgetpu.cost.rules import Part, Sum
     from quantline.tflite.graph import Subgraph
 
 MIB = 1 << 20

@@ -16,6 +16,7 @@ from quantline.edgetpu.cost.rules import (
     BLOCK,
     MANY,
     WORD,
+    Part,
     aligned_bytes,
     between,
     channels,
@@ -26,14 +27,12 @@ from quantline.edgetpu.cost.rules import (
     stored_outputs,
     stored_values,
 )
-from quantline.edgetpu.cost.work import LSTM_WEIGHTS, layer_weights
+from quantline.edgetpu.cost.work import LSTM_WEIGHTS, LayerWeights, layer_weights
 from quantline.edgetpu.vocabulary import at
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from quantline.edgetpu.cost.rules import Part
-    from quantline.edgetpu.cost.work import LayerWeights
     from quantline.tflite.graph import Operator, Subgraph, Tensor
 
 

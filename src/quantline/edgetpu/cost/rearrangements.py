@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from quantline.edgetpu.cost.rules import (
     BLOCK,
     UNSEEN,
+    Part,
     aligned_bytes,
     between,
     channels,
@@ -27,7 +28,6 @@ from quantline.edgetpu.vocabulary import at, axes, extent, given
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from quantline.edgetpu.cost.rules import Part
     from quantline.tflite.graph import Operator, Tensor
 
 RESHAPES = frozenset({"EXPAND_DIMS", "RESHAPE", "SQUEEZE"})

@@ -12,14 +12,12 @@ from quantline.child import run_in_child
 from quantline.edgetpu.vocabulary import Evidence
 from quantline.errors import ModelUnsupported, QuantlineError
 from quantline.tflite.edit import extract
-from quantline.tflite.graph import read
-from quantline.tflite.runtime import Runtime
+from quantline.tflite.graph import Graph, read
+from quantline.tflite.runtime import Kernels, Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from quantline.tflite.graph import Graph
-    from quantline.tflite.runtime import Kernels
     from quantline.tflite.tensor_io import TensorIO
 
 _FEWEST_RUNS, _MOST_RUNS, _ENOUGH_S = 10, 100, 0.5

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from quantline.edgetpu.device.detect import can_detect
+from quantline.edgetpu.device.detect import Device, can_detect
 from quantline.edgetpu.vocabulary import Failure
 from quantline.errors import (
     DependencyError,
@@ -22,7 +22,6 @@ from quantline.errors import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from quantline.edgetpu.device.detect import Device
 
 _INSTALL = (
     "Install a build of libedgetpu for your system and give its path as `library` if it is not on "

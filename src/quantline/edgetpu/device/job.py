@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,15 +14,9 @@ from quantline.errors import (
     MismatchError,
     ModelUnsupported,
 )
-from quantline.ranges import SampleAdapter
-from quantline.tflite import read
+from quantline.ranges import Sample, SampleAdapter
+from quantline.tflite import Graph, Tensor, read
 from quantline.tflite.tensor_io import TensorIO
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from quantline.ranges import Sample
-    from quantline.tflite import Graph, Tensor
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ import numpy as np
 from quantline.child import run_in_child, stage
 from quantline.edgetpu.device.delegate import Access, load
 from quantline.edgetpu.device.failures import match_failure
-from quantline.edgetpu.device.job import prepare
+from quantline.edgetpu.device.job import Job, prepare
 from quantline.edgetpu.device.run import (
     Agreement,
     DeviceLatency,
@@ -28,7 +28,6 @@ from quantline.tflite import Runtime
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from quantline.edgetpu.device.job import Job
     from quantline.ranges import Sample
     from quantline.tflite.runtime import Kernels
 

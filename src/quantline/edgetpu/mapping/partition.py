@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from quantline.edgetpu.mapping.requirements import find_reason
-from quantline.edgetpu.vocabulary import Placement
+from quantline.edgetpu.vocabulary import Placement, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from quantline.edgetpu.vocabulary import Reason
     from quantline.tflite.graph import Operator, Subgraph
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantline.edgetpu.compiled.match import match
-from quantline.edgetpu.cost.memory import predict_memory
+from quantline.edgetpu.compiled.match import Match, match
+from quantline.edgetpu.cost.memory import Memory, predict_memory
 from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME, OLDEST_RUNTIME
-from quantline.edgetpu.mapping.verdict import predict
-from quantline.edgetpu.scoring.truth import find_cases, nothing_to_score, read_case
+from quantline.edgetpu.mapping.verdict import MappingReport, OperatorVerdict, predict
+from quantline.edgetpu.scoring.truth import Case, Truth, find_cases, nothing_to_score, read_case
 from quantline.edgetpu.vocabulary import Evidence, Placement
 from quantline.errors import ParameterError, QuantlineError, first_line
 from quantline.files import plain
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from quantline.edgetpu.compiled.match import Match
-    from quantline.edgetpu.cost.memory import Memory
-    from quantline.edgetpu.mapping.verdict import MappingReport, OperatorVerdict
-    from quantline.edgetpu.scoring.truth import Case, Truth
     from quantline.tflite.graph import Graph
 
 

@@ -20,13 +20,12 @@ from quantline.edgetpu.compiled.match import match, placements
 from quantline.edgetpu.compiled.read import read_compiled
 from quantline.errors import ModelError, first_few, first_line
 from quantline.reading import read_file
-from quantline.tflite import read
+from quantline.tflite import Graph, read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from quantline.edgetpu.vocabulary import Placement
-    from quantline.tflite.graph import Graph
 
 RECORDS = "truth.json"
 
