@@ -72,10 +72,8 @@ def _inside_or_behind(data: Any, offset: int, size: int, model: bytes) -> np.nda
     if offset <= 1:
         return None
     if offset + size > len(model):
-        raise Damage(
-            f"{size:,} bytes at byte {offset:,} of {len(model):,}",
-            "bytes within the file",
-        )
+        found = f"{size:,} bytes at byte {offset:,} of {len(model):,}"
+        raise Damage(found, "bytes within the file")
     return np.frombuffer(model, np.uint8, size, offset) if size else None
 
 
@@ -90,24 +88,22 @@ def check_consistency(model: Any, content: bytes) -> None:
     sizes = []
     for place, buffer in enumerate(model.buffers or ()):
         with within(f"buffers[{place}]"):
-            found = stored(buffer, content)
-            sizes.append(0 if found is None or place == 0 else len(found))
+            held = stored(buffer, content)
+            sizes.append(0 if held is None or place == 0 else len(held))
     used = 0
     for place, subgraph in enumerate(model.subgraphs):
         with within(f"subgraphs[{place}]"):
             used += _subgraph(model, subgraph, sizes, content)
     if used > _SHARING * len(content):
-        raise Damage(
-            f"tensors with {used:,} bytes of constants in all, in a file of {len(content):,}",
-            f"tensors that share what is stored up to {_SHARING} times",
-        )
+        found = f"tensors with {used:,} bytes of constants in all, in a file of {len(content):,}"
+        raise Damage(found, f"tensors that share what is stored up to {_SHARING} times")
     for place, signature in enumerate(model.signatureDefs or ()):
         with within(f"signature_defs[{place}]"):
             _index([signature.subgraphIndex], len(model.subgraphs), "subgraph_index")
             tensors = len(model.subgraphs[signature.subgraphIndex].tensors or ())
             for field in ("inputs", "outputs"):
-                named = (item.tensorIndex for item in getattr(signature, field) or ())
-                _index(named, tensors, field)
+                items = getattr(signature, field) or ()
+                _index((item.tensorIndex for item in items), tensors, field)
     for place, entry in enumerate(model.metadata or ()):
         _index([entry.buffer], len(sizes), f"metadata[{place}]", "buffer")
 
@@ -141,23 +137,18 @@ def _operands(operator: Any, code: Any, tensors: int) -> None:
     required = required_inputs(kind)
     _index(inputs[:required], tensors, "inputs")
     for field in ("inputs", "intermediates"):  # -1 is an optional one that is missing
-        given = (number for number in _numbers(getattr(operator, field)) if number != -1)
-        _index(given, tensors, field)
+        _index((at for at in _numbers(getattr(operator, field)) if at != -1), tensors, field)
     _index(outputs, tensors, "outputs")
-    for field, found, fewest in (
-        ("inputs", inputs, fewest_inputs(kind)),
-        ("outputs", outputs, fewest_outputs(kind)),
-    ):
-        if len(found) < fewest:
-            raise Damage(f"{len(found)} {field} of {kind}", f"{fewest} or more", field)
+    sides = (("inputs", inputs, fewest_inputs(kind)), ("outputs", outputs, fewest_outputs(kind)))
+    for field, given, fewest in sides:
+        if len(given) < fewest:
+            raise Damage(f"{len(given)} {field} of {kind}", f"{fewest} or more", field)
 
 
 def _called(operator: Any, subgraphs: int) -> None:
     """Check the subgraphs that an operator's options, such as those of WHILE, name."""
-    for name, options in (
-        ("builtin_options", operator.builtinOptions),
-        ("builtin_options2", operator.builtinOptions2),
-    ):
+    both = (operator.builtinOptions, operator.builtinOptions2)
+    for name, options in zip(("builtin_options", "builtin_options2"), both, strict=True):
         for field, value in vars(options).items() if options is not None else ():
             if "subgraph" in field.lower() and value is not None:
                 given = (item for item in np.atleast_1d(value).tolist() if item != -1)
@@ -168,11 +159,8 @@ def _shape(tensor: Any) -> None:
     shape, signature = _numbers(tensor.shape), _numbers(tensor.shapeSignature)
     for name, sizes in (("shape", shape), ("shape_signature", signature)):
         if len(sizes) > _MOST_DIMENSIONS or any(size < -1 for size in sizes):
-            raise Damage(
-                f"{len(sizes)} dimensions, the smallest {min(sizes)}",
-                f"at most {_MOST_DIMENSIONS} dimensions, and -1 for one of unknown size",
-                name,
-            )
+            expected = f"at most {_MOST_DIMENSIONS} dimensions, and -1 for one of unknown size"
+            raise Damage(f"{len(sizes)} dimensions, the smallest {min(sizes)}", expected, name)
     if tensor.type not in DTYPES:
         raise Damage(str(tensor.type), f"a type from 0 to {max(DTYPES)}", "type")
     if prod(abs(size) for size in shape) * _BITS.get(tensor.type, 8) // 8 > _MOST_BYTES:
@@ -182,11 +170,8 @@ def _shape(tensor: Any) -> None:
         len(signature) != len(shape)
         or any(unknown not in (-1, size) for unknown, size in zip(signature, shape, strict=True))
     ):
-        raise Damage(
-            f"{signature} for the shape {shape}",
-            "the shape, with -1 for dimensions of unknown size",
-            "shape_signature",
-        )
+        found = f"{signature} for the shape {shape}"
+        raise Damage(found, "the shape, with -1 for dimensions of unknown size", "shape_signature")
 
 
 def _quantization(tensor: Any) -> None:
@@ -196,26 +181,15 @@ def _quantization(tensor: Any) -> None:
     scales, axis = len(quantization.scale), quantization.quantizedDimension
     shape = _numbers(tensor.shape)
     if quantization.zeroPoint is not None and len(quantization.zeroPoint) != scales:
-        raise Damage(
-            f"{len(quantization.zeroPoint):,} zero points for {scales:,} scales",
-            "as many of both",
-            "quantization",
-        )
+        found = f"{len(quantization.zeroPoint):,} zero points for {scales:,} scales"
+        raise Damage(found, "as many of both", "quantization")
     # The first texts of the specification have the scales of a depthwise bias along dimension 3.
     if axis < 0 or (len(shape) > 1 and axis >= len(shape)):
-        raise Damage(
-            f"{axis} for a tensor of {len(shape)} dimensions",
-            "one of its dimensions",
-            "quantization",
-            "quantized_dimension",
-        )
+        found = f"{axis} for a tensor of {len(shape)} dimensions"
+        raise Damage(found, "one of its dimensions", "quantization", "quantized_dimension")
     if scales != 1 and shape and scales != shape[axis if len(shape) > 1 else 0]:
-        raise Damage(
-            f"{scales:,} scales along dimension {axis} of {shape}",
-            "one, or one for each index along it",
-            "quantization",
-            "scale",
-        )
+        found = f"{scales:,} scales along dimension {axis} of {shape}"
+        raise Damage(found, "one, or one for each index along it", "quantization", "scale")
 
 
 def _constant(tensor: Any, size: int) -> None:
@@ -228,11 +202,8 @@ def _constant(tensor: Any, size: int) -> None:
         raise Damage(f"{shape} for a constant", "a shape without unknown dimensions", "shape")
     needed = -(-prod(shape) * bits // 8)
     if needed != size:
-        raise Damage(
-            f"a constant of {size:,} bytes",
-            f"{needed:,} bytes, for {DTYPES[tensor.type]} of shape {shape}",
-            "buffer",
-        )
+        expected = f"{needed:,} bytes, for {DTYPES[tensor.type]} of shape {shape}"
+        raise Damage(f"a constant of {size:,} bytes", expected, "buffer")
 
 
 def _numbers(values: Any) -> list[int]:

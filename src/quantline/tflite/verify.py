@@ -87,10 +87,8 @@ class _Walk:
     def uint(self, at: int) -> int:
         """Return the unsigned integer at a place that is a multiple of 4."""
         if at % 4 or at + 4 > self._size:
-            raise Damage(
-                f"an offset leads to byte {at:,} of {self._size:,}",
-                "a multiple of 4, with 4 bytes of the file behind it",
-            )
+            found = f"an offset leads to byte {at:,} of {self._size:,}"
+            raise Damage(found, "a multiple of 4, with 4 bytes of the file behind it")
         value: int = _UINT.unpack_from(self._model, at)[0]
         return value
 
@@ -104,10 +102,8 @@ class _Walk:
             self._present[kind, vtable] = self._vtable(kind, vtable)
         inline, present = self._present[kind, vtable]
         if at + inline > self._size:
-            raise Damage(
-                f"a table of {inline} bytes at byte {at:,} of {self._size:,}",
-                "a table within the file",
-            )
+            found = f"a table of {inline} bytes at byte {at:,} of {self._size:,}"
+            raise Damage(found, "a table within the file")
         for field, offset, type_offset in present:
             place = at + offset
             target = place + _UINT.unpack_from(self._model, place)[0]
@@ -141,10 +137,8 @@ class _Walk:
         count = self.uint(at)
         room = self._size - at - 4
         if count * width > room:
-            raise Damage(
-                f"{count:,} elements of {width} bytes at byte {at:,}, with {room:,} bytes left",
-                "a vector within the file",
-            )
+            found = f"{count:,} elements of {width} bytes at byte {at:,}, with {room:,} bytes left"
+            raise Damage(found, "a vector within the file")
         self._count(4 + count * width)
         return count
 
@@ -167,11 +161,8 @@ class _Walk:
         for field in fields(kind):
             offset = offsets.get(field.slot, 0)
             if offset and not 4 <= offset <= inline - field.inline:
-                raise Damage(
-                    f"byte {offset} of a table of {inline} bytes, in the vtable at byte {at:,}",
-                    f"{field.inline} bytes within the table",
-                    field.name,
-                )
+                found = f"byte {offset} of a table of {inline} bytes, in the vtable at byte {at:,}"
+                raise Damage(found, f"{field.inline} bytes within the table", field.name)
         return inline, [
             (field, offsets[field.slot], offsets.get(field.type_slot, 0))
             for field in fields(kind)
@@ -181,7 +172,5 @@ class _Walk:
     def _count(self, amount: int) -> None:
         self._left -= amount
         if self._left < 0 or self._tables < 0:
-            raise Damage(
-                f"tables that many offsets share: unpacked, much more than {self._size:,} bytes",
-                "tables that are each reached once",
-            )
+            found = f"tables that many offsets share: unpacked, much more than {self._size:,} bytes"
+            raise Damage(found, "tables that are each reached once")

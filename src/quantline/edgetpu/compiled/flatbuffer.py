@@ -70,10 +70,8 @@ class Table:
         size = width * self._read(_OFFSET, at)
         start = at + _OFFSET.size
         if start + size > len(self._content):
-            raise Damage(
-                f"{size:,} bytes at byte {start:,} of {len(self._content):,}",
-                "a vector within the flatbuffer",
-            )
+            found = f"{size:,} bytes at byte {start:,} of {len(self._content):,}"
+            raise Damage(found, "a vector within the flatbuffer")
         return self._content[start : start + size]
 
     def _place(self, field: int) -> int | None:
@@ -86,9 +84,7 @@ class Table:
 
     def _read(self, form: Struct, at: int) -> int:
         if not 0 <= at <= len(self._content) - form.size:
-            raise Damage(
-                f"an offset leads to byte {at:,} of {len(self._content):,}",
-                f"{form.size} bytes within the flatbuffer",
-            )
+            found = f"an offset leads to byte {at:,} of {len(self._content):,}"
+            raise Damage(found, f"{form.size} bytes within the flatbuffer")
         value: int = form.unpack_from(self._content, at)[0]
         return value

@@ -149,10 +149,8 @@ def _from_map(custom_options: bytes) -> bytes:
     try:
         return bytes(flexbuffers.GetRoot(custom_options).AsMap["4"].AsStringBytes)
     except _NOT_A_MAP as error:
-        raise Damage(
-            f"{len(custom_options):,} bytes of custom options without it",
-            "a FlexBuffer map whose entry '4' is the program",
-        ) from error
+        found = f"{len(custom_options):,} bytes of custom options without it"
+        raise Damage(found, "a FlexBuffer map whose entry '4' is the program") from error
 
 
 def _package(content: memoryview) -> Package:
@@ -169,11 +167,8 @@ def _package(content: memoryview) -> Package:
             executables.append(_executable(Table.root(value)))
     types = sorted(executable.type for executable in executables)
     if len(types) != 1 and types not in _COMBINATIONS:
-        raise Damage(
-            ", ".join(types) or "none",
-            "one, or a parameter-caching and an execution-only one",
-            "executables",
-        )
+        found = ", ".join(types) or "none"
+        raise Damage(found, "one, or a parameter-caching and an execution-only one", "executables")
     return Package(
         _size(table, 0, "min_runtime_version"),
         _text(table, 4, "compiler_version"),

@@ -14,7 +14,7 @@ reports; between them the answer is ``unknown``. Issues: github.com/google-coral
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from quantline.edgetpu.vocabulary import (
     INTEGER_8,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from quantline.edgetpu.mapping.operators import Site
     from quantline.tflite.graph import Tensor
 
-    Limit: TypeAlias = Callable[[Site], Reason | None]
+    Limit = Callable[[Site], Reason | None]
 
 LIMITS: dict[str, Limit] = {}
 """The limit of an operator by its type, where it has one."""
@@ -103,9 +103,8 @@ def softmax(site: Site) -> Reason | None:
     refused others (issue 27). Compiler 16.0 maps them: published logs of YOLO v8 and v9 with their
     boxes' distributions, 16 values in each of 4 sides of each box.
     """
-    if extent(site.source)[-1:] > (16_384,):
-        return _left("at most 16,000 elements along the innermost dimension (16,384 seen mapped)")
-    return None
+    rule = "at most 16,000 elements along the innermost dimension (16,384 seen mapped)"
+    return _left(rule) if extent(site.source)[-1:] > (16_384,) else None
 
 
 # Values that a MEAN makes one of: a map of 64 x 128 was mapped, one of 256 x 128 left on the CPU
@@ -180,9 +179,8 @@ def pad(site: Site) -> Reason | None:
 def prelu(site: Site) -> Reason | None:
     """One-dimensional alpha."""
     alpha = site.input(1)
-    if alpha is not None and not _is_vector(alpha):
-        return _left("a one-dimensional alpha (in Keras, shared_axes=[1, 2])")
-    return None
+    fits = alpha is None or _is_vector(alpha)
+    return None if fits else _left("a one-dimensional alpha (in Keras, shared_axes=[1, 2])")
 
 
 @limits("QUANTIZE")
@@ -191,9 +189,8 @@ def quantize(site: Site) -> Reason | None:
 
     In compiled files, none from float32 was ever mapped.
     """
-    if site.source.dtype not in INTEGER_8:
-        return _left("a float input is quantized on the CPU", Provenance.PARSED)
-    return None
+    left = _left("a float input is quantized on the CPU", Provenance.PARSED)
+    return None if site.source.dtype in INTEGER_8 else left
 
 
 @limits("SQUEEZE")
@@ -203,9 +200,8 @@ def squeeze(site: Site) -> Reason | None:
     Up to runtime 12, only where dimensions of 1 come before all others.
     """
     above = [size > 1 for size in extent(site.source)]
-    if site.runtime_version <= _NARROW_RUNTIME and above != sorted(above):
-        return _left("only leading dimensions of 1, up to runtime 12")
-    return None
+    narrow = site.runtime_version <= _NARROW_RUNTIME and above != sorted(above)
+    return _left("only leading dimensions of 1, up to runtime 12") if narrow else None
 
 
 @limits("STRIDED_SLICE")
