@@ -42,12 +42,7 @@ _NARROW_RUNTIME = 12  # up to which the table states narrower limits for some op
 
 def limits(*types: str) -> Callable[[Limit], Limit]:
     """Return a decorator that makes a function the limit of operators of these types."""
-
-    def register(limit: Limit) -> Limit:
-        LIMITS.update(dict.fromkeys(types, limit))
-        return limit
-
-    return register
+    return lambda limit: LIMITS.update(dict.fromkeys(types, limit)) or limit
 
 
 def limitation(kind: str) -> str:
@@ -275,9 +270,8 @@ def tile(site: Site) -> Reason | None:
     """
     source, result = extent(site.source), extent(site.result)
     one_pixel = len(source) == 4 and source[:3] == (1, 1, 1) and result[-1] == source[-1]
-    if not one_pixel or site.result.size > _TILE_MAPPED:
-        return _unseen(f"one pixel to a map of up to {_TILE_MAPPED:,} elements")
-    return None
+    mapped = one_pixel and site.result.size <= _TILE_MAPPED
+    return None if mapped else _unseen(f"one pixel to a map of up to {_TILE_MAPPED:,} elements")
 
 
 def _left(rule: str, provenance: Provenance = Provenance.DOCUMENTED) -> Reason:

@@ -15,32 +15,16 @@ if TYPE_CHECKING:
     from quantline.tflite.graph import Operator, Tensor
 
 _SEEN_IN_MODELS: dict[str, int] = {
-    "ADD: MAPPED": 8,
-    "ARG_MAX: DTYPE": 1,
-    "AVERAGE_POOL_2D: MAPPED": 6,
-    "CONCATENATION: MAPPED": 6,
-    "CONV_2D dilated along one dimension: MAPPED": 1,
-    "CONV_2D: MAPPED": 20,
-    "DEPTHWISE_CONV_2D: MAPPED": 10,
-    "DEQUANTIZE: DTYPE": 2,
-    "FULLY_CONNECTED: MAPPED": 9,
-    "LOGISTIC: MAPPED": 3,
-    "MAX_POOL_2D: MAPPED": 5,
-    "MEAN: MAPPED": 1,
-    "MUL: MAPPED": 3,
-    "PAD of channels: MAPPED": 1,
-    "PAD: MAPPED": 7,
-    "PosenetDecoderOp: DTYPE": 2,
-    "QUANTIZE: MAPPED": 10,
-    "QUANTIZE: UNSPECIFIED": 4,
-    "RESHAPE: MAPPED": 12,
-    "RESIZE_BILINEAR: UNSPECIFIED": 1,
-    "RESIZE_NEAREST_NEIGHBOR: MAPPED": 1,
-    "SOFTMAX: MAPPED": 8,
-    "SPLIT into one: MAPPED": 1,
-    "TRANSPOSE: MAPPED": 1,
-    "TRANSPOSE: UNSPECIFIED": 1,
-}
+    "ADD: MAPPED": 8, "ARG_MAX: DTYPE": 1, "AVERAGE_POOL_2D: MAPPED": 6,
+    "CONCATENATION: MAPPED": 6, "CONV_2D dilated along one dimension: MAPPED": 1,
+    "CONV_2D: MAPPED": 20, "DEPTHWISE_CONV_2D: MAPPED": 10, "DEQUANTIZE: DTYPE": 2,
+    "FULLY_CONNECTED: MAPPED": 9, "LOGISTIC: MAPPED": 3, "MAX_POOL_2D: MAPPED": 5,
+    "MEAN: MAPPED": 1, "MUL: MAPPED": 3, "PAD of channels: MAPPED": 1, "PAD: MAPPED": 7,
+    "PosenetDecoderOp: DTYPE": 2, "QUANTIZE: MAPPED": 10, "QUANTIZE: UNSPECIFIED": 4,
+    "RESHAPE: MAPPED": 12, "RESIZE_BILINEAR: UNSPECIFIED": 1,
+    "RESIZE_NEAREST_NEIGHBOR: MAPPED": 1, "SOFTMAX: MAPPED": 8, "SPLIT into one: MAPPED": 1,
+    "TRANSPOSE: MAPPED": 1, "TRANSPOSE: UNSPECIFIED": 1,
+}  # fmt: skip
 
 # Kinds that are known from compiled models only, up to this runtime; the table says otherwise.
 _NOT_DOCUMENTED = {

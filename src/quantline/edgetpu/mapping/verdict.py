@@ -14,7 +14,7 @@ from quantline.edgetpu.mapping.operators import (
     TABLE,
     check_runtime,
     limitation_of,
-)  # fmt: skip
+)
 from quantline.edgetpu.mapping.partition import (
     CompiledGroups,
     find_reasons,
@@ -130,9 +130,7 @@ _UNREACHABLE = Reason(
 
 
 def predict(
-    graph: Graph,
-    runtime_version: int = NEWEST_RUNTIME,
-    multiple_subgraphs: bool = False,
+    graph: Graph, runtime_version: int = NEWEST_RUNTIME, multiple_subgraphs: bool = False
 ) -> MappingReport:
     """Predict for each operator of a model whether the Edge TPU compiler maps it.
 
