@@ -97,6 +97,8 @@ def _islands(
     failing: Sequence[Operator], tensors: Sequence[Tensor], reasons: Mapping[int, Reason]
 ) -> tuple[list[list[Operator]], list[Operator]]:
     """Separate failing operators joined by tensors of other types than 8 bits from the rest."""
+    # One operator without an int8 kernel makes a float island of itself, the conversions around it
+    # and what lies between; all of them go together.
     islands: list[tuple[set[int], list[Operator]]] = []
     rest = []
     for operator in failing:

@@ -231,7 +231,10 @@ class _Matching:
 
 
 def _fits(ours: tuple[int, ...], theirs: tuple[int, ...]) -> bool:
-    """Return whether a tensor may have been of a shape in the original, which may not say it."""
+    """Return whether a tensor may have been of a shape in the original, which may not say it.
+
+    Of outputs of custom operators, such as a detector's, and of unknown sizes it does not.
+    """
     if not theirs:
         return True
     return len(ours) == len(theirs) and all(

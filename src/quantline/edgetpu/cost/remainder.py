@@ -96,7 +96,7 @@ def not_measured(operators: Collection[int], reason: str) -> Remainder:
 
 
 def time_runs(model: bytes) -> tuple[Kernels, list[float]]:
-    """Time some runs of a model, milliseconds, and return the kernels and the times."""
+    """Time some runs of a model in a child process; return the kernels and the times, ms."""
     runtime, kernels = _load(model)
     runtime.set(*_random(read(model), runtime.inputs))
     for _ in range(_WARM_UP):

@@ -78,8 +78,8 @@ FAILURES = (
         "a model for the installed runtime",
         "Compile it again for the installed version, which is the second number "
         "(`runtime_version`), or install a newer libedgetpu"),
-    Failure("Unsupported data type in custom op handler: \\d+|!= input->bytes \\(\\d+ != "
-        "\\d+\\)|signal SIG(SEGV|ABRT|BUS|ILL) at stage '(loading|preparing|sample 1 of) [^']*'",
+    Failure(r"Unsupported data type in custom op handler: \d+|!= input->bytes \(\d+ != \d+\)"
+        r"|signal SIG(SEGV|ABRT|BUS|ILL) at stage '(loading|preparing|sample 1 of) [^']*'",
         DependencyError, "The Edge TPU's runtime library and the interpreter do not fit each other",
         "a library and an interpreter that lay out their structures alike", _FIT),
     Failure(
@@ -95,8 +95,9 @@ FAILURES = (
         r"USB error -6\b|Device open failed.*\((Operation not permitted|Device or resource busy)\)",
         DeviceError, "Another process holds the Edge TPU", "a device that is free", _FREE),
     Failure(
-        "USB (transfer )?error -?\\d+|Failed to execute request|signal SIG(?!KILL)\\w+ at stage "
-        "'[^']*'|no answer after [^;]*", DeviceError, "The Edge TPU stopped working",
+        r"USB (transfer )?error -?\d+|Failed to execute request"
+        r"|signal SIG(?!KILL)\w+ at stage '[^']*'|no answer after [^;]*",
+        DeviceError, "The Edge TPU stopped working",
         "an answer to every sample",
         "Plug the device in again, into a USB 3 port of the machine itself and with a short cable; "
         "let it cool. A model that is larger than usual may need a longer time limit"),
@@ -161,6 +162,9 @@ def _by_devices(devices: Sequence[Device], asked: str, text: str) -> QuantlineEr
 
 def _tried(devices: Sequence[Device], device: str) -> list[Device]:
     """Return the devices that the library may have tried to open."""
+    # Asked for any, it tries the first alone, and on PCIe before USB (OpenDeviceInternal of its
+    # EdgeTpuManagerDirect). How it counts both kinds together is left to the order in which its
+    # parts are initialized.
     kind, _, index = device.partition(":")
     same = [found for found in devices if not kind or found.kind.value == kind]
     number = int(index or 0)
