@@ -76,7 +76,7 @@ def _packing(source: Tensor, new: int, runtime_version: int) -> Part:
 
 def _group(source: Tensor) -> int | None:
     """Return the bytes of the matrix that packs groups of pixels; None where no row has such."""
-    # 16 pixels of a channel, and an identity matrix of 16, were found for maps of 64 and 128 pixels.
+    # 16 pixels of a channel, and an identity matrix of 16, were found in maps of 64 and 128 a side.
     old, width = channels(source), extent(source)[-2]
     for count in range(2, width + 1):
         if width % count == 0 and count * old % _GROUP == 0:
