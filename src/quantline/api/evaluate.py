@@ -28,7 +28,7 @@ from quantline.recipe.check import check_arguments
 from quantline.recipe.parameters import Parameters
 from quantline.stats.noninferiority import noninferiority
 from quantline.tasks import DEFAULT
-from quantline.tflite.unpack import IDENTIFIER
+from quantline.tflite.graph import IDENTIFIER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

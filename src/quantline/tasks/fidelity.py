@@ -52,7 +52,8 @@ class FidelityScorer:
             columns["squared_error"].append(float(((first - second) ** 2).mean()))
             columns["squared_signal"].append(float((second**2).mean()))
             columns["cosine"].append(float(first @ second) / norms if norms else float(same))
-            columns["agrees"].append(float(first.argmax() == second.argmax()))
+            same_place = np.atleast_1d(found.argmax(-1) == wanted.argmax(-1))
+            columns["agrees"].append(float(same_place.mean()))
         return dict(columns)
 
 
@@ -86,8 +87,8 @@ _METRICS = (
               lower_is_better=True, margin=_MARGIN),
     estimated("cosine", "cosine to float", "the mean cosine similarity to the float model's "
               "values, of the worst output", partial(_worst_mean, "cosine"), is_share=False),
-    estimated("same_largest", "same largest", "the share of examples whose largest value is at the "
-              "same place, of the worst output; it means something for class scores",
+    estimated("same_largest", "same largest", "how often the largest value along the last axis is "
+              "at the same place, of the worst output; it means something for class scores",
               partial(_worst_mean, "agrees")),
 )  # fmt: skip
 
