@@ -151,7 +151,11 @@ def _export(model: Any, folder: Path) -> None:
     # Freezing inlines the composite that TensorFlow fuses an LSTM from.
     with silenced_stderr():
         if type(model).__module__.startswith("tf_keras"):
-            tf.saved_model.save(model, str(folder), signatures=concrete)
+            # The weights and the one function: with the model's own functions, each of a dozen
+            # conversions would take ten times as long to load the file.
+            module = tf.Module()
+            module.weights = model.variables
+            tf.saved_model.save(module, str(folder), signatures=concrete)
         else:
             # Swish brings a gradient of its own, which a frozen function cannot save.
             options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
