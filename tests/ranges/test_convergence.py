@@ -149,6 +149,7 @@ def test_heavy_tails_do_not_converge(fashion: tuple[bytes, np.ndarray]) -> None:
     assert ";" not in finding.found.split("('")[1].split("')")[0]
 
 
+@pytest.mark.exhaustive
 def test_photographs_for_mobilenet() -> None:
     imagenet = ROOT.parent / "shared/imagenet"
     if not imagenet.is_dir():
