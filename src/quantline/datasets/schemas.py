@@ -11,7 +11,7 @@ from quantline.contract.vectors import Golden
 from quantline.evaluation.stored import check_predictions
 from quantline.ranges import RangeSet
 from quantline.results import SCHEMAS, check_result
-from quantline.sampling.manifest import check_calibration_set
+from quantline.sampling.calibration_set import check_calibration_set
 
 Check = Callable[[Any, Path], Any]
 """Takes what was read and from where; raises a QuantlineError where it is something else."""
