@@ -94,23 +94,24 @@ class EdgeTpuReport:
         cpu = self.remainder.to_dict()
         if not self.remainder.operators:
             cpu["evidence"] = str(self.evidence)  # that nothing stays on the CPU was not timed
-        data: dict[str, Any] = {
-            "basis": self.band.basis
-            if self.band
-            else "The compiled file holds no estimate of cycles, as those for runtime 14 do not; "
-            "what it was compiled from would tell.",
+        unknown = (
+            "The compiled file holds no estimate of cycles, as those for runtime 14 do not; "
+            "what it was compiled from would tell."
+        )
+        low = high = None
+        if self.band:
+            timed = self.remainder.milliseconds
+            low = self.band.low + (timed[0] if timed else 0.0)
+            high = self.band.high + timed[2] if timed else None
+        return {
+            "basis": self.band.basis if self.band else unknown,
             "cpu": cpu,
             "edgetpu_high": self.band.high if self.band else None,
             "edgetpu_low": self.band.low if self.band else None,
             "evidence": str(Evidence.PREDICTED),
-            "high": None,
-            "low": None,
+            "high": high,
+            "low": low,
         }
-        if self.band:
-            timed = self.remainder.milliseconds
-            data["low"] = self.band.low + (timed[0] if timed else 0.0)
-            data["high"] = self.band.high + timed[2] if timed else None
-        return data
 
 
 def evaluate(
@@ -152,9 +153,7 @@ def evaluate(
     compiled = read_compiled(graph, name)
     if compiled.subgraphs:
         found = _of_compiled(report, compiled, remainder)
-        return (
-            found if original is None or placed is None else _with_original(found, original, placed)
-        )
+        return _with_original(found, original, placed) if original and placed else found
     return _predicted(graph, report, remainder, multiple_subgraphs)
 
 
@@ -165,11 +164,8 @@ def _predicted(
     mapped = set(report.indices(Placement.EDGETPU))
     dead = report.indices(Placement.DEAD)
     memory, parts = predict_memory(main, mapped, report.runtime_version)
-    share = share_of_macs(
-        [main.operators[index] for index in mapped],
-        [operator for operator in main.operators if operator.index not in dead],
-        main.tensors,
-    )
+    live = [operator for operator in main.operators if operator.index not in dead]
+    share = share_of_macs([main.operators[index] for index in mapped], live, main.tensors)
     return EdgeTpuReport(
         report=report,
         memory=memory,
@@ -187,11 +183,11 @@ def _predicted(
 
 def _with_original(found: EdgeTpuReport, original: Graph, placed: Match) -> EdgeTpuReport:
     """Add latency and work from the original of a compiled model."""
-    band = found.band or predict_latency(
-        original.main, set(placed.edgetpu), found.memory, len(placed.subgraphs)
+    chosen, subgraphs = set(placed.edgetpu), len(placed.subgraphs)
+    band = found.band or predict_latency(original.main, chosen, found.memory, subgraphs)
+    return replace(
+        found, band=band, mapped_share_macs=share_on_edgetpu(placed, original), placed=placed
     )
-    share = share_on_edgetpu(placed, original)
-    return replace(found, band=band, mapped_share_macs=share, placed=placed)
 
 
 def _of_compiled(

@@ -127,11 +127,11 @@ def predict_memory(
 
 def memory_of_compiled(compiled: CompiledPrograms) -> Memory:
     """Return the memory of a compiled file, read from the programs in it."""
-    streamed = compiled.streamed_bytes
+    streamed, parameters = compiled.streamed_bytes, compiled.parameter_bytes
     return Memory(
-        parameter_bytes=compiled.parameter_bytes,
-        parameter_bytes_low=compiled.parameter_bytes,
-        parameter_bytes_high=compiled.parameter_bytes,
+        parameter_bytes=parameters,
+        parameter_bytes_low=parameters,
+        parameter_bytes_high=parameters,
         cached_bytes=compiled.cached_bytes,
         streamed_bytes=streamed,
         streamed_least_bytes=streamed,
@@ -158,23 +158,18 @@ def _verdict(whole: Sum, surely: Collection[int], possibly: Collection[int], low
 
 
 def _largest_activations(subgraph: Subgraph, chosen: Collection[int]) -> int:
+    chosen_operators = [operator for operator in subgraph.operators if operator.index in chosen]
     # 8-bit values: as many bytes as elements.
-    return max(
-        (
-            sum(activation.size for activation in activations(operator, subgraph.tensors))
-            for operator in subgraph.operators
-            if operator.index in chosen
-        ),
-        default=0,
-    )
+    sizes = [[tensor.size for tensor in activations(operator, subgraph.tensors)]
+             for operator in chosen_operators]  # fmt: skip
+    return max(map(sum, sizes), default=0)
 
 
 def _vectors(subgraph: Subgraph, chosen: Collection[int]) -> dict[int, int]:
     """Return the length of the vector that each fully connected layer multiplies."""
-    layers = [operator for operator in subgraph.operators if operator.type == "FULLY_CONNECTED"]
     found = {
-        layer.index: layer_weights(layer, subgraph.tensors)
-        for layer in layers
-        if layer.index in chosen
+        operator.index: layer_weights(operator, subgraph.tensors)
+        for operator in subgraph.operators
+        if operator.type == "FULLY_CONNECTED" and operator.index in chosen
     }
     return {index: weights.inputs for index, weights in found.items() if weights}

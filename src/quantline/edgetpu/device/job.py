@@ -113,11 +113,8 @@ def _interface(graph: Graph) -> list[str]:
 
 def _inputs_and_outputs(graph: Graph) -> tuple[tuple[TensorIO, ...], tuple[TensorIO, ...]]:
     main = graph.main
-    inputs, outputs = (
-        tuple(_tensor_io(main.tensors[index]) for index in indices)
-        for indices in (main.inputs, main.outputs)
-    )
-    return inputs, outputs
+    inputs, outputs = map(main.tensors_at, (main.inputs, main.outputs))
+    return tuple(map(_tensor_io, inputs)), tuple(map(_tensor_io, outputs))
 
 
 def _tensor_io(tensor: Tensor) -> TensorIO:
