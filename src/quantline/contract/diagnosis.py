@@ -58,14 +58,12 @@ class _Explainer:
 
     def explain(self, operator: Operator) -> FloatReason:
         if not SCHEMES[self.scheme].integer:
-            return FloatReason(
-                "scheme", f"the scheme '{self.scheme}' leaves activations in float", None
-            )
+            text = f"the scheme '{self.scheme}' leaves activations in float"
+            return FloatReason("scheme", text, None)
         if operator.type in CONVERSIONS:
             return self._edge(operator)
-        return (
-            self._own(operator) or self._float_by_neighbour(operator) or self._remaining(operator)
-        )
+        reason = self._own(operator) or self._float_by_neighbour(operator)
+        return reason or self._remaining(operator)
 
     def _float_by_neighbour(self, operator: Operator) -> FloatReason | None:
         """Return why an operator with an integer form stays float because of a neighbour."""
@@ -77,9 +75,8 @@ class _Explainer:
                     f"{operator.type} has an integer form, but shares float tensors with operator "
                     f"{other.index} {other.type}, which stays float and keeps it float"
                 )
-                return FloatReason(
-                    "neighbour", text, f"Replace {other.type}; {operator.type} may stay"
-                )
+                remedy = f"Replace {other.type}; {operator.type} may stay"
+                return FloatReason("neighbour", text, remedy)
         return None
 
     def _remaining(self, operator: Operator) -> FloatReason:
@@ -92,9 +89,8 @@ class _Explainer:
                 f"{operator.type} has an integer form: TensorFlow visits operators in the order "
                 "of their addresses in memory, and in this order it left this one in float"
             )
-            return FloatReason(
-                "order", text, "Convert again, on Linux outside of a restricted container"
-            )
+            remedy = "Convert again, on Linux outside of a restricted container"
+            return FloatReason("order", text, remedy)
         text = f"{operator.type} has an integer form: a range of what it reads or gives is missing"
         return FloatReason("no_range", text, "Record the ranges again, from this float model")
 

@@ -158,9 +158,8 @@ def counted(count: int, singular: str, plural: str | None = None) -> str:
 def listed(findings: Iterable[Finding]) -> str:
     """Return how many findings there are of each operator type, and the first in full."""
     ordered = sorted(findings, key=lambda finding: finding.type)
-    counts = ", ".join(
-        f"{kind} {n}" for kind, n in Counter(finding.type for finding in ordered).items()
-    )
+    kinds = Counter(finding.type for finding in ordered)
+    counts = ", ".join(f"{kind} {count}" for kind, count in kinds.items())
     shown = "; ".join(describe(finding) for finding in ordered[:SHOWN])
     more = f"; and {len(ordered) - SHOWN} more" if len(ordered) > SHOWN else ""
     return f"({counts}): {shown}{more}"

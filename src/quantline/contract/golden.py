@@ -195,10 +195,8 @@ def _extremes(ports: Sequence[TensorIO], samples: Sequence[Values]) -> dict[str,
     found: dict[str, list[np.ndarray]] = {"lowest": [], "highest": [], "zero": []}
     for at, port in enumerate(ports):
         like = samples[0][at]
-        ends = [
-            min(sample[at].min() for sample in samples),
-            max(sample[at].max() for sample in samples),
-        ]
+        values = [sample[at] for sample in samples]
+        ends = [min(map(np.min, values)), max(map(np.max, values))]
         zero = np.clip(0, *ends)
         if port.scale:
             limits = np.iinfo(port.dtype)

@@ -122,10 +122,8 @@ def compare_kernels(model: bytes, samples: Sequence[Sample]) -> KernelReport:
 def run(model: bytes, kernels: Kernels, samples: Sequence[Sample]) -> list[list[np.ndarray]]:
     """Run samples on one set of kernels, on one thread; return each one's outputs as stored."""
     runtime = Runtime(model, 1, kernels)
-    return [
-        call(runtime, values)
-        for values in SampleAdapter(read(model), runtime.inputs).prepare(samples)
-    ]
+    prepared = SampleAdapter(read(model), runtime.inputs).prepare(samples)
+    return [call(runtime, values) for values in prepared]
 
 
 def call(runtime: Runtime, values: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -138,9 +136,7 @@ def call(runtime: Runtime, values: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 def is_repeatable(graph: Graph) -> bool:
     """Return whether a model has neither custom operators nor such that compute with floats."""
-    custom = any(
-        operator.is_custom for subgraph in graph.subgraphs for operator in subgraph.operators
-    )
+    custom = any(operator.is_custom for part in graph.subgraphs for operator in part.operators)
     return not custom and not float_operators(graph)
 
 
@@ -166,7 +162,6 @@ def _compare(
     outputs: Sequence[Tensor],
     stacked: dict[Kernels, list[np.ndarray]],
 ) -> Comparison:
-    found = tuple(
-        difference(*group) for group in zip(outputs, stacked[first], stacked[second], strict=True)
-    )
+    groups = zip(outputs, stacked[first], stacked[second], strict=True)
+    found = tuple(difference(*group) for group in groups)
     return Comparison(first, second, not any(output.differing_share for output in found), found)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -106,11 +107,8 @@ def compare_layers(
             "by the names of their tensors, which another converter may choose otherwise",
         )
     effect = _effects(*models, len(pairs), samples)
-    found = [
-        error
-        for batch in batches(pairs)
-        for error in _measure(*models, pairs, batch, samples, effect)
-    ]
+    measured = (_measure(*models, pairs, batch, samples, effect) for batch in batches(pairs))
+    found = chain.from_iterable(measured)
     return tuple(sorted(found, key=lambda layer: (-(layer.effect or 0.0), layer.sqnr_db)))
 
 
@@ -155,9 +153,8 @@ def _measure(
     original = Runtime(with_outputs(float_model.content, [pair.before.index for pair in seen]))
     outputs = [pair.after.index for pair in some]
     whole = Runtime(with_outputs(quantized.content, outputs))
-    isolated = with_isolated_operators(
-        quantized.content, [pair.after.index for pair in fed], outputs
-    )
+    given = [pair.after.index for pair in fed]
+    isolated = with_isolated_operators(quantized.content, given, outputs)
     alone = Runtime(isolated)
     sums = [Noise(port) for port in whole.outputs]
     for values in SampleAdapter(float_model.graph, original.inputs).prepare(samples):
@@ -171,10 +168,8 @@ def _measure(
         )
         for total, *row in rows:
             total.add(*row)
-    return [
-        _error(pair, noise, effect.get(pair.before.index))
-        for pair, noise in zip(some, sums, strict=True)
-    ]
+    both = zip(some, sums, strict=True)
+    return [_error(pair, noise, effect.get(pair.before.index)) for pair, noise in both]
 
 
 def _error(pair: LayerPair, sums: Noise, effect: float | None) -> LayerError:
@@ -211,9 +206,8 @@ def _error(pair: LayerPair, sums: Noise, effect: float | None) -> LayerError:
 
 def _shapes(graph: Graph) -> list[list[tuple[int, ...]]]:
     main = graph.main
-    return [
-        [main.tensors[index].shape for index in indices] for indices in (main.inputs, main.outputs)
-    ]
+    sides = map(main.tensors_at, (main.inputs, main.outputs))
+    return [[tensor.shape for tensor in tensors] for tensors in sides]
 
 
 def _first_layers(graph: Graph) -> str:

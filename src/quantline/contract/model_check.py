@@ -85,10 +85,8 @@ def replace_or_allow(offenders: Iterable[Finding]) -> str:
     """Return what can be done about any operators that are not integer, as a part of a sentence."""
     allowed = all(offender.severity == "note" for offender in offenders)
     choice = "`integer_only=False`" if allowed else "`scheme='int8_float_fallback'`"
-    return (
-        f"replace these operators in the float model, or use {choice} for a model that is in part "
-        "float"
-    )
+    replace = "replace these operators in the float model"
+    return f"{replace}, or use {choice} for a model that is in part float"
 
 
 def _check_operator(site: Site) -> Iterator[Finding]:
@@ -100,9 +98,8 @@ def _check_operator(site: Site) -> Iterator[Finding]:
         found = f"TensorFlow's own {operator.type.removeprefix('Flex')}, run by the Flex delegate"
         yield site.broken("custom.flex", named, found)
     elif operator.is_custom:
-        yield site.broken(
-            "custom.unknown", named, "a custom operator: what it computes is not known"
-        )
+        found = "a custom operator: what it computes is not known"
+        yield site.broken("custom.unknown", named, found)
     elif operator.type.startswith("UNKNOWN_"):
         found = f"builtin operator {operator.type.removeprefix('UNKNOWN_')}, newer than the schema"
         yield site.broken("integer.unknown", named, found)
@@ -200,9 +197,8 @@ def check_model(
         for subgraph in graph.subgraphs
         for finding in find_not_integer(subgraph, set() if subgraph.index else edges)
     ]
-    findings = [
-        replace(finding, severity="note") if scheme.allows_float else finding for finding in floats
-    ]
+    noted = [replace(finding, severity="note") for finding in floats]
+    findings = noted if scheme.allows_float else list(floats)
     findings += _against(graph, specification)
     for subgraph in graph.subgraphs:
         findings += find_notes(subgraph)

@@ -151,9 +151,8 @@ def _tied(
                 f"{operator.type} shares one scale among its inputs, of which operator "
                 f"{source.index} {source.type} stays float"
             )
-            return FloatReason(
-                "neighbour", text, f"Replace {source.type}; this operator needs nothing"
-            )
+            remedy = f"Replace {source.type}; this operator needs nothing"
+            return FloatReason("neighbour", text, remedy)
     return None
 
 

@@ -89,18 +89,13 @@ class Golden:
         about = parse_json(content, origin)
         check_schema(GoldenAbout, about, origin)
         sources = about["sources"]
-        parts: list[dict[str, dict[str, np.ndarray]]] = [
-            {"input": {}, "output": {}} for _ in sources
-        ]
+        parts = [(dict[str, np.ndarray](), dict[str, np.ndarray]()) for _ in sources]
         for key in arrays.keys() - {_ABOUT, KEY}:
             number, kind, port = (*key.split("/", 2), "", "")[:3]
             if number not in map(str, range(len(sources))) or kind not in {"input", "output"}:
                 raise origin.unreadable(f"an array {shown(key)}", "'N/input/NAME', 'N/output/NAME'")
-            parts[int(number)][kind][port] = arrays[key]
-        vectors = [
-            Vector(source, value["input"], value["output"])
-            for source, value in zip(sources, parts, strict=True)
-        ]
+            parts[int(number)][kind == "output"][port] = arrays[key]
+        vectors = [Vector(source, *both) for source, both in zip(sources, parts, strict=True)]
         return cls(**{field: about[field] for field in _FIELDS}, vectors=tuple(vectors))
 
     def to_bytes(self) -> bytes:

@@ -147,9 +147,8 @@ def evaluate(
     placed = None if original is None else match(original, graph)
     report = predict(graph, runtime_version, multiple_subgraphs)
     left = report.indices(Placement.CPU, Placement.UNKNOWN)
-    remainder = (
-        measure_remainder(model, left) if measure_cpu else not_measured(left, "Not asked for.")
-    )
+    unmeasured = not_measured(left, "Not asked for.")
+    remainder = measure_remainder(model, left) if measure_cpu else unmeasured
     compiled = read_compiled(graph, name)
     if compiled.subgraphs:
         found = _of_compiled(report, compiled, remainder)
@@ -185,9 +184,8 @@ def _with_original(found: EdgeTpuReport, original: Graph, placed: Match) -> Edge
     """Add latency and work from the original of a compiled model."""
     chosen, subgraphs = set(placed.edgetpu), len(placed.subgraphs)
     band = found.band or predict_latency(original.main, chosen, found.memory, subgraphs)
-    return replace(
-        found, band=band, mapped_share_macs=share_on_edgetpu(placed, original), placed=placed
-    )
+    share = share_on_edgetpu(placed, original)
+    return replace(found, band=band, mapped_share_macs=share, placed=placed)
 
 
 def _of_compiled(

@@ -86,9 +86,7 @@ def with_signature(model: bytes, key: str) -> bytes:
         KeyError: It has no such signature.
     """
     edited = parse(model)
-    kept = {
-        text(signaturedef.signatureKey): signaturedef for signaturedef in edited.signatureDefs or ()
-    }[key]
+    kept = {text(item.signatureKey): item for item in edited.signatureDefs or ()}[key]
     keep_reached(edited, kept.subgraphIndex)
     kept.subgraphIndex = 0
     edited.signatureDefs = [kept]
@@ -209,17 +207,15 @@ def extract(model: bytes, operators: Collection[int]) -> bytes:
     edited.metadata = None
     edited.metadataBuffer = None
     kept = [main.operators[index] for index in operators]
-    reached = {
-        index for operator in kept for index in (*operator.inputs, *operator.outputs) if index >= 0
-    }
+    tensors = [main.tensors_at((*operator.inputs, *operator.outputs)) for operator in kept]
+    reached = {tensor.index for listed in tensors for tensor in listed}
     used = {subgraph.tensors[index].buffer for index in reached}
     used.update(tensor.buffer for body in edited.subgraphs[1:] for tensor in body.tensors)
     for index, buffer in enumerate(edited.buffers):
         if index not in used:
             buffer.data = None
-    return pack(
-        edited, sum(0 if buffer.data is None else len(buffer.data) for buffer in edited.buffers)
-    )
+    held = [buffer.data for buffer in edited.buffers if buffer.data is not None]
+    return pack(edited, sum(map(len, held)))
 
 
 def _borders(main: Subgraph, chosen: Collection[int]) -> tuple[list[int], list[int]]:

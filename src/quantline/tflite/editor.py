@@ -83,9 +83,8 @@ class Editor:
         """Remove operators from a subgraph; their readers read ``sources[output]`` instead."""
         subgraph = self.tree.subgraphs[number]
         removed_ids = {id(operator) for operator in removed}
-        subgraph.operators = [
-            operator for operator in subgraph.operators if id(operator) not in removed_ids
-        ]
+        kept = [operator for operator in subgraph.operators if id(operator) not in removed_ids]
+        subgraph.operators = kept
 
         def source(index: int) -> int:
             while index in sources:

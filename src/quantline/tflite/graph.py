@@ -152,9 +152,8 @@ def _subgraph(
     codes: Sequence[tuple[str, bool, int]],
     content: bytes,
 ) -> Subgraph:
-    tensors = tuple(
-        _tensor(number, tensor, constants) for number, tensor in enumerate(subgraph.tensors or ())
-    )
+    listed = enumerate(subgraph.tensors or ())
+    tensors = tuple(_tensor(number, tensor, constants) for number, tensor in listed)
     operators = []
     for number, operator in enumerate(subgraph.operators or ()):
         kind, is_custom, version = codes[operator.opcodeIndex]

@@ -143,9 +143,8 @@ class Runtime:
         """
         self.set(*(port.quantize(value) for port, value in zip(self.inputs, values, strict=True)))
         self.invoke()
-        return [
-            port.dequantize(value) for port, value in zip(self.outputs, self.get(), strict=True)
-        ]
+        stored = zip(self.outputs, self.get(), strict=True)
+        return [port.dequantize(value) for port, value in stored]
 
     def predict(self, real: np.ndarray) -> np.ndarray:
         """Run one real-valued input, with or without its batch of 1, through to the first output.
@@ -156,6 +155,4 @@ class Runtime:
 
     def _read_ports(self) -> None:
         self.inputs = tuple(TensorIO.of(detail) for detail in self._interpreter.get_input_details())
-        self.outputs = tuple(
-            TensorIO.of(detail) for detail in self._interpreter.get_output_details()
-        )
+        self.outputs = tuple(map(TensorIO.of, self._interpreter.get_output_details()))

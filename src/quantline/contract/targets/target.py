@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 
 
 _FOLDER = files(__package__)
-BUILT_IN = tuple(
-    sorted(Path(item.name).stem for item in _FOLDER.iterdir() if item.name.endswith(".yml"))
-)
+_FILES = [Path(item.name) for item in _FOLDER.iterdir() if item.name.endswith(".yml")]
+BUILT_IN = tuple(sorted(file.stem for file in _FILES))
 """The targets of this package: each is a YAML file next to this module."""
 _SUFFIXES = (".yml", ".yaml")
 
@@ -186,9 +185,8 @@ def _breaches(graph: Graph, target: Target, size_bytes: int) -> Iterator[Finding
     main = graph.main
     if target.size_limit is not None and size_bytes > target.size_limit:
         found = f"{size_bytes:,} bytes; '{target.name}' takes {target.size_limit:,}"
-        yield _finding(
-            "target.size", main, None, None, found, f"at most {target.size_limit:,} bytes"
-        )
+        expected = f"at most {target.size_limit:,} bytes"
+        yield _finding("target.size", main, None, None, found, expected)
     for subgraph in graph.subgraphs:
         for operator in subgraph.operators:
             yield from _operator(subgraph, operator, target)

@@ -172,11 +172,7 @@ def _changed(
 
 
 def _wide(operator: Operator, tensors: Sequence[Tensor]) -> list[Tensor]:
-    return [
-        activation
-        for activation in activations(operator, tensors)
-        if activation.dtype not in INTEGER_8
-    ]
+    return [tensor for tensor in activations(operator, tensors) if tensor.dtype not in INTEGER_8]
 
 
 def _quantized(subgraph: Subgraph, operators: Sequence[Operator]) -> Subgraph:

@@ -114,11 +114,8 @@ class Package:
         """Parameters that are loaded once, into the chip's memory."""
         if self.main.type is not ExecutableType.EXECUTION_ONLY:
             return 0
-        return sum(
-            executable.parameter_bytes
-            for executable in self.executables
-            if executable is not self.main
-        )
+        main = self.main
+        return sum(one.parameter_bytes for one in self.executables if one is not main)
 
     @property
     def streamed_bytes(self) -> int:

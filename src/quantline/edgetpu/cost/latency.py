@@ -132,9 +132,8 @@ def predict_latency(
         + bus.output_bytes * _OUTPUT_BYTE
     )
     code = bus.instruction_bytes * _INSTRUCTION_BYTE
-    outside = sum(
-        _outside(operator, subgraph) for operator in operators if operator.type not in _FITTED
-    )
+    strange = [operator for operator in operators if operator.type not in _FITTED]
+    outside = sum(_outside(operator, subgraph) for operator in strange)
     share = outside / (outside + fitted) if outside else 0.0
     factor = _FACTOR + (_FACTOR_OUTSIDE - _FACTOR) * share
     kinds = f", {share:.0%} of it in operators of other kinds than those" if share > 0.005 else ""

@@ -122,9 +122,8 @@ def select_compiled(
     if refusal(live, reasons) is not None:
         return CompiledGroups(frozenset(), frozenset(), 0)
     supported = {index for index, reason in reasons.items() if reason is None}
-    unknown = {
-        index for index, reason in reasons.items() if reason and reason.target is Placement.UNKNOWN
-    }
+    known = {index: reason for index, reason in reasons.items() if reason is not None}
+    unknown = {index for index, reason in known.items() if reason.target is Placement.UNKNOWN}
     without, subgraphs = _taken(live, supported, multiple_subgraphs)
     if not unknown:
         return CompiledGroups(without, without, subgraphs)

@@ -234,9 +234,8 @@ def score(folder: Path, runtime_version: int | None = None) -> Score:
         except (OSError, ValueError, QuantlineError) as error:
             unscored.append(Unscored(case.model.name, _reason(error)))
     if not models:
-        raise nothing_to_score(
-            folder, "; ".join(f"{model.model}: {model.why}" for model in unscored[:3])
-        )
+        reasons = [f"{model.model}: {model.why}" for model in unscored[:3]]
+        raise nothing_to_score(folder, "; ".join(reasons))
     return Score(tuple(models), tuple(unscored))
 
 
