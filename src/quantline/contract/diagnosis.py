@@ -170,9 +170,6 @@ class _Explainer:
         return joined
 
     def _float_tensors(self, operator: Operator) -> list[int]:
-        tensors = self.after.main.tensors
-        return [
-            index
-            for index in dict.fromkeys((*operator.inputs, *operator.outputs))
-            if index >= 0 and tensors[index].dtype == "float32" and tensors[index].constant is None
-        ]
+        used = self.after.main.tensors_at(dict.fromkeys((*operator.inputs, *operator.outputs)))
+        floats = [tensor for tensor in used if tensor.dtype == "float32"]
+        return [tensor.index for tensor in floats if tensor.constant is None]

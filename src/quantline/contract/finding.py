@@ -69,13 +69,9 @@ class ContractReport:
     @property
     def float_operators(self) -> int:
         """Number of operators that are not known to be integer."""
-        return len(
-            {
-                (finding.subgraph, finding.operator)
-                for finding in self.findings
-                if finding.breaks_integer_only and finding.operator is not None
-            }
-        )
+        broken = [finding for finding in self.findings if finding.breaks_integer_only]
+        places = {(finding.subgraph, finding.operator) for finding in broken}
+        return sum(operator is not None for _, operator in places)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""

@@ -158,11 +158,8 @@ def make_here(
         content = tuple(value.tobytes() for value in values)
         if content not in found:
             got = call(runtime, values)
-            found[content] = Vector(
-                source,
-                dict(zip(feed.names, values, strict=True)),
-                dict(zip(outputs, got, strict=True)),
-            )
+            inputs = dict(zip(feed.names, values, strict=True))
+            found[content] = Vector(source, inputs, dict(zip(outputs, got, strict=True)))
     return list(found.values())
 
 
@@ -230,11 +227,5 @@ def _compare(
             allowed = golden.tolerance * float(np.abs(real).max(initial=0)) + scale
         found = difference(tensor, expected, value)
         if found.differing_share and (found.largest is None or found.largest > allowed):
-            yield Mismatch(
-                vector.source,
-                name,
-                found.differing_share,
-                found.largest,
-                found.largest_steps,
-                allowed,
-            )
+            largest = (found.largest, found.largest_steps)
+            yield Mismatch(vector.source, name, found.differing_share, *largest, allowed)

@@ -109,14 +109,8 @@ def compare_kernels(model: bytes, samples: Sequence[Sample]) -> KernelReport:
             remedy="Try another version of the model or of LiteRT",
         )
     outputs = [graph.main.tensors[index] for index in graph.main.outputs]
-    return KernelReport(
-        len(samples),
-        is_repeatable(graph),
-        failed,
-        tuple(
-            _compare(first, second, outputs, stacked) for first, second in combinations(stacked, 2)
-        ),
-    )
+    pairs = (_compare(*pair, outputs, stacked) for pair in combinations(stacked, 2))
+    return KernelReport(len(samples), is_repeatable(graph), failed, tuple(pairs))
 
 
 def run(model: bytes, kernels: Kernels, samples: Sequence[Sample]) -> list[list[np.ndarray]]:
@@ -148,12 +142,9 @@ def difference(output: Tensor, first: np.ndarray, second: np.ndarray) -> Differe
         steps = np.abs(first - second)[differs]
     scale = output.quantization.scales[0] if output.quantization is not None else None
     largest = float(steps.max(initial=0)) if np.isfinite(steps).all() else None
-    return Difference(
-        output.name,
-        float(np.mean(differs)) if differs.size else 0.0,
-        None if largest is None else largest * (scale or 1.0),
-        largest if scale is not None else None,
-    )
+    share = float(np.mean(differs)) if differs.size else 0.0
+    real = None if largest is None else largest * (scale or 1.0)
+    return Difference(output.name, share, real, None if scale is None else largest)
 
 
 def _compare(

@@ -159,13 +159,9 @@ def _measure(
     sums = [Noise(port) for port in whole.outputs]
     for values in SampleAdapter(float_model.graph, original.inputs).prepare(samples):
         real = dict(zip((pair.before.index for pair in seen), original.run(values), strict=True))
-        rows = zip(
-            sums,
-            (real[pair.before.index] for pair in some),
-            whole.run(values),
-            alone.run((*values, *(real[pair.before.index] for pair in fed))),
-            strict=True,
-        )
+        read = [real[pair.before.index] for pair in fed]
+        wanted = [real[pair.before.index] for pair in some]
+        rows = zip(sums, wanted, whole.run(values), alone.run((*values, *read)), strict=True)
         for total, *row in rows:
             total.add(*row)
     both = zip(some, sums, strict=True)

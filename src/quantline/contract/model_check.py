@@ -151,11 +151,8 @@ def _rule_and_text(site: Site, inputs: Sequence[Tensor], dtype: str) -> tuple[st
 
 def _is_between(subgraph: Subgraph, operator: Operator, inputs: Sequence[Tensor]) -> bool:
     """Return whether its values were integers just before, and are again just after."""
-    producers = [
-        subgraph.producers.get(tensor.index)
-        for tensor in inputs
-        if tensor.dtype == "float32" and tensor.constant is None
-    ]
+    floats = [item for item in inputs if item.dtype == "float32" and item.constant is None]
+    producers = [subgraph.producers.get(tensor.index) for tensor in floats]
     sources = {producer.type if producer else None for producer in producers}
     readers = [reader for index in operator.outputs for reader in subgraph.consumers.get(index, ())]
     return sources == {"DEQUANTIZE"} and {reader.type for reader in readers} == {"QUANTIZE"}
@@ -192,11 +189,9 @@ def check_model(
     """
     scheme = SCHEMES[promise]
     edges = interface_operators(graph.main, float_input=float_input, float_output=float_output)
-    floats = [
-        finding
-        for subgraph in graph.subgraphs
-        for finding in find_not_integer(subgraph, set() if subgraph.index else edges)
-    ]
+    floats = list(find_not_integer(graph.main, edges))
+    for subgraph in graph.subgraphs[1:]:
+        floats += find_not_integer(subgraph, set())
     noted = [replace(finding, severity="note") for finding in floats]
     findings = noted if scheme.allows_float else list(floats)
     findings += _against(graph, specification)

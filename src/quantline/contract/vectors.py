@@ -150,11 +150,8 @@ def check_ports(graph: Graph, vector: Vector) -> None:
 def _fits(value: np.ndarray, dtype: str, shape: tuple[int, ...]) -> bool:
     """Return whether an input is of a tensor's dtype and shape, of which -1 is any size."""
     sizes = zip(value.shape, shape, strict=False)
-    return (
-        str(value.dtype) == dtype
-        and value.ndim == len(shape)
-        and all(size == asked or (asked < 0 and size > 0) for size, asked in sizes)
-    )
+    fits = all(size == asked or (asked < 0 and size > 0) for size, asked in sizes)
+    return str(value.dtype) == dtype and value.ndim == len(shape) and fits
 
 
 def _ports(ports: Mapping[str, tuple[str, tuple[int, ...]]]) -> str:
@@ -166,12 +163,9 @@ class _Vectors(Origin):
 
     def unreadable(self, found: str, expected: str = "") -> QuantlineError:
         """Return the error."""
-        return MismatchError(
-            f"There are no golden vectors in {self.name}",
-            found=found,
-            expected=expected or self.expected,
-            remedy=self.remedy,
-        )
+        what = f"There are no golden vectors in {self.name}"
+        expected = expected or self.expected
+        return MismatchError(what, found=found, expected=expected, remedy=self.remedy)
 
 
 def _origin(name: str) -> Origin:

@@ -228,13 +228,9 @@ def _borders(main: Subgraph, chosen: Collection[int]) -> tuple[list[int], list[i
             given.update(dict.fromkeys(operator.outputs))
         else:
             wanted.update(operator.inputs)
-    inputs = [
-        index
-        for index in taken
-        if index not in given
-        and main.tensors[index].constant is None
-        and not main.tensors[index].is_variable
-    ]
+    outer = main.tensors_at(index for index in taken if index not in given)
+    computed = [tensor for tensor in outer if tensor.constant is None]
+    inputs = [tensor.index for tensor in computed if not tensor.is_variable]
     return inputs, [index for index in given if index in wanted]
 
 

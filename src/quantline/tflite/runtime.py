@@ -131,10 +131,8 @@ class Runtime:
 
     def shapes(self) -> dict[int, tuple[int, ...]]:
         """Return the shape that each tensor has by now, by its index."""
-        return {
-            detail["index"]: tuple(int(size) for size in detail["shape"])
-            for detail in self._interpreter.get_tensor_details()
-        }
+        details = self._interpreter.get_tensor_details()
+        return {found["index"]: tuple(map(int, found["shape"])) for found in details}
 
     def run(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Run real-valued inputs through to real-valued outputs, quantizing at the edges.

@@ -156,12 +156,9 @@ def check_target(
 ) -> ContractReport:
     """Return the report of a model with the violations of a target's contract."""
     broken_here = tuple(_breaches(graph, target, size_bytes))
-    return replace(
-        report,
-        target=target.name,
-        holds_target=not broken_here,
-        findings=in_order([*report.findings, *broken_here]),
-    )
+    findings = in_order([*report.findings, *broken_here])
+    holds = not broken_here
+    return replace(report, target=target.name, holds_target=holds, findings=findings)
 
 
 def enforce_target(report: ContractReport) -> None:

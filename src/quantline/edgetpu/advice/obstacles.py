@@ -53,23 +53,10 @@ def obstacles(
     for (kind, remedy), members in groups.items():
         operators = sorted(members, key=lambda operator: operator.index)
         after, replaced = _changed(subgraph, operators, remedy)
-        decisive = min(
-            operators,
-            key=lambda operator: (
-                not known[operator.index].refuses_model,
-                operator.type in CONVERSIONS,
-            ),
-        )
-        found.append(
-            Obstacle(
-                kind=kind or _names(operators),
-                operators=tuple(operators),
-                reason=known[decisive.index],
-                remedy=remedy,
-                subgraph=after,
-                replaced=replaced,
-            )
-        )
+        decisive = [(known[operator.index], operator.type in CONVERSIONS) for operator in operators]
+        reason, _ = min(decisive, key=lambda pair: (not pair[0].refuses_model, pair[1]))
+        kinds = kind or _names(operators)
+        found.append(Obstacle(kinds, tuple(operators), reason, remedy, after, replaced))
     return sorted(found, key=lambda obstacle: obstacle.operators[0].index)
 
 

@@ -106,11 +106,9 @@ class _Options:
 
     def changed(self, state: _State, obstacle: Obstacle) -> _State:
         replaced = state.replaced | obstacle.replaced
-        reasons = (
-            state.reasons
-            if obstacle.subgraph is state.subgraph
-            else find_reasons(obstacle.subgraph, self.runtime_version)
-        )
+        reasons = state.reasons
+        if obstacle.subgraph is not state.subgraph:
+            reasons = find_reasons(obstacle.subgraph, self.runtime_version)
         reasons = {**reasons, **dict.fromkeys(replaced)}
         return _State(obstacle.subgraph, replaced, reasons, self.mapped(reasons))
 

@@ -166,11 +166,8 @@ def _package(content: memoryview) -> Package:
     if len(types) != 1 and types not in _COMBINATIONS:
         found = ", ".join(types) or "none"
         raise Damage(found, "one, or a parameter-caching and an execution-only one", "executables")
-    return Package(
-        _size(table, 0, "min_runtime_version"),
-        _text(table, 4, "compiler_version"),
-        tuple(executables),
-    )
+    version = _size(table, 0, "min_runtime_version")
+    return Package(version, _text(table, 4, "compiler_version"), tuple(executables))
 
 
 def _executable(table: Table) -> Executable:

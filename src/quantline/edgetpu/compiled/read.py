@@ -59,12 +59,10 @@ def read_compiled(graph: Graph, name: str = "the model") -> CompiledPrograms:
     Raises:
         ModelUnreadable: One of its programs is damaged.
     """
-    subgraphs = tuple(
-        CompiledSubgraph(operator, read_package(operator.custom_options, name))
-        for operator in graph.main.operators
-        if is_compiled(operator)
-    )
-    packages = [subgraph.package for subgraph in subgraphs]
+    programs = [operator for operator in graph.main.operators if is_compiled(operator)]
+    packages = [read_package(operator.custom_options, name) for operator in programs]
+    subgraphs = tuple(map(CompiledSubgraph, programs, packages))
+    versions = [package.min_runtime_version for package in packages]
     cycles = [package.main.estimated_cycles for package in packages]
     known = [cycle for cycle in cycles if cycle is not None]
     return CompiledPrograms(
@@ -74,9 +72,7 @@ def read_compiled(graph: Graph, name: str = "the model") -> CompiledPrograms:
         streamed_bytes=sum(package.streamed_bytes for package in packages),
         instruction_bytes=sum(package.main.instruction_bytes for package in packages),
         scratch_bytes=sum(package.main.scratch_bytes for package in packages),
-        min_runtime_version=max(
-            (package.min_runtime_version for package in packages), default=None
-        ),
+        min_runtime_version=max(versions, default=None),
         estimated_cycles=sum(known) if known and len(known) == len(cycles) else None,
     )
 

@@ -96,10 +96,8 @@ def predict_memory(
     capacity = int(np.interp(largest, _ACTIVATIONS, _CAPACITY))
     low = int(np.interp(largest, _ACTIVATIONS, _CAPACITY_LOW))
     vectors = _vectors(subgraph, chosen)
-    likely, surely, possibly = (
-        {index for index, length in vectors.items() if length >= limit}
-        for limit in (_LONG_VECTOR, _LONG_STREAMED, _LONG_CACHED + 1)
-    )
+    limits = (_LONG_VECTOR, _LONG_STREAMED, _LONG_CACHED + 1)
+    likely, surely, possibly = ({at for at in vectors if vectors[at] >= limit} for limit in limits)
     weights = {
         index: total(part for part in value if part.rule.name != _STREAMED_RULE)
         for index, value in parts.items()

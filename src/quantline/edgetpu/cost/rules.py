@@ -178,11 +178,8 @@ class Sum:
 def total(parts: Iterable[Part]) -> Sum:
     """Return the sum of parts, and of their bounds."""
     listed = list(parts)
-    return Sum(
-        sum(part.bytes for part in listed),
-        sum(part.low for part in listed),
-        sum(part.high for part in listed),
-    )
+    sizes = ([getattr(part, name) for part in listed] for name in ("bytes", "low", "high"))
+    return Sum(*map(sum, sizes))
 
 
 ALIGNMENT = 64  # bytes, of each operator's parameters

@@ -85,14 +85,9 @@ def detect(sys: Path = Path("/sys"), dev: Path = Path("/dev")) -> tuple[Device, 
 
 
 def _pcie(index: int, described: Path, dev: Path) -> Device:
-    file, temperature = dev / described.name, _scaled(_read(described / "temp"), 1000)
-    return Device(
-        f"{Kind.PCIE}:{index}",
-        Kind.PCIE,
-        str(file),
-        _is_accessible(file),
-        temperature_c=temperature,
-    )
+    file, heat = dev / described.name, _scaled(_read(described / "temp"), 1000)
+    name, free = f"{Kind.PCIE}:{index}", _is_accessible(file)
+    return Device(name, Kind.PCIE, str(file), free, temperature_c=heat)
 
 
 def _usb(devices: Path, dev: Path) -> list[Device]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -104,11 +105,8 @@ def _check_related(compiled: Graph, int8: Graph) -> None:
 
 
 def _interface(graph: Graph) -> list[str]:
-    return [
-        f"{port.dtype}{list(port.shape)} * {port.scale:g} + {port.zero_point}"
-        for ports in _inputs_and_outputs(graph)
-        for port in ports
-    ]
+    ports = chain(*_inputs_and_outputs(graph))
+    return [f"{io.dtype}{list(io.shape)} * {io.scale:g} + {io.zero_point}" for io in ports]
 
 
 def _inputs_and_outputs(graph: Graph) -> tuple[tuple[TensorIO, ...], tuple[TensorIO, ...]]:

@@ -95,10 +95,8 @@ class DeviceRun:
 
     def real_outputs(self) -> tuple[np.ndarray, ...]:
         """Return the outputs as the real numbers they stand for, float32."""
-        return tuple(
-            output.dequantize(values)
-            for output, values in zip(self.outputs_io, self.outputs, strict=True)
-        )
+        both = zip(self.outputs_io, self.outputs, strict=True)
+        return tuple(output.dequantize(values) for output, values in both)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all but the outputs as plain JSON values."""

@@ -94,10 +94,8 @@ class CompiledGroups:
 
 def find_reasons(subgraph: Subgraph, runtime_version: int) -> dict[int, Reason | None]:
     """Return the reason why each live operator alone is not mapped, or None, by index."""
-    return {
-        operator.index: find_reason(operator, subgraph, runtime_version)
-        for operator in live_operators(subgraph)
-    }
+    live = live_operators(subgraph)
+    return {found.index: find_reason(found, subgraph, runtime_version) for found in live}
 
 
 def refusal(

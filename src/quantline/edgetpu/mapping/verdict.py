@@ -95,11 +95,9 @@ class MappingReport:
         return [operator.index for operator in self.operators if operator.target in targets]
 
     def _reasons(self) -> list[dict[str, Any]]:
-        counts = Counter(
-            (str(operator.status), operator.type, str(operator.target))
-            for operator in self.operators
-            if operator.target in (Placement.CPU, Placement.UNKNOWN)
-        )
+        places = (Placement.CPU, Placement.UNKNOWN)
+        left = [item for item in self.operators if item.target in places]
+        counts = Counter((str(item.status), item.type, str(item.target)) for item in left)
         rows = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         return [
             {"count": count, "status": status, "target": target, "type": kind}
@@ -188,13 +186,9 @@ def _explain(
         return own
     if refused is not None:
         refusing, reason = refused
-        return Reason(
-            Status.REFUSED,
-            f"the compiler refuses models for what operator {refusing.index} {refusing.type} "
-            f"breaks: {reason.rule}",
-            reason.provenance,
-            Placement.UNKNOWN,
-        )
+        of = f"what operator {refusing.index} {refusing.type} breaks: {reason.rule}"
+        rule = f"the compiler refuses models for {of}"
+        return Reason(Status.REFUSED, rule, reason.provenance, Placement.UNKNOWN)
     if operator.index not in mapping.possible:
         return _STRANDED
     if own is not None:

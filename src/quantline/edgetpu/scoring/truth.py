@@ -60,11 +60,9 @@ def find_cases(folder: Path) -> tuple[Case, ...]:
     """
     names = _names(folder)
     records = _records(folder / RECORDS) if RECORDS in names else {}
-    stems = {
-        name.removesuffix(".tflite").removesuffix("_edgetpu")
-        for name in names
-        if name.endswith(".tflite")
-    } | {name.removesuffix(".tflite") for name in records}
+    files = [name.removesuffix(".tflite") for name in names if name.endswith(".tflite")]
+    stems = {name.removesuffix("_edgetpu") for name in files}
+    stems |= {name.removesuffix(".tflite") for name in records}
     if not stems:
         raise nothing_to_score(folder, first_few(names, 5) or "an empty folder")
     found = []
@@ -117,11 +115,8 @@ def _recorded(record: Mapping[str, Any], operators: int) -> Truth:
             f"its record in '{RECORDS}' places {len(edgetpu) + len(cpu) + len(dead)} operators, "
             f"and the model has {operators}"
         )
-    sizes = [
-        _whole_number(record, key)
-        for key in ("on_chip_cached_parameter_bytes", "streamed_parameter_bytes")
-        if key in record
-    ]
+    keys = ("on_chip_cached_parameter_bytes", "streamed_parameter_bytes")
+    sizes = [_whole_number(record, key) for key in keys if key in record]
     return Truth(
         source=RECORDS,
         targets=placements(edgetpu, cpu, dead),
