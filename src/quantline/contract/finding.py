@@ -54,8 +54,7 @@ class ContractReport:
     specification: bool  # True if the model keeps the quantization specification
     held_to: Specification  # the specification that was checked
     target: str | None  # the target's name; None if none was asked for
-    # True if the model keeps the target's contract; None without a target
-    holds_target: bool | None
+    holds_target: bool | None  # True if the model keeps its contract; None without a target
     operators: int  # number in all subgraphs
     tensors: int  # number in all subgraphs
     integer_tensors: int

@@ -38,11 +38,8 @@ class Difference:
 
     output: str
     differing_share: float  # of its values
-    # the largest difference, in real numbers; None where one of two values that differ is not
-    # finite
-    largest: float | None
-    # the same in quantization steps; None for an output that is not quantized
-    largest_steps: float | None
+    largest: float | None  # in real numbers; None where one of two that differ is not finite
+    largest_steps: float | None  # the same in quantization steps; None where not quantized
 
 
 @dataclass(frozen=True)
@@ -60,9 +57,7 @@ class KernelReport:
     """The results of all sets of kernels."""
 
     samples: int  # number that each set was given
-    # True if each set gives the same each time and on any number of threads: no operator computes
-    # with floats
-    repeatable: bool
+    repeatable: bool  # each set gives the same each time: no operator computes with floats
     failed: dict[Kernels, str]  # the reason why a set failed, by its name
     comparisons: tuple[Comparison, ...]  # each pair of sets that ran
 

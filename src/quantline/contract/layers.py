@@ -42,27 +42,19 @@ class LayerError:
     tensor: int  # its index in the quantized model
     tensor_name: str  # its name there, mostly the same
     dtype: str  # its dtype there; a layer that stayed float has no quantized range
-    # signal to quantization noise ratio, in dB; infinite without an error. The error is that of all
-    # layers up to here
-    sqnr_db: float
-    # the same where the layer is given the float model's values, quantized, as its input: the error
-    # that it adds
-    own_sqnr_db: float
+    sqnr_db: float  # signal to quantization noise, dB, of all layers up to here; infinite without
+    own_sqnr_db: float  # of it alone, on the float model's values: the error that it adds
     # the change of the model's outputs, or of their SOFTMAX's inputs, by the layer's own error
     # alone, as a share of their variation: the root of the mean square over their channels. It is
     # measured on a few of the samples; None for outputs that do not vary
     effect: float | None
     channels: int  # the number of its channels: places on the last axis
-    # the channel with the most noise for its signal; None without a signal
-    worst_channel: int | None
+    worst_channel: int | None  # channel with the most noise for its signal; None without a signal
     worst_channel_sqnr_db: float | None  # the ratio of that channel
-    # the number of channels that are one value in the quantized model, and vary in the float model
-    constant_channels: int
+    constant_channels: int  # channels that are one value here, and vary in the float model
     signal_rms: float  # the root of the mean square of the float output
     error_rms: float  # the root of the mean square of the error
-    # the share of float values that lie beyond the quantized range by more than half a step: the
-    # integers can only hold its end
-    saturated_share: float
+    saturated_share: float  # of float values beyond the quantized range by over half a step
     float_min: float  # the least value of the float output
     float_max: float  # the largest
     # the least number that the quantized output can hold; None if it is float

@@ -37,8 +37,7 @@ class Vector:
     """One input and the output that the model must give for it."""
 
     source: str  # the origin of the input, such as `sample 3` or `lowest`
-    # each input as the model stores it, in its whole shape, by name
-    inputs: Mapping[str, np.ndarray]
+    inputs: Mapping[str, np.ndarray]  # each as the model stores it, in its whole shape, by name
     outputs: Mapping[str, np.ndarray]  # each output likewise
 
 
@@ -50,8 +49,7 @@ class Golden:
     runtime: str  # the runtime that they were made with, such as `ai-edge-litert 2.3.0`
     machine: str  # the kind of machine, such as `x86_64`
     kernels: Kernels
-    # the largest error of an output, as a share of its largest magnitude; 0: exact
-    tolerance: float
+    tolerance: float  # largest error of an output, as a share of its largest magnitude; 0: exact
     vectors: tuple[Vector, ...]
 
     def __repr__(self) -> str:

@@ -36,21 +36,15 @@ class EdgeTpuReport:
     memory: Memory
     band: Band | None  # the latency on the chip; None if unknown
     remainder: Remainder  # the latency of the rest on the CPU
-    # multiply-accumulates by operator index; None where they are inside a compiled group
-    macs: dict[int, int | None]
+    macs: dict[int, int | None]  # by operator index; None inside of a compiled group
     parameter_bytes: dict[int, Sum]  # bytes on the chip by operator index, for what runs there
-    # the rules that predict them, by operator index; none where they are parsed
-    parameter_parts: dict[int, list[Part]]
-    # multiply-accumulates on the chip over all, from 0 to 1; None where they are inside a compiled
-    # group
-    mapped_share_macs: float | None
-    # changes that put more on the chip, the worst obstacle first
-    suggestions: tuple[Suggestion, ...]
+    parameter_parts: dict[int, list[Part]]  # by operator index; none where they are parsed
+    mapped_share_macs: float | None  # from 0 to 1; None inside of a compiled group
+    suggestions: tuple[Suggestion, ...]  # changes that put more on it, the worst obstacle first
     evidence: Evidence  # the basis of mapping and memory
     not_predicted: tuple[str, ...]  # effects outside of the prediction, as clauses
     compiled: CompiledPrograms | None = None  # the programs of a compiled model
-    # the place of each operator of a compiled model's original, if that was given
-    placed: Match | None = None
+    placed: Match | None = None  # of each operator of a compiled model's original, if given
 
     def __repr__(self) -> str:
         mapped = f"{self.report.mapped_operators} of {self.report.operators_total} operators mapped"

@@ -65,16 +65,13 @@ class Target(recipe.Parameters):
     # the schema's names of the allowed operators, each with its highest version; without one, all
     # versions. A list allows all versions of all
     operators: Annotated[Versions, _known("operators", list(OPERATORS.values()))] | None = None
-    # likewise the custom operators that are allowed
-    custom_operators: Versions = Field(default_factory=dict)
+    custom_operators: Versions = Field(default_factory=dict)  # likewise custom ones
     # the dtypes that tensors may have, by the schema's names in lower case
     tensor_types: Types | None = None
     input_types: Types | None = None  # those of the model's inputs, in place of `tensor_types`
     output_types: Types | None = None  # those of the model's outputs, likewise
-    # True if every size but the batch must be known before the model runs
-    static_shapes: bool = False
-    # True if the weights of FULLY_CONNECTED may have a scale for each output
-    per_axis_dense: bool = True
+    static_shapes: bool = False  # every size but the batch must be known before the model runs
+    per_axis_dense: bool = True  # weights of FULLY_CONNECTED may have a scale for each output
     size_limit: Annotated[int, Field(gt=0)] | None = None  # bytes of the `.tflite` file
 
 

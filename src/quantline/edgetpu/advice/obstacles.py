@@ -25,13 +25,10 @@ class Obstacle:
 
     kind: str  # the operators' type; more than one are joined by commas
     operators: tuple[Operator, ...]  # the operators themselves, in their order
-    # the reason of the operator for which the model is refused, or else of the first that is no
-    # conversion
-    reason: Reason
+    reason: Reason  # of the operator that refuses the model, or the first that is no conversion
     remedy: Remedy
     subgraph: Subgraph  # the subgraph after the change, as far as rules can judge it
-    # indices of operators that the change replaces, to be counted as mapped
-    replaced: frozenset[int]
+    replaced: frozenset[int]  # indices of operators that it replaces, to be counted as mapped
 
 
 def obstacles(

@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 class Match:
     """The placement of a model's operators in the compiled file, by their indices."""
 
-    # those in each Edge TPU operator, in the order of the compiled file
-    subgraphs: tuple[tuple[int, ...], ...]
+    subgraphs: tuple[tuple[int, ...], ...]  # by Edge TPU operator, in their order
     cpu: tuple[int, ...]  # those left to the CPU
     dead: tuple[int, ...]  # those that no output depends on; the compiler drops them
 

@@ -49,11 +49,9 @@ _DTYPES = {
 class ExecutableType(StrEnum):
     """The purpose of an executable."""
 
-    # a whole inference; its parameters, if any, are sent along with each
-    STAND_ALONE = "stand-alone"
+    STAND_ALONE = "stand-alone"  # a whole inference; its parameters, if any, are sent with each
     PARAMETER_CACHING = "parameter-caching"  # loads parameters into the chip's memory, once
-    # an inference that finds parameters in the chip's memory; its own are sent along with each
-    EXECUTION_ONLY = "execution-only"
+    EXECUTION_ONLY = "execution-only"  # finds parameters in the chip's memory; its own are sent
 
 
 _TYPES = tuple(ExecutableType)  # in the order of the schema's enumeration
@@ -81,10 +79,8 @@ class Executable:
     parameter_bytes: int  # parameters that come with it
     instruction_bytes: int  # instructions, all chunks together
     scratch_bytes: int  # host memory that it uses while it runs, for a batch of 1
-    # the compiler's own estimate of its clock cycles; None where it made none, as for runtime 14
-    estimated_cycles: int | None
-    # packages of the same token share the chip's memory; 0 where nothing is kept
-    caching_token: int
+    estimated_cycles: int | None  # the compiler's own estimate; None without one, as for runtime 14
+    caching_token: int  # packages of one token share the chip's memory; 0 where nothing is kept
     inputs: tuple[Layer, ...]  # none of a parameter-caching one
     outputs: tuple[Layer, ...]  # none of a parameter-caching one
 

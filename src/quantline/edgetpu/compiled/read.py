@@ -32,8 +32,7 @@ class CompiledPrograms:
     streamed_bytes: int  # parameters that are sent to the chip at each inference
     instruction_bytes: int  # instructions of what runs at each inference
     scratch_bytes: int  # host memory that what runs at each inference uses
-    # the oldest Edge TPU runtime that takes the model; None where it has no program
-    min_runtime_version: int | None
+    min_runtime_version: int | None  # the oldest runtime that takes it; None without a program
     estimated_cycles: int | None  # the compiler's estimate for one inference; None without one
 
     @property

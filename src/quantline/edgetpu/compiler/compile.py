@@ -39,10 +39,8 @@ _SEARCHING = 16  # the first version that searches, and that has a time limit
 class CompilerOptions:
     """The options of one compilation."""
 
-    # the oldest Edge TPU runtime that it must run on, 10 to 14; if None, the compiler's newest
-    min_runtime_version: int | None = None
-    # every group of operators that the Edge TPU can run, or the first one alone
-    multiple_subgraphs: bool = False
+    min_runtime_version: int | None = None  # 10 to 14; if None, the compiler's newest
+    multiple_subgraphs: bool = False  # every group that the Edge TPU can run, or the first alone
     search_delegate: bool = False  # a model that does not compile is cut shorter until it does
     attempt_timeout_s: int = 180  # the compiler itself then gives up an attempt
     timeout_s: float = 600.0  # it is then killed, whatever the number of attempts

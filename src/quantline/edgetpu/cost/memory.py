@@ -61,13 +61,10 @@ class Memory:
     parameter_bytes_low: int  # at the least
     parameter_bytes_high: int  # at the most
     cached_bytes: int | None  # those that stay in the chip's memory; None where it is not known
-    # those that the host sends at each inference; None where it is not known
-    streamed_bytes: int | None
-    # as many if there is as much room for the cached ones as there may be
-    streamed_least_bytes: int
+    streamed_bytes: int | None  # those that the host sends at each inference; None if unknown
+    streamed_least_bytes: int  # as many if there is as much room for cached ones as there may be
     streamed_most_bytes: int  # as many if there is as little
-    # room for more of them in the chip's memory; None where that is not known
-    remaining_bytes: int | None
+    remaining_bytes: int | None  # room for more of them in the chip's memory; None if unknown
     verdict: Fit  # of whether all parameters stay in the chip's memory
     evidence: Evidence  # the basis of the numbers
     basis: str  # the basis in detail, as a sentence

@@ -32,8 +32,7 @@ class Remainder:
     """The latency of the operators on the CPU for one inference."""
 
     operators: int
-    # 10th percentile, median and 90th; None where they could not be timed
-    milliseconds: tuple[float, float, float] | None
+    milliseconds: tuple[float, float, float] | None  # 10th, 50th, 90th percentile, if timed
     kernels: Kernels | None  # the kernels that they were timed on; None where they were not
     threads: int  # CPU threads that they were timed on
     runs: int  # the number of timed runs

@@ -33,8 +33,7 @@ class Access:
     """The device, the library and the clock of a run."""
 
     device: str = ""  # `""` for any device, PCIe first; `:1`, `usb`, `usb:0`, `pci`, `pci:0`
-    # the path of `libedgetpu`; by default its name on this platform, for the loader to find
-    library: str | None = None
+    library: str | None = None  # path of `libedgetpu`; by default its name, for the loader to find
     # the clock; `Max` by default, and at most `High` on USB where the library is the build `-std`.
     # Only an indexed device takes it
     performance: Performance | None = None

@@ -40,8 +40,7 @@ class Device:
     kind: Kind  # bus
     path: str  # device file
     is_accessible: bool  # True if this process may open the file for reading and writing
-    # True if it is ready; a USB device gets its firmware when it is first opened
-    has_firmware: bool = True
+    has_firmware: bool = True  # it is ready; a USB device gets its firmware when first opened
     speed_mbps: float | None = None  # the speed of its USB connection, Mbit/s; None if unknown
     temperature_c: float | None = None  # its temperature, degrees Celsius; None if unknown
 

@@ -26,8 +26,7 @@ class Job:
 
     model: bytes  # the compiled model's file
     graph: Graph
-    # for each input, array of shape (n_samples, ...), as the model stores it
-    inputs: list[np.ndarray]
+    inputs: list[np.ndarray]  # of each input, shape (n_samples, ...), as the model stores it
     outputs: tuple[TensorIO, ...]  # its outputs: names, shapes, scales
 
 

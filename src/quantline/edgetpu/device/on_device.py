@@ -38,8 +38,7 @@ _ANY = Access()
 class ChildResult:
     """The results of a child process."""
 
-    # for each output, array of shape (n_samples, 1, ...), as the model stores it
-    outputs: list[np.ndarray]
+    outputs: list[np.ndarray]  # each of shape (n_samples, 1, ...), as the model stores it
     times_ms: list[float]  # the duration of each invocation: one a sample, then the timed ones
     kernels: Kernels  # the kernels that computed on the CPU
     version: str | None  # the runtime library's own words about its version

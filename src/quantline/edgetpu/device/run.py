@@ -29,8 +29,7 @@ class Agreement:
     """The difference between two runs at one output."""
 
     output: str
-    # one quantization step in real numbers; None for plain integers, such as the numbers of classes
-    step: float | None
+    step: float | None  # in real numbers; None for plain integers, such as the numbers of classes
     equal_share: float  # the share of values that are equal, from 0 to 1
     steps_mean: float  # the mean difference, steps
     steps_max: int  # the largest difference, steps
@@ -83,11 +82,9 @@ class DeviceRun:
     library: str  # the runtime library
     library_version: str | None  # its own words about its version; None without any
     kernels: Kernels  # the kernels that ran what was not compiled
-    # those of the model that the outputs are compared with; None without one
-    cpu_kernels: Kernels | None
+    cpu_kernels: Kernels | None  # of the model that the outputs are compared with
     outputs_io: tuple[TensorIO, ...]  # the model's outputs: names, scales and zero points
-    # for each, array of shape (n_samples, 1, ...), as the model stores it
-    outputs: tuple[np.ndarray, ...]
+    outputs: tuple[np.ndarray, ...]  # each of shape (n_samples, 1, ...), as the model stores it
     latency: DeviceLatency
     # for each output, how far it is from the CPU's; None where there is nothing to compare with, or
     # it is of real numbers of which no step is known

@@ -42,19 +42,15 @@ class OperatorVerdict:
     status: Status  # its status, in the compiler's own wording where there is one
     rule: str  # the rule that decided
     provenance: Provenance  # the rule's source
-    # in how many independent compiled models it was seen to hold; None where the graph decides, and
-    # not the operator
-    seen_in_models: int | None = None
+    seen_in_models: int | None = None  # independent compiled ones; None if the graph decides
 
 
 @dataclass(frozen=True)
 class MappingReport:
     """The verdict on a model."""
 
-    # one verdict an operator of the main subgraph, in their order
-    operators: tuple[OperatorVerdict, ...]
-    # Edge TPU subgraphs as compiled for, where operators of unknown mapping stay on the CPU
-    subgraphs: int
+    operators: tuple[OperatorVerdict, ...]  # one a main operator, in their order
+    subgraphs: int  # Edge TPU subgraphs as compiled for, operators of unknown mapping left out
     subgraphs_default: int  # as many without `--enable_multiple_subgraphs`: 0 or 1
     subgraphs_multiple: int  # as many with it
     runtime_version: int  # the Edge TPU runtime that the verdict is for

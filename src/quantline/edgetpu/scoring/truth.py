@@ -36,8 +36,7 @@ class Case:
 
     model: Path
     compiled: Path | None  # the file that the compiler wrote; None where it is not there
-    # the record that stands for it; None where it is there, or there is none either
-    record: Mapping[str, Any] | None
+    record: Mapping[str, Any] | None  # that stands for the compiled file, if there is one
 
 
 @dataclass(frozen=True)
