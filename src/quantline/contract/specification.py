@@ -62,8 +62,8 @@ class OperatorSpecification:
     outputs: tuple[TensorSpecification | None, ...]  # likewise
     same_scale: bool = False  # its activations share one: its kernel copies the integers
     state: int | None = None  # the input of the output's scale and zero point: what it gave before
-    # its kernel takes int16 activations, measured with LiteRT 2.3; TensorFlow 2.21's converter makes
-    # fewer
+    # its kernel takes int16 activations, measured with LiteRT 2.3; TensorFlow 2.21's converter
+    # makes fewer
     has_int16: bool = True
     source: str = WRITTEN  # the text that says so
 

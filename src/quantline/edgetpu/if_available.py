@@ -9,9 +9,8 @@ from quantline.edgetpu.compiler.compile import CompiledModel, CompilerOptions, c
 from quantline.edgetpu.compiler.process import Compiler, find_compiler
 from quantline.edgetpu.cost.memory import memory_of_compiled
 from quantline.edgetpu.cost.work import share_on_edgetpu
-from quantline.edgetpu.device.delegate import Access
 from quantline.edgetpu.device.detect import detect
-from quantline.edgetpu.device.on_device import run_on_device
+from quantline.edgetpu.device.on_device import Access, run_on_device
 from quantline.edgetpu.mapping.verdict import predict
 from quantline.edgetpu.scoring.score import compare
 from quantline.edgetpu.vocabulary import Evidence

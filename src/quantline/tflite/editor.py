@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from quantline.tflite.consistency import OPERATORS, type_number
 from quantline.tflite.edit import pack
 from quantline.tflite.graph import parse, text
-from quantline.tflite.operands import OPERATORS, type_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

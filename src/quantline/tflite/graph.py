@@ -11,8 +11,14 @@ from ai_edge_litert import schema_py_generated as schema
 
 from quantline.errors import ModelError, ModelUnreadable
 from quantline.files import sha256
-from quantline.tflite.consistency import DTYPES, check_consistency, custom_options, stored
-from quantline.tflite.operands import OPERATORS, type_number
+from quantline.tflite.consistency import (
+    DTYPES,
+    OPERATORS,
+    check_consistency,
+    custom_options,
+    stored,
+    type_number,
+)
 from quantline.tflite.values import (
     CONVERSIONS,
     Graph,

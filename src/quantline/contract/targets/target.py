@@ -15,8 +15,7 @@ from quantline.contract.rules import broken
 from quantline.errors import CheckFailed, ParameterError, first_few, suggest
 from quantline.reading import Unreadable, YamlUnreadable, load_yaml, read_text
 from quantline.reading.yaml_text import LARGEST_BYTES
-from quantline.tflite.consistency import DTYPES
-from quantline.tflite.operands import OPERATORS
+from quantline.tflite.consistency import DTYPES, OPERATORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -24,7 +24,7 @@ from quantline.edgetpu.vocabulary import (
     activations,
     extent,
 )  # fmt: skip
-from quantline.tflite.operands import OPERATORS
+from quantline.tflite.consistency import OPERATORS
 
 if TYPE_CHECKING:
     from quantline.tflite.graph import Graph, Operator, Subgraph
