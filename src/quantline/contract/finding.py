@@ -112,16 +112,12 @@ class ContractReport:
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return findings in a report's order: by severity, subgraph and operator."""
     order = get_args(Severity)
-    return tuple(
-        sorted(
-            findings,
-            key=lambda finding: (
-                order.index(finding.severity),
-                finding.subgraph,
-                -1 if finding.operator is None else finding.operator,
-            ),
-        )
-    )
+
+    def key(finding: Finding) -> tuple[int, int, int]:
+        operator = -1 if finding.operator is None else finding.operator
+        return order.index(finding.severity), finding.subgraph, operator
+
+    return tuple(sorted(findings, key=key))
 
 
 SHOWN = 20

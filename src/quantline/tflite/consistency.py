@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 OPERATORS = {value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()}
 
-# Those that are not named take one.
+# The least number of inputs and outputs, which kernels check before anything else (``NumInputs``
+# and ``NumOutputs`` in ``tensorflow/lite/kernels``). Those that are not named take one.
 _INPUTS = {
     0: "CALL CALL_ONCE CUSTOM DELEGATE HASHTABLE STABLEHLO_COMPOSITE STABLEHLO_CUSTOM_CALL "
     "STABLEHLO_IOTA STABLEHLO_WHILE VAR_HANDLE WHILE",
