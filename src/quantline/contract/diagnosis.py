@@ -67,9 +67,8 @@ class _Explainer:
 
     def _float_by_neighbour(self, operator: Operator) -> FloatReason | None:
         """Return why an operator with an integer form stays float because of a neighbour."""
-        for other in (
-            self._float_neighbours(operator) if has_form(operator.type, self.scheme) else ()
-        ):
+        has_neighbours = has_form(operator.type, self.scheme)
+        for other in self._float_neighbours(operator) if has_neighbours else ():
             if self._own(other) is not None:
                 text = (
                     f"{operator.type} has an integer form, but shares float tensors with operator "
@@ -98,7 +97,7 @@ class _Explainer:
         main = self.after.main
         if operator.type == "DEQUANTIZE":
             does = "turns integers into float for"
-            near = [reader for reader in main.operators if operator.outputs[0] in reader.inputs]
+            near = main.consumers.get(operator.outputs[0], [])
         else:
             does = "turns into integers what comes from"
             near = [writer for writer in main.operators if operator.inputs[0] in writer.outputs]

@@ -121,15 +121,10 @@ def enforce(golden: Golden, mismatches: Sequence[Mismatch]) -> None:
     if not mismatches:
         return
     lines = [
-        f"'{mismatch.output}' for {mismatch.source}: {mismatch.differing_share:.2%} of the values "
-        "differ"
-        + ("" if mismatch.largest is None else f", by up to {mismatch.largest:.4g}")
-        + (
-            ""
-            if mismatch.largest_steps is None
-            else f", {mismatch.largest_steps:g} quantization steps"
-        )
-        for mismatch in mismatches
+        f"'{found.output}' for {found.source}: {found.differing_share:.2%} of the values differ"
+        + ("" if found.largest is None else f", by up to {found.largest:.4g}")
+        + ("" if found.largest_steps is None else f", {found.largest_steps:g} quantization steps")
+        for found in mismatches
     ]
     here = f"ai-edge-litert {version('ai-edge-litert')} on {platform.machine()}"
     raise CheckFailed(

@@ -67,11 +67,8 @@ def with_static_batch(model: bytes) -> bytes:
     for subgraph in edited.subgraphs:
         for tensor in subgraph.tensors:
             signature = tensor.shapeSignature
-            if (
-                signature is not None
-                and len(signature)
-                and all(size >= 0 for size in signature[1:])
-            ):
+            has_any = signature is not None and len(signature) > 0
+            if has_any and all(size >= 0 for size in signature[1:]):
                 tensor.shapeSignature = None
     return pack(edited, len(model))
 
@@ -92,9 +89,7 @@ def with_signature(model: bytes, key: str) -> bytes:
     edited.signatureDefs = [kept]
     used = {tensor.buffer for subgraph in edited.subgraphs for tensor in subgraph.tensors}
     used |= {entry.buffer for entry in edited.metadata or ()}
-    for index, buffer in enumerate(edited.buffers):
-        if index not in used:
-            buffer.data = None
+    _keep_data(edited, used)
     return pack(edited, len(model))
 
 
@@ -127,6 +122,13 @@ def with_signature_names(
             for port in ports:
                 port.name = names.get(text(port.name), text(port.name))
     return pack(edited, len(model))
+
+
+def _keep_data(model: Any, used: set[int]) -> None:
+    """Drop the content of buffers that are not used."""
+    for index, buffer in enumerate(model.buffers):
+        if index not in used:
+            buffer.data = None
 
 
 def keep_reached(model: Any, first: int) -> None:
@@ -203,17 +205,13 @@ def extract(model: bytes, operators: Collection[int]) -> bytes:
     subgraph.operators = [subgraph.operators[index] for index in sorted(operators)]
     subgraph.inputs = np.asarray(inputs, np.int32)
     subgraph.outputs = np.asarray(outputs, np.int32)
-    edited.signatureDefs = None
-    edited.metadata = None
-    edited.metadataBuffer = None
+    edited.signatureDefs = edited.metadata = edited.metadataBuffer = None
     kept = [main.operators[index] for index in operators]
     tensors = [main.tensors_at((*operator.inputs, *operator.outputs)) for operator in kept]
     reached = {tensor.index for listed in tensors for tensor in listed}
     used = {subgraph.tensors[index].buffer for index in reached}
     used.update(tensor.buffer for body in edited.subgraphs[1:] for tensor in body.tensors)
-    for index, buffer in enumerate(edited.buffers):
-        if index not in used:
-            buffer.data = None
+    _keep_data(edited, used)
     held = [buffer.data for buffer in edited.buffers if buffer.data is not None]
     return pack(edited, sum(map(len, held)))
 

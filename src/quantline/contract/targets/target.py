@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from quantline import recipe
 from quantline.contract.finding import ContractReport, Finding, counted, in_order, listed, remedies
-from quantline.contract.rules import broken
+from quantline.contract.rules import Rule, broken
 from quantline.errors import CheckFailed, ParameterError, first_few, suggest
 from quantline.reading import Unreadable, YamlUnreadable, load_yaml, read_text
 from quantline.reading.yaml_text import LARGEST_BYTES
@@ -126,25 +126,24 @@ def _unreadable(path: str, found: str) -> ParameterError:
     )
 
 
+_OWN = "the target's description"
 RULES = {
-    "target.operator": "an operator that the target has",
-    "target.version": "a version of the operator that the target has",
-    "target.type": "a type that the target has",
-    "target.io_type": "inputs and outputs of the target's types",
-    "target.static_shape": "sizes that are known before the model runs; the batch may be unknown",
-    "target.per_axis_dense": "one scale for the weights of FULLY_CONNECTED",
-    "target.size": "a file within the target's limit",
-}
-"""The demand of each rule, by its id; docs/targets.md says which field of a target asks for it."""
-
-_REMEDIES = {
-    "target.operator": "Replace it in the float model by operators of the target",
-    "target.version": "Take the newer runtime, or write the operator with the attributes and "
-    "shapes of its older version",
-    "target.static_shape": "Export the model with inputs of a fixed size",
-    "target.per_axis_dense": "Use `scheme='int8_per_tensor'`",
-    "target.size": "Make the model smaller",
-}
+    "target.operator": Rule("target", "an operator that the target has", _OWN,
+        "Replace it in the float model by operators of the target"),
+    "target.version": Rule("target", "a version of the operator that the target has", _OWN,
+        "Take the newer runtime, or write the operator with the attributes and shapes of its older "
+        "version"),
+    "target.type": Rule("target", "a type that the target has", _OWN),
+    "target.io_type": Rule("target", "inputs and outputs of the target's types", _OWN),
+    "target.static_shape": Rule("target",
+        "sizes that are known before the model runs; the batch may be unknown", _OWN,
+        "Export the model with inputs of a fixed size"),
+    "target.per_axis_dense": Rule("target", "one scale for the weights of FULLY_CONNECTED", _OWN,
+        "Use `scheme='int8_per_tensor'`"),
+    "target.size": Rule("target", "a file within the target's limit", _OWN,
+        "Make the model smaller"),
+}  # fmt: skip
+"""Each rule by its id; docs/targets.md says which field of a target asks for it."""
 
 
 def check_target(
@@ -240,14 +239,11 @@ def _used(subgraph: Subgraph) -> dict[int, Operator | None]:
 
 
 def _finding(
-    rule: str,
-    subgraph: Subgraph,
-    operator: Operator | None,
-    tensor: Tensor | None,
-    found: str,
+    rule: str, subgraph: Subgraph, operator: Operator | None, tensor: Tensor | None, found: str,
     expected: str | None = None,
-) -> Finding:
+) -> Finding:  # fmt: skip
+    known = RULES[rule]
     return broken(
         rule, subgraph, operator, tensor, found,
-        severity="target", expected=expected or RULES[rule], remedy=_REMEDIES.get(rule),
+        severity="target", expected=expected or known.meaning, remedy=known.remedy,
     )  # fmt: skip

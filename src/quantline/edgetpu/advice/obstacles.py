@@ -90,8 +90,7 @@ def _islands(
         if not wide or reasons[operator.index].status is Status.DYNAMIC:
             rest.append(operator)
             continue
-        members = [operator]
-        separate = []
+        members, separate = [operator], []
         for indices, others in islands:
             if wide & indices:
                 wide |= indices
@@ -119,13 +118,8 @@ def _of_island(
         return [((_names(foreign or known), remedies.APPLICATION), list(island))]
     if len(known) > len(foreign):
         # Most of it could be quantized: a float model, or one quantized in its weights only.
-        return [
-            (("", remedies.QUANTIZED), known + conversions),
-            *(
-                ((operator.type, remedies.outside(operator.type)), [operator])
-                for operator in foreign
-            ),
-        ]
+        alone = [((other.type, remedies.outside(other.type)), [other]) for other in foreign]
+        return [(("", remedies.QUANTIZED), known + conversions), *alone]
     return [((_names(foreign), remedies.outside(foreign[0].type)), list(island))]
 
 
