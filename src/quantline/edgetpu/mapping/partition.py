@@ -77,12 +77,6 @@ def partition(operators: Sequence[Operator], supported: Collection[int]) -> list
     return subsets
 
 
-def compiled_subsets(subsets: Sequence[Subset], multiple_subgraphs: bool) -> list[Subset]:
-    """Return the subsets that become Edge TPU operators: the first supported one, or each."""
-    candidates = [subset for subset in subsets if subset.supported]
-    return candidates if multiple_subgraphs else candidates[:1]
-
-
 @dataclass(frozen=True)
 class CompiledGroups:
     """The operators that are compiled for the Edge TPU."""
@@ -132,5 +126,6 @@ def select_compiled(
 def _taken(
     live: Sequence[Operator], supported: set[int], multiple_subgraphs: bool
 ) -> tuple[frozenset[int], int]:
-    subsets = compiled_subsets(partition(live, supported), multiple_subgraphs)
-    return frozenset(index for subset in subsets for index in subset.operators), len(subsets)
+    candidates = [subset for subset in partition(live, supported) if subset.supported]
+    taken = candidates if multiple_subgraphs else candidates[:1]
+    return frozenset(index for subset in taken for index in subset.operators), len(taken)
