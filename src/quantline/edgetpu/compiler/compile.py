@@ -116,7 +116,9 @@ def compile_model(
         # Not the exit status alone: a search was reported to end without a file.
         if ended.status != 0 or not file.is_file():
             raise explain(ended.stdout, ended.stderr, ended.status)
-        content, log = file.read_bytes(), _log(file)
+        path = file.with_suffix(".log")
+        log = path.read_text("utf-8", "replace") if path.is_file() else ""
+        content = file.read_bytes()
     output = parse_output(ended.stdout)
     records = {Path(record.output_model).name: record for record in output.models}
     if _COMPILED not in records:
@@ -183,11 +185,6 @@ def _check_not_compiled(content: bytes) -> None:
             expected="the quantized .tflite file as it was before it was compiled",
             remedy="Give the file whose name does not end in '_edgetpu.tflite'",
         )
-
-
-def _log(compiled: Path) -> str:
-    path = compiled.with_suffix(".log")
-    return path.read_text("utf-8", "replace") if path.is_file() else ""
 
 
 def _check_mapped(record: ModelRecord) -> None:

@@ -67,9 +67,8 @@ def find_cases(folder: Path) -> tuple[Case, ...]:
     found = []
     for stem in sorted(stems):
         name, compiled = f"{stem}.tflite", f"{stem}_edgetpu.tflite"
-        is_there = compiled in names
-        record = None if is_there else records.get(name)
-        found.append(Case(folder / name, folder / compiled if is_there else None, record))
+        file, record = (folder / compiled, None) if compiled in names else (None, records.get(name))
+        found.append(Case(folder / name, file, record))
     return tuple(found)
 
 
