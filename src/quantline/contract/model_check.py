@@ -15,15 +15,7 @@ from quantline.contract.conformance import (
     check_control_flow,
     operators_of_family,
 )
-from quantline.contract.finding import (
-    ContractReport,
-    Finding,
-    Specification,
-    counted,
-    in_order,
-    listed,
-    remedies,
-)
+from quantline.contract.finding import ContractReport, counted, in_order, listed, remedies
 from quantline.contract.notes import find_notes
 from quantline.contract.rules import Site, broken
 from quantline.contract.specification import SPECIFICATION, Family
@@ -33,6 +25,8 @@ from quantline.tflite.graph import Graph, Operator, Subgraph, Tensor, is_integer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from quantline.contract.finding import Finding, Specification
 
 
 def interface_operators(main: Subgraph, *, float_input: bool, float_output: bool) -> set[int]:

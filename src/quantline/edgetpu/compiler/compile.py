@@ -9,17 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quantline.edgetpu.compiled.read import CompiledPrograms, read_compiled
 from quantline.edgetpu.compiler.failures import explain
-from quantline.edgetpu.compiler.output import (
-    ModelRecord,
-    PrintedSize,
-    parse_log,
-    parse_output,
-    unknown_format,
-)
+from quantline.edgetpu.compiler.output import parse_log, parse_output, unknown_format
 from quantline.edgetpu.compiler.process import NAME, Compiler, find_compiler, run, timed_out
 from quantline.edgetpu.mapping.operators import check_runtime
 from quantline.edgetpu.mapping.requirements import has_compiled
@@ -29,6 +23,9 @@ from quantline.files import write_atomic
 from quantline.progress import waiting
 from quantline.temporary import temporary_folder
 from quantline.tflite.graph import read
+
+if TYPE_CHECKING:
+    from quantline.edgetpu.compiler.output import ModelRecord, PrintedSize
 
 _IN, _OUT = "model.tflite", "out"
 _COMPILED = "model_edgetpu.tflite"

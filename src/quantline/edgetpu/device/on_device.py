@@ -19,21 +19,14 @@ import numpy as np
 from quantline.child import captured_output, run_in_child, stage
 from quantline.edgetpu.device.detect import detect
 from quantline.edgetpu.device.failures import explain, match_failure
-from quantline.edgetpu.device.run import (
-    Agreement,
-    DeviceLatency,
-    DeviceRun,
-    Job,
-    compare_outputs,
-    prepare,
-    step_of,
-)
+from quantline.edgetpu.device.run import DeviceLatency, DeviceRun, compare_outputs, prepare, step_of
 from quantline.errors import ModelUnsupported, ParameterError, ProcessError, first_line, suggest
 from quantline.tflite import Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from quantline.edgetpu.device.run import Agreement, Job
     from quantline.ranges import Sample
     from quantline.tflite.runtime import Kernels
 

@@ -23,7 +23,7 @@ from quantline.edgetpu.vocabulary import (
     Status,
     activations,
     extent,
-)  # fmt: skip
+)
 from quantline.tflite.consistency import OPERATORS
 
 if TYPE_CHECKING:

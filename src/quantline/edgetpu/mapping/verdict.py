@@ -101,23 +101,13 @@ class MappingReport:
         ]
 
 
-_STRANDED = Reason(
-    Status.ONE_SUBGRAPH,
-    "only the first group of supported operators is compiled",
-    Provenance.PARSED,
-)
-_DEPENDS = Reason(
-    Status.DEPENDS,
+_STRANDED = Reason(Status.ONE_SUBGRAPH,
+    "only the first group of supported operators is compiled", Provenance.PARSED)  # fmt: skip
+_DEPENDS = Reason(Status.DEPENDS,
     "whether it is in the first compiled group depends on operators of unknown mapping",
-    Provenance.PARSED,
-    Placement.UNKNOWN,
-)
-_COMPILED = Reason(
-    Status.COMPILED,
-    "a compiled group of operators, which cannot be seen singly",
-    Provenance.PARSED,
-    Placement.EDGETPU,
-)
+    Provenance.PARSED, Placement.UNKNOWN)  # fmt: skip
+_COMPILED = Reason(Status.COMPILED, "a compiled group of operators, which cannot be seen singly",
+    Provenance.PARSED, Placement.EDGETPU)  # fmt: skip
 _UNREACHABLE = Reason(
     Status.UNREACHABLE, "no output depends on the operator", Provenance.PARSED, Placement.DEAD
 )
