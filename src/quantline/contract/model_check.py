@@ -174,7 +174,7 @@ def check_model(
 
     Args:
         graph: The converted model.
-        float_input: Whether float32 inputs were asked for: a QUANTIZE operator that reads one is
+        float_input: True if float32 inputs were asked for: a QUANTIZE operator that reads one is
             then part of the interface, and breaks nothing.
         float_output: Likewise for the DEQUANTIZE operators that write the outputs.
         promise: The scheme that the model was, or should have been, quantized by. Under one that

@@ -124,8 +124,8 @@ def evaluate(
     Args:
         model: The ``.tflite`` file's bytes.
         runtime_version: The Edge TPU runtime to compile for, 10 to 14.
-        multiple_subgraphs: Whether to compile with ``--enable_multiple_subgraphs``.
-        measure_cpu: Whether to time the operators that stay on the CPU.
+        multiple_subgraphs: True as with ``--enable_multiple_subgraphs``.
+        measure_cpu: True to time the operators that stay on the CPU.
         name: The model's name in an error.
         original: The original of a compiled model: from it come the work on the chip and, where the
             compiled file holds no estimate of cycles, the latency.

@@ -52,7 +52,7 @@ def suggest(
     Args:
         graph: The model, before compilation; of a compiled one there is nothing to suggest.
         runtime_version: The Edge TPU runtime to compile for, 10 to 14.
-        multiple_subgraphs: Whether it is compiled with ``--enable_multiple_subgraphs`` already.
+        multiple_subgraphs: True if it is compiled with ``--enable_multiple_subgraphs`` already.
     """
     live = live_operators(graph.main)
     if any(map(is_compiled, live)):

@@ -126,7 +126,7 @@ def predict(
         graph: The model. Of a compiled one it repeats what the compiler decided.
         runtime_version: The Edge TPU runtime to compile for, 10 to 14
             (``--min_runtime_version``).
-        multiple_subgraphs: Whether to compile with ``--enable_multiple_subgraphs``.
+        multiple_subgraphs: True as with ``--enable_multiple_subgraphs``.
 
     Raises:
         ParameterError: There is no such runtime version.
