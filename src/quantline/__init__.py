@@ -56,7 +56,8 @@ if TYPE_CHECKING:
         TrackingFailed,
         UnsafeModel,
     )
-    from quantline.ranges.range_set import RangeSet, TensorRange
+    from quantline.ranges.range_set import RangeSet
+    from quantline.ranges.sketch import TensorRange
     from quantline.results.scores import MeasuredOutputs
 
 __version__ = "0.1.0"
@@ -75,7 +76,7 @@ _DEFINED_IN = {
     "QuantizationResult": "api.result",
     "RangeSet": "ranges.range_set",
     "Reading": "api.given",
-    "TensorRange": "ranges.range_set",
+    "TensorRange": "ranges.sketch",
     "ValidationReport": "api.validate",
     "compare": "api.evaluate",
     "evaluate": "api.evaluate",

@@ -76,12 +76,7 @@ def evaluate(
     name, content = _tflite_of(model, examples, reading)
     result = _scored(name, content, examples)
     if not result.metrics["labelled_examples"]:
-        raise DataError(
-            "The examples have no labels to score against",
-            found=f"no array '{y}'",
-            expected=f"class indices in the array '{y}', one an example",
-            remedy="Name the array of labels with `y`",
-        )
+        raise _unlabelled("The examples have no labels to score against", y)
     if not latency:
         return result
     measured = _timed({"model": content}, examples)
@@ -139,12 +134,10 @@ def compare(
     verdict = None
     if margin_points is not None:
         if "lost" not in change:
-            raise DataError(
-                "There are no labels to judge by whether the candidate is no worse",
-                found=f"no array '{y}'",
-                expected=f"class indices in the array '{y}', one an example",
-                remedy="Name the array of labels with `y`, or leave out `margin_points`",
-            )
+            raise _unlabelled(
+                "There are no labels to judge by whether the candidate is no worse", y,
+                ", or leave out `margin_points`",
+            )  # fmt: skip
         labelled = first.metrics["labelled_examples"]
         verdict = noninferiority(change["lost"], change["won"], labelled, margin_points, confidence)
     return ComparisonResult(
@@ -152,6 +145,15 @@ def compare(
         EvaluationResult(second.name, second.metrics, times["candidate"], second.predictions),
         change,
         verdict,
+    )
+
+
+def _unlabelled(what: str, y: str, instead: str = "") -> DataError:
+    return DataError(
+        what,
+        found=f"no array '{y}'",
+        expected=f"class indices in the array '{y}', one an example",
+        remedy=f"Name the array of labels with `y`{instead}",
     )
 
 

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from quantline import recipe
+from quantline.api.given import check_choice
 from quantline.api.model_file import read_tflite
 from quantline.contract import check_model
 from quantline.contract.finding import Specification
 from quantline.contract.golden import check
 from quantline.contract.targets import check_target, load
 from quantline.contract.vectors import Golden
-from quantline.errors import ParameterError, ResultMissing
+from quantline.errors import ResultMissing
 from quantline.files import sha256
 from quantline.quantization.schemes import SCHEMES
 from quantline.results import Origin, check_result, parse_json, read_bytes
@@ -149,8 +150,8 @@ def validate(
         ParameterError: An argument has a bad value, or there is no such target.
         ResultMissing: The recipe next to it is damaged.
     """
-    _check_choice("scheme", scheme, get_args(recipe.SchemeName))
-    _check_choice("specification", specification, get_args(Specification))
+    check_choice("scheme", scheme, get_args(recipe.SchemeName))
+    check_choice("specification", specification, get_args(Specification))
     chosen = None if target is None else load(os.fspath(target))
     _, content, graph = read_tflite(model)
     made, recipe_path = _recipe_of(model, content)
@@ -174,16 +175,6 @@ def validate(
         vectors=None if kept is None else len(kept.vectors),
         mismatches=() if kept is None else check(content, kept),
     )
-
-
-def _check_choice(name: str, value: str | None, choices: tuple[str, ...]) -> None:
-    if value is not None and value not in choices:
-        raise ParameterError(
-            f"The argument `{name}` has a bad value",
-            found=repr(value),
-            expected=f"one of {', '.join(choices)}",
-            remedy=f"Correct `{name}`",
-        )
 
 
 def _recipe_of(model: ModelLike, content: bytes) -> tuple[Mapping[str, Any], Path | None]:

@@ -76,15 +76,20 @@ class BeforeSquashing(MeasuredTensor):
 
 
 class Cause(Part):
-    """The cause of an output's loss or noise: :class:`quantline.quantization.diagnosis.Cause`."""
+    """The cause of an output's loss or noise.
+
+    Its kind is ``join``, ``mask``, ``constant``, ``channels``, ``steep``, ``rounding`` or
+    ``outliers``; ``layer`` where one layer is at fault and nothing more is known, ``many`` where
+    none is.
+    """
 
     kind: str
-    operator: str
-    tensor: Index
-    name: str
-    layer: str | None
-    share: Share
-    found: str
+    operator: str  # the type of the operator that is named
+    tensor: Index  # its output in the float model
+    name: str  # that tensor's
+    layer: str | None  # of the original model, read from the name
+    share: Share  # of the loss that this layer's error alone makes; measured
+    found: str  # the rest of a sentence
     remedy: str
 
 
