@@ -17,9 +17,11 @@ from quantline.contract.finding import Specification
 from quantline.contract.golden import check
 from quantline.contract.targets import check_target, load
 from quantline.contract.vectors import Golden
+from quantline.edgetpu import evaluate
 from quantline.errors import ResultMissing
 from quantline.files import sha256
 from quantline.quantization.schemes import SCHEMES
+from quantline.recipe.check import check_arguments
 from quantline.results import Origin, check_result, parse_json, read_bytes
 from quantline.results.parse import MOST_BYTES
 from quantline.tables import html_pairs, html_table, size
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from quantline.api.given import ModelLike
     from quantline.contract import ContractReport, Finding
     from quantline.contract.golden import Mismatch
+    from quantline.edgetpu import EdgeTpuReport
+
 
 logger = logging.getLogger(__name__)
 
@@ -203,3 +207,41 @@ def _recipe_of(model: ModelLike, content: bytes) -> tuple[Mapping[str, Any], Pat
 
 def _yes(holds: bool) -> str:
     return "yes" if holds else "no"
+
+
+def predict_edgetpu(
+    model: ModelLike,
+    *,
+    runtime_version: int = recipe.EdgeTpu().runtime_version,
+    multiple_subgraphs: bool = False,
+    original: ModelLike | None = None,
+) -> EdgeTpuReport:
+    """Predict what the Edge TPU does with a ``.tflite`` model: operators, memory, latency.
+
+    Of a compiled model, mapping and memory are parsed from the file. Neither compiler nor device is
+    needed.
+
+    Args:
+        model: The ``.tflite`` file's path, its bytes, or the result of a quantization.
+        runtime_version: The version of the Edge TPU's runtime that the model is meant for.
+        multiple_subgraphs: True if every group of operators that the Edge TPU can run is compiled,
+            and not only the first.
+        original: Of a compiled model, what it was made from.
+
+    Raises:
+        ModelUnreadable: It is no whole ``.tflite`` file.
+        ParameterError: There is no such version.
+        MismatchError: The compiled model was not made from ``original``.
+    """
+    settings = check_arguments(
+        recipe.EdgeTpu,
+        {"runtime_version": runtime_version, "multiple_subgraphs": multiple_subgraphs},
+    )
+    name, content, _ = read_tflite(model)
+    return evaluate(
+        content,
+        settings.runtime_version,
+        settings.multiple_subgraphs,
+        name=name,
+        original=None if original is None else read_tflite(original)[2],
+    )

@@ -5,12 +5,6 @@ from quantline.datasets.files import BytesDataset, FolderDataset, ResultDataset
 from quantline.datasets.tflite import TfliteDataset
 
 __all__ = [
-    "BytesDataset",
-    "FolderDataset",
-    "JsonDataset",
-    "MetricsDataset",
-    "NpzDataset",
-    "ParquetDataset",
-    "ResultDataset",
-    "TfliteDataset",
-]
+    "BytesDataset", "FolderDataset", "JsonDataset", "MetricsDataset", "NpzDataset",
+    "ParquetDataset", "ResultDataset", "TfliteDataset",
+]  # fmt: skip

@@ -141,33 +141,19 @@ def _in_child(
     kept = FloatOperators() if backend == "litert" else find_kept_operators(model.graph, conversion)
     with disable_aslr():
         contents = run_in_child(
-            quantize_each,
-            backend,
-            model,
-            choices,
-            conversion.scheme,
-            conversion.input_type,
-            conversion.output_type,
-            kept,
-            what=f"the conversion to {conversion.scheme}",
-            timeout_s=conversion.timeout_s,
-            limit="conversion_timeout_s",
-        )
+            quantize_each, backend, model, choices, conversion.scheme, conversion.input_type,
+            conversion.output_type, kept, what=f"the conversion to {conversion.scheme}",
+            timeout_s=conversion.timeout_s, limit="conversion_timeout_s",
+        )  # fmt: skip
     return [Model(content) for content in contents]
 
 
 def _publicly(public: PublicConversion, conversion: recipe.Conversion) -> Model:
     content = run_in_child(
-        public_conversion.quantize,
-        public,
-        conversion.scheme,
-        conversion.input_type,
-        conversion.output_type,
-        what=f"the conversion of '{public.source.path}' to {conversion.scheme}",
-        timeout_s=conversion.timeout_s,
-        limit="conversion_timeout_s",
-        confined=True,
-    )
+        public_conversion.quantize, public, conversion.scheme, conversion.input_type,
+        conversion.output_type, timeout_s=conversion.timeout_s, limit="conversion_timeout_s",
+        what=f"the conversion of '{public.source.path}' to {conversion.scheme}", confined=True,
+    )  # fmt: skip
     return Model(content)
 
 

@@ -46,34 +46,21 @@ class Scheme:
 _FROM_RANGES = "int8 per tensor, from recorded ranges"
 
 SCHEMES: dict[str, Scheme] = {
-    "float16": Scheme(
-        "float16, widened when the model runs",
-        "float32",
-        ("float32",),
-        False,
-        True,
-        edit=weights_only.to_float16,
-    ),
+    "float16": Scheme("float16, widened when the model runs", "float32", ("float32",), False, True,
+                      edit=weights_only.to_float16),
     "dynamic_range": Scheme(
         f"int8 per axis, symmetric, from {weights_only.MIN_ELEMENTS} elements on",
-        "float32, quantized anew in each run where a kernel takes int8 weights",
-        ("float32",),
-        False,
-        True,
-        edit=weights_only.to_dynamic_range,
-        left_in_float=weights_only.left_in_float,
+        "float32, quantized anew in each run where a kernel takes int8 weights", ("float32",),
+        False, True, edit=weights_only.to_dynamic_range, left_in_float=weights_only.left_in_float,
     ),
     "int8": Scheme("int8 per axis, symmetric", _FROM_RANGES, _INT8_IO, True, False),
     "int8_float_fallback": Scheme("int8 per axis, symmetric", _FROM_RANGES, _INT8_IO, True, True),
     "int8_per_tensor": Scheme("int8 per tensor, symmetric", _FROM_RANGES, _INT8_IO, True, False),
     "int16x8": Scheme(
-        "int8 per axis, symmetric",
-        "int16 per tensor, symmetric, from recorded ranges",
-        ("int16", "float32"),
-        True,
-        False,
+        "int8 per axis, symmetric", "int16 per tensor, symmetric, from recorded ranges",
+        ("int16", "float32"), True, False,
     ),
-}
+}  # fmt: skip
 
 
 def with_types(conversion: recipe.Conversion) -> recipe.Conversion:

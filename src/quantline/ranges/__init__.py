@@ -10,15 +10,6 @@ from quantline.ranges.sample_adapter import Sample, SampleAdapter, Values
 from quantline.ranges.sketch import TensorRange
 
 __all__ = [
-    "Drift",
-    "RangeSet",
-    "Sample",
-    "SampleAdapter",
-    "TensorRange",
-    "Values",
-    "choose",
-    "drift",
-    "record",
-    "record_in_subprocess",
-    "with_joined_ranges",
-]
+    "Drift", "RangeSet", "Sample", "SampleAdapter", "TensorRange", "Values", "choose", "drift",
+    "record", "record_in_subprocess", "with_joined_ranges",
+]  # fmt: skip

@@ -100,6 +100,12 @@ def _check_same_examples(
         )
 
 
+_MAPPING = ("evidence", "runtime_version", "mapped_operators", "unknown_operators", "mapped_share",
+            "mapped_share_macs", "subgraphs")  # fmt: skip
+_SIZES = ("parameter_bytes", "parameter_bytes_low", "parameter_bytes_high", "cached_bytes",
+          "streamed_bytes")  # fmt: skip
+
+
 def _edgetpu(
     report: dict[str, Any],
     latency: dict[str, Any],
@@ -110,19 +116,9 @@ def _edgetpu(
     # What the compiler did replaces what was predicted of it.
     memory = compilation["memory"] if compiled else report["memory"]
     values = {
-        "evidence": report["evidence"],
-        "runtime_version": report["runtime_version"],
+        **{name: report[name] for name in _MAPPING},
         "operators": report["operators_total"],
-        "mapped_operators": report["mapped_operators"],
-        "unknown_operators": report["unknown_operators"],
-        "mapped_share": report["mapped_share"],
-        "mapped_share_macs": report["mapped_share_macs"],
-        "subgraphs": report["subgraphs"],
-        "parameter_bytes": memory["parameter_bytes"],
-        "parameter_bytes_low": memory["parameter_bytes_low"],
-        "parameter_bytes_high": memory["parameter_bytes_high"],
-        "cached_bytes": memory["cached_bytes"],
-        "streamed_bytes": memory["streamed_bytes"],
+        **{name: memory[name] for name in _SIZES},
         "memory": memory["verdict"],
         "memory_evidence": memory["evidence"],
         "latency_ms_low": latency["low"],
