@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from quantline.api.files import read_tflite
 from quantline.api.given import check_choice, opened
-from quantline.api.model_file import read_tflite
 from quantline.api.prepare import prepare
 from quantline.child import run_in_child
 from quantline.contract.layers import compare_layers

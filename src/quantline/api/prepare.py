@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from quantline import recipe
-from quantline.api.model_file import read_model
+from quantline.api.files import read_model
 from quantline.api.samples import NamedArrays, Samples, choose, open_samples
 from quantline.child import run_in_child
 from quantline.errors import ModelUnsupported, unfit_for_calibration

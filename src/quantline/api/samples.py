@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from quantline.api.files import list_files
 from quantline.api.given import stacked
-from quantline.api.model_file import list_files
 from quantline.errors import DataError
 from quantline.quantization.interface import check_counts
 from quantline.reading import Arrays, ArraysUnreadable

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from quantline import recipe
+from quantline.api.files import read_tflite
 from quantline.api.given import check_choice
-from quantline.api.model_file import read_tflite
 from quantline.contract import check_model
 from quantline.contract.finding import Specification
 from quantline.contract.golden import check

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from quantline.api.outputs import check_outputs, write_together
+from quantline.api.files import check_outputs, write_together
 from quantline.commands.command import Command, Result
 from quantline.commands.options import method_options
 from quantline.range_methods import METHODS

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from quantline.child import run_in_child
 from quantline.errors import BackendUnavailable
 from quantline.quantization import litert_backend, public_conversion
-from quantline.quantization.keep_float import FloatOperators, find_kept_operators
-from quantline.quantization.schemes import SCHEMES, unsupported
+from quantline.quantization.schemes import SCHEMES, FloatOperators, find_kept_operators, unsupported
 from quantline.quantization.shared_scale import Choice, widen_ranges
 from quantline.tflite import Model, read
 

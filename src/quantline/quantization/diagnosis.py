@@ -15,10 +15,9 @@ import numpy as np
 from quantline.errors import first_few
 from quantline.quantization.causes_of_range import channels, join, offset, outliers
 from quantline.quantization.effects import Target, effects
-from quantline.quantization.keep_float import NEVER_LEFT_IN_FLOAT
-from quantline.quantization.layer_pairs import layer_of
+from quantline.quantization.layer_pairs import BETWEEN, LINEAR, Found, Surroundings, layer_of
 from quantline.quantization.output_noise import STEPS, rounded
-from quantline.quantization.surroundings import BETWEEN, LINEAR, Found, Surroundings
+from quantline.quantization.schemes import NEVER_LEFT_IN_FLOAT
 from quantline.results.scores import Cause
 
 if TYPE_CHECKING:

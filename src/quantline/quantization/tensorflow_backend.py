@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantline.errors import BackendUnavailable, ConversionError, excerpt
-from quantline.quantization.keep_float import FloatOperators
+from quantline.quantization.schemes import FloatOperators
 from quantline.quiet import tensorflow
 from quantline.tflite import float_operators, read, with_ranges
 from quantline.tflite.editor import Editor
