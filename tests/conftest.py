@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from tests.warm_children import WarmChildren
+from tests.shared import once
+from tests.warm_children import COMMANDS, Server, WarmChildren
 
 from quantline.child import run
 from quantline.quiet import tensorflow
@@ -136,12 +139,12 @@ def _settle_batch_norm(model: Any, seed: int) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def warm_children() -> Iterator[None]:
-    """Run the calls of ``run_in_child`` in forks of one process that has TensorFlow imported."""
-    children = WarmChildren()
-    run.subprocess = children  # type: ignore[assignment,attr-defined]
+    """Run calls of ``run_in_child``, and commands, in forks of one process with their packages."""
+    server = COMMANDS.server = Server()
+    run.subprocess = WarmChildren(server)  # type: ignore[assignment,attr-defined]
     yield
     run.subprocess = subprocess  # type: ignore[attr-defined]
-    children.close()
+    server.close()
 
 
 @pytest.fixture(autouse=True)
@@ -149,6 +152,19 @@ def fresh_children(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
     """Start real processes in tests that are about them: those marked ``fresh_children``."""
     if request.node.get_closest_marker("fresh_children"):
         monkeypatch.setattr(run, "subprocess", subprocess)
+        monkeypatch.setattr(COMMANDS, "server", None)
+
+
+@pytest.fixture(autouse=True)
+def module_folders() -> Iterator[None]:
+    """Undo what Kedro does for a project: its folder of modules, here and for child processes."""
+    path, named = [*sys.path], os.environ.get("PYTHONPATH")
+    yield
+    sys.path[:] = path
+    if named is None:
+        os.environ.pop("PYTHONPATH", None)
+    else:
+        os.environ["PYTHONPATH"] = named
 
 
 @pytest.fixture(scope="session")
@@ -259,8 +275,10 @@ def custom_operator(tf: Any) -> bytes:
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tracking store with its tables and nothing in them: making them takes seconds."""
-    from mlflow import MlflowClient
 
-    path = tmp_path_factory.mktemp("store") / "empty.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
+    def make(folder: Path) -> None:
+        from mlflow import MlflowClient
+
+        MlflowClient(f"sqlite:///{folder / 'mlflow.db'}").search_experiments()
+
+    return once(tmp_path_factory, "store", make) / "mlflow.db"

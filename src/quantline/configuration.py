@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +28,24 @@ class ConfigLoader(OmegaConfigLoader):
     ``--params`` puts in the place of another does not inherit that one's transform.
     """
 
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        """Begin without any configuration read."""
+        self._read: dict[str, Any] = {}
+        super().__init__(*arguments, **settings)
+
     def __getitem__(self, key: str) -> Any:
         """Return the configuration of a kind, such as ``catalog``."""
+        # A run asks for its parameters five times, and reading all the YAML takes long.
+        if key not in self._read:
+            self._read[key] = self._configuration(key)
+        return deepcopy(self._read[key])
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        """Set the configuration of a kind, in place of what the files say."""
+        self._read.pop(key, None)
+        super().__setitem__(key, value)
+
+    def _configuration(self, key: str) -> Any:
         values = super().__getitem__(key)
         if key == "parameters" and isinstance(values.get("dataset"), dict):
             layers = (self._layer(self.base_env), self._layer(self.env or self.default_run_env),

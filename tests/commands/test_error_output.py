@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.warm_children import COMMANDS
 
 FULL = Path("/dev/full")
 needs_full = pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full here")
@@ -111,10 +112,7 @@ def test_what_is_there_already_may_be_no_file(desk: Any) -> None:
 
 
 def run(folder: Path, *arguments: str, **streams: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "quantline", *arguments],
-        cwd=folder, text=True, check=False, **streams,
-    )  # fmt: skip
+    return COMMANDS.run("quantline", *arguments, cwd=folder, **streams)
 
 
 @needs_full

@@ -6,12 +6,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.warm_children import COMMANDS
 
 from quantline.commands.group import KEDROS, OURS
 
@@ -19,10 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def give(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "quantline", *arguments],
-        cwd=cwd, capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
+    return COMMANDS.run("quantline", *arguments, cwd=cwd)
 
 
 def test_help_names_our_commands_and_kedros(desk: Any) -> None:
@@ -78,17 +75,16 @@ def test_kedros_command_outside_of_a_project(tmp_path: Path) -> None:
     assert give("nonsense", cwd=tmp_path).returncode == 2
 
 
+@pytest.mark.fresh_children
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_ends_with_130_and_leaves_nothing(
     desk: Any, plain: Any, number: signal.Signals
 ) -> None:
     before = desk.files()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "quantline", "quantize", str(plain.file), "--calibration",
-         "samples.npz", "-o", "out.tflite", "--json"],
+    process = COMMANDS.start(
+        "quantline", "quantize", str(plain.file), "--calibration", "samples.npz", "-o",
+        "out.tflite", "--json",
         cwd=desk.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        # Where the tests run in the background, SIGINT is ignored, and that is inherited.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )  # fmt: skip
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     deadline = time.monotonic() + 60

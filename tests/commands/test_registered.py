@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 # Kedro sets up logging when it is imported, and closes what TensorFlow's logging writes to: first.
@@ -15,6 +13,7 @@ import pytest
 from tests.commands.conftest import Desk
 from tests.conftest import PROJECT
 from tests.release.candidates import passed
+from tests.warm_children import COMMANDS
 
 from quantline.release.promotion import publish
 from quantline.release.registry import Registry
@@ -124,9 +123,8 @@ def test_where_nothing_was_released(desk: Desk, command: str) -> None:
 
 
 def test_in_a_process_of_its_own_only_the_result_is_on_stdout(desk: Desk) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "quantline", "champion", "--json"],
-        cwd=desk.folder / "conf", capture_output=True, text=True, check=False,
+    done = COMMANDS.run(
+        "quantline", "champion", "--json", cwd=desk.folder / "conf",
         env={**os.environ, "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",
              "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"},
     )  # fmt: skip

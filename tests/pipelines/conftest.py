@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
-import signal
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +15,8 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from kedro.framework.startup import bootstrap_project
+from tests.shared import once
+from tests.warm_children import COMMANDS
 
 from quantline.cli import cli
 from quantline.quiet import tensorflow
@@ -38,17 +37,11 @@ class Project:
     folder: Path
 
     def start(self, *arguments: str, cwd: Path | None = None, **env: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "kedro", "run", *arguments],
-            cwd=cwd or self.folder,
-            env={**os.environ, **env},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,  # a process group, as a terminal makes one
-            # Where the tests run in the background, SIGINT is ignored, and that is inherited.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
-        )
+        """Start ``kedro run`` in a process group of its own, as a terminal makes one."""
+        return COMMANDS.start(
+            "kedro", "run", *arguments, cwd=cwd or self.folder, env={**os.environ, **env},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
 
     def run(self, *arguments: str, cwd: Path | None = None, **env: str) -> tuple[int, str, str]:
         process = self.start(*arguments, cwd=cwd, **env)
@@ -87,22 +80,6 @@ class Project:
         client = MlflowClient(f"sqlite:///{store or self.folder / 'mlflow.db'}")
         experiment = client.get_experiment_by_name("quantline")
         return [] if experiment is None else client.search_runs([experiment.experiment_id])
-
-
-def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
-    """Fill a folder in the first worker process that asks for it, and return it in all of them."""
-    root = factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        root = root.parent
-    folder, done = root / name, root / f"{name}.done"
-    with (root / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not done.exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            make(folder)
-            done.touch()
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -182,15 +159,9 @@ def make_project(folder: Path, tiny: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow store without a run; MLflow takes seconds to make the tables of one."""
-
-    def make(folder: Path) -> None:
-        from mlflow import MlflowClient
-
-        MlflowClient(f"sqlite:///{folder / 'mlflow.db'}").search_experiments()
-
-    return once(tmp_path_factory, "store", make) / "mlflow.db"
+def store(empty_store: Path) -> Path:
+    """An MLflow store without a run."""
+    return empty_store
 
 
 @pytest.fixture

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from tests.warm_children import COMMANDS
 
 from quantline.pipeline_registry import CHAIN, register_pipelines
 from quantline.quiet import tensorflow
@@ -84,7 +83,9 @@ def test_two_runs_in_one_process_give_the_same_model_and_two_records(project: An
         f"    with KedroSession.create({str(project.folder)!r}) as session:\n"
         "        session.run()\n"
     )
-    subprocess.run([sys.executable, "-c", script], check=True, cwd=project.folder.parent)
+    (project.folder.parent / "twice.py").write_text(script)
+    done = COMMANDS.run("twice", cwd=project.folder.parent)
+    assert done.returncode == 0, done.stderr
     runs = project.runs()
     assert [run.info.status for run in runs] == ["FINISHED", "FINISHED"]
     kept = [project.folder / "mlartifacts" / run.info.run_id / "artifacts" for run in runs]

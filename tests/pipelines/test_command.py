@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.warm_children import COMMANDS
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
 
@@ -202,10 +202,7 @@ def give(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Give a command without what this process was told about telemetry."""
     told = {"DO_NOT_TRACK", "KEDRO_DISABLE_TELEMETRY", "CI"}
     env = {name: value for name, value in os.environ.items() if name not in told}
-    return subprocess.run(
-        [sys.executable, "-m", *command],
-        cwd=cwd, env=env, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    return COMMANDS.run(*command, cwd=cwd, env=env)
 
 
 def test_our_own_command_is_kedros(project: Any) -> None:
