@@ -208,7 +208,7 @@ def _inputs(
 
 def inputs_of_original(source: Source) -> tuple[Inputs, Inputs]:
     """Load a Keras model or a SavedModel, in a child process, and return its inputs and states."""
-    _, original = load_original(source)
+    original = load_original(source)
     found = {name: (sizes_of(spec, None), spec.dtype.name) for name, spec in original.specs.items()}
     states = {name: found.pop(name) for name in original.states}
     return found, states

@@ -84,7 +84,7 @@ def quantize(start: PublicConversion, scheme: str, input_type: str, output_type:
 
         def dataset() -> Iterator[list[np.ndarray]]:
             for sample in start.samples:
-                yield [_as_taken(sample, name, model.specs[name]) for name in start.inputs]
+                yield [_as_taken(sample, name, model.traced.specs[name]) for name in start.inputs]
 
         stage("calibrating and converting")
         return convert(

@@ -41,12 +41,11 @@ def next_of(name: str) -> str:
 
 
 def find_states(
-    tf: Any, model: Any, call: Callable[..., dict[str, Any]], specs: Mapping[str, Any]
+    model: Any, call: Callable[..., dict[str, Any]], specs: Mapping[str, Any]
 ) -> dict[str, State]:
     """Return the variables that a Keras 3 model assigns, by names that no input or output has.
 
     Args:
-        tf: The module ``tensorflow``.
         model: The loaded model, with its loops as they are.
         call: Takes the model's tensors by input name, returns tensors by output name.
         specs: Each input's ``tf.TensorSpec``, by name; an open batch is taken as 1.
@@ -73,8 +72,7 @@ def find_states(
             outputs.update(call(**dict(zip(specs, values, strict=True))))
 
     try:
-        tf.function(record).get_concrete_function(*(_batch_of_one(tf, spec)
-                                                    for spec in specs.values()))  # fmt: skip
+        tensorflow().function(record).get_concrete_function(*map(_batch_of_one, specs.values()))
     except Exception:  # a user's layer raises anything; the import meets it again
         return {}
     if any(_RANDOM in variable.path for variable in assigned.values()):
@@ -99,10 +97,10 @@ def _may_assign(model: Any) -> bool:
     )
 
 
-def _batch_of_one(tf: Any, spec: Any) -> Any:
+def _batch_of_one(spec: Any) -> Any:
     shape = spec.shape.as_list()
-    return tf.TensorSpec([1 if size is None else size for size in shape[:1]] + shape[1:],
-                         spec.dtype)  # fmt: skip
+    sizes = [1 if size is None else size for size in shape[:1]] + shape[1:]
+    return tensorflow().TensorSpec(sizes, spec.dtype)
 
 
 def with_states(

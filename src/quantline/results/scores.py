@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from pydantic import Field, create_model, model_validator
 
 from quantline.metrics import METRICS
+from quantline.recipe import SchemeName
 from quantline.results.examples import LintFinding
 from quantline.results.fields import (
     Count,
@@ -264,16 +265,14 @@ class ChampionLatency(Part):
         return self
 
 
-class ComparedLatency(Timed):
-    """``compare_latency.json``; every scheme's times by its name."""
-
-    first: Times = Field(alias="float")
-    float16: FasterTimes
-    dynamic_range: FasterTimes
-    int8: FasterTimes
-    int8_float_fallback: FasterTimes
-    int8_per_tensor: FasterTimes
-    int16x8: FasterTimes
+if TYPE_CHECKING:
+    ComparedLatency: TypeAlias = Timed
+else:
+    ComparedLatency = create_model(  # compare_latency.json; every scheme's times by its name
+        "ComparedLatency",
+        __base__=FloatLatency,
+        **dict.fromkeys(get_args(SchemeName), (FasterTimes, ...)),
+    )
 
 
 class Compared(Part):
