@@ -41,7 +41,9 @@ def read_model(path: Path) -> tuple[bytes, Graph]:
     try:
         content = read_file(path)
     except Unreadable as error:
-        raise _unreadable(path, str(error), remedy) from error
+        raise ModelUnreadable(
+            f"'{path}' cannot be read", found=str(error), expected="a .tflite file", remedy=remedy
+        ) from error
     try:
         return content, read(content, f"'{path}'")
     except ModelUnreadable as error:
@@ -68,12 +70,6 @@ def read_tflite(model: ModelLike) -> tuple[str, bytes, Graph]:
             remedy="Write the model to a .tflite file, and pass its path",
         )
     return "the model in memory", bytes(content), read(bytes(content), "The model in memory")
-
-
-def _unreadable(path: Path, found: str, remedy: str) -> ModelUnreadable:
-    return ModelUnreadable(
-        f"'{path}' cannot be read", found=found, expected="a .tflite file", remedy=remedy
-    )
 
 
 def list_files(folder: Path, *suffixes: str) -> str:

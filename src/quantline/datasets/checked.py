@@ -40,20 +40,15 @@ Check = Callable[[Any, Path], Any]
 """Takes what was read and from where; raises a QuantlineError where it is something else."""
 
 
-def _ranges(values: Any, path: Path) -> Any:
-    return RangeSet.from_dict(values, f"The result '{path}'")
-
-
-def _golden(values: Any, path: Path) -> Any:
-    return Golden.from_arrays(values, f"the result '{path}'")
-
-
 _JSON: dict[str, Check] = {
     **{kind: partial(check_result, kind) for kind in SCHEMAS},
-    "ranges": _ranges,
+    "ranges": lambda values, path: RangeSet.from_dict(values, f"The result '{path}'"),
 }
 _PARQUET: dict[str, Check] = {"predictions": check_predictions}
-_NPZ: dict[str, Check] = {"calibration_set": check_calibration_set, "golden_vectors": _golden}
+_NPZ: dict[str, Check] = {
+    "calibration_set": check_calibration_set,
+    "golden_vectors": lambda values, path: Golden.from_arrays(values, f"the result '{path}'"),
+}
 
 
 class _CheckedDataset(FileDataset):
