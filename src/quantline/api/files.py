@@ -73,12 +73,7 @@ def read_tflite(model: ModelLike) -> tuple[str, bytes, Graph]:
 
 
 def list_files(folder: Path, *suffixes: str) -> str:
-    """Return the names of a folder's files with these suffixes, or why they cannot be listed.
-
-    Args:
-        folder: The folder.
-        suffixes: Such as ``.npz``; the first is named where no file has any of them.
-    """
+    """Return the names of a folder's files with these suffixes, or why they cannot be listed."""
     try:
         names = sorted(path.name for path in folder.glob("*") if path.suffix in suffixes)
     except OSError as error:
@@ -87,13 +82,7 @@ def list_files(folder: Path, *suffixes: str) -> str:
 
 
 def check_outputs(outputs: Iterable[Path], inputs: Iterable[str | None], *, suffix: str) -> None:
-    """Refuse output files that could not be written, before anything is computed.
-
-    Args:
-        outputs: The files to write; the first one's ending is checked.
-        inputs: The files and folders that the command reads; None for one that was not given.
-        suffix: The ending that the first output must have.
-    """
+    """Refuse output files that could not be written, before anything is computed."""
     outputs = list(outputs)
     given = [Path(model_input) for model_input in inputs if model_input is not None]
     if outputs[0].suffix != suffix:

@@ -104,13 +104,6 @@ def prepare(
 ) -> Prepared:
     """Import the model and lint the samples.
 
-    Args:
-        model: The model, and how it is read.
-        limits: The most that loading and running it may cost.
-        data: The samples; None if none are needed.
-        lint: ``error``, or ``warn`` if its errors are to be warnings where possible.
-        in_memory: The recipe's entries for a model that was given in memory, not as a file.
-
     Raises:
         DataError: The lint found an error.
         QuantlineError: The data cannot be read, or the model cannot be imported.

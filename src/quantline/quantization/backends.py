@@ -51,14 +51,7 @@ def run_backend(
     conversion: recipe.Conversion,
     public: PublicConversion | None = None,
 ) -> BackendResult:
-    """Quantize a model with each of several choices of ranges.
-
-    Args:
-        model: The float model.
-        choices: Ranges; a single one without any where a scheme needs none.
-        conversion: Scheme, back end, input and output types.
-        public: The original model for TensorFlow's public converter, in case its private calls are
-            gone.
+    """Quantize a model with each choice of ranges; ``public`` is for lack of private calls.
 
     Raises:
         BackendUnavailable: This TensorFlow lacks the private calls, and no other back end is there.

@@ -45,11 +45,6 @@ def find_states(
 ) -> dict[str, State]:
     """Return the variables that a Keras 3 model assigns, by names that no input or output has.
 
-    Args:
-        model: The loaded model, with its loops as they are.
-        call: Takes the model's tensors by input name, returns tensors by output name.
-        specs: Each input's ``tf.TensorSpec``, by name; an open batch is taken as 1.
-
     Returns:
         The states in the order in which the model first assigns them. There are none where some
         variables hold the state of random numbers, or where the call cannot be traced at these
@@ -148,12 +143,7 @@ def run_through(
 ) -> dict[str, np.ndarray]:
     """Return the states that a model is in before each sample, run over the samples in order.
 
-    Args:
-        call: Takes and returns tensors by name, states and their next values among them.
-        specs: Each input's ``tf.TensorSpec``, by name.
-        initial: array of each state's shape, by name: before the first sample.
-        samples: array of shape (n_examples, ...) for each other input, by name. One row of a batch
-            of several fills the whole batch.
+    One row of a batch of several fills the whole batch.
 
     Returns:
         array of shape (n_examples, ...) for each state, by name, one row of a batch of several.
@@ -180,12 +170,7 @@ def run_through(
 def describe_states(
     states: Mapping[str, State], computed: Mapping[str, np.ndarray]
 ) -> tuple[str, ...]:
-    """Return sentences that describe the state of an imported model.
-
-    Args:
-        states: The states, by the names of their inputs.
-        computed: Samples of the states, as :func:`run_through` returns them.
-    """
+    """Return sentences that describe the state of an imported model."""
     if not states:
         return ()
     values = np.unique(np.concatenate([state.initial.ravel() for state in states.values()]))

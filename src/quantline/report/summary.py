@@ -23,17 +23,6 @@ def summarize(
 ) -> dict[str, Any]:
     """Put the stages' results together.
 
-    Args:
-        float_metrics: Scores and size of the float model.
-        int8_metrics: Scores and size of the int8 model.
-        comparison: The result of :func:`quantline.evaluation.compare`, and the size ratio.
-        latency: The result of :func:`quantline.evaluation.measure` for both models.
-        integer_only: The verdict of the validation.
-        edgetpu: For the Edge TPU the ``report``, the ``latency``, the ``compilation`` and the
-            ``run``.
-        gate: The verdict.
-        recipe: The int8 model's recipe, with what was measured of its outputs.
-
     Returns:
         The keys ``float``, ``int8``, ``comparison``, ``outputs``, ``integer_only``, ``edgetpu`` and
         ``gate``; each value says by ``evidence`` whether it was measured, read, parsed or
