@@ -21,9 +21,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantline.edgetpu.cost.blocks import ALIGNMENT
 from quantline.edgetpu.cost.parameters import parameter_parts
-from quantline.edgetpu.cost.rules import UNSEEN, total
+from quantline.edgetpu.cost.rules import ALIGNMENT, UNSEEN, total
 from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME
 from quantline.edgetpu.mapping.seen import kind
 from quantline.edgetpu.mapping.verdict import predict

@@ -158,6 +158,18 @@ def parameter_rules() -> list[str]:
     return [*_table(["rule", "what the compiler does", "models"], rows)]
 
 
+def edgetpu_operators() -> list[str]:
+    """Return the operators that the Edge TPU compiler maps, for docs/edgetpu.md."""
+    from quantline.edgetpu.mapping.operators import TABLE, limitation_of
+
+    rows = [
+        [f"`{kind}`", limitation_of(kind), f"{row.runtime}", f"{row.version}", str(row.provenance)]
+        for kind, row in TABLE.items()
+    ]
+    headings = ["operator", "limitation", "from runtime", "up to version", "how it is known"]
+    return _table(headings, rows)
+
+
 TABLES: dict[str, Callable[[], list[str]]] = {
     "range methods": range_methods,
     "schemes": schemes,
@@ -169,6 +181,7 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "metrics": metrics,
     "metric rules": metric_rules,
     "parameter rules": parameter_rules,
+    "edge tpu operators": edgetpu_operators,
     "range method parameters": range_method_parameters,
 }
 

@@ -28,7 +28,7 @@ from quantline.tflite import read
 if TYPE_CHECKING:
     from tests.contract.small_models import Small
 
-    from quantline.contract.reasons import FloatReason
+    from quantline.contract.preflight import FloatReason
     from quantline.tflite import Graph
 
 

@@ -12,9 +12,8 @@ from tests.conftest import public_quantize
 from quantline.contract.kernels import KERNELS, compare_kernels, difference, is_repeatable
 from quantline.errors import DataError, ModelUnsupported
 from quantline.tflite import Runtime, read
-from quantline.tflite.edit import pack
+from quantline.tflite.edit import pack, with_isolated_operators
 from quantline.tflite.graph import Quantization, Tensor, parse
-from quantline.tflite.submodels import with_isolated_operators
 
 RESOLVERS = {
     "xnnpack": OpResolverType.BUILTIN,

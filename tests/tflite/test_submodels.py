@@ -5,10 +5,9 @@ import pytest
 from tests.edgetpu import compiling
 from tests.edgetpu.conftest import Model
 
-from quantline.tflite.edit import pack
+from quantline.tflite.edit import extract, pack
 from quantline.tflite.graph import parse, read
 from quantline.tflite.runtime import Runtime
-from quantline.tflite.submodels import extract
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from quantline.quantization.original_source import kind_of
 from quantline.recipe.check import check_arguments
 from quantline.recipe.parameters import Parameters
 from quantline.stats.noninferiority import noninferiority
-from quantline.tflite.unpack import IDENTIFIER
+from quantline.tflite.graph import IDENTIFIER
 
 if TYPE_CHECKING:
     from typing import Unpack

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def read_model(path: Path) -> tuple[bytes, Graph]:
     """Return a file's bytes and what they hold; it is given by its path, whatever its ending."""
     from quantline.tflite import read
-    from quantline.tflite.unpack import IDENTIFIER
+    from quantline.tflite.graph import IDENTIFIER
 
     remedy = "Give a .tflite file; 'quantline quantize' makes one of a trained model"
     if not os.path.exists(path):

@@ -13,7 +13,7 @@ from quantline.errors import ParameterError, QuantlineError, suggest
 from quantline.files import sha256
 from quantline.recipe.check import check_arguments
 from quantline.temporary import temporary_folder
-from quantline.tflite.unpack import IDENTIFIER
+from quantline.tflite.graph import IDENTIFIER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

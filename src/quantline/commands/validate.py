@@ -91,7 +91,7 @@ def validate(
 
 
 def _interface(graph: Graph, report: ContractReport) -> str:
-    from quantline.contract.integer_only import interface_operators
+    from quantline.contract.model_check import interface_operators
 
     text = f"{', '.join(report.input_types)} -> {', '.join(report.output_types)}"
     inputs = interface_operators(

@@ -8,28 +8,21 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from quantline.contract.integer_forms import has_form
-from quantline.contract.reasons import FloatReason, find_float_operators
+from quantline.contract.preflight import FloatReason, find_float_operators
 from quantline.quantization.bias_correction import names_before_conversion
 from quantline.quantization.schemes import SCHEMES
-from quantline.tflite import CONVERSIONS
+from quantline.tflite import CONVERSIONS, Graph, Operator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from quantline.contract.finding import ContractReport
-    from quantline.tflite import Graph, Operator
 
 
 def explain_operator(
     float_graph: Graph, quantized: Graph, recipe: Mapping[str, Any], operator: Operator
 ) -> FloatReason:
-    """Return the reason why an operator of a converted model stayed float.
-
-    Args:
-        float_graph: The float model that it was made from.
-        quantized: The converted model.
-        recipe: Its recipe: :attr:`quantline.quantization.Quantized.recipe`.
-        operator: An operator of its main subgraph that reads or writes float.
+    """Return the reason why an operator of a converted model's main subgraph stayed float.
 
     Raises:
         DependencyError: The back end that made it is not installed.
@@ -41,12 +34,6 @@ def with_reasons(
     report: ContractReport, float_graph: Graph, quantized: Graph, recipe: Mapping[str, Any]
 ) -> ContractReport:
     """Return the report of a converted model with the reason and remedy of what stayed float.
-
-    Args:
-        report: The report of :func:`quantline.contract.check_model` on it.
-        float_graph: The float model that it was made from.
-        quantized: The converted model.
-        recipe: Its recipe.
 
     Raises:
         DependencyError: The back end that made it is not installed.

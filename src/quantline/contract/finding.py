@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from quantline.files import plain
 from quantline.results import Origin, check_plain, check_schema, remedy_of
 from quantline.results.checks import CheckReport
 
@@ -22,35 +23,21 @@ that was asked for. ``note``: breaks nothing."""
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found in a model.
+    """One thing found in a model."""
 
-    Attributes:
-        rule: The id of the rule that was broken, such as ``bias.scale``; stable.
-        severity: The promise that it breaks.
-        subgraph: The subgraph's index.
-        operator: The operator's index in the subgraph; None where a tensor alone is meant.
-        type: The operator's type such as ``CONV_2D``; ``TENSOR`` or ``MODEL`` without an operator.
-        tensor: The tensor's index in the subgraph; None where the whole model is meant.
-        name: The tensor's name; empty without a tensor.
-        layer: The layer of the original model in the name; None without one.
-        found: The fact that was found.
-        expected: The demand of the rule.
-        remedy: The remedy, as a sentence; None where there is no general one.
-        effect_steps: By how many steps of its scale what the operator gives is off, computed from
-            the stored values; None where the rule has no such computation.
-    """
-
-    rule: str
-    severity: Severity
-    subgraph: int
-    operator: int | None
-    type: str
-    tensor: int | None
-    name: str
-    layer: str | None
-    found: str
-    expected: str
-    remedy: str | None = None
+    rule: str  # the id of the rule that was broken, such as `bias.scale`; stable
+    severity: Severity  # the promise that it breaks
+    subgraph: int  # index
+    operator: int | None  # the operator's index in the subgraph; None where a tensor alone is meant
+    type: str  # the operator's type such as `CONV_2D`; `TENSOR` or `MODEL` without an operator
+    tensor: int | None  # the tensor's index in the subgraph; None where the whole model is meant
+    name: str  # the tensor's name; empty without a tensor
+    layer: str | None  # the layer of the original model in the name; None without one
+    found: str  # the fact that was found
+    expected: str  # the demand of the rule
+    remedy: str | None = None  # the remedy, as a sentence; None where there is no general one
+    # by how many steps of its scale what the operator gives is off, computed from the stored
+    # values; None where the rule has no such computation
     effect_steps: float | None = None
 
     @property
@@ -61,36 +48,23 @@ class Finding:
 
 @dataclass(frozen=True)
 class ContractReport:
-    """The result of checking a model.
+    """The result of checking a model."""
 
-    Attributes:
-        integer_only: Whether every tensor is an integer, except a declared float interface.
-        specification: Whether the model keeps the quantization specification.
-        held_to: The specification that was checked.
-        target: The target's name; None if none was asked for.
-        holds_target: Whether the model keeps the target's contract; None without a target.
-        operators: The number of operators in all subgraphs.
-        tensors: The number of tensors in all subgraphs.
-        integer_tensors: The number of integer tensors.
-        interface: Indices in the main subgraph of the QUANTIZE and DEQUANTIZE operators at the
-            model's edges that a declared float32 input or output asks for.
-        input_types: The dtypes of the model's inputs.
-        output_types: The dtypes of the model's outputs.
-        findings: Everything found, by severity, subgraph and operator.
-    """
-
-    integer_only: bool
-    specification: bool
-    held_to: Specification
-    target: str | None
+    integer_only: bool  # True if every tensor is an integer, except a declared float interface
+    specification: bool  # True if the model keeps the quantization specification
+    held_to: Specification  # the specification that was checked
+    target: str | None  # the target's name; None if none was asked for
+    # True if the model keeps the target's contract; None without a target
     holds_target: bool | None
-    operators: int
-    tensors: int
+    operators: int  # number in all subgraphs
+    tensors: int  # number in all subgraphs
     integer_tensors: int
+    # indices in the main subgraph of the QUANTIZE and DEQUANTIZE operators at the model's edges
+    # that a declared float32 input or output asks for
     interface: tuple[int, ...]
-    input_types: tuple[str, ...]
+    input_types: tuple[str, ...]  # dtypes of the model's inputs
     output_types: tuple[str, ...]
-    findings: tuple[Finding, ...]
+    findings: tuple[Finding, ...]  # everything found, by severity, subgraph and operator
 
     @property
     def float_operators(self) -> int:
@@ -107,13 +81,13 @@ class ContractReport:
         """Return the report as plain JSON values."""
         target = None if self.target is None else {"name": self.target, "holds": self.holds_target}
         counts = Counter(finding.severity for finding in self.findings)
-        return {
-            **asdict(self),
-            "target": target,
-            "evidence": "parsed",
-            "float_operators": self.float_operators,
-            "findings_by_severity": {option: counts[option] for option in get_args(Severity)},
-        }
+        return plain(
+            self,
+            target=target,
+            evidence="parsed",
+            float_operators=self.float_operators,
+            findings_by_severity={option: counts[option] for option in get_args(Severity)},
+        )
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ContractReport:
@@ -159,13 +133,7 @@ SHOWN = 20
 
 
 def describe(finding: Finding, *, whole_names: bool = True) -> str:
-    """Return the place of a finding and the text of it.
-
-    Args:
-        finding: The finding.
-        whole_names: Whether a list of names, such as a fused operator has, is given whole, or only
-            its first.
-    """
+    """Return the place of a finding and its text, a list of names whole or only its first."""
     places = [] if finding.operator is None else [f"operator {finding.operator} {finding.type}"]
     if finding.tensor is not None:
         layer = f" of layer '{finding.layer}'" if finding.layer else ""

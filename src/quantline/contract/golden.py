@@ -20,14 +20,12 @@ from quantline.contract.vectors import Golden, Vector, check_ports
 from quantline.errors import CheckFailed, MismatchError, first_few
 from quantline.files import sha256
 from quantline.quantization.parity import outputs_of
-from quantline.ranges import SampleAdapter
-from quantline.tflite import Runtime, read
+from quantline.ranges import Sample, SampleAdapter, Values
+from quantline.tflite import Graph, Runtime, Tensor, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from quantline.ranges import Sample, Values
-    from quantline.tflite import Graph, Tensor
     from quantline.tflite.runtime import Kernels
     from quantline.tflite.tensor_io import TensorIO
 
@@ -37,24 +35,16 @@ _TOLERANCE = 1e-3  # of the largest expected magnitude, where operators compute 
 
 @dataclass(frozen=True)
 class Mismatch:
-    """One output that differs from its vector.
-
-    Attributes:
-        source: The vector.
-        output: The output's name.
-        differing_share: The share of its values that differ; 1 where its shape or dtype does.
-        largest: The largest difference, in real numbers; None where shapes or dtypes differ, or a
-            value is not finite.
-        largest_steps: The same in quantization steps, where the output is quantized.
-        allowed: The largest difference that the tolerance allows.
-    """
+    """One output that differs from its vector."""
 
     source: str
     output: str
-    differing_share: float
+    differing_share: float  # of its values; 1 where its shape or dtype differs
+    # the largest difference, in real numbers; None where shapes or dtypes differ, or a value is not
+    # finite
     largest: float | None
-    largest_steps: float | None
-    allowed: float
+    largest_steps: float | None  # the same in quantization steps, where the output is quantized
+    allowed: float  # the largest difference that the tolerance allows
 
 
 def make(
@@ -127,11 +117,7 @@ def check(model: bytes, golden: Golden) -> tuple[Mismatch, ...]:
 
 
 def enforce(golden: Golden, mismatches: Sequence[Mismatch]) -> None:
-    """Stop where outputs differ from the vectors.
-
-    Raises:
-        CheckFailed: With the first of them.
-    """
+    """Raise a CheckFailed with the first outputs that differ from the vectors, if any do."""
     if not mismatches:
         return
     lines = [
@@ -223,10 +209,7 @@ def _extremes(ports: Sequence[TensorIO], samples: Sequence[Values]) -> dict[str,
 
 
 def _named_outputs(graph: Graph) -> dict[str, Tensor]:
-    """Return the outputs in the model's own order, by the names that callers use.
-
-    One tensor may be several outputs, of as many names.
-    """
+    """Return the outputs in the model's own order, by the names that callers use."""
     names: dict[int, list[str]] = {}
     for name, tensor in outputs_of(graph).items():
         names.setdefault(tensor.index, []).append(name)

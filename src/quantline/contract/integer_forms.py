@@ -63,12 +63,7 @@ def width(scheme: str) -> str:
 
 
 def has_form(kind: str, scheme: str) -> bool | None:
-    """Return whether TensorFlow quantizes an operator of this type; None if not measured.
-
-    Args:
-        kind: The operator's type.
-        scheme: A scheme with integer activations.
-    """
+    """Return whether TensorFlow quantizes an operator of this type; None if not measured."""
     if width(scheme) == "int16":
         return False if kind in _NO_INT16 else True if kind in _INT8 else None
     return False if kind in _NO_INT8 else True if kind in _INT8 else None
@@ -87,14 +82,10 @@ _TENSORFLOW_INT8 = frozenset({("tensorflow", "int8")})
 
 @dataclass(frozen=True)
 class Rewrite:
-    """Another way to write an operator.
-
-    Attributes:
-        text: The replacement, as a sentence.
-        converts: Back ends and activations with which it becomes integer-only.
-    """
+    """Another way to write an operator."""
 
     text: str
+    # back ends and activations with which it becomes integer-only
     converts: frozenset[tuple[str, str]] = _BOTH
 
 
@@ -110,117 +101,84 @@ REWRITES: dict[str, Rewrite] = {
     "ADD_N": Rewrite("Write 'a + b + c' in place of tf.add_n"),
     "CAST": Rewrite(
         "To turn a condition into numbers, write 'tf.where(condition, 1.0, 0.0)' in place of "
-        "tf.cast", _TENSORFLOW_INT8,
-    ),
+        "tf.cast", _TENSORFLOW_INT8),
     "CEIL": Rewrite(_STEPS.format(sign="> k"), _TENSORFLOW_INT8),
-    "COMPLEX_ABS": Rewrite(
-        f"{_FOURIER}, and write 'tf.sqrt(real * real + imaginary * imaginary)'",
-        _BOTH - {("tensorflow", "int16")},
-    ),
+    "COMPLEX_ABS": Rewrite(f"{_FOURIER}, and write 'tf.sqrt(real * real + imaginary * imaginary)'",
+        _BOTH - {("tensorflow", "int16")}),
     "CONV_3D": Rewrite(
         "Give the planes to tf.nn.conv2d as a batch, each concatenated with its neighbours along "
-        "the channels"
-    ),
+        "the channels"),
     "COS": Rewrite(
-        "For |x| <= pi, write '1 - 2 * s * s' with s the parabolas for sin(x / 2): "
-        "p = (4 / pi) * h - (4 / pi**2) * (h * tf.abs(h)) with h = x / 2, "
-        "s = 0.775 * p + 0.225 * (p * tf.abs(p))", _TENSORFLOW,
-    ),
+        "For |x| <= pi, write '1 - 2 * s * s' with s the parabolas for sin(x / 2): p = (4 / pi) * "
+        "h - (4 / pi**2) * (h * tf.abs(h)) with h = x / 2, s = 0.775 * p + 0.225 * (p * tf.abs(p))",
+        _TENSORFLOW),
     "CUMSUM": Rewrite("Multiply by a constant triangular matrix of ones with tf.matmul"),
     "DEPTH_TO_SPACE": Rewrite("Write it as tf.reshape, tf.transpose and tf.reshape"),
     "DIV": Rewrite(
-        "Multiply by the reciprocal: a constant's is a constant; for b > 0 write "
-        "'a * tf.exp(-1.0 * tf.math.log(b))'", _TENSORFLOW,
-    ),
+        "Multiply by the reciprocal: a constant's is a constant; for b > 0 write 'a * tf.exp(-1.0 "
+        "* tf.math.log(b))'", _TENSORFLOW),
     "ELU": Rewrite(
         "Write 'r + (tf.exp(x - r) - 1)' with r = tf.nn.relu(x); or train with tf.nn.leaky_relu, "
-        "which is another function", _TENSORFLOW,
-    ),
+        "which is another function", _TENSORFLOW),
     "FLOOR": Rewrite(_STEPS.format(sign=">= k"), _TENSORFLOW_INT8),
     "FLOOR_DIV": Rewrite(
-        f"Multiply by the reciprocal. {_STEPS.format(sign='>= k')}", _TENSORFLOW_INT8
-    ),
-    "HARD_SWISH": Rewrite(
-        "Write 'x * (tf.nn.relu(t) - tf.nn.relu(t - 1))' with t = x / 6 + 0.5"
-    ),
+        f"Multiply by the reciprocal. {_STEPS.format(sign='>= k')}", _TENSORFLOW_INT8),
+    "HARD_SWISH": Rewrite("Write 'x * (tf.nn.relu(t) - tf.nn.relu(t - 1))' with t = x / 6 + 0.5"),
     "IMAG": Rewrite(_FOURIER),
     "L2_NORMALIZATION": Rewrite(
         "Write 'x * tf.math.rsqrt(tf.reduce_sum(x * x, -1, keepdims=True) + small)', with 'small' "
-        "no less than a hundredth of the usual sum"
-    ),
+        "no less than a hundredth of the usual sum"),
     "LOCAL_RESPONSE_NORMALIZATION": Rewrite(
         "Write 'x * tf.exp(-beta * tf.math.log(bias + alpha * s))' with s = tf.matmul(x * x, band) "
-        "and a constant band matrix of ones", _TENSORFLOW,
-    ),
+        "and a constant band matrix of ones", _TENSORFLOW),
     "LOG_SOFTMAX": Rewrite(
         "Write 'x - tf.math.log(tf.reduce_sum(tf.exp(x), -1, keepdims=True))', where exp(x) stays "
-        "small", _TENSORFLOW,
-    ),
+        "small", _TENSORFLOW),
     "MAXIMUM": Rewrite("With a constant c, write 'c + tf.nn.relu(x - c)'"),
     "MINIMUM": Rewrite("With a constant c, write 'x - tf.nn.relu(x - c)'"),
     "NEG": Rewrite(
-        "Write '-1.0 * x' in place of '-x'; in place of Keras' LayerNormalization write "
-        "'c * tf.math.rsqrt(tf.reduce_mean(c * c, -1, keepdims=True) + epsilon) * gamma + beta' "
-        "with c = x - tf.reduce_mean(x, -1, keepdims=True)"
-    ),
-    "NOT_EQUAL": Rewrite(
-        "Compare with tf.equal and exchange the two branches of tf.where",
-        _BOTH - {("tensorflow", "int16")},
-    ),
+        "Write '-1.0 * x' in place of '-x'; in place of Keras' LayerNormalization write 'c * "
+        "tf.math.rsqrt(tf.reduce_mean(c * c, -1, keepdims=True) + epsilon) * gamma + beta' with c "
+        "= x - tf.reduce_mean(x, -1, keepdims=True)"),
+    "NOT_EQUAL": Rewrite("Compare with tf.equal and exchange the two branches of tf.where",
+        _BOTH - {("tensorflow", "int16")}),
     "PADV2": Rewrite("Write 'tf.pad(x - c, paddings) + c' with the constant c"),
     "POW": Rewrite(
         "Write a whole power as products, x * x * x; for x > 0 write 'tf.exp(p * tf.math.log(x))'",
-        _TENSORFLOW,
-    ),
+        _TENSORFLOW),
     "PRELU": Rewrite("Write 'r + slopes * (x - r)' with r = tf.nn.relu(x)"),
     "REAL": Rewrite(_FOURIER),
     "REVERSE_SEQUENCE": Rewrite(
-        "Where the lengths are constants, take the elements with tf.gather and constant indices"
-    ),
+        "Where the lengths are constants, take the elements with tf.gather and constant indices"),
     "RFFT2D": Rewrite(_FOURIER),
     "ROUND": Rewrite(_STEPS.format(sign=">= k - 0.5"), _TENSORFLOW_INT8),
     "SCATTER_ND": Rewrite(
-        "Where the indices are constants, multiply by a constant matrix of zeros and ones"
-    ),
+        "Where the indices are constants, multiply by a constant matrix of zeros and ones"),
     "SIGN": Rewrite(
-        "Write 'tf.where(x > 0, 1.0, 0.0) - tf.where(x < 0, 1.0, 0.0)'", _TENSORFLOW_INT8
-    ),
+        "Write 'tf.where(x > 0, 1.0, 0.0) - tf.where(x < 0, 1.0, 0.0)'", _TENSORFLOW_INT8),
     "SIN": Rewrite(
-        "For |x| <= pi, write two parabolas, off by 0.001 at most: "
-        "p = (4 / pi) * x - (4 / pi**2) * (x * tf.abs(x)), then "
-        "'0.775 * p + 0.225 * (p * tf.abs(p))'", _TENSORFLOW,
-    ),
+        "For |x| <= pi, write two parabolas, off by 0.001 at most: p = (4 / pi) * x - (4 / pi**2) "
+        "* (x * tf.abs(x)), then '0.775 * p + 0.225 * (p * tf.abs(p))'", _TENSORFLOW),
     "SPACE_TO_DEPTH": Rewrite("Write it as tf.reshape, tf.transpose and tf.reshape"),
     "SQRT": Rewrite("For x > 0, write 'x * tf.math.rsqrt(x)'"),
     "SQUARE": Rewrite(
-        "Write 'x * x' in place of tf.square(x); in place of Keras' RMSNormalization write "
-        "'x * tf.math.rsqrt(tf.reduce_mean(x * x, -1, keepdims=True) + epsilon) * gamma'"
-    ),
+        "Write 'x * x' in place of tf.square(x); in place of Keras' RMSNormalization write 'x * "
+        "tf.math.rsqrt(tf.reduce_mean(x * x, -1, keepdims=True) + epsilon) * gamma'"),
     "SQUARED_DIFFERENCE": Rewrite("Write 'd * d' with d = a - b"),
     "UNSORTED_SEGMENT_MAX": Rewrite(
         "Where the segments are constants, tf.gather each, tf.reduce_max it, and tf.stack them",
-        _TENSORFLOW,
-    ),
+        _TENSORFLOW),
     "UNSORTED_SEGMENT_MIN": Rewrite(
-        "Where the segments are constants, tf.gather each, tf.reduce_min it, and tf.stack them"
-    ),
+        "Where the segments are constants, tf.gather each, tf.reduce_min it, and tf.stack them"),
     "UNSORTED_SEGMENT_PROD": Rewrite(
         "Where the segments are constants, tf.gather each, tf.reduce_prod it, and tf.stack them",
-        _TENSORFLOW,
-    ),
+        _TENSORFLOW),
     "UNSORTED_SEGMENT_SUM": Rewrite(
-        "Where the segments are constants, multiply by a constant matrix of zeros and ones"
-    ),
+        "Where the segments are constants, multiply by a constant matrix of zeros and ones"),
 }  # fmt: skip
 
 
 def rewrite(kind: str, scheme: str, backend: str) -> Rewrite | None:
-    """Return the rewrite of an operator that becomes integer-only, or None.
-
-    Args:
-        kind: The operator's type.
-        scheme: A scheme with integer activations.
-        backend: The back end.
-    """
+    """Return the rewrite of an operator that becomes integer-only, or None."""
     found = REWRITES.get(kind)
     return found if found is not None and (backend, width(scheme)) in found.converts else None

@@ -11,7 +11,7 @@ is the same each time, on any number of threads, as long as no operator computes
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -19,15 +19,14 @@ import numpy as np
 
 from quantline.child import run_in_child
 from quantline.errors import ModelUnsupported, OutOfMemory, ProcessError
-from quantline.ranges import SampleAdapter
-from quantline.tflite import Graph, Runtime, float_operators, read
+from quantline.files import plain
+from quantline.ranges import Sample, SampleAdapter
+from quantline.tflite import Graph, Runtime, Tensor, float_operators, read
 from quantline.tflite.runtime import Kernels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from quantline.ranges import Sample
-    from quantline.tflite import Tensor
 
 KERNELS: tuple[Kernels, ...] = get_args(Kernels)
 _TIMEOUT_S = 600.0
@@ -35,59 +34,41 @@ _TIMEOUT_S = 600.0
 
 @dataclass(frozen=True)
 class Difference:
-    """The difference between two sets of kernels at one output.
-
-    Attributes:
-        output: The output's tensor name.
-        differing_share: The share of its values that differ.
-        largest: The largest difference, in real numbers; None where one of two values that
-            differ is not finite.
-        largest_steps: The same in quantization steps; None for an output that is not quantized.
-    """
+    """The difference between two sets of kernels at one output."""
 
     output: str
-    differing_share: float
+    differing_share: float  # of its values
+    # the largest difference, in real numbers; None where one of two values that differ is not
+    # finite
     largest: float | None
+    # the same in quantization steps; None for an output that is not quantized
     largest_steps: float | None
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The differences between two sets of kernels.
-
-    Attributes:
-        first: One set.
-        second: The other.
-        exact: Whether every value of every output is the same.
-        outputs: The differences, in the order of the model's outputs.
-    """
+    """The differences between two sets of kernels."""
 
     first: Kernels
     second: Kernels
-    exact: bool
-    outputs: tuple[Difference, ...]
+    exact: bool  # True if every value of every output is the same
+    outputs: tuple[Difference, ...]  # the differences, in the order of the model's outputs
 
 
 @dataclass(frozen=True)
 class KernelReport:
-    """The results of all sets of kernels.
+    """The results of all sets of kernels."""
 
-    Attributes:
-        samples: The number of samples that each was given.
-        repeatable: Whether each set gives the same each time and on any number of threads: no
-            operator computes with floats.
-        failed: The reason why a set failed, by its name.
-        comparisons: Each pair of sets that ran.
-    """
-
-    samples: int
+    samples: int  # number that each set was given
+    # True if each set gives the same each time and on any number of threads: no operator computes
+    # with floats
     repeatable: bool
-    failed: dict[Kernels, str]
-    comparisons: tuple[Comparison, ...]
+    failed: dict[Kernels, str]  # the reason why a set failed, by its name
+    comparisons: tuple[Comparison, ...]  # each pair of sets that ran
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
-        return {"evidence": "measured", **asdict(self)}
+        return plain(self, evidence="measured")
 
 
 def compare_kernels(model: bytes, samples: Sequence[Sample]) -> KernelReport:

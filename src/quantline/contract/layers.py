@@ -17,18 +17,14 @@ import numpy as np
 from quantline.contract.noise import Noise, sqnr_db
 from quantline.errors import MismatchError, first_few
 from quantline.quantization.effects import Target, batches, effects, linked_inputs
-from quantline.quantization.layer_pairs import layer_of, pair_layers
+from quantline.quantization.layer_pairs import LayerPair, layer_of, pair_layers
 from quantline.quantization.output_parts import comparison_outputs, parts_of
-from quantline.ranges import SampleAdapter
-from quantline.tflite import Model, Runtime, with_outputs, with_static_batch
-from quantline.tflite.submodels import with_isolated_operators
+from quantline.ranges import Sample, SampleAdapter
+from quantline.tflite import Graph, Model, Runtime, with_outputs, with_static_batch
+from quantline.tflite.edit import with_isolated_operators
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from quantline.quantization.layer_pairs import LayerPair
-    from quantline.ranges import Sample
-    from quantline.tflite import Graph
 
 
 _EFFECT_SAMPLES, _EFFECT_RUNS = 8, 200  # the model is run on from each layer on each sample
@@ -36,59 +32,41 @@ _EFFECT_SAMPLES, _EFFECT_RUNS = 8, 200  # the model is run on from each layer on
 
 @dataclass(frozen=True)
 class LayerError:
-    """The error of a layer's output against the float model's, over all samples.
+    """The error of a layer's output against the float model's, over all samples."""
 
-    Attributes:
-        type: The operator's type in the quantized model.
-        name: The name of its output in the float model.
-        layer: The layer of the original model in the name; None without one.
-        float_tensor: The output's index in the float model.
-        tensor: Its index in the quantized model.
-        tensor_name: Its name there, mostly the same.
-        dtype: Its dtype there; a layer that stayed float has no quantized range.
-        sqnr_db: Signal to quantization noise ratio, in dB; infinite without an error. The error
-            is that of all layers up to here.
-        own_sqnr_db: The same where the layer is given the float model's values, quantized, as its
-            input: the error that it adds.
-        effect: The change of the model's outputs, or of their SOFTMAX's inputs, by the layer's own
-            error alone, as a share of their variation: the root of the mean square over their
-            channels. It is measured on a few of the samples; None for outputs that do not vary.
-        channels: The number of its channels: places on the last axis.
-        worst_channel: The channel with the most noise for its signal; None without a signal.
-        worst_channel_sqnr_db: The ratio of that channel.
-        constant_channels: The number of channels that are one value in the quantized model, and
-            vary in the float model.
-        signal_rms: The root of the mean square of the float output.
-        error_rms: The root of the mean square of the error.
-        saturated_share: The share of float values that lie beyond the quantized range by more
-            than half a step: the integers can only hold its end.
-        float_min: The least value of the float output.
-        float_max: The largest.
-        quantized_min: The least number that the quantized output can hold; None if it is float.
-        quantized_max: The largest.
-    """
-
-    type: str
-    name: str
-    layer: str | None
-    float_tensor: int
-    tensor: int
-    tensor_name: str
-    dtype: str
+    type: str  # the operator's type in the quantized model
+    name: str  # the name of its output in the float model
+    layer: str | None  # the layer of the original model in the name; None without one
+    float_tensor: int  # the output's index in the float model
+    tensor: int  # its index in the quantized model
+    tensor_name: str  # its name there, mostly the same
+    dtype: str  # its dtype there; a layer that stayed float has no quantized range
+    # signal to quantization noise ratio, in dB; infinite without an error. The error is that of all
+    # layers up to here
     sqnr_db: float
+    # the same where the layer is given the float model's values, quantized, as its input: the error
+    # that it adds
     own_sqnr_db: float
+    # the change of the model's outputs, or of their SOFTMAX's inputs, by the layer's own error
+    # alone, as a share of their variation: the root of the mean square over their channels. It is
+    # measured on a few of the samples; None for outputs that do not vary
     effect: float | None
-    channels: int
+    channels: int  # the number of its channels: places on the last axis
+    # the channel with the most noise for its signal; None without a signal
     worst_channel: int | None
-    worst_channel_sqnr_db: float | None
+    worst_channel_sqnr_db: float | None  # the ratio of that channel
+    # the number of channels that are one value in the quantized model, and vary in the float model
     constant_channels: int
-    signal_rms: float
-    error_rms: float
+    signal_rms: float  # the root of the mean square of the float output
+    error_rms: float  # the root of the mean square of the error
+    # the share of float values that lie beyond the quantized range by more than half a step: the
+    # integers can only hold its end
     saturated_share: float
-    float_min: float
-    float_max: float
+    float_min: float  # the least value of the float output
+    float_max: float  # the largest
+    # the least number that the quantized output can hold; None if it is float
     quantized_min: float | None
-    quantized_max: float | None
+    quantized_max: float | None  # the largest
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values; None in place of numbers that are not finite."""

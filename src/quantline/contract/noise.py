@@ -46,11 +46,7 @@ class Noise:
     """
 
     def __init__(self, port: TensorIO) -> None:
-        """Begin with nothing.
-
-        Args:
-            port: The output as the quantized model has it.
-        """
+        """Begin with nothing, for an output as the quantized model has it."""
         self.count = self.beyond = 0
         self.signal = self.noise = self.own_noise = 0.0
         self.low, self.high = math.inf, -math.inf
@@ -97,11 +93,7 @@ class Channels:
     """
 
     def __init__(self, count: int) -> None:
-        """Begin with nothing.
-
-        Args:
-            count: The number of channels.
-        """
+        """Begin with nothing."""
         self.signal, self.noise = np.zeros(count), np.zeros(count)
         self.low, self.got_low = np.full(count, np.inf), np.full(count, np.inf)
         self.high, self.got_high = np.full(count, -np.inf), np.full(count, -np.inf)

@@ -12,16 +12,15 @@ import numpy as np
 from ai_edge_litert.schema_py_generated import ActivationFunctionType as Fused
 
 from quantline.contract.conformance import CONTROL_FLOW
-from quantline.contract.rules import broken
+from quantline.contract.rules import Site, broken
 from quantline.contract.specification import SPECIFICATION
 from quantline.errors import first_few
-from quantline.tflite.graph import is_integer
+from quantline.tflite.graph import Subgraph, Tensor, is_integer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from quantline.contract.finding import Finding
-    from quantline.tflite import Operator, Subgraph, Tensor
 
 _QUANTIZED = ("int8", "int16")
 _STEPS = 16
@@ -43,14 +42,15 @@ def find_notes(subgraph: Subgraph) -> Iterator[Finding]:
         yield from _check_tensor(subgraph, tensor)
     read: set[int] = set()
     for operator in subgraph.operators:
-        yield from _check_specified(subgraph, operator)
-        yield from _check_fused(subgraph, operator)
+        site = Site(subgraph, operator)
+        yield from _check_specified(site)
+        yield from _check_fused(site)
         if operator.type in _JOINED:
-            yield from _check_joined(subgraph, operator)
-        for index in operator.inputs:
-            if index >= 0 and index not in read and _is_dense(subgraph.tensors[index]):
-                read.add(index)
-                yield from _check_constant(subgraph, operator, subgraph.tensors[index])
+            yield from _check_joined(site)
+        for tensor in subgraph.tensors_at(operator.inputs):
+            if tensor.index not in read and _is_dense(tensor):
+                read.add(tensor.index)
+                yield from _check_constant(site, tensor)
 
 
 def _check_tensor(subgraph: Subgraph, tensor: Tensor) -> Iterator[Finding]:
@@ -65,27 +65,25 @@ def _check_tensor(subgraph: Subgraph, tensor: Tensor) -> Iterator[Finding]:
             yield broken("activation.no_range", subgraph, None, tensor, found)
 
 
-def _check_specified(subgraph: Subgraph, operator: Operator) -> Iterator[Finding]:
+def _check_specified(site: Site) -> Iterator[Finding]:
+    operator = site.operator
     if operator.is_custom or operator.type in SPECIFICATION or operator.type in _CARRIERS:
         return
     if operator.type.startswith("UNKNOWN_"):
         return  # integer.unknown says so
-    tensors = [
-        subgraph.tensors[index] for index in (*operator.outputs, *operator.inputs) if index >= 0
-    ]
+    tensors = site.subgraph.tensors_at((*operator.outputs, *operator.inputs))
     quantized = [tensor for tensor in tensors if tensor.quantization and tensor.dtype in _QUANTIZED]
-    if quantized and all(
-        is_integer(tensor.dtype) for tensor in tensors
-    ):  # floats have findings of their own
+    # Floats have findings of their own.
+    if quantized and all(is_integer(tensor.dtype) for tensor in tensors):
         found = f"a quantized {operator.type}, which the table does not judge"
-        yield broken("operator.unspecified", subgraph, operator, quantized[0], found)
+        yield site.broken("operator.unspecified", quantized[0], found)
 
 
-def _check_fused(subgraph: Subgraph, operator: Operator) -> Iterator[Finding]:
-    reached = _REACHED.get(operator.options.get("fusedActivationFunction", Fused.NONE))
-    if reached is None or not operator.outputs:
+def _check_fused(site: Site) -> Iterator[Finding]:
+    reached = _REACHED.get(site.operator.options.get("fusedActivationFunction", Fused.NONE))
+    if reached is None or not site.operator.outputs:
         return
-    tensor = subgraph.tensors[operator.outputs[0]]
+    tensor = site.subgraph.tensors[site.operator.outputs[0]]
     if tensor.dtype != "int8" or tensor.quantization is None:
         return  # int16 activations are symmetric, and so lose half below zero by design
     scale, point = tensor.quantization.scales[0], tensor.quantization.zero_points[0]
@@ -95,55 +93,53 @@ def _check_fused(subgraph: Subgraph, operator: Operator) -> Iterator[Finding]:
     share = (min(high, reached[1]) - max(low, reached[0])) / (high - low)
     if share < 0.25:
         found = f"a range of [{low:.4g}, {high:.4g}], of which {max(share, 0):.0%} can be reached"
-        yield broken("activation.unused_range", subgraph, operator, tensor, found)
+        yield site.broken("activation.unused_range", tensor, found)
 
 
-def _check_joined(subgraph: Subgraph, operator: Operator) -> Iterator[Finding]:
-    output = subgraph.tensors[operator.outputs[0]]
+def _check_joined(site: Site) -> Iterator[Finding]:
+    subgraph = site.subgraph
+    output = subgraph.tensors[site.operator.outputs[0]]
     if output.dtype != "int8" or output.quantization is None or not output.quantization.scales[0]:
         return
-    for index in operator.inputs:
-        if index < 0:
-            continue
-        tensor = subgraph.tensors[index]
-        producer = subgraph.producers.get(index)
+    for source in subgraph.tensors_at(site.operator.inputs):
+        producer = subgraph.producers.get(source.index)
         if producer is not None and producer.type == "QUANTIZE":
             tensor = subgraph.tensors[producer.inputs[0]]  # the range it had by itself
+        else:
+            tensor = source
         if tensor.constant is not None or tensor.dtype != "int8" or tensor.quantization is None:
             continue
         steps = 255 * tensor.quantization.scales[0] / output.quantization.scales[0]
         if steps < _STEPS:
             found = f"an input that fills {steps:.2g} steps of the output's 256"
-            yield broken("scales.apart", subgraph, operator, tensor, found)
+            yield site.broken("scales.apart", tensor, found)
 
 
-def _check_constant(subgraph: Subgraph, operator: Operator, tensor: Tensor) -> Iterator[Finding]:
+def _check_constant(site: Site, tensor: Tensor) -> Iterator[Finding]:
     values = tensor.values()
     if tensor.dtype == "int32":
         limits = np.iinfo(np.int32)
         if values.max() == limits.max or values.min() == limits.min:
             found = "a bias that stands at int32's end: its scale is too small for it"
-            yield broken("bias.saturated", subgraph, operator, tensor, found)
+            yield site.broken("bias.saturated", tensor, found)
         return
-    specification = SPECIFICATION.get(operator.type)
-    position = operator.inputs.index(tensor.index)
+    specification = SPECIFICATION.get(site.operator.type)
+    position = site.operator.inputs.index(tensor.index)
     places = specification.inputs if specification else ()
     spec = places[min(position, len(places) - 1)] if places else None
     axis = (spec.axis if spec else None) or 0
     if spec is not None and spec.role == "weights" and axis < values.ndim:
-        yield from _check_channels(subgraph, operator, tensor, values, axis)
+        yield from _check_channels(site, tensor, values, axis)
     scales = len(tensor.quantization.scales) if tensor.quantization else 1
     at_ends = np.count_nonzero((values <= -127) | (values == 127))
     # A constant of one or two values stands at the ends by the choice of its scale.
     is_many = values.size >= _MANY * scales and at_ends > values.size / 2
     if is_many and np.unique(values).size > 2:
         found = f"{at_ends} of {values.size} values at the ends of the range"
-        yield broken("constant.saturated", subgraph, operator, tensor, found)
+        yield site.broken("constant.saturated", tensor, found)
 
 
-def _check_channels(
-    subgraph: Subgraph, operator: Operator, tensor: Tensor, values: np.ndarray, axis: int
-) -> Iterator[Finding]:
+def _check_channels(site: Site, tensor: Tensor, values: np.ndarray, axis: int) -> Iterator[Finding]:
     others = tuple(index for index in range(values.ndim) if index != axis)
     # Not of the absolute values: int8 has no 128.
     largest = np.maximum(values.max(others).astype(int), -values.min(others).astype(int))
@@ -154,7 +150,7 @@ def _check_channels(
         channels = np.flatnonzero(selected).tolist()
         if channels:
             where = f"{len(channels)} of {len(largest)} channels: {first_few(channels, 5)}"
-            yield broken(rule, subgraph, operator, tensor, f"{found} in {where}")
+            yield site.broken(rule, tensor, f"{found} in {where}")
 
 
 def _is_dense(tensor: Tensor) -> bool:

@@ -1,31 +1,178 @@
-"""Before calibration: the operators of a float model that will stay float, reasons and remedies."""
+"""The operators of a float model that will stay float, before calibration: reasons and remedies."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-from quantline.contract.finding import counted, listed, remedies
+from quantline.contract.finding import Finding, Severity, counted, listed, remedies
 from quantline.contract.integer_forms import (
     CLIPPING,
     MEASURED,
+    TIED,
     has_form,
     has_kernel,
     rewrite,
     width,
 )
-from quantline.contract.integer_only import replace_or_allow
-from quantline.contract.reasons import find_float_operators, port_dtypes
+from quantline.contract.model_check import replace_or_allow
 from quantline.contract.rules import broken
 from quantline.errors import CheckFailed
+from quantline.quantization import litert_backend
 from quantline.quantization.schemes import SCHEMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from quantline.contract.finding import Finding, Severity
     from quantline.tflite import Graph, Operator, Subgraph
 
     _Parts = tuple[Severity, str, str, str | None]
+
+Kind = Literal["no_form", "variant", "neighbour", "custom", "kept", "no_range", "order", "scheme"]
+"""``no_form``: the back end has no integer form of the operator's type. ``variant``: it has one,
+but not for this use of it. ``neighbour``: an operator next to it stays float, and so does it.
+``custom``: what it computes is not known. ``kept``: a parameter says so. ``no_range``: no range of
+it was recorded. ``order``: TensorFlow visited operators in an order that left it.
+``scheme``: activations are float by design."""
+
+_FALLBACK = "`scheme='int8_float_fallback'` leaves it in float"
+
+
+@dataclass(frozen=True)
+class FloatReason:
+    """The reason why an operator stays float."""
+
+    kind: Kind
+    text: str  # the reason, as a part of a sentence
+    remedy: str | None  # the remedy, as a sentence; None where there is nothing to do
+
+
+def find_float_operators(
+    graph: Graph, scheme: str, backend: str
+) -> dict[tuple[int, int], FloatReason]:
+    """Return the operators of a float model that will stay float: reasons by subgraph and operator.
+
+    With TensorFlow's int16x8, which refuses a model that it cannot quantize as a whole, they are
+    the operators it names.
+
+    Raises:
+        DependencyError: The back end is not installed.
+    """
+    left = set(litert_backend.left_in_float(graph, scheme)) if backend == "litert" else set()
+    found: dict[tuple[int, int], FloatReason] = {}
+    for subgraph in graph.subgraphs:
+        floats: dict[int, Operator] = {}
+        for operator in subgraph.operators:
+            computes = "float32" in port_dtypes(subgraph, operator)
+            refused = backend == "tensorflow" and width(scheme) == "int16"
+            if not (computes or refused):
+                continue
+            if operator.is_custom:
+                reason = _custom(graph, operator)
+            elif operator.type in left or (
+                backend == "tensorflow" and has_form(operator.type, scheme) is False
+            ):
+                reason = _no_form(graph, subgraph, operator, scheme, backend)
+            else:
+                variant = _variant(graph, subgraph, operator, scheme, backend)
+                if variant is None and backend == "tensorflow" and not refused:
+                    variant = _tied(subgraph, operator, floats)
+                if variant is not None:
+                    found[subgraph.index, operator.index] = variant
+                continue
+            found[subgraph.index, operator.index] = reason
+            floats |= dict.fromkeys(operator.outputs, operator)
+    return found
+
+
+def port_dtypes(subgraph: Subgraph, operator: Operator) -> set[str]:
+    """Return the dtypes of an operator's inputs and outputs."""
+    return {tensor.dtype for tensor in subgraph.tensors_at((*operator.inputs, *operator.outputs))}
+
+
+def _custom(graph: Graph, operator: Operator) -> FloatReason:
+    text = f"{operator.type} is a custom operator: no back end knows what it computes"
+    return FloatReason("custom", text, _without(graph, operator))
+
+
+def _no_form(
+    graph: Graph, subgraph: Subgraph, operator: Operator, scheme: str, backend: str
+) -> FloatReason:
+    kind, bits = operator.type, width(scheme)
+    made = {"tensorflow": f"TensorFlow ({MEASURED})", "litert": "litert-quantizer"}[backend]
+    text = f"{kind} has no {bits} form in {made}"
+    another = rewrite(kind, scheme, backend)
+    if kind == "CAST" and subgraph.tensors[operator.inputs[0]].dtype != "bool":
+        another = None  # the rewrite is one of conditions
+    if backend == "litert" and has_form(kind, scheme):
+        remedy = f"Use `backend='tensorflow'`, which has an {bits} form of it"
+    elif another is not None:
+        remedy = another.text
+    elif bits == "int16" and has_form(kind, "int8") and backend == "tensorflow":
+        remedy = "Use `scheme='int8'`, which has a form of it"
+    else:
+        remedy = _without(graph, operator)
+    return FloatReason("no_form", text, remedy)
+
+
+def _variant(
+    graph: Graph, subgraph: Subgraph, operator: Operator, scheme: str, backend: str
+) -> FloatReason | None:
+    if backend == "litert":
+        if operator.type != "SPLIT" or all(
+            _is_read(subgraph, output) for output in operator.outputs
+        ):
+            return None
+        text = (
+            "SPLIT gives an output that nothing reads, which litert-quantizer leaves in float: "
+            "LiteRT cannot load the model"
+        )
+        return FloatReason("variant", text, "Use `backend='tensorflow'`")
+    if operator.type == "TOPK_V2" and not _is_read(subgraph, operator.outputs[0]):
+        text = "TOPK_V2 gives only indices here: TensorFlow quantizes it by its values alone"
+        return FloatReason("variant", text, _without(graph, operator))
+    if operator.type == "PADV2" and width(scheme) == "int16":
+        another = rewrite(operator.type, scheme, backend)
+        text = "PADV2 keeps its 'constant_values' in float, and LiteRT cannot load the model"
+        return FloatReason("variant", text, another.text if another else None)
+    return None
+
+
+def _tied(
+    subgraph: Subgraph, operator: Operator, floats: dict[int, Operator]
+) -> FloatReason | None:
+    """Return why an operator follows one that it shares a scale with."""
+    if operator.type not in TIED:
+        return None
+    for index in operator.inputs:
+        if index in floats and subgraph.tensors[index].dtype == "float32":
+            source = floats[index]
+            text = (
+                f"{operator.type} shares one scale among its inputs, of which operator "
+                f"{source.index} {source.type} stays float"
+            )
+            return FloatReason(
+                "neighbour", text, f"Replace {source.type}; this operator needs nothing"
+            )
+    return None
+
+
+def _is_read(subgraph: Subgraph, index: int) -> bool:
+    read = {tensor for operator in subgraph.operators for tensor in operator.inputs}
+    return index in read or index in subgraph.outputs
+
+
+def _without(graph: Graph, operator: Operator) -> str:
+    """Return the remedy for an operator that has no rewrite."""
+    read = {tensor for reader in graph.main.operators for tensor in reader.inputs}
+    at_end = set(operator.outputs) & set(graph.main.outputs) and not set(operator.outputs) & read
+    if at_end:
+        return (
+            f"No rewrite is known. Let the model end at what {operator.type} reads, and compute "
+            f"it in the application; or {_FALLBACK}"
+        )
+    return f"No rewrite is known; {_FALLBACK}"
+
 
 _RUNNABLE = "an operator that LiteRT has a kernel for"
 
@@ -69,10 +216,7 @@ def preflight(float_graph: Graph, scheme: str, backend: str) -> tuple[Finding, .
 
 
 def require_quantizable(findings: Sequence[Finding]) -> None:
-    """Stop where operators will stay float.
-
-    Args:
-        findings: The findings of :func:`preflight`.
+    """Stop where operators will stay float, by the findings of :func:`preflight`.
 
     Raises:
         CheckFailed: With all of them by operator type, and the first twenty in full.

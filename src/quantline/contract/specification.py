@@ -28,33 +28,24 @@ COPIES = "its kernel, which copies integers"
 
 @dataclass(frozen=True)
 class TensorSpecification:
-    """The demands on one input or output of an operator.
+    """The demands on one input or output of an operator."""
 
-    Attributes:
-        role: Its role in the operator.
-        int8: Its dtypes where the operator's activations are int8.
-        int16: Its dtypes where they are int16.
-        low: The smallest integer that a constant may hold; None for its dtype's own.
-        axis: The dimension along which its scales may differ; None for one scale only.
-        symmetric: Whether its zero point is 0 with int8 activations too; with int16 all are.
-        product: The inputs whose scales multiply to its scale; empty where it has one of its own.
-        fixed: Its scale and zero point, in this order, where int8 activations leave no choice.
-        fixed_int16: Likewise, of int16 activations.
-        power_of_two: Whether its scale is a power of two.
-        uint8: Its dtypes where the operator's activations are uint8.
-    """
-
-    role: Literal["activation", "weights", "bias"]
-    int8: tuple[str, ...]
-    int16: tuple[str, ...]
+    role: Literal["activation", "weights", "bias"]  # its role in the operator
+    int8: tuple[str, ...]  # its dtypes where the operator's activations are int8
+    int16: tuple[str, ...]  # its dtypes where they are int16
+    # the smallest integer that a constant may hold; None for its dtype's own
     low: int | None = None
+    # the dimension along which its scales may differ; None for one scale only
     axis: int | None = None
+    # True if its zero point is 0 with int8 activations too; with int16 all are
     symmetric: bool = False
+    # the inputs whose scales multiply to its scale; empty where it has one of its own
     product: tuple[int, ...] = ()
+    # its scale and zero point, in this order, where int8 activations leave no choice
     fixed: tuple[float, int] | None = None
-    fixed_int16: tuple[float, int] | None = None
-    power_of_two: bool = False
-    uint8: tuple[str, ...] = ("uint8",)
+    fixed_int16: tuple[float, int] | None = None  # likewise, of int16 activations
+    power_of_two: bool = False  # True if its scale is a power of two
+    uint8: tuple[str, ...] = ("uint8",)  # its dtypes where the operator's activations are uint8
 
     def dtypes(self, family: Family) -> tuple[str, ...]:
         """Return its dtypes where the operator's activations are of this family."""
@@ -69,26 +60,20 @@ class TensorSpecification:
 
 @dataclass(frozen=True)
 class OperatorSpecification:
-    """The demands on an operator's quantized inputs and outputs.
+    """The demands on an operator's quantized inputs and outputs."""
 
-    Attributes:
-        inputs: By position; None for plain integers such as a shape. The last stands for all that
-            follow it.
-        outputs: Likewise.
-        same_scale: Whether its activations share one scale and zero point: its kernel copies or
-            compares the integers as they are.
-        state: The input whose scale and zero point are the output's: what it gave before.
-        has_int16: Whether its kernel takes int16 activations, measured with LiteRT 2.3; TensorFlow
-            2.21's converter makes fewer.
-        source: The text that says so.
-    """
-
+    # by position; None for plain integers such as a shape. The last stands for all that follow it
     inputs: tuple[TensorSpecification | None, ...]
-    outputs: tuple[TensorSpecification | None, ...]
+    outputs: tuple[TensorSpecification | None, ...]  # likewise
+    # True if its activations share one scale and zero point: its kernel copies or compares the
+    # integers as they are
     same_scale: bool = False
+    # the input whose scale and zero point are the output's: what it gave before
     state: int | None = None
+    # True if its kernel takes int16 activations, measured with LiteRT 2.3; TensorFlow 2.21's
+    # converter makes fewer
     has_int16: bool = True
-    source: str = WRITTEN
+    source: str = WRITTEN  # the text that says so
 
 
 ACTIVATION = TensorSpecification("activation", int8=("int8",), int16=("int16",))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantline.errors import MismatchError
+from quantline.errors import MismatchError, QuantlineError
 from quantline.files import write_atomic
 from quantline.lineage import KEY
 from quantline.quantization.parity import inputs_of, outputs_of
@@ -25,7 +25,6 @@ from quantline.results.parse import shown
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from quantline.errors import QuantlineError
     from quantline.tflite import Graph
     from quantline.tflite.runtime import Kernels
 
@@ -35,36 +34,23 @@ _FIELDS = ("model_sha256", "runtime", "machine", "kernels", "tolerance")
 
 @dataclass(frozen=True, eq=False)
 class Vector:
-    """One input and the output that the model must give for it.
+    """One input and the output that the model must give for it."""
 
-    Attributes:
-        source: The origin of the input, such as ``sample 3`` or ``lowest``.
-        inputs: Each input as the model stores it, in its whole shape, by name.
-        outputs: Each output likewise.
-    """
-
-    source: str
+    source: str  # the origin of the input, such as `sample 3` or `lowest`
+    # each input as the model stores it, in its whole shape, by name
     inputs: Mapping[str, np.ndarray]
-    outputs: Mapping[str, np.ndarray]
+    outputs: Mapping[str, np.ndarray]  # each output likewise
 
 
 @dataclass(frozen=True, eq=False)
 class Golden:
-    """The golden vectors of one model.
+    """The golden vectors of one model."""
 
-    Attributes:
-        model_sha256: The SHA-256 of its ``.tflite`` file.
-        runtime: The runtime that they were made with, such as ``ai-edge-litert 2.3.0``.
-        machine: The kind of machine, such as ``x86_64``.
-        kernels: The kernels.
-        tolerance: The largest error of an output, as a share of its largest magnitude; 0: exact.
-        vectors: The vectors.
-    """
-
-    model_sha256: str
-    runtime: str
-    machine: str
+    model_sha256: str  # the SHA-256 of its `.tflite` file
+    runtime: str  # the runtime that they were made with, such as `ai-edge-litert 2.3.0`
+    machine: str  # the kind of machine, such as `x86_64`
     kernels: Kernels
+    # the largest error of an output, as a share of its largest magnitude; 0: exact
     tolerance: float
     vectors: tuple[Vector, ...]
 

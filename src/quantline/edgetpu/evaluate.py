@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from quantline.edgetpu.advice.suggest import suggest
-from quantline.edgetpu.compiled.match import match
-from quantline.edgetpu.compiled.read import read_compiled
-from quantline.edgetpu.cost.latency import latency_of_compiled, predict_latency
-from quantline.edgetpu.cost.memory import memory_of_compiled, predict_memory
-from quantline.edgetpu.cost.remainder import measure_remainder, not_measured
-from quantline.edgetpu.cost.rules import Sum, total
+from quantline.edgetpu.advice.suggest import Suggestion, suggest
+from quantline.edgetpu.compiled.match import Match, match
+from quantline.edgetpu.compiled.read import CompiledPrograms, read_compiled
+from quantline.edgetpu.cost.latency import Band, latency_of_compiled, predict_latency
+from quantline.edgetpu.cost.memory import Memory, memory_of_compiled, predict_memory
+from quantline.edgetpu.cost.remainder import Remainder, measure_remainder, not_measured
+from quantline.edgetpu.cost.rules import Part, Sum, total
 from quantline.edgetpu.cost.work import macs, share_of_macs, share_on_edgetpu
 from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME
-from quantline.edgetpu.mapping.verdict import predict
+from quantline.edgetpu.mapping.verdict import MappingReport, predict
 from quantline.edgetpu.vocabulary import Evidence, Placement
-from quantline.tflite.graph import read
-
-if TYPE_CHECKING:
-    from quantline.edgetpu.advice.suggest import Suggestion
-    from quantline.edgetpu.compiled.match import Match
-    from quantline.edgetpu.compiled.read import CompiledPrograms
-    from quantline.edgetpu.cost.latency import Band
-    from quantline.edgetpu.cost.memory import Memory
-    from quantline.edgetpu.cost.remainder import Remainder
-    from quantline.edgetpu.cost.rules import Part
-    from quantline.edgetpu.mapping.report import MappingReport
-    from quantline.tflite.graph import Graph
+from quantline.files import plain
+from quantline.tflite.graph import Graph, read
 
 NOT_PREDICTED = (
     "whether the compiler refuses the model for large activations, or ends in an internal error",
@@ -40,37 +30,26 @@ NOT_PREDICTED = (
 
 @dataclass(frozen=True)
 class EdgeTpuReport:
-    """The report on a model for the Edge TPU.
+    """The report on a model for the Edge TPU."""
 
-    Attributes:
-        report: The place of each operator.
-        memory: Parameters in the chip's memory.
-        band: The latency on the chip; None if unknown.
-        remainder: The latency of the rest on the CPU.
-        macs: Multiply-accumulates by operator index; None where they are inside a compiled group.
-        parameter_bytes: Bytes on the chip by operator index, for what runs there.
-        parameter_parts: The rules that predict them, by operator index; none where they are parsed.
-        mapped_share_macs: Multiply-accumulates on the chip over all, from 0 to 1; None where they
-            are inside a compiled group.
-        suggestions: Changes that put more on the chip, the worst obstacle first.
-        evidence: The basis of mapping and memory.
-        not_predicted: Effects outside of the prediction, as clauses.
-        compiled: The programs of a compiled model.
-        placed: The place of each operator of a compiled model's original, if that was given.
-    """
-
-    report: MappingReport
+    report: MappingReport  # the place of each operator
     memory: Memory
-    band: Band | None
-    remainder: Remainder
+    band: Band | None  # the latency on the chip; None if unknown
+    remainder: Remainder  # the latency of the rest on the CPU
+    # multiply-accumulates by operator index; None where they are inside a compiled group
     macs: dict[int, int | None]
-    parameter_bytes: dict[int, Sum]
+    parameter_bytes: dict[int, Sum]  # bytes on the chip by operator index, for what runs there
+    # the rules that predict them, by operator index; none where they are parsed
     parameter_parts: dict[int, list[Part]]
+    # multiply-accumulates on the chip over all, from 0 to 1; None where they are inside a compiled
+    # group
     mapped_share_macs: float | None
+    # changes that put more on the chip, the worst obstacle first
     suggestions: tuple[Suggestion, ...]
-    evidence: Evidence
-    not_predicted: tuple[str, ...]
-    compiled: CompiledPrograms | None = None
+    evidence: Evidence  # the basis of mapping and memory
+    not_predicted: tuple[str, ...]  # effects outside of the prediction, as clauses
+    compiled: CompiledPrograms | None = None  # the programs of a compiled model
+    # the place of each operator of a compiled model's original, if that was given
     placed: Match | None = None
 
     def __repr__(self) -> str:
@@ -82,12 +61,8 @@ class EdgeTpuReport:
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as plain data, ready for JSON."""
         operators = [
-            {
-                **operator.to_dict(),
-                "evidence": str(self.evidence),
-                "macs": self.macs[operator.index],
-                **self._parameters(operator.index),
-            }
+            plain(operator, evidence=self.evidence, macs=self.macs[operator.index])
+            | self._parameters(operator.index)
             for operator in self.report.operators
         ]
         return {
@@ -170,11 +145,7 @@ def evaluate(
     # It may be refused, and the rest takes long.
     placed = None if original is None else match(original, graph)
     report = predict(graph, runtime_version, multiple_subgraphs)
-    left = [
-        operator.index
-        for operator in report.operators
-        if operator.target in (Placement.CPU, Placement.UNKNOWN)
-    ]
+    left = report.indices(Placement.CPU, Placement.UNKNOWN)
     remainder = (
         measure_remainder(model, left) if measure_cpu else not_measured(left, "Not asked for.")
     )
@@ -191,16 +162,12 @@ def _predicted(
     graph: Graph, report: MappingReport, remainder: Remainder, multiple_subgraphs: bool
 ) -> EdgeTpuReport:
     main = graph.main
-    mapped = {
-        operator.index for operator in report.operators if operator.target is Placement.EDGETPU
-    }
-    live = {
-        operator.index for operator in report.operators if operator.target is not Placement.DEAD
-    }
+    mapped = set(report.indices(Placement.EDGETPU))
+    dead = report.indices(Placement.DEAD)
     memory, parts = predict_memory(main, mapped, report.runtime_version)
     share = share_of_macs(
         [main.operators[index] for index in mapped],
-        [main.operators[index] for index in live],
+        [operator for operator in main.operators if operator.index not in dead],
         main.tensors,
     )
     return EdgeTpuReport(

@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from quantline.edgetpu.compiler.compile import CompilerOptions, compile_model
-from quantline.edgetpu.compiler.process import find_compiler
+from quantline.edgetpu.compiler.compile import CompiledModel, CompilerOptions, compile_model
+from quantline.edgetpu.compiler.process import Compiler, find_compiler
 from quantline.edgetpu.cost.memory import memory_of_compiled
 from quantline.edgetpu.cost.work import share_on_edgetpu
 from quantline.edgetpu.device.delegate import Access
 from quantline.edgetpu.device.detect import detect
 from quantline.edgetpu.device.on_device import run_on_device
 from quantline.edgetpu.mapping.verdict import predict
-from quantline.edgetpu.scoring.comparison import compare
+from quantline.edgetpu.scoring.score import compare
 from quantline.edgetpu.vocabulary import Evidence
 from quantline.errors import CompilerNotFound, QuantlineError
 from quantline.tflite import read
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from quantline import recipe
-    from quantline.edgetpu.compiler.compile import CompiledModel
-    from quantline.edgetpu.compiler.process import Compiler
     from quantline.edgetpu.device.run import DeviceRun
     from quantline.ranges import Sample
 
@@ -37,17 +35,11 @@ _ATTEMPTS = 10  # that a search may need: each has the time of one
 def compile_and_compare(
     model: bytes, settings: recipe.EdgeTpu, compiler: Compiler
 ) -> tuple[CompiledModel, dict[str, Any]]:
-    """Compile a model and compare the prediction with the result.
+    """Compile a model, compare the prediction with the result, and return the report on both.
 
-    Args:
-        model: The quantized ``.tflite`` file.
-        settings: The runtime and the options.
-        compiler: The compiler from :func:`find_compiler`.
-
-    Returns:
-        The compiled model, and the report of :class:`Compilation` with ``comparison``, the
-        :class:`Comparison`; ``memory``, the :class:`Memory`; and ``work`` with
-        ``mapped_share_macs``, the multiply-accumulates on the Edge TPU over all, from 0 to 1.
+    It is that of :class:`Compilation` with ``comparison``, the :class:`Comparison`; ``memory``, the
+    :class:`Memory`; and ``work`` with ``mapped_share_macs``, the multiply-accumulates on the Edge
+    TPU over all, from 0 to 1.
 
     Raises:
         QuantlineError: As for :func:`compile_model`.
@@ -71,10 +63,6 @@ def compile_if_available(
     model: bytes, settings: recipe.EdgeTpu
 ) -> tuple[bytes | None, str, dict[str, Any]]:
     """Compile a model where the settings ask for it, or where there is a compiler.
-
-    Args:
-        model: The quantized ``.tflite`` file.
-        settings: The compiler and the runtime.
 
     Returns:
         The compiled model and its log, or None and an empty text; and a report: ``compiled``,

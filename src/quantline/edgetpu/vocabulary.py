@@ -1,15 +1,14 @@
-"""Shared terms: placement, status, reason, evidence, failures; and records as plain data."""
+"""Shared terms: placement, status, reason, evidence, failures; and facts about tensors."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypeAlias
+from itertools import chain
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from _typeshed import DataclassInstance
+    from collections.abc import Iterable, Sequence
 
     from quantline.errors import QuantlineError
     from quantline.tflite.graph import Operator, Tensor
@@ -25,35 +24,21 @@ class Placement(StrEnum):
 
 
 class Evidence(StrEnum):
-    """The basis of a number that reaches a user.
+    """The basis of a number that reaches a user."""
 
-    Attributes:
-        MEASURED: Timed or counted on a machine, which is named with it.
-        READ: Printed by the compiler.
-        PARSED: Taken from a compiled file.
-        PREDICTED: Computed from the uncompiled model.
-    """
-
-    MEASURED = "measured"
-    READ = "read"
-    PARSED = "parsed"
-    PREDICTED = "predicted"
+    MEASURED = "measured"  # timed or counted on a machine, which is named with it
+    READ = "read"  # printed by the compiler
+    PARSED = "parsed"  # taken from a compiled file
+    PREDICTED = "predicted"  # computed from the uncompiled model
 
 
 class Provenance(StrEnum):
-    """The source of a rule.
+    """The source of a rule."""
 
-    Attributes:
-        DOCUMENTED: Read in Coral's or TensorFlow's documentation.
-        PARSED: Seen in files that went through the compiler.
-        REPORTED: Read in a compiler's output that a user published.
-        MEMORY: Believed, and not confirmed.
-    """
-
-    DOCUMENTED = "documented"
-    PARSED = "parsed"
-    REPORTED = "reported"
-    MEMORY = "memory"
+    DOCUMENTED = "documented"  # read in Coral's or TensorFlow's documentation
+    PARSED = "parsed"  # seen in files that went through the compiler
+    REPORTED = "reported"  # read in a compiler's output that a user published
+    MEMORY = "memory"  # believed, and not confirmed
 
 
 class Status(StrEnum):
@@ -89,59 +74,73 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Reason:
-    """The reason why an operator is not, or may not be, mapped.
+    """The reason why an operator is not, or may not be, mapped."""
 
-    Attributes:
-        status: The compiler's words about it.
-        rule: The broken rule, as a clause.
-        provenance: The source of that rule.
-        target: ``cpu``, or ``unknown`` where the rule does not decide.
-        refuses_model: Whether the compiler gives up on the whole model because of it.
-    """
-
-    status: Status
-    rule: str
+    status: Status  # the compiler's words about it
+    rule: str  # the broken rule, as a clause
     provenance: Provenance
-    target: Placement = Placement.CPU
-    refuses_model: bool = False
-
-
-Constraint: TypeAlias = "Callable[[Operator, Sequence[Tensor], int], Reason | None]"
-"""A limitation of operators, as a function of an operator, the tensors of its subgraph and the
-Edge TPU runtime version: the reason why the operator is not mapped, or None."""
+    target: Placement = Placement.CPU  # `cpu`, or `unknown` where the rule does not decide
+    refuses_model: bool = False  # True if the compiler gives up on the whole model because of it
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A failure of a program of others, recognized by its words.
+    """A failure of a program of others, recognized by its words."""
 
-    Attributes:
-        pattern: The printed words, as a regular expression.
-        error: The class of the error.
-        what: The problem, as a sentence.
-        expected: The right state.
-        remedy: The next step, as a sentence.
-    """
-
-    pattern: str
+    pattern: str  # the printed words, as a regular expression
     error: type[QuantlineError]
-    what: str
+    what: str  # the problem, as a sentence
     expected: str
-    remedy: str
+    remedy: str  # the next step, as a sentence
 
     def to_error(self, found: str) -> QuantlineError:
         """Return the error, with the words that were found."""
         return self.error(self.what, found=found, expected=self.expected, remedy=self.remedy)
 
 
-def plain(record: DataclassInstance) -> dict[str, Any]:
-    """Return a record's fields as plain data: enumerations as text, tuples as lists."""
-    values = {field.name: getattr(record, field.name) for field in fields(record)}
-    return {
-        name: str(value)
-        if isinstance(value, StrEnum)
-        else list(value)
-        if isinstance(value, tuple)
-        else value
-        for name, value in values.items()
-    }
+INTEGER_8 = frozenset({"int8", "uint8"})
+
+
+def given(indices: Iterable[int], tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Return the tensors at these indices without optional ones that are absent."""
+    return [tensors[index] for index in indices if index >= 0]
+
+
+def at(operator: Operator, position: int, tensors: Sequence[Tensor]) -> Tensor | None:
+    """Return the operator's input at a position, or None where it is absent."""
+    if position >= len(operator.inputs) or operator.inputs[position] < 0:
+        return None
+    return tensors[operator.inputs[position]]
+
+
+def activations(operator: Operator, tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Return the tensors that an operator computes with: no constants and no variable state.
+
+    State is left out because an LSTM whose cell state is int16 was seen mapped.
+    """
+    return [
+        tensor
+        for tensor in given(chain(operator.inputs, operator.outputs), tensors)
+        if tensor.constant is None and not tensor.is_variable
+    ]
+
+
+def extent(tensor: Tensor) -> tuple[int, ...]:
+    """Return a tensor's shape as the compiler takes it: an unknown size stands for 1.
+
+    TensorFlow stores 1 for it next to the signature, TensorFlow Lite allocates what is stored, and
+    models of unknown batch were seen mapped.
+    """
+    return tuple(1 if size < 0 else size for size in tensor.shape)
+
+
+def integers(tensor: Tensor | None) -> tuple[int, ...] | None:
+    """Return a constant's values, flattened, or None where they are not constant."""
+    if tensor is None or tensor.constant is None:
+        return None
+    return tuple(int(value) for value in tensor.values().reshape(-1))
+
+
+def axes(tensor: Tensor | None, rank: int) -> tuple[int, ...]:
+    """Return the axes that a constant names, counted from 0; none where it is not constant."""
+    return tuple(axis % rank for axis in integers(tensor) or ()) if rank else ()

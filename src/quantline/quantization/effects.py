@@ -16,7 +16,7 @@ import numpy as np
 from quantline.quantization.layer_pairs import pair_layers
 from quantline.quantization.output_noise import Groups, OutputNoise
 from quantline.tflite import Runtime, with_outputs
-from quantline.tflite.submodels import with_isolated_operators
+from quantline.tflite.edit import with_isolated_operators
 from quantline.tflite.tensor_io import TensorIO
 
 if TYPE_CHECKING:

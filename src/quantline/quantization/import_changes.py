@@ -12,7 +12,7 @@ from quantline.quantization.interface import batch_of
 from quantline.quantization.parity import inputs_of
 from quantline.tflite import read
 from quantline.tflite.graph import parse
-from quantline.tflite.integer_inputs import with_integer_inputs
+from quantline.tflite.rewrites import with_integer_inputs
 from quantline.tflite.static_shapes import COUNTED, with_input_shapes
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import numpy as np
 
 from quantline.quantization.output_noise import NOWHERE
 from quantline.tflite import CONVERSIONS, Runtime, with_outputs
-from quantline.tflite.submodels import with_isolated_operators
+from quantline.tflite.edit import with_isolated_operators
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

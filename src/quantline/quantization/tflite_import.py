@@ -22,10 +22,9 @@ from quantline.quantization.originals import Converted
 from quantline.quantization.parity import inputs_of, run_imported
 from quantline.reading import read_file
 from quantline.tflite import Graph, Runtime, read, with_signature, with_static_batch
-from quantline.tflite.composites import with_builtin_operators
 from quantline.tflite.finite import with_finite_constants
 from quantline.tflite.graph import parse
-from quantline.tflite.widen import has_half_or_sparse, widened
+from quantline.tflite.rewrites import has_half_or_sparse, widened, with_builtin_operators
 
 if TYPE_CHECKING:
     from pathlib import Path

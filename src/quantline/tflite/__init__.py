@@ -11,6 +11,7 @@ from quantline.tflite.edit import (
 from quantline.tflite.graph import (
     CONVERSIONS,
     Graph,
+    Model,
     Operator,
     Quantization,
     Signature,
@@ -19,25 +20,10 @@ from quantline.tflite.graph import (
     float_operators,
     read,
 )
-from quantline.tflite.model import Model
 from quantline.tflite.runtime import Runtime
 
 __all__ = [
-    "CONVERSIONS",
-    "Graph",
-    "Model",
-    "Operator",
-    "Quantization",
-    "Runtime",
-    "Signature",
-    "Subgraph",
-    "Tensor",
-    "float_operators",
-    "read",
-    "with_outputs",
-    "with_ranges",
-    "with_signature",
-    "with_signature_names",
-    "with_simulated_shapes",
-    "with_static_batch",
-]
+    "CONVERSIONS", "Graph", "Model", "Operator", "Quantization", "Runtime", "Signature", "Subgraph",
+    "Tensor", "float_operators", "read", "with_outputs", "with_ranges", "with_signature",
+    "with_signature_names", "with_simulated_shapes", "with_static_batch",
+]  # fmt: skip

@@ -43,17 +43,10 @@ _SHARING = 64
 
 
 def stored(buffer: Any, model: bytes) -> np.ndarray | None:
-    """Return the bytes that a buffer holds, or None where it holds none.
+    """Return the bytes that a buffer (``BufferT``) holds, uint8, or None where it holds none.
 
     They are in its table or, for models above 2 GB, elsewhere in the file (``Buffer.offset``, where
-    0 and 1 stand for none).
-
-    Args:
-        buffer: The schema's ``BufferT``.
-        model: The file's bytes.
-
-    Returns:
-        array of shape (size_bytes,), uint8; a view of the file.
+    0 and 1 stand for none), of which the array is a view.
 
     Raises:
         Damage: Their place is beyond the end of the file.
@@ -62,16 +55,9 @@ def stored(buffer: Any, model: bytes) -> np.ndarray | None:
 
 
 def custom_options(operator: Any, model: bytes) -> np.ndarray | None:
-    """Return a custom operator's options, or None where it has none.
+    """Return the options of a custom operator (``OperatorT``), uint8, or None where it has none.
 
     They too may lie elsewhere in the file (``Operator.large_custom_options_offset``).
-
-    Args:
-        operator: The schema's ``OperatorT``.
-        model: The file's bytes.
-
-    Returns:
-        array of shape (size_bytes,), uint8.
 
     Raises:
         Damage: Their place is beyond the end of the file.
@@ -86,19 +72,13 @@ def _inside_or_behind(data: Any, offset: int, size: int, model: bytes) -> np.nda
     if offset <= 1:
         return None
     if offset + size > len(model):
-        raise Damage(
-            f"{size:,} bytes at byte {offset:,} of {len(model):,}",
-            "bytes within the file",
-        )
+        found = f"{size:,} bytes at byte {offset:,} of {len(model):,}"
+        raise Damage(found, "bytes within the file")
     return np.frombuffer(model, np.uint8, size, offset) if size else None
 
 
 def check_consistency(model: Any, content: bytes) -> None:
-    """Check that the parts of a model fit each other.
-
-    Args:
-        model: The schema's object tree (``ModelT``).
-        content: The file's bytes that it was unpacked from.
+    """Check that the parts of an unpacked model (``ModelT``) fit each other.
 
     Raises:
         Damage: Some do not.
@@ -108,24 +88,22 @@ def check_consistency(model: Any, content: bytes) -> None:
     sizes = []
     for place, buffer in enumerate(model.buffers or ()):
         with within(f"buffers[{place}]"):
-            found = stored(buffer, content)
-            sizes.append(0 if found is None or place == 0 else len(found))
+            held = stored(buffer, content)
+            sizes.append(0 if held is None or place == 0 else len(held))
     used = 0
     for place, subgraph in enumerate(model.subgraphs):
         with within(f"subgraphs[{place}]"):
             used += _subgraph(model, subgraph, sizes, content)
     if used > _SHARING * len(content):
-        raise Damage(
-            f"tensors with {used:,} bytes of constants in all, in a file of {len(content):,}",
-            f"tensors that share what is stored up to {_SHARING} times",
-        )
+        found = f"tensors with {used:,} bytes of constants in all, in a file of {len(content):,}"
+        raise Damage(found, f"tensors that share what is stored up to {_SHARING} times")
     for place, signature in enumerate(model.signatureDefs or ()):
         with within(f"signature_defs[{place}]"):
             _index([signature.subgraphIndex], len(model.subgraphs), "subgraph_index")
             tensors = len(model.subgraphs[signature.subgraphIndex].tensors or ())
             for field in ("inputs", "outputs"):
-                named = (item.tensorIndex for item in getattr(signature, field) or ())
-                _index(named, tensors, field)
+                items = getattr(signature, field) or ()
+                _index((item.tensorIndex for item in items), tensors, field)
     for place, entry in enumerate(model.metadata or ()):
         _index([entry.buffer], len(sizes), f"metadata[{place}]", "buffer")
 
@@ -159,23 +137,18 @@ def _operands(operator: Any, code: Any, tensors: int) -> None:
     required = required_inputs(kind)
     _index(inputs[:required], tensors, "inputs")
     for field in ("inputs", "intermediates"):  # -1 is an optional one that is missing
-        given = (number for number in _numbers(getattr(operator, field)) if number != -1)
-        _index(given, tensors, field)
+        _index((at for at in _numbers(getattr(operator, field)) if at != -1), tensors, field)
     _index(outputs, tensors, "outputs")
-    for field, found, fewest in (
-        ("inputs", inputs, fewest_inputs(kind)),
-        ("outputs", outputs, fewest_outputs(kind)),
-    ):
-        if len(found) < fewest:
-            raise Damage(f"{len(found)} {field} of {kind}", f"{fewest} or more", field)
+    sides = (("inputs", inputs, fewest_inputs(kind)), ("outputs", outputs, fewest_outputs(kind)))
+    for field, given, fewest in sides:
+        if len(given) < fewest:
+            raise Damage(f"{len(given)} {field} of {kind}", f"{fewest} or more", field)
 
 
 def _called(operator: Any, subgraphs: int) -> None:
     """Check the subgraphs that an operator's options, such as those of WHILE, name."""
-    for name, options in (
-        ("builtin_options", operator.builtinOptions),
-        ("builtin_options2", operator.builtinOptions2),
-    ):
+    both = (operator.builtinOptions, operator.builtinOptions2)
+    for name, options in zip(("builtin_options", "builtin_options2"), both, strict=True):
         for field, value in vars(options).items() if options is not None else ():
             if "subgraph" in field.lower() and value is not None:
                 given = (item for item in np.atleast_1d(value).tolist() if item != -1)
@@ -186,11 +159,8 @@ def _shape(tensor: Any) -> None:
     shape, signature = _numbers(tensor.shape), _numbers(tensor.shapeSignature)
     for name, sizes in (("shape", shape), ("shape_signature", signature)):
         if len(sizes) > _MOST_DIMENSIONS or any(size < -1 for size in sizes):
-            raise Damage(
-                f"{len(sizes)} dimensions, the smallest {min(sizes)}",
-                f"at most {_MOST_DIMENSIONS} dimensions, and -1 for one of unknown size",
-                name,
-            )
+            expected = f"at most {_MOST_DIMENSIONS} dimensions, and -1 for one of unknown size"
+            raise Damage(f"{len(sizes)} dimensions, the smallest {min(sizes)}", expected, name)
     if tensor.type not in DTYPES:
         raise Damage(str(tensor.type), f"a type from 0 to {max(DTYPES)}", "type")
     if prod(abs(size) for size in shape) * _BITS.get(tensor.type, 8) // 8 > _MOST_BYTES:
@@ -200,11 +170,8 @@ def _shape(tensor: Any) -> None:
         len(signature) != len(shape)
         or any(unknown not in (-1, size) for unknown, size in zip(signature, shape, strict=True))
     ):
-        raise Damage(
-            f"{signature} for the shape {shape}",
-            "the shape, with -1 for dimensions of unknown size",
-            "shape_signature",
-        )
+        found = f"{signature} for the shape {shape}"
+        raise Damage(found, "the shape, with -1 for dimensions of unknown size", "shape_signature")
 
 
 def _quantization(tensor: Any) -> None:
@@ -214,26 +181,15 @@ def _quantization(tensor: Any) -> None:
     scales, axis = len(quantization.scale), quantization.quantizedDimension
     shape = _numbers(tensor.shape)
     if quantization.zeroPoint is not None and len(quantization.zeroPoint) != scales:
-        raise Damage(
-            f"{len(quantization.zeroPoint):,} zero points for {scales:,} scales",
-            "as many of both",
-            "quantization",
-        )
+        found = f"{len(quantization.zeroPoint):,} zero points for {scales:,} scales"
+        raise Damage(found, "as many of both", "quantization")
     # The first texts of the specification have the scales of a depthwise bias along dimension 3.
     if axis < 0 or (len(shape) > 1 and axis >= len(shape)):
-        raise Damage(
-            f"{axis} for a tensor of {len(shape)} dimensions",
-            "one of its dimensions",
-            "quantization",
-            "quantized_dimension",
-        )
+        found = f"{axis} for a tensor of {len(shape)} dimensions"
+        raise Damage(found, "one of its dimensions", "quantization", "quantized_dimension")
     if scales != 1 and shape and scales != shape[axis if len(shape) > 1 else 0]:
-        raise Damage(
-            f"{scales:,} scales along dimension {axis} of {shape}",
-            "one, or one for each index along it",
-            "quantization",
-            "scale",
-        )
+        found = f"{scales:,} scales along dimension {axis} of {shape}"
+        raise Damage(found, "one, or one for each index along it", "quantization", "scale")
 
 
 def _constant(tensor: Any, size: int) -> None:
@@ -246,11 +202,8 @@ def _constant(tensor: Any, size: int) -> None:
         raise Damage(f"{shape} for a constant", "a shape without unknown dimensions", "shape")
     needed = -(-prod(shape) * bits // 8)
     if needed != size:
-        raise Damage(
-            f"a constant of {size:,} bytes",
-            f"{needed:,} bytes, for {DTYPES[tensor.type]} of shape {shape}",
-            "buffer",
-        )
+        expected = f"{needed:,} bytes, for {DTYPES[tensor.type]} of shape {shape}"
+        raise Damage(f"a constant of {size:,} bytes", expected, "buffer")
 
 
 def _numbers(values: Any) -> list[int]:

@@ -1,19 +1,20 @@
-"""Edits of a ``.tflite`` file that leave its computation as it is."""
+"""Edits of a ``.tflite`` file that leave its computation as it is, and models cut out of it."""
 
 from __future__ import annotations
 
 import struct
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from quantline.tflite.graph import parse, text
-from quantline.tflite.unpack import IDENTIFIER
+from quantline.tflite.graph import IDENTIFIER, Subgraph, parse, read, text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
+
 
 _SMALL = 1 << 12
 _AHEAD = 64  # for the root's offset and the identifier; keeps every buffer's alignment
@@ -22,16 +23,12 @@ _OUTPUTS, _SIGNATURES = 8, 18
 
 
 def with_outputs(model: bytes, tensors: Sequence[int]) -> bytes:
-    """Return the model with other outputs: these tensors of the main subgraph.
+    """Return the model with other outputs: these tensors of the main subgraph, in this order.
 
     Every activation that is an output can be read while XNNPACK runs the model at full speed,
     where an interpreter that preserves all tensors has to run without it. Signatures are dropped:
     they name outputs that are no longer there. The new list is appended to the file and the
     subgraph pointed to it, which is much faster than packing a large model anew.
-
-    Args:
-        model: A ``.tflite`` file's bytes.
-        tensors: Tensor indices, in the order in which they are to be output.
     """
     root = schema.Model.GetRootAs(model, 0)
     table = root.Subgraphs(0)._tab
@@ -47,13 +44,9 @@ def with_outputs(model: bytes, tensors: Sequence[int]) -> bytes:
 
 
 def with_ranges(model: bytes, ranges: Mapping[int, tuple[float, float]]) -> bytes:
-    """Return the model with ``min`` and ``max`` written into the tensors' quantization fields.
+    """Return the model with (min, max) of main tensors written into their quantization fields.
 
     This is the form in which TensorFlow's calibrator hands ranges to its quantizer.
-
-    Args:
-        model: A float ``.tflite`` file's bytes.
-        ranges: (min, max) by tensor index of the main subgraph.
     """
     edited = parse(model)
     for index, (low, high) in ranges.items():
@@ -88,10 +81,6 @@ def with_signature(model: bytes, key: str) -> bytes:
 
     Subgraphs that it does not reach through control flow are dropped, with the constants that only
     they use.
-
-    Args:
-        model: A ``.tflite`` file's bytes.
-        key: The key of one of its signatures.
 
     Raises:
         KeyError: It has no such signature.
@@ -133,13 +122,7 @@ def with_simulated_shapes(model: bytes) -> bytes:
 def with_signature_names(
     model: bytes, inputs: Mapping[str, str], outputs: Mapping[str, str]
 ) -> bytes:
-    """Return the model with other names of inputs and outputs in its signatures.
-
-    Args:
-        model: A ``.tflite`` file's bytes.
-        inputs: New names by the present ones; others stay.
-        outputs: Likewise.
-    """
+    """Return the model with new names, by the present ones, in its signatures; others stay."""
     edited = parse(model)
     for signature in edited.signatureDefs or ():
         for ports, names in ((signature.inputs, inputs), (signature.outputs, outputs)):
@@ -149,12 +132,7 @@ def with_signature_names(
 
 
 def keep_reached(model: Any, first: int) -> None:
-    """Make a subgraph the main one, and drop those that it does not reach through control flow.
-
-    Args:
-        model: The schema's mutable object tree; its signatures are left as they are.
-        first: The subgraph's index.
-    """
+    """Make a subgraph the main one, and drop those that it does not reach through control flow."""
     order = [first]
     for index in order:  # grows while it is walked
         for _, _, called in _calls(model.subgraphs[index]):
@@ -180,15 +158,11 @@ def _calls(subgraph: Any) -> list[tuple[Any, str, list[int]]]:
 
 
 def pack_with_shared_data(model: Any, original: bytes) -> bytes:
-    """Return an edited model that reuses the packed weights of the original file.
+    """Return an edited tree that reuses the packed weights of the file it was parsed from.
 
     A buffer may say where in the file its bytes are (``Buffer.offset``, meant for models above
     2 GB), so the original file is kept whole and pointed into, and the new tables follow it. For a
     model of 100 MB that is several times as fast.
-
-    Args:
-        model: The schema's mutable object tree, parsed from ``original`` and edited.
-        original: The file's bytes that it was parsed from.
     """
     base = np.frombuffer(original, np.uint8)
     first = base.ctypes.data
@@ -210,13 +184,102 @@ def pack_with_shared_data(model: Any, original: bytes) -> bytes:
 
 
 def pack(model: Any, size: int) -> bytes:
-    """Return the bytes of an edited object tree.
-
-    Args:
-        model: The schema's mutable object tree.
-        size: About how many bytes it will have.
-    """
+    """Return the bytes of an edited object tree, which are about so many."""
     # With enough room from the start the builder need not grow, which copies its content.
     builder = flatbuffers.Builder(size + size // 8 + (1 << 16))
     builder.Finish(model.Pack(builder), file_identifier=IDENTIFIER)
     return bytes(builder.Output())
+
+
+def extract(model: bytes, operators: Collection[int]) -> bytes:
+    """Return a model of these operators of the main subgraph only.
+
+    Its inputs are the tensors that they read from other operators and from the model's inputs, its
+    outputs those that others, or the model's outputs, take from them. Bodies of control flow stay
+    as they are; signatures and metadata are dropped.
+    """
+    main = read(model).main
+    edited = parse(model)
+    subgraph = edited.subgraphs[0]
+    inputs, outputs = _borders(main, operators)
+    subgraph.operators = [subgraph.operators[index] for index in sorted(operators)]
+    subgraph.inputs = np.asarray(inputs, np.int32)
+    subgraph.outputs = np.asarray(outputs, np.int32)
+    edited.signatureDefs = None
+    edited.metadata = None
+    edited.metadataBuffer = None
+    kept = [main.operators[index] for index in operators]
+    reached = {
+        index for operator in kept for index in (*operator.inputs, *operator.outputs) if index >= 0
+    }
+    used = {subgraph.tensors[index].buffer for index in reached}
+    used.update(tensor.buffer for body in edited.subgraphs[1:] for tensor in body.tensors)
+    for index, buffer in enumerate(edited.buffers):
+        if index not in used:
+            buffer.data = None
+    return pack(
+        edited, sum(0 if buffer.data is None else len(buffer.data) for buffer in edited.buffers)
+    )
+
+
+def _borders(main: Subgraph, chosen: Collection[int]) -> tuple[list[int], list[int]]:
+    taken: dict[int, None] = {}  # in order, and each once
+    given: dict[int, None] = {}
+    wanted = set(main.outputs)
+    for operator in main.operators:
+        if operator.index in chosen:
+            taken.update(dict.fromkeys(index for index in operator.inputs if index >= 0))
+            given.update(dict.fromkeys(operator.outputs))
+        else:
+            wanted.update(operator.inputs)
+    inputs = [
+        index
+        for index in taken
+        if index not in given
+        and main.tensors[index].constant is None
+        and not main.tensors[index].is_variable
+    ]
+    return inputs, [index for index in given if index in wanted]
+
+
+def with_isolated_operators(model: bytes, given: Sequence[int], outputs: Sequence[int]) -> bytes:
+    """Return the model with new inputs in place of tensors that operators read from each other.
+
+    One run then shows the result of each operator on exactly known values, at the speed of the
+    whole model. Operators that no output needs any longer are left out.
+
+    Args:
+        model: A ``.tflite`` file's bytes, known to be readable.
+        given: Tensors of the main subgraph. The new inputs follow the model's own in this order,
+            and are of the same shapes, types, scales and zero points.
+        outputs: Tensors of the main subgraph to output, in their order. A given one is output as
+            its operator computes it.
+    """
+    edited = parse(model)
+    edited.signatureDefs = None  # they name outputs that are no longer there
+    main = edited.subgraphs[0]
+    fed = {}
+    for index in given:
+        tensor = copy(main.tensors[index])
+        tensor.name = (tensor.name or b"") + b";given"
+        fed[index] = len(main.tensors)
+        main.tensors.append(tensor)
+    for operator in main.operators:
+        read = operator.inputs if operator.inputs is not None else ()
+        operator.inputs = np.asarray([fed.get(int(value), value) for value in read], np.int32)
+    main.operators = _needed(main.operators, outputs)
+    main.inputs = np.asarray([*main.inputs, *fed.values()], np.int32)
+    main.outputs = np.asarray(outputs, np.int32)
+    return pack_with_shared_data(edited, model)
+
+
+def _needed(operators: Sequence[Any], outputs: Sequence[int]) -> list[Any]:
+    """Return the operators that outputs need, and those without outputs, such as assignments."""
+    needed = set(outputs)
+    kept = []
+    for operator in reversed(operators):
+        given = operator.outputs if operator.outputs is not None else ()
+        if not len(given) or needed.intersection(given):
+            kept.append(operator)
+            needed.update(operator.inputs)
+    return kept[::-1]

@@ -25,11 +25,7 @@ class Editor:
     """
 
     def __init__(self, model: bytes) -> None:
-        """Open a model.
-
-        Args:
-            model: A ``.tflite`` file's bytes, known to be readable.
-        """
+        """Open a model, known to be readable."""
         self.tree = parse(model)
         self._size = len(model)
         self._stored: dict[bytes, int] = {}
@@ -84,13 +80,7 @@ class Editor:
         return len(self.tree.operatorCodes) - 1
 
     def bypass(self, number: int, sources: Mapping[int, int], removed: Iterable[Any]) -> None:
-        """Remove operators from a subgraph; what reads their outputs reads other tensors instead.
-
-        Args:
-            number: The subgraph's index.
-            sources: The tensor to read instead, by the index of each output.
-            removed: The operators (``OperatorT``).
-        """
+        """Remove operators from a subgraph; their readers read ``sources[output]`` instead."""
         subgraph = self.tree.subgraphs[number]
         removed_ids = {id(operator) for operator in removed}
         subgraph.operators = [
@@ -113,14 +103,10 @@ class Editor:
     # Tensors and constants
 
     def float_constants(self, subgraph: Any) -> list[tuple[int, list[tuple[Any, int]]]]:
-        """Return the float constants that operators read.
-
-        Returns:
-            For each its tensor index, and its readers: operators and positions among their inputs.
-        """
+        """Return the float constants that operators read, with readers and positions there."""
         readers: dict[int, list[tuple[Any, int]]] = {}
         for operator in subgraph.operators or ():
-            for operand, index in enumerate(_list(operator.inputs)):
+            for operand, index in enumerate(numbers(operator.inputs)):
                 readers.setdefault(index, []).append((operator, operand))
         return [
             (index, readers[index])
@@ -135,7 +121,7 @@ class Editor:
         """Return a float constant's values, float32, in its shape."""
         tensor = subgraph.tensors[index]
         data = np.asarray(self.tree.buffers[tensor.buffer].data, np.uint8)
-        return data.view(np.float32).reshape(_list(tensor.shape))
+        return data.view(np.float32).reshape(numbers(tensor.shape))
 
     def add_tensor(self, subgraph: Any, like: int, dtype: str) -> int:
         """Add a tensor of another's shape that is written when the model runs; return its index."""
@@ -209,7 +195,7 @@ class Editor:
             fields += [(operator, field) for operator in subgraph.operators or ()
                        for field in ("inputs", "outputs", "intermediates")]  # fmt: skip
             named = {entry.tensorIndex for entry in entries}
-            named |= {index for owner, field in fields for index in _list(getattr(owner, field))}
+            named |= {index for owner, field in fields for index in numbers(getattr(owner, field))}
             used = sorted(named - {-1})
             place = {-1: -1, **{old: new for new, old in enumerate(used)}}
             for owner, field in fields:
@@ -242,14 +228,7 @@ def indices(values: Iterable[int]) -> np.ndarray:
 
 
 def _renumbered(items: list[Any], users: list[Any], field: str, always: int = 0) -> list[Any]:
-    """Return the first items and those that users name by index; correct the users' indices.
-
-    Args:
-        items: All of them.
-        users: Objects with an index in the field of this name.
-        field: The field.
-        always: The number of first items that stay in any case.
-    """
+    """Return the first items and those that users name in a field; correct the users' indices."""
     used = sorted({*range(always), *(getattr(user, field) for user in users)})
     place = {old: new for new, old in enumerate(used)}
     for user in users:
@@ -258,8 +237,9 @@ def _renumbered(items: list[Any], users: list[Any], field: str, always: int = 0)
 
 
 def _mapped(values: Any, place: Callable[[int], int]) -> np.ndarray:
-    return indices(place(index) for index in _list(values))
+    return indices(place(index) for index in numbers(values))
 
 
-def _list(values: Any) -> list[int]:
+def numbers(values: Any) -> list[int]:
+    """Return indices or sizes of the schema's object tree as a list; none where there are none."""
     return [] if values is None else [int(value) for value in values]

@@ -13,12 +13,10 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from quantline.tflite.editor import Editor, indices
-from quantline.tflite.graph import read
+from quantline.tflite.graph import Operator, Subgraph, Tensor, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from quantline.tflite.graph import Operator, Subgraph, Tensor
 
     Change = tuple[str, Callable[[Editor], None]]
 
@@ -47,9 +45,6 @@ def with_finite_constants(model: bytes) -> tuple[bytes, tuple[str, ...]]:
       padding becomes 0. Of others it becomes the mirror image of the edge, where each window that
       meets the padding holds the values that are mirrored there too: a copy changes no maximum.
     - A MAXIMUM or MINIMUM with a bound that no value reaches: it gives its other input.
-
-    Args:
-        model: A float ``.tflite`` file's bytes.
     """
     graph = read(model)
     found = [
@@ -136,16 +131,7 @@ def _padding(subgraph: Subgraph, operator: Operator) -> Change | None:
 
 
 def _windows(subgraph: Subgraph, reader: Operator, axis: int, size: int) -> Iterator[range]:
-    """Yield the places along an axis of which an operator takes the maximum, each time.
-
-    An operator that does anything else takes each place alone.
-
-    Args:
-        subgraph: The subgraph.
-        reader: The operator.
-        axis: The axis of its input.
-        size: The axis's size.
-    """
+    """Yield the places along an axis of which an operator takes the maximum, or each alone."""
     width = stride = 1
     ahead, count = 0, size
     if reader.type == "MAX_POOL_2D" and axis in (1, 2):

@@ -1,198 +1,60 @@
-"""A ``.tflite`` file as plain values: subgraphs, tensors, operators, signatures.
-
-The names and meanings are those of TensorFlow Lite's flatbuffer schema (``schema.fbs``).
-"""
+"""Reading a ``.tflite`` file, of any origin, into plain values or the schema's object tree."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from quantline.tflite.consistency import DTYPES, custom_options, stored
+from quantline.errors import ModelError, ModelUnreadable
+from quantline.files import sha256
+from quantline.tflite.consistency import DTYPES, check_consistency, custom_options, stored
 from quantline.tflite.operands import OPERATORS, type_number
-from quantline.tflite.unpack import unpack
+from quantline.tflite.values import (
+    CONVERSIONS,
+    Graph,
+    Operator,
+    Quantization,
+    Signature,
+    Subgraph,
+    Tensor,
+    float_operators,
+    is_integer,
+)
+from quantline.tflite.verify import Damage, verify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_NUMPY = {
-    "float32": np.float32, "float16": np.float16, "float64": np.float64, "bool": np.bool_,
-    "int8": np.int8, "int16": np.int16, "int32": np.int32, "int64": np.int64,
-    "uint8": np.uint8, "uint16": np.uint16, "uint32": np.uint32, "uint64": np.uint64,
-}  # fmt: skip
-CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE"})
-"""Operators that convert real numbers to the integers that stand for them, and back."""
+__all__ = [
+    "CONVERSIONS", "IDENTIFIER", "Graph", "Model", "Operator", "Quantization", "Signature",
+    "Subgraph", "Tensor", "float_operators", "is_integer", "parse", "read", "text",
+]  # fmt: skip
 
+IDENTIFIER = b"TFL3"
 
-@dataclass(frozen=True)
-class Quantization:
-    """The map from a tensor's integers to real numbers: ``real = scale * (integer - zero_point)``.
-
-    Attributes:
-        scales: One scale, or one for each index along ``axis``; float32.
-        zero_points: As many zero points as scales.
-        axis: The dimension along which the scales differ; 0 for per-tensor quantization.
-    """
-
-    scales: tuple[float, ...]
-    zero_points: tuple[int, ...]
-    axis: int
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """One tensor of a subgraph.
-
-    Attributes:
-        index: Its number in the subgraph.
-        name: Its name; not always unique.
-        dtype: The schema's type name in lower case, such as ``int8`` or ``float32``.
-        shape: Its shape; a dimension of unknown size is -1.
-        constant: The stored bytes of a constant, shape (size_bytes,), uint8; else None.
-        is_variable: True if it keeps its value between invocations.
-        quantization: Scales and zero points, where it has any.
-        is_sparse: True if it is stored as a sparse tensor.
-    """
-
-    index: int
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-    constant: np.ndarray | None = field(repr=False)
-    is_variable: bool
-    quantization: Quantization | None
-    is_sparse: bool = False
-
-    @property
-    def is_static(self) -> bool:
-        """True if every dimension is known before the model runs."""
-        return all(size >= 0 for size in self.shape)
-
-    @property
-    def sample_shape(self) -> tuple[int, ...]:
-        """The shape of one example of an input: without its batch, where that is 1 or unknown."""
-        return self.shape[1:] if self.shape[:1] in ((1,), (-1,)) else self.shape
-
-    @property
-    def size(self) -> int:
-        """The number of values; a dimension of unknown size counts as 1."""
-        return prod(abs(size) for size in self.shape)
-
-    def values(self) -> np.ndarray:
-        """Return a constant's values in its own dtype and shape.
-
-        Raises:
-            ValueError: It is no constant, sparse, or of a dtype that numpy does not have.
-        """
-        if self.constant is None or self.is_sparse or self.dtype not in _NUMPY:
-            raise ValueError(f"tensor {self.index} '{self.name}' has no readable constant")
-        return self.constant.view(_NUMPY[self.dtype]).reshape(self.shape)
-
-    def real_values(self) -> np.ndarray:
-        """Return a constant's values as the real numbers they stand for, float64.
-
-        Raises:
-            ValueError: As for :meth:`values`.
-        """
-        stored = self.values().astype(np.float64)
-        if self.quantization is None:
-            return stored
-        shape = [1] * stored.ndim
-        if len(self.quantization.scales) > 1:
-            shape[self.quantization.axis] = -1
-        scales, points = (
-            np.reshape(item, shape) if stored.ndim else np.asarray(item[0])
-            for item in (self.quantization.scales, self.quantization.zero_points)
-        )
-        return np.asarray((stored - points) * scales)
-
-
-@dataclass(frozen=True)
-class Operator:
-    """One operator of a subgraph.
-
-    Attributes:
-        index: Its number in the subgraph, in the order of execution.
-        type: The schema's name such as ``CONV_2D``; for a custom operator, its custom name.
-        is_custom: True for a custom operator.
-        version: The operator's version.
-        inputs: Indices of its input tensors; -1 for an optional one that is not given.
-        outputs: Indices of its output tensors.
-        options: The fields of its builtin options, by the schema's Python names.
-        intermediates: Indices of tensors that only it uses, such as an LSTM's gates.
-        custom_options: The options of a custom operator, in its own format; empty otherwise.
-    """
-
-    index: int
-    type: str
-    is_custom: bool
-    version: int
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    options: dict[str, Any] = field(repr=False)
-    intermediates: tuple[int, ...] = ()
-    custom_options: bytes = field(default=b"", repr=False)
-
-
-@dataclass(frozen=True)
-class Subgraph:
-    """One subgraph: the main one has index 0, control flow has its bodies in the others."""
-
-    index: int
-    name: str
-    tensors: tuple[Tensor, ...]
-    operators: tuple[Operator, ...]
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-
-    @cached_property
-    def producers(self) -> dict[int, Operator]:
-        """The operator that writes each tensor, by the tensor's index."""
-        return {index: operator for operator in self.operators for index in operator.outputs}
-
-    @cached_property
-    def consumers(self) -> dict[int, list[Operator]]:
-        """The operators that read each tensor, by the tensor's index."""
-        found: dict[int, list[Operator]] = {}
-        for operator in self.operators:
-            for index in dict.fromkeys(operator.inputs):
-                found.setdefault(index, []).append(operator)
-        return found
-
-
-@dataclass(frozen=True)
-class Signature:
-    """A named way to call the model: its inputs and outputs by name, as tensor indices."""
-
-    key: str
-    subgraph: int
-    inputs: dict[str, int]
-    outputs: dict[str, int]
-
-
-@dataclass(frozen=True)
-class Graph:
-    """A whole model."""
-
-    subgraphs: tuple[Subgraph, ...]
-    signatures: tuple[Signature, ...]
-    version: int
-    description: str
-
-    @property
-    def main(self) -> Subgraph:
-        """The subgraph that runs first."""
-        return self.subgraphs[0]
+# Files given in place of a .tflite file: their first bytes, their kind, and the remedy.
+_OTHER_FORMATS = (
+    (
+        b"PK\x03\x04",
+        "a zip file",
+        "If it is a Keras 3 model, name it .keras; if it is an archive, unpack the model first",
+    ),
+    (b"\x89HDF", "an HDF5 file", "If it is a Keras model, name it .h5"),
+    (b"\x1f\x8b", "a gzip file", "Unpack it first"),
+    (b"version https://git-lfs", "a pointer of Git LFS", "Fetch the file itself: git lfs pull"),
+    (b"<", "a page of HTML or XML", "Download the file itself, and not the page that shows it"),
+    (b"{", "a JSON file", "Give the model itself, and not a description of it"),
+)
 
 
 def read(model: bytes, name: str = "the model") -> Graph:
-    """Read a ``.tflite`` file's content.
+    """Read a ``.tflite`` file's content, once it is known to hold together.
+
+    Every index in it names something that is there, and every constant fills its tensor's shape.
 
     Args:
         model: The file's bytes.
@@ -202,7 +64,41 @@ def read(model: bytes, name: str = "the model") -> Graph:
         ModelError: There are no bytes.
         ModelUnreadable: The bytes are not a whole ``.tflite`` file.
     """
-    return _graph(unpack(model, name), model)
+    if not model:
+        raise ModelError(
+            f"{name} is empty",
+            found="0 bytes",
+            expected="a .tflite file",
+            remedy="Write or copy the file again",
+        )
+    if model[4:8] != IDENTIFIER:
+        raise _another_format(model, name)
+    try:
+        verify(model)
+        tree = schema.ModelT.InitFromPackedBuf(bytes(model), 0)
+        check_consistency(tree, model)
+    except Damage as damage:
+        raise ModelUnreadable(
+            f"{name} is a damaged .tflite file",
+            found=f"{damage.where}: {damage.found}",
+            expected=damage.expected,
+            remedy="Copy it again, as it may have been cut off, or write it with another tool",
+        ) from damage
+    return _graph(tree, model)
+
+
+def _another_format(model: bytes, name: str) -> ModelUnreadable:
+    what = f"{name} is not a .tflite file"
+    remedy = "Give the path of a .tflite file, a Keras 3 .keras file or a SavedModel folder"
+    for start, kind, advice in _OTHER_FORMATS:
+        if model.startswith(start):
+            what, remedy = f"{name} is {kind}, not a .tflite file", advice
+    return ModelUnreadable(
+        what,
+        found=f"{len(model):,} bytes that begin with {bytes(model[:8])!r}",
+        expected="the file identifier TFL3 at byte 4",
+        remedy=remedy,
+    )
 
 
 def parse(model: bytes) -> Any:
@@ -333,19 +229,33 @@ def text(value: bytes | str | None) -> str:
     return value or ""
 
 
-def float_operators(graph: Graph) -> list[str]:
-    """Return the operator types of a quantized model that compute with floats, sorted."""
-    found = {
-        operator.type
-        for subgraph in graph.subgraphs
-        for operator in subgraph.operators
-        if operator.type not in CONVERSIONS
-        for index in (*operator.inputs, *operator.outputs)
-        if index >= 0 and subgraph.tensors[index].dtype == "float32"
-    }
-    return sorted(found)
+@dataclass(frozen=True)
+class Model:
+    """A ``.tflite`` file in memory.
 
+    Attributes:
+        content: The file's bytes.
+        name: Its name in errors.
+    """
 
-def is_integer(dtype: str) -> bool:
-    """Return True if a schema dtype name is an integer or a boolean type."""
-    return re.fullmatch(r"u?int\d+|bool", dtype) is not None
+    content: bytes = field(repr=False)
+    name: str = field(default="the model", compare=False)
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The file's content as a graph.
+
+        Raises:
+            ModelError: There are no bytes.
+            ModelUnreadable: The bytes are not a whole ``.tflite`` file.
+        """
+        return read(self.content, self.name)
+
+    @cached_property
+    def sha256(self) -> str:
+        """The SHA-256 of the bytes, in hexadecimal digits."""
+        return sha256(self.content)
+
+    def __reduce__(self) -> tuple[type[Model], tuple[bytes, str]]:
+        """Pickle the bytes alone: another process parses them itself."""
+        return Model, (self.content, self.name)

@@ -30,22 +30,14 @@ _UNIONS = {
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a table.
+    """One field of a table."""
 
-    Attributes:
-        name: Its name in ``schema.fbs``.
-        slot: The place of its offset in the vtable, bytes.
-        kind: A scalar, or the kind of thing that it is the offset of.
-        width: The size of a scalar or of a vector's element, bytes; 4 for an offset.
-        table: The class of the table or tables that it leads to; None for the other kinds.
-        members: The classes that a union may be, by the value of its type.
-    """
-
-    name: str
-    slot: int
-    kind: Kind
-    width: int
-    table: Any = None
+    name: str  # its name in `schema.fbs`
+    slot: int  # the place of its offset in the vtable, bytes
+    kind: Kind  # a scalar, or the kind of thing that it is the offset of
+    width: int  # the size of a scalar or of a vector's element, bytes; 4 for an offset
+    table: Any = None  # the class of the table or tables that it leads to; None for the other kinds
+    # the classes that a union may be, by the value of its type
     members: dict[int, Any] | None = None
 
     @property
@@ -61,11 +53,7 @@ class Field:
 
 @cache
 def fields(table: Any) -> tuple[Field, ...]:
-    """Return the fields of a table.
-
-    Args:
-        table: Its generated class, such as ``schema.Tensor``.
-    """
+    """Return the fields of a table, given its generated class, such as ``schema.Tensor``."""
     found: dict[int, Field] = {}
     for name, accessor in vars(table).items():
         if inspect.isfunction(accessor) and name != "Init":

@@ -43,21 +43,13 @@ _MOST_REQUIRED = 4  # of recurrent operators, many inputs are optional
 
 
 def type_number(code: Any) -> int:
-    """Return the number of an operator's type.
-
-    Args:
-        code: The schema's ``OperatorCodeT``.
-    """
+    """Return the number of the type of an operator code (``OperatorCodeT``)."""
     # Files from before operator 127 hold it in the deprecated field only.
     return int(max(code.builtinCode, code.deprecatedBuiltinCode))
 
 
 def fewest_inputs(operator: str) -> int:
-    """Return the least number of inputs of an operator, optional ones among them.
-
-    Args:
-        operator: The schema's name of its type.
-    """
+    """Return the least number of inputs of an operator type, optional ones among them."""
     return _FEWEST_INPUTS.get(operator, 1)
 
 

@@ -139,11 +139,7 @@ class Runtime:
     def run(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Run real-valued inputs through to real-valued outputs, quantizing at the edges.
 
-        Args:
-            values: An array for each input, of its shape.
-
-        Returns:
-            A float32 array for each output.
+        Takes an array for each input, of its shape, and returns a float32 array for each output.
         """
         self.set(*(port.quantize(value) for port, value in zip(self.inputs, values, strict=True)))
         self.invoke()
@@ -152,13 +148,9 @@ class Runtime:
         ]
 
     def predict(self, real: np.ndarray) -> np.ndarray:
-        """Run one real-valued input through to the first output, quantizing at the edges.
+        """Run one real-valued input, with or without its batch of 1, through to the first output.
 
-        Args:
-            real: array of the input's shape, with or without the batch of 1.
-
-        Returns:
-            float32 array of the first output's shape.
+        It is quantized at the edges; the output is a float32 array.
         """
         return self.run([real.reshape(self.inputs[0].shape)])[0]
 

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantline.tflite.editor import Editor, indices
-from quantline.tflite.graph import read
+from quantline.tflite.graph import Operator, Subgraph, read
 from quantline.tflite.runtime import Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from quantline.tflite.graph import Operator, Subgraph
 
 # Which of an operator's inputs give sizes, and which begin with the batch's where they are stored.
 _SIZES = {

@@ -67,9 +67,6 @@ def within(name: str) -> Iterator[None]:
 def verify(model: bytes) -> None:
     """Check everything that the reader would unpack.
 
-    Args:
-        model: A file's bytes, which begin with the root table's offset.
-
     Raises:
         Damage: A table, vector or string is not within the file, or they are too many.
     """
@@ -90,20 +87,13 @@ class _Walk:
     def uint(self, at: int) -> int:
         """Return the unsigned integer at a place that is a multiple of 4."""
         if at % 4 or at + 4 > self._size:
-            raise Damage(
-                f"an offset leads to byte {at:,} of {self._size:,}",
-                "a multiple of 4, with 4 bytes of the file behind it",
-            )
+            found = f"an offset leads to byte {at:,} of {self._size:,}"
+            raise Damage(found, "a multiple of 4, with 4 bytes of the file behind it")
         value: int = _UINT.unpack_from(self._model, at)[0]
         return value
 
     def table(self, kind: Any, at: int) -> None:
-        """Verify a table and everything that it leads to.
-
-        Args:
-            kind: Its generated class.
-            at: Its offset from the file's start, bytes.
-        """
+        """Verify a table of a generated class, and everything that it leads to."""
         self._tables -= 1
         self._count(_TABLE)
         self.uint(at)
@@ -112,10 +102,8 @@ class _Walk:
             self._present[kind, vtable] = self._vtable(kind, vtable)
         inline, present = self._present[kind, vtable]
         if at + inline > self._size:
-            raise Damage(
-                f"a table of {inline} bytes at byte {at:,} of {self._size:,}",
-                "a table within the file",
-            )
+            found = f"a table of {inline} bytes at byte {at:,} of {self._size:,}"
+            raise Damage(found, "a table within the file")
         for field, offset, type_offset in present:
             place = at + offset
             target = place + _UINT.unpack_from(self._model, place)[0]
@@ -149,20 +137,13 @@ class _Walk:
         count = self.uint(at)
         room = self._size - at - 4
         if count * width > room:
-            raise Damage(
-                f"{count:,} elements of {width} bytes at byte {at:,}, with {room:,} bytes left",
-                "a vector within the file",
-            )
+            found = f"{count:,} elements of {width} bytes at byte {at:,}, with {room:,} bytes left"
+            raise Damage(found, "a vector within the file")
         self._count(4 + count * width)
         return count
 
     def _vtable(self, kind: Any, at: int) -> tuple[int, list[tuple[Field, int, int]]]:
-        """Verify a vtable, which many tables of a kind share.
-
-        Returns:
-            How many bytes such a table takes, and which of its fields lead elsewhere: each with
-            its offset in the table and, for a union, that of its type.
-        """
+        """Verify a vtable; return its tables' size, and the fields that lead elsewhere."""
         if at < 0 or at % 2 or at + 4 > self._size:
             raise Damage(f"a vtable at byte {at:,} of {self._size:,}", "a vtable within the file")
         length, inline = _VTABLE_START.unpack_from(self._model, at)
@@ -180,11 +161,8 @@ class _Walk:
         for field in fields(kind):
             offset = offsets.get(field.slot, 0)
             if offset and not 4 <= offset <= inline - field.inline:
-                raise Damage(
-                    f"byte {offset} of a table of {inline} bytes, in the vtable at byte {at:,}",
-                    f"{field.inline} bytes within the table",
-                    field.name,
-                )
+                found = f"byte {offset} of a table of {inline} bytes, in the vtable at byte {at:,}"
+                raise Damage(found, f"{field.inline} bytes within the table", field.name)
         return inline, [
             (field, offsets[field.slot], offsets.get(field.type_slot, 0))
             for field in fields(kind)
@@ -194,7 +172,5 @@ class _Walk:
     def _count(self, amount: int) -> None:
         self._left -= amount
         if self._left < 0 or self._tables < 0:
-            raise Damage(
-                f"tables that many offsets share: unpacked, much more than {self._size:,} bytes",
-                "tables that are each reached once",
-            )
+            found = f"tables that many offsets share: unpacked, much more than {self._size:,} bytes"
+            raise Damage(found, "tables that are each reached once")

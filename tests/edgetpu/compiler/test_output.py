@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.edgetpu import published_output as published
 
-from quantline.edgetpu.compiler.output import parse_log, parse_output
-from quantline.edgetpu.compiler.records import OperatorCount
+from quantline.edgetpu.compiler.output import OperatorCount, parse_log, parse_output
 from quantline.errors import CompilerError
 
 KIB, MIB = 1024, 1024**2

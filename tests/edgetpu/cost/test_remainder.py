@@ -7,9 +7,9 @@ from tests.edgetpu import compiling, pairs
 from quantline.edgetpu.cost import remainder
 from quantline.edgetpu.cost.remainder import measure_remainder, not_measured, time_runs
 from quantline.errors import ProcessError
+from quantline.tflite.edit import extract
 from quantline.tflite.graph import read
 from quantline.tflite.runtime import Runtime
-from quantline.tflite.submodels import extract
 
 
 def chain(model, *kinds, **options):

@@ -9,7 +9,7 @@ import pytest
 from tests.edgetpu import compiling, pairs
 
 from quantline.edgetpu import Placement, predict
-from quantline.edgetpu.scoring.comparison import compare
+from quantline.edgetpu.scoring.score import compare
 from quantline.errors import MismatchError
 
 

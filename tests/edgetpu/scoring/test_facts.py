@@ -12,8 +12,7 @@ from tests.edgetpu import facts, pairs
 
 from quantline.edgetpu.cost.memory import Fit, predict_memory
 from quantline.edgetpu.mapping.verdict import predict
-from quantline.edgetpu.scoring.comparison import Miss
-from quantline.edgetpu.scoring.score import ModelScore, Score
+from quantline.edgetpu.scoring.score import Miss, ModelScore, Score
 from quantline.edgetpu.vocabulary import Placement
 
 SCRIPT = Path(__file__).resolve().parents[3] / "scripts/collect_edgetpu_facts.py"

@@ -10,9 +10,8 @@ from tests.edgetpu import pairs, programs
 from tests.edgetpu.compiling import compiled, file
 
 from quantline.edgetpu.cost.memory import Fit, Memory
-from quantline.edgetpu.mapping.report import OperatorVerdict
-from quantline.edgetpu.scoring.comparison import Miss
-from quantline.edgetpu.scoring.score import ModelScore, Score, score
+from quantline.edgetpu.mapping.verdict import OperatorVerdict
+from quantline.edgetpu.scoring.score import Miss, ModelScore, Score, score
 from quantline.edgetpu.scoring.truth import Truth
 from quantline.edgetpu.vocabulary import Evidence, Placement, Provenance, Status
 from quantline.errors import ModelError, ParameterError

@@ -1,19 +1,28 @@
-"""The type of a target, and reading one: from this package, or from a user's YAML file."""
+"""Targets: named contracts of what a model may hold, read from YAML, and the check against them."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from quantline import recipe
-from quantline.errors import ParameterError, suggest
+from quantline.contract.finding import ContractReport, Finding, counted, in_order, listed, remedies
+from quantline.contract.rules import broken
+from quantline.errors import CheckFailed, ParameterError, first_few, suggest
 from quantline.reading import Unreadable, YamlUnreadable, load_yaml, read_text
 from quantline.reading.yaml_text import LARGEST_BYTES
 from quantline.tflite.consistency import DTYPES
 from quantline.tflite.operands import OPERATORS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from quantline.tflite import Graph, Operator, Subgraph, Tensor
+
 
 _FOLDER = files(__package__)
 BUILT_IN = tuple(
@@ -49,33 +58,25 @@ class Target(recipe.Parameters):
     """The contract that a model must keep to run on one runtime or device.
 
     What is left out is not demanded.
-
-    Attributes:
-        name: What reports call it.
-        description: What it stands for.
-        source: Where its demands are written, or what they were measured from.
-        operators: The schema's names of the allowed operators, each with its highest version;
-            without one, all versions. A list allows all versions of all.
-        custom_operators: Likewise the custom operators that are allowed.
-        tensor_types: The dtypes that tensors may have, by the schema's names in lower case.
-        input_types: Those of the model's inputs, in place of ``tensor_types``.
-        output_types: Those of the model's outputs, likewise.
-        static_shapes: Whether every size but the batch must be known before the model runs.
-        per_axis_dense: Whether the weights of FULLY_CONNECTED may have a scale for each output.
-        size_limit: How many bytes the ``.tflite`` file may have.
     """
 
-    name: str
+    name: str  # name in reports
     description: str = ""
-    source: str = ""
+    source: str = ""  # the document of its demands, or the measurement
+    # the schema's names of the allowed operators, each with its highest version; without one, all
+    # versions. A list allows all versions of all
     operators: Annotated[Versions, _known("operators", list(OPERATORS.values()))] | None = None
+    # likewise the custom operators that are allowed
     custom_operators: Versions = Field(default_factory=dict)
+    # the dtypes that tensors may have, by the schema's names in lower case
     tensor_types: Types | None = None
-    input_types: Types | None = None
-    output_types: Types | None = None
+    input_types: Types | None = None  # those of the model's inputs, in place of `tensor_types`
+    output_types: Types | None = None  # those of the model's outputs, likewise
+    # True if every size but the batch must be known before the model runs
     static_shapes: bool = False
+    # True if the weights of FULLY_CONNECTED may have a scale for each output
     per_axis_dense: bool = True
-    size_limit: Annotated[int, Field(gt=0)] | None = None
+    size_limit: Annotated[int, Field(gt=0)] | None = None  # bytes of the `.tflite` file
 
 
 def load(name: str) -> Target:
@@ -128,3 +129,134 @@ def _unreadable(path: str, found: str) -> ParameterError:
         expected=f"a YAML file with keys such as {', '.join(list(Target.model_fields)[:4])}",
         remedy="Check the path and the file; docs/targets.md shows one",
     )
+
+
+RULES = {
+    "target.operator": "an operator that the target has",
+    "target.version": "a version of the operator that the target has",
+    "target.type": "a type that the target has",
+    "target.io_type": "inputs and outputs of the target's types",
+    "target.static_shape": "sizes that are known before the model runs; the batch may be unknown",
+    "target.per_axis_dense": "one scale for the weights of FULLY_CONNECTED",
+    "target.size": "a file within the target's limit",
+}
+"""The demand of each rule, by its id; docs/targets.md says which field of a target asks for it."""
+
+_REMEDIES = {
+    "target.operator": "Replace it in the float model by operators of the target",
+    "target.version": "Take the newer runtime, or write the operator with the attributes and "
+    "shapes of its older version",
+    "target.static_shape": "Export the model with inputs of a fixed size",
+    "target.per_axis_dense": "Use `scheme='int8_per_tensor'`",
+    "target.size": "Make the model smaller",
+}
+
+
+def check_target(
+    report: ContractReport, graph: Graph, target: Target, size_bytes: int
+) -> ContractReport:
+    """Return the report of a model with the violations of a target's contract."""
+    broken_here = tuple(_breaches(graph, target, size_bytes))
+    return replace(
+        report,
+        target=target.name,
+        holds_target=not broken_here,
+        findings=in_order([*report.findings, *broken_here]),
+    )
+
+
+def enforce_target(report: ContractReport) -> None:
+    """Stop where a model does not keep the contract of the target that it was checked against.
+
+    Raises:
+        CheckFailed: With all findings by operator type, and the first twenty in full.
+    """
+    found = [finding for finding in report.findings if finding.severity == "target"]
+    if not found:
+        return
+    raise CheckFailed(
+        f"The model does not keep the contract of the target '{report.target}'",
+        found=f"{counted(len(found), 'finding')} {listed(found)}",
+        expected="; ".join(dict.fromkeys(finding.expected for finding in found)),
+        remedy=remedies(found, "choose another `target`, or none with `target=None`"),
+    )
+
+
+def _breaches(graph: Graph, target: Target, size_bytes: int) -> Iterator[Finding]:
+    main = graph.main
+    if target.size_limit is not None and size_bytes > target.size_limit:
+        found = f"{size_bytes:,} bytes; '{target.name}' takes {target.size_limit:,}"
+        yield _finding(
+            "target.size", main, None, None, found, f"at most {target.size_limit:,} bytes"
+        )
+    for subgraph in graph.subgraphs:
+        for operator in subgraph.operators:
+            yield from _operator(subgraph, operator, target)
+        yield from _tensors(subgraph, target)
+
+
+def _operator(subgraph: Subgraph, operator: Operator, target: Target) -> Iterator[Finding]:
+    known = target.custom_operators if operator.is_custom else target.operators
+    tensor = next(iter(subgraph.tensors_at((*operator.outputs, *operator.inputs))), None)
+    kind = f"the custom operator {operator.type}" if operator.is_custom else operator.type
+    if known is not None and operator.type not in known:
+        found = f"{kind}, which '{target.name}' does not have"
+        yield _finding("target.operator", subgraph, operator, tensor, found)
+    elif known is not None and (highest := known[operator.type]) and operator.version > highest:
+        found = f"version {operator.version} of {kind}; '{target.name}' has those up to {highest}"
+        expected = f"version {highest} at most"
+        yield _finding("target.version", subgraph, operator, tensor, found, expected)
+    if operator.type == "FULLY_CONNECTED" and not target.per_axis_dense:
+        weights = subgraph.tensors[operator.inputs[1]]
+        count = len(weights.quantization.scales) if weights.quantization else 0
+        if count > 1:
+            found = f"weights with {count} scales, one for each output"
+            yield _finding("target.per_axis_dense", subgraph, operator, weights, found)
+
+
+def _tensors(subgraph: Subgraph, target: Target) -> Iterator[Finding]:
+    ports: dict[int, list[str] | None] = {}
+    if not subgraph.index:
+        ports = dict.fromkeys(subgraph.inputs, target.input_types)
+        ports |= dict.fromkeys(subgraph.outputs, target.output_types)
+    for index, operator in _used(subgraph).items():
+        tensor = subgraph.tensors[index]
+        types, rule = ports.get(index), "target.io_type"
+        if types is None:
+            types, rule = target.tensor_types, "target.type"
+        if types is not None and tensor.dtype not in types:
+            found = f"{tensor.dtype}, which '{target.name}' does not take"
+            if rule == "target.io_type":
+                end = "an input" if index in subgraph.inputs else "an output"
+                found += f" as {end}"
+            yield _finding(rule, subgraph, operator, tensor, found, " or ".join(types))
+        if target.static_shapes and any(size < 0 for size in tensor.shape[1:]):
+            found = f"the shape ({first_few(tensor.shape)}), where -1 is not known"
+            yield _finding("target.static_shape", subgraph, operator, tensor, found)
+
+
+def _used(subgraph: Subgraph) -> dict[int, Operator | None]:
+    """Return the tensors that are read, written, taken or given, with an operator that does it."""
+    found: dict[int, Operator | None] = {}
+    for operator in subgraph.operators:
+        found |= {index: operator for index in operator.outputs if index >= 0}
+        for index in operator.inputs:
+            if index >= 0:
+                found.setdefault(index, operator)
+    for index in (*subgraph.inputs, *subgraph.outputs):
+        found.setdefault(index, None)
+    return found
+
+
+def _finding(
+    rule: str,
+    subgraph: Subgraph,
+    operator: Operator | None,
+    tensor: Tensor | None,
+    found: str,
+    expected: str | None = None,
+) -> Finding:
+    return broken(
+        rule, subgraph, operator, tensor, found,
+        severity="target", expected=expected or RULES[rule], remedy=_REMEDIES.get(rule),
+    )  # fmt: skip

@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING
 
 from quantline.edgetpu.advice import remedies
 from quantline.edgetpu.mapping.operators import TABLE
-from quantline.edgetpu.tensors import INTEGER_8, activations, extent
-from quantline.edgetpu.vocabulary import Status
-from quantline.tflite.graph import CONVERSIONS
+from quantline.edgetpu.vocabulary import INTEGER_8, Reason, Status, activations, extent
+from quantline.tflite.graph import CONVERSIONS, Operator, Subgraph, Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from quantline.edgetpu.advice.remedies import Remedy
-    from quantline.edgetpu.vocabulary import Reason
-    from quantline.tflite.graph import Operator, Subgraph, Tensor
 
 # Data types that a full quantization to int8 would replace.
 _QUANTIZABLE = frozenset({"float32", "float16", "int16"})
@@ -24,36 +21,23 @@ _QUANTIZABLE = frozenset({"float32", "float16", "int16"})
 
 @dataclass(frozen=True)
 class Obstacle:
-    """Operators that one kind of change would put on the Edge TPU.
+    """Operators that one kind of change would put on the Edge TPU."""
 
-    Attributes:
-        kind: The operators' type; more than one are joined by commas.
-        operators: The operators themselves, in their order.
-        reason: The reason of the operator for which the model is refused, or else of the first
-            that is no conversion.
-        remedy: The change.
-        subgraph: The subgraph after the change, as far as rules can judge it.
-        replaced: Indices of operators that the change replaces, to be counted as mapped.
-    """
-
-    kind: str
-    operators: tuple[Operator, ...]
+    kind: str  # the operators' type; more than one are joined by commas
+    operators: tuple[Operator, ...]  # the operators themselves, in their order
+    # the reason of the operator for which the model is refused, or else of the first that is no
+    # conversion
     reason: Reason
     remedy: Remedy
-    subgraph: Subgraph
+    subgraph: Subgraph  # the subgraph after the change, as far as rules can judge it
+    # indices of operators that the change replaces, to be counted as mapped
     replaced: frozenset[int]
 
 
 def obstacles(
     live: Sequence[Operator], subgraph: Subgraph, reasons: Mapping[int, Reason | None]
 ) -> list[Obstacle]:
-    """Return all obstacles of a model, in the order of their first operators.
-
-    Args:
-        live: The operators that some output needs.
-        subgraph: Their subgraph.
-        reasons: The reason why each of them alone is not mapped, or None.
-    """
+    """Return all obstacles among live operators, in the order of their first operators."""
     known = {index: reason for index, reason in reasons.items() if reason is not None}
     # By kind and remedy; without a kind, the operators of all kinds that share the remedy.
     groups: dict[tuple[str, Remedy], list[Operator]] = {}
@@ -112,11 +96,9 @@ def _has_batch(operator: Operator, subgraph: Subgraph) -> bool:
 def _islands(
     failing: Sequence[Operator], tensors: Sequence[Tensor], reasons: Mapping[int, Reason]
 ) -> tuple[list[list[Operator]], list[Operator]]:
-    """Separate failing operators joined by tensors of other types than 8 bits from the rest.
-
-    One operator without an int8 kernel makes a float island of itself, the conversions around it
-    and what lies between; all of them go together.
-    """
+    """Separate failing operators joined by tensors of other types than 8 bits from the rest."""
+    # One operator without an int8 kernel makes a float island of itself, the conversions around it
+    # and what lies between; all of them go together.
     islands: list[tuple[set[int], list[Operator]]] = []
     rest = []
     for operator in failing:

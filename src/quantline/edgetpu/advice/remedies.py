@@ -20,12 +20,7 @@ _MODELS = "Coral's own compiled models"
 
 @dataclass(frozen=True)
 class Remedy:
-    """A change of the model, or of how it is compiled.
-
-    Attributes:
-        advice: The change, as a sentence.
-        source: The source that says so.
-    """
+    """A change of the model, or of how it is compiled."""
 
     advice: str
     source: str
@@ -70,8 +65,7 @@ INSTEAD: dict[str, Remedy] = {
     "ARG_MAX": APPLICATION,
     "ARG_MIN": APPLICATION,
     "BATCH_MATMUL": Remedy(
-        "FULLY_CONNECTED, or CONV_2D of 1x1, where one side is constant.", _DEFINITION
-    ),
+        "FULLY_CONNECTED, or CONV_2D of 1x1, where one side is constant.", _DEFINITION),
     "BATCH_TO_SPACE_ND": Remedy("A convolution with a dilation rate.", _OPERATIONS),
     "CAST": APPLICATION,
     "DEPTH_TO_SPACE": Remedy("TRANSPOSE_CONV, or a resize and CONV_2D.", _ISSUES + "509"),
@@ -84,13 +78,10 @@ INSTEAD: dict[str, Remedy] = {
     "GELU": _RECTIFIED,
     "HARD_SWISH": Remedy(
         "RELU6, as EfficientNet-Lite does, or a product with LOGISTIC, as YOLO v5 does.",
-        _ISSUES + "272",
-    ),
+        _ISSUES + "272"),
     "LEAKY_RELU": Remedy(
         "A PRELU with one alpha a channel (Keras: PReLU(shared_axes=[1, 2])), which computes the "
-        "same if all alphas are the slope; or RELU.",
-        _ISSUES + "147",
-    ),
+        "same if all alphas are the slope; or RELU.", _ISSUES + "147"),
     "LOG_SOFTMAX": Remedy("SOFTMAX, with the logarithm in the application.", _DEFINITION),
     "MIRROR_PAD": Remedy("PAD, which pads with zeros.", _OPERATIONS),
     "NEG": Remedy("MUL by -1.", _DEFINITION),
@@ -103,21 +94,18 @@ INSTEAD: dict[str, Remedy] = {
     "TFLite_Detection_PostProcess": APPLICATION,
     "TOPK_V2": APPLICATION,
     "UNPACK": Remedy("A STRIDED_SLICE a part, which may shrink the axis.", _DEFINITION),
-}
+}  # fmt: skip
 
 # Operators that the Edge TPU has, beyond their limits.
 WITHIN: dict[str, Remedy] = {
     "AVERAGE_POOL_2D": _ACTIVATION,
     "CONCATENATION": Remedy(
         "Make the activation function an operator of its own, and add constants by PAD, or in the "
-        "application.",
-        _OPERATIONS,
-    ),
+        "application.", _OPERATIONS),
     "CONV_2D": Remedy("The same dilation in x and y.", _OPERATIONS),
     "DEPTHWISE_CONV_2D": Remedy("The same dilation in x and y.", _OPERATIONS),
     "FULLY_CONNECTED": Remedy(
-        "For several rows, CONV_2D of 1x1 over a map with one pixel a row.", _DEFINITION
-    ),
+        "For several rows, CONV_2D of 1x1 over a map with one pixel a row.", _DEFINITION),
     "MAX_POOL_2D": _ACTIVATION,
     "MEAN": Remedy("Split the map, and take the mean of the parts' means.", _ISSUES + "461"),
     "PACK": _NO_BATCH,
@@ -135,37 +123,28 @@ WITHIN: dict[str, Remedy] = {
     "SUM": _NO_BATCH,
     "TILE": Remedy("The broadcasting of ADD or MUL, which needs no TILE.", _DEFINITION),
     "TRANSPOSE": Remedy(
-        "Keep channels last throughout: a model that was converted from channels first "
-        "transposes at every turn. Else transpose smaller tensors.",
-        _ISSUES + "193",
-    ),
-}
+        "Keep channels last throughout: a model that was converted from channels first transposes "
+        "at every turn. Else transpose smaller tensors.", _ISSUES + "193"),
+}  # fmt: skip
 
 # What a status alone decides, whatever the operator.
 BY_STATUS: dict[Status, Remedy] = {
     Status.DYNAMIC: Remedy(
-        "Fix the batch and all other sizes before converting, and have no control flow "
-        "(Keras: Input(batch_size=1, ...), RNN with unroll=True).",
-        _REQUIREMENTS,
-    ),
+        "Fix the batch and all other sizes before converting, and have no control flow (Keras: "
+        "Input(batch_size=1, ...), RNN with unroll=True).", _REQUIREMENTS),
     Status.FLEX: Remedy(
         "Convert without SELECT_TF_OPS: write what needs it in TensorFlow Lite's own operators.",
-        _ISSUES + "718",
-    ),
+        _ISSUES + "718"),
     Status.NOT_CONSTANT: Remedy(
-        "Make it a constant, or a product of two tensors by MUL and SUM.", _REQUIREMENTS
-    ),
+        "Make it a constant, or a product of two tensors by MUL and SUM.", _REQUIREMENTS),
     Status.NOT_FOUND: Remedy(
         "Convert with a TensorFlow of about version 2.5, which is the compiler's.",
-        _ISSUES + "147",
-    ),
+        _ISSUES + "147"),
     Status.RANK: Remedy(
-        "Merge dimensions (RESHAPE) until at most the 3 innermost are above 1.", _REQUIREMENTS
-    ),
+        "Merge dimensions (RESHAPE) until at most the 3 innermost are above 1.", _REQUIREMENTS),
     Status.STRIDES: Remedy(
-        "SPACE_TO_DEPTH, or a convolution or a pooling with strides.", _OPERATIONS
-    ),
-}
+        "SPACE_TO_DEPTH, or a convolution or a pooling with strides.", _OPERATIONS),
+}  # fmt: skip
 
 
 def outside(kind: str) -> Remedy:

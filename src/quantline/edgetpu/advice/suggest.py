@@ -6,51 +6,37 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from quantline.edgetpu.advice import remedies
-from quantline.edgetpu.advice.obstacles import obstacles
+from quantline.edgetpu.advice.obstacles import Obstacle, obstacles
 from quantline.edgetpu.cost.work import macs
 from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME
 from quantline.edgetpu.mapping.partition import find_reasons, live_operators, select_compiled
 from quantline.edgetpu.mapping.requirements import is_compiled
-from quantline.edgetpu.vocabulary import Evidence, plain
+from quantline.edgetpu.vocabulary import Evidence, Reason
+from quantline.files import plain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from quantline.edgetpu.advice.obstacles import Obstacle
-    from quantline.edgetpu.advice.remedies import Remedy
-    from quantline.edgetpu.vocabulary import Reason
     from quantline.tflite.graph import Graph, Operator, Subgraph
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """One change of a model, and its gain.
+    """One change of a model, and its gain."""
 
-    Attributes:
-        type: The type of the operators to replace; more than one are joined by commas.
-        operators: Their indices.
-        reason: The rule that keeps them on the CPU.
-        advice: The change, as a sentence.
-        source: The source of the advice.
-        moved_operators: Operators that leave the CPU by it.
-        moved_share_macs: Multiply-accumulates that do, over all of the model, from 0 to 1.
-        mapped_operators: Operators on the Edge TPU after it.
-        mapped_share_macs: Their multiply-accumulates over all of the model, from 0 to 1.
-    """
-
-    type: str
+    type: str  # the type of the operators to replace; more than one are joined by commas
     operators: tuple[int, ...]
-    reason: str
-    advice: str
-    source: str
-    moved_operators: int
-    moved_share_macs: float
-    mapped_operators: int
-    mapped_share_macs: float
+    reason: str  # the rule that keeps them on the CPU
+    advice: str  # the change, as a sentence
+    source: str  # the source of the advice
+    moved_operators: int  # operators that leave the CPU by it
+    moved_share_macs: float  # multiply-accumulates that do, over all of the model, from 0 to 1
+    mapped_operators: int  # operators on the Edge TPU after it
+    mapped_share_macs: float  # their multiply-accumulates over all of the model, from 0 to 1
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain data."""
-        return plain(self) | {"evidence": str(Evidence.PREDICTED)}
+        return plain(self, evidence=Evidence.PREDICTED)
 
 
 def suggest(
@@ -69,7 +55,7 @@ def suggest(
         multiple_subgraphs: Whether it is compiled with ``--enable_multiple_subgraphs`` already.
     """
     live = live_operators(graph.main)
-    if any(is_compiled(operator) for operator in live):
+    if any(map(is_compiled, live)):
         return ()
     work = {operator.index: macs(operator, graph.main.tensors) for operator in live}
     options = _Options(live, runtime_version, multiple_subgraphs)
@@ -85,16 +71,15 @@ def suggest(
         if not first and len(after.mapped) <= len(state.mapped):
             break
         operators = tuple(operator.index for operator in obstacle.operators)
+        reason, remedy = obstacle.reason.rule, vars(obstacle.remedy)
         gain = _gain(work, state.mapped, after.mapped)
-        found.append(
-            _suggestion(obstacle.kind, operators, obstacle.reason.rule, obstacle.remedy, gain)
-        )
+        found.append(Suggestion(obstacle.kind, operators, reason, **remedy, **gain))
         state = after
     several = select_compiled(live, reasons, multiple_subgraphs=True).sure
     if len(several) > len(start.mapped):
         rule = "only the first group of supported operators is compiled"
         gain = _gain(work, start.mapped, several)
-        found.append(_suggestion("", (), rule, remedies.MULTIPLE, gain))
+        found.append(Suggestion("", (), rule, **vars(remedies.MULTIPLE), **gain))
     return tuple(found)
 
 
@@ -130,36 +115,21 @@ class _Options:
         return _State(obstacle.subgraph, replaced, reasons, self.mapped(reasons))
 
 
-@dataclass(frozen=True)
-class _Gain:
-    """The last four fields of a suggestion."""
-
-    moved_operators: int
-    moved_share_macs: float
-    mapped_operators: int
-    mapped_share_macs: float
-
-
-def _gain(work: Mapping[int, int], before: Collection[int], after: Collection[int]) -> _Gain:
+def _gain(
+    work: Mapping[int, int], before: Collection[int], after: Collection[int]
+) -> dict[str, Any]:
+    """Return the last four fields of a suggestion."""
     # Where nothing multiplies, there is no share of it.
     total = sum(work.values()) or 1
     done, count = _size(work, after)
     done_before, count_before = _size(work, before)
-    return _Gain(count - count_before, (done - done_before) / total, count, done / total)
+    return {
+        "moved_operators": count - count_before,
+        "moved_share_macs": (done - done_before) / total,
+        "mapped_operators": count,
+        "mapped_share_macs": done / total,
+    }
 
 
 def _size(work: Mapping[int, int], operators: Collection[int]) -> tuple[int, int]:
     return sum(work[index] for index in operators), len(operators)
-
-
-def _suggestion(
-    kind: str, operators: tuple[int, ...], rule: str, remedy: Remedy, gain: _Gain
-) -> Suggestion:
-    return Suggestion(
-        type=kind,
-        operators=operators,
-        reason=rule,
-        advice=remedy.advice,
-        source=remedy.source,
-        **vars(gain),
-    )

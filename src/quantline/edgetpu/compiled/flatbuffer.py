@@ -22,18 +22,10 @@ UINT64 = Struct("<Q")
 
 
 class Table:
-    """One table."""
+    """One table; what is not within the flatbuffer, or too long, is a :class:`Damage`."""
 
     def __init__(self, content: memoryview, at: int) -> None:
-        """Find a table's fields.
-
-        Args:
-            content: The flatbuffer.
-            at: The table's start, bytes from that of the flatbuffer.
-
-        Raises:
-            Damage: It is not within the flatbuffer.
-        """
+        """Find the fields of the table that begins ``at`` so many bytes from the start."""
         self._content = content
         self._at = at
         self._vtable = at - self._read(_SIGNED, at)
@@ -41,60 +33,27 @@ class Table:
 
     @classmethod
     def root(cls, content: memoryview) -> Table:
-        """Return the table that a flatbuffer begins with.
-
-        Raises:
-            Damage: There is none.
-        """
+        """Return the table that a flatbuffer begins with."""
         if len(content) < _OFFSET.size:
             raise Damage(f"{len(content)} bytes", "a flatbuffer")
         return cls(content, _OFFSET.unpack_from(content)[0])
 
     def number(self, field: int, form: Struct, default: int = 0) -> int:
-        """Return a number.
-
-        Args:
-            field: The field's number: how many fields the schema has before it.
-            form: The stored type.
-            default: The schema's value for a field that is not there.
-
-        Raises:
-            Damage: It is not within the flatbuffer.
-        """
+        """Return a number, or the schema's value for a field that is not there."""
         place = self._place(field)
         return default if place is None else self._read(form, place)
 
     def content(self, field: int) -> memoryview:
-        """Return a vector of bytes, or a text without its closing zero; empty where there is none.
-
-        Raises:
-            Damage: It is not within the flatbuffer.
-        """
+        """Return a vector of bytes, or a text without its zero; empty where there is none."""
         place = self._place(field)
         return self._content[:0] if place is None else self._vector(self._follow(place), 1)
 
     def contents(self, field: int, most: int) -> list[memoryview]:
-        """Return a vector of texts.
-
-        Args:
-            field: The field's number.
-            most: The largest number allowed.
-
-        Raises:
-            Damage: They are not within the flatbuffer, or too many.
-        """
+        """Return a vector of at most so many texts."""
         return [self._vector(target, 1) for target in self._targets(field, most)]
 
     def tables(self, field: int, most: int) -> list[Table]:
-        """Return a vector of tables.
-
-        Args:
-            field: The field's number.
-            most: The largest number allowed.
-
-        Raises:
-            Damage: They are not within the flatbuffer, or too many.
-        """
+        """Return a vector of at most so many tables."""
         return [Table(self._content, target) for target in self._targets(field, most)]
 
     def _targets(self, field: int, most: int) -> list[int]:
@@ -111,10 +70,8 @@ class Table:
         size = width * self._read(_OFFSET, at)
         start = at + _OFFSET.size
         if start + size > len(self._content):
-            raise Damage(
-                f"{size:,} bytes at byte {start:,} of {len(self._content):,}",
-                "a vector within the flatbuffer",
-            )
+            found = f"{size:,} bytes at byte {start:,} of {len(self._content):,}"
+            raise Damage(found, "a vector within the flatbuffer")
         return self._content[start : start + size]
 
     def _place(self, field: int) -> int | None:
@@ -127,9 +84,7 @@ class Table:
 
     def _read(self, form: Struct, at: int) -> int:
         if not 0 <= at <= len(self._content) - form.size:
-            raise Damage(
-                f"an offset leads to byte {at:,} of {len(self._content):,}",
-                f"{form.size} bytes within the flatbuffer",
-            )
+            found = f"an offset leads to byte {at:,} of {len(self._content):,}"
+            raise Damage(found, f"{form.size} bytes within the flatbuffer")
         value: int = form.unpack_from(self._content, at)[0]
         return value

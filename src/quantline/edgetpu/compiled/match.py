@@ -9,7 +9,7 @@ only serve to find an Edge TPU operator's inputs.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -18,6 +18,7 @@ from quantline.edgetpu.mapping.partition import live_operators
 from quantline.edgetpu.mapping.requirements import is_compiled
 from quantline.edgetpu.vocabulary import Evidence, Placement
 from quantline.errors import MismatchError, first_few
+from quantline.files import plain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -27,17 +28,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Match:
-    """The placement of a model's operators in the compiled file, by their indices.
+    """The placement of a model's operators in the compiled file, by their indices."""
 
-    Attributes:
-        subgraphs: Those in each Edge TPU operator, in the order of the compiled file.
-        cpu: Those left to the CPU.
-        dead: Those that no output depends on; the compiler drops them.
-    """
-
+    # those in each Edge TPU operator, in the order of the compiled file
     subgraphs: tuple[tuple[int, ...], ...]
-    cpu: tuple[int, ...]
-    dead: tuple[int, ...]
+    cpu: tuple[int, ...]  # those left to the CPU
+    dead: tuple[int, ...]  # those that no output depends on; the compiler drops them
 
     @property
     def edgetpu(self) -> tuple[int, ...]:
@@ -51,7 +47,7 @@ class Match:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the indices as plain data, ready for JSON."""
-        return {**asdict(self), "edgetpu": self.edgetpu, "evidence": str(Evidence.PARSED)}
+        return plain(self, edgetpu=self.edgetpu, evidence=Evidence.PARSED)
 
 
 def placements(
@@ -64,11 +60,7 @@ def placements(
 
 
 def match(original: Graph, compiled: Graph) -> Match:
-    """Find the operators of a model that were mapped to the Edge TPU.
-
-    Args:
-        original: The model that was given to the compiler.
-        compiled: Its compiled file.
+    """Find the operators of a model that were mapped to the Edge TPU, from its compiled file.
 
     Raises:
         MismatchError: It was not made of that model.
@@ -239,10 +231,9 @@ class _Matching:
 
 
 def _fits(ours: tuple[int, ...], theirs: tuple[int, ...]) -> bool:
-    """Return whether a tensor of the compiled model may have been of a shape in the original.
+    """Return whether a tensor may have been of a shape in the original, which may not say it.
 
-    The compiler writes what the interpreter found; of outputs of custom operators, such as a
-    detector's, and of unknown sizes the original may not say it.
+    Of outputs of custom operators, such as a detector's, and of unknown sizes it does not.
     """
     if not theirs:
         return True

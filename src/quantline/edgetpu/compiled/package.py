@@ -47,17 +47,12 @@ _DTYPES = {
 
 
 class ExecutableType(StrEnum):
-    """The purpose of an executable.
+    """The purpose of an executable."""
 
-    Attributes:
-        STAND_ALONE: A whole inference; its parameters, if any, are sent along with each.
-        PARAMETER_CACHING: Loads parameters into the chip's memory, once.
-        EXECUTION_ONLY: An inference that finds parameters in the chip's memory; its own are sent
-            along with each.
-    """
-
+    # a whole inference; its parameters, if any, are sent along with each
     STAND_ALONE = "stand-alone"
-    PARAMETER_CACHING = "parameter-caching"
+    PARAMETER_CACHING = "parameter-caching"  # loads parameters into the chip's memory, once
+    # an inference that finds parameters in the chip's memory; its own are sent along with each
     EXECUTION_ONLY = "execution-only"
 
 
@@ -70,60 +65,37 @@ _COMBINATIONS = (
 
 @dataclass(frozen=True)
 class Layer:
-    """One input or output of an executable.
+    """One input or output of an executable."""
 
-    Attributes:
-        name: The tensor's name in the model that was compiled.
-        size_bytes: What is transferred for a batch of 1, padding included.
-        shape: Height, width, channels; 1 for a dimension that it does not have.
-        dtype: What is transferred, in the words of ``.tflite`` files.
-    """
-
-    name: str
-    size_bytes: int
-    shape: tuple[int, int, int]
-    dtype: str
+    name: str  # the tensor's name in the model that was compiled
+    size_bytes: int  # transferred for a batch of 1, padding included
+    shape: tuple[int, int, int]  # height, width, channels; 1 for a dimension that it does not have
+    dtype: str  # as transferred, in the words of `.tflite` files
 
 
 @dataclass(frozen=True)
 class Executable:
-    """One executable of a package.
-
-    Attributes:
-        type: Its purpose.
-        parameter_bytes: Parameters that come with it.
-        instruction_bytes: Instructions, all chunks together.
-        scratch_bytes: Host memory that it uses while it runs, for a batch of 1.
-        estimated_cycles: The compiler's own estimate of its clock cycles; None where it made none,
-            as for runtime 14.
-        caching_token: Packages of the same token share the chip's memory; 0 where nothing is kept.
-        inputs: Its inputs; none for a parameter-caching one.
-        outputs: Its outputs; none for a parameter-caching one.
-    """
+    """One executable of a package."""
 
     type: ExecutableType
-    parameter_bytes: int
-    instruction_bytes: int
-    scratch_bytes: int
+    parameter_bytes: int  # parameters that come with it
+    instruction_bytes: int  # instructions, all chunks together
+    scratch_bytes: int  # host memory that it uses while it runs, for a batch of 1
+    # the compiler's own estimate of its clock cycles; None where it made none, as for runtime 14
     estimated_cycles: int | None
+    # packages of the same token share the chip's memory; 0 where nothing is kept
     caching_token: int
-    inputs: tuple[Layer, ...]
-    outputs: tuple[Layer, ...]
+    inputs: tuple[Layer, ...]  # none of a parameter-caching one
+    outputs: tuple[Layer, ...]  # none of a parameter-caching one
 
 
 @dataclass(frozen=True)
 class Package:
-    """The program of one Edge TPU operator.
+    """The program of one Edge TPU operator."""
 
-    Attributes:
-        min_runtime_version: The oldest Edge TPU runtime that takes it.
-        compiler_version: The compiler's name for itself; often only ``cl/``.
-        executables: One of each type at most.
-    """
-
-    min_runtime_version: int
-    compiler_version: str
-    executables: tuple[Executable, ...]
+    min_runtime_version: int  # the oldest Edge TPU runtime that takes it
+    compiler_version: str  # the compiler's name for itself; often only `cl/`
+    executables: tuple[Executable, ...]  # one of each type at most
 
     @property
     def main(self) -> Executable:
@@ -155,11 +127,7 @@ class Package:
 
 
 def read_package(custom_options: bytes, name: str = "the model") -> Package:
-    """Read the program of an Edge TPU operator.
-
-    Args:
-        custom_options: The operator's custom options.
-        name: The model's name in an error.
+    """Read the program of an Edge TPU operator from its custom options.
 
     Raises:
         ModelUnreadable: They are damaged, or of a kind that no Edge TPU runtime takes.
@@ -181,10 +149,8 @@ def _from_map(custom_options: bytes) -> bytes:
     try:
         return bytes(flexbuffers.GetRoot(custom_options).AsMap["4"].AsStringBytes)
     except _NOT_A_MAP as error:
-        raise Damage(
-            f"{len(custom_options):,} bytes of custom options without it",
-            "a FlexBuffer map whose entry '4' is the program",
-        ) from error
+        found = f"{len(custom_options):,} bytes of custom options without it"
+        raise Damage(found, "a FlexBuffer map whose entry '4' is the program") from error
 
 
 def _package(content: memoryview) -> Package:
@@ -201,11 +167,8 @@ def _package(content: memoryview) -> Package:
             executables.append(_executable(Table.root(value)))
     types = sorted(executable.type for executable in executables)
     if len(types) != 1 and types not in _COMBINATIONS:
-        raise Damage(
-            ", ".join(types) or "none",
-            "one, or a parameter-caching and an execution-only one",
-            "executables",
-        )
+        found = ", ".join(types) or "none"
+        raise Damage(found, "one, or a parameter-caching and an execution-only one", "executables")
     return Package(
         _size(table, 0, "min_runtime_version"),
         _text(table, 4, "compiler_version"),

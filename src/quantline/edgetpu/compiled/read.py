@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from quantline.edgetpu.compiled.package import Package, read_package
 from quantline.edgetpu.mapping.requirements import is_compiled
 from quantline.edgetpu.vocabulary import Evidence
+from quantline.files import plain
 
 if TYPE_CHECKING:
-    from quantline.edgetpu.compiled.package import Executable
     from quantline.tflite.graph import Graph, Operator
 
 
 @dataclass(frozen=True)
 class CompiledSubgraph:
-    """One Edge TPU operator of a compiled model.
-
-    Attributes:
-        operator: The operator.
-        package: Its program.
-    """
+    """One Edge TPU operator of a compiled model."""
 
     operator: Operator
     package: Package
@@ -29,70 +24,31 @@ class CompiledSubgraph:
 
 @dataclass(frozen=True)
 class CompiledPrograms:
-    """The programs of a compiled model; one that was not compiled has none.
+    """The programs of a compiled model; one that was not compiled has none."""
 
-    Attributes:
-        subgraphs: Its Edge TPU operators, in the order of execution.
-        left: The operators that run on the CPU.
-        evidence: The basis of all of it.
-    """
-
-    subgraphs: tuple[CompiledSubgraph, ...]
-    left: tuple[Operator, ...]
-    evidence: Evidence = Evidence.PARSED
+    subgraphs: tuple[CompiledSubgraph, ...]  # its Edge TPU operators, in the order of execution
+    left: tuple[Operator, ...]  # the operators that run on the CPU
+    cached_bytes: int  # parameters that are loaded into the chip's memory once
+    streamed_bytes: int  # parameters that are sent to the chip at each inference
+    instruction_bytes: int  # instructions of what runs at each inference
+    scratch_bytes: int  # host memory that what runs at each inference uses
+    # the oldest Edge TPU runtime that takes the model; None where it has no program
+    min_runtime_version: int | None
+    estimated_cycles: int | None  # the compiler's estimate for one inference; None without one
 
     @property
     def parameter_bytes(self) -> int:
         """Parameters of all programs, as the compiler lays them out."""
         return self.cached_bytes + self.streamed_bytes
 
-    @property
-    def cached_bytes(self) -> int:
-        """Parameters that are loaded into the chip's memory once."""
-        return sum(subgraph.package.cached_bytes for subgraph in self.subgraphs)
-
-    @property
-    def streamed_bytes(self) -> int:
-        """Parameters that are sent to the chip at each inference."""
-        return sum(subgraph.package.streamed_bytes for subgraph in self.subgraphs)
-
-    @property
-    def instruction_bytes(self) -> int:
-        """Instructions of what runs at each inference."""
-        return sum(subgraph.package.main.instruction_bytes for subgraph in self.subgraphs)
-
-    @property
-    def scratch_bytes(self) -> int:
-        """Host memory that what runs at each inference uses."""
-        return sum(subgraph.package.main.scratch_bytes for subgraph in self.subgraphs)
-
-    @property
-    def min_runtime_version(self) -> int | None:
-        """The oldest Edge TPU runtime that takes the model; None where it has no program."""
-        versions = [subgraph.package.min_runtime_version for subgraph in self.subgraphs]
-        return max(versions, default=None)
-
-    @property
-    def estimated_cycles(self) -> int | None:
-        """The compiler's estimate for one inference; None where it made none."""
-        cycles = [subgraph.package.main.estimated_cycles for subgraph in self.subgraphs]
-        known = [cycle for cycle in cycles if cycle is not None]
-        return sum(known) if known and len(known) == len(cycles) else None
-
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain data, ready for JSON."""
-        return {
-            "cached_bytes": self.cached_bytes,
-            "estimated_cycles": self.estimated_cycles,
-            "evidence": str(self.evidence),
-            "instruction_bytes": self.instruction_bytes,
-            "left_operators": [
-                {"index": operator.index, "type": operator.type} for operator in self.left
-            ],
-            "min_runtime_version": self.min_runtime_version,
+        left = [{"index": operator.index, "type": operator.type} for operator in self.left]
+        sizes = {name: value for name, value in vars(self).items() if name != "left"}
+        return sizes | {
+            "evidence": str(Evidence.PARSED),
+            "left_operators": left,
             "parameter_bytes": self.parameter_bytes,
-            "scratch_bytes": self.scratch_bytes,
-            "streamed_bytes": self.streamed_bytes,
             "subgraphs": [_subgraph(subgraph) for subgraph in self.subgraphs],
         }
 
@@ -100,21 +56,29 @@ class CompiledPrograms:
 def read_compiled(graph: Graph, name: str = "the model") -> CompiledPrograms:
     """Read the Edge TPU programs of a model.
 
-    Args:
-        graph: The model, compiled or not.
-        name: The model's name in an error.
-
     Raises:
         ModelUnreadable: One of its programs is damaged.
     """
-    subgraphs, left = [], []
-    for operator in graph.main.operators:
-        if is_compiled(operator):
-            package = read_package(operator.custom_options, name)
-            subgraphs.append(CompiledSubgraph(operator, package))
-        else:
-            left.append(operator)
-    return CompiledPrograms(tuple(subgraphs), tuple(left))
+    subgraphs = tuple(
+        CompiledSubgraph(operator, read_package(operator.custom_options, name))
+        for operator in graph.main.operators
+        if is_compiled(operator)
+    )
+    packages = [subgraph.package for subgraph in subgraphs]
+    cycles = [package.main.estimated_cycles for package in packages]
+    known = [cycle for cycle in cycles if cycle is not None]
+    return CompiledPrograms(
+        subgraphs=subgraphs,
+        left=tuple(operator for operator in graph.main.operators if not is_compiled(operator)),
+        cached_bytes=sum(package.cached_bytes for package in packages),
+        streamed_bytes=sum(package.streamed_bytes for package in packages),
+        instruction_bytes=sum(package.main.instruction_bytes for package in packages),
+        scratch_bytes=sum(package.main.scratch_bytes for package in packages),
+        min_runtime_version=max(
+            (package.min_runtime_version for package in packages), default=None
+        ),
+        estimated_cycles=sum(known) if known and len(known) == len(cycles) else None,
+    )
 
 
 def _subgraph(subgraph: CompiledSubgraph) -> dict[str, Any]:
@@ -122,13 +86,12 @@ def _subgraph(subgraph: CompiledSubgraph) -> dict[str, Any]:
     return {
         "cached_bytes": package.cached_bytes,
         "compiler_version": package.compiler_version,
-        "executables": [_executable(executable) for executable in package.executables],
+        # The token is text: not every reader of JSON keeps 64 bits of a number.
+        "executables": [
+            plain(executable, caching_token=f"{executable.caching_token:016x}")
+            for executable in package.executables
+        ],
         "index": subgraph.operator.index,
         "min_runtime_version": package.min_runtime_version,
         "streamed_bytes": package.streamed_bytes,
     }
-
-
-def _executable(executable: Executable) -> dict[str, Any]:
-    # As text: not every reader of JSON keeps 64 bits of a number.
-    return {**asdict(executable), "caching_token": f"{executable.caching_token:016x}"}

@@ -9,24 +9,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from quantline.edgetpu.compiled.read import CompiledPrograms, read_compiled
 from quantline.edgetpu.compiler.failures import explain
-from quantline.edgetpu.compiler.output import parse_log, parse_output, unknown_format
-from quantline.edgetpu.compiler.process import NAME, find_compiler, run, timed_out
-from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME, OLDEST_RUNTIME
-from quantline.edgetpu.mapping.requirements import is_compiled
+from quantline.edgetpu.compiler.output import (
+    ModelRecord,
+    PrintedSize,
+    parse_log,
+    parse_output,
+    unknown_format,
+)
+from quantline.edgetpu.compiler.process import NAME, Compiler, find_compiler, run, timed_out
+from quantline.edgetpu.mapping.operators import check_runtime
+from quantline.edgetpu.mapping.requirements import has_compiled
 from quantline.edgetpu.vocabulary import Evidence
 from quantline.errors import CheckFailed, CompilerError, ModelUnsupported, ParameterError, first_few
 from quantline.files import write_atomic
 from quantline.progress import waiting
 from quantline.temporary import temporary_folder
 from quantline.tflite.graph import read
-
-if TYPE_CHECKING:
-    from quantline.edgetpu.compiler.process import Compiler
-    from quantline.edgetpu.compiler.records import ModelRecord, PrintedSize
 
 _IN, _OUT = "model.tflite", "out"
 _COMPILED = "model_edgetpu.tflite"
@@ -35,62 +37,39 @@ _SEARCHING = 16  # the first version that searches, and that has a time limit
 
 @dataclass(frozen=True)
 class CompilerOptions:
-    """The options of one compilation.
+    """The options of one compilation."""
 
-    Attributes:
-        min_runtime_version: The oldest Edge TPU runtime that it must run on, 10 to 14; if None,
-            the compiler's newest.
-        multiple_subgraphs: Whether every group of operators that the Edge TPU can run is compiled,
-            or the first one alone.
-        search_delegate: Whether a model that does not compile is cut shorter until it does.
-        attempt_timeout_s: After how many seconds the compiler itself gives up an attempt.
-        timeout_s: After how many seconds it is killed, whatever the number of attempts.
-    """
-
+    # the oldest Edge TPU runtime that it must run on, 10 to 14; if None, the compiler's newest
     min_runtime_version: int | None = None
+    # every group of operators that the Edge TPU can run, or the first one alone
     multiple_subgraphs: bool = False
-    search_delegate: bool = False
-    attempt_timeout_s: int = 180
-    timeout_s: float = 600.0
+    search_delegate: bool = False  # a model that does not compile is cut shorter until it does
+    attempt_timeout_s: int = 180  # the compiler itself then gives up an attempt
+    timeout_s: float = 600.0  # it is then killed, whatever the number of attempts
 
 
 @dataclass(frozen=True)
 class CompiledModel:
-    """A compiled model.
+    """A compiled model."""
 
-    Attributes:
-        content: The ``.tflite`` file.
-        log: The ``.log`` file next to it.
-        record: The compiler's printed words about it.
-        parsed: The contents of the file itself.
-    """
-
-    content: bytes = field(repr=False)
-    log: str = field(repr=False)
-    record: ModelRecord
+    content: bytes = field(repr=False)  # the `.tflite` file
+    log: str = field(repr=False)  # the `.log` file next to it
+    record: ModelRecord  # the compiler's printed words about it
     parsed: CompiledPrograms
 
 
 @dataclass(frozen=True)
 class Compilation:
-    """The result of one run of the compiler.
-
-    Attributes:
-        model: The compiled model.
-        compiler_version: The compiler's version.
-        duration_ms: How long it took by the compiler's own account.
-        command_line: The program's name and its arguments.
-        warnings: Where the printed words and the file differ, and lines outside of the known
-            format, TensorFlow Lite's on standard error among them.
-        evidence: How all but ``model.parsed`` is known.
-    """
+    """The result of one run of the compiler."""
 
     model: CompiledModel
     compiler_version: str
-    duration_ms: int
-    command_line: tuple[str, ...]
+    duration_ms: int  # by the compiler's own account
+    command_line: tuple[str, ...]  # the program's name and its arguments
+    # differences between the printed words and the file, and lines outside of the known format,
+    # TensorFlow Lite's on standard error among them
     warnings: tuple[str, ...]
-    evidence: Evidence = Evidence.READ
+    evidence: Evidence = Evidence.READ  # of all but `model.parsed`
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain data, ready for JSON."""
@@ -159,11 +138,7 @@ def compile_model(
 
 
 def command_line_options(options: CompilerOptions, compiler: Compiler) -> tuple[str, ...]:
-    """Return the options as words of the command line.
-
-    Args:
-        options: The options of the compilation.
-        compiler: The compiler; an older one has fewer options.
+    """Return the options as words of the command line; an older compiler has fewer.
 
     Raises:
         ParameterError: An option is out of range, or the compiler does not have it.
@@ -183,36 +158,27 @@ def command_line_options(options: CompilerOptions, compiler: Compiler) -> tuple[
 
 def _check(options: CompilerOptions, compiler: Compiler) -> None:
     version = options.min_runtime_version
-    if version is not None and not OLDEST_RUNTIME <= version <= NEWEST_RUNTIME:
-        raise _refused(
-            "There is no such Edge TPU runtime version",
-            f"`min_runtime_version={version}`",
-            f"a whole number from {OLDEST_RUNTIME} to {NEWEST_RUNTIME}",
-            "Leave it out, unless the device has an older runtime",
-        )
+    if version is not None:
+        check_runtime(version, found=f"`min_runtime_version={version}`", remedy="Leave it out")
     for name in ("attempt_timeout_s", "timeout_s"):
         if getattr(options, name) <= 0:
-            raise _refused(
+            raise ParameterError(
                 "An option of the Edge TPU compiler is out of range",
-                f"`{name}={getattr(options, name)}`",
-                "a number above 0",
-                "Leave it out for its default",
+                found=f"`{name}={getattr(options, name)}`",
+                expected="a number above 0",
+                remedy="Leave it out for its default",
             )
     if options.search_delegate and compiler.major < _SEARCHING:
-        raise _refused(
+        raise ParameterError(
             "This version of the Edge TPU compiler cannot search",
-            f"`search_delegate=True` with version {compiler.version}",
-            f"version {_SEARCHING}.0",
-            "Update the package 'edgetpu-compiler', or compile without the search",
+            found=f"`search_delegate=True` with version {compiler.version}",
+            expected=f"version {_SEARCHING}.0",
+            remedy="Update the package 'edgetpu-compiler', or compile without the search",
         )
-
-
-def _refused(what: str, found: str, expected: str, remedy: str) -> ParameterError:
-    return ParameterError(what, found=found, expected=expected, remedy=remedy)
 
 
 def _check_not_compiled(content: bytes) -> None:
-    if any(is_compiled(operator) for operator in read(content).main.operators):
+    if has_compiled(read(content)):
         raise ModelUnsupported(
             "The model is compiled for the Edge TPU already",
             found="an operator 'edgetpu-custom-op'",
@@ -246,25 +212,21 @@ def _differences(model: CompiledModel) -> list[str]:
     found = []
     try:
         if parse_log(model.log) != record.operators:
-            found.append(
-                f"{record.output_model}: the printed operators and those of its log differ"
-            )
+            found.append("the printed operators and those of its log differ")
     except CompilerError as error:
-        found.append(f"{record.output_model}: its log is not in the known format: {error.found}")
+        found.append(f"its log is not in the known format: {error.found}")
     if record.subgraphs != len(parsed.subgraphs):
-        found.append(
-            f"{record.output_model}: the compiler names {record.subgraphs} subgraphs, the file "
-            f"holds {len(parsed.subgraphs)}"
-        )
+        held = len(parsed.subgraphs)
+        found.append(f"the compiler names {record.subgraphs} subgraphs, the file holds {held}")
     sizes: dict[str, tuple[PrintedSize | None, int]] = {
         "bytes of parameters on chip": (record.cached, parsed.cached_bytes),
         "bytes of streamed parameters": (record.streamed, parsed.streamed_bytes),
         "bytes of the file": (record.output_size, len(model.content)),
     }
-    for quantity, (printed, exact) in sizes.items():
-        if printed is not None and not printed.may_be(exact):
-            found.append(
-                f"{record.output_model}: {quantity}: the compiler names {printed.size_bytes:,} "
-                f"(up to {printed.rounding_bytes:,} off), the file holds {exact:,}"
-            )
-    return found
+    found += [
+        f"{quantity}: the compiler names {printed.size_bytes:,} (up to "
+        f"{printed.rounding_bytes:,} off), the file holds {exact:,}"
+        for quantity, (printed, exact) in sizes.items()
+        if printed is not None and not printed.may_be(exact)
+    ]
+    return [f"{record.output_model}: {difference}" for difference in found]

@@ -32,15 +32,10 @@ _GET_IT = (
 
 @dataclass(frozen=True)
 class Compiler:
-    """A compiler that runs here.
-
-    Attributes:
-        path: The program.
-        version: Its version, such as ``16.0.384591198``.
-    """
+    """A compiler that runs here."""
 
     path: Path
-    version: str
+    version: str  # its version, such as `16.0.384591198`
 
     @property
     def major(self) -> int:
@@ -51,17 +46,11 @@ class Compiler:
 
 @dataclass(frozen=True)
 class ProcessResult:
-    """The result of a run.
-
-    Attributes:
-        stdout: The standard output.
-        stderr: The standard error.
-        status: The exit status, negative for a signal; None where time ran out.
-    """
+    """The result of a run."""
 
     stdout: str
     stderr: str
-    status: int | None
+    status: int | None  # the exit status, negative for a signal; None where time ran out
 
 
 def find_compiler(path: str | Path | None = None) -> Compiler:
@@ -106,10 +95,7 @@ def find_compiler(path: str | Path | None = None) -> Compiler:
 def run(command: Sequence[str], folder: Path, timeout_s: float) -> ProcessResult:
     """Run a program in a process group of its own, of which nothing is left afterwards.
 
-    Args:
-        command: The program's path and its arguments.
-        folder: The working folder, also for temporary files.
-        timeout_s: After how many seconds the whole group is killed.
+    It works in the folder, and is killed after so many seconds.
 
     Raises:
         DependencyError: The system refuses to start it.

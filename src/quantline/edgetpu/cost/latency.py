@@ -16,7 +16,7 @@ from math import hypot
 from typing import TYPE_CHECKING
 
 from quantline.edgetpu.cost.work import convolution_cycles, depthwise_steps, macs
-from quantline.edgetpu.tensors import elements, extent
+from quantline.edgetpu.vocabulary import extent
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -36,26 +36,15 @@ INSTRUCTIONS_SPREAD = 2.5
 
 @dataclass(frozen=True)
 class Traffic:
-    """Bytes that go over the bus at each inference, without streamed parameters.
+    """Bytes that go over the bus at each inference, without streamed parameters."""
 
-    Attributes:
-        input_bytes: Activations sent to the chip.
-        output_bytes: Activations that come back.
-        instruction_bytes: Instructions sent, within a factor of ``INSTRUCTIONS_SPREAD``.
-    """
-
-    input_bytes: int
-    output_bytes: int
-    instruction_bytes: int
+    input_bytes: int  # activations
+    output_bytes: int  # activations
+    instruction_bytes: int  # instructions sent, within a factor of `INSTRUCTIONS_SPREAD`
 
 
 def traffic(subgraph: Subgraph, chosen: Collection[int]) -> Traffic:
-    """Return the bytes that go over the bus for the operators that are compiled for the Edge TPU.
-
-    Args:
-        subgraph: The main subgraph of the model before compilation.
-        chosen: Indices of the operators that are compiled.
-    """
+    """Return the bytes that go over the bus for the operators that are compiled."""
     sent: set[int] = set()
     given: set[int] = set()
     wanted = set(subgraph.outputs)
@@ -78,7 +67,7 @@ def traffic(subgraph: Subgraph, chosen: Collection[int]) -> Traffic:
 
 def _bytes(subgraph: Subgraph, indices: Collection[int]) -> int:
     tensors = [subgraph.tensors[index] for index in indices]
-    return sum(elements(tensor) for tensor in tensors if tensor.constant is None)
+    return sum(tensor.size for tensor in tensors if tensor.constant is None)
 
 
 # All in milliseconds. A call on its own took 0.29 in one measurement, 0.74 in another.
@@ -115,17 +104,11 @@ _MACHINE = "USB 3 at full clock (libedgetpu1-max) on a desktop computer, the fir
 
 @dataclass(frozen=True)
 class Band:
-    """A band of latency on the Edge TPU for one inference, milliseconds.
-
-    Attributes:
-        low: At the least.
-        high: At the most.
-        basis: The conditions and the basis of the band, as a sentence.
-    """
+    """A band of latency on the Edge TPU for one inference, milliseconds."""
 
     low: float
     high: float
-    basis: str
+    basis: str  # the conditions and the basis of the band, as a sentence
 
 
 def predict_latency(
@@ -136,12 +119,6 @@ def predict_latency(
     Of 20 networks with published latencies 19 lie in their band; the other's publication is faster
     than USB 3 can carry its weights. The band tells nothing about USB 2, where transfers take ten
     times as long, nor about slow hosts.
-
-    Args:
-        subgraph: The main subgraph of the model before compilation.
-        chosen: Indices of the operators that are compiled.
-        memory: Their parameters.
-        subgraphs: The number of Edge TPU operators they become.
     """
     operators = [operator for operator in subgraph.operators if operator.index in chosen]
     if not operators:
@@ -178,15 +155,7 @@ def predict_latency(
 
 
 def latency_of_compiled(compiled: CompiledPrograms, memory: Memory) -> Band | None:
-    """Predict the latency of a compiled model from what its file holds.
-
-    Args:
-        compiled: The programs in the file.
-        memory: Its parameters.
-
-    Returns:
-        None where the file holds no estimate of cycles, as files for runtime 14 do not.
-    """
+    """Predict the latency of a compiled model from its file; None without an estimate of cycles."""
     if compiled.estimated_cycles is None:
         return None
     programs = [subgraph.package.main for subgraph in compiled.subgraphs]
@@ -234,5 +203,5 @@ def _band(
 
 def _outside(operator: Operator, subgraph: Subgraph) -> float:
     results = [subgraph.tensors[index] for index in operator.outputs]
-    values = sum(elements(result) for result in results)
+    values = sum(result.size for result in results)
     return values * _OUTSIDE_VALUE + macs(operator, subgraph.tensors) * _OUTSIDE_MAC

@@ -15,16 +15,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantline.edgetpu.cost.parameters import parameter_parts
-from quantline.edgetpu.cost.rules import total
+from quantline.edgetpu.cost.rules import Part, Sum, total
 from quantline.edgetpu.cost.work import layer_weights
-from quantline.edgetpu.tensors import activations, elements
-from quantline.edgetpu.vocabulary import Evidence, plain
+from quantline.edgetpu.vocabulary import Evidence, activations
+from quantline.files import plain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from quantline.edgetpu.compiled.read import CompiledPrograms
-    from quantline.edgetpu.cost.rules import Part, Sum
     from quantline.tflite.graph import Subgraph
 
 MIB = 1 << 20
@@ -54,34 +53,24 @@ class Fit(StrEnum):
 
 @dataclass(frozen=True)
 class Memory:
-    """The parameters of the operators on the Edge TPU, bytes.
+    """The parameters of the operators on the Edge TPU, bytes."""
 
-    Attributes:
-        parameter_bytes: All of them, in the compiler's layout; None where the bounds are so far
-            from what is predicted that it is not known.
-        parameter_bytes_low: At the least.
-        parameter_bytes_high: At the most.
-        cached_bytes: Those that stay in the chip's memory; None where it is not known.
-        streamed_bytes: Those that the host sends at each inference; None where it is not known.
-        streamed_least_bytes: As many if there is as much room for the cached ones as there may be.
-        streamed_most_bytes: As many if there is as little.
-        remaining_bytes: Room for more of them in the chip's memory; None where that is not known.
-        verdict: Whether all weights stay in the chip's memory.
-        evidence: The basis of the numbers.
-        basis: The basis in detail, as a sentence.
-    """
-
+    # all of them, in the compiler's layout; None where the bounds are so far from what is predicted
+    # that it is not known
     parameter_bytes: int | None
-    parameter_bytes_low: int
-    parameter_bytes_high: int
-    cached_bytes: int | None
+    parameter_bytes_low: int  # at the least
+    parameter_bytes_high: int  # at the most
+    cached_bytes: int | None  # those that stay in the chip's memory; None where it is not known
+    # those that the host sends at each inference; None where it is not known
     streamed_bytes: int | None
+    # as many if there is as much room for the cached ones as there may be
     streamed_least_bytes: int
-    streamed_most_bytes: int
+    streamed_most_bytes: int  # as many if there is as little
+    # room for more of them in the chip's memory; None where that is not known
     remaining_bytes: int | None
-    verdict: Fit
-    evidence: Evidence
-    basis: str
+    verdict: Fit  # of whether all parameters stay in the chip's memory
+    evidence: Evidence  # the basis of the numbers
+    basis: str  # the basis in detail, as a sentence
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain data."""
@@ -91,7 +80,7 @@ class Memory:
 def predict_memory(
     subgraph: Subgraph, chosen: Collection[int], runtime_version: int
 ) -> tuple[Memory, dict[int, list[Part]]]:
-    """Predict the parameters that are cached and those that are streamed.
+    """Predict the parameters that are cached and streamed: the whole, and by operator.
 
     Layers are cached in their order as long as they fit. What fits depends on the compiler's
     placing of activations, which is not predicted: so the verdict may be undecided.
@@ -100,9 +89,6 @@ def predict_memory(
         subgraph: The main subgraph of the model before compilation.
         chosen: Indices of the operators that are compiled for the Edge TPU.
         runtime_version: The Edge TPU runtime that they are compiled for.
-
-    Returns:
-        The whole, and the parts of each operator chosen by its index.
     """
     parts = parameter_parts(subgraph, chosen, runtime_version)
     whole = total(part for listed in parts.values() for part in listed)
@@ -140,11 +126,7 @@ def predict_memory(
 
 
 def memory_of_compiled(compiled: CompiledPrograms) -> Memory:
-    """Return the memory of a compiled file.
-
-    Args:
-        compiled: The programs in the file.
-    """
+    """Return the memory of a compiled file, read from the programs in it."""
     streamed = compiled.streamed_bytes
     return Memory(
         parameter_bytes=compiled.parameter_bytes,
@@ -179,7 +161,7 @@ def _largest_activations(subgraph: Subgraph, chosen: Collection[int]) -> int:
     # 8-bit values: as many bytes as elements.
     return max(
         (
-            sum(elements(activation) for activation in activations(operator, subgraph.tensors))
+            sum(activation.size for activation in activations(operator, subgraph.tensors))
             for operator in subgraph.operators
             if operator.index in chosen
         ),

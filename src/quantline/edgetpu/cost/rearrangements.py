@@ -10,22 +10,24 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from quantline.edgetpu.cost.blocks import (
+from quantline.edgetpu.cost.rules import (
     BLOCK,
+    UNSEEN,
+    Part,
     aligned_bytes,
+    between,
     channels,
+    exactly,
     matrix_bytes,
     round_up,
     stored_values,
     vector_bytes,
 )
-from quantline.edgetpu.cost.rules import UNSEEN, between, exactly
-from quantline.edgetpu.tensors import at, axes, elements, extent, given
+from quantline.edgetpu.vocabulary import at, axes, extent, given
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from quantline.edgetpu.cost.rules import Part
     from quantline.tflite.graph import Operator, Tensor
 
 RESHAPES = frozenset({"EXPAND_DIMS", "RESHAPE", "SQUEEZE"})
@@ -38,11 +40,7 @@ _GROUP = 16  # values, of which groups of pixels give a multiple
 def reshape(source: Tensor, result: Tensor, runtime_version: int, from_host: bool) -> Part:
     """Return the part of a RESHAPE, or of what amounts to one.
 
-    Args:
-        source: The tensor that it reads.
-        result: Its output.
-        runtime_version: The Edge TPU runtime that it is compiled for.
-        from_host: Whether it reads an input of the model, quantized at the most.
+    ``from_host``: it reads an input of the model, quantized at the most.
     """
     old, new = channels(source), channels(result)
     if old == new or not (old % BLOCK or new % BLOCK):
@@ -57,15 +55,7 @@ def reshape(source: Tensor, result: Tensor, runtime_version: int, from_host: boo
 
 
 def spread_outputs(consumer: Operator, tensors: Sequence[Tensor]) -> int | None:
-    """Return the number of outputs of a convolution that spreads them for a RESHAPE.
-
-    Args:
-        consumer: The only reader of the convolution's output.
-        tensors: All tensors of its subgraph.
-
-    Returns:
-        None where they stay as they are.
-    """
+    """Return how many outputs a convolution spreads for its only reader, if that is a RESHAPE."""
     if consumer.type not in RESHAPES:
         return None
     return _split(tensors[consumer.inputs[0]], tensors[consumer.outputs[0]])
@@ -85,11 +75,8 @@ def _packing(source: Tensor, new: int, runtime_version: int) -> Part:
 
 
 def _group(source: Tensor) -> int | None:
-    """Return the bytes of the matrix that packs groups of pixels; None where no row has such.
-
-    16 pixels of a channel, and an identity matrix of 16, were found for maps of 64 and 128 pixels
-    a side.
-    """
+    """Return the bytes of the matrix that packs groups of pixels; None where no row has such."""
+    # 16 pixels of a channel, and an identity matrix of 16, were found in maps of 64 and 128 a side.
     old, width = channels(source), extent(source)[-2]
     for count in range(2, width + 1):
         if width % count == 0 and count * old % _GROUP == 0:
@@ -123,11 +110,7 @@ def rearrangement(
 ) -> list[Part]:
     """Return the parts of an operator that has no weights.
 
-    Args:
-        operator: The operator.
-        tensors: All tensors of its subgraph.
-        runtime_version: The Edge TPU runtime that it is compiled for.
-        from_host: Whether it reads an input of the model, quantized at the most.
+    ``from_host``: it reads an input of the model, quantized at the most.
     """
     if operator.type in _ELEMENTWISE:
         return _constants(operator, tensors)
@@ -201,8 +184,8 @@ def _constants(operator: Operator, tensors: Sequence[Tensor]) -> list[Part]:
     last = channels(tensors[operator.outputs[0]])
     parts = []
     for constant in constants:
-        words, stored = vector_bytes(elements(constant)), aligned_bytes(elements(constant))
-        if elements(constant) in (1, last):
+        words, stored = vector_bytes(constant.size), aligned_bytes(constant.size)
+        if constant.size in (1, last):
             parts.append(between("a constant for each channel", words, stored))
         else:
             parts.append(between("a constant map", stored, words))

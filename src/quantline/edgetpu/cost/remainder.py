@@ -11,15 +11,13 @@ import numpy as np
 from quantline.child import run_in_child
 from quantline.edgetpu.vocabulary import Evidence
 from quantline.errors import ModelUnsupported, QuantlineError
-from quantline.tflite.graph import read
-from quantline.tflite.runtime import Runtime
-from quantline.tflite.submodels import extract
+from quantline.tflite.edit import extract
+from quantline.tflite.graph import Graph, read
+from quantline.tflite.runtime import Kernels, Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from quantline.tflite.graph import Graph
-    from quantline.tflite.runtime import Kernels
     from quantline.tflite.tensor_io import TensorIO
 
 _FEWEST_RUNS, _MOST_RUNS, _ENOUGH_S = 10, 100, 0.5
@@ -31,23 +29,15 @@ _PERCENTILES = (10, 50, 90)
 
 @dataclass(frozen=True)
 class Remainder:
-    """The latency of the operators on the CPU for one inference.
-
-    Attributes:
-        operators: Their number.
-        milliseconds: 10th percentile, median and 90th; None where they could not be timed.
-        kernels: The kernels that they were timed on; None where they were not.
-        threads: CPU threads that they were timed on.
-        runs: The number of timed runs.
-        basis: The basis of the numbers, or the reason why there are none, as a sentence.
-    """
+    """The latency of the operators on the CPU for one inference."""
 
     operators: int
+    # 10th percentile, median and 90th; None where they could not be timed
     milliseconds: tuple[float, float, float] | None
-    kernels: Kernels | None
-    threads: int
-    runs: int
-    basis: str
+    kernels: Kernels | None  # the kernels that they were timed on; None where they were not
+    threads: int  # CPU threads that they were timed on
+    runs: int  # the number of timed runs
+    basis: str  # the basis of the numbers, or the reason why there are none, as a sentence
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain data."""
@@ -106,16 +96,7 @@ def not_measured(operators: Collection[int], reason: str) -> Remainder:
 
 
 def time_runs(model: bytes) -> tuple[Kernels, list[float]]:
-    """Time some runs of a model, milliseconds, and return the kernels and the times.
-
-    Called in a child process.
-
-    Args:
-        model: A ``.tflite`` file's bytes.
-
-    Raises:
-        ModelUnsupported: The runtime refuses the model.
-    """
+    """Time some runs of a model in a child process; return the kernels and the times, ms."""
     runtime, kernels = _load(model)
     runtime.set(*_random(read(model), runtime.inputs))
     for _ in range(_WARM_UP):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
-from quantline.edgetpu.tensors import at, elements, extent
+from quantline.edgetpu.vocabulary import at, extent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,37 +28,22 @@ _RANK_OF_MAP = 4
 
 @dataclass(frozen=True)
 class LayerWeights:
-    """The weights of a convolution or a fully connected layer, in one form.
+    """The weights of a convolution or a fully connected layer, in one form."""
 
-    Attributes:
-        outputs: Channels, or units, that it gives.
-        height: Taps down; 1 for a fully connected layer.
-        width: Taps across; 1 for a fully connected layer.
-        inputs: Channels, or values, that each output is summed from; 1 if depthwise.
-        weights: The tensor.
-        source: The map, or the vectors, that it is applied to.
-        result: The output.
-    """
-
-    outputs: int
-    height: int
-    width: int
-    inputs: int
+    outputs: int  # channels, or units, that it gives
+    height: int  # taps down; 1 for a fully connected layer
+    width: int  # taps across; 1 for a fully connected layer
+    inputs: int  # channels, or values, that each output is summed from; 1 if depthwise
     weights: Tensor
-    source: Tensor
+    source: Tensor  # the map, or the vectors, that it is applied to
     result: Tensor
 
 
 def layer_weights(operator: Operator, tensors: Sequence[Tensor]) -> LayerWeights | None:
-    """Return the weights of an operator.
+    """Return the weights of an operator; None where it has none.
 
-    Args:
-        operator: The operator.
-        tensors: All tensors of its subgraph.
-
-    Returns:
-        None where it has none: for other operators, and where a tensor has another rank than
-        TensorFlow Lite's kernels demand, so that no interpreter runs the model.
+    It has none either where a tensor has another rank than TensorFlow Lite's kernels demand, so
+    that no interpreter runs the model.
     """
     if operator.is_custom or operator.type not in _SOURCE:
         return None
@@ -95,10 +80,6 @@ def macs(operator: Operator, tensors: Sequence[Tensor]) -> int:
 
     Those on the zeros of a padding are counted too, as is usual. Operators that multiply no two
     tensors of values along a sum have none: neither pooling nor element-wise ones.
-
-    Args:
-        operator: The operator.
-        tensors: All tensors of its subgraph.
     """
     if operator.is_custom:
         return 0
@@ -113,7 +94,7 @@ def macs(operator: Operator, tensors: Sequence[Tensor]) -> int:
     if operator.type == "TRANSPOSE_CONV":
         # Each input pixel is multiplied by all weights.
         return prod(extent(found.source)[:-1]) * taps * found.outputs
-    return elements(found.result) * taps
+    return found.result.size * taps
 
 
 def share_of_macs(
@@ -139,7 +120,7 @@ def _lstm(operator: Operator, tensors: Sequence[Tensor]) -> int:
     weights = [at(operator, position, tensors) for position in positions]
     # Every step of every example reads all weights once.
     steps = prod(extent(tensors[operator.inputs[0]])[:-1])
-    return steps * sum(elements(weight) for weight in weights if weight is not None)
+    return steps * sum(weight.size for weight in weights if weight is not None)
 
 
 def _batch_matmul(operator: Operator, tensors: Sequence[Tensor]) -> int:
@@ -147,7 +128,7 @@ def _batch_matmul(operator: Operator, tensors: Sequence[Tensor]) -> int:
     summed = extent(tensors[operator.inputs[0]])[-2:]
     if len(summed) < 2:
         return 0
-    return elements(tensors[operator.outputs[0]]) * summed[0 if operator.options.get("adjX") else 1]
+    return tensors[operator.outputs[0]].size * summed[0 if operator.options.get("adjX") else 1]
 
 
 _TILE = 4  # pixels a side

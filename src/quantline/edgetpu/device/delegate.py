@@ -30,18 +30,13 @@ PERFORMANCES: tuple[Performance, ...] = get_args(Performance)
 
 @dataclass(frozen=True)
 class Access:
-    """The device, the library and the clock of a run.
+    """The device, the library and the clock of a run."""
 
-    Attributes:
-        device: ``""`` for any device, PCIe first; ``:1``, ``usb``, ``usb:0``, ``pci``, ``pci:0``.
-        library: The path of ``libedgetpu``; by default its name on this platform, for the loader
-            to find.
-        performance: The clock; ``Max`` by default, and at most ``High`` on USB where the library
-            is the build ``-std``. Only an indexed device takes it.
-    """
-
-    device: str = ""
+    device: str = ""  # `""` for any device, PCIe first; `:1`, `usb`, `usb:0`, `pci`, `pci:0`
+    # the path of `libedgetpu`; by default its name on this platform, for the loader to find
     library: str | None = None
+    # the clock; `Max` by default, and at most `High` on USB where the library is the build `-std`.
+    # Only an indexed device takes it
     performance: Performance | None = None
 
     @property
@@ -93,9 +88,7 @@ def load(access: Access) -> tuple[Any, str | None]:
 
     Raises:
         DependencyError: The library is not there, or is another one.
-        DeviceError: There is no such device.
-        DeviceError: This user may not open it.
-        DeviceError: Another process holds it.
+        DeviceError: There is no such device, it may not be opened, or another process holds it.
     """
     from ai_edge_litert.interpreter import load_delegate
 

@@ -13,7 +13,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from quantline.edgetpu.vocabulary import Evidence, plain
+from quantline.edgetpu.vocabulary import Evidence
+from quantline.files import plain
 
 # A USB device has the first id until it has got its firmware, and the second from then on until it
 # is unplugged. The library counts all devices of the first id before those of the second.
@@ -31,26 +32,18 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Device:
-    """One Edge TPU.
+    """One Edge TPU."""
 
-    Attributes:
-        name: The name by which the library takes it, such as ``usb:0``. With several of a kind
-            the number is a guess: the library numbers them as it finds them.
-        kind: Its bus.
-        path: Its device file.
-        is_accessible: Whether this process may open the file for reading and writing.
-        has_firmware: Whether it is ready; a USB device gets its firmware when it is first opened.
-        speed_mbps: The speed of its USB connection, Mbit/s; None if unknown.
-        temperature_c: Its temperature, degrees Celsius; None if unknown.
-    """
-
+    # the name by which the library takes it, such as `usb:0`. With several of a kind the number is
+    # a guess: the library numbers them as it finds them
     name: str
-    kind: Kind
-    path: str
-    is_accessible: bool
+    kind: Kind  # bus
+    path: str  # device file
+    is_accessible: bool  # True if this process may open the file for reading and writing
+    # True if it is ready; a USB device gets its firmware when it is first opened
     has_firmware: bool = True
-    speed_mbps: float | None = None
-    temperature_c: float | None = None
+    speed_mbps: float | None = None  # the speed of its USB connection, Mbit/s; None if unknown
+    temperature_c: float | None = None  # its temperature, degrees Celsius; None if unknown
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -68,8 +61,7 @@ class Device:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the device as plain JSON values."""
-        extra = {"evidence": Evidence.MEASURED.value, "warnings": list(self.warnings)}
-        return plain(self) | extra
+        return plain(self, evidence=Evidence.MEASURED, warnings=self.warnings)
 
 
 def can_detect() -> bool:
@@ -83,12 +75,8 @@ def can_detect() -> bool:
 def detect(sys: Path = Path("/sys"), dev: Path = Path("/dev")) -> tuple[Device, ...]:
     """Return the Edge TPUs that are attached: PCIe first, as the library prefers them, then USB.
 
-    Args:
-        sys: The folder in which the kernel describes its devices.
-        dev: The folder of device files.
-
-    Returns:
-        The devices; none where none is attached, and none where :func:`can_detect` is false.
+    ``sys`` is the kernel's description of its devices, ``dev`` the folder of device files. There
+    are none where :func:`can_detect` is false.
     """
     pcie = sorted((sys / "class" / "apex").glob("apex_*"), key=lambda path: _number(path.name))
     return (

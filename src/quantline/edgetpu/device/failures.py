@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from quantline.edgetpu.device.detect import can_detect
+from quantline.edgetpu.device.detect import Device, can_detect
 from quantline.edgetpu.vocabulary import Failure
 from quantline.errors import (
     DependencyError,
@@ -22,7 +22,6 @@ from quantline.errors import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from quantline.edgetpu.device.detect import Device
 
 _INSTALL = (
     "Install a build of libedgetpu for your system and give its path as `library` if it is not on "
@@ -52,98 +51,56 @@ _FREE = (
 # libusb, driver/usb/local_usb_device.cc); LiteRT's interpreter; run_in_child. That the kernel
 # module answers "Operation not permitted" for a PCIe device in use is from memory.
 FAILURES = (
-    Failure(
-        r"libusb\S*: cannot open shared object file",
-        DependencyError,
-        "The Edge TPU's runtime library needs libusb, which is not installed",
-        "libusb 1.0",
-        "Install it, on Debian and Ubuntu with 'apt install libusb-1.0-0'",
-    ),
-    Failure(
-        r"version \W?GLIBC\w*_[\d.]+\W? not found|undefined symbol: _Z\w+",
-        DependencyError,
+    Failure(r"libusb\S*: cannot open shared object file", DependencyError,
+        "The Edge TPU's runtime library needs libusb, which is not installed", "libusb 1.0",
+        "Install it, on Debian and Ubuntu with 'apt install libusb-1.0-0'"),
+    Failure(r"version \W?GLIBC\w*_[\d.]+\W? not found|undefined symbol: _Z\w+", DependencyError,
         "The Edge TPU's runtime library was built for another system",
-        "a build for the C and C++ libraries of this system",
-        _INSTALL,
-    ),
+        "a build for the C and C++ libraries of this system", _INSTALL),
     Failure(
-        r"wrong ELF class|invalid ELF header|file too short|incompatible architecture"
-        r"|not a valid Win32 application",
-        DependencyError,
+        "wrong ELF class|invalid ELF header|file too short|incompatible architecture|not a valid "
+        "Win32 application", DependencyError,
         "The Edge TPU's runtime library is for another processor, or damaged",
-        "a library for this machine",
-        _INSTALL,
-    ),
-    Failure(
-        r"cannot open shared object file|image not found|no such file|Could not find module",
-        DependencyError,
-        "The Edge TPU's runtime library is not installed",
-        "libedgetpu.so.1 on Linux, libedgetpu.1.dylib on macOS, edgetpu.dll on Windows",
-        _INSTALL,
-    ),
-    Failure(
-        r"tflite_plugin_(create|destroy)_delegate",
-        DependencyError,
+        "a library for this machine", _INSTALL),
+    Failure(r"cannot open shared object file|image not found|no such file|Could not find module",
+        DependencyError, "The Edge TPU's runtime library is not installed",
+        "libedgetpu.so.1 on Linux, libedgetpu.1.dylib on macOS, edgetpu.dll on Windows", _INSTALL),
+    Failure(r"tflite_plugin_(create|destroy)_delegate", DependencyError,
         "The library is not the Edge TPU's runtime",
         "a library with tflite_plugin_create_delegate and tflite_plugin_destroy_delegate",
-        "Give the path of libedgetpu itself, not of another library",
-    ),
-    Failure(
-        r"unresolved custom op: edgetpu-custom-op",
-        DependencyError,
+        "Give the path of libedgetpu itself, not of another library"),
+    Failure(r"unresolved custom op: edgetpu-custom-op", DependencyError,
         "The library did not take over what was compiled for the Edge TPU",
         "a delegate that runs the operator 'edgetpu-custom-op'",
-        "Give the path of libedgetpu itself, not of another delegate",
-    ),
-    Failure(
-        r"requires runtime version \(\d+\), which is newer than this runtime version \(\d+\)",
-        DependencyError,
-        "The model was compiled for a newer Edge TPU runtime",
+        "Give the path of libedgetpu itself, not of another delegate"),
+    Failure(r"requires runtime version \(\d+\), which is newer than this runtime version \(\d+\)",
+        DependencyError, "The model was compiled for a newer Edge TPU runtime",
         "a model for the installed runtime",
         "Compile it again for the installed version, which is the second number "
-        "(`runtime_version`), or install a newer libedgetpu",
-    ),
-    Failure(
-        r"Unsupported data type in custom op handler: \d+|!= input->bytes \(\d+ != \d+\)"
+        "(`runtime_version`), or install a newer libedgetpu"),
+    Failure(r"Unsupported data type in custom op handler: \d+|!= input->bytes \(\d+ != \d+\)"
         r"|signal SIG(SEGV|ABRT|BUS|ILL) at stage '(loading|preparing|sample 1 of) [^']*'",
-        DependencyError,
-        "The Edge TPU's runtime library and the interpreter do not fit each other",
-        "a library and an interpreter that lay out their structures alike",
-        _FIT,
-    ),
+        DependencyError, "The Edge TPU's runtime library and the interpreter do not fit each other",
+        "a library and an interpreter that lay out their structures alike", _FIT),
     Failure(
-        r"HIB Error",
-        DeviceError,
-        "The Edge TPU on PCIe reported an error of its host interface",
+        r"HIB Error", DeviceError, "The Edge TPU on PCIe reported an error of its host interface",
         "inference without errors",
         "On an ARM64 host add 'gasket.dma_bit_mask=32' to the kernel's command line, and "
         "'pcie_aspm=off' where the kernel reports errors of the port; a status of nothing but f "
         "means that the device no longer answers: check its seat, its power and its cooling, and "
-        "restart the machine",
-    ),
-    Failure(
-        r"USB error -3\b|Device open failed.*\(Permission denied\)",
-        DeviceError,
-        "This user may not open the Edge TPU",
-        "read and write access to its device file",
-        _PERMIT,
-    ),
+        "restart the machine"),
+    Failure(r"USB error -3\b|Device open failed.*\(Permission denied\)", DeviceError,
+        "This user may not open the Edge TPU", "read and write access to its device file", _PERMIT),
     Failure(
         r"USB error -6\b|Device open failed.*\((Operation not permitted|Device or resource busy)\)",
-        DeviceError,
-        "Another process holds the Edge TPU",
-        "a device that is free",
-        _FREE,
-    ),
+        DeviceError, "Another process holds the Edge TPU", "a device that is free", _FREE),
     Failure(
         r"USB (transfer )?error -?\d+|Failed to execute request"
         r"|signal SIG(?!KILL)\w+ at stage '[^']*'|no answer after [^;]*",
-        DeviceError,
-        "The Edge TPU stopped working",
+        DeviceError, "The Edge TPU stopped working",
         "an answer to every sample",
         "Plug the device in again, into a USB 3 port of the machine itself and with a short cable; "
-        "let it cool. A model that is larger than usual may need a longer time limit",
-    ),
+        "let it cool. A model that is larger than usual may need a longer time limit"),
 )  # fmt: skip
 
 
@@ -204,12 +161,10 @@ def _by_devices(devices: Sequence[Device], asked: str, text: str) -> QuantlineEr
 
 
 def _tried(devices: Sequence[Device], device: str) -> list[Device]:
-    """Return the devices that the library may have tried to open.
-
-    Asked for any, it tries the first alone, and on PCIe before USB
-    (``EdgeTpuManagerDirect::OpenDeviceInternal``). How it counts devices of both kinds together is
-    left to the order in which its parts are initialized.
-    """
+    """Return the devices that the library may have tried to open."""
+    # Asked for any, it tries the first alone, and on PCIe before USB (OpenDeviceInternal of its
+    # EdgeTpuManagerDirect). How it counts both kinds together is left to the order in which its
+    # parts are initialized.
     kind, _, index = device.partition(":")
     same = [found for found in devices if not kind or found.kind.value == kind]
     number = int(index or 0)

@@ -2,45 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantline.edgetpu.mapping.requirements import COMPILED_OPERATOR, is_compiled
-from quantline.edgetpu.tensors import extent
+from quantline.edgetpu.mapping.requirements import COMPILED_OPERATOR, has_compiled
+from quantline.edgetpu.vocabulary import extent
 from quantline.errors import (
     DataError,
     MismatchError,
     ModelUnsupported,
 )
-from quantline.ranges import SampleAdapter
-from quantline.tflite import read
+from quantline.ranges import Sample, SampleAdapter
+from quantline.tflite import Graph, Tensor, read
 from quantline.tflite.tensor_io import TensorIO
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from quantline.ranges import Sample
-    from quantline.tflite import Graph, Tensor
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A compiled model and its samples.
+    """A compiled model and its samples."""
 
-    Attributes:
-        model: The compiled model's file.
-        graph: Its graph.
-        inputs: For each input, array of shape (n_samples, ...), as the model stores it.
-        outputs: Its outputs: names, shapes, scales.
-    """
-
-    model: bytes
+    model: bytes  # the compiled model's file
     graph: Graph
+    # for each input, array of shape (n_samples, ...), as the model stores it
     inputs: list[np.ndarray]
-    outputs: tuple[TensorIO, ...]
+    outputs: tuple[TensorIO, ...]  # its outputs: names, shapes, scales
 
 
 def prepare(compiled: bytes, samples: Iterable[Sample], int8_model: bytes | None) -> Job:
@@ -53,11 +40,9 @@ def prepare(compiled: bytes, samples: Iterable[Sample], int8_model: bytes | None
 
     Raises:
         ModelUnreadable: A file is no whole ``.tflite`` file.
-        ModelUnsupported: The model holds nothing that was compiled for the Edge TPU.
-        ModelUnsupported: The model for the CPU was compiled for the Edge TPU.
+        ModelUnsupported: Nothing in ``compiled`` was compiled, or something in ``int8_model`` was.
         MismatchError: The two models do not have the same inputs and outputs.
-        DataError: There are no samples, or they do not fit the model.
-        DataError: A sample holds NaN or infinity.
+        DataError: There are no samples, they do not fit the model, or one holds NaN or infinity.
     """
     graph = read(compiled, "the compiled model")
     require_compiled(graph)
@@ -86,7 +71,7 @@ def require_compiled(graph: Graph) -> None:
     Raises:
         ModelUnsupported: None of its operators was compiled.
     """
-    if not _is_compiled(graph):
+    if not has_compiled(graph):
         raise ModelUnsupported(
             "The model was not compiled for the Edge TPU",
             found=f"{len(graph.main.operators)} operators, none of them '{COMPILED_OPERATOR}'",
@@ -101,7 +86,7 @@ class _StoredOrReal(TensorIO):
 
 
 def _check_related(compiled: Graph, int8: Graph) -> None:
-    if _is_compiled(int8):
+    if has_compiled(int8):
         raise ModelUnsupported(
             "The model for the CPU was compiled for the Edge TPU",
             found=f"an operator '{COMPILED_OPERATOR}', which no CPU can run",
@@ -141,10 +126,6 @@ def _tensor_io(tensor: Tensor) -> TensorIO:
     if stored is not None and dtype.kind in "iu":
         scale, zero_point = stored.scales[0], stored.zero_points[0]
     return TensorIO(tensor.index, tensor.name, extent(tensor), dtype, scale, zero_point)
-
-
-def _is_compiled(graph: Graph) -> bool:
-    return any(is_compiled(operator) for operator in graph.main.operators)
 
 
 def _finite(samples: Iterable[Sample]) -> Iterator[Sample]:

@@ -14,7 +14,7 @@ import numpy as np
 from quantline.child import run_in_child, stage
 from quantline.edgetpu.device.delegate import Access, load
 from quantline.edgetpu.device.failures import match_failure
-from quantline.edgetpu.device.job import prepare
+from quantline.edgetpu.device.job import Job, prepare
 from quantline.edgetpu.device.run import (
     Agreement,
     DeviceLatency,
@@ -28,8 +28,6 @@ from quantline.tflite import Runtime
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from quantline.edgetpu.device.job import Job
-    from quantline.errors import QuantlineError
     from quantline.ranges import Sample
     from quantline.tflite.runtime import Kernels
 
@@ -38,19 +36,13 @@ _ANY = Access()
 
 @dataclass(frozen=True, eq=False)
 class ChildResult:
-    """The results of a child process.
+    """The results of a child process."""
 
-    Attributes:
-        outputs: For each output, array of shape (n_samples, 1, ...), as the model stores it.
-        times_ms: The duration of each invocation: one a sample, then the timed ones.
-        kernels: The kernels that computed on the CPU.
-        version: The runtime library's own words about its version.
-    """
-
+    # for each output, array of shape (n_samples, 1, ...), as the model stores it
     outputs: list[np.ndarray]
-    times_ms: list[float]
-    kernels: Kernels
-    version: str | None
+    times_ms: list[float]  # the duration of each invocation: one a sample, then the timed ones
+    kernels: Kernels  # the kernels that computed on the CPU
+    version: str | None  # the runtime library's own words about its version
 
 
 def run_on_device(
@@ -77,16 +69,12 @@ def run_on_device(
     Raises:
         ModelUnsupported: The model holds nothing that was compiled for the Edge TPU.
         MismatchError: The two models do not have the same inputs and outputs.
-        DataError: There are no samples, or they do not fit the model.
-        DataError: A sample holds NaN or infinity.
+        DataError: There are no samples, they do not fit the model, or one holds NaN or infinity.
         ParameterError: There is no such device name or clock, or no run to time.
-        DependencyError: The runtime library is not there, or is another one.
-        DependencyError: The library and the interpreter do not fit each other.
-        DeviceError: There is no such device.
-        DeviceError: This user may not open it.
-        DeviceError: Another process holds it.
-        DeviceError: The device stopped working; the error says at which sample.
-        DependencyError: The model was compiled for a newer runtime.
+        DependencyError: The runtime library is not there, is another one, does not fit the
+            interpreter, or is older than the model was compiled for.
+        DeviceError: There is no such device, this user may not open it, another process holds it,
+            or it stopped working; the error says at which sample.
     """
     access.check()
     if runs < 1:
@@ -99,9 +87,8 @@ def run_on_device(
     job = prepare(compiled, samples, int8_model)
     expected = None
     if int8_model is not None:
-        expected = run_in_subprocess(
-            int8_model, job.inputs, None, 0, "the run on the CPU", timeout_s
-        )
+        cpu = "the run on the CPU"
+        expected = run_in_subprocess(int8_model, job.inputs, None, 0, cpu, timeout_s)
     what = f"the run on the Edge TPU {access.device}".rstrip()
     result = run_in_subprocess(job.model, job.inputs, access, runs, what, timeout_s)
     return _device_run(job, access, result, expected)
@@ -113,11 +100,10 @@ def _device_run(
     main = job.graph.main
     agreements: list[Agreement | None] = [None] * len(job.outputs)
     if expected is not None:
+        outputs = zip(job.outputs, result.outputs, expected.outputs, strict=True)
         agreements = [
             compare_outputs(output.name, step_of(main, output.index), device, cpu)
-            for output, device, cpu in zip(
-                job.outputs, result.outputs, expected.outputs, strict=True
-            )
+            for output, device, cpu in outputs
         ]
     samples = len(job.inputs[0])
     return DeviceRun(
@@ -141,15 +127,10 @@ def run_in_subprocess(
     what: str,
     timeout_s: float,
 ) -> ChildResult:
-    """Run a model in a child process, on a device or on the CPU.
+    """Run a model in a child process, on a device or, without access to one, on the CPU.
 
-    Args:
-        model: A ``.tflite`` file's bytes, known to be readable.
-        inputs: For each input, array of shape (n_samples, ...), as the model stores it.
-        access: The device; None for the CPU alone.
-        runs: The number of invocations after the samples.
-        what: The name of this run in messages.
-        timeout_s: After how many seconds the child is ended.
+    The inputs are arrays of shape (n_samples, ...), as the model stores them; ``runs`` invocations
+    are timed after them.
 
     Raises:
         QuantlineError: A known failure of devices, or as for :class:`Runtime`.
@@ -202,15 +183,11 @@ def _invoke(runtime: Runtime, where: str) -> float:
     try:
         runtime.invoke()
     except RuntimeError as error:
-        raise _invocation_error(error, where) from error
+        text = f"{first_line(error)} {where}"
+        raise match_failure(text) or ModelUnsupported(
+            "The model cannot be run",
+            found=text,
+            expected="a model that runs on every sample",
+            remedy="Run it on the CPU first, to see whether the device is at fault",
+        ) from error
     return (time.perf_counter_ns() - start) / 1e6
-
-
-def _invocation_error(error: RuntimeError, where: str) -> QuantlineError:
-    text = f"{first_line(error)} {where}"
-    return match_failure(text) or ModelUnsupported(
-        "The model cannot be run",
-        found=text,
-        expected="a model that runs on every sample",
-        remedy="Run it on the CPU first, to see whether the device is at fault",
-    )

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantline.edgetpu.vocabulary import Evidence, plain
+from quantline.edgetpu.vocabulary import Evidence
+from quantline.files import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,51 +26,33 @@ _PERCENTILES = (10, 50, 90)
 
 @dataclass(frozen=True)
 class Agreement:
-    """The difference between two runs at one output.
-
-    Attributes:
-        output: The output's tensor name.
-        step: One quantization step in real numbers; None for plain integers, such as the
-            numbers of classes.
-        equal_share: The share of values that are equal, from 0 to 1.
-        steps_mean: The mean difference, steps.
-        steps_max: The largest difference, steps.
-        histogram: The number of values by the steps they differ by.
-        top1_agreement: The share of samples whose largest value is at the same place, the first
-            of equals; None for an output that is no row of scores.
-    """
+    """The difference between two runs at one output."""
 
     output: str
+    # one quantization step in real numbers; None for plain integers, such as the numbers of classes
     step: float | None
-    equal_share: float
-    steps_mean: float
-    steps_max: int
-    histogram: Mapping[int, int]
+    equal_share: float  # the share of values that are equal, from 0 to 1
+    steps_mean: float  # the mean difference, steps
+    steps_max: int  # the largest difference, steps
+    histogram: Mapping[int, int]  # the number of values by the steps they differ by
+    # the share of samples whose largest value is at the same place, the first of equals; None for
+    # an output that is no row of scores
     top1_agreement: float | None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the agreement as plain JSON values."""
         histogram = {str(steps): count for steps, count in self.histogram.items()}
-        return plain(self) | {"evidence": Evidence.MEASURED.value, "histogram": histogram}
+        return plain(self, evidence=Evidence.MEASURED, histogram=histogram)
 
 
 @dataclass(frozen=True)
 class DeviceLatency:
-    """The duration of single invocations, ms, with the operators on the CPU and all transfers.
+    """The duration of single invocations, ms, with the operators on the CPU and all transfers."""
 
-    Attributes:
-        first: The very first, which loads the parameters onto the chip.
-        p10: Of the timed ones after it, the 10th percentile.
-        p50: Their median.
-        p90: Their 90th percentile.
-        minimum: The shortest of them.
-        runs: Their number.
-    """
-
-    first: float
-    p10: float
-    p50: float
-    p90: float
+    first: float  # the very first, which loads the parameters onto the chip
+    p10: float  # of the timed ones after it, the 10th percentile
+    p50: float  # their median
+    p90: float  # their 90th percentile
     minimum: float
     runs: int
 
@@ -94,29 +77,20 @@ class DeviceLatency:
 
 @dataclass(frozen=True, eq=False)
 class DeviceRun:
-    """The results of a run on one device.
+    """The results of a run on one device."""
 
-    Attributes:
-        device: The device that was asked for.
-        library: The runtime library.
-        library_version: Its own words about its version; None without any.
-        kernels: The kernels that ran what was not compiled.
-        cpu_kernels: Those of the model that the outputs are compared with; None without one.
-        outputs_io: The model's outputs: names, scales and zero points.
-        outputs: For each, array of shape (n_samples, 1, ...), as the model stores it.
-        latency: The latency of its invocations.
-        agreements: For each output, how far it is from the CPU's; None where there is nothing to
-            compare with, or it is of real numbers of which no step is known.
-    """
-
-    device: str
-    library: str
-    library_version: str | None
-    kernels: Kernels
+    device: str  # the device that was asked for
+    library: str  # the runtime library
+    library_version: str | None  # its own words about its version; None without any
+    kernels: Kernels  # the kernels that ran what was not compiled
+    # those of the model that the outputs are compared with; None without one
     cpu_kernels: Kernels | None
-    outputs_io: tuple[TensorIO, ...]
+    outputs_io: tuple[TensorIO, ...]  # the model's outputs: names, scales and zero points
+    # for each, array of shape (n_samples, 1, ...), as the model stores it
     outputs: tuple[np.ndarray, ...]
     latency: DeviceLatency
+    # for each output, how far it is from the CPU's; None where there is nothing to compare with, or
+    # it is of real numbers of which no step is known
     agreements: tuple[Agreement | None, ...]
 
     def real_outputs(self) -> tuple[np.ndarray, ...]:
@@ -144,16 +118,9 @@ class DeviceRun:
 
 
 def step_of(subgraph: Subgraph, index: int) -> float | None:
-    """Return one quantization step of an output in real numbers.
+    """Return one quantization step of an output in real numbers; None where it is not quantized.
 
     Of a float output that a DEQUANTIZE gives it is the step of what that reads.
-
-    Args:
-        subgraph: The main subgraph.
-        index: The output's tensor.
-
-    Returns:
-        The step; None where the output is not quantized.
     """
     producer = subgraph.producers.get(index)
     if producer is not None and producer.type == "DEQUANTIZE":
@@ -165,16 +132,9 @@ def step_of(subgraph: Subgraph, index: int) -> float | None:
 def compare_outputs(
     output: str, step: float | None, device: np.ndarray, cpu: np.ndarray
 ) -> Agreement | None:
-    """Compare two runs over the same samples at one output.
+    """Compare two runs over the same samples at one output, arrays of shape (n_samples, 1, ...).
 
-    Args:
-        output: The output's tensor name.
-        step: One quantization step in real numbers; None where there is none.
-        device: array of shape (n_samples, 1, ...), as the device's interpreter gave it.
-        cpu: The same of the CPU's.
-
-    Returns:
-        Their difference; None for real numbers of which no step is known.
+    The result is None for real numbers of which no step is known.
     """
     differences = np.abs(device.astype(np.float64) - cpu.astype(np.float64))
     if device.dtype.kind not in "iu":

@@ -12,26 +12,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from quantline.edgetpu.mapping.requirements import find_reason
-from quantline.edgetpu.vocabulary import Placement
+from quantline.edgetpu.vocabulary import Placement, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from quantline.edgetpu.vocabulary import Reason
     from quantline.tflite.graph import Operator, Subgraph
 
 
 @dataclass(frozen=True)
 class Subset:
-    """Operators that run together, on one side.
-
-    Attributes:
-        supported: Whether they are the supported ones.
-        operators: Their indices, in the order in which they became ready.
-    """
+    """Operators that run together, on one side."""
 
     supported: bool
-    operators: tuple[int, ...]
+    operators: tuple[int, ...]  # indices, in the order in which they became ready
 
 
 def live_operators(subgraph: Subgraph) -> tuple[Operator, ...]:
@@ -49,14 +43,10 @@ def live_operators(subgraph: Subgraph) -> tuple[Operator, ...]:
 
 
 def partition(operators: Sequence[Operator], supported: Collection[int]) -> list[Subset]:
-    """Split operators into subsets that can run one after the other, each on one side.
+    """Split live operators into subsets that can run one after the other, each on one side.
 
     The first operator that is ready decides the side of a subset; the subset then takes all
     operators of that side that are ready or become so through it.
-
-    Args:
-        operators: Live operators, in the order of execution.
-        supported: Indices of those that the Edge TPU can run.
     """
     supported = frozenset(supported)
     pending = {output for operator in operators for output in operator.outputs}
@@ -88,29 +78,18 @@ def partition(operators: Sequence[Operator], supported: Collection[int]) -> list
 
 
 def compiled_subsets(subsets: Sequence[Subset], multiple_subgraphs: bool) -> list[Subset]:
-    """Return the subsets that become Edge TPU operators.
-
-    Args:
-        subsets: All subsets, in order.
-        multiple_subgraphs: Whether the compiler runs with ``--enable_multiple_subgraphs``.
-    """
+    """Return the subsets that become Edge TPU operators: the first supported one, or each."""
     candidates = [subset for subset in subsets if subset.supported]
     return candidates if multiple_subgraphs else candidates[:1]
 
 
 @dataclass(frozen=True)
 class CompiledGroups:
-    """The operators that are compiled for the Edge TPU.
+    """The operators that are compiled for the Edge TPU."""
 
-    Attributes:
-        sure: Indices of those that surely are.
-        possible: Indices of those that may be, the sure ones included.
-        subgraphs: In how many groups, where operators of unknown mapping stay on the CPU.
-    """
-
-    sure: frozenset[int]
-    possible: frozenset[int]
-    subgraphs: int
+    sure: frozenset[int]  # indices of those that surely are
+    possible: frozenset[int]  # indices of those that may be, the sure ones included
+    subgraphs: int  # their number, where operators of unknown mapping stay on the CPU
 
 
 def find_reasons(subgraph: Subgraph, runtime_version: int) -> dict[int, Reason | None]:
@@ -139,11 +118,6 @@ def select_compiled(
 
     An unknown operator that stays on the CPU strands others; so both cases are worked out, and only
     what holds in both is sure.
-
-    Args:
-        live: The live operators, in the order of execution.
-        reasons: The reason why each of them is not mapped, or None.
-        multiple_subgraphs: Whether the compiler runs with ``--enable_multiple_subgraphs``.
     """
     if refusal(live, reasons) is not None:
         return CompiledGroups(frozenset(), frozenset(), 0)

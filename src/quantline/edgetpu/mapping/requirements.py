@@ -1,4 +1,4 @@
-"""Requirements on every operator, and the reason why a single one is not mapped.
+"""Requirements on every operator, a function each, and the reason why a single one is not mapped.
 
 The requirements are Coral's: 8-bit tensors, sizes and parameters that are constant at compile
 time, and at most the three innermost dimensions above 1.
@@ -14,15 +14,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quantline.edgetpu.mapping.operators import TABLE, Entry
-from quantline.edgetpu.tensors import INTEGER_8, activations, at, extent
-from quantline.edgetpu.vocabulary import Provenance, Reason, Status
+from quantline.edgetpu.mapping.operators import TABLE, Site
+from quantline.edgetpu.mapping.rules import LIMITS
+from quantline.edgetpu.vocabulary import (
+    INTEGER_8,
+    Provenance,
+    Reason,
+    Status,
+    activations,
+    extent,
+)  # fmt: skip
 from quantline.tflite.operands import OPERATORS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from quantline.tflite.graph import Operator, Subgraph, Tensor
+    from quantline.tflite.graph import Graph, Operator, Subgraph
 
 # Of operators that the Edge TPU does not have, by their newest version.
 _OUTSIDE_TABLE = {
@@ -46,8 +51,37 @@ _NEWEST_OPERATOR = "BROADCAST_ARGS"
 _NUMBERS = {name: number for number, name in OPERATORS.items()}
 
 
-def unreadable(operator: Operator) -> Reason | None:
-    """Return the reason why the compiler refuses a model for a newer operator, or None."""
+COMPILED_OPERATOR = "edgetpu-custom-op"
+
+# Control flow gives tensors whose size is known only when the model runs.
+_CONTROL_FLOW = frozenset({"IF", "WHILE"})
+
+
+def is_compiled(operator: Operator) -> bool:
+    """Return whether an operator is a group of others that was compiled for the Edge TPU."""
+    return operator.is_custom and operator.type == COMPILED_OPERATOR
+
+
+def has_compiled(graph: Graph) -> bool:
+    """Return whether a model holds something that was compiled for the Edge TPU."""
+    return any(map(is_compiled, graph.main.operators))
+
+
+def find_reason(operator: Operator, subgraph: Subgraph, runtime_version: int) -> Reason | None:
+    """Return the first reason why an operator cannot, or may not, run on the Edge TPU, or None.
+
+    They come in the compiler's own order where it is known. The operator is judged alone: whether
+    it lies in the subgraph that gets compiled is decided by
+    :mod:`quantline.edgetpu.mapping.partition`.
+    """
+    site = Site(operator, subgraph, runtime_version)
+    found = (requirement(site) for requirement in _REQUIREMENTS)
+    return next((reason for reason in found if reason is not None), None)
+
+
+def _known(site: Site) -> Reason | None:
+    """The compiler's interpreter has the operator, in this version."""
+    operator = site.operator
     if operator.is_custom:
         # Operators of TensorFlow itself (SELECT_TF_OPS) were refused, issue 718.
         if operator.type.startswith("Flex"):
@@ -65,113 +99,76 @@ def unreadable(operator: Operator) -> Reason | None:
     )
 
 
-def _refused(status: Status, rule: str) -> Reason:
-    return Reason(status, rule, Provenance.REPORTED, refuses_model=True)
-
-
-COMPILED_OPERATOR = "edgetpu-custom-op"
-
-# Control flow gives tensors whose size is known only when the model runs.
-_CONTROL_FLOW = frozenset({"IF", "WHILE"})
-
-
-def is_compiled(operator: Operator) -> bool:
-    """Return whether an operator is a group of others that was compiled for the Edge TPU."""
-    return operator.is_custom and operator.type == COMPILED_OPERATOR
-
-
-def find_reason(operator: Operator, subgraph: Subgraph, runtime_version: int) -> Reason | None:
-    """Return the reason why an operator cannot, or may not, run on the Edge TPU.
-
-    The operator is judged alone: whether it lies in the subgraph that gets compiled is decided by
-    :mod:`quantline.edgetpu.mapping.partition`.
-
-    Args:
-        operator: The operator.
-        subgraph: Its subgraph.
-        runtime_version: The Edge TPU runtime that the model is compiled for.
-
-    Returns:
-        The first reason found, in the compiler's own order where it is known; else None.
-    """
-    entry = None if operator.is_custom else TABLE.get(operator.type)
-    tensors = subgraph.tensors
-    reason = unreadable(operator) or _static(operator, subgraph, entry)
-    # Data types come before the table: logs give ARG_MAX to int64 and custom operators with float
-    # outputs an unsupported data type, and integer TOPK_V2 an unsupported operation.
-    reason = reason or _dtype(operator, tensors)
-    if reason is not None:
-        return reason
-    if entry is None:
-        return Reason(
-            Status.NOT_SUPPORTED,
-            "the operator is not in the documented table",
-            Provenance.DOCUMENTED,
-        )
-    if runtime_version < entry.runtime:
-        return Reason(
-            Status.NOT_SUPPORTED,
-            f"the operator needs Edge TPU runtime {entry.runtime}",
-            Provenance.MEMORY,
-        )
-    reason = _parameters(operator, tensors, entry) or _rank(operator, tensors)
-    if reason is None and entry.constraint is not None:
-        reason = entry.constraint(operator, tensors, runtime_version)
-    return reason
-
-
-def _static(operator: Operator, subgraph: Subgraph, entry: Entry | None) -> Reason | None:
-    tensors = subgraph.tensors
-    sizes = [at(operator, position, tensors) for position in entry.sizes] if entry else []
+def _static(site: Site) -> Reason | None:
+    """Every size is known before the model runs; sizes inside follow from those of the inputs."""
+    operator, tensors = site.operator, site.tensors
+    sizes = [site.input(position) for position in (site.entry.sizes if site.entry else ())]
+    model_inputs = set(operator.inputs).intersection(site.subgraph.inputs)
     if any(size is not None and size.constant is None for size in sizes):
         rule = "inputs that set a shape must be constants"
-    elif any(
-        size < 0
-        for index in set(operator.inputs).intersection(subgraph.inputs)
-        for size in tensors[index].shape[1:]
-    ):
-        # Sizes inside the model follow from those of its inputs.
+    elif any(size < 0 for index in model_inputs for size in tensors[index].shape[1:]):
         rule = "every size of the model's inputs but the batch must be known"
     elif operator.type in _CONTROL_FLOW and not operator.is_custom:
         rule = "no control flow"
     else:
         return None
-    return Reason(Status.DYNAMIC, rule, Provenance.REPORTED, refuses_model=True)
+    return _refused(Status.DYNAMIC, rule)
 
 
-def _dtype(operator: Operator, tensors: Sequence[Tensor]) -> Reason | None:
-    checked = activations(operator, tensors)
-    if operator.type == "QUANTIZE":
-        # Of one with a float input the compiler says something else: see constraints.quantize.
-        checked = [tensor for tensor in checked if tensor.index in operator.outputs]
+def _dtype(site: Site) -> Reason | None:
+    """Tensors have 8 bits."""
+    checked = activations(site.operator, site.tensors)
+    if site.operator.type == "QUANTIZE":
+        # Of one with a float input the compiler says something else: see rules.quantize.
+        checked = [tensor for tensor in checked if tensor.index in site.operator.outputs]
     wrong = sorted({tensor.dtype for tensor in checked} - INTEGER_8)
     if not wrong:
         return None
-    return Reason(
-        Status.DTYPE,
-        f"tensors must be int8 or uint8, not {' or '.join(wrong)}",
-        Provenance.DOCUMENTED,
-    )
+    rule = f"tensors must be int8 or uint8, not {' or '.join(wrong)}"
+    return Reason(Status.DTYPE, rule, Provenance.DOCUMENTED)
 
 
-def _rank(operator: Operator, tensors: Sequence[Tensor]) -> Reason | None:
-    for tensor in activations(operator, tensors):
-        if any(size != 1 for size in extent(tensor)[:-3]):
-            return Reason(
-                Status.RANK,
-                f"only the 3 innermost dimensions may be above 1, not {list(tensor.shape)}",
-                Provenance.DOCUMENTED,
-            )
-    return None
+def _in_table(site: Site) -> Reason | None:
+    """The Edge TPU has the operator, in this runtime."""
+    if site.entry is None:
+        rule, provenance = "the operator is not in the documented table", Provenance.DOCUMENTED
+    elif site.runtime_version < site.entry.runtime:
+        rule = f"the operator needs Edge TPU runtime {site.entry.runtime}"
+        provenance = Provenance.MEMORY
+    else:
+        return None
+    return Reason(Status.NOT_SUPPORTED, rule, provenance)
 
 
-def _parameters(operator: Operator, tensors: Sequence[Tensor], entry: Entry) -> Reason | None:
-    for position in entry.parameters:
-        parameter = at(operator, position, tensors)
+def _parameters(site: Site) -> Reason | None:
+    """Parameters are constants."""
+    for position in site.entry.parameters if site.entry else ():
+        parameter = site.input(position)
         if parameter is not None and parameter.constant is None:
-            return Reason(
-                Status.NOT_CONSTANT,
-                f"parameters must be constants; input {position} is not",
-                Provenance.REPORTED,
-            )
+            rule = f"parameters must be constants; input {position} is not"
+            return Reason(Status.NOT_CONSTANT, rule, Provenance.REPORTED)
     return None
+
+
+def _rank(site: Site) -> Reason | None:
+    """At most the three innermost dimensions are above 1."""
+    for tensor in activations(site.operator, site.tensors):
+        if any(size != 1 for size in extent(tensor)[:-3]):
+            rule = f"only the 3 innermost dimensions may be above 1, not {list(tensor.shape)}"
+            return Reason(Status.RANK, rule, Provenance.DOCUMENTED)
+    return None
+
+
+def _limit(site: Site) -> Reason | None:
+    """The limits of the operator's type are kept."""
+    limit = LIMITS.get(site.operator.type)
+    return None if limit is None else limit(site)
+
+
+# Data types come before the table: logs give ARG_MAX to int64 and custom operators with float
+# outputs an unsupported data type, and integer TOPK_V2 an unsupported operation.
+_REQUIREMENTS = (_known, _static, _dtype, _in_table, _parameters, _rank, _limit)
+
+
+def _refused(status: Status, rule: str) -> Reason:
+    return Reason(status, rule, Provenance.REPORTED, refuses_model=True)

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quantline.edgetpu.tensors import at, extent, integers
-from quantline.edgetpu.vocabulary import Placement, Status
+from quantline.edgetpu.vocabulary import Placement, Status, at, extent, integers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,32 +15,16 @@ if TYPE_CHECKING:
     from quantline.tflite.graph import Operator, Tensor
 
 _SEEN_IN_MODELS: dict[str, int] = {
-    "ADD: MAPPED": 8,
-    "ARG_MAX: DTYPE": 1,
-    "AVERAGE_POOL_2D: MAPPED": 6,
-    "CONCATENATION: MAPPED": 6,
-    "CONV_2D dilated along one dimension: MAPPED": 1,
-    "CONV_2D: MAPPED": 20,
-    "DEPTHWISE_CONV_2D: MAPPED": 10,
-    "DEQUANTIZE: DTYPE": 2,
-    "FULLY_CONNECTED: MAPPED": 9,
-    "LOGISTIC: MAPPED": 3,
-    "MAX_POOL_2D: MAPPED": 5,
-    "MEAN: MAPPED": 1,
-    "MUL: MAPPED": 3,
-    "PAD of channels: MAPPED": 1,
-    "PAD: MAPPED": 7,
-    "PosenetDecoderOp: DTYPE": 2,
-    "QUANTIZE: MAPPED": 10,
-    "QUANTIZE: UNSPECIFIED": 4,
-    "RESHAPE: MAPPED": 12,
-    "RESIZE_BILINEAR: UNSPECIFIED": 1,
-    "RESIZE_NEAREST_NEIGHBOR: MAPPED": 1,
-    "SOFTMAX: MAPPED": 8,
-    "SPLIT into one: MAPPED": 1,
-    "TRANSPOSE: MAPPED": 1,
-    "TRANSPOSE: UNSPECIFIED": 1,
-}
+    "ADD: MAPPED": 8, "ARG_MAX: DTYPE": 1, "AVERAGE_POOL_2D: MAPPED": 6,
+    "CONCATENATION: MAPPED": 6, "CONV_2D dilated along one dimension: MAPPED": 1,
+    "CONV_2D: MAPPED": 20, "DEPTHWISE_CONV_2D: MAPPED": 10, "DEQUANTIZE: DTYPE": 2,
+    "FULLY_CONNECTED: MAPPED": 9, "LOGISTIC: MAPPED": 3, "MAX_POOL_2D: MAPPED": 5,
+    "MEAN: MAPPED": 1, "MUL: MAPPED": 3, "PAD of channels: MAPPED": 1, "PAD: MAPPED": 7,
+    "PosenetDecoderOp: DTYPE": 2, "QUANTIZE: MAPPED": 10, "QUANTIZE: UNSPECIFIED": 4,
+    "RESHAPE: MAPPED": 12, "RESIZE_BILINEAR: UNSPECIFIED": 1,
+    "RESIZE_NEAREST_NEIGHBOR: MAPPED": 1, "SOFTMAX: MAPPED": 8, "SPLIT into one: MAPPED": 1,
+    "TRANSPOSE: MAPPED": 1, "TRANSPOSE: UNSPECIFIED": 1,
+}  # fmt: skip
 
 # Kinds that are known from compiled models only, up to this runtime; the table says otherwise.
 _NOT_DOCUMENTED = {
@@ -60,12 +43,7 @@ _OF_THE_GRAPH = frozenset(
 def seen_in_models(kind: str, status: Status) -> int | None:
     """Return the number of models in which operators of a kind got a status, as predicted.
 
-    Args:
-        kind: From :func:`kind`.
-        status: The operator's status.
-
-    Returns:
-        None where the operator itself does not decide.
+    It is None where the operator itself does not decide.
     """
     return None if status in _OF_THE_GRAPH else _SEEN_IN_MODELS.get(f"{kind}: {status.name}", 0)
 
@@ -78,10 +56,7 @@ def is_documented(kind: str, runtime_version: int) -> bool:
 def kind(operator: Operator, tensors: Sequence[Tensor], target: Placement) -> str:
     """Return an operator's type, with what distinguishes it from others that are mapped.
 
-    Args:
-        operator: The operator.
-        tensors: All tensors of its subgraph.
-        target: The predicted place; on the CPU, the type alone says enough.
+    On the CPU, the type alone says enough.
     """
     if target is Placement.EDGETPU:
         special = _special(operator, tensors)

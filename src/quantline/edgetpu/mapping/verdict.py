@@ -1,10 +1,20 @@
-"""The prediction of a model's mapping to the Edge TPU, from the ``.tflite`` file alone."""
+"""The prediction of a model's mapping to the Edge TPU, from the ``.tflite`` file alone.
+
+There is a verdict on each operator, and one on the whole.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME, OLDEST_RUNTIME, TABLE
+from quantline.edgetpu.mapping.operators import (
+    NEWEST_RUNTIME,
+    TABLE,
+    check_runtime,
+    limitation_of,
+)
 from quantline.edgetpu.mapping.partition import (
     CompiledGroups,
     find_reasons,
@@ -12,14 +22,90 @@ from quantline.edgetpu.mapping.partition import (
     refusal,
     select_compiled,
 )
-from quantline.edgetpu.mapping.report import MappingReport, OperatorVerdict
 from quantline.edgetpu.mapping.requirements import is_compiled
 from quantline.edgetpu.mapping.seen import is_documented, kind, seen_in_models
 from quantline.edgetpu.vocabulary import Placement, Provenance, Reason, Status
-from quantline.errors import ParameterError
+from quantline.files import plain
 
 if TYPE_CHECKING:
     from quantline.tflite.graph import Graph, Operator, Subgraph
+
+
+@dataclass(frozen=True)
+class OperatorVerdict:
+    """The verdict on one operator of the main subgraph."""
+
+    index: int  # its number in the subgraph
+    type: str  # the schema's name such as `CONV_2D`, or a custom operator's own
+    name: str  # the name of its first output tensor; empty where it has none
+    target: Placement
+    status: Status  # its status, in the compiler's own wording where there is one
+    rule: str  # the rule that decided
+    provenance: Provenance  # the rule's source
+    # in how many independent compiled models it was seen to hold; None where the graph decides, and
+    # not the operator
+    seen_in_models: int | None = None
+
+
+@dataclass(frozen=True)
+class MappingReport:
+    """The verdict on a model."""
+
+    # one verdict an operator of the main subgraph, in their order
+    operators: tuple[OperatorVerdict, ...]
+    # Edge TPU subgraphs as compiled for, where operators of unknown mapping stay on the CPU
+    subgraphs: int
+    subgraphs_default: int  # as many without `--enable_multiple_subgraphs`: 0 or 1
+    subgraphs_multiple: int  # as many with it
+    runtime_version: int  # the Edge TPU runtime that the verdict is for
+    evidence: str = "predicted"  # the basis of the report
+
+    @property
+    def operators_total(self) -> int:
+        """Number of operators that run: dead ones do not count."""
+        return len(self.operators) - len(self.indices(Placement.DEAD))
+
+    @property
+    def mapped_operators(self) -> int:
+        """Number of operators that run on the Edge TPU."""
+        return len(self.indices(Placement.EDGETPU))
+
+    @property
+    def unknown_operators(self) -> int:
+        """Number of operators of unknown mapping."""
+        return len(self.indices(Placement.UNKNOWN))
+
+    @property
+    def mapped_share(self) -> float:
+        """Mapped operators over all that run, from 0 to 1; 0 where none runs."""
+        return self.mapped_operators / self.operators_total if self.operators_total else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain data, ready for JSON.
+
+        ``reasons`` counts the operators that run but are not mapped, by status and type, the most
+        frequent first.
+        """
+        counted = ("mapped_operators", "mapped_share", "operators_total", "unknown_operators")
+        counts = {name: getattr(self, name) for name in counted}
+        return plain(self, reasons=self._reasons(), **counts)
+
+    def indices(self, *targets: Placement) -> list[int]:
+        """Return the indices of the operators in these places."""
+        return [operator.index for operator in self.operators if operator.target in targets]
+
+    def _reasons(self) -> list[dict[str, Any]]:
+        counts = Counter(
+            (str(operator.status), operator.type, str(operator.target))
+            for operator in self.operators
+            if operator.target in (Placement.CPU, Placement.UNKNOWN)
+        )
+        rows = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        return [
+            {"count": count, "status": status, "target": target, "type": kind}
+            for (status, kind, target), count in rows
+        ]
+
 
 _STRANDED = Reason(
     Status.ONE_SUBGRAPH,
@@ -44,9 +130,7 @@ _UNREACHABLE = Reason(
 
 
 def predict(
-    graph: Graph,
-    runtime_version: int = NEWEST_RUNTIME,
-    multiple_subgraphs: bool = False,
+    graph: Graph, runtime_version: int = NEWEST_RUNTIME, multiple_subgraphs: bool = False
 ) -> MappingReport:
     """Predict for each operator of a model whether the Edge TPU compiler maps it.
 
@@ -63,13 +147,8 @@ def predict(
     Raises:
         ParameterError: There is no such runtime version.
     """
-    if not OLDEST_RUNTIME <= runtime_version <= NEWEST_RUNTIME:
-        raise ParameterError(
-            "There is no such Edge TPU runtime version",
-            found=str(runtime_version),
-            expected=f"a whole number from {OLDEST_RUNTIME} to {NEWEST_RUNTIME}",
-            remedy=f"Leave it at {NEWEST_RUNTIME}, unless the device has an older runtime",
-        )
+    found = str(runtime_version)
+    check_runtime(runtime_version, found=found, remedy=f"Leave it at {NEWEST_RUNTIME}")
     subgraph = graph.main
     live = live_operators(subgraph)
     reasons = find_reasons(subgraph, runtime_version)
@@ -122,13 +201,8 @@ def _explain(
         return own
     if operator.index not in mapping.sure:
         return _DEPENDS
-    entry = TABLE[operator.type]
-    return Reason(
-        Status.MAPPED,
-        entry.limitation or "no limitation",
-        entry.provenance,
-        Placement.EDGETPU,
-    )
+    kind = operator.type
+    return Reason(Status.MAPPED, limitation_of(kind), TABLE[kind].provenance, Placement.EDGETPU)
 
 
 def _verdict(

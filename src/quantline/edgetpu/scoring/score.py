@@ -1,4 +1,4 @@
-"""The score of the predictor on models with a known result of the real compiler."""
+"""The predictions of models against the results of the real compiler, operator by operator."""
 
 from __future__ import annotations
 
@@ -7,20 +7,83 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantline.edgetpu.cost.memory import predict_memory
+from quantline.edgetpu.compiled.match import Match, match
+from quantline.edgetpu.cost.memory import Memory, predict_memory
 from quantline.edgetpu.mapping.operators import NEWEST_RUNTIME, OLDEST_RUNTIME
-from quantline.edgetpu.mapping.verdict import predict
-from quantline.edgetpu.scoring.comparison import find_misses
-from quantline.edgetpu.scoring.truth import find_cases, nothing_to_score, read_case
+from quantline.edgetpu.mapping.verdict import MappingReport, OperatorVerdict, predict
+from quantline.edgetpu.scoring.truth import Case, Truth, find_cases, nothing_to_score, read_case
 from quantline.edgetpu.vocabulary import Evidence, Placement
 from quantline.errors import ParameterError, QuantlineError, first_line
+from quantline.files import plain
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
-    from quantline.edgetpu.cost.memory import Memory
-    from quantline.edgetpu.scoring.comparison import Miss
-    from quantline.edgetpu.scoring.truth import Case, Truth
+    from quantline.tflite.graph import Graph
+
+
+@dataclass(frozen=True)
+class Miss:
+    """An operator that was predicted otherwise than it was placed."""
+
+    predicted: OperatorVerdict  # the prediction, with the rule that it rests on
+    actual: Placement
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the miss as plain data."""
+        return plain(self.predicted, actual=self.actual)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The prediction of a model against its compiled file."""
+
+    operators: int  # the number of operators of the model, dead ones included
+    placed: Match
+    misses: tuple[Miss, ...]  # those that were predicted wrongly or as `unknown`
+    subgraphs_predicted: int
+    subgraphs_compiled: int
+
+    @property
+    def is_exact(self) -> bool:
+        """Return whether every operator and the number of subgraphs were predicted rightly."""
+        return not self.misses and self.subgraphs_predicted == self.subgraphs_compiled
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the comparison as plain data, ready for JSON."""
+        return {
+            "evidence": {"compiled": str(Evidence.PARSED), "predicted": str(Evidence.PREDICTED)},
+            "exact": self.is_exact,
+            "misses": [miss.to_dict() for miss in self.misses],
+            "operators": self.operators,
+            "right": self.operators - len(self.misses),
+            "subgraphs": {
+                "compiled": self.subgraphs_compiled,
+                "predicted": self.subgraphs_predicted,
+            },
+        }
+
+
+def compare(report: MappingReport, original: Graph, compiled: Graph) -> Comparison:
+    """Compare a prediction with a compiled file.
+
+    Raises:
+        MismatchError: The compiled file was made from another model.
+    """
+    found = match(original, compiled)
+    misses = find_misses(report, found.placements)
+    return Comparison(len(report.operators), found, misses, report.subgraphs, len(found.subgraphs))
+
+
+def find_misses(report: MappingReport, placements: Iterable[Placement]) -> tuple[Miss, ...]:
+    """Return the operators that were predicted otherwise than they were placed."""
+    return tuple(
+        Miss(predicted, actual)
+        for predicted, actual in zip(report.operators, placements, strict=True)
+        if predicted.target is not actual
+    )
+
 
 SMALL_BYTES = 100_000
 """Parameters up to here do not count for the error: of few bytes a small part is much."""
@@ -30,27 +93,16 @@ _CLOSE = 0.01
 
 @dataclass(frozen=True)
 class ModelScore:
-    """The prediction of one model against the truth.
-
-    Attributes:
-        model: The model's file name.
-        truth: The compiler's result for it.
-        runtime_version: The Edge TPU runtime that was predicted for.
-        multiple_subgraphs: Whether ``--enable_multiple_subgraphs`` was predicted for.
-        operators: The number of its operators, dead ones included.
-        misses: Those that were predicted wrongly or as ``unknown``.
-        subgraphs: The predicted number of Edge TPU subgraphs.
-        memory: The parameters that were predicted, in the compiler's layout.
-    """
+    """The prediction of one model against the truth."""
 
     model: str
     truth: Truth
-    runtime_version: int
-    multiple_subgraphs: bool
-    operators: int
-    misses: tuple[Miss, ...]
-    subgraphs: int
-    memory: Memory
+    runtime_version: int  # the Edge TPU runtime that was predicted for
+    multiple_subgraphs: bool  # `--enable_multiple_subgraphs` was predicted for
+    operators: int  # the number of its operators, dead ones included
+    misses: tuple[Miss, ...]  # those that were predicted wrongly or as `unknown`
+    subgraphs: int  # the predicted number of Edge TPU subgraphs
+    memory: Memory  # the parameters that were predicted, in the compiler's layout
 
     @property
     def right(self) -> int:
@@ -82,10 +134,9 @@ class ModelScore:
     @property
     def is_within(self) -> bool | None:
         """Return whether the true parameter bytes lie within the bounds; None where not known."""
-        true = self.truth.parameter_bytes
-        if true is None:
-            return None
-        return self.memory.parameter_bytes_low <= true <= self.memory.parameter_bytes_high
+        true, memory = self.truth.parameter_bytes, self.memory
+        within = memory.parameter_bytes_low <= (true or 0) <= memory.parameter_bytes_high
+        return None if true is None else within
 
     @property
     def streams_right(self) -> bool | None:
@@ -98,12 +149,7 @@ class ModelScore:
 
 @dataclass(frozen=True)
 class Unscored:
-    """A model that could not be scored.
-
-    Attributes:
-        model: The model's file name.
-        why: The reason.
-    """
+    """A model that could not be scored."""
 
     model: str
     why: str
@@ -205,10 +251,7 @@ def _score(case: Case, runtime_version: int | None) -> ModelScore:
     # A single subgraph does not show whether more were allowed.
     multiple = truth.subgraphs > 1
     report = predict(graph, version, multiple)
-    mapped = [
-        operator.index for operator in report.operators if operator.target is Placement.EDGETPU
-    ]
-    memory, _ = predict_memory(graph.main, mapped, version)
+    memory, _ = predict_memory(graph.main, report.indices(Placement.EDGETPU), version)
     return ModelScore(
         model=case.model.name,
         truth=truth,
@@ -230,6 +273,7 @@ def _reason(error: Exception) -> str:
 
 
 def _model(found: ModelScore) -> dict[str, Any]:
+    memory, truth = found.memory, found.truth
     return {
         "exact": found.is_exact,
         "misses": [miss.to_dict() for miss in found.misses],
@@ -238,18 +282,15 @@ def _model(found: ModelScore) -> dict[str, Any]:
         "operators": found.operators,
         "parameter_bytes": {
             "error": found.parameter_error,
-            "high": found.memory.parameter_bytes_high,
-            "low": found.memory.parameter_bytes_low,
-            "predicted": found.memory.parameter_bytes,
-            "true": found.truth.parameter_bytes,
+            "high": memory.parameter_bytes_high,
+            "low": memory.parameter_bytes_low,
+            "predicted": memory.parameter_bytes,
+            "true": truth.parameter_bytes,
         },
         "right": found.right,
-        "streamed_bytes": {
-            "predicted": found.memory.streamed_bytes,
-            "true": found.truth.streamed_bytes,
-        },
+        "streamed_bytes": {"predicted": memory.streamed_bytes, "true": truth.streamed_bytes},
         "runtime_version": found.runtime_version,
-        "subgraphs": {"predicted": found.subgraphs, "true": found.truth.subgraphs},
-        "truth": found.truth.source,
+        "subgraphs": {"predicted": found.subgraphs, "true": truth.subgraphs},
+        "truth": truth.source,
         "unknown": found.unknown,
     }

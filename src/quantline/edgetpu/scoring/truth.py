@@ -20,58 +20,40 @@ from quantline.edgetpu.compiled.match import match, placements
 from quantline.edgetpu.compiled.read import read_compiled
 from quantline.errors import ModelError, first_few, first_line
 from quantline.reading import read_file
-from quantline.tflite import read
+from quantline.tflite import Graph, read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from quantline.edgetpu.vocabulary import Placement
-    from quantline.tflite.graph import Graph
 
 RECORDS = "truth.json"
 
 
 @dataclass(frozen=True)
 class Case:
-    """A model to score the predictor on.
-
-    Attributes:
-        model: The file that was given to the compiler.
-        compiled: The file that the compiler wrote; None where it is not there.
-        record: The record that stands for it; None where it is there, or there is none either.
-    """
+    """A model to score the predictor on."""
 
     model: Path
-    compiled: Path | None
+    compiled: Path | None  # the file that the compiler wrote; None where it is not there
+    # the record that stands for it; None where it is there, or there is none either
     record: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True)
 class Truth:
-    """The compiler's result for a model.
+    """The compiler's result for a model."""
 
-    Attributes:
-        source: The name of the file it is read from.
-        targets: The placement of each operator, in the operators' order.
-        subgraphs: The number of Edge TPU operators.
-        parameter_bytes: Parameters of all of them, cached and streamed; None if unknown.
-        streamed_bytes: Those that are streamed; None if unknown.
-        runtime_version: The Edge TPU runtime that they ask for; None where there are none.
-    """
-
-    source: str
-    targets: tuple[Placement, ...]
+    source: str  # the name of the file it is read from
+    targets: tuple[Placement, ...]  # the placement of each operator, in the operators' order
     subgraphs: int
-    parameter_bytes: int | None
-    streamed_bytes: int | None
-    runtime_version: int | None
+    parameter_bytes: int | None  # parameters of all of them, cached and streamed; None if unknown
+    streamed_bytes: int | None  # those that are streamed; None if unknown
+    runtime_version: int | None  # the Edge TPU runtime that they ask for; None where there are none
 
 
 def find_cases(folder: Path) -> tuple[Case, ...]:
     """Return the models of a folder, by name, with the place of their truth.
-
-    Args:
-        folder: The folder of models and compiled files.
 
     Raises:
         ModelError: There is no such folder, or no model in it.
