@@ -31,7 +31,7 @@ from quantline.results import (
     parse_json,
     read_arrays,
 )
-from quantline.sampling.manifest import check_calibration_set
+from quantline.sampling.calibration_set import check_calibration_set
 
 if TYPE_CHECKING:
     from quantline.errors import QuantlineError

@@ -24,6 +24,7 @@ from quantline.results.fields import (
     require_ordered,
 )
 
+CLASSIFICATION = "classification"
 _SCORED = {name: metric for name, metric in METRICS.items() if metric.score is not None}
 
 
@@ -144,12 +145,17 @@ class Scores(Scored):
     It has three fields for each metric in ``quantline.metrics`` that has a score.
     """
 
+    task: str = CLASSIFICATION
     examples: Count
     labelled_examples: Count
-    classes: Count
+    classes: Count | None = None
 
     @model_validator(mode="after")
     def _check_labelled(self) -> Scores:
+        if self.task != CLASSIFICATION:
+            return self
+        if self.classes is None:
+            raise ValueError("'classes' of a classifier")
         for name, metric in _SCORED.items():
             if self.labelled_examples and self.classes >= metric.least_classes:
                 require(self, name, f"{name}_low", f"{name}_high")
@@ -188,9 +194,9 @@ class Comparison(Part):
     """``comparison.json``."""
 
     examples: Count
-    agreement: Share
-    agreement_low: Share
-    agreement_high: Share
+    agreement: Share | None = None  # of classifiers
+    agreement_low: Share | None = None
+    agreement_high: Share | None = None
     size_ratio: Positive
     per_class: Many[ClassShares]
     evidence: str
