@@ -309,7 +309,16 @@ def prepared(keras: Any) -> Any:
 
 
 def mobile(keras: Any) -> Any:
-    return keras.applications.MobileNet((32, 32, 3), alpha=0.25, weights=None, classes=3)
+    """Build the first and the last layers of MobileNet, as ``keras.applications`` writes them."""
+    image, layers = keras.Input((8, 8, 3), name="image"), keras.layers
+    values = layers.Conv2D(8, 3, padding="same", use_bias=False, strides=(2, 2))(image)
+    values = layers.ReLU(6.0)(layers.BatchNormalization(axis=-1)(values))
+    values = layers.ZeroPadding2D(((0, 1), (0, 1)))(values)
+    values = layers.DepthwiseConv2D(3, padding="valid", strides=(2, 2), use_bias=False)(values)
+    values = layers.ReLU(6.0)(layers.BatchNormalization(axis=-1)(values))
+    values = layers.Dropout(1e-3)(layers.GlobalAveragePooling2D(keepdims=True)(values))
+    values = layers.Reshape((3,))(layers.Conv2D(3, 1, padding="same")(values))
+    return keras.Model(image, layers.Activation(activation="softmax")(values))
 
 
 @pytest.mark.parametrize("build", [operators, sequence, prepared, mobile])

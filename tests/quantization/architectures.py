@@ -15,13 +15,15 @@ from quantline.files import sha256
 from quantline.quantization.tensorflow_backend import fewest_float, freeze
 from quantline.quiet import silenced_stderr, tensorflow
 from quantline.ranges import RangeSet, TensorRange
-from quantline.tflite import read
+from quantline.tflite import float_operators, read
 from quantline.tflite.graph import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 SEED = 11
+# What the quantizer always leaves in float; whatever else it leaves, it may not leave next time.
+NO_INTEGER_FORM = {"NEG"}
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,9 @@ class Architecture:
         settings["inference_input_type"] = tf.as_dtype(io_type or natural)
         settings["inference_output_type"] = tf.as_dtype(io_type or natural)
         settings["_experimental_disable_per_channel"] = scheme == "int8_per_tensor"
+        made = public_convert(self.saved_model, **settings)
+        if set(float_operators(read(made))) <= NO_INTEGER_FORM:
+            return made
         # Its quantizer varies from run to run, as ours would: see fewest_float.
         return fewest_float(lambda: public_convert(self.saved_model, **settings))
 
@@ -151,7 +156,11 @@ def _export(model: Any, folder: Path) -> None:
     # Freezing inlines the composite that TensorFlow fuses an LSTM from.
     with silenced_stderr():
         if type(model).__module__.startswith("tf_keras"):
-            tf.saved_model.save(model, str(folder), signatures=concrete)
+            # The weights and the one function: with the model's own functions, each of a dozen
+            # conversions would take ten times as long to load the file.
+            module = tf.Module()
+            module.weights = model.variables
+            tf.saved_model.save(module, str(folder), signatures=concrete)
         else:
             # Swish brings a gradient of its own, which a frozen function cannot save.
             options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from quantline.tflite import Runtime, read
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from quantline.ranges import RangeSet
 
 SAMPLES = np.random.default_rng(2).uniform(0, 1, (16, 8, 8, 3)).astype(np.float32)
 INPUT, OUTPUT = "x", "Identity"
@@ -63,24 +66,27 @@ EDGES = {
     "resize last": lambda x: tensorflow().compat.v1.image.resize_bilinear(conv(x), (16, 16)),
     "concatenation last": lambda x: tensorflow().concat([conv(x), conv(x) * 2.0], -1),
 }
-MODELS: dict[str, bytes] = {}
 
 
+@cache
 def model_of(name: str) -> bytes:
-    if name not in MODELS:
-        shape = (1, 192) if name == "reshape first" else (1, 8, 8, 3)
-        MODELS[name] = convert(EDGES[name], shape)
-    return MODELS[name]
+    shape = (1, 192) if name == "reshape first" else (1, 8, 8, 3)
+    return convert(EDGES[name], shape)
+
+
+@cache
+def ranges_of(name: str) -> RangeSet:
+    return record(model_of(name), samples_of(name))
 
 
 def samples_of(name: str) -> np.ndarray:
     return SAMPLES.reshape(16, -1) if name == "reshape first" else SAMPLES
 
 
-def pins(model: bytes, samples: Any, kind: str) -> dict[str, recipe.Pin]:
+def pins(name: str, kind: str) -> dict[str, recipe.Pin]:
     """Return pins wider than what was recorded, off any number that would be chosen."""
-    output = read(model).main.outputs[0]
-    (seen,) = (tensor for tensor in record(model, samples).tensors if tensor.index == output)
+    output = read(model_of(name)).main.outputs[0]
+    (seen,) = (tensor for tensor in ranges_of(name).tensors if tensor.index == output)
     if kind == "int16":
         largest = max(-seen.min, seen.max)
         return {
@@ -111,7 +117,7 @@ def test_they_come_out_as_they_were_pinned(
     if backend == "litert" and not litert_backend.is_installed():
         pytest.skip("litert-quantizer is not installed")
     model, samples = model_of(name), samples_of(name)
-    every = pins(model, samples, kind)
+    every = pins(name, kind)
     conversion = recipe.Conversion(
         scheme=scheme,
         backend=backend,
@@ -119,7 +125,7 @@ def test_they_come_out_as_they_were_pinned(
         output_type=kind,
         pinned={index: every[index] for index in pinned},
     )
-    made = quantize(model, record(model, samples), conversion)
+    made = quantize(model, ranges_of(name), conversion)
     runtime = Runtime(made.content)
     for port, place in ((runtime.inputs[0], INPUT), (runtime.outputs[0], OUTPUT)):
         if place in pinned:
@@ -131,8 +137,7 @@ def test_they_come_out_as_they_were_pinned(
 
 
 def test_what_is_pinned_to_what_would_be_chosen_changes_nothing() -> None:
-    model = model_of("nothing")
-    ranges = record(model, SAMPLES)
+    model, ranges = model_of("nothing"), ranges_of("nothing")
     plain = quantize(model, ranges, recipe.Conversion()).content
     ports = (Runtime(plain).inputs[0], Runtime(plain).outputs[0])
     pinned = {
@@ -162,8 +167,7 @@ def test_two_pins_that_differ_in_the_last_bit_stay_apart() -> None:
 
 @pytest.mark.parametrize(("kind", "lowest"), [("int8", -128), ("uint8", 0)])
 def test_a_range_that_does_not_fit_is_refused_with_how_far(kind: Any, lowest: int) -> None:
-    model = model_of("nothing")
-    ranges = record(model, SAMPLES)
+    model, ranges = model_of("nothing"), ranges_of("nothing")
     (seen,) = (tensor for tensor in ranges.tensors if tensor.index == 0)
     scale, zero_point = 0.5 / 255, lowest + 51
     pinned = {INPUT: recipe.Pin(scale=scale, zero_point=zero_point)}
@@ -183,8 +187,7 @@ def test_a_range_that_does_not_fit_is_refused_with_how_far(kind: Any, lowest: in
 @pytest.mark.parametrize(("share", "fits"), [(0.4, True), (0.6, False)])
 def test_half_a_step_beyond_is_rounding(share: float, fits: bool) -> None:
     """A value up to half a step beyond the end is stored as the end, with no more error."""
-    model = model_of("nothing")
-    ranges = record(model, SAMPLES)
+    model, ranges = model_of("nothing"), ranges_of("nothing")
     (seen,) = (tensor for tensor in ranges.tensors if tensor.index == 0)
     pinned = {INPUT: recipe.Pin(scale=seen.max / (255 + share), zero_point=-128)}
     if fits:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from quantline import recipe
-from quantline.api.model_file import read_model
-from quantline.api.outputs import check_outputs, write_together
+from quantline.api.files import check_outputs, read_model, write_together
 from quantline.commands.command import Command, Result
 from quantline.commands.edgetpu_text import evaluation_text
 from quantline.commands.edgetpu_work_text import (
