@@ -10,9 +10,9 @@ from pydantic import Field
 
 from quantline import recipe
 from quantline.api.evaluation_result import ComparisonResult, EvaluationResult
+from quantline.api.files import read_tflite
 from quantline.api.given import blocks, opened
 from quantline.api.labelled import LabelledData
-from quantline.api.model_file import read_tflite
 from quantline.child import run_in_child, stage
 from quantline.errors import DataError, ParameterError, suggest
 from quantline.evaluation import compare as compare_predictions

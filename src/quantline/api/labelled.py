@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from quantline import recipe
-from quantline.api.model_file import list_files
+from quantline.api.files import list_files
 from quantline.arguments import translated
 from quantline.errors import DataError, ParameterError, first_few
 from quantline.recipe.check import check_arguments

@@ -22,17 +22,6 @@ def summarize(
 ) -> dict[str, Any]:
     """Put the stages' results together.
 
-    Args:
-        float_metrics: Scores and size of the float model.
-        int8_metrics: Scores and size of the int8 model.
-        comparison: The result of :func:`quantline.evaluation.compare`, and the size ratio.
-        latency: The result of :func:`quantline.evaluation.measure` for both models.
-        integer_only: The verdict of the validation.
-        edgetpu: For the Edge TPU the ``report``, the ``latency``, the ``compilation`` and the
-            ``run``.
-        gate: The verdict.
-        recipe: The int8 model's recipe, with what was measured of its outputs.
-
     Returns:
         The keys ``float``, ``int8``, ``comparison``, ``outputs``, ``integer_only``, ``edgetpu`` and
         ``gate``; each value says by ``evidence`` whether it was measured, read, parsed or
@@ -102,6 +91,12 @@ def _check_same_examples(
         )
 
 
+_MAPPING = ("evidence", "runtime_version", "mapped_operators", "unknown_operators", "mapped_share",
+            "mapped_share_macs", "subgraphs")  # fmt: skip
+_SIZES = ("parameter_bytes", "parameter_bytes_low", "parameter_bytes_high", "cached_bytes",
+          "streamed_bytes")  # fmt: skip
+
+
 def _edgetpu(
     report: dict[str, Any],
     latency: dict[str, Any],
@@ -112,19 +107,9 @@ def _edgetpu(
     # What the compiler did replaces what was predicted of it.
     memory = compilation["memory"] if compiled else report["memory"]
     values = {
-        "evidence": report["evidence"],
-        "runtime_version": report["runtime_version"],
+        **{name: report[name] for name in _MAPPING},
         "operators": report["operators_total"],
-        "mapped_operators": report["mapped_operators"],
-        "unknown_operators": report["unknown_operators"],
-        "mapped_share": report["mapped_share"],
-        "mapped_share_macs": report["mapped_share_macs"],
-        "subgraphs": report["subgraphs"],
-        "parameter_bytes": memory["parameter_bytes"],
-        "parameter_bytes_low": memory["parameter_bytes_low"],
-        "parameter_bytes_high": memory["parameter_bytes_high"],
-        "cached_bytes": memory["cached_bytes"],
-        "streamed_bytes": memory["streamed_bytes"],
+        **{name: memory[name] for name in _SIZES},
         "memory": memory["verdict"],
         "memory_evidence": memory["evidence"],
         "latency_ms_low": latency["low"],

@@ -113,26 +113,11 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
         rows.append((metric.label, *both, change_text(change, metric), "measured"))
     if "agreement" in change:
         rows.append(("same top-1", "", "", percent(change, "agreement"), "measured"))
-    smaller = f"{change['size_ratio']:.1f}x smaller"
-    rows.append(
-        (
-            "size",
-            size_text(first["size_bytes"]),
-            size_text(second["size_bytes"]),
-            smaller,
-            "measured",
-        )
-    )
-    rows.append(
-        (
-            "latency, CPU",
-            _latency(first),
-            _latency(second),
-            f"{change['speed_ratio']:.1f}x as fast [{change['speed_ratio_low']:.1f}, "
-            f"{change['speed_ratio_high']:.1f}]",
-            "measured",
-        )
-    )
+    sizes = size_text(first["size_bytes"]), size_text(second["size_bytes"])
+    rows.append(("size", *sizes, f"{change['size_ratio']:.1f}x smaller", "measured"))
+    ratio, low, high = (change[f"speed_ratio{end}"] for end in ("", "_low", "_high"))
+    faster = f"{ratio:.1f}x as fast [{low:.1f}, {high:.1f}]"
+    rows.append(("latency, CPU", _latency(first), _latency(second), faster, "measured"))
     if summary["outputs"] is not None:
         rows.append(("outputs", "", *_outputs(summary["outputs"]), "measured"))
     verdict = "yes" if proof["integer_only"] else f"no: {proof['float_operators']} operators float"
