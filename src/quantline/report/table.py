@@ -23,7 +23,7 @@ class Shown(NamedTuple):
     Attributes:
         name: Its key in the scores.
         label: Its name in tables.
-        is_share: Whether it is shown in per cent.
+        is_share: True if it is shown in per cent.
     """
 
     name: str
