@@ -82,6 +82,44 @@ def metric_rules() -> list[str]:
     return [_parameter(rule.parameter) for rule in RULES.values()]
 
 
+def tasks() -> list[str]:
+    """Return the tasks with their metrics, for docs/tasks.md."""
+    from quantline.tasks import TASKS
+
+    rows = []
+    for task in TASKS.values():
+        values = {parameter.name: parameter.default for parameter in task.parameters}
+        metrics = ", ".join(f"`{metric.name}`" for metric in task.metrics(values, []))
+        name = "`module:function`" if task.name == "function" else f"`{task.name}`"
+        rows.append([name, task.summary, task.outputs, task.labels, metrics or "yours"])
+    return _table(["`kind`", "meaning", "outputs", "labels", "metrics, the shown one first"], rows)
+
+
+def task_metrics() -> list[str]:
+    """Return the metrics of the tasks whose changes have margins, for docs/tasks.md."""
+    from quantline.tasks import TASKS
+
+    rows = []
+    for task in TASKS.values():
+        values = {parameter.name: parameter.default for parameter in task.parameters}
+        for metric in task.metrics(values, []):
+            if metric.statistic is not None:
+                margin = "" if metric.margin is None else f"{metric.margin:g}"
+                better = "lower" if metric.lower_is_better else "higher"
+                rows.append([task.name, f"`{metric.name}`", metric.summary, better, margin])
+    return _table(["task", "metric", "meaning", "better", "margin by default"], rows)
+
+
+def task_parameters() -> list[str]:
+    """Return the keys of ``task`` besides ``kind``; null takes the default of the task."""
+    from quantline.tasks import PARAMETERS
+
+    return [
+        f"{parameter.name}: null".ljust(31) + f" # {parameter.meaning}"
+        for parameter in PARAMETERS.values()
+    ]
+
+
 def targets() -> list[str]:
     """Return the built-in targets, for docs/targets.md."""
     from quantline.contract.targets import BUILT_IN, load
@@ -180,6 +218,9 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "lint checks": lint_checks,
     "metrics": metrics,
     "metric rules": metric_rules,
+    "tasks": tasks,
+    "task metrics": task_metrics,
+    "task parameters": task_parameters,
     "parameter rules": parameter_rules,
     "edge tpu operators": edgetpu_operators,
     "range method parameters": range_method_parameters,

@@ -15,7 +15,7 @@ LOWER = (
     "api", "arguments", "child", "contract", "edgetpu", "error_output", "errors", "evaluation",
     "files", "lineage", "loading", "metrics", "progress", "quantization", "quiet",
     "range_methods", "ranges", "reading", "recipe", "redaction", "registry", "report", "results",
-    "run_lock", "sampling", "starter", "stats", "tables", "temporary", "tflite",
+    "run_lock", "sampling", "starter", "stats", "tables", "tasks", "temporary", "tflite",
     "training",
 )  # fmt: skip
 UPPER = {

@@ -71,7 +71,7 @@ CHOSEN = {
     "dataset.tfds.name",
     "dataset.tfds.version",
     "dataset.transform",
-    "gate.absolute",
+    "gate.absolute_by_model",
 }
 
 
@@ -228,7 +228,7 @@ def test_files_need_no_tfds_name(parameters: dict[str, Any], source: str) -> Non
 
 def test_a_limit_given_with_dots_and_as_levels_is_named(parameters: dict[str, Any]) -> None:
     """With levels in conf/base and dots elsewhere, neither replaces the other."""
-    absolute = {**parameters["gate"]["absolute"], "int8_metrics.top1": {"min": 0.8}}
+    absolute = {"int8_metrics": {"top1": {"min": 0.9}}, "int8_metrics.top1": {"min": 0.8}}
     error = explained(put(parameters, "gate.absolute", absolute))
     assert "'gate.absolute'" in error.what
     assert error.expected.endswith("not int8_metrics.top1")
@@ -336,7 +336,7 @@ def test_an_unknown_key_of_an_override_has_its_close_match(parameters: dict[str,
     assert error.remedy == "Did you mean 'method'?"
 
 
-@pytest.mark.parametrize("value", [3, None, {}, 1.5])
+@pytest.mark.parametrize("value", [3, None, {"x": 3}, 1.5])
 def test_a_transform_of_another_kind_is_named_without_detours(
     parameters: dict[str, Any], value: Any
 ) -> None:

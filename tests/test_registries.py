@@ -100,8 +100,8 @@ def test_a_metric_is_scored_stored_shown_and_judged(metric: Metric) -> None:
 
 
 def test_no_field_of_the_gate_is_without_a_rule() -> None:
-    assert recipe.Change.model_fields.keys() == RULES.keys()
-    assert recipe.ChampionChange.model_fields.keys() == {*RULES, *GROWTH_RULES}
+    assert recipe.Change.model_fields.keys() == {*RULES, "margins"}
+    assert recipe.ChampionChange.model_fields.keys() == {*RULES, "margins", *GROWTH_RULES}
 
 
 @pytest.mark.parametrize("name", BUILT_IN)

@@ -17,14 +17,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from quantline.api.edgetpu import predict_edgetpu
     from quantline.api.evaluate import compare, evaluate
     from quantline.api.evaluation_result import ComparisonResult, EvaluationResult
     from quantline.api.given import Reading
     from quantline.api.layers import LayerComparison, layers
     from quantline.api.quantize import merge, quantize, record
     from quantline.api.result import QuantizationResult
-    from quantline.api.validate import ValidationReport, validate
+    from quantline.api.validate import ValidationReport, predict_edgetpu, validate
     from quantline.contract.finding import Finding
     from quantline.contract.layers import LayerError
     from quantline.contract.vectors import Golden
@@ -56,7 +55,8 @@ if TYPE_CHECKING:
         TrackingFailed,
         UnsafeModel,
     )
-    from quantline.ranges.range_set import RangeSet, TensorRange
+    from quantline.ranges.range_set import RangeSet
+    from quantline.ranges.sketch import TensorRange
     from quantline.results.scores import MeasuredOutputs
 
 __version__ = "0.1.0"
@@ -75,13 +75,13 @@ _DEFINED_IN = {
     "QuantizationResult": "api.result",
     "RangeSet": "ranges.range_set",
     "Reading": "api.given",
-    "TensorRange": "ranges.range_set",
+    "TensorRange": "ranges.sketch",
     "ValidationReport": "api.validate",
     "compare": "api.evaluate",
     "evaluate": "api.evaluate",
     "layers": "api.layers",
     "merge": "api.quantize",
-    "predict_edgetpu": "api.edgetpu",
+    "predict_edgetpu": "api.validate",
     "quantize": "api.quantize",
     "record": "api.quantize",
     "validate": "api.validate",

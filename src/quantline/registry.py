@@ -63,22 +63,22 @@ def declared(modules: str, path: Iterable[str], kind: type[D]) -> dict[str, D]:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A number that users can set: a key of the configuration and an option of the commands.
+    """A value that users can set: a key of the configuration and an option of the commands.
 
     Attributes:
         name: Its name.
         default: Its value where none is given; None switches off what it is for.
         meaning: The help of the option and the row in the documentation: a phrase without a period.
-        type: ``float`` or ``int``.
+        type: ``float``, ``int`` or ``str``.
         above: The value has to be greater than this; no limit if None.
         at_least: The value has to be this or greater; likewise.
         at_most: The value has to be this or less; likewise.
     """
 
     name: str
-    default: float | None
+    default: Any
     meaning: str
-    type: type[float] | type[int] = float
+    type: type[float] | type[int] | type[str] = float
     above: float | None = None
     at_least: float | None = None
     at_most: float | None = None
@@ -90,5 +90,5 @@ class Parameter:
         limits = {"gt": self.above, "ge": self.at_least, "le": self.at_most}
         given = {name: limit for name, limit in limits.items() if limit is not None}
         limited: Any = Field(**given)  # type: ignore[call-overload]
-        kind: Any = Annotated[float if self.type is float else int, limited]
+        kind: Any = Annotated[self.type, limited]
         return kind | None if optional else kind

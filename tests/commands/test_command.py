@@ -9,7 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from quantline.api.outputs import check_outputs, write_together
+from quantline.api.files import check_outputs, write_together
 from quantline.commands.command import Command, Result
 from quantline.errors import CheckFailed, OutputNotWritten, QuantlineError
 from quantline.tables import pairs, shortened, size, table

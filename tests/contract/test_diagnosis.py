@@ -22,7 +22,7 @@ from quantline.quantization import (
     quantize,
     tensorflow_backend,
 )
-from quantline.quantization.keep_float import FloatOperators
+from quantline.quantization.schemes import FloatOperators
 from quantline.tflite import read
 
 if TYPE_CHECKING:

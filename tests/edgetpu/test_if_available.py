@@ -230,7 +230,7 @@ def test_predictions_on_a_device_that_computes_as_the_cpu_are_the_cpus(
     manifest, _ = draw(checked, recipe.check(recipe.Sampling, drawn))
     evaluation = {"edgetpu": {"library": library}}
     table, report = run_edgetpu(
-        {COMPILED: classifier[1]}, classifier[0], dataset, manifest, evaluation
+        {COMPILED: classifier[1]}, classifier[0], dataset, manifest, evaluation, {}, classifier[0]
     )
     expected = predict(classifier[0], stream(checked, manifest, "evaluation"))
     assert table.num_rows == 4

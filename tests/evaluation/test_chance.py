@@ -25,7 +25,9 @@ def table(labels: np.ndarray, answers: np.ndarray) -> pa.Table:
 
 
 def finding(labels: Any, answers: Any, transform: Any = ()) -> Any:
-    return no_better_than_chance(table(np.asarray(labels), np.asarray(answers)), CLASSES, transform)
+    return no_better_than_chance(
+        table(np.asarray(labels), np.asarray(answers)), CLASSES, str(transform or "none")
+    )
 
 
 rng = np.random.default_rng(1)
@@ -78,4 +80,4 @@ def test_few_examples_that_are_right_are_no_chance(count: int) -> None:
 
 def test_without_labels_nothing_is_said() -> None:
     unlabelled = tabulate((str(at), None, np.log(np.full(CLASSES, 1 / CLASSES))) for at in range(3))
-    assert no_better_than_chance(unlabelled, CLASSES, []) is None
+    assert no_better_than_chance(unlabelled, CLASSES, "none") is None

@@ -12,10 +12,11 @@ import pytest
 
 from quantline import recipe
 from quantline.errors import DataError, ModelUnsupported, ResultMissing
-from quantline.evaluation import Classifier, compare, evaluate, measure, predict, wilson
+from quantline.evaluation import compare, evaluate, measure, predict, wilson
 from quantline.evaluation.paired import paired_difference, per_class
-from quantline.evaluation.predict import FLOOR, SCHEMA, check_labels
+from quantline.evaluation.predict import SCHEMA, Model, check_labels
 from quantline.stats.interval import mean
+from quantline.tasks.classification import FLOOR
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def test_softmax_scores_equal_keras_and_numpy(plain: Any) -> None:
     predictions, scores = evaluate(plain.float_tflite, samples(plain, labels))
     probabilities = plain().astype(np.float64)
     rows = np.arange(len(labels))
-    assert Classifier(plain.float_tflite).meaning == "probabilities"
+    assert Model(plain.float_tflite).outputs[0].meaning == "probabilities"
     assert predictions["prediction"].to_pylist() == probabilities.argmax(1).tolist()
     ranks = (probabilities > probabilities[rows, labels, None]).sum(1)
     assert predictions["label_rank"].to_pylist() == ranks.tolist()
@@ -104,7 +105,7 @@ def test_logits_are_told_from_probabilities(depthwise: Any) -> None:
     predictions = predict(depthwise.float_tflite, samples(depthwise, labels))
     logits = depthwise().astype(np.float64)
     expected = np.log(np.exp(logits).sum(1)) - logits[np.arange(len(labels)), labels]
-    assert Classifier(depthwise.float_tflite).meaning == "logits"
+    assert Model(depthwise.float_tflite).outputs[0].meaning == "logits"
     np.testing.assert_allclose(predictions["loss"].to_numpy(), expected, atol=1e-4)
 
 
@@ -112,8 +113,8 @@ def test_logits_are_told_from_probabilities(depthwise: Any) -> None:
 def test_a_single_sigmoid_is_two_classes(residual: Any, kind: str) -> None:
     labels = np.arange(len(residual.samples)) % 2
     model = getattr(residual, kind)
-    assert Classifier(model).classes == 2
-    predictions = predict(model, samples(residual, labels))
+    predictions, scores = evaluate(model, samples(residual, labels))
+    assert scores["classes"] == 2
     positive = residual()[:, 0]
     clear = np.abs(positive - 0.5) > 0.02
     got = predictions["prediction"].to_numpy()
@@ -168,8 +169,8 @@ def test_predictions_with_labels_outside_the_models_classes(plain: Any) -> None:
 def test_an_output_that_is_no_class_scores(keras: Any, tf: Any) -> None:
     layer = keras.Sequential([keras.Input((6, 6, 1), 1), keras.layers.Conv2D(2, 3)])
     content = bytes(tf.lite.TFLiteConverter.from_keras_model(layer).convert())
-    with pytest.raises(ModelUnsupported, match="not a classifier"):
-        Classifier(content)
+    with pytest.raises(ModelUnsupported, match="cannot be scored as 'classification'"):
+        check_labels(content, [])
 
 
 def test_latency_of_another_models_example(plain: Any) -> None:

@@ -17,8 +17,8 @@ def test_pairs_leave_unlabelled_examples_out_and_refuse_others() -> None:
     assert got.lost().tolist() == [True, False, False]
     assert got.won().tolist() == [False, True, False]
     assert got.lost(within=5).tolist() == [False, False, False]
-    assert got.candidate.losses.tolist() == [3.0, 0.0, 0.0]
-    assert got.reference.losses.tolist() == [0.0, 7.0, 0.0]
+    assert got.candidate["loss"].tolist() == [3.0, 0.0, 0.0]
+    assert got.reference["loss"].tolist() == [0.0, 7.0, 0.0]
     with pytest.raises(ResultMissing, match="not evaluated on the same examples"):
         pair(first, second.slice(1))
     with pytest.raises(ResultMissing, match="other examples or labels"):

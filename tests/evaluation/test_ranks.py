@@ -11,7 +11,8 @@ from tests.conftest import public_convert
 
 from quantline.errors import DataError
 from quantline.evaluation import evaluate, predict
-from quantline.evaluation.predict import FLOOR, SCHEMA
+from quantline.evaluation.predict import SCHEMA
+from quantline.tasks.classification import FLOOR
 
 if TYPE_CHECKING:
     import pyarrow as pa

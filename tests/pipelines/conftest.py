@@ -141,8 +141,7 @@ def make_project(folder: Path, tiny: Path) -> Project:
         "gate": {
             "absolute": {
                 "comparison": {"size_ratio": {"min": 0.5}},
-                # A .tflite of unknown batch is not for the Edge TPU.
-                "edgetpu_report": {"mapped_share": {"min": None}},
+                "int8_metrics": {"top1": {"min": 0.9}},
             },
             "against_float": {"top1_margin_points": 10.0, "loss_margin": 1.0},
             "against_champion": {

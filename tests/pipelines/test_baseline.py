@@ -35,7 +35,7 @@ def test_the_transform_is_the_first_suspect(
     manifest, _ = draw(recipe.check(recipe.Dataset, dataset),
                        recipe.check(recipe.Sampling, {"seed": 1, **splits}))  # fmt: skip
     with caplog.at_level(logging.WARNING):
-        _, metrics = predict_float(model, dataset, manifest)
+        _, metrics = predict_float(model, dataset, manifest, {})
     check_result("metrics", metrics, tmp_path / "float_metrics.json")
     found = metrics.get("findings", [])
     assert [entry["name"] for entry in found] == ([] if scale == 1 else ["chance_level"])

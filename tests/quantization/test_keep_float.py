@@ -11,7 +11,7 @@ from tests.quantization.architectures import architecture
 from quantline import recipe
 from quantline.errors import BackendUnavailable, ModelUnsupported, ParameterError, QuantlineError
 from quantline.quantization import backends, quantize
-from quantline.quantization.keep_float import FloatOperators, find_kept_operators
+from quantline.quantization.schemes import FloatOperators, find_kept_operators
 from quantline.quantization.tensorflow_backend import quantize as with_tensorflow
 from quantline.tflite import Graph, read
 

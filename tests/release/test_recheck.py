@@ -51,10 +51,7 @@ def check(finished: Any, loaded: Results) -> Callable[..., None]:
     own = parameters["gate"]
     rules = {
         **base,
-        "absolute": {
-            "int8_metrics": base["absolute"]["int8_metrics"],
-            "comparison": own["absolute"]["comparison"],
-        },
+        "absolute": own["absolute"],
         **{key: {**base[key], **own[key]} for key in ("against_float", "against_champion")},
     }
 
@@ -64,6 +61,7 @@ def check(finished: Any, loaded: Results) -> Callable[..., None]:
             recipe.check(recipe.Gate, rules),
             recipe.Validation(),
             dataset,
+            recipe.Task().chosen(),
         )
 
     return run
@@ -120,7 +118,7 @@ def test_predictions_of_another_model_are_found_out(
     )
     with pytest.raises(ResultError) as error:
         check(int8_predictions=forged, comparison=forged_comparison)
-    assert "other classes for 64 of 64 examples" in error.value.found
+    assert "other predictions for 64 of 64 examples" in error.value.found
 
 
 def compare_as_the_stage_does(first: pa.Table, second: pa.Table) -> Results:

@@ -12,6 +12,7 @@ import pytest
 from quantline import recipe
 from quantline.errors import DataError
 from quantline.sampling import Example, Source, open_source
+from quantline.sampling.npz_source import NpzSource
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -135,13 +136,37 @@ def test_another_number_of_labels_is_an_error(tmp_path: Path, count: int) -> Non
     assert caught.value.found == f"7 examples and {count} labels"
 
 
-@pytest.mark.parametrize(
-    "labels", [np.eye(7), np.zeros(7), np.zeros((7, 7), int), np.int64(3), np.full(7, "cat")]
-)
-def test_labels_that_are_no_class_indices_are_an_error(tmp_path: Path, labels: Any) -> None:
+@pytest.mark.parametrize("labels", [np.int64(3), np.full(7, "cat")])
+def test_labels_that_are_no_numbers_of_examples_are_an_error(tmp_path: Path, labels: Any) -> None:
     np.savez(tmp_path / "a.npz", x=arrays()[0], y=labels)
-    with pytest.raises(DataError, match="not class indices"):
+    with pytest.raises(DataError, match="are not numbers"):
         list(opened(tmp_path).entries("a.npz"))
+
+
+@pytest.mark.parametrize("labels", [np.eye(7), np.linspace(0, 1, 7), np.zeros((7, 2, 3), np.uint8)])
+def test_labels_that_are_no_class_indices_are_arrays(tmp_path: Path, labels: Any) -> None:
+    np.savez(tmp_path / "a.npz", x=arrays()[0], y=labels)
+    source = opened(tmp_path)
+    entries = list(source.entries("a.npz"))
+    assert [entry.label for entry in entries] == [None] * 7
+    examples = list(source.examples("a.npz", {entry.id for entry in entries}))
+    for example, label in zip(examples, labels, strict=True):
+        np.testing.assert_array_equal(example.label, label)
+    assert len({example.sha256 for example in examples}) == 7
+
+
+def test_several_inputs_are_mappings(tmp_path: Path) -> None:
+    left, right = arrays()[0], np.arange(14).reshape(7, 2)
+    np.savez(tmp_path / "a.npz", left=left, right=right, y=np.arange(7))
+    named = recipe.Npz(x=["left", "right"])
+    source = NpzSource(recipe.Dataset(source="npz", data_dir=str(tmp_path), npz=named))
+    (example,) = source.examples("a.npz[3:4]", {"a.npz[3]"})
+    assert example.label == 3
+    np.testing.assert_array_equal(example.value["left"], left[3])
+    np.testing.assert_array_equal(example.value["right"], right[3])
+    np.savez(tmp_path / "a.npz", left=left, right=right[:5])
+    with pytest.raises(DataError, match="different numbers of examples"):
+        list(source.entries("a.npz"))
 
 
 @pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x03\x04" + bytes(100)])
@@ -228,9 +253,9 @@ def test_an_array_larger_than_memory_allows_is_streamed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "labels",
-    [np.full(7, np.nan), np.array([None] * 7), np.full(7, 1j), np.zeros((7, 0), int),
-     np.array(["2026-01-01"] * 7, "datetime64[D]"), np.zeros(7, [("a", int)]), np.zeros(7, bool)],
-    ids=["nan", "objects", "complex", "no columns", "dates", "fields", "bool"],
+    [np.array([None] * 7), np.full(7, 1j), np.array(["2026-01-01"] * 7, "datetime64[D]"),
+     np.zeros(7, [("a", int)])],
+    ids=["objects", "complex", "dates", "fields"],
 )  # fmt: skip
 def test_labels_of_odd_kinds_are_an_error(tmp_path: Path, labels: Any) -> None:
     np.savez(tmp_path / "a.npz", x=arrays()[0], y=labels)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from quantline.files import plain
-from quantline.metrics import METRICS
-from quantline.report.table import decimal, percent, points
+from quantline.report.table import change_text, decimal, percent, shown_metrics
 from quantline.tables import html_table, size
 
 if TYPE_CHECKING:
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from quantline.metrics import Judgement
     from quantline.stats.noninferiority import Noninferiority
 
 
@@ -74,6 +74,15 @@ class ComparisonResult:
     candidate: EvaluationResult
     change: dict[str, Any]
     verdict: Noninferiority | None
+    judgements: Mapping[str, Judgement] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        """True unless a margin was given and the candidate is not shown to keep it."""
+        verdicts = [judgement.verdict for judgement in self.judgements.values()]
+        if self.verdict is not None:
+            verdicts.append(self.verdict.verdict)
+        return all(verdict == "no worse" for verdict in verdicts)
 
     def to_dict(self) -> dict[str, Any]:
         """Return both models' metrics and what changes, as plain JSON values."""
@@ -83,9 +92,10 @@ class ComparisonResult:
         """Return rows for people: a name, the reference, the candidate, the change."""
         change = self.change
         changes = {
-            METRICS["top1"].label: points(change, "top1_drop_points")
-            if "top1_drop_points" in change
-            else "",
+            **{
+                metric.label: change_text(change, metric)
+                for metric in shown_metrics(self.reference.metrics)
+            },
             "size": f"{change['size_ratio']:.2f}x smaller"
             if change["size_ratio"] >= 1
             else f"{1 / change['size_ratio']:.2f}x larger",
@@ -98,14 +108,19 @@ class ComparisonResult:
                 self.reference.rows(), self.candidate.rows(), strict=True
             )
         ]
-        return [*rows, ("same prediction", "", "", percent(change, "agreement"))]
+        if "agreement" in change:
+            rows.append(("same prediction", "", "", percent(change, "agreement")))
+        return rows
 
     def __repr__(self) -> str:
-        same = percent(self.change, "agreement")
-        drop = self.change.get("top1_drop_points")
-        change = "" if drop is None else f", top1 {points(self.change, 'top1_drop_points')}"
-        verdict = "" if self.verdict is None else f", {self.verdict.verdict}"
-        return f"ComparisonResult({self.change['examples']} examples, same {same}{change}{verdict})"
+        found = [f"{self.change['examples']} examples"]
+        if "agreement" in self.change:
+            found.append(f"same {percent(self.change, 'agreement')}")
+        for metric in shown_metrics(self.reference.metrics)[:1]:
+            found.append(f"{metric.label} {change_text(self.change, metric)}")
+        found += [] if self.verdict is None else [self.verdict.verdict]
+        found += [f"{name}: {item.verdict}" for name, item in self.judgements.items()]
+        return f"ComparisonResult({', '.join(found)})"
 
     def _repr_html_(self) -> str:
         headings = ("", self.reference.name, self.candidate.name, "change")
@@ -115,9 +130,8 @@ class ComparisonResult:
 def _metrics(scores: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the label and the value with its interval of each metric that was scored."""
     return [
-        (metric.label, (percent if metric.is_share else decimal)(scores, name))
-        for name, metric in METRICS.items()
-        if name in scores
+        (metric.label, (percent if metric.is_share else decimal)(scores, metric.name))
+        for metric in shown_metrics(scores)
     ]
 
 

@@ -190,3 +190,14 @@ def blocks(path: str, reading: Reading) -> tuple[recipe.Model, recipe.Limits]:
         check_arguments(recipe.Model, {"path": path, **values}),
         check_arguments(recipe.Limits, limits),
     )
+
+
+def check_choice(name: str, value: str | None, choices: tuple[str, ...]) -> None:
+    """Refuse an argument's value that is none of its choices; None leaves the choice open."""
+    if value is not None and value not in choices:
+        raise ParameterError(
+            f"The argument `{name}` has a bad value",
+            found=repr(value),
+            expected=f"one of {', '.join(choices)}",
+            remedy=f"Correct `{name}`",
+        )

@@ -7,26 +7,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from quantline import recipe
-from quantline.api.model_file import list_files
+from quantline.api.files import list_files
 from quantline.arguments import translated
 from quantline.errors import DataError, ParameterError, first_few
 from quantline.recipe.check import check_arguments
+from quantline.sampling.calibration_set import CalibrationSet
 from quantline.sampling.npz_source import NpzSource
 from quantline.sampling.sources import FileSplit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
 DataLike: TypeAlias = "str | os.PathLike[str] | Mapping[str, npt.ArrayLike]"
-"""Labelled examples: the path of a ``.npz`` file with an array of examples and one of class
-indices, or a mapping of such arrays."""
+"""Labelled examples: the path of a ``.npz`` file with an array of examples and one of labels, or a
+mapping of such arrays."""
 
 
 # The arguments of a source of examples, and those of the functions here.
@@ -39,13 +40,13 @@ class Labelled:
 
     Attributes:
         id: Its row.
-        label: Its class index in the model; None without labels.
-        x: The model's input, real values.
+        label: Its class index in the model, a label of another kind, or None without labels.
+        x: The model's input, real values; of several inputs one for each, by name.
     """
 
     id: str
-    label: int | None
-    x: np.ndarray
+    label: int | np.ndarray | None
+    x: Any
 
 
 @dataclass(frozen=True)
@@ -55,19 +56,21 @@ class LabelledData:
     Attributes:
         source: The path of a ``.npz`` file, with an optional slice such as ``[:1000]``; or the
             arrays.
-        x: The name of the array of examples, shape (n_examples, ...).
-        y: The name of the array of class indices.
+        x: The name of the array of examples, shape (n_examples, ...); a list of such names, which
+            are those of the model's inputs, for a model of several.
+        y: The name of the array of labels.
         label_offset: The number that is added to every label.
     """
 
     source: str | Mapping[str, np.ndarray]
-    x: str = "x"
+    x: str | list[str] = "x"
     y: str = "y"
     label_offset: int = 0
 
     @classmethod
-    def of(cls, data: DataLike, x: str, y: str, label_offset: int) -> LabelledData:
+    def of(cls, data: DataLike, x: str | Sequence[str], y: str, label_offset: int) -> LabelledData:
         """Take data as a caller gives it."""
+        x = x if isinstance(x, str) else list(x)
         check_arguments(recipe.Npz, {"x": x, "y": y})
         check_arguments(recipe.Dataset, {"source": "npz", "label_offset": label_offset})
         if isinstance(data, str | os.PathLike):
@@ -80,31 +83,31 @@ class LabelledData:
                 remedy="Pass {'x': examples, 'y': labels}",
             )
         arrays = {name: np.asarray(values) for name, values in data.items()}
-        if x not in arrays:
+        names = [x] if isinstance(x, str) else x
+        for name in names:
+            if name not in arrays:
+                raise DataError(
+                    f"`data` has no array '{name}'",
+                    found=f"the arrays {first_few(sorted(arrays)) or 'none'}",
+                    expected=f"an array '{name}' of examples and, if labelled, '{y}'",
+                    remedy="Name the arrays with `x` and `y`",
+                )
+        counts = {name: len(arrays[name]) for name in (*names, y) if name in arrays}
+        if len(set(counts.values())) > 1:
             raise DataError(
-                f"`data` has no array '{x}'",
-                found=f"the arrays {first_few(sorted(arrays)) or 'none'}",
-                expected=f"an array '{x}' of examples and, if labelled, '{y}'",
-                remedy="Name the arrays with `x` and `y`",
+                "The arrays of `data` have different numbers of examples",
+                found=", ".join(f"{count} in '{name}'" for name, count in counts.items()),
+                expected="as many in one as in another",
+                remedy="Pass each example once in every array",
             )
-        labels = arrays.get(y)
-        if labels is not None and (
-            labels.dtype.kind not in "iu" or labels.shape != arrays[x].shape[:1]
-        ):
-            raise DataError(
-                f"The labels '{y}' are not class indices",
-                found=f"an array of shape {labels.shape} and dtype {labels.dtype}",
-                expected=f"{len(arrays[x])} whole numbers, one an example",
-                remedy="Pass class indices; for one-hot labels, their argmax",
-            )
-        return cls({name: arrays[name] for name in (x, y) if name in arrays}, x, y, label_offset)
+        return cls({name: arrays[name] for name in counts}, x, y, label_offset)
 
     def __iter__(self) -> Iterator[Labelled]:
         """Yield the examples; those of a file one at a time."""
         is_empty = True
         for name, label, x in self._rows():
             is_empty = False
-            yield Labelled(name, None if label is None else label + self.label_offset, x)
+            yield Labelled(name, label + self.label_offset if isinstance(label, int) else label, x)
         if is_empty:
             raise DataError(
                 "There are no examples to evaluate on",
@@ -113,15 +116,23 @@ class LabelledData:
                 remedy="Check the slice of `data`, and how the file was written",
             )
 
-    def first(self, count: int) -> np.ndarray:
-        """Return the first examples as one array of shape (n_examples, ...)."""
-        return np.stack([example.x for example in islice(self, count)])
+    def first(self, count: int) -> Any:
+        """Return the first examples as one array of shape (n_examples, ...), or one an input."""
+        return CalibrationSet.stack([example.x for example in islice(self, count)], ()).x
 
-    def _rows(self) -> Iterator[tuple[str, int | None, np.ndarray]]:
+    def _rows(self) -> Iterator[tuple[str, int | np.ndarray | None, Any]]:
         if not isinstance(self.source, str):
-            labels = self.source.get(self.y)
-            for row, x in enumerate(self.source[self.x]):
-                yield f"[{row}]", None if labels is None else int(labels[row]), x
+            labels, names = self.source.get(self.y), self.x
+            for row in range(len(next(iter(self.source.values())))):
+                stored = None if labels is None else np.asarray(labels[row])
+                is_class = stored is not None and stored.size == 1 and stored.dtype.kind in "iu"
+                yield (
+                    f"[{row}]",
+                    int(stored.ravel()[0]) if is_class and stored is not None else stored,
+                    self.source[names][row]
+                    if isinstance(names, str)
+                    else {name: self.source[name][row] for name in names},
+                )
             return
         path = Path(self.source)
         file = path.with_name(FileSplit.parse(path.name).file)

@@ -6,12 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from quantline.api.given import opened
-from quantline.api.model_file import read_tflite
+from quantline.api.files import read_tflite
+from quantline.api.given import check_choice, opened
 from quantline.api.prepare import prepare
 from quantline.child import run_in_child
 from quantline.contract.layers import compare_layers
-from quantline.errors import ParameterError
 from quantline.files import plain, sha256
 from quantline.quantization.layer_pairs import layer_outputs
 from quantline.tables import html_table
@@ -86,13 +85,7 @@ def layers(
         MismatchError: The two models have no layers in common.
         DataError: The samples do not fit the model.
     """
-    if by not in get_args(By):
-        raise ParameterError(
-            "The argument `by` has a bad value",
-            found=repr(by),
-            expected=f"one of {', '.join(get_args(By))}",
-            remedy="Correct `by`",
-        )
+    check_choice("by", by, get_args(By))
     name, content, _ = read_tflite(quantized)
     with opened(float_model, reading) as (source, limits):
         return compare_with(source, limits, content, samples, by, name)

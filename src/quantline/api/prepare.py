@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from quantline import recipe
-from quantline.api.model_file import read_model
+from quantline.api.files import read_model
 from quantline.api.samples import NamedArrays, Samples, choose, open_samples
 from quantline.child import run_in_child
 from quantline.errors import ModelUnsupported, unfit_for_calibration
@@ -103,13 +103,6 @@ def prepare(
     in_memory: Mapping[str, str] | None = None,
 ) -> Prepared:
     """Import the model and lint the samples.
-
-    Args:
-        model: The model, and how it is read.
-        limits: The most that loading and running it may cost.
-        data: The samples; None if none are needed.
-        lint: ``error``, or ``warn`` if its errors are to be warnings where possible.
-        in_memory: The recipe's entries for a model that was given in memory, not as a file.
 
     Raises:
         DataError: The lint found an error.
@@ -208,7 +201,7 @@ def _inputs(
 
 def inputs_of_original(source: Source) -> tuple[Inputs, Inputs]:
     """Load a Keras model or a SavedModel, in a child process, and return its inputs and states."""
-    _, original = load_original(source)
+    original = load_original(source)
     found = {name: (sizes_of(spec, None), spec.dtype.name) for name, spec in original.specs.items()}
     states = {name: found.pop(name) for name in original.states}
     return found, states

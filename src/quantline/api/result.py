@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quantline.api.outputs import check_outputs, write_together
+from quantline.api.files import check_outputs, write_together
 from quantline.contract import golden
 from quantline.files import canonical_json
 from quantline.quantization.output_report import lines, lost_outputs

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from quantline.api.files import list_files
 from quantline.api.given import stacked
-from quantline.api.model_file import list_files
 from quantline.errors import DataError
+from quantline.quantization.interface import check_counts
 from quantline.reading import Arrays, ArraysUnreadable
 from quantline.reading.arrays import SINGLE
 
@@ -187,14 +188,7 @@ def choose(
                 expected="samples of at least one value",
                 remedy=archive.remedy,
             )
-    counts = {name: len(values) for name, values in arrays.items()}
-    if len(set(counts.values())) > 1:
-        raise DataError(
-            f"The arrays in {archive.name} have different lengths",
-            found=", ".join(f"{count} samples in '{name}'" for name, count in counts.items()),
-            expected="as many samples for one input as for another",
-            remedy="Give each sample once for every input",
-        )
+    check_counts(arrays, f"The arrays in {archive.name} have different lengths")
     ignored = tuple(name for name in archive.shapes if name not in chosen.values())
     return Samples(arrays, ignored, fitted if of_states else {})
 

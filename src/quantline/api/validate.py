@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from quantline import recipe
-from quantline.api.model_file import read_tflite
+from quantline.api.files import read_tflite
+from quantline.api.given import check_choice
 from quantline.contract import check_model
 from quantline.contract.finding import Specification
 from quantline.contract.golden import check
 from quantline.contract.targets import check_target, load
 from quantline.contract.vectors import Golden
-from quantline.errors import ParameterError, ResultMissing
+from quantline.edgetpu import evaluate
+from quantline.errors import ResultMissing
 from quantline.files import sha256
 from quantline.quantization.schemes import SCHEMES
+from quantline.recipe.check import check_arguments
 from quantline.results import Origin, check_result, parse_json, read_bytes
 from quantline.results.parse import MOST_BYTES
 from quantline.tables import html_pairs, html_table, size
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     from quantline.api.given import ModelLike
     from quantline.contract import ContractReport, Finding
     from quantline.contract.golden import Mismatch
+    from quantline.edgetpu import EdgeTpuReport
+
 
 logger = logging.getLogger(__name__)
 
@@ -149,8 +154,8 @@ def validate(
         ParameterError: An argument has a bad value, or there is no such target.
         ResultMissing: The recipe next to it is damaged.
     """
-    _check_choice("scheme", scheme, get_args(recipe.SchemeName))
-    _check_choice("specification", specification, get_args(Specification))
+    check_choice("scheme", scheme, get_args(recipe.SchemeName))
+    check_choice("specification", specification, get_args(Specification))
     chosen = None if target is None else load(os.fspath(target))
     _, content, graph = read_tflite(model)
     made, recipe_path = _recipe_of(model, content)
@@ -174,16 +179,6 @@ def validate(
         vectors=None if kept is None else len(kept.vectors),
         mismatches=() if kept is None else check(content, kept),
     )
-
-
-def _check_choice(name: str, value: str | None, choices: tuple[str, ...]) -> None:
-    if value is not None and value not in choices:
-        raise ParameterError(
-            f"The argument `{name}` has a bad value",
-            found=repr(value),
-            expected=f"one of {', '.join(choices)}",
-            remedy=f"Correct `{name}`",
-        )
 
 
 def _recipe_of(model: ModelLike, content: bytes) -> tuple[Mapping[str, Any], Path | None]:
@@ -212,3 +207,41 @@ def _recipe_of(model: ModelLike, content: bytes) -> tuple[Mapping[str, Any], Pat
 
 def _yes(holds: bool) -> str:
     return "yes" if holds else "no"
+
+
+def predict_edgetpu(
+    model: ModelLike,
+    *,
+    runtime_version: int = recipe.EdgeTpu().runtime_version,
+    multiple_subgraphs: bool = False,
+    original: ModelLike | None = None,
+) -> EdgeTpuReport:
+    """Predict what the Edge TPU does with a ``.tflite`` model: operators, memory, latency.
+
+    Of a compiled model, mapping and memory are parsed from the file. Neither compiler nor device is
+    needed.
+
+    Args:
+        model: The ``.tflite`` file's path, its bytes, or the result of a quantization.
+        runtime_version: The version of the Edge TPU's runtime that the model is meant for.
+        multiple_subgraphs: True if every group of operators that the Edge TPU can run is compiled,
+            and not only the first.
+        original: Of a compiled model, what it was made from.
+
+    Raises:
+        ModelUnreadable: It is no whole ``.tflite`` file.
+        ParameterError: There is no such version.
+        MismatchError: The compiled model was not made from ``original``.
+    """
+    settings = check_arguments(
+        recipe.EdgeTpu,
+        {"runtime_version": runtime_version, "multiple_subgraphs": multiple_subgraphs},
+    )
+    name, content, _ = read_tflite(model)
+    return evaluate(
+        content,
+        settings.runtime_version,
+        settings.multiple_subgraphs,
+        name=name,
+        original=None if original is None else read_tflite(original)[2],
+    )

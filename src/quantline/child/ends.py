@@ -76,17 +76,7 @@ def error_without_answer(
     load_s: float | None,
     memory_gib: float | None,
 ) -> QuantlineError:
-    """Return the error of a child that ended without an answer.
-
-    Args:
-        what: Its work.
-        end: Its end.
-        stage: The last stage that it announced; empty if it announced none.
-        stderr: Its output.
-        timeout: Its time limit in seconds, and the argument that sets it, if one does.
-        load_s: Its time limit for loading, in seconds.
-        memory_gib: Its limit of memory, in GiB.
-    """
+    """Return the error of a child that ended without an answer."""
     what = _sentence_start(what)
     where = f" at stage '{stage}'" if stage else ""
     peak = f"peak memory {end.peak_bytes / 2**30:.2f} GiB"

@@ -43,10 +43,9 @@ def draw_ranges(
         np.ma.masked_less(shares, _RAREST), aspect="auto", interpolation="nearest",
         cmap="viridis", norm=LogNorm(_RAREST, 1), extent=(0, COLUMNS, count - 0.5, -0.5),
     )  # fmt: skip
-    for color, places in (
-        ("black", [(0.0,)] * count),
-        ("red", [_ends(chosen[tensor.index]) for tensor in tensors]),
-    ):
+    bounds = [chosen[tensor.index] for tensor in tensors]
+    ends = [() if pair is None else (min(pair[0], 0.0), max(pair[1], 0.0)) for pair in bounds]
+    for color, places in (("black", [(0.0,)] * count), ("red", ends)):
         marks = [
             (at, place)
             for at, values in enumerate(places)
@@ -91,10 +90,6 @@ def _span(tensor: TensorRange) -> tuple[float, float]:
     if tensor.min > tensor.max:
         return np.inf, -np.inf
     return min(tensor.min, 0.0), max(tensor.max, 0.0)
-
-
-def _ends(bounds: tuple[float, float] | None) -> tuple[float, ...]:
-    return () if bounds is None else (min(bounds[0], 0.0), max(bounds[1], 0.0))
 
 
 def _places(tensor: TensorRange, values: Sequence[float], *, is_end: bool) -> Iterator[float]:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from quantline import recipe
-from quantline.api.model_file import read_model
-from quantline.api.outputs import check_outputs, write_together
+from quantline.api.files import check_outputs, read_model, write_together
 from quantline.commands.command import Command, Result
 from quantline.commands.edgetpu_text import evaluation_text
 from quantline.commands.edgetpu_work_text import (
@@ -86,7 +85,7 @@ def edgetpu(
     cannot be read.
     """  # noqa: D301 - click's mark for lines that stay as they are
     from quantline.edgetpu import Access, detect, evaluate, find_compiler, run_on_device
-    from quantline.edgetpu.device.job import require_compiled
+    from quantline.edgetpu.device.run import require_compiled
     from quantline.edgetpu.if_available import compile_and_compare
 
     settings = recipe.EdgeTpu(**compiled_how)

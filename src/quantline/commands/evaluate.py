@@ -9,6 +9,7 @@ import click
 
 from quantline.commands.command import Command, Result
 from quantline.commands.options import reading_options
+from quantline.recipe.task import KINDS
 from quantline.tables import pairs, table
 
 if TYPE_CHECKING:
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 
 _DATA = (
     "Labelled examples: the array 'x' of inputs as the model takes them, samples along the first "
-    "axis, and the array 'y' of class indices. A slice such as 'test.npz[:1000]' takes some of "
-    "the rows."
+    "axis, and the array 'y' of labels. A slice such as 'test.npz[:1000]' takes some of the rows."
 )
 
 
@@ -27,10 +27,17 @@ def _data_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add how the examples are read, and give the command all of it as ``options``."""
 
     @click.option("--data", metavar="DATA.npz", required=True, help=_DATA)
+    @click.option(
+        "--task", "kind", default="classification", show_default=True, metavar="KIND",
+        help=f"The meaning of the outputs: {', '.join(KINDS)}, or a function 'module:name' that "
+        "scores an example.",
+    )  # fmt: skip
+    @click.option("--task-option", "task_options", multiple=True, metavar="NAME=VALUE",
+                  help="A parameter of the task, such as threshold=0.4.")  # fmt: skip
     @click.option("--x", default="x", show_default=True, metavar="NAME",
-                  help="The array of examples.")  # fmt: skip
+                  help="The array of examples; several inputs as NAME,NAME.")  # fmt: skip
     @click.option("--y", default="y", show_default=True, metavar="NAME",
-                  help="The array of class indices.")  # fmt: skip
+                  help="The array of labels.")  # fmt: skip
     @click.option(
         "--label-offset", type=int, default=0, show_default=True, metavar="N",
         help="Added to every label; 1 where the model's class 0 is a background class that the "
@@ -40,10 +47,20 @@ def _data_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @reading_options
     @functools.wraps(function)
     def with_data(
-        *, x: str, y: str, label_offset: int, latency: bool, reading: Reading, **others: Any
+        *,
+        kind: str,
+        task_options: tuple[str, ...],
+        x: str,
+        y: str,
+        label_offset: int,
+        latency: bool,
+        reading: Reading,
+        **others: Any,
     ) -> Any:
-        options = {"x": x, "y": y, "label_offset": label_offset, "latency": latency, **reading}
-        return function(options=options, **others)
+        task = {"kind": kind, **_pairs("--task-option", task_options)}
+        several = x.split(",") if "," in x else x
+        options = {"task": task, "x": several, "y": y, "label_offset": label_offset}
+        return function(options={**options, "latency": latency, **reading}, **others)
 
     return with_data
 
@@ -52,7 +69,7 @@ def _data_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("model")
 @_data_options
 def evaluate(model: str, data: str, options: dict[str, Any]) -> Result:
-    """Score a classifier on labelled examples: each metric with its 95 % interval.
+    """Score a model on labelled examples: each metric with its 95 % interval.
 
     MODEL is a .tflite file, float or quantized; any other model that 'quantline quantize' takes is
     imported first.
@@ -60,6 +77,7 @@ def evaluate(model: str, data: str, options: dict[str, Any]) -> Result:
     \b
         quantline evaluate model_int8.tflite --data test.npz
         quantline evaluate model.keras --data 'test.npz[:1000]' --latency
+        quantline evaluate age.tflite --data test.npz --task regression
     """  # noqa: D301 - click's mark for lines that stay as they are
     from quantline.api.evaluate import evaluate as score
 
@@ -78,6 +96,10 @@ def evaluate(model: str, data: str, options: dict[str, Any]) -> Result:
     help="Judge whether MODEL_B is no worse than MODEL_A by this many percentage points of top-1.",
 )  # fmt: skip
 @click.option(
+    "--margin", "margins", multiple=True, metavar="METRIC=VALUE",
+    help="Likewise by a metric of another task, in its own unit, such as mae=0.05.",
+)  # fmt: skip
+@click.option(
     "--confidence", type=click.FloatRange(0.5, 1, min_open=True, max_open=True), default=0.95,
     show_default=True, help="Of that verdict, one-sided.",
 )  # fmt: skip
@@ -87,24 +109,26 @@ def compare(
     data: str,
     options: dict[str, Any],
     margin_points: float | None,
+    margins: tuple[str, ...],
     confidence: float,
 ) -> Result:
-    """Compare two classifiers on the same examples, such as float and int8, or old and new.
+    """Compare two models on the same examples, such as float and int8, or old and new.
 
-    The change of top-1 is a paired one: what both models have right, or both wrong, cancels. Its
+    The change of a metric is a paired one: what both models have right, or both wrong, cancels. Its
     interval is of 95 %.
 
     \b
         quantline compare model.keras model_int8.tflite --data test.npz
         quantline compare old_int8.tflite new_int8.tflite --data test.npz --margin-points 1
 
-    Exit status: 0; with --margin-points, 1 unless MODEL_B is shown to be no worse; 2 for bad input.
+    Exit status: 0; with a margin, 1 unless MODEL_B is shown to be no worse; 2 for bad input.
     """  # noqa: D301 - click's mark for lines that stay as they are
     from quantline.api.evaluate import compare as compare_models
 
     found = compare_models(
-        reference, candidate, data, margin_points=margin_points, confidence=confidence, **options
-    )
+        reference, candidate, data, margin_points=margin_points,
+        margins=_pairs("--margin", margins), confidence=confidence, **options,
+    )  # fmt: skip
     headings = ["A", "B", "change of B", ""]
     text = "\n".join(
         [
@@ -125,8 +149,25 @@ def compare(
         )
         if verdict.examples_needed is not None:
             text += f"; about {verdict.examples_needed:,} more examples would decide"
-    passed = verdict is None or verdict.verdict == "no worse"
-    return Result(text, found.to_dict(), exit_status=0 if passed else 1)
+    for judgement in found.judgements.values():
+        text += f"\n\nB is {_VERDICTS[judgement.verdict]}: {judgement.why}"
+    return Result(text, found.to_dict(), exit_status=0 if found.passed else 1)
+
+
+def _pairs(option: str, given: tuple[str, ...]) -> dict[str, Any]:
+    """Return what options NAME=VALUE say; numbers as numbers."""
+    found: dict[str, Any] = {}
+    for text in given:
+        name, is_pair, value = text.partition("=")
+        if not is_pair or not name:
+            raise click.BadParameter(f"'{text}' is not NAME=VALUE", param_hint=f"'{option}'")
+        for kind in (int, float, str):
+            try:
+                found[name] = kind(value)
+                break
+            except ValueError:
+                continue
+    return found
 
 
 _VERDICTS = {

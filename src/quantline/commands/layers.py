@@ -49,8 +49,8 @@ def layers(
     \b
         quantline layers model.keras model_int8.tflite --data samples.npz --top 10
     """  # noqa: D301 - click's mark for lines that stay as they are
+    from quantline.api.files import read_model
     from quantline.api.layers import HEADINGS, compare_with, row
-    from quantline.api.model_file import read_model
     from quantline.quantization.original_source import kind_of
 
     if kind_of(Path(quantized)) != "tflite":

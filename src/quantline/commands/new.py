@@ -11,10 +11,9 @@ from quantline.tables import pairs
 @click.command("new", cls=Command)
 @click.argument("folder")
 @click.option(
-    "--package",
-    metavar="NAME",
+    "--package", metavar="NAME",
     help="The project's own Python package; by default called as the folder.",
-)
+)  # fmt: skip
 def new(folder: str, package: str | None) -> Result:
     """Make a project in FOLDER, with an example in which 'kedro run' works.
 

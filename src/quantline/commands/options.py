@@ -31,36 +31,25 @@ def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @click.option("--signature", metavar="KEY", help="Which signature of a SavedModel or .tflite.")
     @click.option(
-        "--allow-lambda",
-        is_flag=True,
+        "--allow-lambda", is_flag=True,
         help="Run code that a Keras file holds or names: only for files you trust.",
-    )
+    )  # fmt: skip
     @click.option(
-        "--allow-unsafe",
-        is_flag=True,
+        "--allow-unsafe", is_flag=True,
         help="Let a SavedModel use files, the network and Python: only where you trust it.",
-    )
+    )  # fmt: skip
     @click.option(
-        "--custom-objects",
-        metavar="MODULE",
+        "--custom-objects", metavar="MODULE",
         help="A .py file or module with layers of your own that a Keras file names; it is run.",
-    )
+    )  # fmt: skip
     @click.option(
-        "--load-s",
-        type=click.IntRange(min=1),
-        default=300,
-        show_default=True,
-        metavar="SECONDS",
+        "--load-s", type=click.IntRange(min=1), default=300, show_default=True, metavar="SECONDS",
         help="After how many seconds the loading of the model is ended.",
-    )
+    )  # fmt: skip
     @click.option(
-        "--memory-gib",
-        type=click.FloatRange(min=0),
-        default=16,
-        show_default=True,
-        metavar="GIB",
+        "--memory-gib", type=click.FloatRange(min=0), default=16, show_default=True, metavar="GIB",
         help="Beyond how much memory loading and running the model is ended; 0: no limit.",
-    )
+    )  # fmt: skip
     @functools.wraps(function)
     def with_reading(*, memory_gib: float, **given: Any) -> Any:
         names = ("signature", "allow_lambda", "allow_unsafe", "custom_objects", "load_s")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from quantline.api.outputs import check_outputs
+from quantline.api.files import check_outputs
 from quantline.arguments import translated
 from quantline.commands.command import (
     Command,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from quantline.api.outputs import check_outputs, write_together
+from quantline.api.files import check_outputs, write_together
 from quantline.commands.command import Command, Result
 from quantline.commands.options import method_options
 from quantline.range_methods import METHODS
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from quantline.range_methods import Bounds, ChosenMethod
     from quantline.ranges import Drift, TensorRange
 
+_ENDS = ("min", "max", "average_min", "average_max")
 _QUANTILES = {"p0_1": 0.001, "p99_9": 0.999}
 
 
@@ -103,12 +104,8 @@ def _facts(tensor: TensorRange, chosen: tuple[float, float] | None) -> dict[str,
     is_seen = tensor.min <= tensor.max
     has_sketch = tensor.sketch.total > 0
     return {
-        "index": tensor.index,
-        "name": tensor.name,
-        "min": tensor.min if is_seen else None,
-        "max": tensor.max if is_seen else None,
-        "average_min": tensor.average_min if is_seen else None,
-        "average_max": tensor.average_max if is_seen else None,
+        **{name: getattr(tensor, name) for name in ("index", "name", "count", "nan", "inf")},
+        **{name: getattr(tensor, name) if is_seen else None for name in _ENDS},
         **{
             # A bin reaches a little past the extremes.
             name: min(max(tensor.sketch.quantile(share), tensor.min), tensor.max)
@@ -117,9 +114,6 @@ def _facts(tensor: TensorRange, chosen: tuple[float, float] | None) -> dict[str,
             for name, share in _QUANTILES.items()
         },
         "zero_share": tensor.sketch.zero_share if has_sketch else None,
-        "count": tensor.count,
-        "nan": tensor.nan,
-        "inf": tensor.inf,
         "chosen_min": None if chosen is None else chosen[0],
         "chosen_max": None if chosen is None else chosen[1],
         "scale": None if steps is None else steps[0],
@@ -151,7 +145,7 @@ def _row(facts: dict[str, Any]) -> list[str]:
 
     return [
         f"{facts['index']}",
-        *(number(key) for key in ("min", "max", "average_min", "average_max", *_QUANTILES)),
+        *(number(key) for key in (*_ENDS, *_QUANTILES)),
         "-" if facts["zero_share"] is None else f"{100 * facts['zero_share']:.1f}%",
         f"{facts['nan']}/{facts['inf']}" if facts["nan"] or facts["inf"] else "0",
         number("scale"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from quantline.api.outputs import check_outputs, write_together
+from quantline.api.files import check_outputs, write_together
 from quantline.commands.command import Command, Result, output_option
 from quantline.commands.options import SAMPLES, lint_option, model_options
 from quantline.files import canonical_json

@@ -96,10 +96,9 @@ def promote(model: str | None, env: str | None) -> Result:
 
 @click.command("rollback", cls=Command)
 @click.option(
-    "--reason",
-    required=True,
+    "--reason", required=True,
     help="The reason, which is kept with the version that is rolled back.",
-)
+)  # fmt: skip
 @_registry_options
 def rollback(reason: str, model: str | None, env: str | None) -> Result:
     """Make the previous champion champion again.

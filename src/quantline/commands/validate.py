@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args
 import click
 
 from quantline import recipe
-from quantline.api.model_file import read_model
+from quantline.api.files import read_model
 from quantline.commands.command import Command, Result
 from quantline.contract.finding import Specification
 from quantline.contract.targets import BUILT_IN

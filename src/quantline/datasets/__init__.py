@@ -1,23 +1,10 @@
 """Kedro dataset classes: files and folders, written atomically, equal bytes for equal content."""
 
-from quantline.datasets.files import (
-    BytesDataset,
-    FolderDataset,
-    JsonDataset,
-    MetricsDataset,
-    NpzDataset,
-    ParquetDataset,
-    ResultDataset,
-)
+from quantline.datasets.checked import JsonDataset, MetricsDataset, NpzDataset, ParquetDataset
+from quantline.datasets.files import BytesDataset, FolderDataset, ResultDataset
 from quantline.datasets.tflite import TfliteDataset
 
 __all__ = [
-    "BytesDataset",
-    "FolderDataset",
-    "JsonDataset",
-    "MetricsDataset",
-    "NpzDataset",
-    "ParquetDataset",
-    "ResultDataset",
-    "TfliteDataset",
-]
+    "BytesDataset", "FolderDataset", "JsonDataset", "MetricsDataset", "NpzDataset",
+    "ParquetDataset", "ResultDataset", "TfliteDataset",
+]  # fmt: skip

@@ -4,7 +4,7 @@ from quantline.evaluation.evaluate import evaluate
 from quantline.evaluation.latency import measure
 from quantline.evaluation.metrics import score
 from quantline.evaluation.paired import compare
-from quantline.evaluation.predict import Classifier, predict
+from quantline.evaluation.predict import predict
 from quantline.stats.interval import Interval, wilson
 
-__all__ = ["Classifier", "Interval", "compare", "evaluate", "measure", "predict", "score", "wilson"]
+__all__ = ["Interval", "compare", "evaluate", "measure", "predict", "score", "wilson"]

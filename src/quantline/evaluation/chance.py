@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from quantline.errors import Finding
 from quantline.stats.interval import wilson
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     import pyarrow as pa
 
 # Cohen's kappa below which agreement is called slight (Landis and Koch 1977, Biometrics 33).
@@ -18,9 +16,7 @@ _SLIGHT = 0.2
 _LONGEST = 200
 
 
-def no_better_than_chance(
-    predictions: pa.Table, classes: int, transform: Sequence[Mapping[str, Any]] | str
-) -> Finding | None:
+def no_better_than_chance(predictions: pa.Table, classes: int, transform: str) -> Finding | None:
     """Return a finding where a classifier is right no more often than it would be by chance.
 
     Chance is the larger of the most frequent class's share and one in as many classes as there
@@ -31,7 +27,7 @@ def no_better_than_chance(
     Args:
         predictions: What :func:`quantline.evaluation.predict` gave.
         classes: The number of the model's classes.
-        transform: The declaration of the transform, the first suspect.
+        transform: The declaration of the transform, the first suspect, as text.
     """
     labelled = predictions.filter(predictions["label"].is_valid())
     total = len(labelled)
@@ -49,9 +45,7 @@ def no_better_than_chance(
     kappa = (accuracy.value - independent) / (1 - independent) if independent < 1 else 1.0
     if accuracy.low > chance or kappa >= _SLIGHT:
         return None
-    declared = str(transform or "none")
-    if len(declared) > _LONGEST:
-        declared = f"{declared[:_LONGEST]} ..."
+    declared = transform if len(transform) <= _LONGEST else f"{transform[:_LONGEST]} ..."
     return Finding(
         "chance_level",
         "warning",

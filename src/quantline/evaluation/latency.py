@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -10,24 +11,22 @@ import numpy as np
 
 from quantline.errors import DataError
 from quantline.progress import track
-from quantline.tflite import Runtime
+from quantline.ranges.sample_adapter import SampleAdapter
+from quantline.tflite import Runtime, read
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from quantline import recipe
 
 _PERCENTILES = (10, 50, 90)
 
 
-def measure(
-    models: Mapping[str, bytes], sample: np.ndarray, latency: recipe.Latency
-) -> dict[str, Any]:
+def measure(models: Mapping[str, bytes], sample: Any, latency: recipe.Latency) -> dict[str, Any]:
     """Time single invocations of each model, one after the other in every round.
 
     Args:
         models: ``.tflite`` files' bytes by name.
-        sample: One model input without the batch dimension, real values.
+        sample: One model input without the batch dimension, real values; for several inputs one of
+            each, by name.
         latency: Runs, warm-up runs and threads.
 
     Returns:
@@ -40,7 +39,11 @@ def measure(
         DataError: The sample has another size than a model's input.
     """
     runtimes = {name: Runtime(model, latency.threads) for name, model in models.items()}
-    for runtime in runtimes.values():
+    for name, runtime in runtimes.items():
+        if isinstance(sample, Mapping):
+            adapter = SampleAdapter(read(models[name]), runtime.inputs)
+            runtime.set(*next(adapter.prepare([sample])))
+            continue
         port = runtime.inputs[0]
         if sample.size != prod(port.shape):
             raise DataError(

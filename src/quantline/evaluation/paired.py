@@ -7,11 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantline.errors import ResultMissing
+from quantline.evaluation.pairs import pair, require_same_examples
+from quantline.evaluation.predict import CLASSIFICATION
+from quantline.metrics import Comparison
+from quantline.metrics._statistic import metric_change
 from quantline.stats.interval import Interval, Z, spread, wilson
+from quantline.tasks import DEFAULT
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from quantline.metrics import Pairs
+    from quantline.tasks import ChosenTask
+
+_CONFIDENCE = 0.975  # of either bound: an interval of 95 %
+_RESAMPLES = 1000
 
 
 def paired_difference(only_first: int, only_second: int, total: int) -> Interval:
@@ -32,17 +42,24 @@ def paired_difference(only_first: int, only_second: int, total: int) -> Interval
     return Interval((only_first - only_second) / total, centre - half, centre + half)
 
 
-def compare(float_predictions: pa.Table, int8_predictions: pa.Table) -> dict[str, Any]:
+def compare(
+    float_predictions: pa.Table, int8_predictions: pa.Table, task: ChosenTask = CLASSIFICATION
+) -> dict[str, Any]:
     """Compare the int8 model's predictions with the float model's on the same examples.
 
     Returns:
-        ``agreement`` (the share of equal top-1 predictions) and, of the labelled examples,
+        ``examples``; of each metric that the bootstrap estimates its change, int8 minus float, as
+        ``{name}_change``, with ``_low`` and ``_high``; and, of a task in which an example is right
+        or wrong, ``lost`` and ``won``: the examples that only float, or only int8, has right. Of a
+        classifier also ``agreement`` (the share of equal top-1 predictions) and, where labelled,
         ``top1_drop_points`` (float minus int8, in percentage points), each with ``_low`` and
-        ``_high``; ``lost`` and ``won``: the examples that only float, or only int8, has right.
+        ``_high``.
 
     Raises:
         ResultMissing: The two tables are not of the same examples.
     """
+    if task.name != DEFAULT.name:
+        return _compare_task(pair(float_predictions, int8_predictions), task)
     require_same_examples(float_predictions, int8_predictions)
     same = float_predictions["prediction"].to_numpy() == int8_predictions["prediction"].to_numpy()
     result: dict[str, Any] = {"examples": len(same)}
@@ -57,25 +74,26 @@ def compare(float_predictions: pa.Table, int8_predictions: pa.Table) -> dict[str
     return result
 
 
-def require_same_examples(first: pa.Table, second: pa.Table) -> None:
-    """Check that two tables of predictions are of the same examples with the same labels.
-
-    Raises:
-        ResultMissing: They are not.
-    """
-    if first.select(["id", "label"]).equals(second.select(["id", "label"])):
-        return
-    raise ResultMissing(
-        "The two models were not evaluated on the same examples",
-        found=f"{len(first)} and {len(second)} predictions, of other examples or labels",
-        expected="the same examples with the same labels in the same order",
-        remedy="Evaluate both on the examples of one manifest; in the pipeline, run 'baseline' "
-        "again, and what follows it",
-    )
+def _compare_task(pairs: Pairs, task: ChosenTask) -> dict[str, Any]:
+    result: dict[str, Any] = {"examples": len(pairs)}
+    if not len(pairs):
+        return result
+    compared = Comparison("the reference", pairs, _CONFIDENCE, seed=0, resamples=_RESAMPLES)
+    for name, metric in task.metrics(list(pairs.reference.columns)).items():
+        if metric.statistic is not None:
+            result |= spread(f"{name}_change", metric_change(metric, compared, _CONFIDENCE))
+    if pairs.reference.right() is not None:
+        result |= {"lost": int(pairs.lost().sum()), "won": int(pairs.won().sum())}
+    return result
 
 
 def per_class(float_predictions: pa.Table, int8_predictions: pa.Table) -> list[dict[str, Any]]:
-    """Return each class's share of right predictions, for both models, by ascending class."""
+    """Return each class's share of right predictions, for both models, by ascending class.
+
+    It is empty for other models than classifiers.
+    """
+    if "label_rank" not in float_predictions.column_names:
+        return []
     labelled = float_predictions["label"].is_valid().to_numpy(zero_copy_only=False)
     labels = float_predictions["label"].drop_null().to_numpy()
     right = {

@@ -1,27 +1,33 @@
-"""Predictions of a classifier, example by example."""
+"""Predictions of a model, example by example, as its task reads them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
-from quantline.errors import DataError, ModelUnsupported, first_few
+from quantline.errors import DataError, first_few
+from quantline.tasks import DEFAULT, ChosenTask, Output, Seen
+from quantline.tasks.classification import not_classes, ranked
 from quantline.tflite import Graph, Runtime, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from quantline.tasks import Scorer
 
 # What may stand between the last computation and the output without changing its meaning.
 _WRAPPERS = {"QUANTIZE", "DEQUANTIZE", "RESHAPE", "SQUEEZE"}
 _MEANINGS = {"SOFTMAX": "probabilities", "LOGISTIC": "probabilities", "LOG_SOFTMAX": "log"}
 
-# Probabilities below this count as this, for every model alike, so that losses can be compared: it
-# is half a step of the int8 softmax, whose output scale the specification fixes to 1/256, and the
-# most that an int8 probability of 0 can stand for.
-FLOOR = 2.0**-9
-
+TYPES = {
+    "int": pa.int64(),
+    "float": pa.float64(),
+    "ints": pa.list_(pa.int64()),
+    "floats": pa.list_(pa.float64()),
+}
 SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -32,6 +38,12 @@ SCHEMA = pa.schema(
         ("loss", pa.float64()),
     ]
 )
+"""The columns of a classifier's predictions."""
+
+TASK = "task"
+"""The key of a table's metadata under which another task than that stands."""
+
+CLASSIFICATION = ChosenTask(DEFAULT.name, {item.name: item.default for item in DEFAULT.parameters})
 
 
 class Labelled(Protocol):
@@ -40,80 +52,67 @@ class Labelled(Protocol):
     @property
     def id(self) -> str: ...  # noqa: D102
     @property
-    def label(self) -> int | None: ...  # noqa: D102
+    def label(self) -> Any: ...  # noqa: D102
     @property
-    def x(self) -> np.ndarray: ...  # noqa: D102
+    def x(self) -> Any: ...  # noqa: D102
 
 
-class Classifier:
-    """A ``.tflite`` model whose output is read as class probabilities.
+class Model:
+    """A loaded ``.tflite`` model, its inputs and outputs by name.
 
     Attributes:
-        classes: The number of classes; a single output unit is read as two classes.
-        input_shape: The shape of its input, without the batch dimension.
-        meaning: ``probabilities`` (after SOFTMAX or LOGISTIC), ``log`` (after LOG_SOFTMAX), or
-            ``logits``, as the operator before the output tells.
+        outputs: Its outputs, with the meaning of their values.
     """
 
-    def __init__(self, model: bytes, threads: int | None = None) -> None:
-        """Load a float or a quantized model.
+    def __init__(self, content: bytes, threads: int | None = None) -> None:
+        """Load a float or a quantized model."""
+        self._runtime = Runtime(content, threads)
+        graph = read(content)
+        self._inputs = _names(graph, graph.main.inputs, "inputs")
+        names = _names(graph, graph.main.outputs, "outputs")
+        self.outputs = tuple(
+            Output(name, port.shape, _meaning(graph, index))
+            for index, (name, port) in enumerate(zip(names, self._runtime.outputs, strict=True))
+        )
+
+    def run(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        """Return the real-valued outputs, in the model's order, for inputs in its order."""
+        return self._runtime.run(inputs)
+
+    def inputs(self, sample: Labelled) -> list[np.ndarray]:
+        """Return the inputs of an example in the model's order, real values, with a batch of 1.
 
         Raises:
-            ModelUnsupported: It has several inputs or outputs, or its output is not of shape
-                (1, classes).
+            DataError: It has other inputs than the model, or of other shapes.
         """
-        self._runtime = Runtime(model, threads)
-        inputs, outputs = len(self._runtime.inputs), len(self._runtime.outputs)
-        if inputs != 1 or outputs != 1:
-            raise ModelUnsupported(
-                "The model does not have exactly one input and one output",
-                found=f"{inputs} inputs and {outputs} outputs",
-                expected="one of each, as a classifier has",
-                remedy="Export a signature with one input and one output, or use the library: the "
-                "pipeline scores classifiers only",
+        given = sample.x
+        if not isinstance(given, Mapping):
+            given = {self._inputs[0]: given} if len(self._inputs) == 1 else {"x": given}
+        if given.keys() != set(self._inputs):
+            raise DataError(
+                f"The example '{sample.id}' does not have the inputs of the model",
+                found=f"arrays for {first_few([repr(name) for name in given])}",
+                expected=f"one for each input: {first_few([repr(name) for name in self._inputs])}",
+                remedy="Name the arrays of the dataset as the inputs of the model",
             )
-        port = self._runtime.outputs[0]
-        if len(port.shape) < 2 or int(np.prod(port.shape)) != port.shape[-1]:
-            raise ModelUnsupported(
-                "The model is not a classifier that can be scored",
-                found=f"an output of shape {port.shape}",
-                expected="an output of shape (1, classes)",
-                remedy="Export the model with its class scores as the output",
-            )
-        self.input_shape = self._runtime.inputs[0].shape[1:]
-        self.classes = max(2, port.shape[-1])
-        self.meaning = _meaning(read(model))
-
-    def log_probabilities(self, x: np.ndarray) -> np.ndarray:
-        """Return the log-probability of each class for one input; shape (classes,), float64.
-
-        Where the model gives NaN, it gives no class a chance: the value is -inf.
-        """
-        return self.interpret(self._runtime.predict(x))
-
-    def interpret(self, output: np.ndarray) -> np.ndarray:
-        """Return what one output says of each class, as :meth:`log_probabilities` does.
-
-        Args:
-            output: The real-valued output, from wherever the model ran.
-        """
-        output = output.ravel().astype(np.float64)
-        # The logarithm of 0 is -inf, and ranks last.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            scores = self._logarithms(output)
-        return np.where(np.isnan(scores), -np.inf, scores)
-
-    def _logarithms(self, output: np.ndarray) -> np.ndarray:
-        if self.meaning == "probabilities":
-            both = output if output.size > 1 else np.concatenate([1 - output, output])
-            return np.asarray(np.log(both))
-        if output.size == 1:
-            output = np.concatenate([np.zeros(1), output])
-        return np.asarray(output - np.logaddexp.reduce(output))
+        values = []
+        for name, port in zip(self._inputs, self._runtime.inputs, strict=True):
+            value = np.asarray(given[name])
+            if value.shape not in (port.shape, port.shape[1:]):
+                which = f" for '{name}'" if len(self._inputs) > 1 else ""
+                raise DataError(
+                    f"The example '{sample.id}' does not have the shape that the model takes",
+                    found=f"{value.shape}{which} after the transform",
+                    expected=f"{port.shape[1:]}",
+                    remedy="Bring all examples to this shape with `transform`, for "
+                    "instance with a 'resize' step",
+                )
+            values.append(value.reshape(port.shape))
+        return values
 
 
 def predict(model: bytes, samples: Iterable[Labelled], threads: int | None = None) -> pa.Table:
-    """Predict every sample.
+    """Predict every sample with a classifier.
 
     Args:
         model: A ``.tflite`` file's bytes.
@@ -127,28 +126,84 @@ def predict(model: bytes, samples: Iterable[Labelled], threads: int | None = Non
         label_rank and loss are null.
 
     Raises:
-        DataError: A sample has another shape than the model takes.
-        DataError: A label does not name a class of the model.
+        QuantlineError: As :func:`run_task` lists them.
     """
-    classifier = Classifier(model, threads)
+    return run_task(model, samples, CLASSIFICATION, threads=threads)[0]
 
-    def predicted() -> Iterator[tuple[str, int | None, np.ndarray]]:
+
+def run_task(
+    model: bytes,
+    samples: Iterable[Labelled],
+    task: ChosenTask,
+    reference: bytes | None = None,
+    threads: int | None = None,
+    outputs: Iterable[Sequence[np.ndarray]] | None = None,
+) -> tuple[pa.Table, Scorer]:
+    """Run a model on every sample and read its outputs as a task does.
+
+    Args:
+        model: A ``.tflite`` file's bytes.
+        samples: The evaluation examples; streamed, one in memory at a time.
+        task: The meaning of the outputs.
+        reference: The float model, for a task that compares with its outputs; by default the model
+            is compared with itself.
+        threads: CPU threads; all cores by default.
+        outputs: The model's real-valued outputs for each sample, from wherever it ran; by default
+            it runs on the CPU.
+
+    Returns:
+        A table of one row an example, ``id`` and the columns of the task; and the task bound to
+        the model.
+
+    Raises:
+        DataError: A sample has other inputs than the model takes.
+        DataError: A label is none that the task can use.
+        ModelUnsupported: The task cannot use the model's outputs.
+    """
+    loaded = Model(model, threads)
+    other = None
+    if task.task.needs_reference:
+        other = loaded if reference is None or reference == model else Model(reference, threads)
+    scorer = task.bind(loaded.outputs)
+
+    known = None if outputs is None else iter(outputs)
+
+    def rows() -> Iterator[tuple[str, Mapping[str, Any]]]:
         for sample in samples:
-            if sample.x.shape != classifier.input_shape:
-                raise DataError(
-                    f"The example '{sample.id}' does not have the shape that the model takes",
-                    found=f"{sample.x.shape} after the transform",
-                    expected=f"{classifier.input_shape}",
-                    remedy="Bring all examples to this shape with `transform`, for "
-                    "instance with a 'resize' step",
-                )
-            yield sample.id, sample.label, classifier.log_probabilities(sample.x)
+            inputs = loaded.inputs(sample)
+            found = loaded.run(inputs) if known is None else next(known)
+            wanted = None
+            if other is not None:
+                wanted = found if other is loaded else other.run(inputs)
+            yield sample.id, scorer.row(Seen(sample.id, sample.label, inputs, found, wanted))
 
-    return tabulate(predicted())
+    return make_table(rows(), scorer, task), scorer
+
+
+def make_table(
+    rows: Iterable[tuple[str, Mapping[str, Any]]], scorer: Scorer, task: ChosenTask
+) -> pa.Table:
+    """Return rows as a table.
+
+    Args:
+        rows: Of each example its id and what the scorer gave.
+        scorer: The task bound to the model.
+        task: The task.
+    """
+    ids: list[str] = []
+    columns: dict[str, list[Any]] = {}
+    for example, row in rows:
+        ids.append(example)
+        for name, value in row.items():
+            columns.setdefault(name, []).append(value)
+    types = scorer.columns  # after the rows: those of a user's function are known by then
+    fields = [("id", pa.string()), *((name, TYPES[kind]) for name, kind in types.items())]
+    schema = pa.schema(fields, None if task.name == CLASSIFICATION.name else {TASK: task.name})
+    return pa.table({"id": ids, **{name: columns.get(name, []) for name in types}}, schema=schema)
 
 
 def tabulate(predicted: Iterable[tuple[str, int | None, np.ndarray]]) -> pa.Table:
-    """Return predictions as a table, as :func:`predict` does.
+    """Return a classifier's predictions as a table, as :func:`predict` does.
 
     Args:
         predicted: Of each example its id, its label or None, and the log-probability of each
@@ -157,55 +212,56 @@ def tabulate(predicted: Iterable[tuple[str, int | None, np.ndarray]]) -> pa.Tabl
     Raises:
         DataError: A label is not a class.
     """
-    columns: dict[str, list[object]] = {name: [] for name in SCHEMA.names}
-    for example, label, scores in predicted:
-        top = int(scores.argmax())
-        rank, loss = None, None
-        if label is not None:
-            if not 0 <= label < len(scores):
-                raise _strange_labels([f"{example} ({label})"], len(scores))
-            rank = int((scores > scores[label]).sum() + (scores[:label] == scores[label]).sum())
-            loss = float(-max(scores[label], np.log(FLOOR)))
-        row = (example, label, top, rank, float(np.exp(scores[top])), loss)
-        for name, value in zip(SCHEMA.names, row, strict=True):
-            columns[name].append(value)
-    return pa.table(columns, schema=SCHEMA)
+    rows = [
+        {"id": example, **ranked(example, label, scores)} for example, label, scores in predicted
+    ]
+    return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
-def check_labels(model: bytes, examples: Iterable[Mapping[str, object]]) -> None:
-    """Check that every label of a manifest names a class of the model.
+def check_labels(
+    model: bytes,
+    examples: Iterable[Mapping[str, object]],
+    task: ChosenTask = CLASSIFICATION,
+) -> None:
+    """Check that a task can use a model's outputs, and that class indices are classes of it.
 
     Args:
         model: A ``.tflite`` file's bytes.
         examples: Rows with ``id`` and ``label``.
+        task: The meaning of the outputs; labels of other tasks than classification are checked
+            when they are used.
 
     Raises:
-        DataError: With the examples whose labels do not.
+        ModelUnsupported: The task cannot use the model's outputs.
+        DataError: With the examples whose labels name no class.
     """
-    classes = Classifier(model, threads=1).classes
+    about = task.bind(Model(model, threads=1).outputs).about
+    if task.name != CLASSIFICATION.name:
+        return
+    classes: int = about["classes"]
     wrong = [
         f"{example['id']} ({example['label']})"
         for example in examples
         if isinstance(example["label"], int) and not 0 <= example["label"] < classes
     ]
     if wrong:
-        raise _strange_labels(wrong, classes)
+        raise not_classes(wrong, classes)
 
 
-def _strange_labels(examples: Sequence[str], classes: int) -> DataError:
-    return DataError(
-        "Some labels are not classes of the model",
-        found=f"{len(examples)} examples: {first_few(examples, 5)}",
-        expected=f"labels from 0 to {classes - 1}, as the model has {classes} outputs",
-        remedy="Check that the model was trained on this dataset; where class 0 of the model is a "
-        "background class, use `label_offset=1`",
-    )
+def _names(graph: Graph, indices: Sequence[int], side: str) -> list[str]:
+    """Return the names of inputs or outputs: those of the signature, else of the tensors."""
+    named = {
+        index: name
+        for signature in graph.signatures
+        for name, index in getattr(signature, side).items()
+    }
+    return [named.get(index, graph.main.tensors[index].name) for index in indices]
 
 
-def _meaning(graph: Graph) -> str:
+def _meaning(graph: Graph, output: int) -> str:
     main = graph.main
     makers = {index: operator for operator in main.operators for index in operator.outputs}
-    operator = makers.get(main.outputs[0])
+    operator = makers.get(main.outputs[output])
     while operator is not None and operator.type in _WRAPPERS:
         operator = makers.get(operator.inputs[0])
     return _MEANINGS.get(operator.type, "logits") if operator is not None else "logits"

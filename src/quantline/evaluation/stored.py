@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantline.evaluation.predict import SCHEMA
+from quantline.evaluation.predict import SCHEMA, TASK, TYPES
 from quantline.results import Origin
 
 if TYPE_CHECKING:
@@ -61,6 +61,10 @@ def check_predictions(table: pa.Table, origin: Origin | str | Path) -> pa.Table:
     """
     if not isinstance(origin, Origin):
         origin = Origin.of_stage(origin, _REMEDY)
+    if len(table["id"].unique() if "id" in table.column_names else ()) < len(table):
+        raise origin.unreadable("rows with the same 'id', or none", "one row an example")
+    if TASK.encode() in (table.schema.metadata or {}):
+        return _check_task(table, origin)
     if not table.schema.equals(SCHEMA, check_metadata=False):
         raise origin.unreadable(f"the columns {_columns(table.schema)}", _columns(SCHEMA))
     for name in ("id", "prediction", "confidence"):
@@ -73,8 +77,6 @@ def check_predictions(table: pa.Table, origin: Origin | str | Path) -> pa.Table:
                 f"'{name}' without a 'label', or the other way round",
                 f"'{name}' in each row that has a 'label'",
             )
-    if len(table["id"].unique()) < len(table):
-        raise origin.unreadable("rows with the same 'id'", "one row an example")
     for name in ("confidence", "loss"):
         values = table[name].drop_null().to_numpy()
         if not np.isfinite(values).all() or (np.abs(values) > 1e6).any():
@@ -83,6 +85,31 @@ def check_predictions(table: pa.Table, origin: Origin | str | Path) -> pa.Table:
         if (table[name].drop_null().to_numpy() < 0).any():
             raise origin.unreadable(f"'{name}' below 0", "numbers of classes")
     return table
+
+
+def _check_task(table: pa.Table, origin: Origin) -> pa.Table:
+    """Check a table of another task: numbers, or as many of them in each row, all finite."""
+    missing: list[pa.ChunkedArray] = []
+    for field in table.schema:
+        column = table[field.name]
+        if field.name == "id":
+            continue
+        if field.type not in TYPES.values():
+            raise origin.unreadable(f"'{field.name}' of type {field.type}", "columns of numbers")
+        missing.append(column.is_null())
+        if column.null_count and not missing[-1].equals(missing[0]):
+            raise origin.unreadable(f"rows without '{field.name}'", "all columns of each row")
+        if len(column.drop_null()) and len({len(row) for row in _lists(column)}) > 1:
+            raise origin.unreadable(f"'{field.name}' of several lengths", "lists of one length")
+        values = np.array(column.drop_null().to_pylist(), float)
+        if not np.isfinite(values).all():
+            raise origin.unreadable(f"'{field.name}' that is not finite", "finite numbers")
+    return table
+
+
+def _lists(column: pa.ChunkedArray) -> list[list[float]]:
+    values = column.drop_null().to_pylist()
+    return values if values and isinstance(values[0], list) else [values]
 
 
 def _columns(schema: pa.Schema) -> str:

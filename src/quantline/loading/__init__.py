@@ -7,12 +7,6 @@ from quantline.loading.saved_model_judge import refused_operators
 from quantline.loading.saved_model_operators import parsed_saved_model
 
 __all__ = [
-    "H5_SUFFIXES",
-    "graph_names",
-    "load_keras",
-    "module_file",
-    "parsed_saved_model",
-    "refused_operators",
-    "rename_layers",
-    "unroll",
-]
+    "H5_SUFFIXES", "graph_names", "load_keras", "module_file", "parsed_saved_model",
+    "refused_operators", "rename_layers", "unroll",
+]  # fmt: skip

@@ -45,12 +45,6 @@ def load_keras(
 ) -> tuple[Any, str]:
     """Load a Keras model, uncompiled.
 
-    Args:
-        path: A ``.keras`` or ``.h5`` file.
-        allow_lambda: True if the file may hold or name code.
-        limits: The most that the file's description of its layers may take.
-        custom: The file of the module with the user's own layers, which is imported.
-
     Returns:
         The model, and the distribution that loaded it: ``keras`` or ``tf-keras``.
 

@@ -15,14 +15,6 @@ from typing import Any
 from quantline.quiet import tensorflow
 
 
-def operator_definition(name: str) -> Any:
-    """Return TensorFlow's ``OpDef`` of an operator; None if it has no such operator."""
-    tensorflow()
-    from tensorflow.python.framework import op_def_registry
-
-    return op_def_registry.get(name)
-
-
 def parsed_saved_model(folder: str) -> Any:
     """Return the ``SavedModel`` message of a folder, read as ``tf.saved_model.load`` reads it."""
     tensorflow()
@@ -76,7 +68,10 @@ def is_harmless(name: str) -> bool:
 
     An operator unknown to TensorFlow counts as harmless: nothing can run it.
     """
-    definition = operator_definition(name)
+    tensorflow()
+    from tensorflow.python.framework import op_def_registry
+
+    definition = op_def_registry.get(name)
     if definition is None:
         return not name.startswith("_")
     arguments = [*definition.input_arg, *definition.attr]

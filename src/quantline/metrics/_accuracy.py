@@ -16,7 +16,7 @@ def accuracy(rows: Rows, within: int) -> Interval:
     """Return the share of examples whose label is among the first ``within`` classes."""
     from quantline.stats.interval import wilson
 
-    return wilson(int((rows.ranks < within).sum()), len(rows))
+    return wilson(int((rows["label_rank"] < within).sum()), len(rows))
 
 
 def judge_accuracy(compared: Comparison, margin: float, within: int) -> Judgement:
@@ -53,7 +53,7 @@ def judge_accuracy(compared: Comparison, margin: float, within: int) -> Judgemen
         why,
         limit={"min": -margin},
         value=found.difference_points,
-        baseline=100 * float((pairs.reference.ranks < within).mean()),
+        baseline=100 * float((pairs.reference["label_rank"] < within).mean()),
         interval=(found.low_points, found.high_points),
         examples_needed=found.examples_needed,
     )

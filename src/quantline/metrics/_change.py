@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from quantline.metrics._metric import Comparison
+    from quantline.metrics._metric import Comparison, Metric
     from quantline.metrics._rows import Rows
     from quantline.stats.interval import Interval
 
@@ -49,6 +49,21 @@ def statistic_change(compared: Comparison, statistic: Callable[[Rows], float]) -
     )
 
 
+def judge_margin(
+    metric: Metric, compared: Comparison, change: Interval, margin: float
+) -> Judgement:
+    """Judge the change of a metric: it may be worse by the margin.
+
+    Args:
+        metric: The metric.
+        compared: The candidate and the reference.
+        change: The change and its bounds.
+        margin: The margin, in the metric's own unit; above 0.
+    """
+    limit = {"max": margin} if metric.lower_is_better else {"min": -margin}
+    return judge_bounds(compared, metric.label, change, limit)
+
+
 def judge_bounds(
     compared: Comparison, what: str, change: Interval, limit: dict[str, float]
 ) -> Judgement:
@@ -58,16 +73,18 @@ def judge_bounds(
         compared: The candidate and the reference.
         what: What changes, as it is called in a sentence.
         change: The change and its bounds.
-        limit: What is allowed: ``max``, and perhaps ``min``.
+        limit: The allowed change: ``min``, ``max`` or both.
     """
-    least, most = limit.get("min", -inf), limit["max"]
+    least, most = limit.get("min", -inf), limit.get("max", inf)
     if least < change.low and change.high < most:
         verdict: Verdict = "no worse"
     elif change.low > most or change.high < least:
         verdict = "worse"
     else:
         verdict = "undecided"
-    allowed = f"{least:+g} to {most:+g}" if "min" in limit else f"up to {most:+g}"
+    allowed = f"{least:+g} to {most:+g}" if len(limit) > 1 else f"up to {most:+g}"
+    if "max" not in limit:
+        allowed = f"down to {least:+g}"
     why = (
         f"The {what} changes by {change.value:+.4f} against {compared.name}, between "
         f"{change.low:+.4f} and {change.high:+.4f} at {compared.percent} confidence; "

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
+
     from quantline.metrics._rows import Pairs, Rows
     from quantline.registry import Parameter
     from quantline.stats.interval import Interval
@@ -85,7 +87,7 @@ class Rule:
 
 @dataclass(frozen=True, eq=False)
 class Metric:
-    """A metric of classifiers.
+    """A metric of one task.
 
     Attributes:
         name: Its key in the reports, next to those of its interval's ends, ``_low`` and ``_high``.
@@ -97,6 +99,12 @@ class Metric:
         least_classes: The fewest classes of a model for which it means something.
         rule: The rule about its change; None if there is none.
         order: Its place in tables and among the rules, lowest first.
+        statistic: Prepares a model's rows and gives a function of how often each example counts,
+            an integer array of shape (n_examples,); NaN where it is not defined. The gate judges
+            its change by a margin.
+        lower_is_better: Whether a lower value is the better one.
+        margin: By how much it may be worse where the user says nothing; None where no number suits
+            every model.
     """
 
     name: str
@@ -107,3 +115,6 @@ class Metric:
     least_classes: int = 1
     rule: Rule | None = None
     order: int = 100
+    statistic: Callable[[Rows], Callable[[np.ndarray], float]] | None = None
+    lower_is_better: bool = False
+    margin: float | None = None

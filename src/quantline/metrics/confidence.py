@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def change(compared: Comparison) -> Interval:
     """Return the change of the mean confidence, candidate minus reference."""
     pairs = compared.pairs
-    return mean_change(compared, pairs.candidate.confidences - pairs.reference.confidences)
+    return mean_change(compared, pairs.candidate["confidence"] - pairs.reference["confidence"])
 
 
 def judge(compared: Comparison, change: Interval, margin: float) -> Judgement:

@@ -18,13 +18,13 @@ def loss(rows: Rows) -> Interval:
     """Return the mean cross-entropy."""
     from quantline.stats.interval import mean
 
-    return mean(rows.losses)
+    return mean(rows["loss"])
 
 
 def change(compared: Comparison) -> Interval:
     """Return the change of the mean loss, candidate minus reference."""
     pairs = compared.pairs
-    return mean_change(compared, pairs.candidate.losses - pairs.reference.losses)
+    return mean_change(compared, pairs.candidate["loss"] - pairs.reference["loss"])
 
 
 def judge(compared: Comparison, change: Interval, margin: float) -> Judgement:

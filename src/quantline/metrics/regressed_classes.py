@@ -57,7 +57,7 @@ def class_changes(pairs: Pairs, confidence: float = 0.95) -> tuple[ClassChange, 
     """
     import numpy as np
 
-    labels, lost, won = pairs.reference.labels, pairs.lost(), pairs.won()
+    labels, lost, won = pairs.reference["label"], pairs.lost(), pairs.won()
     counts = [
         (int(label), int(own.sum()), int((lost & own).sum()), int((won & own).sum()))
         for label in np.unique(labels)

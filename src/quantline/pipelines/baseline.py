@@ -11,9 +11,9 @@ from kedro.pipeline import Pipeline, node, pipeline
 from quantline import recipe
 from quantline.evaluation import evaluate, measure
 from quantline.evaluation.chance import no_better_than_chance
-from quantline.evaluation.predict import check_labels
+from quantline.evaluation.predict import CLASSIFICATION, check_labels
 from quantline.quantization import import_float
-from quantline.sampling import stream
+from quantline.sampling import CalibrationSet, stream
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,26 +29,33 @@ def import_model(
     calibration_set: dict[str, np.ndarray],
     manifest: dict[str, Any],
     limits: dict[str, Any] | None = None,
+    task: dict[str, Any] | None = None,
 ) -> tuple[bytes, dict[str, Any]]:
     """Import the trained model as a float ``.tflite`` and compare it with the original."""
     imported = import_float(
         recipe.check(recipe.Model, model),
-        calibration_set["x"],
+        CalibrationSet.of(calibration_set).x,
         recipe.check(recipe.Baseline, baseline).parity,
         recipe.check(recipe.Limits, limits or {}),
     )
+    chosen = recipe.check(recipe.Task, task or {}).chosen()
     for part in ("calibration", "evaluation"):
-        check_labels(imported.content, manifest[part]["examples"])
+        check_labels(imported.content, manifest[part]["examples"], chosen)
     return imported.content, imported.about
 
 
 def predict_float(
-    float_model: bytes, dataset: dict[str, Any], manifest: dict[str, Any]
+    float_model: bytes, dataset: dict[str, Any], manifest: dict[str, Any], task: dict[str, Any]
 ) -> tuple[pa.Table, dict[str, Any]]:
     """Predict the evaluation set with the float model and score the predictions."""
     data = recipe.check(recipe.Dataset, dataset)
-    predictions, scores = evaluate(float_model, stream(data, manifest, "evaluation"))
-    finding = no_better_than_chance(predictions, scores["classes"], data.transform)
+    chosen = recipe.check(recipe.Task, task).chosen()
+    predictions, scores = evaluate(float_model, stream(data, manifest, "evaluation"), chosen)
+    finding = None
+    if chosen.name == CLASSIFICATION.name:
+        finding = no_better_than_chance(
+            predictions, scores["classes"], str(data.transform or "none")
+        )
     if finding is not None:
         logger.warning("%s", finding)
         scores["findings"] = [asdict(finding)]
@@ -60,7 +67,9 @@ def time_float(
 ) -> dict[str, Any]:
     """Measure the float model's latency."""
     latency = recipe.check(recipe.Baseline, baseline).latency
-    return measure({"float": float_model}, calibration_set["x"][0], latency)
+    return measure(
+        {"float": float_model}, CalibrationSet.of(calibration_set).samples(1)[0], latency
+    )
 
 
 def create_pipeline() -> Pipeline:
@@ -69,13 +78,20 @@ def create_pipeline() -> Pipeline:
         [
             node(
                 import_model,
-                ["params:model", "params:baseline", "calibration_set", "manifest", "params:limits"],
+                [
+                    "params:model",
+                    "params:baseline",
+                    "calibration_set",
+                    "manifest",
+                    "params:limits",
+                    "params:task",
+                ],
                 ["float_model", "float_import"],
                 name="import_model",
             ),
             node(
                 predict_float,
-                ["float_model", "params:dataset", "manifest"],
+                ["float_model", "params:dataset", "manifest", "params:task"],
                 ["float_predictions", "float_metrics"],
                 name="predict_float",
             ),

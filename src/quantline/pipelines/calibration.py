@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,15 @@ from kedro.pipeline import Pipeline, node, pipeline
 from quantline import recipe
 from quantline.child import run_in_child
 from quantline.errors import unfit_for_calibration
+from quantline.quantization.parity import inputs_of
 from quantline.ranges import record_in_subprocess
 from quantline.ranges.convergence import measure_convergence
 from quantline.sampling import (
     UNRECORDABLE,
+    CalibrationSet,
     Distribution,
     lint,
+    lint_together,
     output_bounds,
     preview,
     stored_dtype,
@@ -40,20 +44,27 @@ def lint_calibration(
     calibration: dict[str, Any],
 ) -> dict[str, Any]:
     """Look for mistakes in the calibration set; stop where one would give a wrong model."""
-    data = recipe.check(recipe.Dataset, dataset)
-    main = read(float_model).main
-    tensor = main.tensors[main.inputs[0]]
-    evaluation = Distribution.of(preview(data, manifest))
-    findings = lint(
-        calibration_set["x"],
-        expected_shape=tensor.sample_shape,
-        expected_dtype=tensor.dtype,
-        ids=[str(part) for part in calibration_set["ids"]],
-        evaluation=evaluation,
-        promised=output_bounds(data.transform, stored_dtype(data, manifest)),
-        labels=[example["label"] for example in manifest["calibration"]["examples"]],
-        evaluation_labels=[example["label"] for example in manifest["evaluation"]["examples"]],
-    )
+    data, given = recipe.check(recipe.Dataset, dataset), CalibrationSet.of(calibration_set)
+    taken = inputs_of(read(float_model))
+    evaluation = None
+    if isinstance(given.x, Mapping):
+        shapes = {name: (tensor.sample_shape, tensor.dtype) for name, tensor in taken.items()}
+        previews = list(preview(data, manifest))
+        theirs = {name: Distribution.of([one[name] for one in previews]) for name in given.x}
+        findings = lint_together(given.x, shapes, theirs)
+    else:
+        (tensor,) = taken.values()
+        evaluation = Distribution.of(preview(data, manifest))
+        findings = lint(
+            given.x,
+            expected_shape=tensor.sample_shape,
+            expected_dtype=tensor.dtype,
+            ids=given.ids,
+            evaluation=evaluation,
+            promised=output_bounds(data.transform, stored_dtype(data, manifest)),
+            labels=[example["label"] for example in manifest["calibration"]["examples"]],
+            evaluation_labels=[example["label"] for example in manifest["evaluation"]["examples"]],
+        )
     errors = {finding.name for finding in findings if finding.severity == "error"}
     is_lenient = recipe.check(recipe.Calibration, calibration).lint == "warn"
     if errors & UNRECORDABLE:
@@ -62,9 +73,9 @@ def lint_calibration(
         raise unfit_for_calibration(findings, _OVERRIDE)
     for finding in findings:
         logger.log(logging.INFO if finding.severity == "note" else logging.WARNING, "%s", finding)
-    mine = Distribution.of(calibration_set["x"])
+    mine = None if isinstance(given.x, Mapping) else Distribution.of(given.x)
     return {
-        "examples": len(calibration_set["x"]),
+        "examples": len(given),
         "findings": [asdict(finding) for finding in findings],
         "distribution": None if mine is None else mine.to_dict(),
         "evaluation_distribution": None if evaluation is None else evaluation.to_dict(),
@@ -82,7 +93,7 @@ def record_ranges(
     del calibration_lint
     ranges = record_in_subprocess(
         float_model,
-        calibration_set["x"],
+        CalibrationSet.of(calibration_set).x,
         name=_MODEL,
         samples_sha256=manifest["calibration"]["sha256"],
         timeout_s=recipe.check(recipe.Calibration, calibration).timeout_s,
@@ -101,7 +112,7 @@ def check_convergence(
     convergence = run_in_child(
         measure_convergence,
         float_model,
-        calibration_set["x"],
+        CalibrationSet.of(calibration_set).samples(),
         what=f"recording parts of the ranges of {_MODEL}",
         timeout_s=recipe.check(recipe.Calibration, calibration).timeout_s,
         limit="calibration_timeout_s",

@@ -13,7 +13,7 @@ from quantline.evaluation import compare, evaluate, measure
 from quantline.pipelines.conversion import convert, make_golden
 from quantline.quantization import SCHEMES
 from quantline.report import print_results, schemes_table
-from quantline.sampling import stream
+from quantline.sampling import CalibrationSet, stream
 from quantline.tflite import read
 
 if TYPE_CHECKING:
@@ -48,11 +48,16 @@ def convert_by_scheme(
 
 
 def score(
-    model: bytes, dataset: dict[str, Any], manifest: dict[str, Any]
+    model: bytes,
+    dataset: dict[str, Any],
+    manifest: dict[str, Any],
+    task: dict[str, Any],
+    float_model: bytes,
 ) -> tuple[pa.Table, dict[str, Any]]:
     """Predict the evaluation set, score the predictions, and count the operators left in float."""
     samples = stream(recipe.check(recipe.Dataset, dataset), manifest, "evaluation")
-    predictions, metrics = evaluate(model, samples)
+    chosen = recipe.check(recipe.Task, task).chosen()
+    predictions, metrics = evaluate(model, samples, chosen, float_model)
     report = check_model(read(model), float_input=True, float_output=True)
     counts = {"operators": report.operators, "float_operators": report.float_operators}
     return predictions, {**metrics, **counts}
@@ -63,25 +68,29 @@ def time_schemes(
 ) -> dict[str, Any]:
     """Measure the latency of all models, interleaved."""
     latency = recipe.check(recipe.Evaluation, evaluation).latency
-    return measure(models, calibration_set["x"][0], latency)
+    return measure(models, CalibrationSet.of(calibration_set).samples(1)[0], latency)
 
 
 def write_comparison(
-    manifest: dict[str, Any], compared_latency: dict[str, Any], **results: Any
+    manifest: dict[str, Any],
+    compared_latency: dict[str, Any],
+    task: dict[str, Any],
+    **results: Any,
 ) -> dict[str, Any]:
     """Compare every scheme with float on the same examples, and print them as a table.
 
     Args:
         manifest: The manifest of the examples.
         compared_latency: What :func:`time_schemes` gave.
+        task: The meaning of the models' outputs.
         results: For each scheme ``SCHEME_predictions``, ``SCHEME_metrics`` and ``SCHEME_recipe``.
     """
-    compared = {}
+    compared, chosen = {}, recipe.check(recipe.Task, task).chosen()
     for scheme in ("float", *SCHEMES):
         predictions, metrics = results[f"{scheme}_predictions"], results[f"{scheme}_metrics"]
         compared[scheme] = {
             **metrics,
-            **compare(results["float_predictions"], predictions),
+            **compare(results["float_predictions"], predictions, chosen),
             "size_ratio": results["float_metrics"]["size_bytes"] / metrics["size_bytes"],
             **compared_latency[scheme],
             "recipe": results[f"{scheme}_recipe"],
@@ -119,7 +128,10 @@ def create_scheme(name: str) -> Pipeline:
         )
     keeping = node(make_golden, ["model", "calibration_set"], "golden", name="make_golden")
     scoring = node(
-        score, ["model", "params:dataset", "manifest"], ["predictions", "metrics"], name="score"
+        score,
+        ["model", "params:dataset", "manifest", "params:task", "float_model"],
+        ["predictions", "metrics"],
+        name="score",
     )
     built = pipeline([making, keeping, scoring])
     parameters = {name for name in built.inputs() if name.startswith("params:")}
@@ -153,6 +165,7 @@ def create_report() -> Pipeline:
                 {
                     "manifest": "manifest",
                     "compared_latency": "compared_latency",
+                    "task": "params:task",
                     **{
                         f"{name}_{part}": f"compared_{part}_{name}"
                         for name in NAMES

@@ -11,6 +11,7 @@ from quantline.contract import golden
 from quantline.quantization import quantize, source_of
 from quantline.quantization.output_report import enforce_outputs
 from quantline.ranges import RangeSet
+from quantline.sampling import CalibrationSet
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +30,7 @@ def convert(
         float_model,
         RangeSet.from_dict(ranges),
         parameters.check(parameters.Conversion, conversion),
-        list(calibration_set["x"]),
+        CalibrationSet.of(calibration_set).samples(),
         source_of(float_import, parameters.check(parameters.Model, model)),
     )
     return made.content, made.recipe
@@ -43,7 +44,7 @@ def check_outputs(recipe: dict[str, Any], conversion: dict[str, Any]) -> None:
 
 def make_golden(int8_model: bytes, calibration_set: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Make the golden vectors that are kept with the quantized model."""
-    return golden.make(int8_model, list(calibration_set["x"])).arrays()
+    return golden.make(int8_model, CalibrationSet.of(calibration_set).samples()).arrays()
 
 
 def create_pipeline() -> Pipeline:

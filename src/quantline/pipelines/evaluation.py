@@ -8,10 +8,11 @@ from kedro.pipeline import Pipeline, node, pipeline
 
 from quantline import edgetpu, recipe
 from quantline.edgetpu.if_available import compile_if_available, run_if_available
-from quantline.evaluation import Classifier, compare, evaluate, measure, score
+from quantline.evaluation import compare, evaluate, measure
+from quantline.evaluation.metrics import score_task
 from quantline.evaluation.paired import per_class
-from quantline.evaluation.predict import tabulate
-from quantline.sampling import stream
+from quantline.evaluation.predict import SCHEMA, run_task
+from quantline.sampling import CalibrationSet, stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
+    from quantline.sampling.stream import Sample
 
 # The files of the compiled model, named as the compiler names them.
 COMPILED, COMPILED_LOG = "int8_edgetpu.tflite", "int8_edgetpu.log"
@@ -29,10 +31,13 @@ def predict_int8(
     integer_only: dict[str, Any],
     dataset: dict[str, Any],
     manifest: dict[str, Any],
+    task: dict[str, Any],
+    float_model: bytes,
 ) -> tuple[pa.Table, dict[str, Any]]:
     """Predict the evaluation set with the int8 model and score the predictions."""
     samples = stream(recipe.check(recipe.Dataset, dataset), manifest, "evaluation")
-    return evaluate(int8_model, samples)
+    chosen = recipe.check(recipe.Task, task).chosen()
+    return evaluate(int8_model, samples, chosen, float_model)
 
 
 def compare_models(
@@ -40,10 +45,12 @@ def compare_models(
     int8_predictions: pa.Table,
     float_model: bytes,
     int8_model: bytes,
+    task: dict[str, Any],
 ) -> dict[str, Any]:
     """Compare the two models' predictions, class by class, and their sizes."""
+    chosen = recipe.check(recipe.Task, task).chosen()
     return {
-        **compare(float_predictions, int8_predictions),
+        **compare(float_predictions, int8_predictions, chosen),
         "size_ratio": len(float_model) / len(int8_model),
         "per_class": per_class(float_predictions, int8_predictions),
         "evidence": "measured",
@@ -60,7 +67,7 @@ def time_models(
     """Measure the latency of both models, interleaved."""
     latency = recipe.check(recipe.Evaluation, evaluation).latency
     models = {"float": float_model, "int8": int8_model}
-    return measure(models, calibration_set["x"][0], latency)
+    return measure(models, CalibrationSet.of(calibration_set).samples(1)[0], latency)
 
 
 def predict_edgetpu(
@@ -91,25 +98,23 @@ def run_edgetpu(
     dataset: dict[str, Any],
     manifest: dict[str, Any],
     evaluation: dict[str, Any],
+    task: dict[str, Any],
+    float_model: bytes,
 ) -> tuple[pa.Table, dict[str, Any]]:
     """Run the compiled model on the evaluation set where a device is asked for, or is there."""
     wanted = recipe.check(recipe.Evaluation, evaluation).edgetpu
-    examples: list[tuple[str, int | None]] = []
+    chosen = recipe.check(recipe.Task, task).chosen()
 
-    def inputs() -> Iterator[np.ndarray]:
-        for sample in stream(recipe.check(recipe.Dataset, dataset), manifest, "evaluation"):
-            examples.append((sample.id, sample.label))
-            yield sample.x
+    def samples() -> Iterator[Sample]:
+        return stream(recipe.check(recipe.Dataset, dataset), manifest, "evaluation")
 
-    run, report = run_if_available(edgetpu_model.get(COMPILED), inputs(), int8_model, wanted)
+    inputs = (sample.x for sample in samples())
+    run, report = run_if_available(edgetpu_model.get(COMPILED), inputs, int8_model, wanted)
     if run is None:
-        return tabulate([]), report
-    classifier = Classifier(int8_model)
-    outputs = map(classifier.interpret, run.real_outputs()[0])
-    predictions = tabulate(
-        (*example, scores) for example, scores in zip(examples, outputs, strict=True)
-    )
-    return predictions, {**report, "metrics": score(predictions, classifier.classes)}
+        return SCHEMA.empty_table(), report
+    outputs = zip(*run.real_outputs(), strict=True)
+    predictions, scorer = run_task(int8_model, samples(), chosen, float_model, outputs=outputs)
+    return predictions, {**report, "metrics": score_task(predictions, chosen, scorer.about)}
 
 
 def create_pipeline() -> Pipeline:
@@ -118,13 +123,26 @@ def create_pipeline() -> Pipeline:
         [
             node(
                 predict_int8,
-                ["int8_model", "integer_only", "params:dataset", "manifest"],
+                [
+                    "int8_model",
+                    "integer_only",
+                    "params:dataset",
+                    "manifest",
+                    "params:task",
+                    "float_model",
+                ],
                 ["int8_predictions", "int8_metrics"],
                 name="predict_int8",
             ),
             node(
                 compare_models,
-                ["float_predictions", "int8_predictions", "float_model", "int8_model"],
+                [
+                    "float_predictions",
+                    "int8_predictions",
+                    "float_model",
+                    "int8_model",
+                    "params:task",
+                ],
                 "comparison",
                 name="compare_models",
             ),
@@ -154,7 +172,15 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 run_edgetpu,
-                ["edgetpu_model", "int8_model", "params:dataset", "manifest", "params:evaluation"],
+                [
+                    "edgetpu_model",
+                    "int8_model",
+                    "params:dataset",
+                    "manifest",
+                    "params:evaluation",
+                    "params:task",
+                    "float_model",
+                ],
                 ["edgetpu_predictions", "edgetpu_run"],
                 name="run_edgetpu",
             ),

@@ -8,7 +8,7 @@ from kedro.pipeline import Pipeline, node, pipeline
 
 from quantline import recipe
 from quantline.evaluation import evaluate, measure
-from quantline.evaluation.predict import SCHEMA
+from quantline.evaluation.predict import CLASSIFICATION, SCHEMA
 from quantline.evaluation.stored import read_predictions
 from quantline.release.gate import (
     JUDGED,
@@ -19,7 +19,7 @@ from quantline.release.gate import (
     require_same_ports,
 )
 from quantline.results import Origin, read_result
-from quantline.sampling import stream
+from quantline.sampling import CalibrationSet, stream
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,16 +34,23 @@ def predict_champion(
     int8_model: bytes,
     manifest: dict[str, Any],
     dataset: dict[str, Any],
+    task: dict[str, Any],
+    float_model: bytes,
 ) -> pa.Table:
     """Return the champion's predictions on this manifest, made anew where its own was another."""
     if _version(champion) is None:
         return SCHEMA.empty_table()
     require_same_ports(champion["int8.tflite"], int8_model)
     own = read_result("manifest", champion[_MANIFEST], Origin.of_champion(_MANIFEST))
-    if evaluation_sha256(own) == evaluation_sha256(manifest):
-        return read_predictions(champion[_PREDICTIONS], Origin.of_champion(_PREDICTIONS))
+    chosen = recipe.check(recipe.Task, task).chosen()
+    same = evaluation_sha256(own) == evaluation_sha256(manifest)
+    # Those of other tasks depend on the parameters of the task, which the champion does not keep.
+    if same and chosen == CLASSIFICATION:
+        stored = read_predictions(champion[_PREDICTIONS], Origin.of_champion(_PREDICTIONS))
+        if stored.column_names == SCHEMA.names:
+            return stored
     samples = stream(recipe.check(recipe.Dataset, dataset), manifest, "evaluation")
-    return evaluate(champion["int8.tflite"], samples)[0]
+    return evaluate(champion["int8.tflite"], samples, chosen, float_model)[0]
 
 
 def time_champion(
@@ -58,12 +65,13 @@ def time_champion(
     require_same_ports(champion["int8.tflite"], int8_model)
     latency = recipe.check(recipe.Evaluation, evaluation).latency
     models = {"champion": champion["int8.tflite"], "int8": int8_model}
-    return measure(models, calibration_set["x"][0], latency)
+    return measure(models, CalibrationSet.of(calibration_set).samples(1)[0], latency)
 
 
-def judge_all(gate: dict[str, Any], **results: Any) -> dict[str, Any]:
+def judge_all(gate: dict[str, Any], task: dict[str, Any], **results: Any) -> dict[str, Any]:
     """Hold the candidate to every rule."""
-    return judge_candidate(results, recipe.check(recipe.Gate, gate))
+    chosen = recipe.check(recipe.Task, task).chosen()
+    return judge_candidate(results, recipe.check(recipe.Gate, gate), chosen)
 
 
 def _version(champion: dict[str, bytes]) -> int | None:
@@ -77,7 +85,14 @@ def create_pipeline() -> Pipeline:
         [
             node(
                 predict_champion,
-                ["champion", "int8_model", "manifest", "params:dataset"],
+                [
+                    "champion",
+                    "int8_model",
+                    "manifest",
+                    "params:dataset",
+                    "params:task",
+                    "float_model",
+                ],
                 "champion_predictions",
                 name="predict_champion",
             ),
@@ -89,7 +104,11 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 judge_all,
-                {"gate": "params:gate", **{name: name for name in (*JUDGED, *REPORTS)}},
+                {
+                    "gate": "params:gate",
+                    "task": "params:task",
+                    **{name: name for name in (*JUDGED, *REPORTS)},
+                },
                 "gate",
                 name="judge_candidate",
             ),

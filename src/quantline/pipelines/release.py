@@ -23,6 +23,7 @@ def release(
     gate: dict[str, Any],
     validation: dict[str, Any],
     dataset: dict[str, Any],
+    task: dict[str, Any],
     project: Project,
     **results: Any,
 ) -> dict[str, Any]:
@@ -33,6 +34,7 @@ def release(
         gate: The rules that the candidate must keep.
         validation: The target that it must keep.
         dataset: Where its examples are.
+        task: The meaning of its outputs.
         project: The project, which names the files.
         results: What is in the files, by their names in the catalog.
     """
@@ -43,6 +45,7 @@ def release(
         recipe.check(recipe.Gate, gate),
         recipe.check(recipe.Validation, validation),
         recipe.check(recipe.Dataset, dataset),
+        recipe.check(recipe.Task, task).chosen(),
     )
     store = connect(project)
     check_unchanged(Registry(store.client, results["verdict"]["model"]), results["champion"])
@@ -84,6 +87,6 @@ def create_pipeline() -> Pipeline:
     """Build the pipeline."""
     results = {name: name for name in (*RECORDED, *CHECKED)}
     results["verdict"] = results.pop("gate")
-    parameters = {name: f"params:{name}" for name in ("gate", "validation", "dataset")}
+    parameters = {name: f"params:{name}" for name in ("gate", "validation", "dataset", "task")}
     inputs = {"parameters": "parameters", "project": "project", **parameters, **results}
     return pipeline([node(release, inputs, "release", name="release")], tags="release")

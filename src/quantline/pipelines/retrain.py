@@ -14,6 +14,7 @@ from quantline.pipelines.training import trained_file
 from quantline.release.champion import fetch_trained
 from quantline.release.registry import Registry
 from quantline.release.tracking import connect
+from quantline.sampling import CalibrationSet
 from quantline.training import (
     Prepared,
     fit,
@@ -74,7 +75,9 @@ def retrain_model(
     """Train anew, or on from the champion's weights; return a ``.keras`` file, and how."""
     prepared = check_retraining(dataset, training, release, model, limits, project)
     data = recipe.check(recipe.Dataset, dataset)
-    refuse_other_examples(prepared.split, prepared.classes, data, manifest, calibration_set["x"])
+    refuse_other_examples(
+        prepared.split, prepared.classes, data, manifest, CalibrationSet.of(calibration_set).x
+    )
     trained = fit(prepared, recipe.check(recipe.Training, training))
     return trained.content, trained.about
 

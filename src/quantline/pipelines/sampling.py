@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from kedro.pipeline import Pipeline, node, pipeline
 
 from quantline import recipe
 from quantline.sampling import draw
+from quantline.tasks import DEFAULT
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def draw_examples(
-    dataset: dict[str, Any], sampling: dict[str, Any]
+    dataset: dict[str, Any], sampling: dict[str, Any], task: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Draw the calibration and the evaluation set; return the manifest and the former."""
     manifest, calibration = draw(
-        recipe.check(recipe.Dataset, dataset), recipe.check(recipe.Sampling, sampling)
+        recipe.check(recipe.Dataset, dataset),
+        recipe.check(recipe.Sampling, sampling),
+        classes=recipe.check(recipe.Task, task).kind == DEFAULT.name,
     )
-    return manifest, {"x": calibration.x, "ids": np.array(calibration.ids)}
+    return manifest, calibration.arrays()
 
 
 def create_pipeline() -> Pipeline:
@@ -27,7 +32,7 @@ def create_pipeline() -> Pipeline:
         [
             node(
                 draw_examples,
-                ["params:dataset", "params:sampling"],
+                ["params:dataset", "params:sampling", "params:task"],
                 ["manifest", "calibration_set"],
                 name="draw_examples",
             )

@@ -13,6 +13,7 @@ from quantline.contract.kernels import compare_kernels
 from quantline.contract.layers import compare_layers
 from quantline.contract.targets import check_target, enforce_target, load
 from quantline.contract.vectors import Golden
+from quantline.sampling import CalibrationSet
 from quantline.tflite import read
 
 if TYPE_CHECKING:
@@ -85,14 +86,16 @@ def check_golden(int8_model: bytes, golden_vectors: dict[str, np.ndarray]) -> di
 
 def measure_kernels(int8_model: bytes, calibration_set: dict[str, np.ndarray]) -> dict[str, Any]:
     """Run the quantized model on each set of kernels and compare what they give."""
-    return compare_kernels(int8_model, list(calibration_set["x"][:_SAMPLES])).to_dict()
+    return compare_kernels(
+        int8_model, CalibrationSet.of(calibration_set).samples(_SAMPLES)
+    ).to_dict()
 
 
 def measure_layers(
     float_model: bytes, int8_model: bytes, calibration_set: dict[str, np.ndarray]
 ) -> dict[str, Any]:
     """Compare the float and the quantized model layer by layer, the worst first."""
-    samples = list(calibration_set["x"][:_SAMPLES])
+    samples = CalibrationSet.of(calibration_set).samples(_SAMPLES)
     errors = compare_layers(float_model, int8_model, samples)
     return {
         "evidence": "measured",

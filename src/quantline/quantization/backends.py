@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from quantline.child import run_in_child
 from quantline.errors import BackendUnavailable
 from quantline.quantization import litert_backend, public_conversion
-from quantline.quantization.keep_float import FloatOperators, find_kept_operators
-from quantline.quantization.schemes import SCHEMES, unsupported
+from quantline.quantization.schemes import SCHEMES, FloatOperators, find_kept_operators, unsupported
 from quantline.quantization.shared_scale import Choice, widen_ranges
 from quantline.tflite import Model, read
 
@@ -52,14 +51,7 @@ def run_backend(
     conversion: recipe.Conversion,
     public: PublicConversion | None = None,
 ) -> BackendResult:
-    """Quantize a model with each of several choices of ranges.
-
-    Args:
-        model: The float model.
-        choices: Ranges; a single one without any where a scheme needs none.
-        conversion: Scheme, back end, input and output types.
-        public: The original model for TensorFlow's public converter, in case its private calls are
-            gone.
+    """Quantize a model with each choice of ranges; ``public`` is for lack of private calls.
 
     Raises:
         BackendUnavailable: This TensorFlow lacks the private calls, and no other back end is there.
@@ -141,33 +133,19 @@ def _in_child(
     kept = FloatOperators() if backend == "litert" else find_kept_operators(model.graph, conversion)
     with disable_aslr():
         contents = run_in_child(
-            quantize_each,
-            backend,
-            model,
-            choices,
-            conversion.scheme,
-            conversion.input_type,
-            conversion.output_type,
-            kept,
-            what=f"the conversion to {conversion.scheme}",
-            timeout_s=conversion.timeout_s,
-            limit="conversion_timeout_s",
-        )
+            quantize_each, backend, model, choices, conversion.scheme, conversion.input_type,
+            conversion.output_type, kept, what=f"the conversion to {conversion.scheme}",
+            timeout_s=conversion.timeout_s, limit="conversion_timeout_s",
+        )  # fmt: skip
     return [Model(content) for content in contents]
 
 
 def _publicly(public: PublicConversion, conversion: recipe.Conversion) -> Model:
     content = run_in_child(
-        public_conversion.quantize,
-        public,
-        conversion.scheme,
-        conversion.input_type,
-        conversion.output_type,
-        what=f"the conversion of '{public.source.path}' to {conversion.scheme}",
-        timeout_s=conversion.timeout_s,
-        limit="conversion_timeout_s",
-        confined=True,
-    )
+        public_conversion.quantize, public, conversion.scheme, conversion.input_type,
+        conversion.output_type, timeout_s=conversion.timeout_s, limit="conversion_timeout_s",
+        what=f"the conversion of '{public.source.path}' to {conversion.scheme}", confined=True,
+    )  # fmt: skip
     return Model(content)
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from quantline.quantization.layer_pairs import BETWEEN, LINEAR, Found, Surroundings
 from quantline.quantization.output_noise import STEPS
 from quantline.quantization.output_parts import MOVES, moved, sources_of
-from quantline.quantization.surroundings import BETWEEN, LINEAR, Found, Surroundings
 
 if TYPE_CHECKING:
     from quantline.tflite import Graph, Operator

@@ -24,7 +24,9 @@ def convert(path: str, model: Frozen, to: str, **settings: Any) -> bytes:
     """Convert a frozen model with TensorFlow's public converter; ``to`` is for messages."""
     lite, traced = tensorflow().lite, model.traced
     try:
-        converter = lite.TFLiteConverter.from_saved_model(model.folder, signature_keys=[model.key])
+        converter = lite.TFLiteConverter.from_saved_model(
+            model.folder, signature_keys=[model.original.key]
+        )
         for name, value in settings.items():
             owner = converter.target_spec if hasattr(converter.target_spec, name) else converter
             setattr(owner, name, value)

@@ -8,7 +8,6 @@ ranges of the tensors there, across operators such as a RESHAPE.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,10 +15,10 @@ import numpy as np
 from quantline.errors import first_few
 from quantline.quantization.causes_of_range import channels, join, offset, outliers
 from quantline.quantization.effects import Target, effects
-from quantline.quantization.keep_float import NEVER_LEFT_IN_FLOAT
-from quantline.quantization.layer_pairs import layer_of
+from quantline.quantization.layer_pairs import BETWEEN, LINEAR, Found, Surroundings, layer_of
 from quantline.quantization.output_noise import STEPS, rounded
-from quantline.quantization.surroundings import BETWEEN, LINEAR, Found, Surroundings
+from quantline.quantization.schemes import NEVER_LEFT_IN_FLOAT
+from quantline.results.scores import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -128,33 +127,6 @@ _SOME = 0.25  # likewise, where a rule explains that error
 _NEAR = 0.8  # of the largest effect: the first layer that has it is the cause
 
 
-@dataclass(frozen=True)
-class Cause:
-    """The cause of an output's loss or noise.
-
-    Attributes:
-        kind: ``join``, ``mask``, ``constant``, ``channels``, ``steep``, ``rounding`` or
-            ``outliers``; ``layer`` where one layer is at fault and nothing more is known, ``many``
-            where none is.
-        operator: The type of the operator that is named.
-        tensor: Its output's index in the float model.
-        name: That tensor's name.
-        layer: The layer of the original model, read from the name; None where it has none.
-        share: The share of the loss that this layer's error alone makes, from 0 to 1; measured.
-        found: The cause, as the rest of a sentence.
-        remedy: The remedy, as sentences.
-    """
-
-    kind: str
-    operator: str
-    tensor: int
-    name: str
-    layer: str | None
-    share: float
-    found: str
-    remedy: str
-
-
 def diagnose(
     float_model: Model,
     quantized: Model,
@@ -182,14 +154,14 @@ def diagnose(
     tensor = float_model.graph.main.tensors[named]
     producer = look.producers.get(named)
     return Cause(
-        kind,
-        "INPUT" if producer is None else producer.type,
-        named,
-        tensor.name,
-        layer_of(tensor.name),
-        rounded(shares[at]),
-        found,
-        remedy,
+        kind=kind,
+        operator="INPUT" if producer is None else producer.type,
+        tensor=named,
+        name=tensor.name,
+        layer=layer_of(tensor.name),
+        share=rounded(shares[at]),
+        found=found,
+        remedy=remedy,
     )
 
 

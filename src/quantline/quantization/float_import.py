@@ -97,15 +97,10 @@ def import_float(
         converted = import_tflite(path, model.signature, samples, limits, TIMEOUT_S)
     else:
         converted = run_in_child(
-            run_and_convert,
-            source,
-            samples,
-            what=f"the float import of '{path}'",
-            timeout_s=TIMEOUT_S,
-            load_s=limits.load_s,
-            memory_gib=limits.memory_gib,
-            confined=True,
-        )
+            run_and_convert, source, samples,
+            what=f"the float import of '{path}'", timeout_s=TIMEOUT_S, load_s=limits.load_s,
+            memory_gib=limits.memory_gib, confined=True,
+        )  # fmt: skip
     loader = converted.loader
     content, bounded = with_finite_constants(converted.content)
     rebuilt = [*converted.rebuilt, *bounded]

@@ -63,12 +63,7 @@ def with_integers(model: bytes) -> tuple[bytes, tuple[str, ...]]:
 
 
 def describe_shapes(before: Shapes, after: Shapes) -> tuple[str, ...]:
-    """Return a sentence for each input whose shape, except an open batch, the examples decided.
-
-    Args:
-        before: Each input's shape as the model was exported, -1 for a size left open, by name.
-        after: Its shape as it is imported.
-    """
+    """Return a sentence for each input whose shape, except an open batch, the examples decided."""
     return tuple(
         f"the input '{name}' is {list(after[name])}, after the examples; exported with "
         f"{list(shape)}, where -1 is any size"

@@ -74,17 +74,22 @@ def check_samples(
             expected=f"samples for each input: {inputs}",
             remedy="Give a mapping with one array for each input",
         )
-    counts = {name: len(values) for name, values in samples.items()}
-    if len(set(counts.values())) > 1:
-        raise DataError(
-            f"The inputs of '{path}' have different numbers of samples",
-            found=", ".join(f"{count} for '{name}'" for name, count in counts.items()),
-            expected="as many samples for one input as for another",
-            remedy="Give each example once for every input",
-        )
+    check_counts(samples, f"The inputs of '{path}' have different numbers of samples")
     for name, shape in taken.items():
         whole_shape(shape, samples[name].shape[1:], path if len(taken) == 1 else f"{path}: {name}")
     return {name: samples[name] for name in taken}
+
+
+def check_counts(samples: Mapping[str, np.ndarray], what: str) -> None:
+    """Refuse arrays of different numbers of samples; ``what`` is what the error says first."""
+    counts = {name: len(values) for name, values in samples.items()}
+    if len(set(counts.values())) > 1:
+        raise DataError(
+            what,
+            found=", ".join(f"{count} samples in '{name}'" for name, count in counts.items()),
+            expected="as many samples for one input as for another",
+            remedy="Give each sample once for every input",
+        )
 
 
 def with_arrays(

@@ -50,18 +50,17 @@ class Original:
     states: Mapping[str, State] = field(default_factory=dict)
 
 
-def load_original(source: Source) -> tuple[Any, Original]:
-    """Load a model in a child process; return the module ``tensorflow`` and the model."""
+def load_original(source: Source) -> Original:
+    """Load a Keras model or a SavedModel; this runs in a child process."""
     stage("starting TensorFlow")
-    tf = tensorflow()
+    tensorflow()
     stage(LOADING)
-    load = _keras_original if source.kind == "keras" else _saved_model_original
-    return tf, load(tf, source)
+    return (_keras_original if source.kind == "keras" else _saved_model_original)(source)
 
 
-def _keras_original(tf: Any, source: Source) -> Original:
+def _keras_original(source: Source) -> Original:
     """Load a Keras model as a function of its named inputs."""
-    path = source.path
+    tf, path = tensorflow(), source.path
     key = choose_signature([SERVING], source.signature, path)
     model, loader = load_keras(
         path, allow_lambda=source.allow_lambda, limits=source.limits, custom=source.custom
@@ -93,7 +92,7 @@ def _keras_original(tf: Any, source: Source) -> Original:
         tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype, name=tensor.name)
         for tensor in tensors
     }
-    states = find_states(tf, model, call, specs) if loader == "keras" else {}
+    states = find_states(model, call, specs) if loader == "keras" else {}
     for name, state in states.items():
         specs[name] = tf.TensorSpec(state.initial.shape, state.initial.dtype, name=name)
     unrolled = unroll(model, fused=source.fuses_lstms)
@@ -101,9 +100,9 @@ def _keras_original(tf: Any, source: Source) -> Original:
                     tuple(unrolled), states)  # fmt: skip
 
 
-def _saved_model_original(tf: Any, source: Source) -> Original:
+def _saved_model_original(source: Source) -> Original:
     """Load a signature of a SavedModel as a function of its named inputs."""
-    path = source.path
+    tf, path = tensorflow(), source.path
     try:
         if not source.allow_unsafe:
             _refuse_unsafe(path)
@@ -139,13 +138,10 @@ def _refuse_unsafe(path: str) -> None:
         )
 
 
-def fix_batch(
-    tf: Any, path: str, name: str, spec: Any, sample: tuple[int, ...] | None = None
-) -> Any:
+def fix_batch(path: str, name: str, spec: Any, sample: tuple[int, ...] | None = None) -> Any:
     """Return an input's ``tf.TensorSpec`` with all sizes known.
 
     Args:
-        tf: The module ``tensorflow``.
         path: The model's name in errors.
         name: The input's name in errors.
         spec: Its ``tf.TensorSpec`` in the original.
@@ -156,6 +152,7 @@ def fix_batch(
         ModelUnsupported: It holds no real numbers, or its sizes are not known.
         DataError: The sample does not fit.
     """
+    tf = tensorflow()
     plain = isinstance(spec, tf.TensorSpec)
     if not plain or not (spec.dtype.is_floating or spec.dtype.is_integer or spec.dtype.is_bool):
         kind = spec.dtype.name if plain else type(spec).__name__

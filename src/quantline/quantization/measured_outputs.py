@@ -6,7 +6,6 @@ on XNNPACK, which most users run, and on the kernels below it.
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -102,7 +101,7 @@ def measure_here(
             index = shown["float_tensor"]
             target = (index, parts[index], *judged[index])
             cause = diagnose(*models, target, values)
-            output["cause"] = None if cause is None else asdict(cause)
+            output["cause"] = None if cause is None else cause.model_dump()
     return described
 
 

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from quantline.quantization.interface import Arrays
+    from quantline.quantization.load_original import Original
     from quantline.quantization.original_source import Source
-    from quantline.quantization.state_inputs import State
     from quantline.quantization.trace import Traced
 
 
@@ -71,50 +71,40 @@ class Frozen:
     """A loaded model with a batch of 1, saved again.
 
     Attributes:
-        folder: A SavedModel folder, which exists as long as the context lasts.
-        key: Its only signature's key.
+        folder: A SavedModel folder of one signature, which exists as long as the context lasts.
+        original: The model as it was loaded.
         traced: The saved function.
-        loader: The distribution that loaded it.
-        unrolled: Names of recurrent layers that are written out step by step.
-        original_shapes: Each input's shape as the original has it, -1 for a size that it leaves
-            open, by name.
-        states: Variables that became inputs, by the inputs' names.
+        shapes: Each input's shape as the original has it, -1 for a size that it leaves open, by
+            name.
     """
 
     folder: str
-    key: str
+    original: Original
     traced: Traced
-    loader: str
-    unrolled: tuple[str, ...]
-    original_shapes: dict[str, tuple[int, ...]]
-    states: Mapping[str, State]
-
-    @property
-    def specs(self) -> dict[str, Any]:
-        """Each input's ``tf.TensorSpec``, by the original's names."""
-        return self.traced.specs
+    shapes: dict[str, tuple[int, ...]]
 
 
 def run_and_convert(source: Source, samples: Arrays) -> Converted:
     """Convert a Keras model or a SavedModel to a float ``.tflite`` with a batch of 1."""
     path = source.path
     with frozen(source, shapes_of(samples)) as model:
-        traced = model.traced
+        traced, states = model.traced, model.original.states
         taken = {name: tuple(spec.shape) for name, spec in traced.specs.items()}
         stage("running the original model")
-        computed = computed_states(traced.call, traced.specs, model.states, samples, path)
+        computed = computed_states(traced.call, traced.specs, states, samples, path)
         given = check_samples(with_arrays(samples, computed, taken), taken, path)
         wanted = {name: whole_shape(taken[name], given[name].shape[1:], path) for name in taken}
         outputs = _run(traced.call, traced.specs, given)
-        rebuilt = list(describe_shapes(model.original_shapes, wanted))
-        rebuilt += describe_states(model.states, computed)
-        initial = {name: state.initial for name, state in model.states.items()}
+        rebuilt = list(describe_shapes(model.shapes, wanted))
+        rebuilt += describe_states(states, computed)
+        initial = {name: state.initial for name, state in states.items()}
         if traced.widened is not None:
             narrow, outputs = outputs, _run(traced.widened, traced.specs, given)
             rebuilt.append(widening(path, traced.narrow, narrow, outputs))
         stage("converting to a float .tflite")
         content = with_simulated_shapes(convert(path, model, "to a float .tflite"))
-    if source.fuses_lstms and model.loader == "tf-keras" and len(read(content).subgraphs) > 1:
+    loader, unrolled = model.original.loader, model.original.unrolled
+    if source.fuses_lstms and loader == "tf-keras" and len(read(content).subgraphs) > 1:
         # Masks and states that are used keep an LSTM from being fused: it would be a loop.
         return run_and_convert(replace(source, fuses_lstms=False), samples)
     if wanted != taken or has_open_sizes(read(content)):
@@ -134,9 +124,9 @@ def run_and_convert(source: Source, samples: Arrays) -> Converted:
             "keeps the state of its LSTM between runs: reset it before each sequence, with "
             "Interpreter.reset_all_variables()"
         )
-    if model.unrolled:
-        rebuilt.append(unrolling(model.unrolled, content))
-    return Converted(content, outputs, model.loader, tuple(rebuilt), initial, computed)
+    if unrolled:
+        rebuilt.append(unrolling(unrolled, content))
+    return Converted(content, outputs, loader, tuple(rebuilt), initial, computed)
 
 
 def shapes_of(samples: Arrays) -> dict[str, tuple[int, ...]]:
@@ -177,19 +167,20 @@ def frozen(source: Source, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[Fr
         shapes: The shape of a sample of each input, by name; of a single one by ``""``. They decide
             sizes that are not known.
     """
-    tf, original = load_original(source)
+    original = load_original(source)
     stage("preparing the model")
     own = [name for name in original.specs if name not in original.states]
     if len(own) == 1 and "" in shapes:
         shapes = dict.fromkeys(own, shapes[""])
     specs = {
-        name: fix_batch(tf, source.path, name, spec, shapes.get(name))
+        name: fix_batch(source.path, name, spec, shapes.get(name))
         for name, spec in original.specs.items()
     }
     open_shapes = {name: sizes_of(spec, shapes.get(name)) for name, spec in original.specs.items()}
-    traced = trace(tf, source.path, original, specs)
+    traced = trace(source.path, original, specs)
     with temporary_folder() as temporary:
         folder = str(temporary / "saved_model")
+        tf = tensorflow()
         module = tf.Module()
         module.variables_read = list(traced.variables)
         # Custom gradients, as of swish, are of no use here and cannot be saved.
@@ -197,8 +188,7 @@ def frozen(source: Source, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[Fr
         tf.saved_model.save(
             module, folder, signatures={original.key: traced.served}, options=options
         )
-        yield Frozen(folder, original.key, traced, original.loader, original.unrolled,
-                     open_shapes, original.states)  # fmt: skip
+        yield Frozen(folder, original, traced, open_shapes)
 
 
 def compute_states(source: Source, samples: Arrays) -> dict[str, np.ndarray]:
@@ -210,4 +200,5 @@ def compute_states(source: Source, samples: Arrays) -> dict[str, np.ndarray]:
     """
     with frozen(source, shapes_of(samples)) as model:
         stage("running the original model")
-        return computed_states(model.traced.call, model.specs, model.states, samples, source.path)
+        call, specs = model.traced.call, model.traced.specs
+        return computed_states(call, specs, model.original.states, samples, source.path)

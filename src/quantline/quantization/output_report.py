@@ -20,13 +20,15 @@ def lines(measured: Mapping[str, Any]) -> list[str]:
     found = [line(output) for output in outputs[:_SHOWN]]
     if len(outputs) > _SHOWN:
         found.append(f"and {len(outputs) - _SHOWN} more, in the recipe")
-    found[-1] += f"; measured on {_counted(measured['samples'], 'sample')}, XNNPACK"
+    count = measured["samples"]
+    found[-1] += f"; measured on {count} sample{'s' * (count != 1)}, XNNPACK"
     return found
 
 
 def line(output: Mapping[str, Any]) -> str:
     """Return the figures of one output."""
-    text = f"{_heading(output)}'{output['name']}': {_error(output)}"
+    heading = "" if output["verdict"] is None else f"{output['verdict'].upper()}: "
+    text = f"{heading}'{output['name']}': {_error(output)}"
     before = output["before"]
     if before is not None:
         text += f", before {before['operator']} {_error(before)}"
@@ -37,11 +39,6 @@ def line(output: Mapping[str, Any]) -> str:
     return text
 
 
-def _heading(output: Mapping[str, Any]) -> str:
-    verdict = output["verdict"]
-    return "" if verdict is None else f"{verdict.upper()}: "
-
-
 def _error(figures: Mapping[str, Any]) -> str:
     if figures["rms_error"] is None:
         return "no value"
@@ -50,11 +47,8 @@ def _error(figures: Mapping[str, Any]) -> str:
     relative, ratio = figures["relative_error"], figures["sqnr_db"]
     if relative is None:
         return f"error {figures['rms_error']:.3g} where float is 0"
-    return f"error {_percent(relative)} ({ratio:.1f} dB)"
-
-
-def _percent(share: float) -> str:
-    return f"{share:.2%}" if share < 0.1 else f"{share:.0%}"
+    percent = f"{relative:.2%}" if relative < 0.1 else f"{relative:.0%}"
+    return f"error {percent} ({ratio:.1f} dB)"
 
 
 def failures(measured: Mapping[str, Any], verdict: str) -> list[str]:
@@ -130,10 +124,6 @@ def _noise(shown: Mapping[str, Any], where: str) -> str:
         f"has an error{where} of more than half of the standard deviation in "
         f"{loss['noisy_channels']} of {loss['varying_channels']} channels"
     )
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def lost_outputs(measured: Mapping[str, Any]) -> CheckFailed | None:

@@ -49,16 +49,9 @@ def compare(
 ) -> dict[str, Any]:
     """Run the imported model on the samples and compare it with the original's outputs.
 
-    It is the first time that the model runs, so a child process does it.
-
-    Args:
-        content: The imported ``.tflite`` file's bytes.
-        samples: array of shape (n_examples, ...) for each input, by name.
-        expected: The original's outputs on each sample, by name; None if there is no other
-            original.
-        tolerance: The largest difference allowed, as a share of an output's largest magnitude.
-        path: The model's name in errors.
-        memory_gib: The most memory that the imported model may take, GiB; None for no limit.
+    It is the first time that the model runs, so a child process does it. An output may differ by
+    ``tolerance`` of its largest magnitude; without other outputs, as of a ``.tflite`` file, the
+    model just runs.
 
     Raises:
         DataError: There are no samples.

@@ -48,15 +48,7 @@ def public_conversion(
     samples: Sequence[Sample],
     graph: Graph,
 ) -> PublicConversion | None:
-    """Return the public converter's input for a conversion; None where it cannot make it.
-
-    Args:
-        source: The original of the float model.
-        conversion: The public converter knows the method ``minmax`` alone, without overrides,
-            pins and operators that are kept in float.
-        samples: Calibration samples.
-        graph: The float model, which the same converter made of the source.
-    """
+    """Return the public converter's input for a conversion; None where it cannot make it."""
     ranges = conversion.ranges
     more = ranges.overrides or conversion.pinned or conversion.keep_float
     if source is None or ranges.method != "minmax" or more or not len(samples):
@@ -84,7 +76,7 @@ def quantize(start: PublicConversion, scheme: str, input_type: str, output_type:
 
         def dataset() -> Iterator[list[np.ndarray]]:
             for sample in start.samples:
-                yield [_as_taken(sample, name, model.specs[name]) for name in start.inputs]
+                yield [_as_taken(sample, name, model.traced.specs[name]) for name in start.inputs]
 
         stage("calibrating and converting")
         return convert(

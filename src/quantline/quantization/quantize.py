@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 from quantline.errors import MismatchError, first_few
 from quantline.quantization.backends import run_backend
 from quantline.quantization.bias_correction import correct_biases, mean_inputs
-from quantline.quantization.choices import choices_of, search_halves
 from quantline.quantization.fixed_ranges import snap_scales
 from quantline.quantization.measured_outputs import measure_outputs
 from quantline.quantization.output_report import failures, lost_outputs, remedies
 from quantline.quantization.public_conversion import public_conversion
 from quantline.quantization.schemes import SCHEMES, unsupported, with_types
-from quantline.quantization.search import WIDEST, Way, confirm
+from quantline.quantization.search import WIDEST, Way, choices_of, confirm, search_halves
 from quantline.quantization.shared_scale import Choice, find_clipped
 from quantline.tflite import Model, float_operators
 

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from quantline.errors import PinDoesNotFit
+from quantline.errors import DataError, PinDoesNotFit
 from quantline.files import plain
+from quantline.quantization.backends import run_backend
 from quantline.quantization.bias_correction import correct_biases, mean_inputs
+from quantline.quantization.fixed_ranges import as_trained, pin, pinned_tensors, trained_ranges
 from quantline.quantization.judging import CLASSES, EQUAL, VALUES, Judge, Losses
 from quantline.quantization.paired import compare, standard_errors_needed
+from quantline.quantization.shared_scale import Choice
 from quantline.range_methods import DEFAULT, METHODS
+from quantline.ranges import SampleAdapter, choose, record
+from quantline.ranges.choose import given
+from quantline.tflite import Runtime
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from quantline import recipe
-    from quantline.quantization.shared_scale import Choice
     from quantline.range_methods import ChosenMethod
-    from quantline.ranges import RangeSet, Values
-    from quantline.tflite import Model
+    from quantline.ranges import RangeSet, Sample, Values
+    from quantline.tflite import Graph, Model
+
 
 FEWEST = 16
 """The fewest samples of which half can judge: fewer differences do not show their own error."""
@@ -125,15 +132,9 @@ class Search:
         return plain(self, evidence="measured")
 
 
-def search(
-    model: Model,
-    fitted: RangeSet,
-    conversion: recipe.Conversion,
-    fit: Sequence[Values],
-    held_back: Sequence[Values],
-    choice: Callable[[RangeSet, Way], Choice],
-    make: Callable[[Sequence[Choice]], Sequence[Model]],
-) -> Search:
+def search_halves(
+    model: Model, conversion: recipe.Conversion, samples: Sequence[Sample]
+) -> tuple[list[Values], Search]:
     """Try the ways that the conversion leaves open, and take the best that is better than none.
 
     What is compared with is the first way: ``minmax``, or the method that is given, without bias
@@ -143,22 +144,32 @@ def search(
 
     Args:
         model: The float model.
-        fitted: Ranges recorded from the samples to fit.
         conversion: ``ranges.method`` is tried alone unless it is ``auto``; ``bias_correction`` is
-            tried where it is set, and with ``auto`` always.
-        fit: Samples for the means.
-        held_back: Other samples, to compare outputs on.
-        choice: Gives the ranges of a way; those that do not fit pinned inputs and outputs are not
-            tried where others do.
-        make: Quantizes the model with each of several choices of ranges.
+            tried where it is set, and with ``auto`` always. Ways that do not fit pinned inputs and
+            outputs are not tried where others do.
+        samples: A half gives ranges and means, the outputs are compared on the other.
+
+    Returns:
+        The samples as the model takes them, and what was found.
 
     Raises:
         PinDoesNotFit: No chosen range fits the pins.
     """
+    if not len(samples):
+        raise DataError(
+            "The method 'auto' and bias correction need calibration samples",
+            found="none",
+            expected="the samples that the ranges were recorded from; about 100 suffice",
+            remedy="Give them, or use `method='minmax'` and `bias_correction=False`",
+        )
+    values = list(SampleAdapter(model.graph, Runtime(model.content, 1).inputs).prepare(samples))
+    # Every second sample: what comes sorted, by class for instance, is split alike.
+    fit, held_back = values[::2], values[1::2]
     ways = search_ways(conversion)
-    if len(fit) + len(held_back) < FEWEST:
-        return Search((), ways[0], len(fit), len(held_back), None)
-    made = _made(fitted, ways, choice, make)
+    if len(values) < FEWEST:
+        return values, Search((), ways[0], len(fit), len(held_back), None)
+    fitted = record(model.content, [samples[at] for at in range(0, len(samples), 2)])
+    made = _made(model, fitted, ways, conversion)
     baseline = next(iter(made))
     judge = Judge(model, made[baseline], held_back)
     means = mean_inputs(model, fit)
@@ -175,7 +186,7 @@ def search(
     better = (trial for trial in trials if trial.is_better and not little)
     best = max(better, key=_improvement, default=trials[0])
     others = sorted((trial for trial in trials if trial != best), key=_improvement, reverse=True)
-    return Search(
+    return values, Search(
         (best, *others), baseline, len(fit), len(held_back), needed, little_to_gain=little
     )
 
@@ -200,17 +211,14 @@ def search_ways(conversion: recipe.Conversion) -> list[Way]:
 
 
 def _made(
-    fitted: RangeSet,
-    ways: Sequence[Way],
-    choice: Callable[[RangeSet, Way], Choice],
-    make: Callable[[Sequence[Choice]], Sequence[Model]],
+    model: Model, fitted: RangeSet, ways: Sequence[Way], conversion: recipe.Conversion
 ) -> dict[Way, Model]:
     """Make a model in each way that fits the pins, and without widening where that differs."""
     choices: dict[Way, Choice] = {}
     refused = None
     for way in ways:
         try:
-            choices[way] = choice(fitted, way)
+            choices[way] = choice_of(model.graph, fitted, conversion, way)
         except PinDoesNotFit as misfit:
             refused = misfit
     if refused is not None and not choices:
@@ -218,7 +226,8 @@ def _made(
     if len(ways) > 1:
         choices |= {replace(way, shared=CONVERTER): replace(choice, widens=False)
                     for way, choice in choices.items()}  # fmt: skip
-    made = dict(zip(choices, make(list(choices.values())), strict=True))
+    models = run_backend(model, list(choices.values()), conversion).models
+    made = dict(zip(choices, models, strict=True))
     return {way: content for way, content in made.items()
             if way.shared == WIDEST or content != made[replace(way, shared=WIDEST)]}  # fmt: skip
 
@@ -258,3 +267,22 @@ def _trial(
 
 def _improvement(trial: Trial) -> float:
     return trial.improvement
+
+
+def choice_of(graph: Graph, ranges: RangeSet, conversion: recipe.Conversion, way: Way) -> Choice:
+    """Return the ranges of one way to make the model, pins and overrides among them."""
+    chosen = conversion.ranges.with_method(way.method)
+    bounds = pin(graph, as_trained(graph, choose(ranges, chosen)), conversion)
+    fixed = given(ranges, chosen) | pinned_tensors(graph, conversion) | {*trained_ranges(graph)}
+    return Choice(bounds, fixed, widens=way.shared == WIDEST)
+
+
+def choices_of(
+    graph: Graph, ranges: RangeSet, conversion: recipe.Conversion, ways: Sequence[Way]
+) -> list[tuple[Way, Choice]]:
+    """Return the ranges of the way taken, and of the one to compare it with, if that fits pins."""
+    first, *others = ways
+    choices = [(first, choice_of(graph, ranges, conversion, first))]
+    with suppress(PinDoesNotFit):
+        choices += [(way, choice_of(graph, ranges, conversion, way)) for way in others]
+    return choices

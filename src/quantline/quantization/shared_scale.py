@@ -101,7 +101,9 @@ def find_clipped(
         steps = max(reach[0] - low, high - reach[1]) / step
         if steps > _ROUNDING_STEPS:
             name = before.main.tensors[index].name
-            found.append(Clipped(index, name, (low, high), reach, steps, _is_used(before, index)))
+            readers = {reader.type for reader in before.main.operators if index in reader.inputs}
+            is_used = index in before.main.outputs or not readers <= SAME_SCALE - _AVERAGING
+            found.append(Clipped(index, name, (low, high), reach, steps, is_used))
     return found
 
 
@@ -159,11 +161,6 @@ def _reach(tensor: Tensor) -> tuple[tuple[float, float], float]:
     (step,), (zero,) = tensor.quantization.scales, tensor.quantization.zero_points
     low, high = (step * (limit - zero) for limit in _LIMITS[tensor.dtype])
     return (low, high), step
-
-
-def _is_used(graph: Graph, index: int) -> bool:
-    readers = {operator.type for operator in graph.main.operators if index in operator.inputs}
-    return index in graph.main.outputs or not readers <= SAME_SCALE - _AVERAGING
 
 
 def _misread(after: Graph, sources: Mapping[int, int]) -> list[set[int]]:

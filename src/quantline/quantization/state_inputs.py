@@ -41,15 +41,9 @@ def next_of(name: str) -> str:
 
 
 def find_states(
-    tf: Any, model: Any, call: Callable[..., dict[str, Any]], specs: Mapping[str, Any]
+    model: Any, call: Callable[..., dict[str, Any]], specs: Mapping[str, Any]
 ) -> dict[str, State]:
     """Return the variables that a Keras 3 model assigns, by names that no input or output has.
-
-    Args:
-        tf: The module ``tensorflow``.
-        model: The loaded model, with its loops as they are.
-        call: Takes the model's tensors by input name, returns tensors by output name.
-        specs: Each input's ``tf.TensorSpec``, by name; an open batch is taken as 1.
 
     Returns:
         The states in the order in which the model first assigns them. There are none where some
@@ -73,8 +67,7 @@ def find_states(
             outputs.update(call(**dict(zip(specs, values, strict=True))))
 
     try:
-        tf.function(record).get_concrete_function(*(_batch_of_one(tf, spec)
-                                                    for spec in specs.values()))  # fmt: skip
+        tensorflow().function(record).get_concrete_function(*map(_batch_of_one, specs.values()))
     except Exception:  # a user's layer raises anything; the import meets it again
         return {}
     if any(_RANDOM in variable.path for variable in assigned.values()):
@@ -99,10 +92,10 @@ def _may_assign(model: Any) -> bool:
     )
 
 
-def _batch_of_one(tf: Any, spec: Any) -> Any:
+def _batch_of_one(spec: Any) -> Any:
     shape = spec.shape.as_list()
-    return tf.TensorSpec([1 if size is None else size for size in shape[:1]] + shape[1:],
-                         spec.dtype)  # fmt: skip
+    sizes = [1 if size is None else size for size in shape[:1]] + shape[1:]
+    return tensorflow().TensorSpec(sizes, spec.dtype)
 
 
 def with_states(
@@ -150,12 +143,7 @@ def run_through(
 ) -> dict[str, np.ndarray]:
     """Return the states that a model is in before each sample, run over the samples in order.
 
-    Args:
-        call: Takes and returns tensors by name, states and their next values among them.
-        specs: Each input's ``tf.TensorSpec``, by name.
-        initial: array of each state's shape, by name: before the first sample.
-        samples: array of shape (n_examples, ...) for each other input, by name. One row of a batch
-            of several fills the whole batch.
+    One row of a batch of several fills the whole batch.
 
     Returns:
         array of shape (n_examples, ...) for each state, by name, one row of a batch of several.
@@ -182,12 +170,7 @@ def run_through(
 def describe_states(
     states: Mapping[str, State], computed: Mapping[str, np.ndarray]
 ) -> tuple[str, ...]:
-    """Return sentences that describe the state of an imported model.
-
-    Args:
-        states: The states, by the names of their inputs.
-        computed: Samples of the states, as :func:`run_through` returns them.
-    """
+    """Return sentences that describe the state of an imported model."""
     if not states:
         return ()
     values = np.unique(np.concatenate([state.initial.ravel() for state in states.values()]))

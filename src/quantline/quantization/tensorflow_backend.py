@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from quantline.errors import BackendUnavailable, ConversionError, excerpt
-from quantline.quantization.keep_float import FloatOperators
+from quantline.quantization.schemes import FloatOperators
 from quantline.quiet import tensorflow
 from quantline.tflite import float_operators, read, with_ranges
 from quantline.tflite.editor import Editor
@@ -37,14 +37,6 @@ def quantize(
     kept: FloatOperators = _NOTHING,
 ) -> bytes:
     """Quantize a float model's activations and weights to integers.
-
-    Args:
-        model: A float ``.tflite`` file's bytes.
-        bounds: (min, max) by tensor index of the main subgraph, of variable tensors too.
-        scheme: ``int8``, ``int8_float_fallback``, ``int8_per_tensor`` or ``int16x8``.
-        input_type: ``float32``, ``int8`` or ``uint8``; for ``int16x8``, ``float32`` or ``int16``.
-        output_type: Likewise.
-        kept: The operators that stay float; none for ``int16x8``.
 
     Raises:
         BackendUnavailable: This TensorFlow does not have the private calls.

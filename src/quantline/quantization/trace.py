@@ -10,6 +10,7 @@ from quantline.errors import ModelUnsupported, first_few
 from quantline.loading import graph_names
 from quantline.quantization.graph_rewrites import REWRITES, narrow_types, widen
 from quantline.quantization.tensorflow_backend import freeze
+from quantline.quiet import tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -46,13 +47,13 @@ class Traced:
     variables: tuple[Any, ...] = ()
 
 
-def trace(tf: Any, path: str, original: Original, specs: Mapping[str, Any]) -> Traced:
+def trace(path: str, original: Original, specs: Mapping[str, Any]) -> Traced:
     """Trace a model once, with its variables as constants.
 
     An LSTM of Keras 2 keeps its variables: it becomes one fused operator only while it is a
     function of its own, and freezing inlines functions.
     """
-    inputs = graph_names(specs)
+    tf, inputs = tensorflow(), graph_names(specs)
     own = {plain: name for name, plain in inputs.items()}
     outputs: dict[str, str] = {}
 
@@ -62,7 +63,10 @@ def trace(tf: Any, path: str, original: Original, specs: Mapping[str, Any]) -> T
         outputs.update({plain: name for name, plain in names.items()})
         return {names[name]: value for name, value in found.items()}
 
-    given = {inputs[name]: _named(tf, spec, inputs[name]) for name, spec in specs.items()}
+    given = {
+        inputs[name]: tf.TensorSpec(spec.shape, spec.dtype, name=inputs[name])
+        for name, spec in specs.items()
+    }
     concrete = tf.function(renamed).get_concrete_function(**given)
     _check_outputs(path, outputs, concrete.structured_outputs)
     refuse_state(path, concrete)
@@ -86,17 +90,14 @@ def trace(tf: Any, path: str, original: Original, specs: Mapping[str, Any]) -> T
             widen(frozen)
         return any([*(change(frozen) for change in REWRITES), narrow])
 
-    wide = {name: _widened(tf, spec) for name, spec in given.items()}
+    wide = {name: _widened(spec) for name, spec in given.items()}
     served = freeze(concrete, wide, rewrite)
     widened = with_own_names(served) if narrow else None
     return Traced(call, served, widened, dict(specs), own, outputs, tuple(narrow))
 
 
-def _named(tf: Any, spec: Any, name: str) -> Any:
-    return tf.TensorSpec(spec.shape, spec.dtype, name=name)
-
-
-def _widened(tf: Any, spec: Any) -> Any:
+def _widened(spec: Any) -> Any:
+    tf = tensorflow()
     dtype = tf.float32 if spec.dtype in (tf.float16, tf.bfloat16) else spec.dtype
     return tf.TensorSpec(spec.shape, dtype, name=spec.name)
 

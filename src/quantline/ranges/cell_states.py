@@ -18,7 +18,8 @@ from quantline.ranges.observer import Observer
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from quantline.ranges.range_set import RangeSet, TensorRange
+    from quantline.ranges.range_set import RangeSet
+    from quantline.ranges.sketch import TensorRange
     from quantline.tflite import Graph, Operator, Tensor
 
 LSTM = "UNIDIRECTIONAL_SEQUENCE_LSTM"

@@ -11,7 +11,8 @@ from quantline.range_methods import METHODS, Bounds
 if TYPE_CHECKING:
     from quantline import recipe
     from quantline.range_methods import ChosenMethod
-    from quantline.ranges.range_set import RangeSet, TensorRange
+    from quantline.ranges.range_set import RangeSet
+    from quantline.ranges.sketch import TensorRange
 
 
 def choose(ranges: RangeSet, chosen: recipe.Ranges) -> dict[int, Bounds]:

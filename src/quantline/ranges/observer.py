@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantline.ranges.range_set import TensorRange
-from quantline.ranges.sketch import Sketch, codes
+from quantline.ranges.sketch import Sketch, TensorRange, codes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

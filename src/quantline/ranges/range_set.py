@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from fractions import Fraction
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from quantline.errors import DataError, MismatchError, first_few
 from quantline.files import canonical_json, plain, write_atomic
-from quantline.ranges.sketch import Sketch, bin_of, merged
+from quantline.ranges.sketch import TensorRange
 from quantline.results import Origin, check_plain, check_schema, parse_json, read_bytes
 from quantline.results.models import StoredRanges
 from quantline.results.parse import MOST_BYTES
@@ -26,116 +25,6 @@ if TYPE_CHECKING:
 
 _CONTENT = "a set of recorded ranges"
 _VANISHING = 1e-6  # as a share of the largest value; 16 bits have steps of 3e-5
-_LARGEST_SUM = 2**53 * Fraction(2) ** 128  # of as many samples as are counted exactly
-
-
-@dataclass(frozen=True)
-class TensorRange:
-    """The statistics of one tensor over all samples.
-
-    Attributes:
-        index: The tensor's index in the float model's main subgraph.
-        name: Its name.
-        min: The smallest finite value; float32, infinite where there was none.
-        max: The largest finite value; likewise.
-        samples: The number of samples.
-        count: The number of values.
-        sum_min: The sum of each sample's smallest value, exact.
-        sum_max: The sum of each sample's largest value, exact.
-        nan: The number of values that are NaN.
-        inf: The number of infinite values.
-        sketch: The histogram of the values that entered it, which are evenly spread ones where
-            there are many.
-    """
-
-    index: int
-    name: str
-    min: float
-    max: float
-    samples: int = 0
-    count: int = 0
-    sum_min: Fraction = Fraction(0)
-    sum_max: Fraction = Fraction(0)
-    nan: int = 0
-    inf: int = 0
-    sketch: Sketch = field(default_factory=Sketch.empty, repr=False)
-
-    @property
-    def average_min(self) -> float:
-        """The cumulative moving average of each sample's smallest value.
-
-        It weighs all samples alike, ``a += (min - a) / n``; an exponential average would depend on
-        their order, and could not be merged.
-        """
-        return float(self.sum_min / self.samples) if self.samples else self.min
-
-    @property
-    def average_max(self) -> float:
-        """The cumulative moving average of each sample's largest value."""
-        return float(self.sum_max / self.samples) if self.samples else self.max
-
-    def merge(self, other: TensorRange) -> TensorRange:
-        """Return the statistics over the samples of both."""
-        return TensorRange(
-            index=self.index,
-            name=self.name,
-            min=min(self.min, other.min),
-            max=max(self.max, other.max),
-            samples=self.samples + other.samples,
-            count=self.count + other.count,
-            sum_min=self.sum_min + other.sum_min,
-            sum_max=self.sum_max + other.sum_max,
-            nan=self.nan + other.nan,
-            inf=self.inf + other.inf,
-            sketch=merged([self.sketch, other.sketch]),
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return {
-            **vars(self),
-            "min": self.min if math.isfinite(self.min) else None,
-            "max": self.max if math.isfinite(self.max) else None,
-            "sum_min": str(self.sum_min),
-            "sum_max": str(self.sum_max),
-            "sketch": self.sketch.to_text(),
-        }
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> TensorRange:
-        """Build the range from what :meth:`to_dict` gave.
-
-        Raises:
-            ValueError: The sketch, or a sum, cannot be that of values between ``min`` and ``max``.
-        """
-        low, high = values["min"], values["max"]
-        tensor = cls(
-            **{
-                **values,
-                "min": math.inf if low is None else float(low),
-                "max": -math.inf if high is None else float(high),
-                "sum_min": Fraction(values["sum_min"]),
-                "sum_max": Fraction(values["sum_max"]),
-                "sketch": Sketch.from_text(values["sketch"]),
-            }
-        )
-        tensor._check_values()
-        return tensor
-
-    def _check_values(self) -> None:
-        keys = self.sketch.keys
-        is_seen = self.min <= self.max
-        if len(keys) and not (
-            is_seen and bin_of(self.min) <= keys[0] and keys[-1] <= bin_of(self.max)
-        ):
-            raise ValueError("a sketch of values that are not between 'min' and 'max'")
-        # Of samples without a finite value, which has none here, nothing entered the sums.
-        ends = (self.min, self.max) if is_seen else (0.0, 0.0)
-        least, most = (self.samples * Fraction(end) for end in ends)
-        if not (self.nan or self.inf or least <= self.sum_min <= self.sum_max <= most):
-            raise ValueError("sums of extremes that are not between those of 'min' and of 'max'")
-        if abs(self.sum_min) > _LARGEST_SUM or abs(self.sum_max) > _LARGEST_SUM:
-            raise ValueError("sums of extremes that no float32 values have")
 
 
 def _holds_huge_values(tensor: TensorRange) -> bool:

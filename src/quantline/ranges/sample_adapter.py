@@ -39,7 +39,9 @@ class SampleAdapter:
             for name, index in signature.inputs.items()
         }
         self.names = [named.get(tensor.index, tensor.name) for tensor in inputs]
-        self._shapes = [_taken(tensor.shape) for tensor in inputs]
+        shapes = (tensor.shape for tensor in inputs)
+        # A batch of any size is one of 1.
+        self._shapes = [(1, *shape[1:]) if shape[:1] == (-1,) else shape for shape in shapes]
         self._ports = ports
         self.count = 0
 
@@ -81,8 +83,3 @@ class SampleAdapter:
             expected=f"{shape[1:] if has_batch else shape}",
             remedy="Bring the samples to this shape: correct `transform`",
         )
-
-
-def _taken(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the shape of one sample: a batch of any size is one of 1."""
-    return (1, *shape[1:]) if shape[:1] == (-1,) else shape

@@ -8,15 +8,6 @@ from quantline.reading.regular import Unreadable, check_regular, open_file, read
 from quantline.reading.yaml_text import YamlUnreadable, check_yaml, load_yaml
 
 __all__ = [
-    "Arrays",
-    "ArraysUnreadable",
-    "Header",
-    "Unreadable",
-    "YamlUnreadable",
-    "check_regular",
-    "check_yaml",
-    "load_yaml",
-    "open_file",
-    "read_file",
-    "read_text",
-]
+    "Arrays", "ArraysUnreadable", "Header", "Unreadable", "YamlUnreadable", "check_regular",
+    "check_yaml", "load_yaml", "open_file", "read_file", "read_text",
+]  # fmt: skip

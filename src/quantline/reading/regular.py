@@ -12,9 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LARGEST_BYTES = (
-    2 << 30
-)  # a .tflite file cannot be larger; what a user writes by hand is far smaller
+# A .tflite file cannot be larger; what a user writes by hand is far smaller.
+LARGEST_BYTES = 2 << 30
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -69,7 +68,8 @@ def read_file(path: str | Path, limit_bytes: int = LARGEST_BYTES) -> bytes:
         except OSError as error:
             raise Unreadable(_reason(error)) from error
     if len(content) > limit_bytes:
-        raise Unreadable(f"a file of more than {_size(limit_bytes)}")
+        gib, mib = limit_bytes >> 30, limit_bytes >> 20
+        raise Unreadable(f"a file of more than {f'{gib} GiB' if gib else f'{mib} MiB'}")
     return content
 
 
@@ -91,7 +91,3 @@ def _reason(error: OSError | ValueError) -> str:
     if isinstance(error, OSError) and error.errno is not None:
         return _SAID.get(error.errno) or os.strerror(error.errno)
     return f"a name that no file can have ({error})"
-
-
-def _size(size_bytes: int) -> str:
-    return f"{size_bytes >> 30} GiB" if size_bytes >= 1 << 30 else f"{size_bytes >> 20} MiB"

@@ -51,6 +51,7 @@ from quantline.recipe.release import (
     Release,
     Training,
 )
+from quantline.recipe.task import Task
 from quantline.recipe.transform import Step
 
 __all__ = [
@@ -85,6 +86,7 @@ __all__ = [
     "Sampling",
     "SchemeName",
     "Step",
+    "Task",
     "Tfds",
     "Training",
     "Validation",

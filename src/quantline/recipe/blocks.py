@@ -17,6 +17,7 @@ from quantline.recipe.evaluation import Evaluation
 from quantline.recipe.gate import Gate
 from quantline.recipe.limits import Limits
 from quantline.recipe.release import Release, Training
+from quantline.recipe.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Set
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 BLOCKS: dict[str, type[Parameters]] = {
     block.__name__.lower(): block
     for block in (
-        Model, Dataset, Sampling, Baseline, Calibration, Conversion, Validation, Evaluation, Gate,
-        Release, Training, Limits,
+        Model, Dataset, Sampling, Task, Baseline, Calibration, Conversion, Validation, Evaluation,
+        Gate, Release, Training, Limits,
     )
 }  # fmt: skip
 

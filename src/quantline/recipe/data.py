@@ -71,11 +71,13 @@ class Npz(Parameters):
     """Numpy archives.
 
     Attributes:
-        x: The array of examples, shape (n_examples, ...).
-        y: The array of class indices, shape (n_examples,); an archive without it is unlabelled.
+        x: The array of examples, shape (n_examples, ...); for a model of several inputs a list of
+            such arrays, named as the inputs are.
+        y: The array of labels, one an example: class indices of shape (n_examples,), or what else
+            the task takes; an archive without it is unlabelled.
     """
 
-    x: str = "x"
+    x: str | Annotated[list[str], Field(min_length=1)] = "x"
     y: str = "y"
 
 
@@ -87,7 +89,8 @@ class Dataset(Parameters):
         data_dir: The TFDS ``data_dir``; for files, the folder that relative names start from.
         label_offset: Added to every label; 1 for a model whose class 0 is a background class that
             the dataset lacks.
-        transform: A list of steps, or an importable function ``module:name``.
+        transform: A list of steps, or an importable function ``module:name``; for a model of
+            several inputs one of these for each, by name.
     """
 
     source: Literal["tfds", "image_csv", "npz"]
@@ -98,7 +101,7 @@ class Dataset(Parameters):
     npz: Npz = Npz()
     # Kept as it was given: it is hashed into the manifest.
     transform: Annotated[
-        list[dict[str, Any]] | str, PlainValidator(check_transform), Inner(Step)
+        list[dict[str, Any]] | dict[str, Any] | str, PlainValidator(check_transform), Inner(Step)
     ] = []
 
     @model_validator(mode="after")

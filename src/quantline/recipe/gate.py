@@ -47,8 +47,15 @@ else:
 class Change(AllowedChanges):
     """The allowed change from another model; None: no limit.
 
-    It has a field for the rule of each metric in ``quantline.metrics``.
+    It has a field for the rule of each metric in ``quantline.metrics``, which are about
+    classifiers.
+
+    Attributes:
+        margins: By how much each metric of another task may be worse, by the metric's name and in
+            its own unit; null: that metric is not judged.
     """
+
+    margins: dict[str, Annotated[float, Field(gt=0)] | None] = {}
 
 
 class ChampionChange(Change):
@@ -72,6 +79,8 @@ class Gate(Parameters):
         resamples: How many times the bootstrap draws the examples again.
         absolute: Limits of metrics, by report and name such as ``int8_metrics.top1``; in YAML a
             dot may be a level of its own. A limit whose ``min`` and ``max`` are null is none.
+        absolute_by_model: Such limits for one model, by the name that it is registered under; for
+            that model they replace those of ``absolute`` of the same metric.
         against_float: What the change from the float model may cost.
         against_champion: What the change from the champion may cost.
     """
@@ -80,8 +89,16 @@ class Gate(Parameters):
     seed: Seed = 0
     resamples: Annotated[int, Field(ge=100, le=1_000_000)] = 2000
     absolute: dict[str, Limit] = {}
+    absolute_by_model: dict[str, dict[str, Limit]] = {}
     against_float: Change = Change()
     against_champion: ChampionChange = ChampionChange()
+
+    @field_validator("absolute_by_model", mode="before")
+    @classmethod
+    def _flat_by_model(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {model: cls._flat(limits) for model, limits in value.items()}
 
     @field_validator("absolute", mode="before")
     @classmethod
@@ -94,6 +111,10 @@ class Gate(Parameters):
         if twice:
             raise ValueError(f"each limit once, with dots or as levels; not {', '.join(twice)}")
         return dict(limits)
+
+    def limits_of(self, model: str) -> dict[str, Limit]:
+        """Return the absolute limits of the model of this name."""
+        return {**self.absolute, **self.absolute_by_model.get(model, {})}
 
 
 def _limits(values: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:

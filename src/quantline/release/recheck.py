@@ -9,12 +9,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from quantline.contract import check_against_recipe, golden
 from quantline.contract.targets import check_target, load
 from quantline.contract.vectors import Golden
 from quantline.errors import ResultError, first_few
-from quantline.evaluation import compare, predict, score
+from quantline.evaluation import compare
+from quantline.evaluation.metrics import score_task
 from quantline.evaluation.paired import per_class
+from quantline.evaluation.predict import CLASSIFICATION, Model, run_task
 from quantline.files import sha256
 from quantline.release.gate.candidate import JUDGED, REPORTS, judge_candidate
 from quantline.sampling import stream
@@ -23,7 +27,10 @@ from quantline.tflite import read
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import pyarrow as pa
+
     from quantline import recipe
+    from quantline.tasks import ChosenTask
 
 # What is compared with what is computed again, besides what the gate judges by.
 CHECKED = tuple(dict.fromkeys((*JUDGED, *REPORTS, "gate", "golden_vectors", "float_model",
@@ -33,6 +40,7 @@ EXAMPLES = 64
 # LiteRT differ by a few steps. Those of another model differ by far more.
 _OTHER_SHARE = 0.05
 _CLOSE = 1e-6
+_NEAR = 0.05
 
 
 def recheck(
@@ -40,6 +48,7 @@ def recheck(
     rules: recipe.Gate,
     validation: recipe.Validation,
     dataset: recipe.Dataset,
+    task: ChosenTask,
 ) -> None:
     """Compute again what a verdict rests on, and compare.
 
@@ -48,6 +57,7 @@ def recheck(
         rules: The rules that the candidate must keep now.
         validation: The target that it must keep now.
         dataset: Where the examples are.
+        task: The meaning of the models' outputs.
 
     Raises:
         ResultError: Something comes out otherwise than the results say.
@@ -60,10 +70,10 @@ def recheck(
                    _structure(model, results["recipe"], validation))  # fmt: skip
     vectors = Golden.from_arrays(results["golden_vectors"])
     golden.enforce(vectors, golden.check(model, vectors))
-    _check_scores(results)
-    _check_predictions(model, results, dataset)
+    _check_scores(results, task)
+    _check_predictions(model, results, dataset, task)
     gate = results["gate"]
-    judged = judge_candidate(results, rules)
+    judged = judge_candidate(results, rules, task)
     outcomes = {row["rule"]: row["outcome"] for row in judged["rules"]}
     recorded = {row["rule"]: row["outcome"] for row in gate["rules"]}
     _require_equal("gate.json", "judge_candidate", recorded, outcomes, complete=True)
@@ -100,43 +110,65 @@ def _structure(
     return {name: found[name] for name in kept}
 
 
-def _check_scores(results: Mapping[str, Any]) -> None:
+def _check_scores(results: Mapping[str, Any], task: ChosenTask) -> None:
     first, second = results["float_predictions"], results["int8_predictions"]
     for name, node, table, model in (
         ("float_metrics", "predict_float", first, results["float_model"]),
         ("int8_metrics", "predict_int8", second, results["int8_model"]),
     ):
-        scores = score(table, results[name]["classes"])
+        about = task.bind(Model(model, threads=1).outputs).about
+        scores = score_task(table, task, about)
         wanted = {**scores, "size_bytes": len(model)}
         _require_equal(f"{name}.json", node, results[name], wanted)
     wanted = {
-        **compare(first, second),
+        **compare(first, second, task),
         "size_ratio": len(results["float_model"]) / len(results["int8_model"]),
         "per_class": per_class(first, second),
     }
     _require_equal("comparison.json", "compare_models", results["comparison"], wanted)
 
 
-def _check_predictions(model: bytes, results: Mapping[str, Any], dataset: recipe.Dataset) -> None:
+def _check_predictions(
+    model: bytes, results: Mapping[str, Any], dataset: recipe.Dataset, task: ChosenTask
+) -> None:
     """Predict some examples again; which ones follows from the model's bytes."""
     manifest, name = results["manifest"], sha256(model)
     part = manifest["evaluation"]
     chosen = sorted(part["examples"], key=lambda row: sha256(f"{name}:{row['id']}".encode()))
     chosen = chosen[:EXAMPLES]
     fewer = {**manifest, "evaluation": {**part, "examples": chosen}}
-    again = predict(model, stream(dataset, fewer, "evaluation"))
-    recorded = results["int8_predictions"]
-    said = dict(zip(*(recorded[key].to_pylist() for key in ("id", "prediction")), strict=True))
-    found = zip(*(again[key].to_pylist() for key in ("id", "prediction")), strict=True)
-    others = [example for example, prediction in found if said.get(example) != prediction]
+    samples = stream(dataset, fewer, "evaluation")
+    again, _ = run_task(model, samples, task, results["float_model"])
+    said, found = (_compared_rows(table, task) for table in (results["int8_predictions"], again))
+    others = [example for example, row in found.items() if not _is_near(said.get(example), row)]
     if len(others) > math.ceil(_OTHER_SHARE * len(chosen)):
         raise _other(
             "int8_predictions.parquet",
             "predict_int8",
-            f"other classes for {len(others)} of {len(chosen)} examples, such as "
+            f"other predictions for {len(others)} of {len(chosen)} examples, such as "
             f"{first_few(others, 3)}",
             "the predictions of the model that is to be released",
         )
+
+
+def _compared_rows(predictions: pa.Table, task: ChosenTask) -> dict[str, Any]:
+    """Return what is compared of each example: of a classifier its class, else the whole row."""
+    own = ["id", "prediction"] if task.name == CLASSIFICATION.name else predictions.column_names
+    return {row.pop("id"): row for row in predictions.select(own).to_pylist()}
+
+
+def _is_near(one: Any, other: Any) -> bool:
+    """Return True if two rows are equal up to a few steps of another kernel's rounding."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_is_near(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        pairs = np.array(one, float), np.array(other, float)
+        return len(one) == len(other) and bool(
+            np.abs(pairs[0] - pairs[1]).sum() <= _NEAR * max(1.0, np.abs(pairs[1]).sum())
+        )
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=_NEAR, abs_tol=_NEAR)
+    return bool(one == other)
 
 
 def _require_equal(

@@ -7,8 +7,7 @@ import math
 from typing import Any
 
 from quantline.errors import ResultMissing
-from quantline.metrics import METRICS
-from quantline.report.table import points
+from quantline.report.table import change_text, shown_metrics
 
 
 def summarize(
@@ -22,17 +21,6 @@ def summarize(
     recipe: dict[str, Any],
 ) -> dict[str, Any]:
     """Put the stages' results together.
-
-    Args:
-        float_metrics: Scores and size of the float model.
-        int8_metrics: Scores and size of the int8 model.
-        comparison: The result of :func:`quantline.evaluation.compare`, and the size ratio.
-        latency: The result of :func:`quantline.evaluation.measure` for both models.
-        integer_only: The verdict of the validation.
-        edgetpu: For the Edge TPU the ``report``, the ``latency``, the ``compilation`` and the
-            ``run``.
-        gate: The verdict.
-        recipe: The int8 model's recipe, with what was measured of its outputs.
 
     Returns:
         The keys ``float``, ``int8``, ``comparison``, ``outputs``, ``integer_only``, ``edgetpu`` and
@@ -88,7 +76,10 @@ def _check_same_examples(
     float_metrics: dict[str, Any], int8_metrics: dict[str, Any], comparison: dict[str, Any]
 ) -> None:
     counts = [result.get("examples") for result in (float_metrics, int8_metrics, comparison)]
-    first, second = (METRICS.keys() & metrics.keys() for metrics in (float_metrics, int8_metrics))
+    first, second = (
+        [metric.name for metric in shown_metrics(scores)]
+        for scores in (float_metrics, int8_metrics)
+    )
     unpaired = "top1" in first and "top1_drop_points" not in comparison
     if first != second or unpaired or len(set(counts)) > 1:
         raise ResultMissing(
@@ -98,6 +89,12 @@ def _check_same_examples(
             expected="the same examples with the same labels",
             remedy="Run the pipeline with `from_nodes=predict_float,predict_int8`",
         )
+
+
+_MAPPING = ("evidence", "runtime_version", "mapped_operators", "unknown_operators", "mapped_share",
+            "mapped_share_macs", "subgraphs")  # fmt: skip
+_SIZES = ("parameter_bytes", "parameter_bytes_low", "parameter_bytes_high", "cached_bytes",
+          "streamed_bytes")  # fmt: skip
 
 
 def _edgetpu(
@@ -110,19 +107,9 @@ def _edgetpu(
     # What the compiler did replaces what was predicted of it.
     memory = compilation["memory"] if compiled else report["memory"]
     values = {
-        "evidence": report["evidence"],
-        "runtime_version": report["runtime_version"],
+        **{name: report[name] for name in _MAPPING},
         "operators": report["operators_total"],
-        "mapped_operators": report["mapped_operators"],
-        "unknown_operators": report["unknown_operators"],
-        "mapped_share": report["mapped_share"],
-        "mapped_share_macs": report["mapped_share_macs"],
-        "subgraphs": report["subgraphs"],
-        "parameter_bytes": memory["parameter_bytes"],
-        "parameter_bytes_low": memory["parameter_bytes_low"],
-        "parameter_bytes_high": memory["parameter_bytes_high"],
-        "cached_bytes": memory["cached_bytes"],
-        "streamed_bytes": memory["streamed_bytes"],
+        **{name: memory[name] for name in _SIZES},
         "memory": memory["verdict"],
         "memory_evidence": memory["evidence"],
         "latency_ms_low": latency["low"],
@@ -163,9 +150,6 @@ def _edgetpu(
 # Each figure's place in the summary. What a run does not have, such as accuracy without labels, is
 # left out.
 _PLACES = {
-    "float_top1": ("float", "top1"),
-    "int8_top1": ("int8", "top1"),
-    "top1_drop_points": ("comparison", "top1_drop_points"),
     "agreement": ("comparison", "agreement"),
     "int8_size_bytes": ("int8", "size_bytes"),
     "size_ratio": ("comparison", "size_ratio"),
@@ -179,8 +163,13 @@ _PLACES = {
 
 
 def key_figures(summary: dict[str, Any]) -> dict[str, float | bool]:
-    """Return the key figures of a summary; none lies deeper than the top level."""
-    found = {name: summary[part].get(key) for name, (part, key) in _PLACES.items()}
+    """Return the key figures of a summary, the task's first metric among them; all on one level."""
+    places = dict(_PLACES)
+    for metric in shown_metrics(summary["float"])[:1]:
+        places |= {f"{part}_{metric.name}": (part, metric.name) for part in ("float", "int8")}
+        changes = (f"{metric.name}_drop_points", f"{metric.name}_change")
+        places |= {key: ("comparison", key) for key in changes}
+    found = {name: summary[part].get(key) for name, (part, key) in places.items()}
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -198,15 +187,19 @@ def draw_summary(summary: dict[str, Any]) -> bytes:
     models = [summary["float"], summary["int8"]]
     change = summary["comparison"]
 
-    if "top1" in models[0]:
+    for metric in shown_metrics(models[0])[:1]:
+        scale = 100 if metric.is_share else 1
         for place, values in enumerate(models):
-            top1, low, high = (100 * values[key] for key in ("top1", "top1_low", "top1_high"))
+            keys = (metric.name, f"{metric.name}_low", f"{metric.name}_high")
+            value, low, high = (scale * values[key] for key in keys)
             accuracy.errorbar(
-                place, top1, [[top1 - low], [high - top1]], fmt="o", capsize=6, ms=8,
+                place, value, [[value - low], [high - value]], fmt="o", capsize=6, ms=8,
                 color=_COLORS[place],
             )  # fmt: skip
-        accuracy.set(xlim=(-0.6, 1.6), ylabel="top-1, %, with 95 % interval")
-        accuracy.set_title(points(change, "top1_drop_points"), fontsize=10)
+        unit = ", %" if metric.is_share else ""
+        accuracy.set(xlim=(-0.6, 1.6), ylabel=f"{metric.label}{unit}, with 95 % interval")
+        accuracy.set_title(change_text(change, metric), fontsize=10)
+        break
     else:
         accuracy.set_title("no labels: no accuracy", fontsize=10)
     size.bar([0, 1], [values["size_bytes"] / 2**10 for values in models], color=_COLORS)

@@ -5,16 +5,30 @@ from __future__ import annotations
 import io
 import sys
 from math import floor, log10
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from quantline.error_output import discard_output, output_not_printed
-from quantline.metrics import METRICS
+from quantline.tasks import DEFAULT, TASKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rich.console import RenderableType
     from rich.table import Table
+
+
+class Shown(NamedTuple):
+    """A metric as a table shows it.
+
+    Attributes:
+        name: Its key in the scores.
+        label: Its name in tables.
+        is_share: Whether it is shown in per cent.
+    """
+
+    name: str
+    label: str
+    is_share: bool
 
 
 def _interval(values: Sequence[float], unit: str = "", sign: str = "") -> str:
@@ -43,6 +57,36 @@ def decimal(values: Mapping[str, Any], key: str) -> str:
     return _interval([values[name] for name in (key, f"{key}_low", f"{key}_high")])
 
 
+def change_text(values: Mapping[str, Any], metric: Shown) -> str:
+    """Return the change of a metric and its interval with its sign; empty where none is known."""
+    if f"{metric.name}_drop_points" in values:
+        return points(values, f"{metric.name}_drop_points")
+    key = f"{metric.name}_change"
+    if key not in values:
+        return ""
+    change = [values[name] for name in (key, f"{key}_low", f"{key}_high")]
+    if metric.is_share:
+        return _interval([100 * value for value in change], " points", "+")
+    return _interval(change, sign="+")
+
+
+def shown_metrics(scores: Mapping[str, Any]) -> list[Shown]:
+    """Return the metrics of a model's scores in the order in which they are shown.
+
+    Args:
+        scores: The scores of one model, as :func:`quantline.evaluation.evaluate` gives them.
+    """
+    task = TASKS[scores.get("task", DEFAULT.name)]
+    scored = [name for name in scores if f"{name}_low" in scores and f"{name}_high" in scores]
+    values = {parameter.name: parameter.default for parameter in task.parameters}
+    known = task.metrics(values, scored)
+    return [
+        Shown(metric.name, metric.label, metric.is_share)
+        for metric in known
+        if metric.name in scored
+    ]
+
+
 def summary_table(summary: dict[str, Any], manifest: dict[str, Any]) -> Table:
     """Build the table of a summary."""
     dataset = manifest["dataset"]
@@ -63,34 +107,17 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
     first, second = summary["float"], summary["int8"]
     change, proof, edge = summary["comparison"], summary["integer_only"], summary["edgetpu"]
     rows = []
-    for name, metric in METRICS.items():
-        if name in first:
-            text = percent if metric.is_share else decimal
-            drop = f"{name}_drop_points"
-            difference = points(change, drop) if drop in change else ""
-            both = text(first, name), text(second, name)
-            rows.append((metric.label, *both, difference, "measured"))
-    rows.append(("same top-1", "", "", percent(change, "agreement"), "measured"))
-    smaller = f"{change['size_ratio']:.1f}x smaller"
-    rows.append(
-        (
-            "size",
-            size_text(first["size_bytes"]),
-            size_text(second["size_bytes"]),
-            smaller,
-            "measured",
-        )
-    )
-    rows.append(
-        (
-            "latency, CPU",
-            _latency(first),
-            _latency(second),
-            f"{change['speed_ratio']:.1f}x as fast [{change['speed_ratio_low']:.1f}, "
-            f"{change['speed_ratio_high']:.1f}]",
-            "measured",
-        )
-    )
+    for metric in shown_metrics(first):
+        text = percent if metric.is_share else decimal
+        both = text(first, metric.name), text(second, metric.name)
+        rows.append((metric.label, *both, change_text(change, metric), "measured"))
+    if "agreement" in change:
+        rows.append(("same top-1", "", "", percent(change, "agreement"), "measured"))
+    sizes = size_text(first["size_bytes"]), size_text(second["size_bytes"])
+    rows.append(("size", *sizes, f"{change['size_ratio']:.1f}x smaller", "measured"))
+    ratio, low, high = (change[f"speed_ratio{end}"] for end in ("", "_low", "_high"))
+    faster = f"{ratio:.1f}x as fast [{low:.1f}, {high:.1f}]"
+    rows.append(("latency, CPU", _latency(first), _latency(second), faster, "measured"))
     if summary["outputs"] is not None:
         rows.append(("outputs", "", *_outputs(summary["outputs"]), "measured"))
     verdict = "yes" if proof["integer_only"] else f"no: {proof['float_operators']} operators float"
@@ -131,9 +158,11 @@ def _edgetpu(edge: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
     ]
     if edge["ran"]:
         rows.append(("  latency", "", _latency(edge), edge["device"], "measured"))
-        if "top1" in edge:
-            same = f"{edge['top1_agreement']:.2%} as on the CPU"
-            rows.append(("  top-1", "", percent(edge, "top1"), same, "measured"))
+        for metric in shown_metrics(edge)[:1]:
+            agreement = edge.get("top1_agreement")
+            same = "" if agreement is None else f"{agreement:.2%} as on the CPU"
+            text = (percent if metric.is_share else decimal)(edge, metric.name)
+            rows.append((f"  {metric.label}", "", text, same, "measured"))
     elif edge["latency_ms_low"] is not None:
         high = edge["latency_ms_high"]
         band = (
@@ -158,26 +187,29 @@ def size_text(size_bytes: int) -> str:
 def schemes_table(compared: dict[str, Any], manifest: dict[str, Any]) -> Table:
     """Build the table of a comparison of schemes, ``float`` first."""
     evaluation = manifest["evaluation"]
+    metric = next(iter(shown_metrics(compared["float"])), Shown("", "accuracy", True))
+    label = f"{metric.label}, %" if metric.is_share else metric.label
     table = _titled(
         f"{manifest['dataset']['name']}: {len(evaluation['examples']):,} examples of "
         f"'{evaluation['split']}', ranges of {len(manifest['calibration']['examples'])}; all "
         "measured, operators parsed",
         "±: the wider side of the 95 % interval, paired for the change; latency: median.",
-        ("scheme", "top-1, %", "change, points", "as float, %", "size", "smaller", "CPU, ms",
-         "as fast", "float operators", "outputs, dB"),
+        ("scheme", label, "change, points" if metric.is_share else "change", "as float, %", "size",
+         "smaller", "CPU, ms", "as fast", "float operators", "outputs, dB"),
     )  # fmt: skip
     for scheme, values in compared.items():
-        table.add_row(*_row(scheme, values))
+        table.add_row(*_row(scheme, values, metric))
     return table
 
 
-def _row(scheme: str, values: dict[str, Any]) -> tuple[str, ...]:
+def _row(scheme: str, values: dict[str, Any], metric: Shown) -> tuple[str, ...]:
     is_float = scheme == "float"
-    top1 = percent(values, "top1").removesuffix(" %") if "top1" in values else ""
-    change = points(values, "top1_drop_points").removesuffix(" points") if top1 else ""
+    text = percent if metric.is_share else decimal
+    accuracy = text(values, metric.name).removesuffix(" %") if metric.name in values else ""
+    change = change_text(values, metric).removesuffix(" points")
     compared = (
         change,
-        percent(values, "agreement").removesuffix(" %"),
+        percent(values, "agreement").removesuffix(" %") if "agreement" in values else "",
         f"{values['size_ratio']:.1f}x",
         f"{values.get('speed_ratio', 1):.2g}x",
     )
@@ -186,7 +218,7 @@ def _row(scheme: str, values: dict[str, Any]) -> tuple[str, ...]:
     floats = f"{values['float_operators']} of {values['operators']}"
     size = size_text(values["size_bytes"])
     noise = "" if is_float else _worst_output(values["recipe"]["measured"])
-    return scheme, top1, change, same, size, smaller, latency, faster, floats, noise
+    return scheme, accuracy, change, same, size, smaller, latency, faster, floats, noise
 
 
 def _worst_output(measured: dict[str, Any]) -> str:

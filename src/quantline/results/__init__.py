@@ -23,17 +23,7 @@ from quantline.results.parse import (
 )
 
 __all__ = [
-    "SCHEMAS",
-    "Origin",
-    "check_finite",
-    "check_kind",
-    "check_plain",
-    "check_result",
-    "check_schema",
-    "load_result",
-    "parse_json",
-    "read_arrays",
-    "read_bytes",
-    "read_result",
+    "SCHEMAS", "Origin", "check_finite", "check_kind", "check_plain", "check_result",
+    "check_schema", "load_result", "parse_json", "read_arrays", "read_bytes", "read_result",
     "remedy_of",
-]
+]  # fmt: skip

@@ -24,14 +24,10 @@ if TYPE_CHECKING:
     from quantline.results.fields import Part
 
 _KINDS = {
-    "model_type": "a mapping",
-    "dict_type": "a mapping",
-    "list_type": "a list",
-    "string_type": "text",
-    "int_type": "a whole number",
-    "float_type": "a number",
+    "model_type": "a mapping", "dict_type": "a mapping", "list_type": "a list",
+    "string_type": "text", "int_type": "a whole number", "float_type": "a number",
     "bool_type": "true or false",
-}
+}  # fmt: skip
 _COMPARE = "pipelines=compare"
 _TABLE = "pipelines=compare_report"
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from pydantic import Field, create_model, model_validator
 
 from quantline.metrics import METRICS
+from quantline.recipe import SchemeName
 from quantline.results.examples import LintFinding
 from quantline.results.fields import (
     Count,
@@ -23,6 +24,7 @@ from quantline.results.fields import (
     require_ordered,
 )
 
+CLASSIFICATION = "classification"
 _SCORED = {name: metric for name, metric in METRICS.items() if metric.score is not None}
 
 
@@ -76,15 +78,20 @@ class BeforeSquashing(MeasuredTensor):
 
 
 class Cause(Part):
-    """The cause of an output's loss or noise: :class:`quantline.quantization.diagnosis.Cause`."""
+    """The cause of an output's loss or noise.
+
+    Its kind is ``join``, ``mask``, ``constant``, ``channels``, ``steep``, ``rounding`` or
+    ``outliers``; ``layer`` where one layer is at fault and nothing more is known, ``many`` where
+    none is.
+    """
 
     kind: str
-    operator: str
-    tensor: Index
-    name: str
-    layer: str | None
-    share: Share
-    found: str
+    operator: str  # the type of the operator that is named
+    tensor: Index  # its output in the float model
+    name: str  # that tensor's
+    layer: str | None  # of the original model, read from the name
+    share: Share  # of the loss that this layer's error alone makes; measured
+    found: str  # the rest of a sentence
     remedy: str
 
 
@@ -138,12 +145,17 @@ class Scores(Scored):
     It has three fields for each metric in ``quantline.metrics`` that has a score.
     """
 
+    task: str = CLASSIFICATION
     examples: Count
     labelled_examples: Count
-    classes: Count
+    classes: Count | None = None
 
     @model_validator(mode="after")
     def _check_labelled(self) -> Scores:
+        if self.task != CLASSIFICATION:
+            return self
+        if self.classes is None:
+            raise ValueError("'classes' of a classifier")
         for name, metric in _SCORED.items():
             if self.labelled_examples and self.classes >= metric.least_classes:
                 require(self, name, f"{name}_low", f"{name}_high")
@@ -182,9 +194,9 @@ class Comparison(Part):
     """``comparison.json``."""
 
     examples: Count
-    agreement: Share
-    agreement_low: Share
-    agreement_high: Share
+    agreement: Share | None = None  # of classifiers
+    agreement_low: Share | None = None
+    agreement_high: Share | None = None
     size_ratio: Positive
     per_class: Many[ClassShares]
     evidence: str
@@ -259,16 +271,14 @@ class ChampionLatency(Part):
         return self
 
 
-class ComparedLatency(Timed):
-    """``compare_latency.json``; every scheme's times by its name."""
-
-    first: Times = Field(alias="float")
-    float16: FasterTimes
-    dynamic_range: FasterTimes
-    int8: FasterTimes
-    int8_float_fallback: FasterTimes
-    int8_per_tensor: FasterTimes
-    int16x8: FasterTimes
+if TYPE_CHECKING:
+    ComparedLatency: TypeAlias = Timed
+else:
+    ComparedLatency = create_model(  # compare_latency.json; every scheme's times by its name
+        "ComparedLatency",
+        __base__=FloatLatency,
+        **dict.fromkeys(get_args(SchemeName), (FasterTimes, ...)),
+    )
 
 
 class Compared(Part):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from quantline.results.checks import IntegerOnly
-from quantline.results.fields import Count, Many, Number, Part, Positive, Share, Some, Unsigned
+from quantline.results.fields import Count, Many, Part, Positive, Share, Some, Unsigned
 
 Decision = Literal["passed", "refused", "undecided"]
 Outcome = Literal["passed", "failed", "undecided", "skipped"]
@@ -94,12 +94,9 @@ class Summary(Part):
 
 
 class KeyFigures(Part):
-    """``key_figures.json``; accuracy is there with labelled examples alone."""
+    """``key_figures.json``; with it the task's first metric, where examples have labels."""
 
-    float_top1: Share | None = None
-    int8_top1: Share | None = None
-    top1_drop_points: Number | None = None
-    agreement: Share
+    agreement: Share | None = None
     int8_size_bytes: Count
     size_ratio: Positive
     int8_latency_ms_p50: Unsigned

@@ -1,8 +1,9 @@
 """Datasets, the transform to model input, the draw and its manifest, the lint."""
 
+from quantline.sampling.calibration_set import CalibrationSet
 from quantline.sampling.distribution import Distribution
 from quantline.sampling.lint import UNRECORDABLE, lint, lint_together
-from quantline.sampling.manifest import CalibrationSet, draw
+from quantline.sampling.manifest import draw
 from quantline.sampling.output_bounds import Bounds, output_bounds
 from quantline.sampling.sources import Example, Source
 from quantline.sampling.stream import (

@@ -121,7 +121,9 @@ def lint(
 
 
 def lint_together(
-    samples: Mapping[str, np.ndarray], inputs: Mapping[str, tuple[Sequence[int | None], str]]
+    samples: Mapping[str, np.ndarray],
+    inputs: Mapping[str, tuple[Sequence[int | None], str]],
+    evaluation: Mapping[str, Distribution | None] | None = None,
 ) -> tuple[Finding, ...]:
     """Look for mistakes in the calibration examples of a model of one or several inputs.
 
@@ -129,6 +131,7 @@ def lint_together(
         samples: array of shape (n_examples, ...) for each input, by name; as many for one as for
             another.
         inputs: Each input's shape without the batch, and its dtype, by name.
+        evaluation: The distribution of evaluation examples to compare each input with, by name.
 
     Returns:
         The findings, each with the name of its input, or of all inputs together.
@@ -146,7 +149,7 @@ def lint_together(
             judged.append(one)
             found += _content(facts, positions, None)
             if one.is_signal and facts.min <= facts.max:
-                found += _scale(values, facts, None)
+                found += _scale(values, facts, (evaluation or {}).get(name))
         place = f"input '{name}': " if name else ""
         findings += [replace(finding, found=f"{place}{finding.found}") for finding in found]
     if len(judged) == len(samples):

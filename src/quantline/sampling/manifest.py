@@ -10,7 +10,6 @@ import hashlib
 import heapq
 import logging
 from collections import Counter, defaultdict
-from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +21,12 @@ from quantline.errors import (
 )
 from quantline.files import canonical_json, sha256
 from quantline.progress import track
-from quantline.results import Origin, check_finite, check_plain
+from quantline.sampling.calibration_set import CalibrationSet
 from quantline.sampling.stream import Manifest, open_source, refuse_other_shape, to_input
 from quantline.sampling.transform import Transform, build_transform
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from quantline import recipe
     from quantline.sampling.sources import Entry, Source
@@ -36,25 +34,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class CalibrationSet:
-    """The examples that a model is calibrated with, as model input.
-
-    Attributes:
-        x: array of shape (n_examples, ...), the dtype that the transform gives.
-        ids: The examples' ids, in the same order.
-    """
-
-    x: np.ndarray
-    ids: tuple[str, ...]
-
-
-def draw(dataset: recipe.Dataset, sampling: recipe.Sampling) -> tuple[Manifest, CalibrationSet]:
+def draw(
+    dataset: recipe.Dataset, sampling: recipe.Sampling, *, classes: bool = False
+) -> tuple[Manifest, CalibrationSet]:
     """Draw both sets.
 
     Args:
         dataset: Where examples come from.
         sampling: How many are drawn from which splits.
+
+        classes: True if labels have to be class indices.
 
     Returns:
         The manifest, and the calibration set in the manifest's order.
@@ -64,10 +53,12 @@ def draw(dataset: recipe.Dataset, sampling: recipe.Sampling) -> tuple[Manifest, 
             examples; the two sets overlap.
     """
     source, transform = open_source(dataset), build_transform(dataset.transform)
-    calibration, samples = _draw_split(source, sampling.calibration, sampling.seed, transform)
-    evaluation, _ = _draw_split(source, sampling.evaluation, sampling.seed, None)
+    calibration, samples = _draw_split(
+        source, sampling.calibration, sampling.seed, transform, classes=classes
+    )
+    evaluation, _ = _draw_split(source, sampling.evaluation, sampling.seed, None, classes=classes)
     for row in (*calibration["examples"], *evaluation["examples"]):
-        row["label"] = None if row["label"] is None else row["label"] + dataset.label_offset
+        row["label"] = row["label"] + dataset.label_offset if row["label"] is not None else None
     _refuse_overlap(calibration["examples"], evaluation["examples"])
     manifest = {
         "dataset": {"source": dataset.source, "name": source.name, "version": source.version},
@@ -83,48 +74,7 @@ def draw(dataset: recipe.Dataset, sampling: recipe.Sampling) -> tuple[Manifest, 
         source.name,
     )
     ids = tuple(example["id"] for example in calibration["examples"])
-    return manifest, CalibrationSet(np.stack(samples), ids)
-
-
-def check_calibration_set(
-    arrays: Mapping[str, np.ndarray], origin: Origin | str | Path
-) -> Mapping[str, np.ndarray]:
-    """Check that arrays are a calibration set: ``x`` and ``ids``, one of each an example.
-
-    Args:
-        arrays: ``x``, array of shape (n_examples, ...), finite numbers; ``ids``, array of text of
-            shape (n_examples,).
-        origin: Where they come from, or the path of the stage's file.
-
-    Returns:
-        The arrays as they are.
-
-    Raises:
-        QuantlineError: They are something else; of a stage's file a ResultMissing.
-    """
-    if not isinstance(origin, Origin):
-        remedy = "Run the pipeline with `from_nodes=draw_examples`, which draws the examples anew"
-        origin = Origin.of_stage(origin, remedy)
-    for name in ("x", "ids"):
-        if name not in arrays:
-            raise origin.unreadable(f"no array '{name}'", "the arrays 'x' and 'ids'")
-    x, ids = arrays["x"], arrays["ids"]
-    if ids.dtype.kind != "U" or ids.ndim != 1:
-        found = f"'ids' of dtype {ids.dtype} and shape {ids.shape}"
-        raise origin.unreadable(found, "text of shape (n_examples,)")
-    if x.ndim < 1 or len(x) != len(ids) or not x.size:
-        found = f"'x' of shape {x.shape} with {len(ids)} ids"
-        raise origin.unreadable(found, "at least one example, and as many ids")
-    check_finite(x, "x", origin)
-    largest = max(float(x.max()), -float(x.min()))
-    if largest > float(np.finfo(np.float32).max):
-        raise origin.unreadable(f"'x' with values up to {largest:.3g}", "values of float32")
-    try:
-        names = ids.tolist()
-    except ValueError as error:  # numbers that are no characters
-        raise origin.damaged(error) from error
-    check_plain(names, origin)
-    return arrays
+    return manifest, CalibrationSet.stack(samples, ids)
 
 
 def _draw_split(
@@ -132,7 +82,9 @@ def _draw_split(
     asked: recipe.CalibrationSplit | recipe.EvaluationSplit,
     seed: int,
     transform: Transform | None,
-) -> tuple[dict[str, Any], list[np.ndarray]]:
+    *,
+    classes: bool,
+) -> tuple[dict[str, Any], list[Any]]:
     """Draw one split; with a transform, also return the examples as model input."""
     entries = list(track(source.entries(asked.split), f"reading '{asked.split}'"))
     if not entries:
@@ -163,7 +115,16 @@ def _draw_split(
     for example in track(
         source.examples(asked.split, chosen), f"drawing from '{asked.split}'", total=len(chosen)
     ):
-        rows.append({"id": example.id, "label": example.label, "sha256": example.sha256})
+        label = example.label if isinstance(example.label, int) else None
+        if classes and isinstance(example.label, np.ndarray):
+            raise DataError(
+                f"The label of the example '{example.id}' is not a class index",
+                found=f"an array of shape {example.label.shape} and dtype {example.label.dtype}",
+                expected="a whole number, as the task 'classification' takes it",
+                remedy="Store class indices; for one-hot labels, their argmax; or set `task_kind` "
+                "to the task that the labels are for",
+            )
+        rows.append({"id": example.id, "label": label, "sha256": example.sha256})
         if transform is not None:
             samples.append(to_input(transform, example))
             refuse_other_shape(samples, example)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from quantline.errors import (
     DataError,
@@ -16,8 +19,6 @@ from quantline.sampling.sources import Entry, Example, FileSplit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Set
-
-    import numpy as np
 
     from quantline import recipe
     from quantline.reading import Header
@@ -32,19 +33,23 @@ class NpzSource:
 
     def __init__(self, dataset: recipe.Dataset) -> None:
         self._folder = Path(dataset.data_dir)
-        self._x, self._y = dataset.npz.x, dataset.npz.y
+        x = dataset.npz.x
+        self._is_single = isinstance(x, str)
+        self._inputs = [x] if isinstance(x, str) else x
+        self._y = dataset.npz.y
         self.name = "npz"
 
     def entries(self, split: str) -> Iterator[Entry]:
-        """Yield each row's number and label.
+        """Yield each row's number, and its label if it is a class index.
 
         Raises:
             DataError: The archive is not there, or is none.
             DataError: It lacks the array of examples, or labels and examples differ in number.
         """
         path, rows, labels = self._open(split)
+        classes = labels if isinstance(labels, np.ndarray) and labels.dtype.kind in "iu" else None
         for row in rows:
-            yield Entry(_name(path, row), None if labels is None else int(labels[row]))
+            yield Entry(_name(path, row), None if classes is None else int(classes[row]))
 
     def examples(self, split: str, ids: Set[str]) -> Iterator[Example]:
         """Yield the chosen rows, reading one at a time from the archive.
@@ -53,52 +58,72 @@ class NpzSource:
             DataError: The archive is damaged.
         """
         path, rows, labels = self._open(split)
-        for row, value in enumerate(_stream_rows(path, self._x)):
+        streams = [_stream_rows(path, name) for name in self._inputs]
+        every_label = labels if labels is not None else repeat(None, rows.stop)
+        pairs = zip(zip(*streams, strict=True), every_label, strict=False)
+        for row, (values, stored) in enumerate(pairs):
             name = _name(path, row)
-            if row in rows and name in ids:
-                label = None if labels is None else int(labels[row])
-                yield Example(name, label, value, sha256(value.tobytes()))
+            if row not in rows or name not in ids:
+                continue
+            content = b"".join(value.tobytes() for value in values)
+            label = int(stored) if isinstance(stored, np.integer) else stored
+            if label is not None and not isinstance(label, int):
+                label = np.asarray(label)
+                content += label.tobytes()
+            value = values[0] if self._is_single else dict(zip(self._inputs, values, strict=True))
+            yield Example(name, label, value, sha256(content))
 
-    def _open(self, split: str) -> tuple[Path, range, np.ndarray | None]:
+    def _open(self, split: str) -> tuple[Path, range, np.ndarray | Iterator[np.ndarray] | None]:
         parsed = FileSplit.parse(split)
         path = self._folder / parsed.file
         count, labels = self._describe(path)
         return path, parsed.rows(count), labels
 
-    def _describe(self, path: Path) -> tuple[int, np.ndarray | None]:
+    def _describe(self, path: Path) -> tuple[int, np.ndarray | Iterator[np.ndarray] | None]:
         try:
             with Arrays(path) as arrays:
                 names = [name for name in arrays.names if name != SINGLE]
                 if SINGLE in arrays.names:
                     raise ArraysUnreadable("a .npy file, whose one array has no name")
-                if self._x not in names:
+                for name in self._inputs:
+                    if name not in names:
+                        raise DataError(
+                            f"'{path}' has no array '{name}'",
+                            found=f"the arrays {first_few(sorted(names)) or 'none'}",
+                            expected=f"an array '{name}' of examples and, if labelled, '{self._y}'",
+                            remedy="Set `npz_x` and `npz_y` to the names in the archive",
+                        )
+                counts = {name: _count(name, arrays.header(name)) for name in self._inputs}
+                if len(set(counts.values())) > 1:
                     raise DataError(
-                        f"'{path}' has no array '{self._x}'",
-                        found=f"the arrays {first_few(sorted(names)) or 'none'}",
-                        expected=f"an array '{self._x}' of examples and, if labelled, '{self._y}'",
-                        remedy="Set `npz_x` and `npz_y` to the names in the archive",
+                        f"The inputs in '{path}' have different numbers of examples",
+                        found=", ".join(f"{many} in '{name}'" for name, many in counts.items()),
+                        expected="as many examples for one input as for another",
+                        remedy="Write the archive again",
                     )
-                count = _count(self._x, arrays.header(self._x))
+                count = next(iter(counts.values()))
                 labels = self._read_labels(path, arrays, count) if self._y in names else None
         except ArraysUnreadable as error:
             raise DataError(
                 f"The archive '{path}' cannot be read",
                 found=str(error),
                 expected="a .npz file written by numpy.savez, without pickled objects, whose "
-                f"'{self._x}' has rows of numbers",
+                f"{' and '.join(map(repr, self._inputs))} has rows of numbers",
                 remedy="Check `data_dir` and the names of the splits",
             ) from error
         return count, labels
 
-    def _read_labels(self, path: Path, arrays: Arrays, count: int) -> np.ndarray:
+    def _read_labels(
+        self, path: Path, arrays: Arrays, count: int
+    ) -> np.ndarray | Iterator[np.ndarray]:
+        """Return numbers, one an example, as an array; other labels, such as masks, as a stream."""
         header = arrays.header(self._y)
-        is_column = len(header.shape) == 2 and header.shape[1] == 1
-        if not (is_column or len(header.shape) == 1) or header.dtype.kind not in "iu":
+        if not header.shape or header.dtype.kind not in "biuf":
             raise DataError(
-                f"The labels '{self._y}' in '{path}' are not class indices",
+                f"The labels '{self._y}' in '{path}' are not numbers",
                 found=f"an array of shape {header.shape} and dtype {header.dtype}",
-                expected="whole numbers, one an example",
-                remedy="Store class indices; for one-hot labels, their argmax",
+                expected="numbers, with one label an example along the first axis",
+                remedy="Store class indices, or the numbers that the task takes",
             )
         if header.shape[0] != count:
             raise DataError(
@@ -107,7 +132,11 @@ class NpzSource:
                 expected="one label an example",
                 remedy="Write the archive again",
             )
-        return arrays.read(self._y).reshape(count)
+        # A column of class indices is what many files hold.
+        is_column = len(header.shape) == 2 and header.shape[1] == 1
+        if is_column or len(header.shape) == 1:
+            return arrays.read(self._y).reshape(count)
+        return _stream_rows(path, self._y)
 
 
 def _name(path: Path, row: int) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
 # Models are trained on values of a few units: [0, 1], [-1, 1], or some deviations from the mean.
 _USUAL, _UNUSUAL = 10.0, 100.0
@@ -35,7 +36,8 @@ class _Known(NamedTuple):
 
 
 def output_bounds(
-    spec: Sequence[Mapping[str, Any]] | str, dtype: np.dtype[Any] | str = "uint8"
+    spec: Sequence[Mapping[str, Any]] | Mapping[str, Any] | str,
+    dtype: np.dtype[Any] | str = "uint8",
 ) -> Bounds | None:
     """Return the bounds of stored images, [0, 255] or [0, 65535], after a transform.
 
@@ -50,7 +52,7 @@ def output_bounds(
         None where nothing is promised: the examples are not uint8 or uint16, the transform is a
         function, or a step may leave its input's bounds, as a bicubic filter on float values does.
     """
-    if isinstance(spec, str) or np.dtype(dtype) not in (np.uint8, np.uint16):
+    if isinstance(spec, str | Mapping) or np.dtype(dtype) not in (np.uint8, np.uint16):
         return None
     of_bytes = _follow(spec, 255)
     if np.dtype(dtype) == np.uint8:

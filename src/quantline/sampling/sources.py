@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from quantline.errors import DataError
 
@@ -19,7 +19,7 @@ class Entry(NamedTuple):
 
     Attributes:
         id: Its TFDS id, file name, or row.
-        label: Its class index; None where the split is unlabelled.
+        label: Its class index; None where the split is unlabelled or its labels are no classes.
     """
 
     id: str
@@ -32,14 +32,15 @@ class Example:
 
     Attributes:
         id: Its TFDS id, file name, or row.
-        label: Its class index, or None.
-        value: The decoded array; images are (height, width, channels) uint8.
-        sha256: The hash of its stored bytes.
+        label: Its class index, an array of any other kind, or None.
+        value: The decoded array; images are (height, width, channels) uint8. For a model of several
+            inputs such an array for each, by name.
+        sha256: The hash of its stored bytes, and of those of a label that is no class index.
     """
 
     id: str
-    label: int | None
-    value: np.ndarray
+    label: int | np.ndarray | None
+    value: Any  # an array, or a mapping of arrays
     sha256: str
 
 

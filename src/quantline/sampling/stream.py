@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,13 +28,14 @@ class Sample:
 
     Attributes:
         id: Its TFDS id, file name, or row.
-        label: The model's class that it is of, or None.
-        x: The model input without the batch dimension.
+        label: The model's class that it is of, a label of another kind as an array, or None.
+        x: The model input without the batch dimension; for a model of several inputs one for each,
+            by name.
     """
 
     id: str
-    label: int | None
-    x: np.ndarray
+    label: int | np.ndarray | None
+    x: Any  # an array, or a mapping of arrays
 
 
 def open_source(dataset: recipe.Dataset) -> Source:
@@ -91,7 +93,10 @@ def stream(dataset: recipe.Dataset, manifest: Manifest, part: str) -> Iterator[S
         if example.sha256 != row["sha256"]:
             raise _stale(f"other content for '{example.id}'", "the content of the manifest")
         seen += 1
-        yield Sample(example.id, row["label"], to_input(transform, example))
+        label = row["label"]  # a class index, with the offset
+        if label is None and isinstance(example.label, np.ndarray):
+            label = example.label
+        yield Sample(example.id, label, to_input(transform, example))
     if seen != len(examples):
         raise _stale(f"{seen} of the {len(examples)} examples", "every example of the manifest")
 
@@ -132,7 +137,7 @@ def preview(
         yield sample.x
 
 
-def to_input(transform: Transform, example: Example) -> np.ndarray:
+def to_input(transform: Transform, example: Example) -> Any:
     """Return an example as model input, without the batch dimension.
 
     Raises:
@@ -140,30 +145,43 @@ def to_input(transform: Transform, example: Example) -> np.ndarray:
         DataError: It holds NaN or infinite values.
     """
     value = transform(example.value)
+    if isinstance(value, Mapping):
+        return {name: _finite(part, example, f" of '{name}'") for name, part in value.items()}
+    return _finite(value, example)
+
+
+def _finite(value: np.ndarray, example: Example, place: str = "") -> np.ndarray:
     if np.issubdtype(value.dtype, np.floating) and not np.isfinite(value).all():
         raise DataError(
             f"The example '{example.id}' is not finite",
             found=f"{int(np.isnan(value).sum())} NaN and {int(np.isinf(value).sum())} infinite "
-            f"of {value.size} values after the transform",
+            f"of {value.size} values{place} after the transform",
             expected="finite numbers",
             remedy="Remove the example, or correct `transform`",
         )
     return value
 
 
-def refuse_other_shape(samples: Sequence[np.ndarray], example: Example) -> None:
+def refuse_other_shape(samples: Sequence[Any], example: Example) -> None:
     """Refuse the last sample, made of ``example``, if it has another shape than the first one.
 
     Raises:
         DataError: It has.
     """
-    if samples[-1].shape != samples[0].shape:
+    last, first = _shapes(samples[-1]), _shapes(samples[0])
+    if last != first:
         raise DataError(
             f"The example '{example.id}' has another shape than the first one",
-            found=f"{samples[-1].shape} after {samples[0].shape}",
+            found=f"{last} after {first}",
             expected="one shape for all examples",
             remedy="Add a 'resize', or a 'resize_short_side' and a 'central_crop', to `transform`",
         )
+
+
+def _shapes(sample: Any) -> Any:
+    if isinstance(sample, Mapping):
+        return {name: value.shape for name, value in sample.items()}
+    return sample.shape
 
 
 def _stale(found: str, expected: str) -> MismatchError:

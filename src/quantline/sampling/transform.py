@@ -35,22 +35,29 @@ class Transform:
         sha256: The hash of the declaration, and of the module's source where it is a function.
     """
 
-    spec: Sequence[Mapping[str, Any]] | str
+    spec: Sequence[Mapping[str, Any]] | Mapping[str, Any] | str
     sha256: str
     _steps: tuple[tuple[str, Step], ...]
+    _inputs: Mapping[str, Transform] | None = None
 
-    def __call__(self, example: np.ndarray) -> np.ndarray:
+    def __call__(self, example: Any) -> Any:
         """Apply every step.
 
         Args:
-            example: array as the source gives it, for images (height, width, channels) uint8.
+            example: array as the source gives it, for images (height, width, channels) uint8; or a
+                mapping of such arrays by input, of which a function gets and gives the whole.
 
         Returns:
-            The model input; float32 unless a ``cast`` step or a function says otherwise.
+            The model input, or one for each input; float32 unless a ``cast`` step or a function
+            says otherwise, and what has no steps of its own as it is.
 
         Raises:
             DataError: A step cannot be applied to this example.
         """
+        if isinstance(example, Mapping):
+            return self._by_input(example)
+        if self._inputs is not None:
+            raise _not_by_input("one array an example, and steps for several inputs")
         value = np.asarray(example)
         for name, step in self._steps:
             try:
@@ -66,22 +73,53 @@ class Transform:
                 ) from error
         return np.ascontiguousarray(value)
 
+    def _by_input(self, example: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        if isinstance(self.spec, str):
+            ((_, function),) = self._steps
+            return {name: _numbers(value) for name, value in function(example).items()}  # type: ignore[arg-type, attr-defined]
+        if self._inputs is None and self.spec:
+            raise _not_by_input("several inputs an example, and steps for one")
+        own = self._inputs or {}
+        unknown = own.keys() - example.keys()
+        if unknown:
+            raise _not_by_input(f"steps for '{min(unknown)}', and inputs {', '.join(example)}")
+        return {
+            name: own[name](value) if name in own else np.ascontiguousarray(value)
+            for name, value in example.items()
+        }
 
-def build_transform(spec: Sequence[Mapping[str, Any]] | str) -> Transform:
+
+def build_transform(
+    spec: Sequence[Mapping[str, Any]] | Mapping[str, Any] | str,
+) -> Transform:
     """Build the transform that a declaration stands for.
 
     Args:
-        spec: A list of one-key mappings, the steps in their order, or ``module:name``.
+        spec: A list of one-key mappings, the steps in their order, or ``module:name``; for several
+            inputs one of these for each, by name.
 
     Raises:
         DataError: A step or the function does not exist, or has wrong arguments.
     """
     if isinstance(spec, str):
         return _from_function(spec)
+    if isinstance(spec, Mapping):
+        own = {name: build_transform(part) for name, part in spec.items()}
+        digests = {name: part.sha256 for name, part in own.items()}
+        return Transform(spec, sha256(canonical_json(digests)), (), own)
     steps: list[tuple[str, Step]] = [_build_step(step) for step in spec]
     if not any(name == "cast" for name, _ in steps):
         steps.append(_build_step({"cast": "float32"}))
     return Transform(spec, sha256(canonical_json(list(spec))), tuple(steps))
+
+
+def _not_by_input(found: str) -> DataError:
+    return DataError(
+        "`transform` is not for the inputs of the dataset",
+        found=found,
+        expected="a list of steps for one input; for several, a list for each by its name",
+        remedy="Correct `transform`",
+    )
 
 
 def _from_function(spec: str) -> Transform:

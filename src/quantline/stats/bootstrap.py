@@ -61,7 +61,8 @@ def bootstrap(
 
     Args:
         statistic: Takes the positions of examples, an integer array of shape (n,) in which some
-            may be repeated.
+            may be repeated. Draws of which it is NaN, such as one without a positive example, do
+            not count.
         count: The number of examples; above 0.
         confidence: The confidence of either bound, one-sided; between 0.5 and 1.
         seed: The seed of the draws.
@@ -71,14 +72,37 @@ def bootstrap(
     estimate = float(statistic(every))
     rng = np.random.default_rng(seed)
     drawn = np.array([statistic(rng.integers(count, size=count)) for _ in range(resamples)])
-    if np.ptp(drawn) == 0:
+    drawn = drawn[~np.isnan(drawn)]
+    if not drawn.size or np.ptp(drawn) == 0:
         return Interval(estimate, estimate, estimate)
     groups = np.array_split(every, min(count, _GROUPS))
     left_out = np.array([statistic(np.setdiff1d(every, group)) for group in groups if count > 1])
-    centred = left_out.mean() - left_out if count > 1 else np.zeros(1)
+    left_out = left_out[~np.isnan(left_out)]
+    centred = left_out.mean() - left_out if left_out.size else np.zeros(1)
     spread = float((centred**2).sum())
     acceleration = float((centred**3).sum()) / (6 * spread**1.5) if spread else 0.0
     return _bounds(estimate, drawn, acceleration, confidence)
+
+
+def bootstrap_weighted(
+    statistic: Callable[[np.ndarray], float],
+    count: int,
+    confidence: float = 0.95,
+    seed: int = 0,
+    resamples: int = 2000,
+) -> Interval:
+    """Return the bounds of :func:`bootstrap` for a statistic that takes weights.
+
+    Args:
+        statistic: Takes how often each example counts, an integer array of shape (count,).
+        count: The number of examples; above 0.
+        confidence: The confidence of either bound, one-sided; between 0.5 and 1.
+        seed: The seed of the draws.
+        resamples: The number of draws.
+    """
+    return bootstrap(
+        lambda at: statistic(np.bincount(at, minlength=count)), count, confidence, seed, resamples
+    )
 
 
 def _bounds(estimate: float, drawn: np.ndarray, acceleration: float, confidence: float) -> Interval:

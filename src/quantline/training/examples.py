@@ -94,7 +94,7 @@ class TrainingSplit:
         y: list[int] = []
         found = self._source.examples(self.name, self.ids)
         for example in track(found, "training examples", total=len(self.ids)):
-            if example.label is not None:
+            if isinstance(example.label, int):
                 x.append(to_input(self._transform, example))
                 refuse_other_shape(x, example)
                 y.append(example.label + self._label_offset)

@@ -11,7 +11,8 @@ from quantline import recipe
 from quantline.evaluation.metrics import score
 from quantline.evaluation.predict import SCHEMA
 from quantline.files import sha256
-from quantline.ranges.range_set import RangeSet, TensorRange
+from quantline.ranges.range_set import RangeSet
+from quantline.ranges.sketch import TensorRange
 from quantline.release.gate import Champion, Evidence, evaluation_sha256, judge
 
 CLASSES = 10

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from quantline.evaluation.predict import CLASSIFICATION
 from quantline.ranges import RangeSet
 from quantline.release.gate.evidence import VERSION, Champion, Evidence, evaluation_sha256
 from quantline.release.gate.verdict import judge
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from quantline import recipe
+    from quantline.tasks import ChosenTask
 
 _RANGES = "ranges.json"
 # The reports whose metrics limits may name.
@@ -41,12 +43,15 @@ JUDGED = (
 )
 
 
-def judge_candidate(results: Mapping[str, Any], rules: recipe.Gate) -> dict[str, Any]:
+def judge_candidate(
+    results: Mapping[str, Any], rules: recipe.Gate, task: ChosenTask = CLASSIFICATION
+) -> dict[str, Any]:
     """Judge a candidate by all rules.
 
     Args:
         results: The value of each of ``JUDGED`` and ``REPORTS``.
         rules: The parameters of the gate.
+        task: The meaning of the models' outputs.
 
     Returns:
         What :func:`quantline.release.gate.judge` gives, with ``model``, the registered model that
@@ -65,6 +70,8 @@ def judge_candidate(results: Mapping[str, Any], rules: recipe.Gate) -> dict[str,
         ranges=RangeSet.from_dict(results["ranges"]),
         manifest=results["manifest"],
         champion=None if about["version"] is None else _champion(results, about["version"]),
+        task=task,
+        model=about["model"],
     )
     judged = judge(evidence, rules)
     return {**judged, "model": about["model"], "champion_version": about["version"]}

@@ -7,6 +7,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import MismatchError, ResultMissing
+from quantline.evaluation.predict import CLASSIFICATION
 from quantline.files import canonical_json, sha256
 from quantline.release.flatten import flatten
 from quantline.tflite import read
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from quantline.ranges import RangeSet
+    from quantline.tasks import ChosenTask
     from quantline.tflite import Graph
 
 VERSION = "champion.json"  # the file among the champion's that says which version it is
@@ -58,6 +60,8 @@ class Evidence:
         ranges: The ranges that the candidate was quantized with.
         manifest: The manifest of the examples.
         champion: The model in use; None where there is none yet.
+        task: The meaning of the models' outputs.
+        model: The name that the candidate is registered under.
     """
 
     int8_model: bytes
@@ -67,6 +71,8 @@ class Evidence:
     ranges: RangeSet
     manifest: Mapping[str, Any]
     champion: Champion | None = None
+    task: ChosenTask = CLASSIFICATION
+    model: str = ""
 
     def require_comparable(self) -> None:
         """Check that all predictions are of the manifest's evaluation examples.

@@ -8,9 +8,9 @@ from quantline.errors import MismatchError
 from quantline.ranges.convergence import drift
 from quantline.release.gate.absolute import absolute
 from quantline.release.gate.advice import advise
-from quantline.release.gate.change import Compared, changes
+from quantline.release.gate.change import Compared, asked_of, changes
 from quantline.release.gate.evidence import Metrics
-from quantline.release.gate.growth import SECTION, growth
+from quantline.release.gate.growth import GROWTH_RULES, SECTION, growth
 from quantline.release.gate.row import Outcome, Row
 from quantline.release.gate.structural import structural
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from quantline import recipe
     from quantline.release.gate.evidence import Champion, Evidence
+    from quantline.tasks import ChosenTask
 
 
 def judge(evidence: Evidence, rules: recipe.Gate) -> dict[str, Any]:
@@ -45,20 +46,22 @@ def judge(evidence: Evidence, rules: recipe.Gate) -> dict[str, Any]:
     evidence.require_comparable()
     metrics, champion = Metrics(evidence.reports), evidence.champion
     float_comparison = Compared.of(
-        "the float model", evidence.float_predictions, evidence.int8_predictions, rules
-    )
+        "the float model", evidence.float_predictions, evidence.int8_predictions, rules,
+        evidence.task,
+    )  # fmt: skip
     champion_comparison = None if champion is None else Compared.of(
-        f"the champion, {champion.name}", champion.predictions, evidence.int8_predictions, rules
+        f"the champion, {champion.name}", champion.predictions, evidence.int8_predictions, rules,
+        evidence.task,
     )  # fmt: skip
     rows = [
         *structural(evidence, metrics),
-        *absolute(rules.absolute, metrics),
-        *changes("against_float", float_comparison, rules.against_float),
+        *absolute(rules.limits_of(evidence.model), metrics),
+        *changes("against_float", float_comparison, rules.against_float, evidence.task),
     ]
     if champion is None:
-        rows += _skipped(rules.against_champion)
+        rows += _skipped(rules.against_champion, evidence.task)
     else:
-        rows += changes(SECTION, champion_comparison, rules.against_champion)
+        rows += changes(SECTION, champion_comparison, rules.against_champion, evidence.task)
         rows += growth(champion, len(evidence.int8_model), rules.against_champion)
     return {
         **_verdict(rows),
@@ -86,8 +89,9 @@ def _verdict(rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def _skipped(rules: recipe.ChampionChange) -> list[Row]:
-    asked = rules.model_dump(exclude_none=True)
+def _skipped(rules: recipe.ChampionChange, task: ChosenTask) -> list[Row]:
+    asked = [*(name for name in GROWTH_RULES if getattr(rules, name) is not None)]
+    asked = [*asked_of(rules, task), *asked]
     why = "There is no champion yet."
     return [Row(f"{SECTION}.{name}", Outcome.SKIPPED, why) for name in asked]
 
