@@ -65,8 +65,26 @@ def _open_images(dataset: recipe.Dataset) -> Source:
     return ImageSource(dataset)
 
 
+def _open_table(dataset: recipe.Dataset) -> Source:
+    from quantline.sampling.table_source import TableSource
+
+    return TableSource(dataset)
+
+
+def _open_function(dataset: recipe.Dataset) -> Source:
+    from quantline.sampling.function_source import FunctionSource
+
+    return FunctionSource(dataset)
+
+
 # Each kind of source; its libraries are loaded when a dataset of that kind is opened.
-_OPEN = {"tfds": _open_tfds, "npz": _open_npz, "image_csv": _open_images}
+_OPEN = {
+    "tfds": _open_tfds,
+    "npz": _open_npz,
+    "image_csv": _open_images,
+    "table": _open_table,
+    "function": _open_function,
+}
 
 
 def stream(dataset: recipe.Dataset, manifest: Manifest, part: str) -> Iterator[Sample]:

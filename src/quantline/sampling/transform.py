@@ -22,6 +22,7 @@ from quantline import recipe
 from quantline.errors import DataError, first_line, suggest
 from quantline.files import canonical_json, sha256
 from quantline.recipe.transform import STEPS
+from quantline.user_code import place_of
 
 Step = Callable[[np.ndarray], np.ndarray]
 
@@ -67,7 +68,7 @@ class Transform:
                 raise DataError(
                     f"The transform step '{name}' failed",
                     found=f"an example of shape {value.shape} and dtype {value.dtype}; "
-                    f"{first_line(error)}{_place(error)}",
+                    f"{first_line(error)}{place_of(error)}",
                     expected="an example that the step can be applied to",
                     remedy="Correct `transform`",
                 ) from error
@@ -136,7 +137,7 @@ def _from_function(spec: str) -> Transform:
     except (Exception, SystemExit) as error:
         raise DataError(
             f"The transform function '{spec}' cannot be imported",
-            found=f"{first_line(error)}{_place(error)}",
+            found=f"{first_line(error)}{place_of(error)}",
             expected="'module:name', importable from the project folder",
             remedy="Correct `transform`, or declare a list of steps",
         ) from error
@@ -152,17 +153,6 @@ def _numbers(result: Any) -> np.ndarray:
         kind = f"dtype {value.dtype}" if isinstance(result, np.ndarray) else type(result).__name__
         raise TypeError(f"it gave a result of {kind} instead of numbers")
     return value
-
-
-def _place(error: BaseException) -> str:
-    """Return the line of the user's file that raised an error, if it did."""
-    trace, place = error.__traceback__, ""
-    while trace is not None:
-        path = Path(trace.tb_frame.f_code.co_filename)
-        if path.is_relative_to(Path.cwd()) and path.suffix == ".py":
-            place = f" ({path.name}, line {trace.tb_lineno})"
-        trace = trace.tb_next
-    return place
 
 
 def _build_step(step: Mapping[str, Any]) -> tuple[str, Step]:
