@@ -12,8 +12,8 @@ from tests.tflite.tiny_model import tree
 
 from quantline.contract.targets import BUILT_IN, load
 from quantline.edgetpu.mapping.operators import TABLE
+from quantline.tflite.consistency import OPERATORS
 from quantline.tflite.edit import pack
-from quantline.tflite.operands import OPERATORS
 
 NUMBERS = {name: number for number, name in OPERATORS.items()}
 

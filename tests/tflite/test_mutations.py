@@ -19,7 +19,7 @@ from tests.tflite.tiny_model import BIAS, TAKEN, WEIGHTS
 
 from quantline.contract.specification import SPECIFICATION
 from quantline.edgetpu.mapping.operators import TABLE
-from quantline.tflite.operands import OPERATORS
+from quantline.tflite.consistency import OPERATORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

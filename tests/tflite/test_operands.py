@@ -11,7 +11,7 @@ from tests.tflite.tiny_model import GIVEN, TAKEN
 from quantline.child import run_in_child
 from quantline.errors import ModelUnreadable
 from quantline.tflite import read
-from quantline.tflite.operands import (
+from quantline.tflite.consistency import (
     OPERATORS,
     fewest_inputs,
     fewest_outputs,

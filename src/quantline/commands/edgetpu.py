@@ -85,7 +85,7 @@ def edgetpu(
     cannot be read.
     """  # noqa: D301 - click's mark for lines that stay as they are
     from quantline.edgetpu import Access, detect, evaluate, find_compiler, run_on_device
-    from quantline.edgetpu.device.job import require_compiled
+    from quantline.edgetpu.device.run import require_compiled
     from quantline.edgetpu.if_available import compile_and_compare
 
     settings = recipe.EdgeTpu(**compiled_how)

@@ -42,10 +42,8 @@ def rescaling_steps(tensor: Tensor, reader: Quantization) -> float:
     if own is None or not 0 < reader.scales[0] < np.inf:
         return np.inf
     ratio = own.scales[0] / reader.scales[0]
-    return max(
-        abs(ratio * (extreme - own.zero_points[0]) - (extreme - reader.zero_points[0]))
-        for extreme in extremes(tensor)
-    )
+    zero, other = own.zero_points[0], reader.zero_points[0]
+    return max(abs(ratio * (end - zero) - (end - other)) for end in extremes(tensor))
 
 
 # Kernels with one scale for weights refuse a bias scale that is off by more of the output's scale

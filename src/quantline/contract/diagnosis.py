@@ -58,28 +58,24 @@ class _Explainer:
 
     def explain(self, operator: Operator) -> FloatReason:
         if not SCHEMES[self.scheme].integer:
-            return FloatReason(
-                "scheme", f"the scheme '{self.scheme}' leaves activations in float", None
-            )
+            text = f"the scheme '{self.scheme}' leaves activations in float"
+            return FloatReason("scheme", text, None)
         if operator.type in CONVERSIONS:
             return self._edge(operator)
-        return (
-            self._own(operator) or self._float_by_neighbour(operator) or self._remaining(operator)
-        )
+        reason = self._own(operator) or self._float_by_neighbour(operator)
+        return reason or self._remaining(operator)
 
     def _float_by_neighbour(self, operator: Operator) -> FloatReason | None:
         """Return why an operator with an integer form stays float because of a neighbour."""
-        for other in (
-            self._float_neighbours(operator) if has_form(operator.type, self.scheme) else ()
-        ):
+        has_neighbours = has_form(operator.type, self.scheme)
+        for other in self._float_neighbours(operator) if has_neighbours else ():
             if self._own(other) is not None:
                 text = (
                     f"{operator.type} has an integer form, but shares float tensors with operator "
                     f"{other.index} {other.type}, which stays float and keeps it float"
                 )
-                return FloatReason(
-                    "neighbour", text, f"Replace {other.type}; {operator.type} may stay"
-                )
+                remedy = f"Replace {other.type}; {operator.type} may stay"
+                return FloatReason("neighbour", text, remedy)
         return None
 
     def _remaining(self, operator: Operator) -> FloatReason:
@@ -92,9 +88,8 @@ class _Explainer:
                 f"{operator.type} has an integer form: TensorFlow visits operators in the order "
                 "of their addresses in memory, and in this order it left this one in float"
             )
-            return FloatReason(
-                "order", text, "Convert again, on Linux outside of a restricted container"
-            )
+            remedy = "Convert again, on Linux outside of a restricted container"
+            return FloatReason("order", text, remedy)
         text = f"{operator.type} has an integer form: a range of what it reads or gives is missing"
         return FloatReason("no_range", text, "Record the ranges again, from this float model")
 
@@ -102,7 +97,7 @@ class _Explainer:
         main = self.after.main
         if operator.type == "DEQUANTIZE":
             does = "turns integers into float for"
-            near = [reader for reader in main.operators if operator.outputs[0] in reader.inputs]
+            near = main.consumers.get(operator.outputs[0], [])
         else:
             does = "turns into integers what comes from"
             near = [writer for writer in main.operators if operator.inputs[0] in writer.outputs]
@@ -174,9 +169,6 @@ class _Explainer:
         return joined
 
     def _float_tensors(self, operator: Operator) -> list[int]:
-        tensors = self.after.main.tensors
-        return [
-            index
-            for index in dict.fromkeys((*operator.inputs, *operator.outputs))
-            if index >= 0 and tensors[index].dtype == "float32" and tensors[index].constant is None
-        ]
+        used = self.after.main.tensors_at(dict.fromkeys((*operator.inputs, *operator.outputs)))
+        floats = [tensor for tensor in used if tensor.dtype == "float32"]
+        return [tensor.index for tensor in floats if tensor.constant is None]

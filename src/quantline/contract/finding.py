@@ -54,8 +54,7 @@ class ContractReport:
     specification: bool  # True if the model keeps the quantization specification
     held_to: Specification  # the specification that was checked
     target: str | None  # the target's name; None if none was asked for
-    # True if the model keeps the target's contract; None without a target
-    holds_target: bool | None
+    holds_target: bool | None  # True if the model keeps its contract; None without a target
     operators: int  # number in all subgraphs
     tensors: int  # number in all subgraphs
     integer_tensors: int
@@ -69,13 +68,9 @@ class ContractReport:
     @property
     def float_operators(self) -> int:
         """Number of operators that are not known to be integer."""
-        return len(
-            {
-                (finding.subgraph, finding.operator)
-                for finding in self.findings
-                if finding.breaks_integer_only and finding.operator is not None
-            }
-        )
+        broken = [finding for finding in self.findings if finding.breaks_integer_only]
+        places = {(finding.subgraph, finding.operator) for finding in broken}
+        return sum(operator is not None for _, operator in places)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
@@ -117,16 +112,12 @@ class ContractReport:
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return findings in a report's order: by severity, subgraph and operator."""
     order = get_args(Severity)
-    return tuple(
-        sorted(
-            findings,
-            key=lambda finding: (
-                order.index(finding.severity),
-                finding.subgraph,
-                -1 if finding.operator is None else finding.operator,
-            ),
-        )
-    )
+
+    def key(finding: Finding) -> tuple[int, int, int]:
+        operator = -1 if finding.operator is None else finding.operator
+        return order.index(finding.severity), finding.subgraph, operator
+
+    return tuple(sorted(findings, key=key))
 
 
 SHOWN = 20
@@ -158,9 +149,8 @@ def counted(count: int, singular: str, plural: str | None = None) -> str:
 def listed(findings: Iterable[Finding]) -> str:
     """Return how many findings there are of each operator type, and the first in full."""
     ordered = sorted(findings, key=lambda finding: finding.type)
-    counts = ", ".join(
-        f"{kind} {n}" for kind, n in Counter(finding.type for finding in ordered).items()
-    )
+    kinds = Counter(finding.type for finding in ordered)
+    counts = ", ".join(f"{kind} {count}" for kind, count in kinds.items())
     shown = "; ".join(describe(finding) for finding in ordered[:SHOWN])
     more = f"; and {len(ordered) - SHOWN} more" if len(ordered) > SHOWN else ""
     return f"({counts}): {shown}{more}"

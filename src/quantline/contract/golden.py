@@ -121,15 +121,10 @@ def enforce(golden: Golden, mismatches: Sequence[Mismatch]) -> None:
     if not mismatches:
         return
     lines = [
-        f"'{mismatch.output}' for {mismatch.source}: {mismatch.differing_share:.2%} of the values "
-        "differ"
-        + ("" if mismatch.largest is None else f", by up to {mismatch.largest:.4g}")
-        + (
-            ""
-            if mismatch.largest_steps is None
-            else f", {mismatch.largest_steps:g} quantization steps"
-        )
-        for mismatch in mismatches
+        f"'{found.output}' for {found.source}: {found.differing_share:.2%} of the values differ"
+        + ("" if found.largest is None else f", by up to {found.largest:.4g}")
+        + ("" if found.largest_steps is None else f", {found.largest_steps:g} quantization steps")
+        for found in mismatches
     ]
     here = f"ai-edge-litert {version('ai-edge-litert')} on {platform.machine()}"
     raise CheckFailed(
@@ -158,11 +153,8 @@ def make_here(
         content = tuple(value.tobytes() for value in values)
         if content not in found:
             got = call(runtime, values)
-            found[content] = Vector(
-                source,
-                dict(zip(feed.names, values, strict=True)),
-                dict(zip(outputs, got, strict=True)),
-            )
+            inputs = dict(zip(feed.names, values, strict=True))
+            found[content] = Vector(source, inputs, dict(zip(outputs, got, strict=True)))
     return list(found.values())
 
 
@@ -195,10 +187,8 @@ def _extremes(ports: Sequence[TensorIO], samples: Sequence[Values]) -> dict[str,
     found: dict[str, list[np.ndarray]] = {"lowest": [], "highest": [], "zero": []}
     for at, port in enumerate(ports):
         like = samples[0][at]
-        ends = [
-            min(sample[at].min() for sample in samples),
-            max(sample[at].max() for sample in samples),
-        ]
+        values = [sample[at] for sample in samples]
+        ends = [min(map(np.min, values)), max(map(np.max, values))]
         zero = np.clip(0, *ends)
         if port.scale:
             limits = np.iinfo(port.dtype)
@@ -232,11 +222,5 @@ def _compare(
             allowed = golden.tolerance * float(np.abs(real).max(initial=0)) + scale
         found = difference(tensor, expected, value)
         if found.differing_share and (found.largest is None or found.largest > allowed):
-            yield Mismatch(
-                vector.source,
-                name,
-                found.differing_share,
-                found.largest,
-                found.largest_steps,
-                allowed,
-            )
+            largest = (found.largest, found.largest_steps)
+            yield Mismatch(vector.source, name, found.differing_share, *largest, allowed)

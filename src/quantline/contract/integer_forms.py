@@ -85,8 +85,7 @@ class Rewrite:
     """Another way to write an operator."""
 
     text: str
-    # back ends and activations with which it becomes integer-only
-    converts: frozenset[tuple[str, str]] = _BOTH
+    converts: frozenset[tuple[str, str]] = _BOTH  # with these it is integer-only
 
 
 _FOURIER = (

@@ -38,11 +38,8 @@ class Difference:
 
     output: str
     differing_share: float  # of its values
-    # the largest difference, in real numbers; None where one of two values that differ is not
-    # finite
-    largest: float | None
-    # the same in quantization steps; None for an output that is not quantized
-    largest_steps: float | None
+    largest: float | None  # in real numbers; None where one of two that differ is not finite
+    largest_steps: float | None  # the same in quantization steps; None where not quantized
 
 
 @dataclass(frozen=True)
@@ -60,9 +57,7 @@ class KernelReport:
     """The results of all sets of kernels."""
 
     samples: int  # number that each set was given
-    # True if each set gives the same each time and on any number of threads: no operator computes
-    # with floats
-    repeatable: bool
+    repeatable: bool  # each set gives the same each time: no operator computes with floats
     failed: dict[Kernels, str]  # the reason why a set failed, by its name
     comparisons: tuple[Comparison, ...]  # each pair of sets that ran
 
@@ -109,23 +104,15 @@ def compare_kernels(model: bytes, samples: Sequence[Sample]) -> KernelReport:
             remedy="Try another version of the model or of LiteRT",
         )
     outputs = [graph.main.tensors[index] for index in graph.main.outputs]
-    return KernelReport(
-        len(samples),
-        is_repeatable(graph),
-        failed,
-        tuple(
-            _compare(first, second, outputs, stacked) for first, second in combinations(stacked, 2)
-        ),
-    )
+    pairs = (_compare(*pair, outputs, stacked) for pair in combinations(stacked, 2))
+    return KernelReport(len(samples), is_repeatable(graph), failed, tuple(pairs))
 
 
 def run(model: bytes, kernels: Kernels, samples: Sequence[Sample]) -> list[list[np.ndarray]]:
     """Run samples on one set of kernels, on one thread; return each one's outputs as stored."""
     runtime = Runtime(model, 1, kernels)
-    return [
-        call(runtime, values)
-        for values in SampleAdapter(read(model), runtime.inputs).prepare(samples)
-    ]
+    prepared = SampleAdapter(read(model), runtime.inputs).prepare(samples)
+    return [call(runtime, values) for values in prepared]
 
 
 def call(runtime: Runtime, values: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -138,9 +125,7 @@ def call(runtime: Runtime, values: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 def is_repeatable(graph: Graph) -> bool:
     """Return whether a model has neither custom operators nor such that compute with floats."""
-    custom = any(
-        operator.is_custom for subgraph in graph.subgraphs for operator in subgraph.operators
-    )
+    custom = any(operator.is_custom for part in graph.subgraphs for operator in part.operators)
     return not custom and not float_operators(graph)
 
 
@@ -152,12 +137,9 @@ def difference(output: Tensor, first: np.ndarray, second: np.ndarray) -> Differe
         steps = np.abs(first - second)[differs]
     scale = output.quantization.scales[0] if output.quantization is not None else None
     largest = float(steps.max(initial=0)) if np.isfinite(steps).all() else None
-    return Difference(
-        output.name,
-        float(np.mean(differs)) if differs.size else 0.0,
-        None if largest is None else largest * (scale or 1.0),
-        largest if scale is not None else None,
-    )
+    share = float(np.mean(differs)) if differs.size else 0.0
+    real = None if largest is None else largest * (scale or 1.0)
+    return Difference(output.name, share, real, None if scale is None else largest)
 
 
 def _compare(
@@ -166,7 +148,6 @@ def _compare(
     outputs: Sequence[Tensor],
     stacked: dict[Kernels, list[np.ndarray]],
 ) -> Comparison:
-    found = tuple(
-        difference(*group) for group in zip(outputs, stacked[first], stacked[second], strict=True)
-    )
+    groups = zip(outputs, stacked[first], stacked[second], strict=True)
+    found = tuple(difference(*group) for group in groups)
     return Comparison(first, second, not any(output.differing_share for output in found), found)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,27 +42,19 @@ class LayerError:
     tensor: int  # its index in the quantized model
     tensor_name: str  # its name there, mostly the same
     dtype: str  # its dtype there; a layer that stayed float has no quantized range
-    # signal to quantization noise ratio, in dB; infinite without an error. The error is that of all
-    # layers up to here
-    sqnr_db: float
-    # the same where the layer is given the float model's values, quantized, as its input: the error
-    # that it adds
-    own_sqnr_db: float
+    sqnr_db: float  # signal to quantization noise, dB, of all layers up to here; infinite without
+    own_sqnr_db: float  # of it alone, on the float model's values: the error that it adds
     # the change of the model's outputs, or of their SOFTMAX's inputs, by the layer's own error
     # alone, as a share of their variation: the root of the mean square over their channels. It is
     # measured on a few of the samples; None for outputs that do not vary
     effect: float | None
     channels: int  # the number of its channels: places on the last axis
-    # the channel with the most noise for its signal; None without a signal
-    worst_channel: int | None
+    worst_channel: int | None  # channel with the most noise for its signal; None without a signal
     worst_channel_sqnr_db: float | None  # the ratio of that channel
-    # the number of channels that are one value in the quantized model, and vary in the float model
-    constant_channels: int
+    constant_channels: int  # channels that are one value here, and vary in the float model
     signal_rms: float  # the root of the mean square of the float output
     error_rms: float  # the root of the mean square of the error
-    # the share of float values that lie beyond the quantized range by more than half a step: the
-    # integers can only hold its end
-    saturated_share: float
+    saturated_share: float  # of float values beyond the quantized range by over half a step
     float_min: float  # the least value of the float output
     float_max: float  # the largest
     # the least number that the quantized output can hold; None if it is float
@@ -106,11 +99,8 @@ def compare_layers(
             "by the names of their tensors, which another converter may choose otherwise",
         )
     effect = _effects(*models, len(pairs), samples)
-    found = [
-        error
-        for batch in batches(pairs)
-        for error in _measure(*models, pairs, batch, samples, effect)
-    ]
+    measured = (_measure(*models, pairs, batch, samples, effect) for batch in batches(pairs))
+    found = chain.from_iterable(measured)
     return tuple(sorted(found, key=lambda layer: (-(layer.effect or 0.0), layer.sqnr_db)))
 
 
@@ -155,26 +145,19 @@ def _measure(
     original = Runtime(with_outputs(float_model.content, [pair.before.index for pair in seen]))
     outputs = [pair.after.index for pair in some]
     whole = Runtime(with_outputs(quantized.content, outputs))
-    isolated = with_isolated_operators(
-        quantized.content, [pair.after.index for pair in fed], outputs
-    )
+    given = [pair.after.index for pair in fed]
+    isolated = with_isolated_operators(quantized.content, given, outputs)
     alone = Runtime(isolated)
     sums = [Noise(port) for port in whole.outputs]
     for values in SampleAdapter(float_model.graph, original.inputs).prepare(samples):
         real = dict(zip((pair.before.index for pair in seen), original.run(values), strict=True))
-        rows = zip(
-            sums,
-            (real[pair.before.index] for pair in some),
-            whole.run(values),
-            alone.run((*values, *(real[pair.before.index] for pair in fed))),
-            strict=True,
-        )
+        read = [real[pair.before.index] for pair in fed]
+        wanted = [real[pair.before.index] for pair in some]
+        rows = zip(sums, wanted, whole.run(values), alone.run((*values, *read)), strict=True)
         for total, *row in rows:
             total.add(*row)
-    return [
-        _error(pair, noise, effect.get(pair.before.index))
-        for pair, noise in zip(some, sums, strict=True)
-    ]
+    both = zip(some, sums, strict=True)
+    return [_error(pair, noise, effect.get(pair.before.index)) for pair, noise in both]
 
 
 def _error(pair: LayerPair, sums: Noise, effect: float | None) -> LayerError:
@@ -211,9 +194,8 @@ def _error(pair: LayerPair, sums: Noise, effect: float | None) -> LayerError:
 
 def _shapes(graph: Graph) -> list[list[tuple[int, ...]]]:
     main = graph.main
-    return [
-        [main.tensors[index].shape for index in indices] for indices in (main.inputs, main.outputs)
-    ]
+    sides = map(main.tensors_at, (main.inputs, main.outputs))
+    return [[tensor.shape for tensor in tensors] for tensors in sides]
 
 
 def _first_layers(graph: Graph) -> str:

@@ -15,15 +15,7 @@ from quantline.contract.conformance import (
     check_control_flow,
     operators_of_family,
 )
-from quantline.contract.finding import (
-    ContractReport,
-    Finding,
-    Specification,
-    counted,
-    in_order,
-    listed,
-    remedies,
-)
+from quantline.contract.finding import ContractReport, counted, in_order, listed, remedies
 from quantline.contract.notes import find_notes
 from quantline.contract.rules import Site, broken
 from quantline.contract.specification import SPECIFICATION, Family
@@ -33,6 +25,8 @@ from quantline.tflite.graph import Graph, Operator, Subgraph, Tensor, is_integer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from quantline.contract.finding import Finding, Specification
 
 
 def interface_operators(main: Subgraph, *, float_input: bool, float_output: bool) -> set[int]:
@@ -85,10 +79,8 @@ def replace_or_allow(offenders: Iterable[Finding]) -> str:
     """Return what can be done about any operators that are not integer, as a part of a sentence."""
     allowed = all(offender.severity == "note" for offender in offenders)
     choice = "`integer_only=False`" if allowed else "`scheme='int8_float_fallback'`"
-    return (
-        f"replace these operators in the float model, or use {choice} for a model that is in part "
-        "float"
-    )
+    replace = "replace these operators in the float model"
+    return f"{replace}, or use {choice} for a model that is in part float"
 
 
 def _check_operator(site: Site) -> Iterator[Finding]:
@@ -100,9 +92,8 @@ def _check_operator(site: Site) -> Iterator[Finding]:
         found = f"TensorFlow's own {operator.type.removeprefix('Flex')}, run by the Flex delegate"
         yield site.broken("custom.flex", named, found)
     elif operator.is_custom:
-        yield site.broken(
-            "custom.unknown", named, "a custom operator: what it computes is not known"
-        )
+        found = "a custom operator: what it computes is not known"
+        yield site.broken("custom.unknown", named, found)
     elif operator.type.startswith("UNKNOWN_"):
         found = f"builtin operator {operator.type.removeprefix('UNKNOWN_')}, newer than the schema"
         yield site.broken("integer.unknown", named, found)
@@ -154,11 +145,8 @@ def _rule_and_text(site: Site, inputs: Sequence[Tensor], dtype: str) -> tuple[st
 
 def _is_between(subgraph: Subgraph, operator: Operator, inputs: Sequence[Tensor]) -> bool:
     """Return whether its values were integers just before, and are again just after."""
-    producers = [
-        subgraph.producers.get(tensor.index)
-        for tensor in inputs
-        if tensor.dtype == "float32" and tensor.constant is None
-    ]
+    floats = [item for item in inputs if item.dtype == "float32" and item.constant is None]
+    producers = [subgraph.producers.get(tensor.index) for tensor in floats]
     sources = {producer.type if producer else None for producer in producers}
     readers = [reader for index in operator.outputs for reader in subgraph.consumers.get(index, ())]
     return sources == {"DEQUANTIZE"} and {reader.type for reader in readers} == {"QUANTIZE"}
@@ -186,7 +174,7 @@ def check_model(
 
     Args:
         graph: The converted model.
-        float_input: Whether float32 inputs were asked for: a QUANTIZE operator that reads one is
+        float_input: True if float32 inputs were asked for: a QUANTIZE operator that reads one is
             then part of the interface, and breaks nothing.
         float_output: Likewise for the DEQUANTIZE operators that write the outputs.
         promise: The scheme that the model was, or should have been, quantized by. Under one that
@@ -195,14 +183,11 @@ def check_model(
     """
     scheme = SCHEMES[promise]
     edges = interface_operators(graph.main, float_input=float_input, float_output=float_output)
-    floats = [
-        finding
-        for subgraph in graph.subgraphs
-        for finding in find_not_integer(subgraph, set() if subgraph.index else edges)
-    ]
-    findings = [
-        replace(finding, severity="note") if scheme.allows_float else finding for finding in floats
-    ]
+    floats = list(find_not_integer(graph.main, edges))
+    for subgraph in graph.subgraphs[1:]:
+        floats += find_not_integer(subgraph, set())
+    noted = [replace(finding, severity="note") for finding in floats]
+    findings = noted if scheme.allows_float else list(floats)
     findings += _against(graph, specification)
     for subgraph in graph.subgraphs:
         findings += find_notes(subgraph)

@@ -117,9 +117,8 @@ class Channels:
         has_signal = self.signal > 0
         if not has_signal.any():
             return None
-        ratios = np.divide(
-            self.noise, self.signal, out=np.full(len(has_signal), -1.0), where=has_signal
-        )
+        none = np.full(len(has_signal), -1.0)
+        ratios = np.divide(self.noise, self.signal, out=none, where=has_signal)
         return int(np.argmax(ratios))
 
     @property

@@ -155,10 +155,6 @@ def _check_channels(site: Site, tensor: Tensor, values: np.ndarray, axis: int) -
 
 def _is_dense(tensor: Tensor) -> bool:
     """Return whether it is a quantized constant that can be read."""
-    return (
-        tensor.constant is not None
-        and not tensor.is_sparse
-        and tensor.quantization is not None
-        and tensor.dtype in ("int8", "int32")
-        and tensor.constant.size > 0
-    )
+    if tensor.constant is None or tensor.is_sparse or tensor.quantization is None:
+        return False
+    return tensor.dtype in ("int8", "int32") and tensor.constant.size > 0

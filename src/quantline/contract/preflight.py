@@ -59,29 +59,16 @@ def find_float_operators(
         DependencyError: The back end is not installed.
     """
     left = set(litert_backend.left_in_float(graph, scheme)) if backend == "litert" else set()
+    conversion = _Conversion(graph, scheme, backend, left)
     found: dict[tuple[int, int], FloatReason] = {}
     for subgraph in graph.subgraphs:
-        floats: dict[int, Operator] = {}
+        floats: dict[int, Operator] = {}  # by what they write
         for operator in subgraph.operators:
-            computes = "float32" in port_dtypes(subgraph, operator)
-            refused = backend == "tensorflow" and width(scheme) == "int16"
-            if not (computes or refused):
-                continue
-            if operator.is_custom:
-                reason = _custom(graph, operator)
-            elif operator.type in left or (
-                backend == "tensorflow" and has_form(operator.type, scheme) is False
-            ):
-                reason = _no_form(graph, subgraph, operator, scheme, backend)
-            else:
-                variant = _variant(graph, subgraph, operator, scheme, backend)
-                if variant is None and backend == "tensorflow" and not refused:
-                    variant = _tied(subgraph, operator, floats)
-                if variant is not None:
-                    found[subgraph.index, operator.index] = variant
-                continue
-            found[subgraph.index, operator.index] = reason
-            floats |= dict.fromkeys(operator.outputs, operator)
+            reason = conversion.reason(subgraph, operator, floats)
+            if reason is not None:
+                found[subgraph.index, operator.index] = reason
+                if reason.kind in ("custom", "no_form"):
+                    floats |= dict.fromkeys(operator.outputs, operator)
     return found
 
 
@@ -90,52 +77,68 @@ def port_dtypes(subgraph: Subgraph, operator: Operator) -> set[str]:
     return {tensor.dtype for tensor in subgraph.tensors_at((*operator.inputs, *operator.outputs))}
 
 
-def _custom(graph: Graph, operator: Operator) -> FloatReason:
-    text = f"{operator.type} is a custom operator: no back end knows what it computes"
-    return FloatReason("custom", text, _without(graph, operator))
+@dataclass(frozen=True)
+class _Conversion:
+    """The conversion of a float model by a scheme and a back end."""
 
+    graph: Graph
+    scheme: str
+    backend: str
+    left: set[str]  # operator types that litert-quantizer leaves in float
 
-def _no_form(
-    graph: Graph, subgraph: Subgraph, operator: Operator, scheme: str, backend: str
-) -> FloatReason:
-    kind, bits = operator.type, width(scheme)
-    made = {"tensorflow": f"TensorFlow ({MEASURED})", "litert": "litert-quantizer"}[backend]
-    text = f"{kind} has no {bits} form in {made}"
-    another = rewrite(kind, scheme, backend)
-    if kind == "CAST" and subgraph.tensors[operator.inputs[0]].dtype != "bool":
-        another = None  # the rewrite is one of conditions
-    if backend == "litert" and has_form(kind, scheme):
-        remedy = f"Use `backend='tensorflow'`, which has an {bits} form of it"
-    elif another is not None:
-        remedy = another.text
-    elif bits == "int16" and has_form(kind, "int8") and backend == "tensorflow":
-        remedy = "Use `scheme='int8'`, which has a form of it"
-    else:
-        remedy = _without(graph, operator)
-    return FloatReason("no_form", text, remedy)
-
-
-def _variant(
-    graph: Graph, subgraph: Subgraph, operator: Operator, scheme: str, backend: str
-) -> FloatReason | None:
-    if backend == "litert":
-        if operator.type != "SPLIT" or all(
-            _is_read(subgraph, output) for output in operator.outputs
-        ):
+    def reason(
+        self, subgraph: Subgraph, operator: Operator, floats: dict[int, Operator]
+    ) -> FloatReason | None:
+        """Return the reason why an operator stays float; ``floats`` do, by what they write."""
+        kind, is_tensorflow = operator.type, self.backend == "tensorflow"
+        refused = is_tensorflow and width(self.scheme) == "int16"
+        if not (refused or "float32" in port_dtypes(subgraph, operator)):
             return None
-        text = (
-            "SPLIT gives an output that nothing reads, which litert-quantizer leaves in float: "
-            "LiteRT cannot load the model"
-        )
-        return FloatReason("variant", text, "Use `backend='tensorflow'`")
-    if operator.type == "TOPK_V2" and not _is_read(subgraph, operator.outputs[0]):
-        text = "TOPK_V2 gives only indices here: TensorFlow quantizes it by its values alone"
-        return FloatReason("variant", text, _without(graph, operator))
-    if operator.type == "PADV2" and width(scheme) == "int16":
-        another = rewrite(operator.type, scheme, backend)
-        text = "PADV2 keeps its 'constant_values' in float, and LiteRT cannot load the model"
-        return FloatReason("variant", text, another.text if another else None)
-    return None
+        if operator.is_custom:
+            text = f"{kind} is a custom operator: no back end knows what it computes"
+            return FloatReason("custom", text, _without(self.graph, operator))
+        if kind in self.left or (is_tensorflow and has_form(kind, self.scheme) is False):
+            return self._no_form(subgraph, operator)
+        reason = self._variant(subgraph, operator)
+        if reason is None and is_tensorflow and not refused:
+            return _tied(subgraph, operator, floats)
+        return reason
+
+    def _no_form(self, subgraph: Subgraph, operator: Operator) -> FloatReason:
+        kind, bits = operator.type, width(self.scheme)
+        is_litert = self.backend == "litert"
+        made = "litert-quantizer" if is_litert else f"TensorFlow ({MEASURED})"
+        another = rewrite(kind, self.scheme, self.backend)
+        if kind == "CAST" and subgraph.tensors[operator.inputs[0]].dtype != "bool":
+            another = None  # the rewrite is one of conditions
+        if is_litert and has_form(kind, self.scheme):
+            remedy = f"Use `backend='tensorflow'`, which has an {bits} form of it"
+        elif another is not None:
+            remedy = another.text
+        elif bits == "int16" and has_form(kind, "int8") and not is_litert:
+            remedy = "Use `scheme='int8'`, which has a form of it"
+        else:
+            remedy = _without(self.graph, operator)
+        return FloatReason("no_form", f"{kind} has no {bits} form in {made}", remedy)
+
+    def _variant(self, subgraph: Subgraph, operator: Operator) -> FloatReason | None:
+        unread = set(operator.outputs) - subgraph.consumers.keys() - {*subgraph.outputs}
+        if self.backend == "litert":
+            if operator.type != "SPLIT" or not unread:
+                return None
+            text = (
+                "SPLIT gives an output that nothing reads, which litert-quantizer leaves in float: "
+                "LiteRT cannot load the model"
+            )
+            return FloatReason("variant", text, "Use `backend='tensorflow'`")
+        if operator.type == "TOPK_V2" and operator.outputs[0] in unread:
+            text = "TOPK_V2 gives only indices here: TensorFlow quantizes it by its values alone"
+            return FloatReason("variant", text, _without(self.graph, operator))
+        if operator.type == "PADV2" and width(self.scheme) == "int16":
+            another = rewrite(operator.type, self.scheme, self.backend)
+            text = "PADV2 keeps its 'constant_values' in float, and LiteRT cannot load the model"
+            return FloatReason("variant", text, another.text if another else None)
+        return None
 
 
 def _tied(
@@ -151,22 +154,15 @@ def _tied(
                 f"{operator.type} shares one scale among its inputs, of which operator "
                 f"{source.index} {source.type} stays float"
             )
-            return FloatReason(
-                "neighbour", text, f"Replace {source.type}; this operator needs nothing"
-            )
+            remedy = f"Replace {source.type}; this operator needs nothing"
+            return FloatReason("neighbour", text, remedy)
     return None
-
-
-def _is_read(subgraph: Subgraph, index: int) -> bool:
-    read = {tensor for operator in subgraph.operators for tensor in operator.inputs}
-    return index in read or index in subgraph.outputs
 
 
 def _without(graph: Graph, operator: Operator) -> str:
     """Return the remedy for an operator that has no rewrite."""
-    read = {tensor for reader in graph.main.operators for tensor in reader.inputs}
-    at_end = set(operator.outputs) & set(graph.main.outputs) and not set(operator.outputs) & read
-    if at_end:
+    given = set(operator.outputs)
+    if given & set(graph.main.outputs) and not given & graph.main.consumers.keys():
         return (
             f"No rewrite is known. Let the model end at what {operator.type} reads, and compute "
             f"it in the application; or {_FALLBACK}"

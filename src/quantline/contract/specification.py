@@ -33,16 +33,11 @@ class TensorSpecification:
     role: Literal["activation", "weights", "bias"]  # its role in the operator
     int8: tuple[str, ...]  # its dtypes where the operator's activations are int8
     int16: tuple[str, ...]  # its dtypes where they are int16
-    # the smallest integer that a constant may hold; None for its dtype's own
-    low: int | None = None
-    # the dimension along which its scales may differ; None for one scale only
-    axis: int | None = None
-    # True if its zero point is 0 with int8 activations too; with int16 all are
-    symmetric: bool = False
-    # the inputs whose scales multiply to its scale; empty where it has one of its own
-    product: tuple[int, ...] = ()
-    # its scale and zero point, in this order, where int8 activations leave no choice
-    fixed: tuple[float, int] | None = None
+    low: int | None = None  # smallest integer that a constant may hold; None for its dtype's own
+    axis: int | None = None  # dimension along which its scales may differ; None for one scale only
+    symmetric: bool = False  # its zero point is 0 with int8 activations too; with int16 all are
+    product: tuple[int, ...] = ()  # the inputs whose scales multiply to its scale, if any
+    fixed: tuple[float, int] | None = None  # scale and zero point, where int8 leaves no choice
     fixed_int16: tuple[float, int] | None = None  # likewise, of int16 activations
     power_of_two: bool = False  # True if its scale is a power of two
     uint8: tuple[str, ...] = ("uint8",)  # its dtypes where the operator's activations are uint8
@@ -65,13 +60,10 @@ class OperatorSpecification:
     # by position; None for plain integers such as a shape. The last stands for all that follow it
     inputs: tuple[TensorSpecification | None, ...]
     outputs: tuple[TensorSpecification | None, ...]  # likewise
-    # True if its activations share one scale and zero point: its kernel copies or compares the
-    # integers as they are
-    same_scale: bool = False
-    # the input whose scale and zero point are the output's: what it gave before
-    state: int | None = None
-    # True if its kernel takes int16 activations, measured with LiteRT 2.3; TensorFlow 2.21's
-    # converter makes fewer
+    same_scale: bool = False  # its activations share one: its kernel copies the integers
+    state: int | None = None  # the input of the output's scale and zero point: what it gave before
+    # its kernel takes int16 activations, measured with LiteRT 2.3; TensorFlow 2.21's converter
+    # makes fewer
     has_int16: bool = True
     source: str = WRITTEN  # the text that says so
 

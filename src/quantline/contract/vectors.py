@@ -37,8 +37,7 @@ class Vector:
     """One input and the output that the model must give for it."""
 
     source: str  # the origin of the input, such as `sample 3` or `lowest`
-    # each input as the model stores it, in its whole shape, by name
-    inputs: Mapping[str, np.ndarray]
+    inputs: Mapping[str, np.ndarray]  # each as the model stores it, in its whole shape, by name
     outputs: Mapping[str, np.ndarray]  # each output likewise
 
 
@@ -50,8 +49,7 @@ class Golden:
     runtime: str  # the runtime that they were made with, such as `ai-edge-litert 2.3.0`
     machine: str  # the kind of machine, such as `x86_64`
     kernels: Kernels
-    # the largest error of an output, as a share of its largest magnitude; 0: exact
-    tolerance: float
+    tolerance: float  # largest error of an output, as a share of its largest magnitude; 0: exact
     vectors: tuple[Vector, ...]
 
     def __repr__(self) -> str:
@@ -89,18 +87,13 @@ class Golden:
         about = parse_json(content, origin)
         check_schema(GoldenAbout, about, origin)
         sources = about["sources"]
-        parts: list[dict[str, dict[str, np.ndarray]]] = [
-            {"input": {}, "output": {}} for _ in sources
-        ]
+        parts = [(dict[str, np.ndarray](), dict[str, np.ndarray]()) for _ in sources]
         for key in arrays.keys() - {_ABOUT, KEY}:
             number, kind, port = (*key.split("/", 2), "", "")[:3]
             if number not in map(str, range(len(sources))) or kind not in {"input", "output"}:
                 raise origin.unreadable(f"an array {shown(key)}", "'N/input/NAME', 'N/output/NAME'")
-            parts[int(number)][kind][port] = arrays[key]
-        vectors = [
-            Vector(source, value["input"], value["output"])
-            for source, value in zip(sources, parts, strict=True)
-        ]
+            parts[int(number)][kind == "output"][port] = arrays[key]
+        vectors = [Vector(source, *both) for source, both in zip(sources, parts, strict=True)]
         return cls(**{field: about[field] for field in _FIELDS}, vectors=tuple(vectors))
 
     def to_bytes(self) -> bytes:
@@ -155,11 +148,8 @@ def check_ports(graph: Graph, vector: Vector) -> None:
 def _fits(value: np.ndarray, dtype: str, shape: tuple[int, ...]) -> bool:
     """Return whether an input is of a tensor's dtype and shape, of which -1 is any size."""
     sizes = zip(value.shape, shape, strict=False)
-    return (
-        str(value.dtype) == dtype
-        and value.ndim == len(shape)
-        and all(size == asked or (asked < 0 and size > 0) for size, asked in sizes)
-    )
+    fits = all(size == asked or (asked < 0 and size > 0) for size, asked in sizes)
+    return str(value.dtype) == dtype and value.ndim == len(shape) and fits
 
 
 def _ports(ports: Mapping[str, tuple[str, tuple[int, ...]]]) -> str:
@@ -171,12 +161,9 @@ class _Vectors(Origin):
 
     def unreadable(self, found: str, expected: str = "") -> QuantlineError:
         """Return the error."""
-        return MismatchError(
-            f"There are no golden vectors in {self.name}",
-            found=found,
-            expected=expected or self.expected,
-            remedy=self.remedy,
-        )
+        what = f"There are no golden vectors in {self.name}"
+        expected = expected or self.expected
+        return MismatchError(what, found=found, expected=expected, remedy=self.remedy)
 
 
 def _origin(name: str) -> Origin:

@@ -5,9 +5,8 @@ from quantline.edgetpu.compiled.match import Match, match
 from quantline.edgetpu.compiled.read import CompiledPrograms, read_compiled
 from quantline.edgetpu.compiler.compile import Compilation, CompilerOptions, compile_model
 from quantline.edgetpu.compiler.process import find_compiler
-from quantline.edgetpu.device.delegate import Access
 from quantline.edgetpu.device.detect import Device, can_detect, detect
-from quantline.edgetpu.device.on_device import run_on_device
+from quantline.edgetpu.device.on_device import Access, run_on_device
 from quantline.edgetpu.device.run import DeviceRun
 from quantline.edgetpu.evaluate import EdgeTpuReport, evaluate
 from quantline.edgetpu.mapping.verdict import MappingReport, OperatorVerdict, predict

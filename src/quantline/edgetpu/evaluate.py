@@ -36,21 +36,15 @@ class EdgeTpuReport:
     memory: Memory
     band: Band | None  # the latency on the chip; None if unknown
     remainder: Remainder  # the latency of the rest on the CPU
-    # multiply-accumulates by operator index; None where they are inside a compiled group
-    macs: dict[int, int | None]
+    macs: dict[int, int | None]  # by operator index; None inside of a compiled group
     parameter_bytes: dict[int, Sum]  # bytes on the chip by operator index, for what runs there
-    # the rules that predict them, by operator index; none where they are parsed
-    parameter_parts: dict[int, list[Part]]
-    # multiply-accumulates on the chip over all, from 0 to 1; None where they are inside a compiled
-    # group
-    mapped_share_macs: float | None
-    # changes that put more on the chip, the worst obstacle first
-    suggestions: tuple[Suggestion, ...]
+    parameter_parts: dict[int, list[Part]]  # by operator index; none where they are parsed
+    mapped_share_macs: float | None  # from 0 to 1; None inside of a compiled group
+    suggestions: tuple[Suggestion, ...]  # changes that put more on it, the worst obstacle first
     evidence: Evidence  # the basis of mapping and memory
     not_predicted: tuple[str, ...]  # effects outside of the prediction, as clauses
     compiled: CompiledPrograms | None = None  # the programs of a compiled model
-    # the place of each operator of a compiled model's original, if that was given
-    placed: Match | None = None
+    placed: Match | None = None  # of each operator of a compiled model's original, if given
 
     def __repr__(self) -> str:
         mapped = f"{self.report.mapped_operators} of {self.report.operators_total} operators mapped"
@@ -94,23 +88,24 @@ class EdgeTpuReport:
         cpu = self.remainder.to_dict()
         if not self.remainder.operators:
             cpu["evidence"] = str(self.evidence)  # that nothing stays on the CPU was not timed
-        data: dict[str, Any] = {
-            "basis": self.band.basis
-            if self.band
-            else "The compiled file holds no estimate of cycles, as those for runtime 14 do not; "
-            "what it was compiled from would tell.",
+        unknown = (
+            "The compiled file holds no estimate of cycles, as those for runtime 14 do not; "
+            "what it was compiled from would tell."
+        )
+        low = high = None
+        if self.band:
+            timed = self.remainder.milliseconds
+            low = self.band.low + (timed[0] if timed else 0.0)
+            high = self.band.high + timed[2] if timed else None
+        return {
+            "basis": self.band.basis if self.band else unknown,
             "cpu": cpu,
             "edgetpu_high": self.band.high if self.band else None,
             "edgetpu_low": self.band.low if self.band else None,
             "evidence": str(Evidence.PREDICTED),
-            "high": None,
-            "low": None,
+            "high": high,
+            "low": low,
         }
-        if self.band:
-            timed = self.remainder.milliseconds
-            data["low"] = self.band.low + (timed[0] if timed else 0.0)
-            data["high"] = self.band.high + timed[2] if timed else None
-        return data
 
 
 def evaluate(
@@ -129,8 +124,8 @@ def evaluate(
     Args:
         model: The ``.tflite`` file's bytes.
         runtime_version: The Edge TPU runtime to compile for, 10 to 14.
-        multiple_subgraphs: Whether to compile with ``--enable_multiple_subgraphs``.
-        measure_cpu: Whether to time the operators that stay on the CPU.
+        multiple_subgraphs: True as with ``--enable_multiple_subgraphs``.
+        measure_cpu: True to time the operators that stay on the CPU.
         name: The model's name in an error.
         original: The original of a compiled model: from it come the work on the chip and, where the
             compiled file holds no estimate of cycles, the latency.
@@ -146,15 +141,12 @@ def evaluate(
     placed = None if original is None else match(original, graph)
     report = predict(graph, runtime_version, multiple_subgraphs)
     left = report.indices(Placement.CPU, Placement.UNKNOWN)
-    remainder = (
-        measure_remainder(model, left) if measure_cpu else not_measured(left, "Not asked for.")
-    )
+    unmeasured = not_measured(left, "Not asked for.")
+    remainder = measure_remainder(model, left) if measure_cpu else unmeasured
     compiled = read_compiled(graph, name)
     if compiled.subgraphs:
         found = _of_compiled(report, compiled, remainder)
-        return (
-            found if original is None or placed is None else _with_original(found, original, placed)
-        )
+        return _with_original(found, original, placed) if original and placed else found
     return _predicted(graph, report, remainder, multiple_subgraphs)
 
 
@@ -165,11 +157,8 @@ def _predicted(
     mapped = set(report.indices(Placement.EDGETPU))
     dead = report.indices(Placement.DEAD)
     memory, parts = predict_memory(main, mapped, report.runtime_version)
-    share = share_of_macs(
-        [main.operators[index] for index in mapped],
-        [operator for operator in main.operators if operator.index not in dead],
-        main.tensors,
-    )
+    live = [operator for operator in main.operators if operator.index not in dead]
+    share = share_of_macs([main.operators[index] for index in mapped], live, main.tensors)
     return EdgeTpuReport(
         report=report,
         memory=memory,
@@ -187,9 +176,8 @@ def _predicted(
 
 def _with_original(found: EdgeTpuReport, original: Graph, placed: Match) -> EdgeTpuReport:
     """Add latency and work from the original of a compiled model."""
-    band = found.band or predict_latency(
-        original.main, set(placed.edgetpu), found.memory, len(placed.subgraphs)
-    )
+    chosen, subgraphs = set(placed.edgetpu), len(placed.subgraphs)
+    band = found.band or predict_latency(original.main, chosen, found.memory, subgraphs)
     share = share_on_edgetpu(placed, original)
     return replace(found, band=band, mapped_share_macs=share, placed=placed)
 

@@ -9,9 +9,8 @@ from quantline.edgetpu.compiler.compile import CompiledModel, CompilerOptions, c
 from quantline.edgetpu.compiler.process import Compiler, find_compiler
 from quantline.edgetpu.cost.memory import memory_of_compiled
 from quantline.edgetpu.cost.work import share_on_edgetpu
-from quantline.edgetpu.device.delegate import Access
 from quantline.edgetpu.device.detect import detect
-from quantline.edgetpu.device.on_device import run_on_device
+from quantline.edgetpu.device.on_device import Access, run_on_device
 from quantline.edgetpu.mapping.verdict import predict
 from quantline.edgetpu.scoring.score import compare
 from quantline.edgetpu.vocabulary import Evidence
@@ -78,13 +77,11 @@ def compile_if_available(
     try:
         compiler = find_compiler(None if is_auto else settings.compiler)
         compiled, report = compile_and_compare(model, settings, compiler)
-    except CompilerNotFound as error:
-        if not is_auto:
-            raise
-        return None, "", _none("compiled", f"{error.found}: {error.remedy}")
     except QuantlineError as error:
         if not is_auto:
             raise
+        if isinstance(error, CompilerNotFound):
+            return None, "", _none("compiled", f"{error.found}: {error.remedy}")
         logger.warning("%s", error)
         return None, "", _none("compiled", str(error))
     del report["duration_ms"]  # the same model has the same report
@@ -92,10 +89,7 @@ def compile_if_available(
 
 
 def run_if_available(
-    compiled: bytes | None,
-    samples: Iterable[Sample],
-    int8_model: bytes,
-    settings: recipe.EdgeTpu,
+    compiled: bytes | None, samples: Iterable[Sample], int8_model: bytes, settings: recipe.EdgeTpu
 ) -> tuple[DeviceRun | None, dict[str, Any]]:
     """Run a compiled model where the settings ask for it, or where there is a device.
 
@@ -117,10 +111,9 @@ def run_if_available(
     if settings.device is None:
         return None, _none("ran", "no device was asked for") | found
     is_auto = settings.device == AUTO
-    if compiled is None and is_auto:
-        return None, _none("ran", "there is no compiled model") | found
-    if is_auto and not found["devices"]:
-        return None, _none("ran", "no Edge TPU was found") | found
+    if is_auto and (compiled is None or not found["devices"]):
+        reason = "there is no compiled model" if compiled is None else "no Edge TPU was found"
+        return None, _none("ran", reason) | found
     try:
         access = Access("" if is_auto else settings.device, settings.library)
         run = run_on_device(compiled or int8_model, samples, int8_model, access=access)

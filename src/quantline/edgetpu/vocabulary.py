@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import chain
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -118,11 +117,8 @@ def activations(operator: Operator, tensors: Sequence[Tensor]) -> list[Tensor]:
 
     State is left out because an LSTM whose cell state is int16 was seen mapped.
     """
-    return [
-        tensor
-        for tensor in given(chain(operator.inputs, operator.outputs), tensors)
-        if tensor.constant is None and not tensor.is_variable
-    ]
+    used = given((*operator.inputs, *operator.outputs), tensors)
+    return [tensor for tensor in used if tensor.constant is None and not tensor.is_variable]
 
 
 def extent(tensor: Tensor) -> tuple[int, ...]:

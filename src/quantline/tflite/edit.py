@@ -67,11 +67,8 @@ def with_static_batch(model: bytes) -> bytes:
     for subgraph in edited.subgraphs:
         for tensor in subgraph.tensors:
             signature = tensor.shapeSignature
-            if (
-                signature is not None
-                and len(signature)
-                and all(size >= 0 for size in signature[1:])
-            ):
+            has_any = signature is not None and len(signature) > 0
+            if has_any and all(size >= 0 for size in signature[1:]):
                 tensor.shapeSignature = None
     return pack(edited, len(model))
 
@@ -86,17 +83,13 @@ def with_signature(model: bytes, key: str) -> bytes:
         KeyError: It has no such signature.
     """
     edited = parse(model)
-    kept = {
-        text(signaturedef.signatureKey): signaturedef for signaturedef in edited.signatureDefs or ()
-    }[key]
+    kept = {text(item.signatureKey): item for item in edited.signatureDefs or ()}[key]
     keep_reached(edited, kept.subgraphIndex)
     kept.subgraphIndex = 0
     edited.signatureDefs = [kept]
     used = {tensor.buffer for subgraph in edited.subgraphs for tensor in subgraph.tensors}
     used |= {entry.buffer for entry in edited.metadata or ()}
-    for index, buffer in enumerate(edited.buffers):
-        if index not in used:
-            buffer.data = None
+    _keep_data(edited, used)
     return pack(edited, len(model))
 
 
@@ -129,6 +122,13 @@ def with_signature_names(
             for port in ports:
                 port.name = names.get(text(port.name), text(port.name))
     return pack(edited, len(model))
+
+
+def _keep_data(model: Any, used: set[int]) -> None:
+    """Drop the content of buffers that are not used."""
+    for index, buffer in enumerate(model.buffers):
+        if index not in used:
+            buffer.data = None
 
 
 def keep_reached(model: Any, first: int) -> None:
@@ -205,21 +205,15 @@ def extract(model: bytes, operators: Collection[int]) -> bytes:
     subgraph.operators = [subgraph.operators[index] for index in sorted(operators)]
     subgraph.inputs = np.asarray(inputs, np.int32)
     subgraph.outputs = np.asarray(outputs, np.int32)
-    edited.signatureDefs = None
-    edited.metadata = None
-    edited.metadataBuffer = None
+    edited.signatureDefs = edited.metadata = edited.metadataBuffer = None
     kept = [main.operators[index] for index in operators]
-    reached = {
-        index for operator in kept for index in (*operator.inputs, *operator.outputs) if index >= 0
-    }
+    tensors = [main.tensors_at((*operator.inputs, *operator.outputs)) for operator in kept]
+    reached = {tensor.index for listed in tensors for tensor in listed}
     used = {subgraph.tensors[index].buffer for index in reached}
     used.update(tensor.buffer for body in edited.subgraphs[1:] for tensor in body.tensors)
-    for index, buffer in enumerate(edited.buffers):
-        if index not in used:
-            buffer.data = None
-    return pack(
-        edited, sum(0 if buffer.data is None else len(buffer.data) for buffer in edited.buffers)
-    )
+    _keep_data(edited, used)
+    held = [buffer.data for buffer in edited.buffers if buffer.data is not None]
+    return pack(edited, sum(map(len, held)))
 
 
 def _borders(main: Subgraph, chosen: Collection[int]) -> tuple[list[int], list[int]]:
@@ -232,13 +226,9 @@ def _borders(main: Subgraph, chosen: Collection[int]) -> tuple[list[int], list[i
             given.update(dict.fromkeys(operator.outputs))
         else:
             wanted.update(operator.inputs)
-    inputs = [
-        index
-        for index in taken
-        if index not in given
-        and main.tensors[index].constant is None
-        and not main.tensors[index].is_variable
-    ]
+    outer = main.tensors_at(index for index in taken if index not in given)
+    computed = [tensor for tensor in outer if tensor.constant is None]
+    inputs = [tensor.index for tensor in computed if not tensor.is_variable]
     return inputs, [index for index in given if index in wanted]
 
 

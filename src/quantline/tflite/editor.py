@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from quantline.tflite.consistency import OPERATORS, type_number
 from quantline.tflite.edit import pack
 from quantline.tflite.graph import parse, text
-from quantline.tflite.operands import OPERATORS, type_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -83,9 +83,8 @@ class Editor:
         """Remove operators from a subgraph; their readers read ``sources[output]`` instead."""
         subgraph = self.tree.subgraphs[number]
         removed_ids = {id(operator) for operator in removed}
-        subgraph.operators = [
-            operator for operator in subgraph.operators if id(operator) not in removed_ids
-        ]
+        kept = [operator for operator in subgraph.operators if id(operator) not in removed_ids]
+        subgraph.operators = kept
 
         def source(index: int) -> int:
             while index in sources:

@@ -68,9 +68,8 @@ def _limit(subgraph: Subgraph, operator: Operator) -> Change | None:
     if sign is None or len(operator.inputs) != 2:
         return None
     tensors = [subgraph.tensors[index] for index in operator.inputs]
-    bounds = [
-        tensor for tensor in tensors if is_huge(tensor) and (sign * tensor.values() >= HUGE).all()
-    ]
+    huge = [tensor for tensor in tensors if is_huge(tensor)]
+    bounds = [tensor for tensor in huge if (sign * tensor.values() >= HUGE).all()]
     if len(bounds) != 1:
         return None
     (kept,) = (tensor for tensor in tensors if tensor is not bounds[0])

@@ -11,8 +11,14 @@ from ai_edge_litert import schema_py_generated as schema
 
 from quantline.errors import ModelError, ModelUnreadable
 from quantline.files import sha256
-from quantline.tflite.consistency import DTYPES, check_consistency, custom_options, stored
-from quantline.tflite.operands import OPERATORS, type_number
+from quantline.tflite.consistency import (
+    DTYPES,
+    OPERATORS,
+    check_consistency,
+    custom_options,
+    stored,
+    type_number,
+)
 from quantline.tflite.values import (
     CONVERSIONS,
     Graph,
@@ -152,9 +158,8 @@ def _subgraph(
     codes: Sequence[tuple[str, bool, int]],
     content: bytes,
 ) -> Subgraph:
-    tensors = tuple(
-        _tensor(number, tensor, constants) for number, tensor in enumerate(subgraph.tensors or ())
-    )
+    listed = enumerate(subgraph.tensors or ())
+    tensors = tuple(_tensor(number, tensor, constants) for number, tensor in listed)
     operators = []
     for number, operator in enumerate(subgraph.operators or ()):
         kind, is_custom, version = codes[operator.opcodeIndex]

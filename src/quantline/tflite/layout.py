@@ -37,8 +37,7 @@ class Field:
     kind: Kind  # a scalar, or the kind of thing that it is the offset of
     width: int  # the size of a scalar or of a vector's element, bytes; 4 for an offset
     table: Any = None  # the class of the table or tables that it leads to; None for the other kinds
-    # the classes that a union may be, by the value of its type
-    members: dict[int, Any] | None = None
+    members: dict[int, Any] | None = None  # classes that a union may be, by the value of its type
 
     @property
     def inline(self) -> int:

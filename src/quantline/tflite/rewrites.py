@@ -166,11 +166,8 @@ _COPIES = {"DEQUANTIZE", "CAST", "DENSIFY"}
 
 def has_half_or_sparse(model: Any) -> bool:
     """Return True if a model (``ModelT``) holds half precision or sparse tensors."""
-    return any(
-        tensor.type in _HALF or tensor.sparsity is not None
-        for subgraph in model.subgraphs
-        for tensor in subgraph.tensors or ()
-    )
+    tensors = [tensor for subgraph in model.subgraphs for tensor in subgraph.tensors or ()]
+    return any(tensor.type in _HALF or tensor.sparsity is not None for tensor in tensors)
 
 
 def widened(model: bytes) -> bytes:

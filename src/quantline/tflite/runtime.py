@@ -131,10 +131,8 @@ class Runtime:
 
     def shapes(self) -> dict[int, tuple[int, ...]]:
         """Return the shape that each tensor has by now, by its index."""
-        return {
-            detail["index"]: tuple(int(size) for size in detail["shape"])
-            for detail in self._interpreter.get_tensor_details()
-        }
+        details = self._interpreter.get_tensor_details()
+        return {found["index"]: tuple(map(int, found["shape"])) for found in details}
 
     def run(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Run real-valued inputs through to real-valued outputs, quantizing at the edges.
@@ -143,9 +141,8 @@ class Runtime:
         """
         self.set(*(port.quantize(value) for port, value in zip(self.inputs, values, strict=True)))
         self.invoke()
-        return [
-            port.dequantize(value) for port, value in zip(self.outputs, self.get(), strict=True)
-        ]
+        stored = zip(self.outputs, self.get(), strict=True)
+        return [port.dequantize(value) for port, value in stored]
 
     def predict(self, real: np.ndarray) -> np.ndarray:
         """Run one real-valued input, with or without its batch of 1, through to the first output.
@@ -156,6 +153,4 @@ class Runtime:
 
     def _read_ports(self) -> None:
         self.inputs = tuple(TensorIO.of(detail) for detail in self._interpreter.get_input_details())
-        self.outputs = tuple(
-            TensorIO.of(detail) for detail in self._interpreter.get_output_details()
-        )
+        self.outputs = tuple(map(TensorIO.of, self._interpreter.get_output_details()))

@@ -64,9 +64,8 @@ def with_input_shapes(
     graph = read(ready).main
     with_all = Runtime(ready, 1, "builtin", keep_all=True)
     with_all.resize(*shapes)
-    with_all.set(
-        *(value.astype(port.dtype) for value, port in zip(values, with_all.inputs, strict=True))
-    )
+    given = zip(values, with_all.inputs, strict=True)
+    with_all.set(*(value.astype(port.dtype) for value, port in given))
     with_all.invoke()
     found = with_all.shapes()
     known, counted = _classified(graph)

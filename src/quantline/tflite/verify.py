@@ -153,11 +153,8 @@ class _Walk:
                 f"{inline} bytes",
                 "at least 4 bytes of each, and the vtable within the file",
             )
-        offsets = {
-            field.slot: _SLOT.unpack_from(self._model, at + field.slot)[0]
-            for field in fields(kind)
-            if field.slot < length
-        }
+        stored = [field.slot for field in fields(kind) if field.slot < length]
+        offsets = {slot: _SLOT.unpack_from(self._model, at + slot)[0] for slot in stored}
         for field in fields(kind):
             offset = offsets.get(field.slot, 0)
             if offset and not 4 <= offset <= inline - field.inline:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from quantline.edgetpu.device.delegate import Access
 from quantline.edgetpu.device.detect import Device, Kind
 from quantline.edgetpu.device.failures import FAILURES, explain, match_failure
+from quantline.edgetpu.device.on_device import Access
 from quantline.errors import (
     DependencyError,
     DeviceError,

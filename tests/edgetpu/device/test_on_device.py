@@ -17,9 +17,8 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from tests.edgetpu import pairs, stand_in_library
 
-from quantline.edgetpu.device.delegate import Access, load
-from quantline.edgetpu.device.job import prepare
-from quantline.edgetpu.device.on_device import run_on_device
+from quantline.edgetpu.device.on_device import Access, load, run_on_device
+from quantline.edgetpu.device.run import prepare
 from quantline.errors import (
     DataError,
     DependencyError,

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from quantline.edgetpu.mapping.partition import Subset, compiled_subsets, live_operators, partition
+from quantline.edgetpu.mapping.partition import Subset, live_operators, partition
 
 
 def test_a_chain_is_cut_at_every_change_of_side(model):
@@ -34,13 +34,6 @@ def test_the_first_ready_operator_decides_the_side(model):
     output = model.tensor(1)
     model.add("ADD", [image, other], [output])
     assert partition(model.operators, {1, 2}) == [Subset(False, (0,)), Subset(True, (1, 2))]
-
-
-def test_only_the_first_supported_subset_is_compiled(model):
-    subsets = [Subset(False, (0,)), Subset(True, (1,)), Subset(False, (2,)), Subset(True, (3,))]
-    assert compiled_subsets(subsets, multiple_subgraphs=False) == [Subset(True, (1,))]
-    assert compiled_subsets(subsets, multiple_subgraphs=True) == subsets[1::2]
-    assert compiled_subsets(subsets[:1], multiple_subgraphs=True) == []
 
 
 def test_a_cycle_ends(model):

@@ -11,12 +11,11 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from quantline import recipe
 from quantline.contract.finding import ContractReport, Finding, counted, in_order, listed, remedies
-from quantline.contract.rules import broken
+from quantline.contract.rules import Rule, broken
 from quantline.errors import CheckFailed, ParameterError, first_few, suggest
 from quantline.reading import Unreadable, YamlUnreadable, load_yaml, read_text
 from quantline.reading.yaml_text import LARGEST_BYTES
-from quantline.tflite.consistency import DTYPES
-from quantline.tflite.operands import OPERATORS
+from quantline.tflite.consistency import DTYPES, OPERATORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,9 +24,8 @@ if TYPE_CHECKING:
 
 
 _FOLDER = files(__package__)
-BUILT_IN = tuple(
-    sorted(Path(item.name).stem for item in _FOLDER.iterdir() if item.name.endswith(".yml"))
-)
+_FILES = [Path(item.name) for item in _FOLDER.iterdir() if item.name.endswith(".yml")]
+BUILT_IN = tuple(sorted(file.stem for file in _FILES))
 """The targets of this package: each is a YAML file next to this module."""
 _SUFFIXES = (".yml", ".yaml")
 
@@ -66,16 +64,13 @@ class Target(recipe.Parameters):
     # the schema's names of the allowed operators, each with its highest version; without one, all
     # versions. A list allows all versions of all
     operators: Annotated[Versions, _known("operators", list(OPERATORS.values()))] | None = None
-    # likewise the custom operators that are allowed
-    custom_operators: Versions = Field(default_factory=dict)
+    custom_operators: Versions = Field(default_factory=dict)  # likewise custom ones
     # the dtypes that tensors may have, by the schema's names in lower case
     tensor_types: Types | None = None
     input_types: Types | None = None  # those of the model's inputs, in place of `tensor_types`
     output_types: Types | None = None  # those of the model's outputs, likewise
-    # True if every size but the batch must be known before the model runs
-    static_shapes: bool = False
-    # True if the weights of FULLY_CONNECTED may have a scale for each output
-    per_axis_dense: bool = True
+    static_shapes: bool = False  # every size but the batch must be known before the model runs
+    per_axis_dense: bool = True  # weights of FULLY_CONNECTED may have a scale for each output
     size_limit: Annotated[int, Field(gt=0)] | None = None  # bytes of the `.tflite` file
 
 
@@ -131,25 +126,24 @@ def _unreadable(path: str, found: str) -> ParameterError:
     )
 
 
+_OWN = "the target's description"
 RULES = {
-    "target.operator": "an operator that the target has",
-    "target.version": "a version of the operator that the target has",
-    "target.type": "a type that the target has",
-    "target.io_type": "inputs and outputs of the target's types",
-    "target.static_shape": "sizes that are known before the model runs; the batch may be unknown",
-    "target.per_axis_dense": "one scale for the weights of FULLY_CONNECTED",
-    "target.size": "a file within the target's limit",
-}
-"""The demand of each rule, by its id; docs/targets.md says which field of a target asks for it."""
-
-_REMEDIES = {
-    "target.operator": "Replace it in the float model by operators of the target",
-    "target.version": "Take the newer runtime, or write the operator with the attributes and "
-    "shapes of its older version",
-    "target.static_shape": "Export the model with inputs of a fixed size",
-    "target.per_axis_dense": "Use `scheme='int8_per_tensor'`",
-    "target.size": "Make the model smaller",
-}
+    "target.operator": Rule("target", "an operator that the target has", _OWN,
+        "Replace it in the float model by operators of the target"),
+    "target.version": Rule("target", "a version of the operator that the target has", _OWN,
+        "Take the newer runtime, or write the operator with the attributes and shapes of its older "
+        "version"),
+    "target.type": Rule("target", "a type that the target has", _OWN),
+    "target.io_type": Rule("target", "inputs and outputs of the target's types", _OWN),
+    "target.static_shape": Rule("target",
+        "sizes that are known before the model runs; the batch may be unknown", _OWN,
+        "Export the model with inputs of a fixed size"),
+    "target.per_axis_dense": Rule("target", "one scale for the weights of FULLY_CONNECTED", _OWN,
+        "Use `scheme='int8_per_tensor'`"),
+    "target.size": Rule("target", "a file within the target's limit", _OWN,
+        "Make the model smaller"),
+}  # fmt: skip
+"""Each rule by its id; docs/targets.md says which field of a target asks for it."""
 
 
 def check_target(
@@ -157,12 +151,9 @@ def check_target(
 ) -> ContractReport:
     """Return the report of a model with the violations of a target's contract."""
     broken_here = tuple(_breaches(graph, target, size_bytes))
-    return replace(
-        report,
-        target=target.name,
-        holds_target=not broken_here,
-        findings=in_order([*report.findings, *broken_here]),
-    )
+    findings = in_order([*report.findings, *broken_here])
+    holds = not broken_here
+    return replace(report, target=target.name, holds_target=holds, findings=findings)
 
 
 def enforce_target(report: ContractReport) -> None:
@@ -186,9 +177,8 @@ def _breaches(graph: Graph, target: Target, size_bytes: int) -> Iterator[Finding
     main = graph.main
     if target.size_limit is not None and size_bytes > target.size_limit:
         found = f"{size_bytes:,} bytes; '{target.name}' takes {target.size_limit:,}"
-        yield _finding(
-            "target.size", main, None, None, found, f"at most {target.size_limit:,} bytes"
-        )
+        expected = f"at most {target.size_limit:,} bytes"
+        yield _finding("target.size", main, None, None, found, expected)
     for subgraph in graph.subgraphs:
         for operator in subgraph.operators:
             yield from _operator(subgraph, operator, target)
@@ -249,14 +239,11 @@ def _used(subgraph: Subgraph) -> dict[int, Operator | None]:
 
 
 def _finding(
-    rule: str,
-    subgraph: Subgraph,
-    operator: Operator | None,
-    tensor: Tensor | None,
-    found: str,
+    rule: str, subgraph: Subgraph, operator: Operator | None, tensor: Tensor | None, found: str,
     expected: str | None = None,
-) -> Finding:
+) -> Finding:  # fmt: skip
+    known = RULES[rule]
     return broken(
         rule, subgraph, operator, tensor, found,
-        severity="target", expected=expected or RULES[rule], remedy=_REMEDIES.get(rule),
+        severity="target", expected=expected or known.meaning, remedy=known.remedy,
     )  # fmt: skip

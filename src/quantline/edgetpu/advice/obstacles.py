@@ -25,13 +25,10 @@ class Obstacle:
 
     kind: str  # the operators' type; more than one are joined by commas
     operators: tuple[Operator, ...]  # the operators themselves, in their order
-    # the reason of the operator for which the model is refused, or else of the first that is no
-    # conversion
-    reason: Reason
+    reason: Reason  # of the operator that refuses the model, or the first that is no conversion
     remedy: Remedy
     subgraph: Subgraph  # the subgraph after the change, as far as rules can judge it
-    # indices of operators that the change replaces, to be counted as mapped
-    replaced: frozenset[int]
+    replaced: frozenset[int]  # indices of operators that it replaces, to be counted as mapped
 
 
 def obstacles(
@@ -53,23 +50,10 @@ def obstacles(
     for (kind, remedy), members in groups.items():
         operators = sorted(members, key=lambda operator: operator.index)
         after, replaced = _changed(subgraph, operators, remedy)
-        decisive = min(
-            operators,
-            key=lambda operator: (
-                not known[operator.index].refuses_model,
-                operator.type in CONVERSIONS,
-            ),
-        )
-        found.append(
-            Obstacle(
-                kind=kind or _names(operators),
-                operators=tuple(operators),
-                reason=known[decisive.index],
-                remedy=remedy,
-                subgraph=after,
-                replaced=replaced,
-            )
-        )
+        decisive = [(known[operator.index], operator.type in CONVERSIONS) for operator in operators]
+        reason, _ = min(decisive, key=lambda pair: (not pair[0].refuses_model, pair[1]))
+        kinds = kind or _names(operators)
+        found.append(Obstacle(kinds, tuple(operators), reason, remedy, after, replaced))
     return sorted(found, key=lambda obstacle: obstacle.operators[0].index)
 
 
@@ -106,8 +90,7 @@ def _islands(
         if not wide or reasons[operator.index].status is Status.DYNAMIC:
             rest.append(operator)
             continue
-        members = [operator]
-        separate = []
+        members, separate = [operator], []
         for indices, others in islands:
             if wide & indices:
                 wide |= indices
@@ -135,13 +118,8 @@ def _of_island(
         return [((_names(foreign or known), remedies.APPLICATION), list(island))]
     if len(known) > len(foreign):
         # Most of it could be quantized: a float model, or one quantized in its weights only.
-        return [
-            (("", remedies.QUANTIZED), known + conversions),
-            *(
-                ((operator.type, remedies.outside(operator.type)), [operator])
-                for operator in foreign
-            ),
-        ]
+        alone = [((other.type, remedies.outside(other.type)), [other]) for other in foreign]
+        return [(("", remedies.QUANTIZED), known + conversions), *alone]
     return [((_names(foreign), remedies.outside(foreign[0].type)), list(island))]
 
 
@@ -172,11 +150,7 @@ def _changed(
 
 
 def _wide(operator: Operator, tensors: Sequence[Tensor]) -> list[Tensor]:
-    return [
-        activation
-        for activation in activations(operator, tensors)
-        if activation.dtype not in INTEGER_8
-    ]
+    return [tensor for tensor in activations(operator, tensors) if tensor.dtype not in INTEGER_8]
 
 
 def _quantized(subgraph: Subgraph, operators: Sequence[Operator]) -> Subgraph:

@@ -28,9 +28,7 @@ class Remedy:
 
 EDGES = Remedy(
     "Convert with int8 or uint8 inputs and outputs. Float ones cost one QUANTIZE an input and one "
-    "DEQUANTIZE an output on the CPU, and do not break the subgraph.",
-    _MODELS,
-)
+    "DEQUANTIZE an output on the CPU, and do not break the subgraph.", _MODELS)  # fmt: skip
 QUANTIZED = Remedy("Quantize the whole model to int8, its activations too.", _REQUIREMENTS)
 APPLICATION = Remedy("Leave it to the application: end the model before it.", _MODELS)
 NEWER_RUNTIME = Remedy("Compile for a newer Edge TPU runtime.", _OPERATIONS)
@@ -38,25 +36,19 @@ BATCH = Remedy("Convert with a batch of 1, and run the examples one by one.", _I
 MULTIPLE = Remedy(
     "Compile with --enable_multiple_subgraphs, which changes no operator. Each group is a transfer "
     "to the Edge TPU and back: measure it, one user's model became ten times slower.",
-    _ISSUES + "342",
-)
+    _ISSUES + "342")  # fmt: skip
 
 _OUTSIDE = Remedy(
     "No operator of the Edge TPU's replaces it: move it behind all operators that should be "
-    "mapped, or into the application.",
-    _OPERATIONS,
-)
+    "mapped, or into the application.", _OPERATIONS)  # fmt: skip
 _NO_BATCH = Remedy("Leave the batch dimension out of it.", _OPERATIONS)
 _ACTIVATION = Remedy("Make the activation function an operator of its own.", _OPERATIONS)
 _RECTIFIED = Remedy(
-    "RELU, or a PRELU with one alpha a channel (Keras: PReLU(shared_axes=[1, 2])).",
-    _ISSUES + "508",
+    "RELU, or a PRELU with one alpha a channel (Keras: PReLU(shared_axes=[1, 2])).", _ISSUES + "508"
 )
 _RESIZED = Remedy(
     "Enlarge in steps of 2 up to 128 pixels a side, one pixel by TILE, or by TRANSPOSE_CONV, or "
-    "leave the last resize to the application.",
-    _ISSUES + "31",
-)
+    "leave the last resize to the application.", _ISSUES + "31")  # fmt: skip
 
 # Operators that the Edge TPU does not have.
 INSTEAD: dict[str, Remedy] = {

@@ -52,7 +52,7 @@ def suggest(
     Args:
         graph: The model, before compilation; of a compiled one there is nothing to suggest.
         runtime_version: The Edge TPU runtime to compile for, 10 to 14.
-        multiple_subgraphs: Whether it is compiled with ``--enable_multiple_subgraphs`` already.
+        multiple_subgraphs: True if it is compiled with ``--enable_multiple_subgraphs`` already.
     """
     live = live_operators(graph.main)
     if any(map(is_compiled, live)):
@@ -106,11 +106,9 @@ class _Options:
 
     def changed(self, state: _State, obstacle: Obstacle) -> _State:
         replaced = state.replaced | obstacle.replaced
-        reasons = (
-            state.reasons
-            if obstacle.subgraph is state.subgraph
-            else find_reasons(obstacle.subgraph, self.runtime_version)
-        )
+        reasons = state.reasons
+        if obstacle.subgraph is not state.subgraph:
+            reasons = find_reasons(obstacle.subgraph, self.runtime_version)
         reasons = {**reasons, **dict.fromkeys(replaced)}
         return _State(obstacle.subgraph, replaced, reasons, self.mapped(reasons))
 

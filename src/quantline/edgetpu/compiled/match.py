@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 class Match:
     """The placement of a model's operators in the compiled file, by their indices."""
 
-    # those in each Edge TPU operator, in the order of the compiled file
-    subgraphs: tuple[tuple[int, ...], ...]
+    subgraphs: tuple[tuple[int, ...], ...]  # by Edge TPU operator, in their order
     cpu: tuple[int, ...]  # those left to the CPU
     dead: tuple[int, ...]  # those that no output depends on; the compiler drops them
 
@@ -145,9 +144,7 @@ class _Matching:
         """Return the operators of the original that are in an Edge TPU operator."""
         ends = [self._tensors[output] for output in operator.outputs if output in self._tensors]
         before = self._back(ends, stops=())
-        unknown = [
-            tensor for tensor in operator.inputs if tensor >= 0 and tensor not in self._tensors
-        ]
+        unknown = [index for index in operator.inputs if index >= 0 and index not in self._tensors]
         # What an operator makes that was left is easier to tell: it takes its original first.
         for place in sorted(unknown, key=lambda tensor: self._left_producer(tensor) is None):
             self._identify(place, self._origin(operator, place, before))
@@ -198,15 +195,15 @@ class _Matching:
         """Take a tensor of the original for that of the compiled model, if it can be."""
         if min(compiled, original) < 0:
             _differ("an operator with an optional input in the one, without it in the other")
-        name = self._compiled.tensors[compiled].name
+        tensor = (
+            f"tensor {compiled} '{self._compiled.tensors[compiled].name}' of the compiled model"
+        )
         if difference := self._difference(original, compiled):
-            _differ(f"tensor {compiled} '{name}' of the compiled model {difference}")
+            _differ(f"{tensor} {difference}")
         if self._original.tensors[original].constant is not None:
             return  # which may be stored once for several places
         if self._tensors.setdefault(compiled, original) != original:
-            _differ(
-                f"tensor {compiled} '{name}' of the compiled model is in two places of the model"
-            )
+            _differ(f"{tensor} is in two places of the model")
 
     def _difference(self, original: int, compiled: int) -> str:
         """Return the difference between two tensors; empty where they may be the same one."""
@@ -225,9 +222,8 @@ class _Matching:
         return ""
 
     def _names(self, indices: Iterable[int]) -> str:
-        return first_few(
-            [f"operator {index} {self._live[index].type}" for index in sorted(indices)], 3
-        )
+        names = [f"operator {index} {self._live[index].type}" for index in sorted(indices)]
+        return first_few(names, 3)
 
 
 def _fits(ours: tuple[int, ...], theirs: tuple[int, ...]) -> bool:

@@ -49,11 +49,9 @@ _DTYPES = {
 class ExecutableType(StrEnum):
     """The purpose of an executable."""
 
-    # a whole inference; its parameters, if any, are sent along with each
-    STAND_ALONE = "stand-alone"
+    STAND_ALONE = "stand-alone"  # a whole inference; its parameters, if any, are sent with each
     PARAMETER_CACHING = "parameter-caching"  # loads parameters into the chip's memory, once
-    # an inference that finds parameters in the chip's memory; its own are sent along with each
-    EXECUTION_ONLY = "execution-only"
+    EXECUTION_ONLY = "execution-only"  # finds parameters in the chip's memory; its own are sent
 
 
 _TYPES = tuple(ExecutableType)  # in the order of the schema's enumeration
@@ -81,10 +79,8 @@ class Executable:
     parameter_bytes: int  # parameters that come with it
     instruction_bytes: int  # instructions, all chunks together
     scratch_bytes: int  # host memory that it uses while it runs, for a batch of 1
-    # the compiler's own estimate of its clock cycles; None where it made none, as for runtime 14
-    estimated_cycles: int | None
-    # packages of the same token share the chip's memory; 0 where nothing is kept
-    caching_token: int
+    estimated_cycles: int | None  # the compiler's own estimate; None without one, as for runtime 14
+    caching_token: int  # packages of one token share the chip's memory; 0 where nothing is kept
     inputs: tuple[Layer, ...]  # none of a parameter-caching one
     outputs: tuple[Layer, ...]  # none of a parameter-caching one
 
@@ -114,11 +110,8 @@ class Package:
         """Parameters that are loaded once, into the chip's memory."""
         if self.main.type is not ExecutableType.EXECUTION_ONLY:
             return 0
-        return sum(
-            executable.parameter_bytes
-            for executable in self.executables
-            if executable is not self.main
-        )
+        main = self.main
+        return sum(one.parameter_bytes for one in self.executables if one is not main)
 
     @property
     def streamed_bytes(self) -> int:
@@ -169,11 +162,8 @@ def _package(content: memoryview) -> Package:
     if len(types) != 1 and types not in _COMBINATIONS:
         found = ", ".join(types) or "none"
         raise Damage(found, "one, or a parameter-caching and an execution-only one", "executables")
-    return Package(
-        _size(table, 0, "min_runtime_version"),
-        _text(table, 4, "compiler_version"),
-        tuple(executables),
-    )
+    version = _size(table, 0, "min_runtime_version")
+    return Package(version, _text(table, 4, "compiler_version"), tuple(executables))
 
 
 def _executable(table: Table) -> Executable:

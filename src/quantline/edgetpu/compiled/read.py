@@ -32,8 +32,7 @@ class CompiledPrograms:
     streamed_bytes: int  # parameters that are sent to the chip at each inference
     instruction_bytes: int  # instructions of what runs at each inference
     scratch_bytes: int  # host memory that what runs at each inference uses
-    # the oldest Edge TPU runtime that takes the model; None where it has no program
-    min_runtime_version: int | None
+    min_runtime_version: int | None  # the oldest runtime that takes it; None without a program
     estimated_cycles: int | None  # the compiler's estimate for one inference; None without one
 
     @property
@@ -59,12 +58,10 @@ def read_compiled(graph: Graph, name: str = "the model") -> CompiledPrograms:
     Raises:
         ModelUnreadable: One of its programs is damaged.
     """
-    subgraphs = tuple(
-        CompiledSubgraph(operator, read_package(operator.custom_options, name))
-        for operator in graph.main.operators
-        if is_compiled(operator)
-    )
-    packages = [subgraph.package for subgraph in subgraphs]
+    programs = [operator for operator in graph.main.operators if is_compiled(operator)]
+    packages = [read_package(operator.custom_options, name) for operator in programs]
+    subgraphs = tuple(map(CompiledSubgraph, programs, packages))
+    versions = [package.min_runtime_version for package in packages]
     cycles = [package.main.estimated_cycles for package in packages]
     known = [cycle for cycle in cycles if cycle is not None]
     return CompiledPrograms(
@@ -74,9 +71,7 @@ def read_compiled(graph: Graph, name: str = "the model") -> CompiledPrograms:
         streamed_bytes=sum(package.streamed_bytes for package in packages),
         instruction_bytes=sum(package.main.instruction_bytes for package in packages),
         scratch_bytes=sum(package.main.scratch_bytes for package in packages),
-        min_runtime_version=max(
-            (package.min_runtime_version for package in packages), default=None
-        ),
+        min_runtime_version=max(versions, default=None),
         estimated_cycles=sum(known) if known and len(known) == len(cycles) else None,
     )
 

@@ -9,17 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quantline.edgetpu.compiled.read import CompiledPrograms, read_compiled
 from quantline.edgetpu.compiler.failures import explain
-from quantline.edgetpu.compiler.output import (
-    ModelRecord,
-    PrintedSize,
-    parse_log,
-    parse_output,
-    unknown_format,
-)
+from quantline.edgetpu.compiler.output import parse_log, parse_output, unknown_format
 from quantline.edgetpu.compiler.process import NAME, Compiler, find_compiler, run, timed_out
 from quantline.edgetpu.mapping.operators import check_runtime
 from quantline.edgetpu.mapping.requirements import has_compiled
@@ -30,6 +24,9 @@ from quantline.progress import waiting
 from quantline.temporary import temporary_folder
 from quantline.tflite.graph import read
 
+if TYPE_CHECKING:
+    from quantline.edgetpu.compiler.output import ModelRecord, PrintedSize
+
 _IN, _OUT = "model.tflite", "out"
 _COMPILED = "model_edgetpu.tflite"
 _SEARCHING = 16  # the first version that searches, and that has a time limit
@@ -39,10 +36,8 @@ _SEARCHING = 16  # the first version that searches, and that has a time limit
 class CompilerOptions:
     """The options of one compilation."""
 
-    # the oldest Edge TPU runtime that it must run on, 10 to 14; if None, the compiler's newest
-    min_runtime_version: int | None = None
-    # every group of operators that the Edge TPU can run, or the first one alone
-    multiple_subgraphs: bool = False
+    min_runtime_version: int | None = None  # 10 to 14; if None, the compiler's newest
+    multiple_subgraphs: bool = False  # every group that the Edge TPU can run, or the first alone
     search_delegate: bool = False  # a model that does not compile is cut shorter until it does
     attempt_timeout_s: int = 180  # the compiler itself then gives up an attempt
     timeout_s: float = 600.0  # it is then killed, whatever the number of attempts
@@ -118,7 +113,9 @@ def compile_model(
         # Not the exit status alone: a search was reported to end without a file.
         if ended.status != 0 or not file.is_file():
             raise explain(ended.stdout, ended.stderr, ended.status)
-        content, log = file.read_bytes(), _log(file)
+        path = file.with_suffix(".log")
+        log = path.read_text("utf-8", "replace") if path.is_file() else ""
+        content = file.read_bytes()
     output = parse_output(ended.stdout)
     records = {Path(record.output_model).name: record for record in output.models}
     if _COMPILED not in records:
@@ -185,11 +182,6 @@ def _check_not_compiled(content: bytes) -> None:
             expected="the quantized .tflite file as it was before it was compiled",
             remedy="Give the file whose name does not end in '_edgetpu.tflite'",
         )
-
-
-def _log(compiled: Path) -> str:
-    path = compiled.with_suffix(".log")
-    return path.read_text("utf-8", "replace") if path.is_file() else ""
 
 
 def _check_mapped(record: ModelRecord) -> None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from quantline.edgetpu.vocabulary import Evidence, Status
 from quantline.errors import CompilerError
+from quantline.files import plain
 
 
 @dataclass(frozen=True)
@@ -75,32 +76,14 @@ class ModelRecord:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data; ``*_rounding_bytes`` is the possible error of a size."""
-        sizes = {
-            "cached": self.cached,
-            "input": self.input_size,
-            "output": self.output_size,
-            "remaining": self.remaining,
-            "streamed": self.streamed,
-        }
-        return {
-            "attempts": self.attempts,
-            "cpu_operators": self.cpu_operators,
-            "cut_at": list(self.cut_at),
-            "evidence": str(Evidence.READ),
-            "mapped_operators": self.mapped_operators,
-            "operators": [asdict(operator) for operator in self.operators],
-            "operators_total": self.operators_total,
-            "subgraphs": self.subgraphs,
-            **{
-                f"{name}_bytes": value.size_bytes if value else None
-                for name, value in sizes.items()
-            },
-            **{
-                f"{name}_rounding_bytes": value.rounding_bytes
-                for name, value in sizes.items()
-                if value is not None
-            },
-        }
+        data = plain(self, cpu_operators=self.cpu_operators, evidence=Evidence.READ)
+        del data["input_model"], data["output_model"]
+        for name in ("cached", "input_size", "output_size", "remaining", "streamed"):
+            size, key = data.pop(name), name.removesuffix("_size")
+            data[f"{key}_bytes"] = size and size["size_bytes"]
+            if size is not None:
+                data[f"{key}_rounding_bytes"] = size["rounding_bytes"]
+        return data
 
 
 @dataclass(frozen=True)

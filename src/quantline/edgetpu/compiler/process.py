@@ -103,18 +103,20 @@ def run(command: Sequence[str], folder: Path, timeout_s: float) -> ProcessResult
     printed, complained = folder / "stdout", folder / "stderr"
     with printed.open("wb") as stdout, complained.open("wb") as stderr:
         try:
+            # The shell's messages are read too: in English.
+            environment = {**os.environ, "LC_ALL": "C", "TMPDIR": str(folder)}
             process = subprocess.Popen(  # noqa: S603 - the program that the user named
-                command,
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=stdout,
-                stderr=stderr,
-                start_new_session=True,
-                # The shell's messages are read too: in English.
-                env={**os.environ, "LC_ALL": "C", "TMPDIR": str(folder)},
-            )
+                command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=stdout,
+                stderr=stderr, start_new_session=True,
+            )  # fmt: skip
         except OSError as error:
-            raise _not_started(command[0], error) from error
+            raise DependencyError(
+                "The Edge TPU compiler does not start",
+                found=f"'{command[0]}': {error.strerror or error}",
+                expected="an executable program for this machine "
+                f"({platform.system()} on {platform.machine()})",
+                remedy=f"Make it executable ('chmod +x') if it is the right program. {_GET_IT}",
+            ) from error
         status: int | None = None
         try:
             with suppress(subprocess.TimeoutExpired):
@@ -135,14 +137,4 @@ def timed_out(ended: ProcessResult, timeout_s: float) -> CompilerError:
         expected=f"an end within {timeout_s:g} s",
         remedy="Raise `compiler_timeout_s`, or use a smaller input: large "
         "activations take the longest",
-    )
-
-
-def _not_started(program: str, error: OSError) -> DependencyError:
-    return DependencyError(
-        "The Edge TPU compiler does not start",
-        found=f"'{program}': {error.strerror or error}",
-        expected="an executable program for this machine "
-        f"({platform.system()} on {platform.machine()})",
-        remedy=f"Make it executable ('chmod +x') if it is the right program. {_GET_IT}",
     )

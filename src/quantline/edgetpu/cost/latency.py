@@ -58,11 +58,8 @@ def traffic(subgraph: Subgraph, chosen: Collection[int]) -> Traffic:
         for index in operator.outputs:
             shape = extent(subgraph.tensors[index])
             pixels = max(pixels, shape[1] * shape[2] if len(shape) == 4 else 1)
-    return Traffic(
-        input_bytes=_bytes(subgraph, sent - given),
-        output_bytes=_bytes(subgraph, given & wanted),
-        instruction_bytes=_INSTRUCTIONS * len(chosen) + _INSTRUCTIONS_PIXEL * pixels,
-    )
+    code = _INSTRUCTIONS * len(chosen) + _INSTRUCTIONS_PIXEL * pixels
+    return Traffic(_bytes(subgraph, sent - given), _bytes(subgraph, given & wanted), code)
 
 
 def _bytes(subgraph: Subgraph, indices: Collection[int]) -> int:
@@ -132,9 +129,8 @@ def predict_latency(
         + bus.output_bytes * _OUTPUT_BYTE
     )
     code = bus.instruction_bytes * _INSTRUCTION_BYTE
-    outside = sum(
-        _outside(operator, subgraph) for operator in operators if operator.type not in _FITTED
-    )
+    strange = [operator for operator in operators if operator.type not in _FITTED]
+    outside = sum(_outside(operator, subgraph) for operator in strange)
     share = outside / (outside + fitted) if outside else 0.0
     factor = _FACTOR + (_FACTOR_OUTSIDE - _FACTOR) * share
     kinds = f", {share:.0%} of it in operators of other kinds than those" if share > 0.005 else ""
@@ -194,11 +190,8 @@ def _band(
     low = middle - hypot(middle - middle / factor, calls * (_CALL - _CALL_LOW), *below)
     high = middle + hypot(middle * factor - middle, calls * (_CALL_HIGH - _CALL), *above)
     # At best all streaming goes on while the chip computes, at worst none of it.
-    return Band(
-        low=max(low, memory.streamed_least_bytes * _STREAMED_BYTE_FAST),
-        high=high + memory.streamed_most_bytes * _STREAMED_BYTE_SLOW,
-        basis=basis,
-    )
+    low = max(low, memory.streamed_least_bytes * _STREAMED_BYTE_FAST)
+    return Band(low, high + memory.streamed_most_bytes * _STREAMED_BYTE_SLOW, basis)
 
 
 def _outside(operator: Operator, subgraph: Subgraph) -> float:

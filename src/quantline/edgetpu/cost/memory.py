@@ -61,13 +61,10 @@ class Memory:
     parameter_bytes_low: int  # at the least
     parameter_bytes_high: int  # at the most
     cached_bytes: int | None  # those that stay in the chip's memory; None where it is not known
-    # those that the host sends at each inference; None where it is not known
-    streamed_bytes: int | None
-    # as many if there is as much room for the cached ones as there may be
-    streamed_least_bytes: int
+    streamed_bytes: int | None  # those that the host sends at each inference; None if unknown
+    streamed_least_bytes: int  # as many if there is as much room for cached ones as there may be
     streamed_most_bytes: int  # as many if there is as little
-    # room for more of them in the chip's memory; None where that is not known
-    remaining_bytes: int | None
+    remaining_bytes: int | None  # room for more of them in the chip's memory; None if unknown
     verdict: Fit  # of whether all parameters stay in the chip's memory
     evidence: Evidence  # the basis of the numbers
     basis: str  # the basis in detail, as a sentence
@@ -96,10 +93,8 @@ def predict_memory(
     capacity = int(np.interp(largest, _ACTIVATIONS, _CAPACITY))
     low = int(np.interp(largest, _ACTIVATIONS, _CAPACITY_LOW))
     vectors = _vectors(subgraph, chosen)
-    likely, surely, possibly = (
-        {index for index, length in vectors.items() if length >= limit}
-        for limit in (_LONG_VECTOR, _LONG_STREAMED, _LONG_CACHED + 1)
-    )
+    limits = (_LONG_VECTOR, _LONG_STREAMED, _LONG_CACHED + 1)
+    likely, surely, possibly = ({at for at in vectors if vectors[at] >= limit} for limit in limits)
     weights = {
         index: total(part for part in value if part.rule.name != _STREAMED_RULE)
         for index, value in parts.items()
@@ -127,11 +122,11 @@ def predict_memory(
 
 def memory_of_compiled(compiled: CompiledPrograms) -> Memory:
     """Return the memory of a compiled file, read from the programs in it."""
-    streamed = compiled.streamed_bytes
+    streamed, parameters = compiled.streamed_bytes, compiled.parameter_bytes
     return Memory(
-        parameter_bytes=compiled.parameter_bytes,
-        parameter_bytes_low=compiled.parameter_bytes,
-        parameter_bytes_high=compiled.parameter_bytes,
+        parameter_bytes=parameters,
+        parameter_bytes_low=parameters,
+        parameter_bytes_high=parameters,
         cached_bytes=compiled.cached_bytes,
         streamed_bytes=streamed,
         streamed_least_bytes=streamed,
@@ -158,23 +153,18 @@ def _verdict(whole: Sum, surely: Collection[int], possibly: Collection[int], low
 
 
 def _largest_activations(subgraph: Subgraph, chosen: Collection[int]) -> int:
+    chosen_operators = [operator for operator in subgraph.operators if operator.index in chosen]
     # 8-bit values: as many bytes as elements.
-    return max(
-        (
-            sum(activation.size for activation in activations(operator, subgraph.tensors))
-            for operator in subgraph.operators
-            if operator.index in chosen
-        ),
-        default=0,
-    )
+    sizes = [[tensor.size for tensor in activations(operator, subgraph.tensors)]
+             for operator in chosen_operators]  # fmt: skip
+    return max(map(sum, sizes), default=0)
 
 
 def _vectors(subgraph: Subgraph, chosen: Collection[int]) -> dict[int, int]:
     """Return the length of the vector that each fully connected layer multiplies."""
-    layers = [operator for operator in subgraph.operators if operator.type == "FULLY_CONNECTED"]
     found = {
-        layer.index: layer_weights(layer, subgraph.tensors)
-        for layer in layers
-        if layer.index in chosen
+        operator.index: layer_weights(operator, subgraph.tensors)
+        for operator in subgraph.operators
+        if operator.type == "FULLY_CONNECTED" and operator.index in chosen
     }
     return {index: weights.inputs for index, weights in found.items() if weights}

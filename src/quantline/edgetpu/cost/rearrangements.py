@@ -97,12 +97,10 @@ _PLACED = 16  # channels, whole multiples of which are only placed
 _CUTS = frozenset({"PACK", "SLICE", "SPLIT", "STRIDED_SLICE", "TRANSPOSE"})
 _ELEMENTWISE = frozenset({"ADD", "MAXIMUM", "MINIMUM", "MUL", "PRELU", "SQUARED_DIFFERENCE", "SUB"})
 # Operators that were seen without parameters, and those that only clip.
-_WITHOUT = frozenset(
-    {
-        "AVERAGE_POOL_2D", "LOGISTIC", "MAX_POOL_2D", "QUANTIZE", "RELU", "RELU6", "RELU_N1_TO_1",
-        "TANH",
-    }
-)  # fmt: skip
+_WITHOUT = frozenset({
+    "AVERAGE_POOL_2D", "LOGISTIC", "MAX_POOL_2D", "QUANTIZE", "RELU", "RELU6", "RELU_N1_TO_1",
+    "TANH",
+})  # fmt: skip
 
 
 def rearrangement(
@@ -121,35 +119,24 @@ def _single(
     operator: Operator, tensors: Sequence[Tensor], runtime_version: int, from_host: bool
 ) -> Part:
     source, result = tensors[operator.inputs[0]], tensors[operator.outputs[0]]
+    old, new = channels(source), channels(result)
     if operator.type in RESHAPES:
         found = reshape(source, result, runtime_version, from_host)
     elif operator.type == "SOFTMAX":
-        found = _softmax(result, runtime_version)
-    elif operator.type == "PAD":
-        found = _pad(source, result)
+        is_masked = runtime_version > _OLD_RUNTIME
+        masks = 3 * vector_bytes(new) if new % BLOCK else 0
+        found = exactly("masked softmax", masks) if is_masked else exactly("no parameters", 0)
+    elif operator.type == "PAD" and old != new:
+        found = between("channels added by PAD", _identity(old, new), 0)
     elif operator.type == "CONCATENATION":
         found = _concatenation(operator, tensors)
     elif operator.type in _CUTS:
         found = _cut(operator, tensors)
-    elif operator.type in _WITHOUT or _is_mean_of_pixels(operator, tensors):
+    elif operator.type in _WITHOUT | {"PAD"} or _is_mean_of_pixels(operator, tensors):
         found = exactly("no parameters", 0)
     else:
-        found = between(UNSEEN, 0, _identity(channels(result), channels(result)))
+        found = between(UNSEEN, 0, _identity(new, new))
     return found
-
-
-def _softmax(result: Tensor, runtime_version: int) -> Part:
-    if runtime_version <= _OLD_RUNTIME:
-        return exactly("no parameters", 0)
-    values = channels(result)
-    return exactly("masked softmax", 3 * vector_bytes(values) if values % BLOCK else 0)
-
-
-def _pad(source: Tensor, result: Tensor) -> Part:
-    old, new = channels(source), channels(result)
-    if old == new:
-        return exactly("no parameters", 0)
-    return between("channels added by PAD", _identity(old, new), 0)
 
 
 def _concatenation(operator: Operator, tensors: Sequence[Tensor]) -> Part:
@@ -178,12 +165,9 @@ def _cut(operator: Operator, tensors: Sequence[Tensor]) -> Part:
 
 
 def _constants(operator: Operator, tensors: Sequence[Tensor]) -> list[Part]:
-    constants = [
-        source for source in given(operator.inputs, tensors) if source.constant is not None
-    ]
-    last = channels(tensors[operator.outputs[0]])
+    inputs, last = given(operator.inputs, tensors), channels(tensors[operator.outputs[0]])
     parts = []
-    for constant in constants:
+    for constant in (source for source in inputs if source.constant is not None):
         words, stored = vector_bytes(constant.size), aligned_bytes(constant.size)
         if constant.size in (1, last):
             parts.append(between("a constant for each channel", words, stored))

@@ -32,8 +32,7 @@ class Remainder:
     """The latency of the operators on the CPU for one inference."""
 
     operators: int
-    # 10th percentile, median and 90th; None where they could not be timed
-    milliseconds: tuple[float, float, float] | None
+    milliseconds: tuple[float, float, float] | None  # 10th, 50th, 90th percentile, if timed
     kernels: Kernels | None  # the kernels that they were timed on; None where they were not
     threads: int  # CPU threads that they were timed on
     runs: int  # the number of timed runs
@@ -68,13 +67,10 @@ def measure_remainder(model: bytes, operators: Collection[int]) -> Remainder:
     if not operators:
         nothing = "Nothing stays on the CPU."
         return Remainder(0, (0.0, 0.0, 0.0), None, threads=_THREADS, runs=0, basis=nothing)
+    what = "the timing of the operators on the CPU"
     try:
-        kernels, times = run_in_child(
-            time_runs,
-            extract(model, operators),
-            what="the timing of the operators on the CPU",
-            timeout_s=_TIMEOUT_S,
-        )
+        part = extract(model, operators)
+        kernels, times = run_in_child(time_runs, part, what=what, timeout_s=_TIMEOUT_S)
     except QuantlineError as error:
         return not_measured(operators, f"{error.what}: {error.found}")
     low, median, high = (float(value) for value in np.percentile(times, _PERCENTILES))
@@ -124,9 +120,8 @@ def _random(graph: Graph, ports: Sequence[TensorIO]) -> list[np.ndarray]:
     for port in ports:
         if port.dtype in (np.int8, np.uint8):
             limits = np.iinfo(port.dtype)
-            drawn = generator.integers(
-                limits.min, limits.max, port.shape, port.dtype, endpoint=True
-            )
+            ends = (limits.min, limits.max)
+            drawn = generator.integers(*ends, port.shape, port.dtype, endpoint=True)
         elif np.issubdtype(port.dtype, np.floating):
             drawn = generator.uniform(*_range(graph, port.index), port.shape).astype(port.dtype)
         else:

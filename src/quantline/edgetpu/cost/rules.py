@@ -125,37 +125,6 @@ PUBLISHED = {rule.name: rule.published for rule in _DECLARED if rule.published}
 
 
 @dataclass(frozen=True)
-class Part:
-    """Bytes that an operator's parameters take by one rule."""
-
-    rule: Rule
-    bytes: int
-    low: int
-    high: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the part as plain data, ready for JSON."""
-        return {
-            "bytes": self.bytes,
-            "high": self.high,
-            "low": self.low,
-            "mechanism": self.rule.mechanism,
-            "rule": self.rule.name,
-            "seen_in_models": self.rule.seen_in_models,
-        }
-
-
-def exactly(rule: str, size: int) -> Part:
-    """Return bytes that a rule gives to the byte."""
-    return Part(RULES[rule], size, size, size)
-
-
-def between(rule: str, size: int, *others: int) -> Part:
-    """Return bytes by a rule that may not apply, and those of the other ways to do the same."""
-    return Part(RULES[rule], size, min(size, *others), max(size, *others))
-
-
-@dataclass(frozen=True)
 class Sum:
     """Bytes of parameters, of one operator or of several."""
 
@@ -175,14 +144,39 @@ class Sum:
         return most <= max(self.bytes * FAR, NEAR)
 
 
+@dataclass(frozen=True)
+class Part(Sum):
+    """Bytes that an operator's parameters take by one rule."""
+
+    rule: Rule
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the part as plain data, ready for JSON."""
+        return {
+            "bytes": self.bytes,
+            "high": self.high,
+            "low": self.low,
+            "mechanism": self.rule.mechanism,
+            "rule": self.rule.name,
+            "seen_in_models": self.rule.seen_in_models,
+        }
+
+
+def exactly(rule: str, size: int) -> Part:
+    """Return bytes that a rule gives to the byte."""
+    return Part(size, size, size, RULES[rule])
+
+
+def between(rule: str, size: int, *others: int) -> Part:
+    """Return bytes by a rule that may not apply, and those of the other ways to do the same."""
+    return Part(size, min(size, *others), max(size, *others), RULES[rule])
+
+
 def total(parts: Iterable[Part]) -> Sum:
     """Return the sum of parts, and of their bounds."""
     listed = list(parts)
-    return Sum(
-        sum(part.bytes for part in listed),
-        sum(part.low for part in listed),
-        sum(part.high for part in listed),
-    )
+    sizes = ([getattr(part, name) for part in listed] for name in ("bytes", "low", "high"))
+    return Sum(*map(sum, sizes))
 
 
 ALIGNMENT = 64  # bytes, of each operator's parameters

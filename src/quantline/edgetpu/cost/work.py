@@ -51,16 +51,12 @@ def layer_weights(operator: Operator, tensors: Sequence[Tensor]) -> LayerWeights
     weights, result = at(operator, 1, tensors), tensors[operator.outputs[0]]
     if weights is None or source is None:
         return None
-    shape = weights.shape
-    if operator.type == "FULLY_CONNECTED":
-        return (
-            LayerWeights(shape[0], 1, 1, shape[1], weights, source, result)
-            if len(shape) == 2
-            else None
-        )
-    ranks = {len(tensor.shape) for tensor in (weights, source, result)}
-    if ranks != {_RANK_OF_MAP}:
+    shape, dense = weights.shape, operator.type == "FULLY_CONNECTED"
+    ranks = {len(tensor.shape) for tensor in ((weights,) if dense else (weights, source, result))}
+    if ranks != {2 if dense else _RANK_OF_MAP}:
         return None
+    if dense:
+        return LayerWeights(shape[0], 1, 1, shape[1], weights, source, result)
     if operator.type == "DEPTHWISE_CONV_2D":
         _, height, width, outputs = shape
         return LayerWeights(outputs, height, width, 1, weights, source, result)
@@ -108,9 +104,7 @@ def share_of_macs(
 def share_on_edgetpu(placed: Match, original: Graph) -> float:
     """Return the MACs on the Edge TPU over all of the model that was compiled, from 0 to 1."""
     operators = original.main.operators
-    mapped, left = (
-        [operators[index] for index in indices] for indices in (placed.edgetpu, placed.cpu)
-    )
+    mapped, left = ([operators[at] for at in side] for side in (placed.edgetpu, placed.cpu))
     return share_of_macs(mapped, [*mapped, *left], original.main.tensors)
 
 

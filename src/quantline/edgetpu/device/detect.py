@@ -40,8 +40,7 @@ class Device:
     kind: Kind  # bus
     path: str  # device file
     is_accessible: bool  # True if this process may open the file for reading and writing
-    # True if it is ready; a USB device gets its firmware when it is first opened
-    has_firmware: bool = True
+    has_firmware: bool = True  # it is ready; a USB device gets its firmware when first opened
     speed_mbps: float | None = None  # the speed of its USB connection, Mbit/s; None if unknown
     temperature_c: float | None = None  # its temperature, degrees Celsius; None if unknown
 
@@ -79,26 +78,15 @@ def detect(sys: Path = Path("/sys"), dev: Path = Path("/dev")) -> tuple[Device, 
     are none where :func:`can_detect` is false.
     """
     pcie = sorted((sys / "class" / "apex").glob("apex_*"), key=lambda path: _number(path.name))
-    return (
-        *(
-            _pcie(index, value, dev)
-            for index, value in enumerate(pcie)
-            if (dev / value.name).exists()
-        ),
-        *_usb(sys / "bus" / "usb" / "devices", dev),
-    )
+    listed = enumerate(pcie)
+    found = [_pcie(index, path, dev) for index, path in listed if (dev / path.name).exists()]
+    return (*found, *_usb(sys / "bus" / "usb" / "devices", dev))
 
 
 def _pcie(index: int, described: Path, dev: Path) -> Device:
-    file = dev / described.name
-    milli = _read(described / "temp")
-    return Device(
-        f"{Kind.PCIE}:{index}",
-        Kind.PCIE,
-        str(file),
-        os.access(file, os.R_OK | os.W_OK),
-        temperature_c=_scaled(milli, 1000),
-    )
+    file, heat = dev / described.name, _scaled(_read(described / "temp"), 1000)
+    name, free = f"{Kind.PCIE}:{index}", _is_accessible(file)
+    return Device(name, Kind.PCIE, str(file), free, temperature_c=heat)
 
 
 def _usb(devices: Path, dev: Path) -> list[Device]:
@@ -114,14 +102,13 @@ def _usb(devices: Path, dev: Path) -> list[Device]:
 def _usb_device(index: int, described: Path, has_firmware: bool, dev: Path) -> Device:
     bus, number = (int(_read(described / name) or 0) for name in ("busnum", "devnum"))
     file = dev / "bus" / "usb" / f"{bus:03d}" / f"{number:03d}"
-    return Device(
-        f"{Kind.USB}:{index}",
-        Kind.USB,
-        str(file),
-        os.access(file, os.R_OK | os.W_OK),
-        has_firmware,
-        speed_mbps=_scaled(_read(described / "speed"), 1),
-    )
+    speed = _scaled(_read(described / "speed"), 1)
+    name = f"{Kind.USB}:{index}"
+    return Device(name, Kind.USB, str(file), _is_accessible(file), has_firmware, speed)
+
+
+def _is_accessible(file: Path) -> bool:
+    return os.access(file, os.R_OK | os.W_OK)
 
 
 def _read(file: Path) -> str | None:

@@ -12,15 +12,12 @@ from typing import TYPE_CHECKING
 
 from quantline.edgetpu.device.detect import Device, can_detect
 from quantline.edgetpu.vocabulary import Failure
-from quantline.errors import (
-    DependencyError,
-    DeviceError,
-    QuantlineError,
-    first_few,
-)
+from quantline.errors import DependencyError, DeviceError, first_few
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from quantline.errors import QuantlineError
 
 
 _INSTALL = (

@@ -1,25 +1,148 @@
-"""The results of a run on an Edge TPU: outputs, latency, and their differences from the CPU.
+"""The inputs of a run on an Edge TPU, checked before any device is opened, and its results.
 
-The Edge TPU computes with integers too, but need not round as the CPU's kernels do; these
-differ among themselves too.
+The Edge TPU computes with integers too, but need not round as the CPU's kernels do; these differ
+among themselves too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from quantline.edgetpu.vocabulary import Evidence
+from quantline.edgetpu.mapping.requirements import COMPILED_OPERATOR, has_compiled
+from quantline.edgetpu.vocabulary import Evidence, extent
+from quantline.errors import DataError, MismatchError, ModelUnsupported
 from quantline.files import plain
+from quantline.ranges import Sample, SampleAdapter
+from quantline.tflite import Graph, Tensor, read
+from quantline.tflite.tensor_io import TensorIO
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from quantline.tflite import Subgraph
     from quantline.tflite.runtime import Kernels
-    from quantline.tflite.tensor_io import TensorIO
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A compiled model and its samples."""
+
+    model: bytes  # the compiled model's file
+    graph: Graph
+    inputs: list[np.ndarray]  # of each input, shape (n_samples, ...), as the model stores it
+    outputs: tuple[TensorIO, ...]  # its outputs: names, shapes, scales
+
+
+def prepare(compiled: bytes, samples: Iterable[Sample], int8_model: bytes | None) -> Job:
+    """Check the models against each other and the samples against them.
+
+    Args:
+        compiled: The compiled model's file.
+        samples: Real values; an array of an input's own integer type is taken as it is stored.
+        int8_model: The model that was compiled, if the two are to be compared.
+
+    Raises:
+        ModelUnreadable: A file is no whole ``.tflite`` file.
+        ModelUnsupported: Nothing in ``compiled`` was compiled, or something in ``int8_model`` was.
+        MismatchError: The two models do not have the same inputs and outputs.
+        DataError: There are no samples, they do not fit the model, or one holds NaN or infinity.
+    """
+    graph = read(compiled, "the compiled model")
+    require_compiled(graph)
+    named = graph
+    if int8_model is not None:
+        # The compiler drops the signatures, and with them the names that samples go by.
+        named = read(int8_model, "the model for the CPU")
+        _check_related(graph, named)
+    inputs, outputs = _inputs_and_outputs(graph)
+    feed = SampleAdapter(named, [_StoredOrReal(**vars(tensor_io)) for tensor_io in inputs])
+    rows = list(feed.prepare(_finite(samples)))
+    if not rows:
+        raise DataError(
+            "There are no samples to run",
+            found="0 samples",
+            expected="at least 1",
+            remedy="Give some of the evaluation set",
+        )
+    stacked = [np.stack(group) for group in zip(*rows, strict=True)]
+    return Job(compiled, graph, stacked, outputs)
+
+
+def require_compiled(graph: Graph) -> None:
+    """Refuse a model that holds nothing for the Edge TPU.
+
+    Raises:
+        ModelUnsupported: None of its operators was compiled.
+    """
+    if not has_compiled(graph):
+        raise ModelUnsupported(
+            "The model was not compiled for the Edge TPU",
+            found=f"{len(graph.main.operators)} operators, none of them '{COMPILED_OPERATOR}'",
+            expected="what edgetpu_compiler wrote, usually a file that ends in _edgetpu.tflite",
+            remedy="Compile it with edgetpu_compiler; as it is, it would run on the CPU alone",
+        )
+
+
+class _StoredOrReal(TensorIO):
+    def quantize(self, real: np.ndarray) -> np.ndarray:
+        return real if self.scale and real.dtype == self.dtype else super().quantize(real)
+
+
+def _check_related(compiled: Graph, int8: Graph) -> None:
+    if has_compiled(int8):
+        raise ModelUnsupported(
+            "The model for the CPU was compiled for the Edge TPU",
+            found=f"an operator '{COMPILED_OPERATOR}', which no CPU can run",
+            expected="the int8 model that was given to edgetpu_compiler",
+            remedy="Give the file without _edgetpu in its name",
+        )
+    ours, theirs = _interface(compiled), _interface(int8)
+    if ours != theirs:
+        raise MismatchError(
+            "The compiled model was not made from the int8 model that it is compared with",
+            found=f"inputs and outputs {', '.join(theirs)}",
+            expected=f"those of the compiled model: {', '.join(ours)}",
+            remedy="Give the very file that was compiled",
+        )
+
+
+def _interface(graph: Graph) -> list[str]:
+    ports = chain(*_inputs_and_outputs(graph))
+    return [f"{io.dtype}{list(io.shape)} * {io.scale:g} + {io.zero_point}" for io in ports]
+
+
+def _inputs_and_outputs(graph: Graph) -> tuple[tuple[TensorIO, ...], tuple[TensorIO, ...]]:
+    main = graph.main
+    inputs, outputs = map(main.tensors_at, (main.inputs, main.outputs))
+    return tuple(map(_tensor_io, inputs)), tuple(map(_tensor_io, outputs))
+
+
+def _tensor_io(tensor: Tensor) -> TensorIO:
+    dtype, stored = np.dtype(tensor.dtype), tensor.quantization
+    scale, zero_point = 0.0, 0
+    if stored is not None and dtype.kind in "iu":
+        scale, zero_point = stored.scales[0], stored.zero_points[0]
+    return TensorIO(tensor.index, tensor.name, extent(tensor), dtype, scale, zero_point)
+
+
+def _finite(samples: Iterable[Sample]) -> Iterator[Sample]:
+    for index, sample in enumerate(samples):
+        for value in sample.values() if isinstance(sample, Mapping) else (sample,):
+            bad = np.size(value) - np.count_nonzero(np.isfinite(value))
+            if bad:
+                raise DataError(
+                    f"Sample {index} holds values that are not finite",
+                    found=f"{bad} of {np.size(value)} values are NaN or infinite",
+                    expected="finite numbers",
+                    remedy="Correct what prepares the samples",
+                )
+        yield sample
+
 
 _PERCENTILES = (10, 50, 90)
 
@@ -29,8 +152,7 @@ class Agreement:
     """The difference between two runs at one output."""
 
     output: str
-    # one quantization step in real numbers; None for plain integers, such as the numbers of classes
-    step: float | None
+    step: float | None  # in real numbers; None for plain integers, such as the numbers of classes
     equal_share: float  # the share of values that are equal, from 0 to 1
     steps_mean: float  # the mean difference, steps
     steps_max: int  # the largest difference, steps
@@ -83,11 +205,9 @@ class DeviceRun:
     library: str  # the runtime library
     library_version: str | None  # its own words about its version; None without any
     kernels: Kernels  # the kernels that ran what was not compiled
-    # those of the model that the outputs are compared with; None without one
-    cpu_kernels: Kernels | None
+    cpu_kernels: Kernels | None  # of the model that the outputs are compared with
     outputs_io: tuple[TensorIO, ...]  # the model's outputs: names, scales and zero points
-    # for each, array of shape (n_samples, 1, ...), as the model stores it
-    outputs: tuple[np.ndarray, ...]
+    outputs: tuple[np.ndarray, ...]  # each of shape (n_samples, 1, ...), as the model stores it
     latency: DeviceLatency
     # for each output, how far it is from the CPU's; None where there is nothing to compare with, or
     # it is of real numbers of which no step is known
@@ -95,10 +215,8 @@ class DeviceRun:
 
     def real_outputs(self) -> tuple[np.ndarray, ...]:
         """Return the outputs as the real numbers they stand for, float32."""
-        return tuple(
-            output.dequantize(values)
-            for output, values in zip(self.outputs_io, self.outputs, strict=True)
-        )
+        both = zip(self.outputs_io, self.outputs, strict=True)
+        return tuple(output.dequantize(values) for output, values in both)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all but the outputs as plain JSON values."""

@@ -29,10 +29,8 @@ class Entry:
 
     version: int  # the newest operator version in the TensorFlow Lite of the compiler
     runtime: int = OLDEST_RUNTIME  # the first Edge TPU runtime version that has the operator
-    # positions of the inputs that must be constants: weights, biases, alphas
-    parameters: tuple[int, ...] = ()
-    # positions of the inputs that set the shape of the output; as constants they keep it static
-    sizes: tuple[int, ...] = ()
+    parameters: tuple[int, ...] = ()  # positions of inputs that must be constants: weights, biases
+    sizes: tuple[int, ...] = ()  # of inputs that set the output's shape, static if constant
     provenance: Provenance = Provenance.DOCUMENTED  # the source that says that it is mapped
     note: str = ""  # a limitation that no function judges
 

@@ -77,12 +77,6 @@ def partition(operators: Sequence[Operator], supported: Collection[int]) -> list
     return subsets
 
 
-def compiled_subsets(subsets: Sequence[Subset], multiple_subgraphs: bool) -> list[Subset]:
-    """Return the subsets that become Edge TPU operators: the first supported one, or each."""
-    candidates = [subset for subset in subsets if subset.supported]
-    return candidates if multiple_subgraphs else candidates[:1]
-
-
 @dataclass(frozen=True)
 class CompiledGroups:
     """The operators that are compiled for the Edge TPU."""
@@ -94,10 +88,8 @@ class CompiledGroups:
 
 def find_reasons(subgraph: Subgraph, runtime_version: int) -> dict[int, Reason | None]:
     """Return the reason why each live operator alone is not mapped, or None, by index."""
-    return {
-        operator.index: find_reason(operator, subgraph, runtime_version)
-        for operator in live_operators(subgraph)
-    }
+    live = live_operators(subgraph)
+    return {found.index: find_reason(found, subgraph, runtime_version) for found in live}
 
 
 def refusal(
@@ -122,9 +114,8 @@ def select_compiled(
     if refusal(live, reasons) is not None:
         return CompiledGroups(frozenset(), frozenset(), 0)
     supported = {index for index, reason in reasons.items() if reason is None}
-    unknown = {
-        index for index, reason in reasons.items() if reason and reason.target is Placement.UNKNOWN
-    }
+    known = {index: reason for index, reason in reasons.items() if reason is not None}
+    unknown = {index for index, reason in known.items() if reason.target is Placement.UNKNOWN}
     without, subgraphs = _taken(live, supported, multiple_subgraphs)
     if not unknown:
         return CompiledGroups(without, without, subgraphs)
@@ -135,5 +126,6 @@ def select_compiled(
 def _taken(
     live: Sequence[Operator], supported: set[int], multiple_subgraphs: bool
 ) -> tuple[frozenset[int], int]:
-    subsets = compiled_subsets(partition(live, supported), multiple_subgraphs)
-    return frozenset(index for subset in subsets for index in subset.operators), len(subsets)
+    candidates = [subset for subset in partition(live, supported) if subset.supported]
+    taken = candidates if multiple_subgraphs else candidates[:1]
+    return frozenset(index for subset in taken for index in subset.operators), len(taken)

@@ -23,8 +23,8 @@ from quantline.edgetpu.vocabulary import (
     Status,
     activations,
     extent,
-)  # fmt: skip
-from quantline.tflite.operands import OPERATORS
+)
+from quantline.tflite.consistency import OPERATORS
 
 if TYPE_CHECKING:
     from quantline.tflite.graph import Graph, Operator, Subgraph

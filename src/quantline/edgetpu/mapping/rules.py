@@ -25,7 +25,7 @@ from quantline.edgetpu.vocabulary import (
     axes,
     extent,
     integers,
-)  # fmt: skip
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

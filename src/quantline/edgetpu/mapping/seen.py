@@ -27,11 +27,8 @@ _SEEN_IN_MODELS: dict[str, int] = {
 }  # fmt: skip
 
 # Kinds that are known from compiled models only, up to this runtime; the table says otherwise.
-_NOT_DOCUMENTED = {
-    "CONV_2D dilated along one dimension": 14,
-    "DEPTHWISE_CONV_2D dilated along one dimension": 14,
-    "PAD of channels": 12,
-    "SPLIT into one": 14,
+_NOT_DOCUMENTED = {"PAD of channels": 12, "SPLIT into one": 14} | {
+    f"{kind} dilated along one dimension": 14 for kind in ("CONV_2D", "DEPTHWISE_CONV_2D")
 }
 
 # What decides these is the graph, or another operator.

@@ -42,19 +42,15 @@ class OperatorVerdict:
     status: Status  # its status, in the compiler's own wording where there is one
     rule: str  # the rule that decided
     provenance: Provenance  # the rule's source
-    # in how many independent compiled models it was seen to hold; None where the graph decides, and
-    # not the operator
-    seen_in_models: int | None = None
+    seen_in_models: int | None = None  # independent compiled ones; None if the graph decides
 
 
 @dataclass(frozen=True)
 class MappingReport:
     """The verdict on a model."""
 
-    # one verdict an operator of the main subgraph, in their order
-    operators: tuple[OperatorVerdict, ...]
-    # Edge TPU subgraphs as compiled for, where operators of unknown mapping stay on the CPU
-    subgraphs: int
+    operators: tuple[OperatorVerdict, ...]  # one a main operator, in their order
+    subgraphs: int  # Edge TPU subgraphs as compiled for, operators of unknown mapping left out
     subgraphs_default: int  # as many without `--enable_multiple_subgraphs`: 0 or 1
     subgraphs_multiple: int  # as many with it
     runtime_version: int  # the Edge TPU runtime that the verdict is for
@@ -95,11 +91,9 @@ class MappingReport:
         return [operator.index for operator in self.operators if operator.target in targets]
 
     def _reasons(self) -> list[dict[str, Any]]:
-        counts = Counter(
-            (str(operator.status), operator.type, str(operator.target))
-            for operator in self.operators
-            if operator.target in (Placement.CPU, Placement.UNKNOWN)
-        )
+        places = (Placement.CPU, Placement.UNKNOWN)
+        left = [item for item in self.operators if item.target in places]
+        counts = Counter((str(item.status), item.type, str(item.target)) for item in left)
         rows = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         return [
             {"count": count, "status": status, "target": target, "type": kind}
@@ -107,23 +101,13 @@ class MappingReport:
         ]
 
 
-_STRANDED = Reason(
-    Status.ONE_SUBGRAPH,
-    "only the first group of supported operators is compiled",
-    Provenance.PARSED,
-)
-_DEPENDS = Reason(
-    Status.DEPENDS,
+_STRANDED = Reason(Status.ONE_SUBGRAPH,
+    "only the first group of supported operators is compiled", Provenance.PARSED)  # fmt: skip
+_DEPENDS = Reason(Status.DEPENDS,
     "whether it is in the first compiled group depends on operators of unknown mapping",
-    Provenance.PARSED,
-    Placement.UNKNOWN,
-)
-_COMPILED = Reason(
-    Status.COMPILED,
-    "a compiled group of operators, which cannot be seen singly",
-    Provenance.PARSED,
-    Placement.EDGETPU,
-)
+    Provenance.PARSED, Placement.UNKNOWN)  # fmt: skip
+_COMPILED = Reason(Status.COMPILED, "a compiled group of operators, which cannot be seen singly",
+    Provenance.PARSED, Placement.EDGETPU)  # fmt: skip
 _UNREACHABLE = Reason(
     Status.UNREACHABLE, "no output depends on the operator", Provenance.PARSED, Placement.DEAD
 )
@@ -142,7 +126,7 @@ def predict(
         graph: The model. Of a compiled one it repeats what the compiler decided.
         runtime_version: The Edge TPU runtime to compile for, 10 to 14
             (``--min_runtime_version``).
-        multiple_subgraphs: Whether to compile with ``--enable_multiple_subgraphs``.
+        multiple_subgraphs: True as with ``--enable_multiple_subgraphs``.
 
     Raises:
         ParameterError: There is no such runtime version.
@@ -188,13 +172,9 @@ def _explain(
         return own
     if refused is not None:
         refusing, reason = refused
-        return Reason(
-            Status.REFUSED,
-            f"the compiler refuses models for what operator {refusing.index} {refusing.type} "
-            f"breaks: {reason.rule}",
-            reason.provenance,
-            Placement.UNKNOWN,
-        )
+        of = f"what operator {refusing.index} {refusing.type} breaks: {reason.rule}"
+        rule = f"the compiler refuses models for {of}"
+        return Reason(Status.REFUSED, rule, reason.provenance, Placement.UNKNOWN)
     if operator.index not in mapping.possible:
         return _STRANDED
     if own is not None:

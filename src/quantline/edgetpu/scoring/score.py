@@ -78,11 +78,8 @@ def compare(report: MappingReport, original: Graph, compiled: Graph) -> Comparis
 
 def find_misses(report: MappingReport, placements: Iterable[Placement]) -> tuple[Miss, ...]:
     """Return the operators that were predicted otherwise than they were placed."""
-    return tuple(
-        Miss(predicted, actual)
-        for predicted, actual in zip(report.operators, placements, strict=True)
-        if predicted.target is not actual
-    )
+    both = zip(report.operators, placements, strict=True)
+    return tuple(Miss(said, actual) for said, actual in both if said.target is not actual)
 
 
 SMALL_BYTES = 100_000
@@ -168,11 +165,8 @@ class Score:
 
         Of those where they are predicted: an ``unknown`` has no error.
         """
-        return tuple(
-            abs(model.parameter_error)
-            for model in self.models
-            if model.parameter_error is not None and model.is_large
-        )
+        errors = [model.parameter_error for model in self.models if model.is_large]
+        return tuple(abs(error) for error in errors if error is not None)
 
     def totals(self) -> dict[str, Any]:
         """Return the figures over all models that could be scored, as plain data."""
@@ -234,9 +228,8 @@ def score(folder: Path, runtime_version: int | None = None) -> Score:
         except (OSError, ValueError, QuantlineError) as error:
             unscored.append(Unscored(case.model.name, _reason(error)))
     if not models:
-        raise nothing_to_score(
-            folder, "; ".join(f"{model.model}: {model.why}" for model in unscored[:3])
-        )
+        reasons = [f"{model.model}: {model.why}" for model in unscored[:3]]
+        raise nothing_to_score(folder, "; ".join(reasons))
     return Score(tuple(models), tuple(unscored))
 
 

@@ -36,8 +36,7 @@ class Case:
 
     model: Path
     compiled: Path | None  # the file that the compiler wrote; None where it is not there
-    # the record that stands for it; None where it is there, or there is none either
-    record: Mapping[str, Any] | None
+    record: Mapping[str, Any] | None  # that stands for the compiled file, if there is one
 
 
 @dataclass(frozen=True)
@@ -60,19 +59,16 @@ def find_cases(folder: Path) -> tuple[Case, ...]:
     """
     names = _names(folder)
     records = _records(folder / RECORDS) if RECORDS in names else {}
-    stems = {
-        name.removesuffix(".tflite").removesuffix("_edgetpu")
-        for name in names
-        if name.endswith(".tflite")
-    } | {name.removesuffix(".tflite") for name in records}
+    files = [name.removesuffix(".tflite") for name in names if name.endswith(".tflite")]
+    stems = {name.removesuffix("_edgetpu") for name in files}
+    stems |= {name.removesuffix(".tflite") for name in records}
     if not stems:
         raise nothing_to_score(folder, first_few(names, 5) or "an empty folder")
     found = []
     for stem in sorted(stems):
         name, compiled = f"{stem}.tflite", f"{stem}_edgetpu.tflite"
-        is_there = compiled in names
-        record = None if is_there else records.get(name)
-        found.append(Case(folder / name, folder / compiled if is_there else None, record))
+        file, record = (folder / compiled, None) if compiled in names else (None, records.get(name))
+        found.append(Case(folder / name, file, record))
     return tuple(found)
 
 
@@ -117,11 +113,8 @@ def _recorded(record: Mapping[str, Any], operators: int) -> Truth:
             f"its record in '{RECORDS}' places {len(edgetpu) + len(cpu) + len(dead)} operators, "
             f"and the model has {operators}"
         )
-    sizes = [
-        _whole_number(record, key)
-        for key in ("on_chip_cached_parameter_bytes", "streamed_parameter_bytes")
-        if key in record
-    ]
+    keys = ("on_chip_cached_parameter_bytes", "streamed_parameter_bytes")
+    sizes = [_whole_number(record, key) for key in keys if key in record]
     return Truth(
         source=RECORDS,
         targets=placements(edgetpu, cpu, dead),
