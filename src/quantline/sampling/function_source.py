@@ -63,9 +63,7 @@ class FunctionSource:
         except DataError:
             raise
         except Exception as error:  # a user's function may raise anything
-            raise self._refused(
-                f"{type(error).__name__}: {first_line(error)}{place_of(error)}", count + 1
-            ) from error
+            raise self._refused(f"{first_line(error)}{place_of(error)}", count + 1) from error
 
     def _checked(self, item: Any, count: int) -> tuple[str, Any, int | np.ndarray | None]:
         if not isinstance(item, tuple) or len(item) != 3 or not isinstance(item[0], str):

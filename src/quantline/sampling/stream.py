@@ -113,7 +113,7 @@ def stream(dataset: recipe.Dataset, manifest: Manifest, part: str) -> Iterator[S
         seen += 1
         label = row["label"]  # a class index, with the offset
         if label is None and isinstance(example.label, np.ndarray):
-            label = example.label
+            label = transform.on_label(example.label, example.value)
         yield Sample(example.id, label, to_input(transform, example))
     if seen != len(examples):
         raise _stale(f"{seen} of the {len(examples)} examples", "every example of the manifest")

@@ -40,6 +40,7 @@ class Transform:
     sha256: str
     _steps: tuple[tuple[str, Step], ...]
     _inputs: Mapping[str, Transform] | None = None
+    _geometry: tuple[Step, ...] = ()
 
     def __call__(self, example: Any) -> Any:
         """Apply every step.
@@ -73,6 +74,24 @@ class Transform:
                     remedy="Correct `transform`",
                 ) from error
         return np.ascontiguousarray(value)
+
+    def on_label(self, label: np.ndarray, example: Any) -> np.ndarray:
+        """Return a label as it belongs to the model input: a mask follows the image.
+
+        What has the height and the width of the image is a map over it. It is resized to the
+        nearest pixel and cropped by the steps that do so to the image.
+
+        Args:
+            label: The label as stored.
+            example: The example as stored.
+        """
+        sizes = np.shape(example)[:2] if not isinstance(example, Mapping) else ()
+        if not self._geometry or len(sizes) < 2 or label.shape[:2] != sizes:
+            return label
+        mask = label if label.ndim == 3 else label[..., np.newaxis]
+        for step in self._geometry:
+            mask = step(mask)
+        return mask if label.ndim == 3 else mask[..., 0]
 
     def _by_input(self, example: Mapping[str, Any]) -> dict[str, np.ndarray]:
         if isinstance(self.spec, str):
@@ -111,7 +130,17 @@ def build_transform(
     steps: list[tuple[str, Step]] = [_build_step(step) for step in spec]
     if not any(name == "cast" for name, _ in steps):
         steps.append(_build_step({"cast": "float32"}))
-    return Transform(spec, sha256(canonical_json(list(spec))), tuple(steps))
+    geometry = tuple(_on_masks(step) for step in spec if step.keys() & _GEOMETRY)
+    return Transform(spec, sha256(canonical_json(list(spec))), tuple(steps), None, geometry)
+
+
+def _on_masks(step: Mapping[str, Any]) -> Step:
+    """Return a step as it is done to a mask: classes are not mixed."""
+    ((name, arguments),) = step.items()
+    if name != "central_crop":
+        _, block = recipe.Step.model_validate(dict(step)).operation
+        arguments = {**block.model_dump(), "method": "nearest"}
+    return _build_step({name: arguments})[1]
 
 
 def _not_by_input(found: str) -> DataError:
@@ -255,6 +284,7 @@ def _cast(step: Any) -> Step:
     return cast
 
 
+_GEOMETRY = {"resize", "resize_short_side", "central_crop"}
 _BUILD: dict[str, Callable[[Any], Step]] = {
     "resize": _resize,
     "resize_short_side": _resize_short_side,

@@ -53,9 +53,7 @@ class FunctionScorer:
         try:
             found = self._function(outputs, seen.label)
         except Exception as error:  # a user's function may raise anything
-            raise self._refused(
-                seen, f"{type(error).__name__}: {first_line(error)}{place_of(error)}"
-            ) from error
+            raise self._refused(seen, f"{first_line(error)}{place_of(error)}") from error
         if not isinstance(found, Mapping) or not found:
             raise self._refused(seen, f"a result of type {type(found).__name__}")
         for name, value in found.items():
