@@ -9,13 +9,17 @@ export PATH := $(BIN):$(PATH)
 export DO_NOT_TRACK := 1
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: run test lint stages tables experiments repro docs wheel postgres lock clean
+.PHONY: run test test-exhaustive lint stages tables experiments repro docs wheel postgres lock clean
 
 run: $(READY)
 	kedro run
 
 test: $(READY) lint
-	pytest -n 2 --dist loadfile
+	pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# What 'make test' leaves out: more cases of what it tests by one of each kind.
+test-exhaustive: $(READY)
+	pytest -n 2 --dist loadfile -m exhaustive
 
 lint: $(READY)
 	ruff check .

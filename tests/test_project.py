@@ -67,7 +67,7 @@ def test_telemetry_is_off() -> None:
 def test_parameters_are_named_after_stages_and_hold() -> None:
     merged: dict[str, Any] = {}
     for path in sorted((PROJECT / "conf/base").glob("parameters*.yml")):
-        assert path.stem.removeprefix("parameters_") in {*STAGES, "limits"}
+        assert path.stem.removeprefix("parameters_") in {*STAGES, "limits", "task"}
         values = yaml.safe_load(path.read_text())
         assert not set(values) & set(merged)
         merged |= values

@@ -102,6 +102,11 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(f"MLFLOW_TRACKING_{name}", raising=False)
 
 
+@pytest.fixture(autouse=True)
+def nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("quantline.redaction._remembered", set())
+
+
 @pytest.mark.parametrize(
     "before", ["{}", "'{}'", "({})", '"{}".', "see {}, or not", "<{}>", "`{}`"]
 )
@@ -190,12 +195,14 @@ def test_values_are_redacted_wherever_they_stand() -> None:
     }  # fmt: skip
 
 
-def test_an_address_that_is_not_in_the_environment_can_be_remembered(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("quantline.redaction._remembered", set())
+def test_an_address_that_is_not_in_the_environment_can_be_remembered() -> None:
     remember(f"http://me:{PW}@host")
     assert redacted(f"user {PW}") == "user ***"
+
+
+def test_a_remembered_word_that_names_a_secret_elsewhere_does_not_keep_it_in() -> None:
+    remember("http://me:secret@host")
+    assert PW not in redacted(f"https://host/x?a=1&secret={PW}&b=2")
 
 
 def test_logs_of_every_logger_are_redacted(caplog: pytest.LogCaptureFixture) -> None:

@@ -69,15 +69,16 @@ def redacted(text: str) -> str:
     Left out are the user and password of every address, the values of its parameters that are
     named like a secret, and what MLFLOW_TRACKING_PASSWORD and the like hold.
     """
-    for secret, found_by in _known():
-        if secret in text:
-            text = re.sub(found_by, HIDDEN, text)
     if ":/" in text or ":\\/" in text:
         text = "".join(_addresses(text))
     if "%40" in text:
         text = _ENCODED.sub(rf"\1{HIDDEN}%40", text)
     for pattern in (_PARAMETER, _WORDS, _HEADER):
         text = pattern.sub(_without_value, text)
+    # Last: what is known may be the name of a parameter, by which its value is found.
+    for secret, found_by in _known():
+        if secret in text:
+            text = re.sub(found_by, HIDDEN, text)
     return text
 
 

@@ -84,7 +84,7 @@ def test_parameters_that_cannot_be_read(project: Any, content: str, said: str) -
 def test_an_error_that_nobody_foresaw_does_not_look_like_a_refusal(
     kedro_run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("of all things")
 
     monkeypatch.setattr("quantline.pipelines.sampling.draw", fail)
