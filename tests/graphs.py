@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tests.conftest import public_convert
 
+from quantline.quantization import backends, measured_outputs
 from quantline.quantization.tensorflow_backend import freeze
 from quantline.quiet import silenced_stderr, tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    import pytest
 
 Shapes = dict[str, tuple[int | None, ...]]
 
@@ -43,6 +46,12 @@ def convert_named(folder: Path, function: Callable[..., dict[str, Any]], shapes:
 def here(function: Any, *arguments: Any, **settings: Any) -> Any:
     """Stand in for ``run_in_child``: TensorFlow is loaded already."""
     return function(*arguments)
+
+
+def quantize_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let ``quantize`` start no children: what it makes and measures is the same."""
+    for module in (backends, measured_outputs):
+        monkeypatch.setattr(module, "run_in_child", here)
 
 
 def normal(*shape: int, seed: int = 0, scale: float = 1.0) -> np.ndarray:

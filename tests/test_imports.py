@@ -16,7 +16,7 @@ LOWER = (
     "files", "lineage", "loading", "metrics", "progress", "quantization", "quiet",
     "range_methods", "ranges", "reading", "recipe", "redaction", "registry", "report", "results",
     "run_lock", "sampling", "starter", "stats", "tables", "tasks", "temporary", "tflite",
-    "training",
+    "training", "user_code",
 )  # fmt: skip
 UPPER = {
     "__main__", "cli", "commands", "configuration", "datasets", "hooks", "interpolation",

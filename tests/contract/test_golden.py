@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from tests.conftest import public_quantize
+from tests.graphs import here
 from tests.quantization.architectures import architecture
 
 from quantline.contract.golden import check, enforce, make
@@ -30,6 +31,12 @@ BUILTIN = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
 @pytest.fixture(scope="module")
 def golden(plain: Any) -> Golden:
     return make(plain.int8_tflite, list(plain.samples))
+
+
+@pytest.fixture(autouse=True)
+def _here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start no children, but for the vectors that most tests share."""
+    monkeypatch.setattr("quantline.contract.golden.run_in_child", here)
 
 
 def changed(golden: Golden, change: Callable[[np.ndarray], None], at: int = 0) -> Golden:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from tests.graphs import convert, here, normal
+from tests.graphs import convert, normal, quantize_here
 
 from quantline import recipe
-from quantline.quantization import backends, litert_backend, quantize, tensorflow_backend
+from quantline.quantization import litert_backend, quantize, tensorflow_backend
 from quantline.quantization.bias_correction import _mean_output, correct_biases, mean_inputs
 from quantline.quiet import tensorflow
 from quantline.ranges import choose, record
@@ -260,7 +260,7 @@ class TestKeptOnlyWhereItHelps:
 
     @pytest.fixture(autouse=True)
     def _here(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(backends, "run_in_child", here)
+        quantize_here(monkeypatch)
 
     def test_it_helps(self) -> None:
         layer = LAYERS["conv, same"]

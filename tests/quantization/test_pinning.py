@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from tests.graphs import convert, convert_named, here, normal
+from tests.graphs import convert, convert_named, normal, quantize_here
 
 from quantline import recipe
 from quantline.errors import ParameterError, PinDoesNotFit
-from quantline.quantization import backends, litert_backend, quantize
+from quantline.quantization import litert_backend, quantize
 from quantline.quiet import tensorflow
 from quantline.ranges import record
 from quantline.tflite import Runtime, read
@@ -32,7 +32,7 @@ SCHEMES = [
 
 @pytest.fixture(autouse=True)
 def _here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backends, "run_in_child", here)
+    quantize_here(monkeypatch)
 
 
 def conv(x: Any) -> Any:

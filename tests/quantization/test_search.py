@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
-from tests.graphs import convert, convert_named, here, normal
+from tests.graphs import convert, convert_named, normal, quantize_here
 
 from quantline import recipe
 from quantline.errors import DataError
-from quantline.quantization import backends, litert_backend, quantize, tensorflow_backend
+from quantline.quantization import litert_backend, quantize, tensorflow_backend
 from quantline.quantization.bias_correction import correct_biases, mean_inputs
 from quantline.quantization.search import confirm
 from quantline.quiet import tensorflow
@@ -53,7 +53,7 @@ def model() -> bytes:
 
 @pytest.fixture
 def _here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backends, "run_in_child", here)
+    quantize_here(monkeypatch)
 
 
 def auto(model: bytes, samples: Any, **settings: Any) -> Any:
@@ -215,7 +215,7 @@ def test_children_make_what_this_process_makes(
     model: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = auto(model, SAMPLES)
-    monkeypatch.setattr(backends, "run_in_child", here)
+    quantize_here(monkeypatch)
     assert auto(model, SAMPLES) == made
 
 

@@ -6,11 +6,11 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.graphs import convert, here, normal
+from tests.graphs import convert, normal, quantize_here
 
 from quantline import recipe
 from quantline.contract.specification import SPECIFICATION
-from quantline.quantization import backends, quantize, tensorflow_backend
+from quantline.quantization import quantize, tensorflow_backend
 from quantline.quantization.shared_scale import SAME_SCALE
 from quantline.quiet import tensorflow
 from quantline.ranges import choose, record
@@ -58,7 +58,7 @@ def plain(x: Any) -> Any:
 
 @pytest.fixture(autouse=True)
 def _here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backends, "run_in_child", here)
+    quantize_here(monkeypatch)
 
 
 def made(function: Callable[[Any], Any], **settings: Any) -> tuple[Any, Any, bytes]:

@@ -151,9 +151,12 @@ def test_a_feature_that_is_not_there_is_an_error_that_lists_them(parameter: str)
     assert set(caught.value.expected.removeprefix("one of ").split(", ")) == {"image", "label"}
 
 
-def test_an_image_is_no_label() -> None:
-    with pytest.raises(DataError, match="'image'"):
-        list(opened(label_key="image").entries("train[:2]"))
+def test_an_image_is_a_mask() -> None:
+    source = opened(label_key="image")
+    entries = list(source.entries("train[:2]"))
+    assert [entry.label for entry in entries] == [None, None]
+    for example in source.examples("train[:2]", {entry.id for entry in entries}):
+        np.testing.assert_array_equal(example.label, example.value)
 
 
 def test_another_feature_may_be_the_input(tf: Any) -> None:

@@ -374,3 +374,34 @@ def test_the_line_that_failed_is_named(project: Project) -> None:
     spec = project.write("def prepare(image):\n    part = image[0]\n    return part['a']\n")
     with pytest.raises(DataError, match=r"my_transform\.py, line 3"):
         build_transform(spec)(picture())
+
+
+def test_a_mask_follows_the_image_without_mixing_classes() -> None:
+    spec = [{"resize_short_side": {"size": 8}}, {"central_crop": {"height": 8, "width": 8}},
+            {"rescale": {"scale": 0.1}}]  # fmt: skip
+    image = np.zeros((16, 24, 3), np.uint8)
+    mask = np.zeros((16, 24), np.uint8)
+    mask[:, 12:] = 7
+    transform = build_transform(spec)
+    found = transform.on_label(mask, image)
+    assert transform(image).shape[:2] == found.shape == (8, 8)
+    assert sorted(set(found.ravel().tolist())) == [0, 7]
+    assert (found[:, :4] == 0).all()
+    assert (found[:, 4:] == 7).all()
+    vector = np.arange(3)
+    assert transform.on_label(vector, image) is vector
+    assert build_transform([]).on_label(mask, image) is mask
+
+
+def test_steps_by_input() -> None:
+    transform = build_transform({"a": [{"rescale": {"scale": 2.0}}]})
+    found = transform({"a": np.ones(2), "b": np.arange(2)})
+    np.testing.assert_array_equal(found["a"], [2, 2])
+    assert found["b"].dtype.kind == "i"
+    for spec, example in (
+        ({"c": []}, {"a": np.ones(2)}),
+        ([{"rescale": {"scale": 2.0}}], {"a": np.ones(2)}),
+        ({"a": []}, np.ones(2)),
+    ):
+        with pytest.raises(DataError, match="not for the inputs"):
+            build_transform(spec)(example)

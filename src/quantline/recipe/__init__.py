@@ -26,6 +26,7 @@ from quantline.recipe.data import (
     Model,
     Npz,
     Sampling,
+    Table,
     Tfds,
 )
 from quantline.recipe.evaluation import (
@@ -86,6 +87,7 @@ __all__ = [
     "Sampling",
     "SchemeName",
     "Step",
+    "Table",
     "Task",
     "Tfds",
     "Training",

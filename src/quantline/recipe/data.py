@@ -81,24 +81,41 @@ class Npz(Parameters):
     y: str = "y"
 
 
+class Table(Parameters):
+    """CSV and Parquet files.
+
+    Attributes:
+        x: The columns of numbers that are the model's input, a vector in this order; for a model of
+            several inputs such a list for each, by name.
+        y: The column of labels, or a list of them for labels of several numbers; null without.
+    """
+
+    x: list[str] | dict[str, list[str]] = []
+    y: str | list[str] | None = None
+
+
 class Dataset(Parameters):
     """The dataset, and the transform that makes its examples model input.
 
     Attributes:
         source: Which of the blocks below is used.
         data_dir: The TFDS ``data_dir``; for files, the folder that relative names start from.
+        function: For the source ``function``: ``module:name``, which takes a split and yields
+            tuples of id, inputs and label.
         label_offset: Added to every label; 1 for a model whose class 0 is a background class that
             the dataset lacks.
         transform: A list of steps, or an importable function ``module:name``; for a model of
             several inputs one of these for each, by name.
     """
 
-    source: Literal["tfds", "image_csv", "npz"]
+    source: Literal["tfds", "image_csv", "npz", "table", "function"]
     data_dir: str = "."
     label_offset: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = 0
     tfds: Tfds = Tfds()
     image_csv: ImageCsv = ImageCsv()
     npz: Npz = Npz()
+    table: Table = Table()
+    function: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")] | None = None
     # Kept as it was given: it is hashed into the manifest.
     transform: Annotated[
         list[dict[str, Any]] | dict[str, Any] | str, PlainValidator(check_transform), Inner(Step)
@@ -108,6 +125,8 @@ class Dataset(Parameters):
     def _named(self) -> Dataset:
         if self.source == "tfds" and not self.tfds.name:
             raise ValueError("dataset.source is tfds, so dataset.tfds.name must name a builder")
+        if self.source == "function" and not self.function:
+            raise ValueError("dataset.source is function, so dataset.function must name one")
         return self
 
 

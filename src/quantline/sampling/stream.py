@@ -65,8 +65,26 @@ def _open_images(dataset: recipe.Dataset) -> Source:
     return ImageSource(dataset)
 
 
+def _open_table(dataset: recipe.Dataset) -> Source:
+    from quantline.sampling.table_source import TableSource
+
+    return TableSource(dataset)
+
+
+def _open_function(dataset: recipe.Dataset) -> Source:
+    from quantline.sampling.function_source import FunctionSource
+
+    return FunctionSource(dataset)
+
+
 # Each kind of source; its libraries are loaded when a dataset of that kind is opened.
-_OPEN = {"tfds": _open_tfds, "npz": _open_npz, "image_csv": _open_images}
+_OPEN = {
+    "tfds": _open_tfds,
+    "npz": _open_npz,
+    "image_csv": _open_images,
+    "table": _open_table,
+    "function": _open_function,
+}
 
 
 def stream(dataset: recipe.Dataset, manifest: Manifest, part: str) -> Iterator[Sample]:
@@ -95,7 +113,7 @@ def stream(dataset: recipe.Dataset, manifest: Manifest, part: str) -> Iterator[S
         seen += 1
         label = row["label"]  # a class index, with the offset
         if label is None and isinstance(example.label, np.ndarray):
-            label = example.label
+            label = transform.on_label(example.label, example.value)
         yield Sample(example.id, label, to_input(transform, example))
     if seen != len(examples):
         raise _stale(f"{seen} of the {len(examples)} examples", "every example of the manifest")

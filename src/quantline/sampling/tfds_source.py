@@ -50,8 +50,12 @@ class TfdsSource:
         keys = info.supervised_keys or (None, None)
         self._input = self._feature(dataset.tfds.input_key or keys[0], "input_key")
         self._label = dataset.tfds.label_key or keys[1]
+        self._has_classes = False
         if self._label is not None:
-            self._feature(self._label, "label_key")
+            feature = self._builder.info.features[self._feature(self._label, "label_key")]
+            dtype = getattr(feature, "np_dtype", None)
+            is_number = dtype is not None and np.issubdtype(dtype, np.integer)
+            self._has_classes = bool(is_number and feature.shape == ())
 
     def _feature(self, key: Any, parameter: str) -> str:
         features = list(self._builder.info.features)
@@ -69,15 +73,14 @@ class TfdsSource:
 
         Raises:
             DataError: The split expression is wrong.
-            DataError: The label is not a single whole number.
             DataError: A file is missing or damaged, or holds other than it is said to.
         """
-        keys = [self._label] if self._label else []
+        keys = [self._label] if self._label and self._has_classes else []
         found = 0
         with self._explained(split):
             # Ids and labels are read in batches: one by one, Python would take most of the time.
             for batch in self._dataset(split, keys).batch(_BATCH).as_numpy_iterator():
-                labels = self._read_labels(batch)
+                labels = batch[self._label] if self._has_classes else None
                 for row, name in enumerate(batch["tfds_id"]):
                     found += 1
                     yield Entry(name.decode(), None if labels is None else int(labels[row]))
@@ -99,6 +102,11 @@ class TfdsSource:
         tf = tensorflow()
         feature = self._builder.info.features[self._input]
         is_image = _is_image(feature)
+        masks = {
+            key: own
+            for key in [self._label]
+            if key and _is_image(own := self._builder.info.features[key])
+        }
         chosen = tf.lookup.StaticHashTable(
             tf.lookup.KeyValueTensorInitializer(list(ids), [True] * len(ids)), default_value=False
         )
@@ -106,7 +114,8 @@ class TfdsSource:
         def with_value(record: dict[str, Any]) -> dict[str, Any]:
             stored = record[self._input]
             value = feature.decode_example(stored) if is_image else stored
-            return {**record, "stored": stored, "value": value}
+            decoded = {key: own.decode_example(record[key]) for key, own in masks.items()}
+            return {**record, **decoded, "stored": stored, "value": value}
 
         keys = [self._input, *([self._label] if self._label else [])]
         dataset = (
@@ -117,13 +126,11 @@ class TfdsSource:
         )
         for record in dataset.as_numpy_iterator():
             value, stored = np.asarray(record["value"]), record["stored"]
-            labels = self._read_labels(record, per_batch=False)
-            yield Example(
-                id=record["tfds_id"].decode(),
-                label=None if labels is None else int(labels),
-                value=value,
-                sha256=sha256(stored if isinstance(stored, bytes) else value.tobytes()),
-            )
+            content = stored if isinstance(stored, bytes) else value.tobytes()
+            label = self._read_label(record)
+            if isinstance(label, np.ndarray):
+                content += label.tobytes()
+            yield Example(record["tfds_id"].decode(), label, value, sha256(content))
 
     def _dataset(self, split: str, keys: list[str]) -> Any:
         """Return the split as a ``tf.data.Dataset`` of these features, images still encoded."""
@@ -172,18 +179,21 @@ class TfdsSource:
             remedy="Restore the file, or prepare the dataset again with 'tfds build'",
         )
 
-    def _read_labels(self, record: dict[str, Any], *, per_batch: bool = True) -> Any:
+    def _read_label(self, record: dict[str, Any]) -> int | np.ndarray | None:
         if self._label is None:
             return None
-        labels = np.asarray(record[self._label])
-        if labels.ndim != int(per_batch) or not np.issubdtype(labels.dtype, np.integer):
+        label = record[self._label]
+        if self._has_classes:
+            return int(label)
+        array = np.asarray(label)
+        if array.dtype.kind not in "biuf":
             raise DataError(
-                f"The label '{self._label}' of '{self.name}' is not a class index",
-                found=f"shape {labels.shape[int(per_batch) :]}, dtype {labels.dtype}",
-                expected="one whole number an example",
-                remedy="Set `label_key` to a feature of class indices",
+                f"The label '{self._label}' of '{self.name}' is not of numbers",
+                found=f"{type(label).__name__} of dtype {array.dtype}",
+                expected="a class index, numbers, or a mask",
+                remedy="Set `label_key` to such a feature",
             )
-        return labels
+        return array
 
 
 def _open(dataset: recipe.Dataset) -> Any:

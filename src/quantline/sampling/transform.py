@@ -22,6 +22,7 @@ from quantline import recipe
 from quantline.errors import DataError, first_line, suggest
 from quantline.files import canonical_json, sha256
 from quantline.recipe.transform import STEPS
+from quantline.user_code import place_of
 
 Step = Callable[[np.ndarray], np.ndarray]
 
@@ -39,6 +40,7 @@ class Transform:
     sha256: str
     _steps: tuple[tuple[str, Step], ...]
     _inputs: Mapping[str, Transform] | None = None
+    _geometry: tuple[Step, ...] = ()
 
     def __call__(self, example: Any) -> Any:
         """Apply every step.
@@ -67,11 +69,29 @@ class Transform:
                 raise DataError(
                     f"The transform step '{name}' failed",
                     found=f"an example of shape {value.shape} and dtype {value.dtype}; "
-                    f"{first_line(error)}{_place(error)}",
+                    f"{first_line(error)}{place_of(error)}",
                     expected="an example that the step can be applied to",
                     remedy="Correct `transform`",
                 ) from error
         return np.ascontiguousarray(value)
+
+    def on_label(self, label: np.ndarray, example: Any) -> np.ndarray:
+        """Return a label as it belongs to the model input: a mask follows the image.
+
+        What has the height and the width of the image is a map over it. It is resized to the
+        nearest pixel and cropped by the steps that do so to the image.
+
+        Args:
+            label: The label as stored.
+            example: The example as stored.
+        """
+        sizes = np.shape(example)[:2] if not isinstance(example, Mapping) else ()
+        if not self._geometry or len(sizes) < 2 or label.shape[:2] != sizes:
+            return label
+        mask = label if label.ndim == 3 else label[..., np.newaxis]
+        for step in self._geometry:
+            mask = step(mask)
+        return mask if label.ndim == 3 else mask[..., 0]
 
     def _by_input(self, example: Mapping[str, Any]) -> dict[str, np.ndarray]:
         if isinstance(self.spec, str):
@@ -110,7 +130,17 @@ def build_transform(
     steps: list[tuple[str, Step]] = [_build_step(step) for step in spec]
     if not any(name == "cast" for name, _ in steps):
         steps.append(_build_step({"cast": "float32"}))
-    return Transform(spec, sha256(canonical_json(list(spec))), tuple(steps))
+    geometry = tuple(_on_masks(step) for step in spec if step.keys() & _GEOMETRY)
+    return Transform(spec, sha256(canonical_json(list(spec))), tuple(steps), None, geometry)
+
+
+def _on_masks(step: Mapping[str, Any]) -> Step:
+    """Return a step as it is done to a mask: classes are not mixed."""
+    ((name, arguments),) = step.items()
+    if name != "central_crop":
+        _, block = recipe.Step.model_validate(dict(step)).operation
+        arguments = {**block.model_dump(), "method": "nearest"}
+    return _build_step({name: arguments})[1]
 
 
 def _not_by_input(found: str) -> DataError:
@@ -136,7 +166,7 @@ def _from_function(spec: str) -> Transform:
     except (Exception, SystemExit) as error:
         raise DataError(
             f"The transform function '{spec}' cannot be imported",
-            found=f"{first_line(error)}{_place(error)}",
+            found=f"{first_line(error)}{place_of(error)}",
             expected="'module:name', importable from the project folder",
             remedy="Correct `transform`, or declare a list of steps",
         ) from error
@@ -152,17 +182,6 @@ def _numbers(result: Any) -> np.ndarray:
         kind = f"dtype {value.dtype}" if isinstance(result, np.ndarray) else type(result).__name__
         raise TypeError(f"it gave a result of {kind} instead of numbers")
     return value
-
-
-def _place(error: BaseException) -> str:
-    """Return the line of the user's file that raised an error, if it did."""
-    trace, place = error.__traceback__, ""
-    while trace is not None:
-        path = Path(trace.tb_frame.f_code.co_filename)
-        if path.is_relative_to(Path.cwd()) and path.suffix == ".py":
-            place = f" ({path.name}, line {trace.tb_lineno})"
-        trace = trace.tb_next
-    return place
 
 
 def _build_step(step: Mapping[str, Any]) -> tuple[str, Step]:
@@ -265,6 +284,7 @@ def _cast(step: Any) -> Step:
     return cast
 
 
+_GEOMETRY = {"resize", "resize_short_side", "central_crop"}
 _BUILD: dict[str, Callable[[Any], Step]] = {
     "resize": _resize,
     "resize_short_side": _resize_short_side,

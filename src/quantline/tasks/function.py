@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 import numbers
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quantline.errors import DataError, ParameterError, first_line
+from quantline.errors import DataError, first_line
 from quantline.metrics._statistic import estimated, mean_of
 from quantline.registry import Parameter
 from quantline.tasks._task import Task
+from quantline.user_code import load_function, place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from quantline.metrics import Metric
     from quantline.tasks._task import Output, Seen
@@ -37,7 +35,7 @@ class FunctionScorer:
     def __init__(self, spec: str, outputs: Sequence[Output]) -> None:
         self.about: Mapping[str, Any] = {"function": spec}
         self._spec, self._names = spec, [output.name for output in outputs]
-        self._function = load_function(spec)
+        self._function = load_function(spec, "task_kind")
         self._columns: dict[str, str] | None = None
 
     @property
@@ -55,7 +53,7 @@ class FunctionScorer:
         try:
             found = self._function(outputs, seen.label)
         except Exception as error:  # a user's function may raise anything
-            raise self._refused(seen, f"{type(error).__name__}: {first_line(error)}") from error
+            raise self._refused(seen, f"{first_line(error)}{place_of(error)}") from error
         if not isinstance(found, Mapping) or not found:
             raise self._refused(seen, f"a result of type {type(found).__name__}")
         for name, value in found.items():
@@ -79,34 +77,6 @@ class FunctionScorer:
             remedy="Correct the function; it gets the outputs by name, with the batch of 1, and "
             "the label",
         )
-
-
-def load_function(spec: str) -> Callable[..., Any]:
-    """Import a function of the user's.
-
-    Args:
-        spec: ``module:name``; modules are looked for in the project folder too.
-
-    Raises:
-        ParameterError: There is none.
-    """
-    module_name, _, name = spec.partition(":")
-    # The project folder is not on the path of every command.
-    if str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))
-    try:
-        function = getattr(importlib.import_module(module_name), name)
-        if not callable(function):
-            raise TypeError(f"'{name}' is no function, but of type {type(function).__name__}")
-    # A user's module may raise anything, and may try to end the process.
-    except (Exception, SystemExit) as error:
-        raise ParameterError(
-            f"The function '{spec}' cannot be imported",
-            found=first_line(error),
-            expected="'module:name', importable from the project folder",
-            remedy="Correct the `kind` of the task",
-        ) from error
-    return function  # type: ignore[no-any-return]
 
 
 def _bind(values: Mapping[str, Any], outputs: Sequence[Output]) -> FunctionScorer:
