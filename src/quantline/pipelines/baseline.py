@@ -53,9 +53,7 @@ def predict_float(
     predictions, scores = evaluate(float_model, stream(data, manifest, "evaluation"), chosen)
     finding = None
     if chosen.name == CLASSIFICATION.name:
-        finding = no_better_than_chance(
-            predictions, scores["classes"], str(data.transform or "none")
-        )
+        finding = no_better_than_chance(predictions, scores["classes"], str(data.steps or "none"))
     if finding is not None:
         logger.warning("%s", finding)
         scores["findings"] = [asdict(finding)]

@@ -61,7 +61,7 @@ def lint_calibration(
             expected_dtype=tensor.dtype,
             ids=given.ids,
             evaluation=evaluation,
-            promised=output_bounds(data.transform, stored_dtype(data, manifest)),
+            promised=output_bounds(data.steps, stored_dtype(data, manifest)),
             labels=[example["label"] for example in manifest["calibration"]["examples"]],
             evaluation_labels=[example["label"] for example in manifest["evaluation"]["examples"]],
         )

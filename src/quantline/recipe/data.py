@@ -90,7 +90,7 @@ class Table(Parameters):
         y: The column of labels, or a list of them for labels of several numbers; null without.
     """
 
-    x: list[str] | dict[str, list[str]] = []
+    x: list[str] | dict[str, list[str]] | None = None
     y: str | list[str] | None = None
 
 
@@ -104,8 +104,8 @@ class Dataset(Parameters):
             tuples of id, inputs and label.
         label_offset: Added to every label; 1 for a model whose class 0 is a background class that
             the dataset lacks.
-        transform: A list of steps, or an importable function ``module:name``; for a model of
-            several inputs one of these for each, by name.
+        transform: A list of steps, or an importable function ``module:name``.
+        transforms: For a model of several inputs, instead: one of these for each, by name.
     """
 
     source: Literal["tfds", "image_csv", "npz", "table", "function"]
@@ -118,8 +118,16 @@ class Dataset(Parameters):
     function: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")] | None = None
     # Kept as it was given: it is hashed into the manifest.
     transform: Annotated[
-        list[dict[str, Any]] | dict[str, Any] | str, PlainValidator(check_transform), Inner(Step)
+        list[dict[str, Any]] | str, PlainValidator(check_transform), Inner(Step)
     ] = []
+    transforms: dict[
+        str, Annotated[list[dict[str, Any]] | str, PlainValidator(check_transform), Inner(Step)]
+    ] = {}
+
+    @property
+    def steps(self) -> list[dict[str, Any]] | dict[str, Any] | str:
+        """The transform of the only input, or those of several by name."""
+        return self.transforms or self.transform
 
     @model_validator(mode="after")
     def _named(self) -> Dataset:

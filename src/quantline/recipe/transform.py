@@ -159,12 +159,7 @@ def check_transform(value: Any) -> Any:
     """
     if isinstance(value, str):
         return value
-    if isinstance(value, dict):
-        return {str(name): check_transform(part) for name, part in value.items()}
     if not isinstance(value, list):
-        raise ValueError(
-            "a list of steps '- name: arguments', or a function 'module:name'; for several inputs "
-            "one of these for each, by its name"
-        )
+        raise ValueError("a list of steps '- name: arguments', or a function 'module:name'")
     _LIST.validate_python(value)
     return value

@@ -52,7 +52,7 @@ def draw(
         QuantlineError: The dataset, a split, the transform or an example cannot be used; too few
             examples; the two sets overlap.
     """
-    source, transform = open_source(dataset), build_transform(dataset.transform)
+    source, transform = open_source(dataset), build_transform(dataset.steps)
     calibration, samples = _draw_split(
         source, sampling.calibration, sampling.seed, transform, classes=classes
     )
@@ -63,7 +63,7 @@ def draw(
     manifest = {
         "dataset": {"source": dataset.source, "name": source.name, "version": source.version},
         "seed": sampling.seed,
-        "transform": {"spec": dataset.transform, "sha256": transform.sha256},
+        "transform": {"spec": dataset.steps, "sha256": transform.sha256},
         "calibration": calibration,
         "evaluation": evaluation,
     }

@@ -99,7 +99,7 @@ def stream(dataset: recipe.Dataset, manifest: Manifest, part: str) -> Iterator[S
         MismatchError: The dataset or the transform is not the one the manifest names.
         DataError: An example holds NaN or infinite values.
     """
-    source, transform = open_source(dataset), build_transform(dataset.transform)
+    source, transform = open_source(dataset), build_transform(dataset.steps)
     if transform.sha256 != manifest["transform"]["sha256"]:
         raise _stale("the transform has changed", "the transform of the manifest")
     examples = manifest[part]["examples"]

@@ -37,7 +37,7 @@ class TableSource:
         named = dataset.table.x
         self._is_single = not isinstance(named, dict)
         self._inputs: Mapping[str, Sequence[str]] = (
-            named if isinstance(named, dict) else {"x": named}
+            named if isinstance(named, dict) else {"x": named or []}
         )
         label = dataset.table.y
         self._labels = [label] if isinstance(label, str) else list(label or ())

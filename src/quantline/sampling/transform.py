@@ -147,8 +147,8 @@ def _not_by_input(found: str) -> DataError:
     return DataError(
         "`transform` is not for the inputs of the dataset",
         found=found,
-        expected="a list of steps for one input; for several, a list for each by its name",
-        remedy="Correct `transform`",
+        expected="`transform` for one input; for several `transforms`, with steps by input",
+        remedy="Correct `transform` or `transforms`",
     )
 
 

@@ -7,6 +7,8 @@ import numbers
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from quantline.errors import DataError, first_line
 from quantline.metrics._statistic import estimated, mean_of
 from quantline.registry import Parameter
@@ -59,7 +61,7 @@ class FunctionScorer:
         for name, value in found.items():
             if not isinstance(name, str) or not name.isidentifier() or name in ("id", "label"):
                 raise self._refused(seen, f"a number called {name!r}")
-            if not isinstance(value, numbers.Real) or not math.isfinite(value):
+            if not isinstance(value, numbers.Real | np.bool_) or not math.isfinite(value):
                 raise self._refused(seen, f"{value!r} as '{name}'")
         if self._columns is None:
             self._columns = dict.fromkeys(found, "float")

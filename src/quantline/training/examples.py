@@ -66,7 +66,7 @@ class TrainingSplit:
             DataError: They hold NaN or infinite values.
             DataError: They have different shapes.
         """
-        source, transform = open_source(dataset), build_transform(dataset.transform)
+        source, transform = open_source(dataset), build_transform(dataset.steps)
         labels = _labels(source, name, dataset.label_offset)
         ids = frozenset(labels)
         first: list[np.ndarray] = []
