@@ -15,7 +15,8 @@ from tests.release import fresh_environment
 ROOT = Path(__file__).resolve().parents[2]
 # Enough of the example to go through every stage.
 FEW = (
-    "sampling.calibration.examples=20,sampling.evaluation.examples=300,"
+    "sampling.calibration.split=train[:1000],sampling.calibration.examples=20,"
+    "sampling.evaluation.split=test[:1000],sampling.evaluation.examples=300,"
     "baseline.latency.runs=20,evaluation.latency.runs=20"
 )
 
