@@ -61,7 +61,14 @@ def judge_margin(
         margin: The margin, in the metric's own unit; above 0.
     """
     limit = {"max": margin} if metric.lower_is_better else {"min": -margin}
-    return judge_bounds(compared, metric.label, change, limit)
+    reason = metric.too_few(compared.pairs.reference)
+    if reason is None:
+        return judge_bounds(compared, metric.label, change, limit)
+    why = (
+        f"The {metric.label} changes by {change.value:+.4f} against {compared.name}, which decides "
+        f"nothing: {reason}."
+    )
+    return Judgement("undecided", why, limit=limit, value=change.value)
 
 
 def judge_bounds(

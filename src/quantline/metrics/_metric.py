@@ -105,6 +105,9 @@ class Metric:
         lower_is_better: Whether a lower value is the better one.
         margin: By how much it may be worse where the user says nothing; None where no number suits
             every model.
+        too_few: Takes a model's rows and says why they are too few for the bounds of a change to
+            hold what they promise, as ``benchmarks/coverage_of_metrics.py`` measures it; None where
+            they are not.
     """
 
     name: str
@@ -118,3 +121,4 @@ class Metric:
     statistic: Callable[[Rows], Callable[[np.ndarray], float]] | None = None
     lower_is_better: bool = False
     margin: float | None = None
+    too_few: Callable[[Rows], str | None] = lambda _: None

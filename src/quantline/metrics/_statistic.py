@@ -28,6 +28,7 @@ def estimated(
     lower_is_better: bool = False,
     is_share: bool = True,
     margin: float | None = None,
+    too_few: Callable[[Rows], str | None] = lambda _: None,
 ) -> Metric:
     """Declare a metric by its statistic.
 
@@ -39,6 +40,7 @@ def estimated(
         lower_is_better: Whether a lower value is the better one.
         is_share: Whether it lies between 0 and 1 and is shown in per cent.
         margin: By how much it may be worse where the user says nothing.
+        too_few: As in :class:`Metric`.
     """
 
     def score(rows: Rows) -> Interval:
@@ -50,7 +52,7 @@ def estimated(
 
     return Metric(
         name, label, summary, score, is_share, statistic=statistic,
-        lower_is_better=lower_is_better, margin=margin,
+        lower_is_better=lower_is_better, margin=margin, too_few=too_few,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from quantline.metrics._statistic import estimated
 from quantline.registry import Parameter
 from quantline.tasks._checks import choose_output, zero_or_one
 from quantline.tasks._parameters import MARGIN, OUTPUT
-from quantline.tasks._ranking import area_under_curve
+from quantline.tasks._ranking import area_under_curve, too_few_positives
 from quantline.tasks._task import Task
 
 if TYPE_CHECKING:
@@ -74,6 +74,10 @@ def _bind(values: Mapping[str, Any], outputs: Sequence[Output]) -> AnomalyScorer
     return AnomalyScorer(index, prod(outputs[index].shape) == 1)
 
 
+def _too_few(rows: Rows) -> str | None:
+    return too_few_positives(rows["label"])
+
+
 def _metrics(values: Mapping[str, Any], columns: Sequence[str]) -> tuple[Metric, ...]:
     most = values[FALSE_POSITIVES.name]
 
@@ -84,9 +88,10 @@ def _metrics(values: Mapping[str, Any], columns: Sequence[str]) -> tuple[Metric,
         return area_under_curve(rows["label"], rows["score"], most)
 
     return (
-        estimated("auc", "AUC", "the area under the ROC curve", auc, margin=MARGIN),
+        estimated("auc", "AUC", "the area under the ROC curve", auc, margin=MARGIN,
+              too_few=_too_few),
         estimated("partial_auc", "partial AUC", "the area under the ROC curve up to a rate of "
-                  "false positives, standardized", partial_auc),
+                  "false positives, standardized", partial_auc, too_few=_too_few),
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from quantline.metrics._statistic import estimated, mean_of
 from quantline.tasks._checks import choose_output, probabilities, refuse_output, zero_or_one
 from quantline.tasks._counts import counted, f1, precision, recall
 from quantline.tasks._parameters import MARGIN, OUTPUT, THRESHOLD
-from quantline.tasks._ranking import area_under_curve
+from quantline.tasks._ranking import area_under_curve, too_few_positives
 from quantline.tasks._task import Task
 
 if TYPE_CHECKING:
@@ -75,8 +75,13 @@ def _counted(formula: Any, rows: Rows) -> Callable[[np.ndarray], float]:
     return counted(rows["label"][:, None], rows["prediction"][:, None], formula, pooled=True)
 
 
+def _too_few(rows: Rows) -> str | None:
+    return too_few_positives(rows["label"])
+
+
 _METRICS = (
-    estimated("auc", "AUC", "the area under the ROC curve", _auc, margin=MARGIN),
+    estimated("auc", "AUC", "the area under the ROC curve", _auc, margin=MARGIN,
+              too_few=_too_few),
     estimated("accuracy", "accuracy", "the share of right answers", mean_of("right")),
     estimated("f1", "F1", "the harmonic mean of precision and recall", partial(_counted, f1)),
     estimated("precision", "precision", "the share of yes that is right",

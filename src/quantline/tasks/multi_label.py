@@ -11,7 +11,7 @@ from quantline.metrics._statistic import estimated
 from quantline.tasks._checks import choose_output, numbers, probabilities, refuse_label
 from quantline.tasks._counts import counted, f1
 from quantline.tasks._parameters import MARGIN, OUTPUT, THRESHOLD
-from quantline.tasks._ranking import average_precision
+from quantline.tasks._ranking import average_precision, too_few_positives
 from quantline.tasks._task import Task
 
 if TYPE_CHECKING:
@@ -89,10 +89,14 @@ def _f1(rows: Rows, *, pooled: bool) -> Callable[[np.ndarray], float]:
     return counted(rows["label"], rows["answer"], f1, pooled=pooled)
 
 
+def _too_few(rows: Rows) -> str | None:
+    return too_few_positives(rows["label"])
+
+
 _METRICS = (
     estimated("mean_average_precision", "mAP",
               "the mean over the classes of the average precision", _mean_average_precision,
-              margin=MARGIN),
+              margin=MARGIN, too_few=_too_few),
     estimated("f1_micro", "F1, micro", "F1 of the answers of all classes together",
               partial(_f1, pooled=True)),
     estimated("f1_macro", "F1, macro", "the mean over the classes of F1",

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from quantline.tasks._task import Output, Seen
 
 _MOST = 1024  # numbers an example: each is kept in the table of predictions
-_WORST = 0.99
+_WORST = 0.01
+_EXAMPLES = 1000  # ten of them are the worst 1 %
 
 
 @dataclass(frozen=True)
@@ -93,16 +94,26 @@ def _r2(rows: Rows) -> Callable[[np.ndarray], float]:
 
 
 def _worst(rows: Rows) -> Callable[[np.ndarray], float]:
+    """Prepare the mean of the largest errors; a quantile's bounds would be far too narrow."""
     import numpy as np
 
-    errors = np.abs(_errors(rows)).max(axis=1)
-    order = np.argsort(errors)
+    errors = -np.sort(-np.abs(_errors(rows)).max(axis=1))
+    order = np.argsort(-np.abs(_errors(rows)).max(axis=1))
 
     def statistic(weights: np.ndarray) -> float:
-        counts = np.cumsum(weights[order])
-        return float(errors[order[np.searchsorted(counts, _WORST * counts[-1])]])
+        drawn = weights[order]
+        most = max(_WORST * drawn.sum(), 1.0)
+        # The examples before the last one of the share count whole, and that one in part.
+        counted = np.diff(np.minimum(np.cumsum(drawn), most), prepend=0.0)
+        return float(counted @ errors / most)
 
     return statistic
+
+
+def _too_few(rows: Rows) -> str | None:
+    if len(rows) >= _EXAMPLES:
+        return None
+    return f"there are {len(rows):,} examples, and {_EXAMPLES:,} are needed to know the worst 1 %"
 
 
 _METRICS = (
@@ -112,8 +123,8 @@ _METRICS = (
               _root_mean_squared_error, lower_is_better=True, is_share=False),
     estimated("r2", "R2", "the share of the labels' variance that is explained; the mean over "
               "several outputs", _r2, is_share=False),
-    estimated("worst_error", "worst 1 %", "the absolute error that 99 % of the examples keep below",
-              _worst, lower_is_better=True, is_share=False),
+    estimated("worst_error", "worst 1 %", "the mean absolute error of the worst 1 % of the "
+              "examples", _worst, lower_is_better=True, is_share=False, too_few=_too_few),
 )  # fmt: skip
 
 
