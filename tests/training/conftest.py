@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SETTINGS: dict[str, Any] = {
     "seed": 1, "split": "train.npz", "epochs": 1, "batch_size": 32, "learning_rate": 0.01,
+    "shift": 0, "label_smoothing": 0.0,
 }  # fmt: skip
 
 

@@ -79,7 +79,8 @@ def test_other_seeds_give_other_bytes(dataset: Any) -> None:
 
 
 def test_it_learns(dataset: Any, blobs: Any, tmp_path: Path) -> None:
-    content = train(dataset(), settings(epochs=60, batch_size=16, flip=False))
+    slow = settings(epochs=90, batch_size=16, learning_rate=0.003, flip=False)
+    content = train(dataset(), slow)
     assert (predicted(content, blobs[0], tmp_path) == blobs[1]).mean() > 0.9
 
 
@@ -107,6 +108,41 @@ def test_left_and_right_cannot_be_learnt_from_mirrored_images(
         right[flip] = (predicted(content, blobs[0], tmp_path) == blobs[1]).mean()
     assert right[True] < 0.8
     assert right[False] > 0.9
+
+
+def test_where_an_image_is_cannot_be_learnt_from_moved_images(
+    dataset: Any, blobs: Any, tmp_path: Path
+) -> None:
+    right = {}
+    for shift in (8, 0):
+        settled = settings(epochs=5, flip=False, shift=shift)
+        content = train(dataset(), settled, started((8, 8, 1), 2))
+        right[shift] = (predicted(content, blobs[0], tmp_path) == blobs[1]).mean()
+    assert right[8] < 0.8
+    assert right[0] > 0.9
+
+
+def test_smoothed_labels_keep_the_model_less_certain(
+    dataset: Any, blobs: Any, tmp_path: Path
+) -> None:
+    import keras
+
+    certain = {}
+    for smoothing in (0.5, 0.0):
+        given = settings(epochs=30, flip=False, label_smoothing=smoothing)
+        path = tmp_path / f"{smoothing}.keras"
+        path.write_bytes(train(dataset(), given, started((8, 8, 1), 2)))
+        scores = keras.models.load_model(path).predict(blobs[0], verbose=0)
+        assert (scores.argmax(-1) == blobs[1]).mean() > 0.9
+        certain[smoothing] = scores.max(-1).mean()
+    # The loss of labels that give both classes a quarter is least at three quarters.
+    assert certain[0.5] == pytest.approx(0.75, abs=0.05)
+    assert certain[0.0] > 0.9
+
+
+def test_images_do_not_move_by_more_than_their_size(dataset: Any) -> None:
+    with pytest.raises(ParameterError, match=r"shift=9.*at most 8 pixels"):
+        train(dataset(), settings(shift=9), started((8, 8, 1), 2))
 
 
 def test_a_model_at_chance_level_is_said_to_be(
@@ -169,7 +205,7 @@ def test_training_goes_on_from_any_classifier_of_the_examples(
 
 def test_the_embedded_model_is_small_and_holds_no_optimizer() -> None:
     content = EMBEDDED.read_bytes()
-    assert len(content) < 1_000_000
+    assert len(content) <= 2_000_000
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert sorted(archive.namelist()) == ["config.json", "metadata.json", "model.weights.h5"]
         assert b"optimizer" not in archive.read("model.weights.h5")
@@ -187,5 +223,5 @@ def test_the_embedded_model_is_as_accurate_as_promised(tmp_path: Path) -> None:
     examples = list(source.examples("test[:2000]", ids))
     x = np.stack([transform(example.value) for example in examples])
     labels = [example.label for example in examples]
-    # 92.55 % of all 10,000; of 2,000 the 99.9 % interval begins at 90.6 %.
-    assert (predicted(EMBEDDED.read_bytes(), x, tmp_path) == labels).mean() > 0.906
+    # 93.41 % of all 10,000; of 2,000 the 99.9 % interval begins at 91.6 %.
+    assert (predicted(EMBEDDED.read_bytes(), x, tmp_path) == labels).mean() > 0.916

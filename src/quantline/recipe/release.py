@@ -64,6 +64,9 @@ class Training(Parameters):
         learning_rate: Its peak; it falls to zero along a cosine.
         flip: Whether images are mirrored left to right at random: right for clothes, wrong for
             digits and text.
+        label_smoothing: The share of each label that all classes get. Logits stay closer
+            together, so that fewer of them are equal in 8 bits.
+        shift: By how many pixels images are moved at random, at most, in either direction.
     """
 
     start: Literal["anew", "champion"] = "anew"
@@ -73,3 +76,5 @@ class Training(Parameters):
     batch_size: Positive
     learning_rate: Annotated[float, Field(gt=0)]
     flip: bool = True
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    shift: Annotated[int, Field(ge=0)] = 1

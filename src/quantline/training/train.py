@@ -93,7 +93,8 @@ def prepare(
 
     Raises:
         QuantlineError: The split cannot be used, as :meth:`TrainingSplit.open` lists it.
-        ParameterError: ``flip`` is set, and the examples are no images.
+        ParameterError: ``flip`` or ``shift`` is set, and the examples are no images.
+        ParameterError: ``shift`` is larger than the images.
         DataError: The examples are no images, which a new model needs.
         ModelUnsupported: ``start`` takes other examples, or gives no class probabilities.
     """
@@ -105,15 +106,11 @@ def prepare(
     keras.utils.set_random_seed(training.seed)
     tf.config.experimental.enable_op_determinism()
     if start is None:
-        return Prepared(split, build_model(split.shape, split.classes))
-    if training.flip and len(split.shape) != IMAGE_AXES:
-        raise ParameterError(
-            "`flip` mirrors images, and the examples are none",
-            found=f"an example of shape {split.shape}",
-            expected="shape (height, width, channels)",
-            remedy="Use `flip=False`",
-        )
-    return Prepared(split, _load_model(start, split.first, split.classes), sha256(start))
+        model = build_model(split.shape, split.classes)
+    else:
+        model = _load_model(start, split.first, split.classes)
+    _check_augmentation(training, split.shape)
+    return Prepared(split, model, sha256(start) if start is not None else None)
 
 
 def fit(prepared: Prepared, training: recipe.Training) -> Trained:
@@ -133,6 +130,15 @@ def fit(prepared: Prepared, training: recipe.Training) -> Trained:
     model = prepared.model
     x, y = prepared.split.read()
     examples = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), seed=training.seed)
+    if training.shift:
+
+        def shift(image: Any, label: Any) -> tuple[Any, Any]:
+            # Filled by reflection: what an empty pixel's value is depends on the transform.
+            around = [[training.shift] * 2, [training.shift] * 2, [0, 0]]
+            padded = tf.pad(image, around, "SYMMETRIC")
+            return tf.image.random_crop(padded, tf.shape(image), training.seed), label
+
+        examples = examples.map(shift)
     examples = examples.batch(training.batch_size)
     if training.flip:
 
@@ -145,8 +151,8 @@ def fit(prepared: Prepared, training: recipe.Training) -> Trained:
         keras.optimizers.Adam(
             keras.optimizers.schedules.CosineDecay(training.learning_rate, steps)
         ),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
+        loss=_smoothed_loss(prepared.classes, training.label_smoothing),
+        metrics=["accuracy", "sparse_categorical_crossentropy"],
     )
     model.fit(
         examples.prefetch(2), epochs=training.epochs, shuffle=False, verbose=0,
@@ -154,7 +160,8 @@ def fit(prepared: Prepared, training: recipe.Training) -> Trained:
     )  # fmt: skip
     # Inference: without dropout, and with the statistics that batch normalization has kept.
     reached = model.evaluate(x, y, training.batch_size, verbose=0, return_dict=True)
-    _refuse_diverged(reached["loss"], training)
+    loss = float(reached["sparse_categorical_crossentropy"])
+    _refuse_diverged(loss, training)
     _log_accuracy(reached["accuracy"], y, training, steps)
     # The optimizer's state is three times the model and of no use to inference.
     content = _save(keras.Model(model.inputs, model.outputs, name="fashion_mnist"))
@@ -167,9 +174,37 @@ def fit(prepared: Prepared, training: recipe.Training) -> Trained:
         "classes": prepared.classes,
         "steps": steps,
         "top1": float(reached["accuracy"]),
-        "loss": float(reached["loss"]),
+        "loss": loss,
     }
     return Trained(content, about)
+
+
+def _smoothed_loss(classes: int, smoothing: float) -> Any:
+    """Return the cross-entropy with labels that give all classes a share of the ``smoothing``."""
+    import keras
+
+    def loss(labels: Any, given: Any) -> Any:
+        hot = keras.ops.one_hot(keras.ops.reshape(labels, [-1]), classes)
+        return keras.losses.categorical_crossentropy(hot, given, label_smoothing=smoothing)
+
+    return loss
+
+
+def _check_augmentation(training: recipe.Training, shape: tuple[int, ...]) -> None:
+    if (training.flip or training.shift) and len(shape) != IMAGE_AXES:
+        raise ParameterError(
+            "`flip` mirrors and `shift` moves images, and the examples are none",
+            found=f"an example of shape {shape}",
+            expected="shape (height, width, channels)",
+            remedy="Use `flip=False` and `shift=0`",
+        )
+    if training.shift and training.shift > min(shape[:2]):
+        raise ParameterError(
+            "`shift` moves images by more than their size",
+            found=f"shift={training.shift}, and an example of shape {shape}",
+            expected=f"at most {min(shape[:2])} pixels",
+            remedy="Use a smaller `shift`",
+        )
 
 
 def _log_accuracy(right: float, y: np.ndarray, training: recipe.Training, steps: int) -> None:
