@@ -115,7 +115,7 @@ def release(
     """
     name = settings.name(recipe.check(recipe.Model, parameters["model"]))
     labels = None if settings.labels is None else Path(settings.labels)
-    recorded = record(store, project, parameters, labels, name)
+    recorded = record(store, project, parameters, labels, name, settings.tags)
     gate = recorded.gate
     result = {
         "model": name,
@@ -143,6 +143,7 @@ def release(
                 model_id=recorded.model_id,
                 compared_with=gate["champion_version"],
                 tags=recorded.tags,
+                card=recorded.card,
             ),
             promote=settings.promotion == "at_once",
         )

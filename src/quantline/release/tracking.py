@@ -228,10 +228,10 @@ def log_parameters(store: Store, run: Any, parameters: Mapping[str, Any]) -> Non
         store.client.log_batch(run.info.run_id, params=batch)
 
 
-def batched(values: list[Any]) -> Iterator[list[Any]]:
+def batched(values: list[Any], size: int = _BATCH) -> Iterator[list[Any]]:
     """Yield values in lists that the tracking API takes at once."""
     rest = iter(values)
-    while batch := list(islice(rest, _BATCH)):
+    while batch := list(islice(rest, size)):
         yield batch
 
 
