@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -83,15 +84,14 @@ class Desk:
         assert run.info.status == "FINISHED"
         assert run.data.params == {"model.path": "trained.keras", "sampling.seed": "1"}
         numbers = {
-            key: float(value)
-            for key, value in flatten(SUMMARY)
-            if isinstance(value, int | float)
+            key: float(value) for key, value in flatten(SUMMARY) if isinstance(value, int | float)
         }
         renamed = {"accuracy_score": INT8["top1"], "log_loss": INT8["loss"], "example_count": 8}
         assert run.data.metrics == {**numbers, **renamed}
-        assert {
-            (item.dataset.name, item.dataset.digest) for item in run.inputs.dataset_inputs
-        } == {("fashion_mnist/train", "c" * 36), ("fashion_mnist/test", "e" * 36)}
+        assert {(item.dataset.name, item.dataset.digest) for item in run.inputs.dataset_inputs} == {
+            ("fashion_mnist/train", "c" * 12),
+            ("fashion_mnist/test", "e" * 12),
+        }
         models = client.search_logged_models(
             [run.info.experiment_id], f"source_run_id = '{run.info.run_id}'"
         )
@@ -101,6 +101,8 @@ class Desk:
             for key, value in run.data.metrics.items()
             if not key.startswith(("float.", "gate."))
         }
+        linked = json.loads(models[0].tags["mlflow.modelVersions"])
+        assert linked == [{"name": self.name, "version": version}]
         assert champion.description == run.data.tags["mlflow.note.content"]
         assert champion.description.startswith(f"# {self.name}, quantized\n")
         (output,) = run.outputs.model_outputs

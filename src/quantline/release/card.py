@@ -37,7 +37,8 @@ def _lines(model: str, read: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield f"- Task: {task.name}, {task.summary}"
     yield f"- Data: {_data(read['manifest'])}"
-    counts = ", ".join(f"{summary['gate'][key]} {key}" for key in ("failed", "undecided", "skipped"))
+    outcomes = ("failed", "undecided", "skipped")
+    counts = ", ".join(f"{summary['gate'][name]} {name}" for name in outcomes)
     yield (
         f"- Verdict: **{gate['verdict']}**, with {against} to compare with; "
         f"{summary['gate']['rules']} rules, {counts}"
@@ -66,8 +67,11 @@ def _data(manifest: Mapping[str, Any]) -> str:
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     yield _row(headings)
     yield _row(["---"] * len(headings))
-    for row in rows:
-        yield _row([" ".join(cell.split()).replace("|", "\\|") for cell in row])
+    above = ""
+    for label, *cells in rows:
+        above = above if label.startswith(" ") else label
+        whole = label if above == label else f"{above}, {label.strip()}"  # Markdown indents nothing
+        yield _row([" ".join(cell.split()).replace("|", "\\|") for cell in (whole, *cells)])
 
 
 def _row(cells: Sequence[str]) -> str:

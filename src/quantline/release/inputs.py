@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 EVALUATION, CALIBRATION = "evaluation", "calibration"
-_DIGEST, _NAME, _VALUE = 36, 500, 500  # the characters that MLflow takes
-_SCHEMA_KEYS = ("source", "name", "version")
+_NAME, _VALUE = 500, 500  # the characters that MLflow takes
+_DIGEST = 12  # of 36 that it takes: pages show it beside the name, and messages here as many
+_ORIGIN = ("source", "name", "version")
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def log_inputs(client: Any, run_id: str, manifest: Mapping[str, Any]) -> None:
     inputs = []
     for part in (EVALUATION, CALIBRATION):
         known, found = set_of(manifest, part), manifest[part]
-        origin = {key: manifest["dataset"].get(key) for key in _SCHEMA_KEYS}
+        origin = {key: manifest["dataset"].get(key) for key in _ORIGIN}
         # A source of code: MLflow can parse it, and none of its others is what a manifest names.
         source = {"tags": {**origin, "split": found["split"]}}
         dataset = Dataset(

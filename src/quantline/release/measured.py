@@ -12,12 +12,13 @@ from quantline.release.tracking import batched
 from quantline.tasks import DEFAULT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 # What an entry of the summary is not about, if it is about the logged model at all.
 _OTHERS = ("float.", "gate.")
 _NOT_OF_EXAMPLES = re.compile(r"\.(size|latency|speed)_")
 _BAD = re.compile(r"[^\w.\- :/]")  # what MLflow takes in no name
+_NOT_IN_A_PART = re.compile(r"[^\w\- ]")  # nor what a path may mean
 _METRICS, _KEY = 1000, 250  # how many a request, and the characters of a name
 
 # The names of mlflow.evaluate (mlflow.models.evaluation.evaluators) for what is the same number.
@@ -71,7 +72,7 @@ def log_metrics(client: Any, run: Any, model_id: str, read: Mapping[str, Any]) -
 
 
 def log_training(client: Any, run: Any, history: Mapping[str, Any]) -> None:
-    """Log the numbers of each epoch as steps of ``training.NAME``, from 0 as autologging does.
+    """Log the numbers of each epoch as steps of ``training/NAME``, from 0 as autologging does.
 
     They have the time at which the run began, so that what is logged again is the same.
 
@@ -83,7 +84,7 @@ def log_training(client: Any, run: Any, history: Mapping[str, Any]) -> None:
     from mlflow.entities import Metric
 
     points = [
-        Metric(_key(f"training.{name}"), float(value), run.info.start_time, step)
+        Metric(_epoch_key(name), float(value), run.info.start_time, step)
         for name, values in history.items()
         for step, value in enumerate(values)
         if value is not None
@@ -118,3 +119,8 @@ def _is_of_examples(key: str) -> bool:
 
 def _key(name: str) -> str:
     return _BAD.sub("_", name)[:_KEY]
+
+
+def _epoch_key(name: str) -> str:
+    """Return the key of a curve: MLflow's pages show what has a slash in a part of its own."""
+    return f"training/{_NOT_IN_A_PART.sub('_', name) or '_'}"[:_KEY]

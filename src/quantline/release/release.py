@@ -12,7 +12,7 @@ from quantline import recipe
 from quantline.errors import CheckFailed, RegistryError, first_line
 from quantline.files import canonical_json
 from quantline.redaction import redacted_values
-from quantline.release.flavor.log import saved_model_damage
+from quantline.release.flavor.log import link_version, saved_model_damage
 from quantline.release.promotion import Candidate, publish
 from quantline.release.record import Recorded, record
 from quantline.release.registry import (
@@ -147,6 +147,7 @@ def release(
             ),
             promote=settings.promotion == "at_once",
         )
+        link_version(store.client, recorded.model_id, version)
     return {**result, "outcome": _outcome(version), "version": int(version.version)}
 
 

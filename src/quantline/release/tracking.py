@@ -130,7 +130,8 @@ def _named(project: Project) -> str | None:
 
 def run_name(project: Project, model: str) -> str:
     """Return the name of a run that begins now: MLflow's own are drawn, and a seed repeats them."""
-    environment = [] if project.environment == DEFAULT_ENVIRONMENT else [project.environment]
+    is_said = project.environment in (DEFAULT_ENVIRONMENT, model)
+    environment = [] if is_said else [project.environment]
     return " ".join([model, *environment, time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())])
 
 
