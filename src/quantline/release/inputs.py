@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 EVALUATION, CALIBRATION = "evaluation", "calibration"
 _NAME, _VALUE = 500, 500  # the characters that MLflow takes
-_DIGEST = 12  # of 36 that it takes: pages show it beside the name, and messages here as many
+_DIGEST = 12  # of 36 that it takes: pages show it next to the name, and messages here as many
 _ORIGIN = ("source", "name", "version")
 
 
