@@ -22,7 +22,7 @@ UNFIT: dict[str, tuple[dict[str, Any], str, type[QuantlineError], str]] = {
     "no file": ({}, "train", DataError, r"`training_split` cannot be used\..*/train'"),
     "empty": ({}, "train.npz[:0]", DataError, r"0 examples, none with a label"),
     "no labels": ({"y": None}, "train.npz", DataError, r"96 examples, none with a label"),
-    "fractions": ({"y": Y / 2}, "train.npz", DataError, r"`training_split` cannot be used"),
+    "fractions": ({"y": Y / 2}, "train.npz", DataError, r"96 examples, none with a label"),
     "one class": ({"y": 0 * Y}, "train.npz", DataError, "labels from 0 to 0, of 96 examples"),
     "negative": ({"y": -Y}, "train.npz", DataError, "labels from -1 to 0"),
     "no classes": ({"y": Y + 10**9}, "train.npz", DataError, "to 1000000001, of 96 examples"),
