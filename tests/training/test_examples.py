@@ -20,9 +20,9 @@ Y = np.arange(96) % 2
 X = np.zeros((96, 8, 8, 1), np.float32)
 UNFIT: dict[str, tuple[dict[str, Any], str, type[QuantlineError], str]] = {
     "no file": ({}, "train", DataError, r"`training_split` cannot be used\..*/train'"),
-    "empty": ({}, "train.npz[:0]", DataError, r"0 examples, none with a label"),
-    "no labels": ({"y": None}, "train.npz", DataError, r"96 examples, none with a label"),
-    "fractions": ({"y": Y / 2}, "train.npz", DataError, r"96 examples, none with a label"),
+    "empty": ({}, "train.npz[:0]", DataError, r"0 examples, none with a class index"),
+    "no labels": ({"y": None}, "train.npz", DataError, r"96 examples, none with a class index"),
+    "fractions": ({"y": Y / 2}, "train.npz", DataError, "none with a class index"),
     "one class": ({"y": 0 * Y}, "train.npz", DataError, "labels from 0 to 0, of 96 examples"),
     "negative": ({"y": -Y}, "train.npz", DataError, "labels from -1 to 0"),
     "no classes": ({"y": Y + 10**9}, "train.npz", DataError, "to 1000000001, of 96 examples"),

@@ -67,6 +67,22 @@ class ImageCsv(Parameters):
     color: Literal["rgb", "grayscale"] = "rgb"
 
 
+class AudioCsv(Parameters):
+    """WAV files named by a CSV file, or a folder of unlabelled ones.
+
+    Attributes:
+        file_column: The column of files, relative to the CSV file's own folder.
+        label_column: The column of class indices; a CSV file without it is unlabelled.
+        sample_rate: Samples a second, to which files of other rates are resampled.
+        seconds: The length that every example gets: longer ones are cut, shorter ones filled.
+    """
+
+    file_column: str = "file"
+    label_column: str = "label"
+    sample_rate: Annotated[int, Field(gt=0, le=1_000_000)] = 16_000
+    seconds: Annotated[float, Field(gt=0, le=3600)] = 1.0
+
+
 class Npz(Parameters):
     """Numpy archives.
 
@@ -108,11 +124,12 @@ class Dataset(Parameters):
         transforms: For a model of several inputs, instead: one of these for each, by name.
     """
 
-    source: Literal["tfds", "image_csv", "npz", "table", "function"]
+    source: Literal["tfds", "image_csv", "audio_csv", "npz", "table", "function"]
     data_dir: str = "."
     label_offset: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = 0
     tfds: Tfds = Tfds()
     image_csv: ImageCsv = ImageCsv()
+    audio_csv: AudioCsv = AudioCsv()
     npz: Npz = Npz()
     table: Table = Table()
     function: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")] | None = None

@@ -99,6 +99,24 @@ class Cast(Parameters):
     dtype: Annotated[str, AfterValidator(_numeric)]
 
 
+class LogMel(Parameters):
+    """Compute the logarithm of the energy in bands of the mel scale, frame by frame."""
+
+    sample_rate: Annotated[int, Field(gt=0, le=1_000_000)] = 16_000
+    window_ms: Annotated[float, Field(gt=0, le=10_000)] = 30.0
+    hop_ms: Annotated[float, Field(gt=0, le=10_000)] = 20.0
+    bins: Annotated[int, Field(gt=0, le=1024)] = 40
+    low_hz: Annotated[float, Field(ge=0)] = 20.0
+    high_hz: Annotated[float, Field(gt=0)] = 4000.0
+    offset: Annotated[float, Field(gt=0)] = 1e-6
+
+
+class Mfcc(LogMel):
+    """Compute the first mel-frequency cepstral coefficients of each frame."""
+
+    coefficients: Annotated[int, Field(gt=0, le=1024)] = 10
+
+
 STEPS: dict[str, type[Parameters]] = {
     "resize": Resize,
     "resize_short_side": ResizeShortSide,
@@ -106,6 +124,8 @@ STEPS: dict[str, type[Parameters]] = {
     "rescale": Rescale,
     "normalize": Normalize,
     "channel_order": ChannelOrder,
+    "log_mel": LogMel,
+    "mfcc": Mfcc,
     "expand_dims": ExpandDims,
     "cast": Cast,
 }
@@ -123,6 +143,8 @@ class Step(Parameters):
     rescale: Rescale | None = None
     normalize: Normalize | None = None
     channel_order: ChannelOrder | None = None
+    log_mel: LogMel | None = None
+    mfcc: Mfcc | None = None
     expand_dims: ExpandDims | None = None
     cast: Cast | None = None
 

@@ -65,6 +65,12 @@ def _open_images(dataset: recipe.Dataset) -> Source:
     return ImageSource(dataset)
 
 
+def _open_audio(dataset: recipe.Dataset) -> Source:
+    from quantline.sampling.audio_source import AudioSource
+
+    return AudioSource(dataset)
+
+
 def _open_table(dataset: recipe.Dataset) -> Source:
     from quantline.sampling.table_source import TableSource
 
@@ -82,6 +88,7 @@ _OPEN = {
     "tfds": _open_tfds,
     "npz": _open_npz,
     "image_csv": _open_images,
+    "audio_csv": _open_audio,
     "table": _open_table,
     "function": _open_function,
 }

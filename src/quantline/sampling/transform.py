@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from quantline import recipe
 from quantline.errors import DataError, first_line, suggest
 from quantline.files import canonical_json, sha256
+from quantline.quiet import tensorflow
 from quantline.recipe.transform import STEPS
 from quantline.user_code import place_of
 
@@ -266,6 +267,36 @@ def _channel_order(step: Any) -> Step:
     return (lambda image: image[..., ::-1]) if step.order == "bgr" else (lambda image: image)
 
 
+def _log_mel(asked: Any) -> Step:
+    """Return the logarithm of mel energies, by TensorFlow's own functions: (n_frames, n_bins)."""
+    window = round(asked.sample_rate * asked.window_ms / 1000)
+    hop = round(asked.sample_rate * asked.hop_ms / 1000)
+
+    def step(sound: np.ndarray) -> np.ndarray:
+        tf = tensorflow()
+        if sound.ndim != 1 or len(sound) < window:
+            raise ValueError(f"a sound of at least {window} samples is needed")
+        spectrum = tf.abs(tf.signal.stft(tf.cast(sound, tf.float32), window, hop))
+        bands = tf.signal.linear_to_mel_weight_matrix(
+            asked.bins, spectrum.shape[-1], asked.sample_rate, asked.low_hz, asked.high_hz
+        )
+        return np.asarray(tf.math.log(tf.matmul(spectrum, bands) + asked.offset))
+
+    return step
+
+
+def _mfcc(asked: Any) -> Step:
+    """Return the first coefficients of each frame, by TensorFlow's function: (n_frames, n)."""
+    energies = _log_mel(asked)
+
+    def step(sound: np.ndarray) -> np.ndarray:
+        tf = tensorflow()
+        found = tf.signal.mfccs_from_log_mel_spectrograms(energies(sound))
+        return np.asarray(found[:, : asked.coefficients])
+
+    return step
+
+
 def _expand_dims(step: Any) -> Step:
     return lambda value: np.expand_dims(value, step.axis)
 
@@ -292,6 +323,8 @@ _BUILD: dict[str, Callable[[Any], Step]] = {
     "rescale": _rescale,
     "normalize": _normalize,
     "channel_order": _channel_order,
+    "log_mel": _log_mel,
+    "mfcc": _mfcc,
     "expand_dims": _expand_dims,
     "cast": _cast,
 }

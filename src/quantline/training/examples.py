@@ -137,7 +137,7 @@ def _labels(source: Source, split: str, offset: int) -> dict[str, int]:
     if not labels:
         raise DataError(
             f"The split '{split}' of {source.name} cannot be trained on",
-            found=f"{len(entries)} examples, none with a label",
+            found=f"{len(entries)} examples, none with a class index as its label",
             expected="examples with class indices",
             remedy="Set `training_split` to a labelled split; where the labels have another name, "
             "correct `dataset`",

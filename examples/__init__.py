@@ -1,0 +1,1 @@
+"""Models for other tasks than classification: data, training and parameters of each."""
