@@ -106,7 +106,7 @@ REFUSED: dict[str, tuple[Callable[[Any], str], str]] = {
     "a .tflite file": (tflite, "'retrain' trains the embedded network only"),
     "other classes": (other_classes, "'model.path' and 'dataset' do not fit each other"),
     "no model": (no_model, "There is no model at 'my.keras'"),
-    "no labels": (no_labels, "9 examples, none with a label"),
+    "no labels": (no_labels, "9 examples, none with a class index"),
     "the trained file": (
         what_training_writes,
         "'model.path' is the file that a training overwrites",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class TrainedModelDataset(ResultDataset):
-    """A ``.keras`` file; or beside it, without that ending, a ``.tflite`` or a SavedModel folder.
+    """A ``.keras`` file; or next to it, without that ending, a ``.tflite`` or a SavedModel folder.
 
     One model is there at a time.
     """

@@ -23,7 +23,7 @@ Content: TypeAlias = bytes | dict[str, bytes]
 """A file's bytes, or those of each file of a SavedModel by its path in the folder."""
 
 _IDENTIFIER = b"TFL3"  # of a .tflite file, from the fifth byte on
-# The name of each kind beside that of a '.keras' file.
+# The name of each kind next to that of a '.keras' file.
 SUFFIXES = (".keras", ".tflite", "")
 
 
