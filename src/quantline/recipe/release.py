@@ -1,11 +1,12 @@
-"""The parameters of the release and of the training of the embedded model."""
+"""The parameters of the release and of the training."""
 
 from __future__ import annotations
 
+import json
 import re
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from quantline.recipe.parameters import Parameters, Positive, Seed
 
@@ -76,23 +77,41 @@ class Mlflow(Parameters):
     experiment: Annotated[str, Field(min_length=1)]
 
 
+def _plain(arguments: dict[str, Any]) -> dict[str, Any]:
+    try:
+        json.dumps(arguments, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"values that JSON can hold, and finite numbers ({error})") from error
+    return arguments
+
+
 class Training(Parameters):
-    """The training of the embedded model.
+    """The training: by a function or a command of the user's, or of the embedded model.
 
     Attributes:
+        function: A function ``module:name`` of the user's that trains; or None.
+        command: A shell command of the user's that trains; or None. With neither, the embedded
+            model is trained.
+        arguments: What the function or the command is given.
+        timeout_s: After how many seconds the function or the command is ended.
         start: With what ``retrain`` begins: ``anew``, or with the weights of the ``champion``.
         seed: The seed of weights, shuffling and augmentation.
         split: The split that is trained on.
-        epochs: Passes over the split.
-        batch_size: Examples a step.
-        learning_rate: Its peak; it falls to zero along a cosine.
-        flip: Whether images are mirrored left to right at random: right for clothes, wrong for
-            digits and text.
-        label_smoothing: The share of each label that all classes get. Logits stay closer
-            together, so that fewer of them are equal in 8 bits.
-        shift: By how many pixels images are moved at random, at most, in either direction.
+        epochs: Of the embedded model: passes over the split.
+        batch_size: Of the embedded model: examples a step.
+        learning_rate: Of the embedded model: its peak; it falls to zero along a cosine.
+        flip: Of the embedded model: whether images are mirrored left to right at random: right for
+            clothes, wrong for digits and text.
+        label_smoothing: Of the embedded model: the share of each label that all classes get. Logits
+            stay closer together, so that fewer of them are equal in 8 bits.
+        shift: Of the embedded model: by how many pixels images are moved at random, at most, in
+            either direction.
     """
 
+    function: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")] | None = None
+    command: Annotated[str, Field(pattern=r"\S")] | None = None
+    arguments: Annotated[dict[str, Any], AfterValidator(_plain)] = {}
+    timeout_s: Positive = 86_400
     start: Literal["anew", "champion"] = "anew"
     seed: Seed
     split: str
@@ -102,3 +121,25 @@ class Training(Parameters):
     flip: bool = True
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     shift: Annotated[int, Field(ge=0)] = 1
+
+    @property
+    def trainer(self) -> str | None:
+        """The user's function or command, for messages; None for the embedded model."""
+        if self.function is not None:
+            return f"'{self.function}'"
+        return None if self.command is None else "the command `training_command`"
+
+    @property
+    def used(self) -> dict[str, Any]:
+        """The parameters that this training uses, as plain values."""
+        own = {"function", "command", "arguments", "timeout_s"}
+        embedded = {"epochs", "batch_size", "learning_rate", "flip", "label_smoothing", "shift"}
+        return self.model_dump(exclude=own if self.trainer is None else embedded)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Training:
+        if self.function is not None and self.command is not None:
+            raise ValueError("a function or a command, and not both")
+        if self.arguments and self.trainer is None:
+            raise ValueError("a function or a command that the arguments are for")
+        return self
