@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from kedro.io import AbstractDataset, DatasetError
 
 from quantline.commands import quantline
-from quantline.datasets import BytesDataset, FolderDataset
+from quantline.datasets import BytesDataset, FolderDataset, TrainedModelDataset
 from quantline.errors import ParameterError
 from quantline.pipelines import report
 from quantline.release.gate import structural
@@ -45,8 +45,11 @@ def chain(finished: Any) -> Iterator[Chain]:
         yield Chain(finished.folder)
 
 
+PLAIN = (BytesDataset, FolderDataset, TrainedModelDataset)
+
+
 def test_every_entry_but_plain_bytes_names_a_schema() -> None:
-    plain = {f"quantline.datasets.{item.__name__}" for item in (BytesDataset, FolderDataset)}
+    plain = {f"quantline.datasets.{item.__name__}" for item in PLAIN}
     without = [name for name, entry in CATALOG.items()
                if entry["type"] not in plain and "schema" not in entry]  # fmt: skip
     assert without == []

@@ -19,6 +19,24 @@ if TYPE_CHECKING:
 
 TRAINING = "training.split=train.npz,training.epochs=1,training.learning_rate=0.0001"
 TRAINED = "data/06_models/trained.keras"
+MINE = """
+import keras
+
+
+def network(classes):
+    return keras.Sequential([
+        keras.Input((8, 8, 1)), keras.layers.Flatten(),
+        keras.layers.Dense(classes, activation="softmax"),
+    ])
+
+
+def train(dataset, *, arguments, seed):
+    model = network(arguments.get("classes", 4))
+    model.compile("adam", "sparse_categorical_crossentropy")
+    history = model.fit(dataset.batch(50), epochs=2, verbose=2)
+    model.export("exported", verbose=False)
+    return "exported", history
+"""
 
 
 def embedded(path: Path, shape: tuple[int, ...] = (8, 8, 1), classes: int = CLASSES) -> None:
@@ -74,18 +92,29 @@ def no_champion(project: Any) -> str:
     return "training.start=champion"
 
 
+def no_function(project: Any) -> str:
+    return "training.function=mine:train"
+
+
+def no_model_for_a_function(project: Any) -> str:
+    (project.folder / "mine.py").write_text(MINE)
+    return "training.function=mine:train,model.path=my.keras"
+
+
 REFUSED: dict[str, tuple[Callable[[Any], str], str]] = {
     "a network of one's own": (own_network, "'retrain' trains the embedded network only"),
     "a .tflite file": (tflite, "'retrain' trains the embedded network only"),
     "other classes": (other_classes, "'model.path' and 'dataset' do not fit each other"),
     "no model": (no_model, "There is no model at 'my.keras'"),
-    "no labels": (no_labels, "9 examples, none with a label"),
+    "no labels": (no_labels, "9 examples, none with a class index"),
     "the trained file": (
         what_training_writes,
         "'model.path' is the file that a training overwrites",
     ),
     "no place": (no_place, "trained.keras' could not be written"),
     "no champion": (no_champion, "The model 'model' has no champion"),
+    "no function": (no_function, "The function 'mine:train' cannot be imported"),
+    "no model for a function": (no_model_for_a_function, "There is no model at 'my.keras'"),
 }
 
 
@@ -187,3 +216,56 @@ def untracked(project: Any) -> list[str]:
     git("init", "--quiet")
     git("add", "pyproject.toml", "conf", "src", "data/01_raw", ".gitignore")
     return git("ls-files", "--others", "--exclude-standard").splitlines()
+
+
+OWN = "training.split=train.npz,training.function=mine:train,model.path=data/01_raw/model.tflite"
+
+
+def test_a_function_of_the_users_trains_any_kind_of_model(
+    project: Any, kedro_run: Callable[..., tuple[int, str]]
+) -> None:
+    (project.folder / "mine.py").write_text(MINE)
+    status, said = kedro_run(
+        "--pipelines", "retrain", "--to-outputs", "float_import", "--params", OWN
+    )
+    assert status == 0, said
+    imported = project.json("06_models/float_import.json")
+    report = project.json("08_reporting/training.json")
+    assert imported["name"] == "model"
+    assert imported["training"] == report
+    assert imported["source"] == {
+        "path": "data/06_models/trained", "format": "saved_model", "sha256": report["sha256"],
+    }  # fmt: skip
+    assert len(report["history"]["loss"]) == 2
+    assert not (project.folder / TRAINED).exists()
+    (log,) = (project.folder / "logs").glob("training-*.log")
+    assert "Epoch 2/2" in log.read_text()
+
+
+def test_a_trained_model_of_another_shape_is_not_written(
+    project: Any, kedro_run: Callable[..., tuple[int, str]]
+) -> None:
+    (project.folder / "mine.py").write_text(MINE)
+    given = f"{OWN},training.arguments.classes=5"
+    status, said = kedro_run("--pipelines", "retrain", "--params", given)
+    assert status == 2
+    assert "The trained model has other outputs than 'data/01_raw/model.tflite'" in said
+    assert not (project.folder / "data/06_models/trained").exists()
+    assert not (project.folder / "data/08_reporting").exists()
+
+
+def test_nothing_is_trained_for_a_calibration_set_that_is_no_use(
+    project: Any, kedro_run: Callable[..., tuple[int, str]]
+) -> None:
+    (project.folder / "mine.py").write_text(MINE)
+    with np.load(project.folder / "data/01_raw/train.npz") as arrays:
+        np.savez(project.folder / "data/01_raw/dark.npz", x=arrays["x"] / 9, y=arrays["y"])
+    dark = "sampling.calibration.split=dark.npz"
+    status, said = kedro_run("--pipelines", "retrain", "--params", f"{OWN},{dark}")
+    assert (status, "The calibration set is not fit" in said) == (2, True), said
+    embedded(project.folder / "my.keras")
+    own = f"{TRAINING},model.path=my.keras,{dark}"
+    status, said = kedro_run("--pipelines", "retrain", "--params", own)
+    assert (status, "The calibration set is not fit" in said) == (2, True), said
+    assert not list((project.folder / "logs").glob("training-*"))
+    assert not (project.folder / TRAINED).exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from quantline.errors import (
     ResultError,
 )
 from quantline.evaluation.predict import SCHEMA
-from quantline.files import canonical_json, sha256
+from quantline.files import canonical_json, sha256, sha256_of_files
 from quantline.ranges import RangeSet
 from quantline.release.champion import check_unchanged, fetch, fetch_trained
 from quantline.release.registry import ARTIFACTS, CHAMPION, INT8_MODEL, SOURCE_MODEL
@@ -159,6 +160,25 @@ def test_the_trained_model_is_checked(desk: Desk, version: Any) -> None:
         pytest.raises(RegistryError, match=r"trained\.keras' has the SH"),
     ):
         fetch_trained(desk.registry)
+
+
+def test_a_trained_model_may_be_a_folder(desk: Desk, version: Any) -> None:
+    path = artifact(desk, version, "trained_model/trained.keras")
+    files = {"saved_model.pb": b"graph", "variables/variables.index": b"index"}
+    whole, folder = path.read_bytes(), path.with_name("trained")
+    path.unlink()
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    try:
+        with tagged(desk, version, source=sha256_of_files(files)):
+            assert fetch_trained(desk.registry) == files
+            (folder / "saved_model.pb").write_bytes(b"another")
+            with pytest.raises(RegistryError, match="'trained_model/trained' has the SHA-256"):
+                fetch_trained(desk.registry)
+    finally:
+        shutil.rmtree(folder)
+        path.write_bytes(whole)
 
 
 def test_a_missing_file_and_a_folder_in_its_place(desk: Desk, version: Any) -> None:

@@ -111,6 +111,6 @@ def test_other_kinds_of_models_are_refused(made: Any, tmp_path: Path) -> None:
     for path in (folder, tmp_path / "own.tflite"):
         with pytest.raises(ModelUnsupported, match="is no Keras file") as refused:
             refuse_another_network(str(path), made, recipe.Limits())
-        assert "`model_path`" in refused.value.remedy
+        assert "`training_function`" in refused.value.remedy
     with pytest.raises(ModelError):
         refuse_another_network(str(tmp_path / "none.keras"), made, recipe.Limits())

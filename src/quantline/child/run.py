@@ -77,6 +77,7 @@ def run_in_child(
     load_s: float | None = None,
     memory_gib: float | None = None,
     confined: bool = False,
+    output: Path | None = None,
 ) -> T:
     """Call an importable function in a fresh Python process and return its result.
 
@@ -95,6 +96,8 @@ def run_in_child(
             for no limit. Linux only.
         confined: True if the child may write only in its own temporary folder and open no TCP
             connection. Linux only, from 5.13 on (6.7 for TCP); elsewhere a line in the log says so.
+        output: The file that what the child writes is added to, as it writes it, and that is kept;
+            None for a temporary one.
 
     Raises:
         ProcessError: The child died of a signal, ran out of time, or failed without an answer.
@@ -108,31 +111,33 @@ def run_in_child(
         call, answer, errors, stages = (
             folder / name for name in ("call", "answer", "stderr", "stages")
         )
+        errors = output or errors
         (folder / "tmp").mkdir()
         with call.open("wb") as stream:
             pickle.dump((_additional_path(), confined), stream)  # the rest may need it to be read
             pickle.dump((function.__module__, function.__name__, arguments), stream)
-        with errors.open("wb") as stderr, waiting(what):
+        with errors.open("ab") as stderr, waiting(what):
             end = _run([str(call), str(answer)], stderr.fileno(), stages, limits)
         if not answer.exists():
-            output = errors.read_text(errors="replace")
+            said = errors.read_text(errors="replace")
             raise _final(
                 error_without_answer(
-                    what, end, _last_line(stages), output, (timeout_s, limit), load_s, memory_gib
-                )
+                    what, end, _last_line(stages), said, (timeout_s, limit), load_s, memory_gib
+                ),
+                is_kept=output is not None,
             )
         is_result, value, notes = pickle.loads(answer.read_bytes())  # noqa: S301 - our own child's
     for note in notes:
         logger.info("%s: %s", what, note)
     if is_result:
         return value  # type: ignore[no-any-return]
-    raise _final(error_from_answer(what, value))
+    raise _final(error_from_answer(what, value), is_kept=output is not None)
 
 
-def _final(error: QuantlineError) -> QuantlineError:
-    """Return an error with its details in a file, unless this is a child itself."""
+def _final(error: QuantlineError, *, is_kept: bool) -> QuantlineError:
+    """Return an error with its details in a file, unless they are kept or this is a child."""
     # A child's temporary folder ends with it: its own parent writes the file.
-    return error if STAGES in os.environ else write_details(error)
+    return error if is_kept or STAGES in os.environ else write_details(error)
 
 
 def _additional_path() -> list[str]:
@@ -151,6 +156,7 @@ def _environment(stages: Path) -> dict[str, str]:
         **os.environ,
         STAGES: str(stages),
         "TMPDIR": str(stages.with_name("tmp")),
+        "PYTHONUNBUFFERED": "1",  # its last words, whatever ends it
         # An empty entry, as in 'PYTHONPATH=:folder', means the working folder to Python.
         "PYTHONPATH": os.pathsep.join(str(Path(entry).absolute()) for entry in given if entry),
     }

@@ -3,8 +3,9 @@
 from quantline.datasets.checked import JsonDataset, MetricsDataset, NpzDataset, ParquetDataset
 from quantline.datasets.files import BytesDataset, FolderDataset, ResultDataset
 from quantline.datasets.tflite import TfliteDataset
+from quantline.datasets.trained import TrainedModelDataset
 
 __all__ = [
     "BytesDataset", "FolderDataset", "JsonDataset", "MetricsDataset", "NpzDataset",
-    "ParquetDataset", "ResultDataset", "TfliteDataset",
+    "ParquetDataset", "ResultDataset", "TfliteDataset", "TrainedModelDataset",
 ]  # fmt: skip

@@ -28,8 +28,11 @@ from quantline.sampling import (
 from quantline.tflite import read
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
+    from quantline.errors import Finding
 
 logger = logging.getLogger(__name__)
 _MODEL = "the float model"
@@ -44,21 +47,44 @@ def lint_calibration(
     calibration: dict[str, Any],
 ) -> dict[str, Any]:
     """Look for mistakes in the calibration set; stop where one would give a wrong model."""
+    inputs = {
+        name: (tensor.sample_shape, tensor.dtype)
+        for name, tensor in inputs_of(read(float_model)).items()
+    }
+    findings, report = check_calibration(inputs, calibration_set, manifest, dataset, calibration)
+    for finding in findings:
+        logger.log(logging.INFO if finding.severity == "note" else logging.WARNING, "%s", finding)
+    return report
+
+
+def check_calibration(
+    inputs: Mapping[str, tuple[Sequence[int], str]],
+    calibration_set: dict[str, np.ndarray],
+    manifest: dict[str, Any],
+    dataset: dict[str, Any],
+    calibration: dict[str, Any],
+) -> tuple[tuple[Finding, ...], dict[str, Any]]:
+    """Lint the calibration set for inputs of these shapes, without the batch, and dtypes.
+
+    Returns:
+        The findings, and the report with them.
+
+    Raises:
+        DataError: A mistake would give a wrong model.
+    """
     data, given = recipe.check(recipe.Dataset, dataset), CalibrationSet.of(calibration_set)
-    taken = inputs_of(read(float_model))
     evaluation = None
     if isinstance(given.x, Mapping):
-        shapes = {name: (tensor.sample_shape, tensor.dtype) for name, tensor in taken.items()}
         previews = list(preview(data, manifest))
         theirs = {name: Distribution.of([one[name] for one in previews]) for name in given.x}
-        findings = lint_together(given.x, shapes, theirs)
+        findings = lint_together(given.x, inputs, theirs)
     else:
-        (tensor,) = taken.values()
+        ((shape, dtype),) = inputs.values()
         evaluation = Distribution.of(preview(data, manifest))
         findings = lint(
             given.x,
-            expected_shape=tensor.sample_shape,
-            expected_dtype=tensor.dtype,
+            expected_shape=shape,
+            expected_dtype=dtype,
             ids=given.ids,
             evaluation=evaluation,
             promised=output_bounds(data.steps, stored_dtype(data, manifest)),
@@ -71,10 +97,8 @@ def lint_calibration(
         raise unfit_for_calibration(findings)
     if errors and not is_lenient:
         raise unfit_for_calibration(findings, _OVERRIDE)
-    for finding in findings:
-        logger.log(logging.INFO if finding.severity == "note" else logging.WARNING, "%s", finding)
     mine = None if isinstance(given.x, Mapping) else Distribution.of(given.x)
-    return {
+    return findings, {
         "examples": len(given),
         "findings": [asdict(finding) for finding in findings],
         "distribution": None if mine is None else mine.to_dict(),

@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.pipeline import Pipeline, node, pipeline
 
 from quantline import recipe
-from quantline.errors import ParameterError
+from quantline.errors import ModelUnsupported, ParameterError, QuantlineError
 from quantline.files import check_writable
 from quantline.pipelines.baseline import import_model
-from quantline.pipelines.training import trained_file
+from quantline.pipelines.calibration import check_calibration
+from quantline.pipelines.training import log_file, trained_file
+from quantline.quantization import FloatModel
+from quantline.quantization.original_source import kind_of
 from quantline.release.champion import fetch_trained
 from quantline.release.registry import Registry
 from quantline.release.tracking import connect
 from quantline.sampling import CalibrationSet
+from quantline.temporary import temporary_folder
 from quantline.training import (
+    OwnTraining,
     Prepared,
     fit,
+    place_of_model,
     prepare,
     refuse_another_network,
     refuse_other_examples,
+    refuse_other_interface,
+    refuse_untrained,
+    write_model,
 )
+from quantline.training.model_files import SUFFIXES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
     from quantline.release.tracking import Project
+    from quantline.training import Content
 
 
 def check_retraining(
@@ -36,16 +50,18 @@ def check_retraining(
     model: dict[str, Any],
     limits: dict[str, Any],
     project: Project,
-) -> Prepared:
+) -> Prepared | OwnTraining:
     """Prepare a training, if it can make the next version of the model that is named.
 
-    A model that is trained anew is of the embedded network: so must be the one at 'model.path'.
+    Without a function or a command of the user's, a model that is trained anew is of the embedded
+    network: so must be the one at 'model.path'.
 
     Raises:
-        QuantlineError: It cannot: the model, the champion, the dataset or the place of the result.
+        QuantlineError: It cannot: the model, the champion, the dataset, the function or the place
+            of the result.
     """
     named, trained = recipe.check(recipe.Model, model), trained_file(project)
-    if (project.folder / named.path).resolve() == trained.resolve():
+    if (project.folder / named.path).resolve() in _written(trained):
         raise ParameterError(
             "'model.path' is the file that a training overwrites",
             found=f"'{named.path}'",
@@ -54,12 +70,33 @@ def check_retraining(
         )
     check_writable(trained)
     data, settings = recipe.check(recipe.Dataset, dataset), recipe.check(recipe.Training, training)
+    start: Content | None = None
     if settings.start == "champion":
         name = recipe.check(recipe.Release, release).name(named)
-        return prepare(data, settings, fetch_trained(Registry(connect(project).client, name)))
+        start = fetch_trained(Registry(connect(project).client, name))
+    if settings.trainer is not None:
+        kind_of(Path(named.path))
+        return OwnTraining.prepare(data, settings, start)
+    if start is not None:
+        return prepare(data, settings, _keras(start))
     prepared = prepare(data, settings)
     refuse_another_network(named.path, prepared.model, recipe.check(recipe.Limits, limits))
     return prepared
+
+
+def _written(trained: Path) -> set[Path]:
+    return {trained.with_suffix(suffix).resolve() for suffix in SUFFIXES}
+
+
+def _keras(start: Content) -> bytes:
+    if isinstance(start, dict) or place_of_model(Path("_"), start).suffix != ".keras":
+        raise ModelUnsupported(
+            "The model that training is to start from is no Keras file",
+            found="a SavedModel folder" if isinstance(start, dict) else "a .tflite file",
+            expected="a model of Keras 3, which training goes on with",
+            remedy="Train it with your own code, by `training_function`",
+        )
+    return start
 
 
 def retrain_model(
@@ -71,15 +108,57 @@ def retrain_model(
     project: Project,
     manifest: dict[str, Any],
     calibration_set: dict[str, np.ndarray],
-) -> tuple[bytes, dict[str, Any]]:
-    """Train anew, or on from the champion's weights; return a ``.keras`` file, and how."""
+    baseline: dict[str, Any],
+    calibration: dict[str, Any],
+    task: dict[str, Any],
+) -> tuple[Content, dict[str, Any]]:
+    """Train anew, or on from the champion's weights; return the model, and how.
+
+    All examples are checked first: training takes long, and the calibration set is ruled out soon.
+    """
     prepared = check_retraining(dataset, training, release, model, limits, project)
     data = recipe.check(recipe.Dataset, dataset)
-    refuse_other_examples(
-        prepared.split, prepared.classes, data, manifest, CalibrationSet.of(calibration_set).x
-    )
-    trained = fit(prepared, recipe.check(recipe.Training, training))
+    samples = CalibrationSet.of(calibration_set).x
+    if isinstance(prepared, Prepared):
+        refuse_other_examples(prepared.split, prepared.classes, data, manifest, samples)
+        inputs = {"x": (prepared.split.shape, "float32")}
+        check_calibration(inputs, calibration_set, manifest, dataset, calibration)
+        trained = fit(prepared, recipe.check(recipe.Training, training))
+        return trained.content, trained.about
+
+    def imported(path: str, **changes: Any) -> FloatModel:
+        values = {**model, **changes, "path": path}
+        return FloatModel(*import_model(values, baseline, calibration_set, manifest, limits, task))
+
+    retrained = imported(recipe.check(recipe.Model, model).path)
+    shapes = {name: tuple(port["shape"]) for name, port in retrained.about["inputs"].items()}
+    inputs = {
+        name: (shape[1:], retrained.about["inputs"][name]["dtype"])
+        for name, shape in shapes.items()
+    }
+    check_calibration(inputs, calibration_set, manifest, dataset, calibration)
+    prepared.split.refuse_other_inputs(shapes, retrained.about["source"]["path"])
+    trained = prepared.train(log_file(project))
+    with temporary_folder() as folder:
+        found = _found(imported, write_model(folder / "trained.keras", trained.content))
+        refuse_other_interface(found, retrained)
+        start = None
+        if prepared.start is not None:
+            path = write_model(folder / "start.keras", prepared.start)
+            start = imported(str(path), signature=None)
+        refuse_untrained(found, retrained, samples, recipe.check(recipe.Limits, limits), start)
     return trained.content, trained.about
+
+
+def _found(imported: Callable[..., FloatModel], path: Path) -> FloatModel:
+    try:
+        return imported(str(path), signature=None)
+    except QuantlineError as error:
+        raise type(error)(
+            f"The trained model cannot be used. {error.what}",
+            found=error.found, expected=error.expected, remedy=error.remedy,
+            details=error.details,
+        ) from error  # fmt: skip
 
 
 def import_trained(
@@ -87,10 +166,11 @@ def import_trained(
     baseline: dict[str, Any],
     calibration_set: dict[str, np.ndarray],
     manifest: dict[str, Any],
-    trained_model: bytes,
+    trained_model: Content,
     training_report: dict[str, Any],
     limits: dict[str, Any],
     project: Project,
+    task: dict[str, Any] | None = None,
 ) -> tuple[bytes, dict[str, Any]]:
     """Import the model that this run trained, under the name of the one at 'model.path'.
 
@@ -103,12 +183,13 @@ def import_trained(
         training_report: How it was trained, which goes on with the imported model.
         limits: What the import may take.
         project: The project, which names the file.
+        task: The task, whose labels are checked.
     """
-    path = trained_file(project)
+    path = place_of_model(trained_file(project), trained_model)
     if path.is_relative_to(project.folder):
         path = path.relative_to(project.folder)
     trained = {**model, "path": str(path), "signature": None}
-    content, about = import_model(trained, baseline, calibration_set, manifest, limits)
+    content, about = import_model(trained, baseline, calibration_set, manifest, limits, task)
     name = recipe.check(recipe.Model, model).name
     return content, {**about, "name": name, "training": training_report}
 
@@ -134,7 +215,14 @@ def create_pipeline(chain: Pipeline) -> Pipeline:
         [
             node(
                 retrain_model,
-                [*CHECKED, "manifest", "calibration_set"],
+                [
+                    *CHECKED,
+                    "manifest",
+                    "calibration_set",
+                    "params:baseline",
+                    "params:calibration",
+                    "params:task",
+                ],
                 ["trained_model", "training_report"],
                 name="retrain_model",
             )
@@ -154,6 +242,7 @@ def create_pipeline(chain: Pipeline) -> Pipeline:
                     "training_report",
                     "params:limits",
                     "project",
+                    "params:task",
                 ],
                 ["float_model", "float_import"],
                 name="import_trained",

@@ -16,7 +16,7 @@ from quantline.errors import (
     first_line,
 )
 from quantline.evaluation.predict import SCHEMA, TASK
-from quantline.files import canonical_json, sha256
+from quantline.files import canonical_json, sha256, sha256_of_files
 from quantline.ranges import RangeSet
 from quantline.release.flavor.log import saved_model_damage
 from quantline.release.gate.evidence import VERSION, evaluation_sha256
@@ -122,13 +122,16 @@ def check_unchanged(registry: Registry, files: Mapping[str, bytes]) -> None:
         )
 
 
-def fetch_trained(registry: Registry) -> bytes:
-    """Return the trained model that the champion was made from, a ``.keras`` file.
+def fetch_trained(registry: Registry) -> bytes | dict[str, bytes]:
+    """Return the trained model that the champion was made from.
+
+    Returns:
+        A file's bytes; of a SavedModel the bytes of each file by its path in the folder.
 
     Raises:
         TrackingFailed: The registry, or the store of its files, does not answer.
         RegistryError: There is no champion.
-        RegistryError: The model is not there, or is no ``.keras`` file.
+        RegistryError: The model is not there.
         RegistryError: It is not the model that was recorded.
     """
     with tracking_errors(f"read the champion of '{registry.name}'"):
@@ -136,13 +139,16 @@ def fetch_trained(registry: Registry) -> bytes:
         if version is None:
             raise registry.not_found(CHAMPION)
         found = _listed(registry, version, TRAINED)
-    name = next((path for path in found if path.endswith(".keras")), f"{TRAINED}/*.keras")
-    content = _artifacts(registry, version, [name], TRAINED)[name]
+    keras = next((path for path in found if path.endswith(".keras")), f"{TRAINED}/*.keras")
+    name = found[0] if len(found) == 1 else keras
+    content: bytes | dict[str, bytes]
+    content = _artifacts(registry, version, [name], TRAINED, or_folders=True)[name]
     expected = version.tags.get(SOURCE_MODEL)
+    digest = sha256_of_files(content) if isinstance(content, dict) else sha256(content)
     if expected is None:
         _warn(registry, version, [name])
-    elif sha256(content) != expected:
-        raise _damaged(registry, version, [_changed(name, content, expected)])
+    elif digest != expected:
+        raise _damaged(registry, version, [_other(name, digest, expected)])
     return content
 
 
@@ -207,7 +213,11 @@ def _unreadable(name: str, content: bytes) -> list[str]:
 
 
 def _changed(name: str, content: bytes, expected: str) -> str:
-    return f"'{name}' has the SHA-256 {sha256(content)[:12]}, not {expected[:12]}"
+    return _other(name, sha256(content), expected)
+
+
+def _other(name: str, digest: str, expected: str) -> str:
+    return f"'{name}' has the SHA-256 {digest[:12]}, not {expected[:12]}"
 
 
 def _warn(registry: Registry, version: Any, names: Sequence[str]) -> None:
@@ -227,8 +237,13 @@ def _damaged(registry: Registry, version: Any, wrong: Sequence[str]) -> Registry
 
 
 def _artifacts(
-    registry: Registry, version: Any, names: Sequence[str], folder: str | None = None
-) -> dict[str, bytes]:
+    registry: Registry,
+    version: Any,
+    names: Sequence[str],
+    folder: str | None = None,
+    *,
+    or_folders: bool = False,
+) -> dict[str, Any]:
     with (
         tracking_errors(f"fetch the champion of '{registry.name}'"),
         temporary_folder() as temporary,
@@ -245,9 +260,16 @@ def _artifacts(
         get = registry.client.download_artifacts
         paths = {name: Path(get(version.run_id, name, str(temporary))) for name in names}
         folders = [f"'{name}' is a folder" for name, path in paths.items() if path.is_dir()]
-        if folders:
+        if folders and not or_folders:
             raise _damaged(registry, version, folders)
-        return {name: path.read_bytes() for name, path in paths.items()}
+        return {name: _read(path) for name, path in paths.items()}
+
+
+def _read(path: Path) -> bytes | dict[str, bytes]:
+    if path.is_file():
+        return path.read_bytes()
+    files = (file for file in path.rglob("*") if file.is_file())
+    return {file.relative_to(path).as_posix(): file.read_bytes() for file in files}
 
 
 def _listed(registry: Registry, version: Any, folder: str | None) -> list[str]:

@@ -44,10 +44,12 @@ class Training(Part):
     start_sha256: Hash | None  # of the model that it went on from
     parameters: dict[str, Any]
     examples: Count
-    classes: Count
-    steps: Count
-    top1: Share
-    loss: float
+    history: dict[str, Many[float | None]] = Field(default={})  # a number an epoch, by name
+    # Of the embedded network:
+    classes: Count | None = None
+    steps: Count | None = None
+    top1: Share | None = None
+    loss: float | None = None
 
 
 class ImportedFrom(Part):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from quantline import recipe
+    from quantline.sampling.sources import Entry
     from quantline.sampling.stream import Manifest
 
 logger = logging.getLogger(__name__)
@@ -71,7 +73,15 @@ class TrainingSplit:
         ids = frozenset(labels)
         first: list[np.ndarray] = []
         for example in islice(source.examples(name, ids), _LOOKED_AT):
-            first.append(to_input(transform, example))
+            x = to_input(transform, example)
+            if isinstance(x, Mapping):
+                raise DataError(
+                    "The embedded network has one input",
+                    found=f"examples of {len(x)} inputs: {', '.join(x)}",
+                    expected="one array an example",
+                    remedy="Have a function of your own train, with `training_function`",
+                )
+            first.append(x)
             refuse_other_shape(first, example)
         classes = max(labels.values()) + 1
         return cls(name, ids, classes, np.stack(first), source, transform, dataset.label_offset)
@@ -101,10 +111,14 @@ class TrainingSplit:
         return np.stack(x), np.array(y, np.int64)
 
 
-def _labels(source: Source, split: str, offset: int) -> dict[str, int]:
-    """Return the label of each labelled example by its id."""
+def read_entries(source: Source, split: str) -> list[Entry]:
+    """Return the entries of the split that is trained on.
+
+    Raises:
+        QuantlineError: There is no such split.
+    """
     try:
-        entries = list(track(source.entries(split), f"reading '{split}'"))
+        return list(track(source.entries(split), f"reading '{split}'"))
     except QuantlineError as error:
         raise type(error)(
             f"`training_split` cannot be used. {error.what}",
@@ -113,6 +127,11 @@ def _labels(source: Source, split: str, offset: int) -> dict[str, int]:
             # What reads a split does not know which parameter named it.
             remedy="Correct `training_split`" if "_split`" in error.remedy else error.remedy,
         ) from error
+
+
+def _labels(source: Source, split: str, offset: int) -> dict[str, int]:
+    """Return the label of each labelled example by its id."""
+    entries = read_entries(source, split)
     labelled = [(entry.id, entry.label + offset) for entry in entries if entry.label is not None]
     labels = dict(labelled)
     if not labels:

@@ -40,7 +40,7 @@ def build_model(shape: tuple[int, ...], classes: int) -> Any:
             found=f"an example of shape {shape}",
             expected="images of shape (height, width, channels)",
             remedy="Add 'expand_dims: -1' to `transform` where a channel is missing; for "
-            "other data, train a model elsewhere and set `model_path` to it",
+            "other data, have a function of your own train, with `training_function`",
         )
 
     def separable(filters: int, strides: int) -> list[Any]:
@@ -110,8 +110,8 @@ def _another(path: str, found: str) -> ModelUnsupported:
         f"'retrain' trains the embedded network only, and '{path}' is not of it",
         found=found,
         expected="a Keras file with the layers of 'quantline.training.build_model'",
-        remedy="Train this model with your own code and quantize the new file with `model_path`; "
-        "or, once it is champion, train it further with `start='champion'`",
+        remedy="Have a function or a command of your own train it, with `training_function` or "
+        "`training_command`; or, once it is champion, train it further with `start='champion'`",
     )
 
 

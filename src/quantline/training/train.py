@@ -22,8 +22,10 @@ from quantline.training.network import IMAGE_AXES, build_model
 
 if TYPE_CHECKING:
     from quantline import recipe
+    from quantline.training.model_files import Content
 
 logger = logging.getLogger(__name__)
+_LOSS = "sparse_categorical_crossentropy"  # of labels that are not smoothed
 
 
 @dataclass(frozen=True)
@@ -31,13 +33,15 @@ class Trained:
     """A trained model.
 
     Attributes:
-        content: The Keras 3 ``.keras`` file's bytes.
+        content: The model: a ``.keras`` file's bytes; of a training of the user's also those of a
+            ``.tflite`` file, or the files of a SavedModel by name.
         about: Plain JSON values: the file's hash, the parameters, the SHA-256 of the model that
-            training began with (None where it was a new one), and how good the model is at
-            inference on the ``examples`` that it was trained on (``top1``, ``loss``).
+            training began with (None where it was a new one), ``history``, the numbers of each
+            epoch by name, and, of the embedded model, how good it is at inference on the
+            ``examples`` that it was trained on (``top1``, ``loss``).
     """
 
-    content: bytes
+    content: Content
     about: dict[str, Any]
 
 
@@ -78,7 +82,9 @@ def train(dataset: recipe.Dataset, training: recipe.Training, start: bytes | Non
     Raises:
         QuantlineError: As :func:`prepare` and :func:`fit` list them.
     """
-    return fit(prepare(dataset, training, start), training).content
+    content = fit(prepare(dataset, training, start), training).content
+    assert isinstance(content, bytes)  # noqa: S101 - a Keras file
+    return content
 
 
 def prepare(
@@ -152,29 +158,30 @@ def fit(prepared: Prepared, training: recipe.Training) -> Trained:
             keras.optimizers.schedules.CosineDecay(training.learning_rate, steps)
         ),
         loss=_smoothed_loss(prepared.classes, training.label_smoothing),
-        metrics=["accuracy", "sparse_categorical_crossentropy"],
+        metrics=["accuracy", _LOSS],
     )
-    model.fit(
+    fitted = model.fit(
         examples.prefetch(2), epochs=training.epochs, shuffle=False, verbose=0,
         callbacks=[_epoch_log(training.epochs)],
     )  # fmt: skip
     # Inference: without dropout, and with the statistics that batch normalization has kept.
     reached = model.evaluate(x, y, training.batch_size, verbose=0, return_dict=True)
-    loss = float(reached["sparse_categorical_crossentropy"])
+    loss = float(reached[_LOSS])
     _refuse_diverged(loss, training)
     _log_accuracy(reached["accuracy"], y, training, steps)
     # The optimizer's state is three times the model and of no use to inference.
-    content = _save(keras.Model(model.inputs, model.outputs, name="fashion_mnist"))
+    content = save(keras.Model(model.inputs, model.outputs, name="fashion_mnist"))
     about = {
         "evidence": "measured",
         "sha256": sha256(content),
         "start_sha256": prepared.start_sha256,
-        "parameters": training.model_dump(),
+        "parameters": training.used,
         "examples": len(x),
         "classes": prepared.classes,
         "steps": steps,
         "top1": float(reached["accuracy"]),
         "loss": loss,
+        "history": {"loss": [float(loss) for loss in fitted.history[_LOSS]]},
     }
     return Trained(content, about)
 
@@ -260,7 +267,7 @@ def _load_model(start: bytes, x: np.ndarray, classes: int) -> Any:
     return model
 
 
-def _save(model: Any) -> bytes:
+def save(model: Any) -> bytes:
     """Save without what differs between two saves of the same weights: times and addresses."""
     with temporary_folder() as folder:
         path = folder / "model.keras"
