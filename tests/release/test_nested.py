@@ -63,6 +63,7 @@ def test_a_training_that_is_killed_leaves_no_run_open(project: Project) -> None:
     train(running, KILLED)
     nested = runs(store)[parent.info.run_id]
     assert (nested.info.status, nested.data.metrics) == ("RUNNING", {"loss": 0.5})
+    assert nested.info.run_name == "training"
     assert nested.data.tags["who"] == "me", "what was given before is given too"
     running.end("FAILED", "training", ValueError("killed"), {})
     assert {run.info.status for run in runs(store).values()} == {"FAILED", "KILLED"}
@@ -86,5 +87,7 @@ def test_variables_that_are_not_as_mlflow_wants_them_are_replaced(
     store, running = opened(project)
     with running.lent():
         tags = json.loads(os.environ["MLFLOW_RUN_CONTEXT"])
-    assert tags == {"mlflow.parentRunId": runs(store)[None].info.run_id}
+    assert tags == {
+        "mlflow.parentRunId": runs(store)[None].info.run_id, "mlflow.runName": "training",
+    }  # fmt: skip
     assert os.environ["MLFLOW_RUN_CONTEXT"] == given

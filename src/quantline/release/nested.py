@@ -15,6 +15,9 @@ PARENT = "mlflow.parentRunId"
 _CONTEXT = "MLFLOW_RUN_CONTEXT"  # the tags, as JSON, of every run that is begun in the process
 
 
+_NAME = {"mlflow.runName": "training"}  # MLflow's own are drawn, and a seed repeats them
+
+
 def nested_under(uri: str, experiment_id: str, run_id: str) -> AbstractContextManager[None]:
     """Let the processes that are started meanwhile log to a store, in runs nested under this one.
 
@@ -29,7 +32,7 @@ def nested_under(uri: str, experiment_id: str, run_id: str) -> AbstractContextMa
         {
             "MLFLOW_TRACKING_URI": uri,
             "MLFLOW_EXPERIMENT_ID": experiment_id,
-            _CONTEXT: json.dumps({**_given(), PARENT: run_id}),
+            _CONTEXT: json.dumps({**_NAME, **_given(), PARENT: run_id}),
         }
     )
 
