@@ -12,13 +12,13 @@ import os
 import socket
 import time
 import uuid
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import OutputNotWritten, QuantlineError, TrackingFailed
 from quantline.redaction import redacted
+from quantline.release.nested import close_nested, nested_under
 from quantline.release.open_runs import Entry, OpenRuns
 from quantline.release.provenance import identity
 from quantline.release.registry import RELEASE
@@ -42,9 +42,11 @@ from quantline.release.tracking import (
     run_name,
     runs_with,
 )
+from quantline.release.variables import variables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from quantline.release.tracking import Project
 
@@ -121,6 +123,10 @@ class ActiveRun:
             if not self._warned:
                 logger.warning("%s", error)
             self._warned = True
+
+    def lent(self) -> AbstractContextManager[None]:
+        """Let processes that are started meanwhile log runs of their own under this one."""
+        return nested_under(self._store.uri, self._store.experiment_id, self._entry.run_id)
 
     def begin_release(self, files: Mapping[str, Path]) -> None:
         """Make this the release's run before it is filled, so that after a kill it can be found.
@@ -260,6 +266,7 @@ def _is_deleted(uri: str) -> bool:
 def _close(store: Store, entry: Entry, parameters: Mapping[str, Any]) -> None:
     for run in _runs(store, entry):
         delete_unfinished(store.client, run)
+        close_nested(store.client, run)
         if RELEASE not in run.data.tags:  # what was released has the parameters of its results
             log_parameters(store, run, parameters)
         run_id, is_complete = run.info.run_id, MODEL_ID in run.data.tags
@@ -287,19 +294,10 @@ def _runs(store: Store, entry: Entry) -> list[Any]:
     return []
 
 
-@contextmanager
-def _short_timeout(chosen: bool = True) -> Iterator[None]:
+def _short_timeout(chosen: bool = True) -> AbstractContextManager[None]:
     """Limit requests to one try of a few seconds: only a status depends on the answer."""
     bounds = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
-    before = {name: os.environ.get(name) for name in bounds}
-    os.environ.update(bounds if chosen else {})
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
+    return variables(bounds if chosen else {})
 
 
 def _now() -> str:
