@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlflow import MlflowClient, artifacts
-from tests.release.candidates import METRICS, PARAMETERS, TRAINED, candidate
+from tests.release.candidates import INT8, PARAMETERS, SUMMARY, TRAINED, candidate
 
 from quantline import recipe
+from quantline.release.flatten import flatten
 from quantline.release.flavor import open_model
 from quantline.release.registry import CHALLENGER, CHAMPION, Registry
 from quantline.release.release import release
@@ -39,12 +41,13 @@ class Desk:
         With ``complete``, a function of the project, more is written before.
         """
         promotion = settings.pop("promotion", "at_once")
+        tags = settings.pop("tags", {})
         complete = settings.pop("complete", lambda project: None)
         folder = self.folder / str(number)
         mlflow = {"tracking_uri": url or self.url, "experiment": self.name}
         project = candidate(folder, number, mlflow, **settings)
         complete(project)
-        chosen = recipe.Release(model=self.name, promotion=promotion)
+        chosen = recipe.Release(model=self.name, promotion=promotion, tags=tags)
         return release(connect(project), project, PARAMETERS, chosen)
 
     @property
@@ -80,11 +83,28 @@ class Desk:
         assert [item.info.run_id for item in same] == [run.info.run_id], "one run"
         assert run.info.status == "FINISHED"
         assert run.data.params == {"model.path": "trained.keras", "sampling.seed": "1"}
-        assert run.data.metrics == {"float.top1": METRICS["float"]["top1"], "int8.top1": 0.5}
+        numbers = {
+            key: float(value) for key, value in flatten(SUMMARY) if isinstance(value, int | float)
+        }
+        renamed = {"accuracy_score": INT8["top1"], "log_loss": INT8["loss"], "example_count": 8}
+        assert run.data.metrics == {**numbers, **renamed}
+        assert {(item.dataset.name, item.dataset.digest) for item in run.inputs.dataset_inputs} == {
+            ("fashion_mnist/train", "c" * 12),
+            ("fashion_mnist/test", "e" * 12),
+        }
         models = client.search_logged_models(
             [run.info.experiment_id], f"source_run_id = '{run.info.run_id}'"
         )
         assert [other.status for other in models] == ["READY"]
+        assert {item.key: item.value for item in models[0].metrics} == {
+            key: value
+            for key, value in run.data.metrics.items()
+            if not key.startswith(("float.", "gate."))
+        }
+        linked = json.loads(models[0].tags["mlflow.modelVersions"])
+        assert linked == [{"name": self.name, "version": version}]
+        assert champion.description == run.data.tags["mlflow.note.content"]
+        assert champion.description.startswith(f"# {self.name}, quantized\n")
         (output,) = run.outputs.model_outputs
         assert output.model_id == models[0].model_id
         assert champion.source == models[0].artifact_location

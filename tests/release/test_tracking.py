@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.release.candidates import PARAMETERS, TRAINED, candidate
+from tests.release.candidates import PARAMETERS, SUMMARY, TRAINED, candidate
 
 from quantline.errors import ResultMissing, TrackingFailed
 from quantline.files import sha256
@@ -92,7 +92,8 @@ def test_a_complete_record(project: Project) -> None:
     assert run.info.run_id == result.run_id
     assert run.info.status == "FINISHED"
     assert run.data.params == {"model.path": "trained.keras", "sampling.seed": "1"}
-    assert run.data.metrics == {"float.top1": 0.75, "int8.top1": 0.5}
+    assert run.data.metrics["float.top1"] == 0.75
+    assert run.data.metrics["int8.top1"] == 0.5
     recipe = json.loads(project.files["recipe"].read_bytes())
     tags = {
         key.removeprefix("quantline."): value
@@ -161,14 +162,15 @@ def test_more_values_than_mlflow_takes_at_once(project: Project) -> None:
     parameters = {
         **PARAMETERS, "many": {f"key{index}": index for index in range(250)}, "long": "y" * 20_000,
     }  # fmt: skip
-    metrics = {"float": {f"key{index}": index / 2 for index in range(1250)}}
+    numbers = {f"key{index}": index / 2 for index in range(1250)}
+    metrics = {**SUMMARY, "int8": {**SUMMARY["int8"], **numbers}}
     project.files["summary"].write_text(json.dumps(metrics))
     recorded(project, parameters)
     (run,) = runs(project.folder / "mlflow.db")
     assert run.data.params["many.key249"] == "249"
     assert set(run.data.params["long"]) == {"y"}
     assert len(run.data.params) == 253
-    assert run.data.metrics["float.key1249"] == 624.5
+    assert run.data.metrics["int8.key1249"] == 624.5
 
 
 def test_the_commit_is_recorded_and_whether_it_is_what_ran(project: Project) -> None:

@@ -96,8 +96,9 @@ class Release:
             assert self._context is not None  # noqa: S101 - no project without one
             model = recipe.check(recipe.Model, self._context.params["model"])
             names = run_params.get("pipeline_names") or ["__default__"]
+            settings = self._settings()
             self._running = ActiveRun(
-                connect(self._project), self._project, names, self._settings().name(model)
+                connect(self._project), self._project, names, settings.name(model), settings.tags
             )
             self._running.open()
             catalog["project"].save(replace(self._project, running=self._running))

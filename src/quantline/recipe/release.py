@@ -14,6 +14,27 @@ if TYPE_CHECKING:
     from quantline.recipe.data import Model
 
 
+# As MLflow takes them: a name must not be another one when it is read as a path.
+_TAG_NAME = re.compile(r"\w[\w .:-]*(/\w[\w .:-]*)*")
+_TAG_LIMIT, _NAME_LIMIT, _VALUE_LIMIT = 50, 250, 5000
+
+
+def _tags(tags: dict[str, str]) -> dict[str, str]:
+    for name, value in tags.items():
+        if not _TAG_NAME.fullmatch(name) or len(name) > _NAME_LIMIT:
+            raise ValueError(
+                f"a name of letters, digits, '_', '-', '.', ':', '/' and spaces, up to "
+                f"{_NAME_LIMIT}, that begins with a letter or a digit, unlike {name!r:.60}"
+            )
+        if name.startswith(("mlflow.", "quantline.")):
+            raise ValueError(f"names that begin with neither 'mlflow.' nor 'quantline.': '{name}'")
+        if not value.strip() or len(value) > _VALUE_LIMIT:
+            raise ValueError(f"a text of 1 to {_VALUE_LIMIT:,} characters as '{name}'")
+    if len(tags) > _TAG_LIMIT:
+        raise ValueError(f"no more than {_TAG_LIMIT} tags")
+    return tags
+
+
 class Release(Parameters):
     """The release of a candidate that passed its gate.
 
@@ -22,6 +43,7 @@ class Release(Parameters):
         promotion: ``at_once`` makes it champion; ``after_approval`` registers it as challenger, and
             ``quantline promote`` approves it.
         labels: A text file with the classes' names, one a line, that goes with the model; or None.
+        tags: Tags of the user's own, on the run, the logged model and the version.
         notify: A command that gets the verdict as JSON on its standard input; or None.
         notify_timeout_s: After how many seconds that command is ended.
     """
@@ -29,6 +51,7 @@ class Release(Parameters):
     model: Annotated[str, Field(pattern=r"^[^/:.%\"'`]+$")] | None = None
     promotion: Literal["at_once", "after_approval"] = "at_once"
     labels: str | None = None
+    tags: Annotated[dict[str, str], AfterValidator(_tags)] = {}
     notify: str | None = None
     notify_timeout_s: Positive = 60
 

@@ -63,7 +63,12 @@ class ActiveRun:
     """
 
     def __init__(
-        self, store: Store, project: Project, pipelines: Sequence[str], model: str
+        self,
+        store: Store,
+        project: Project,
+        pipelines: Sequence[str],
+        model: str,
+        own_tags: Mapping[str, str] | None = None,
     ) -> None:
         """Prepare the run's tags; :meth:`open` creates it.
 
@@ -72,6 +77,7 @@ class ActiveRun:
             project: The project; its data folder keeps the open_runs.
             pipelines: The pipelines that run.
             model: The registered model's name.
+            own_tags: The user's tags.
         """
         self._store = store
         self._journal = OpenRuns(project.folder / project.data)
@@ -82,6 +88,7 @@ class ActiveRun:
             run_id="", host=socket.gethostname(), pid=str(os.getpid()),
         )  # fmt: skip
         self.tags = {
+            **(own_tags or {}),
             **project_tags(project.folder),
             "quantline.environment": project.environment,
             "quantline.pipelines": ", ".join(pipelines),

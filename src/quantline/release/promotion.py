@@ -42,6 +42,7 @@ class Candidate:
         model_id: The id of its logged model; None where it has none.
         compared_with: The version of the champion that the gate compared it with; None without one.
         tags: Further tags of its version; INT8_MODEL, the SHA-256 of its bytes, among them.
+        card: The description of its version, Markdown.
     """
 
     release_id: str
@@ -50,6 +51,7 @@ class Candidate:
     model_id: str | None
     compared_with: int | None
     tags: Mapping[str, str] = field(default_factory=dict)
+    card: str = ""
 
 
 def publish(registry: Registry, candidate: Candidate, *, promote: bool) -> Any:
@@ -81,6 +83,7 @@ def publish(registry: Registry, candidate: Candidate, *, promote: bool) -> Any:
                 registry.name, candidate.source, candidate.run_id, model_id=candidate.model_id,
                 tags={**candidate.tags, RELEASE: candidate.release_id,
                       COMPARED_WITH: str(compared_with)},
+                description=candidate.card or None,
             )  # fmt: skip
             version = _found(registry, candidate) or made
         challenger = registry.version_of(CHALLENGER)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import ResultMissing, first_few
+from quantline.redaction import redacted
+from quantline.release.card import NOTE, card
 from quantline.release.champion import TRAINED
-from quantline.release.flatten import flatten
 from quantline.release.flavor import ModelFiles, log_model
+from quantline.release.inputs import log_inputs
+from quantline.release.measured import log_metrics, log_training
 from quantline.release.provenance import identity, provenance, trained_model
 from quantline.release.registry import RELEASE
 from quantline.release.store_errors import tracking_errors
@@ -18,7 +20,6 @@ from quantline.release.tracking import (
     FINISHED,
     MODEL_ID,
     Store,
-    batched,
     forget_end,
     log_parameters,
     open_run,
@@ -45,7 +46,9 @@ class Recorded:
         run_id: The MLflow run.
         model_id: The logged model.
         gate: The verdict, the content of ``gate.json``.
-        tags: What the run and the model version are known by: hashes, commit, dataset.
+        tags: What the run and the model version are known by: hashes, commit, dataset, the
+            user's own.
+        card: Its results as Markdown.
     """
 
     release_id: str
@@ -53,6 +56,7 @@ class Recorded:
     model_id: str
     gate: Mapping[str, Any]
     tags: Mapping[str, str]
+    card: str
 
 
 def record(
@@ -61,6 +65,7 @@ def record(
     parameters: Mapping[str, Any],
     labels: Path | None = None,
     model: str = "model",
+    own_tags: Mapping[str, str] | None = None,
 ) -> Recorded:
     """Record a run from the files of the stages: parameters, metrics, tags, artifacts, model.
 
@@ -73,6 +78,7 @@ def record(
         parameters: The pipeline's parameters.
         labels: The classes' names, to go with the model.
         model: The registered model's name; the run is named after it.
+        own_tags: The user's tags.
 
     Raises:
         ResultMissing: A file is not there.
@@ -83,14 +89,17 @@ def record(
     _check_there(files)
     read = {name: json.loads(files[name].read_bytes()) for name in _READ}
     release_id = identity(files, read["gate"])
+    own = {key: redacted(value) for key, value in (own_tags or {}).items()}
+    note = card(model, read)
     tags = {
+        **own,
         RELEASE: release_id,
         **project_tags(project.folder),
         **provenance(read, files, project.folder),
     }
     with tracking_errors("record the results"):
         if running is None:
-            run = open_run(store, tags, RELEASE, run_name(project, model))
+            run = open_run(store, {**tags, NOTE: note}, RELEASE, run_name(project, model))
         else:
             run = running.becomes(release_id)
     run_id, model_id = run.info.run_id, run.data.tags.get(MODEL_ID)
@@ -98,12 +107,17 @@ def record(
     if model_id is None:
         trained = trained_model(read["float_import"], project.folder)
         with tracking_errors("record the results"):
-            reopen(store, run, tags if running is None else {**running.tags, **tags})
+            known = {} if running is None else running.tags
+            reopen(store, run, {**known, **tags, NOTE: note})
             log_parameters(store, run, parameters)
-            _log(store.client, run_id, read, files)
+            log_inputs(store.client, run_id, read["manifest"])
+            log_training(store.client, run, _history(read["float_import"]))
+            _log_files(store.client, run_id, files)
             _log_trained(store.client, run_id, trained)
         model_id = log_model(store.client, run_id, _model_files(files, labels))
         with tracking_errors("record the results"):
+            store.client.set_logged_model_tags(model_id, {**own, NOTE: note})
+            log_metrics(store.client, run, model_id, read)
             # Last: what has it is complete.
             store.client.set_tag(run_id, MODEL_ID, model_id)
     elif not is_closed:
@@ -112,7 +126,7 @@ def record(
     if not is_closed:
         with tracking_errors("record the results"):
             store.client.set_terminated(run_id, FINISHED)
-    return Recorded(release_id, run_id, model_id, read["gate"], tags)
+    return Recorded(release_id, run_id, model_id, read["gate"], tags, note)
 
 
 def _check_there(files: Mapping[str, Path]) -> None:
@@ -127,17 +141,12 @@ def _check_there(files: Mapping[str, Path]) -> None:
         )
 
 
-def _log(client: Any, run_id: str, read: Mapping[str, Any], files: Mapping[str, Path]) -> None:
-    from mlflow.entities import Metric
+def _history(imported: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the numbers of each epoch, of a model that the project trained."""
+    return (imported.get("training") or {}).get("history") or {}
 
-    now_ms = int(time.time() * 1000)
-    metrics = [
-        Metric(key, float(value), now_ms, 0)
-        for key, value in flatten(read["summary"])
-        if isinstance(value, (bool, int, float))
-    ]
-    for batch in batched(metrics):
-        client.log_batch(run_id, metrics=batch)
+
+def _log_files(client: Any, run_id: str, files: Mapping[str, Path]) -> None:
     for path in files.values():
         if path.is_file():
             client.log_artifact(run_id, str(path))

@@ -19,6 +19,11 @@ CHAMPION = "champion"
 CHALLENGER = "challenger"
 NONE = "none"
 
+_DESCRIPTION = (
+    "Quantized models that passed their gate. The alias `champion` names the version in use, "
+    "`challenger` one that waits for approval."
+)
+
 # Tags of a version.
 RELEASE = "quantline.release_id"
 INT8_MODEL = "quantline.int8_model_sha256"
@@ -46,7 +51,7 @@ class Registry:
     def make(self) -> None:
         """Make the registered model, unless it is there."""
         with ignored(EXISTS):
-            self.client.create_registered_model(self.name)
+            self.client.create_registered_model(self.name, description=_DESCRIPTION)
 
     def version_of(self, alias: str) -> Any | None:
         """Return the model version that an alias names; None where it names none."""

@@ -12,7 +12,7 @@ from quantline import recipe
 from quantline.errors import CheckFailed, RegistryError, first_line
 from quantline.files import canonical_json
 from quantline.redaction import redacted_values
-from quantline.release.flavor.log import saved_model_damage
+from quantline.release.flavor.log import link_version, saved_model_damage
 from quantline.release.promotion import Candidate, publish
 from quantline.release.record import Recorded, record
 from quantline.release.registry import (
@@ -115,7 +115,7 @@ def release(
     """
     name = settings.name(recipe.check(recipe.Model, parameters["model"]))
     labels = None if settings.labels is None else Path(settings.labels)
-    recorded = record(store, project, parameters, labels, name)
+    recorded = record(store, project, parameters, labels, name, settings.tags)
     gate = recorded.gate
     result = {
         "model": name,
@@ -143,9 +143,11 @@ def release(
                 model_id=recorded.model_id,
                 compared_with=gate["champion_version"],
                 tags=recorded.tags,
+                card=recorded.card,
             ),
             promote=settings.promotion == "at_once",
         )
+        link_version(store.client, recorded.model_id, version)
     return {**result, "outcome": _outcome(version), "version": int(version.version)}
 
 

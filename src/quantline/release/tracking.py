@@ -130,7 +130,8 @@ def _named(project: Project) -> str | None:
 
 def run_name(project: Project, model: str) -> str:
     """Return the name of a run that begins now: MLflow's own are drawn, and a seed repeats them."""
-    environment = [] if project.environment == DEFAULT_ENVIRONMENT else [project.environment]
+    is_said = project.environment in (DEFAULT_ENVIRONMENT, model)
+    environment = [] if is_said else [project.environment]
     return " ".join([model, *environment, time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())])
 
 
@@ -228,10 +229,10 @@ def log_parameters(store: Store, run: Any, parameters: Mapping[str, Any]) -> Non
         store.client.log_batch(run.info.run_id, params=batch)
 
 
-def batched(values: list[Any]) -> Iterator[list[Any]]:
+def batched(values: list[Any], size: int = _BATCH) -> Iterator[list[Any]]:
     """Yield values in lists that the tracking API takes at once."""
     rest = iter(values)
-    while batch := list(islice(rest, _BATCH)):
+    while batch := list(islice(rest, size)):
         yield batch
 
 

@@ -98,12 +98,13 @@ def summary_table(summary: dict[str, Any], manifest: dict[str, Any]) -> Table:
         "±: the wider side of the 95 % interval; in brackets: 10th and 90th percentile.",
         ("", "float", "int8", "change", "evidence"),
     )
-    for row in _rows(summary):
+    for row in summary_rows(summary):
         table.add_row(*row)
     return table
 
 
-def _rows(summary: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
+def summary_rows(summary: Mapping[str, Any]) -> list[tuple[str, str, str, str, str]]:
+    """Return the rows of a summary: what, of float, of int8, the change, the evidence."""
     first, second = summary["float"], summary["int8"]
     change, proof, edge = summary["comparison"], summary["integer_only"], summary["edgetpu"]
     rows = []

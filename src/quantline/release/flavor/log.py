@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,6 +107,28 @@ def _name_output(client: Any, run_id: str, model_id: str) -> None:
             output.model_id != model_id for output in client.get_run(run_id).outputs.model_outputs
         ):
             raise
+
+
+def link_version(client: Any, model_id: str, version: Any) -> None:
+    """Name a model version on its logged model, whose page links to it; links to others stay.
+
+    A server does this itself when it makes a version, and twice if it was asked twice; where a
+    database is used directly, nobody does.
+
+    Args:
+        client: The ``MlflowClient``.
+        model_id: The logged model.
+        version: The model version.
+    """
+    from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
+
+    said = client.get_logged_model(model_id).tags.get(MLFLOW_MODEL_VERSIONS)
+    links = [{"name": version.name, "version": int(version.version)}]
+    with suppress(ValueError, TypeError, LookupError):  # what somebody wrote there by hand
+        found = json.loads(said or "[]")
+        links = [*(entry for entry in found if entry["name"] != version.name), *links]
+    if said != json.dumps(links):
+        client.set_logged_model_tags(model_id, {MLFLOW_MODEL_VERSIONS: json.dumps(links)})
 
 
 def saved_model_damage(client: Any, source: str, model_id: str | None, int8_sha256: str) -> str:
