@@ -122,6 +122,23 @@ class ActiveRun:
                 logger.warning("%s", error)
             self._warned = True
 
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """Let processes that are started meanwhile log to this run, as MLflow's own variables say.
+
+        Autologging in one of them ends the run; it is set back to running.
+        """
+        mine = {"MLFLOW_TRACKING_URI": self._store.uri, "MLFLOW_RUN_ID": self._entry.run_id}
+        try:
+            with _environment(mine):
+                yield
+        finally:
+            try:
+                with _short_timeout(), tracking_errors("go on with the run"):
+                    self._store.client.update_run(self._entry.run_id, status=RUNNING)
+            except TrackingFailed as error:
+                logger.warning("%s", error)
+
     def begin_release(self, files: Mapping[str, Path]) -> None:
         """Make this the release's run before it is filled, so that after a kill it can be found.
 
@@ -291,8 +308,14 @@ def _runs(store: Store, entry: Entry) -> list[Any]:
 def _short_timeout(chosen: bool = True) -> Iterator[None]:
     """Limit requests to one try of a few seconds: only a status depends on the answer."""
     bounds = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
-    before = {name: os.environ.get(name) for name in bounds}
-    os.environ.update(bounds if chosen else {})
+    with _environment(bounds if chosen else {}):
+        yield
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
