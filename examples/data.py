@@ -143,12 +143,13 @@ def docstrings(split: str) -> Examples:
     """Yield the words of functions of Python's own library as numbers, and their package."""
     name, count = _parts(split)
     found = []
+    library = Path(ast.__file__).parent
     for label, package in enumerate(PACKAGES):
-        for file in sorted((Path(ast.__file__).parent / package).rglob("*.py")):
-            tree = ast.parse(file.read_text())
-            for node in ast.walk(tree):
+        for file in sorted((library / package).rglob("*.py")):
+            for node in ast.walk(ast.parse(file.read_text())):
                 if isinstance(node, ast.FunctionDef) and len(node.body) > 1:
-                    found.append((f"{package}/{file.stem}.{node.name}-{node.lineno}", node, label))
+                    place = f"{file.relative_to(library).as_posix()}:{node.lineno}"
+                    found.append((place, node, label))
     found.sort(key=lambda item: zlib.crc32(item[0].encode()))
     own = [item for at, item in enumerate(found) if (at % 4 == 0) is (name == "test")][:count]
     for title, node, label in own:

@@ -134,7 +134,7 @@ CASES: list[tuple[str, Callable[[Any], None], Given, list[str]]] = [
     ("half an archive", with_half_an_archive, {"sampling.evaluation.split": "other.npz"},
      ["'data/01_raw/other.npz' cannot be read", "cut off"]),
     ("float labels", with_float_labels, {"sampling.evaluation.split": "other.npz"},
-     ["are not class indices", "float64"]),
+     ["is not a class index", "float64"]),
     ("too few labels", with_too_few_labels, {"sampling.evaluation.split": "other.npz"},
      ["not as many labels as examples", "120 examples and 7 labels"]),
     ("other names", with_other_names, {"sampling.evaluation.split": "other.npz"},

@@ -51,5 +51,13 @@ def _end_with(parent: int) -> None:
         sys.exit(1)
 
 
+def _leave() -> None:
+    """End at once: threads of a library, such as those that feed a training, may never end."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(0)
+
+
 if __name__ == "__main__":
     _main(*sys.argv[1:])
+    _leave()
