@@ -151,9 +151,12 @@ def docstrings(split: str) -> Examples:
                     place = f"{file.relative_to(library).as_posix()}:{node.lineno}"
                     found.append((place, node, label))
     found.sort(key=lambda item: zlib.crc32(item[0].encode()))
-    own = [item for at, item in enumerate(found) if (at % 4 == 0) is (name == "test")][:count]
-    for title, node, label in own:
+    rows = {}  # by their words: functions that were copied count once
+    for place, node, label in found:
         names = [part.id for part in ast.walk(node) if isinstance(part, ast.Name)]
         names += [part.attr for part in ast.walk(node) if isinstance(part, ast.Attribute)]
         tokens = [1 + zlib.crc32(word.encode()) % (VOCABULARY - 1) for word in names][:WORDS]
-        yield title, np.array(tokens + [0] * (WORDS - len(tokens)), np.int32), label
+        rows.setdefault(tuple(tokens + [0] * (WORDS - len(tokens))), (place, label))
+    for at, (tokens, (place, label)) in enumerate(rows.items()):
+        if (at % 4 == 0) is (name == "test") and (count := count - 1) >= 0:
+            yield place, np.array(tokens, np.int32), label

@@ -68,6 +68,25 @@ compared = Compared.of("the float model", table(0.8), table(0.9), gate)
 assert row.outcome == "failed" and abs(row.value - 0.1) < 1e-9, row
 assert compared.to_dict()["ece_change"]["value"] == row.value
 
+# The task: by its name, scored, and judged by the margin that its metric declares.
+import numpy as np
+from quantline.evaluation.metrics import score_task
+from quantline.evaluation.predict import make_table
+from quantline.tasks import Output, Seen
+graded = recipe.check(recipe.Task, {"kind": "grades"}).chosen()
+bound = graded.bind([Output("grade", (1, 1), "logits")])
+def graded_table(off):
+    values = [np.full((1, 1), at % 5 + off * (at % 2)) for at in range(200)]
+    rows = [(str(at), bound.row(Seen(str(at), at % 5, [], [value])))
+            for at, value in enumerate(values)]
+    return make_table(rows, bound, graded)
+found = score_task(graded_table(1.0), graded, bound.about)
+assert found["grades_off"] == 0.5 and found["exact"] == 0.5
+changed = Compared.of("the float model", graded_table(0.0), graded_table(1.0), gate, graded)
+(row,) = changes("against_float", changed, gate.against_float, graded)
+assert (row.rule, row.outcome, row.value) == ("against_float.margins.grades_off", "failed", 0.5)
+assert "grades" in " ".join(run("evaluate", "--help").split())
+
 # The target: by its name, and in the help.
 assert load("micro").size_limit == 262144
 assert "micro" in run("validate", "--help")
@@ -81,7 +100,7 @@ def examples() -> dict[str, str]:
 
 
 def test_each_example_is_one_file_that_is_enough(examples: dict[str, str], tmp_path: Path) -> None:
-    assert len(examples) == 3
+    assert len(examples) == 4
     shutil.copytree(PROJECT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("*.pyc"))
     for path, text in examples.items():
         assert not (tmp_path / path).exists()

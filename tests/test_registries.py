@@ -26,12 +26,14 @@ from quantline.release.gate.change import Compared, changes
 from quantline.release.gate.growth import GROWTH_RULES
 from quantline.results.scores import ComparedLatency, Scores
 from quantline.sampling.lint import CHECKS
+from quantline.tasks import TASKS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from quantline.metrics import Metric
     from quantline.range_methods import Method
+    from quantline.tasks import Task
 
 CONF = PROJECT / "conf/base"
 
@@ -97,6 +99,16 @@ def test_a_metric_is_scored_stored_shown_and_judged(metric: Metric) -> None:
         compared = Compared.of("the float model", right, wrong, on)
         rows = changes(section, compared, getattr(on, section))
         assert f"{section}.{parameter.name}" in {row.rule for row in rows}
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_a_task_is_a_parameter_an_option_and_on_its_page(task: Task) -> None:
+    kind = "module:function" if task.name == "function" else task.name
+    assert recipe.check(recipe.Task, {"kind": kind}).chosen().task is task
+    assert f"`{kind}`" in (PROJECT / "docs/tasks.md").read_text()
+    assert kind.partition(":")[0] in help_of("evaluate")
+    conf = yaml.safe_load((CONF / "parameters_task.yml").read_text())["task"]
+    assert {parameter.name for parameter in task.parameters} <= conf.keys()
 
 
 def test_no_field_of_the_gate_is_without_a_rule() -> None:

@@ -12,6 +12,8 @@ from quantline.errors import ParameterError, first_line
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_PACKAGE = Path(__file__).parent  # which may lie in the project folder
+
 
 def load_function(spec: str, argument: str) -> Callable[..., Any]:
     """Import a function.
@@ -47,7 +49,8 @@ def place_of(error: BaseException) -> str:
     trace, place = error.__traceback__, ""
     while trace is not None:
         path = Path(trace.tb_frame.f_code.co_filename)
-        if path.is_relative_to(Path.cwd()) and path.suffix == ".py":
+        is_own = path.is_relative_to(Path.cwd()) and not path.is_relative_to(_PACKAGE)
+        if is_own and path.suffix == ".py":
             place = f" ({path.name}, line {trace.tb_lineno})"
         trace = trace.tb_next
     return place

@@ -211,7 +211,11 @@ def test_a_tflite_without_signatures_is_known_by_its_tensors(plain: Any, tmp_pat
         (lambda s: {**s, "more": s["left"]}, DataError, ["'more'"]),
         (lambda s: {}, DataError, ["samples for nothing"]),
         (lambda s: {**s, "left": s["right"]}, DataError, ["left", "(6,)", "(4,)"]),
-        (lambda s: {**s, "left": s["left"][:2]}, DataError, ["2 samples in 'left'", "5 for 'right'"]),
+        (
+            lambda s: {**s, "left": s["left"][:2]},
+            DataError,
+            ["2 samples in 'left'", "5 samples in 'right'"],
+        ),
     ],
     ids=["one array", "missing", "unknown", "none", "shape", "count"],
 )

@@ -113,20 +113,6 @@ def test_a_chain_is_seen_while_it_runs(project: Project) -> None:
     assert [entry["run_id"] for entry in left(project)] == [run.info.run_id]
 
 
-def test_a_run_is_lent_to_a_training_that_ends_it(project: Project) -> None:
-    mine = running(project)
-    mine.open()
-    (run,) = runs(project)
-    with mine.lent():
-        assert os.environ["MLFLOW_RUN_ID"] == run.info.run_id
-        assert os.environ["MLFLOW_TRACKING_URI"] == connect(project).uri
-        connect(project).client.set_terminated(run.info.run_id)
-    assert not {"MLFLOW_RUN_ID", "MLFLOW_TRACKING_URI"} & os.environ.keys()
-    (run,) = runs(project)
-    assert run.info.status == "RUNNING"
-    mine.finish(nothing_released=True)
-
-
 def test_a_chain_that_ends_with_a_release_is_one_run(project: Project) -> None:
     chain(project)
     (run,) = runs(project)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from quantline.errors import DataError
+from quantline.errors import DataError, ParameterError
 from quantline.sampling import build_transform
 
 if TYPE_CHECKING:
@@ -310,14 +310,14 @@ def test_two_functions_of_one_module_have_two_hashes(project: Project) -> None:
 
 @pytest.mark.parametrize("spec", ["", ":", "no_such_module:prepare", "json:no_such_name", "json"])
 def test_a_function_that_is_not_there_is_an_error(spec: str) -> None:
-    with pytest.raises(DataError, match="cannot be imported") as caught:
+    with pytest.raises(ParameterError, match="cannot be imported") as caught:
         build_transform(spec)
     assert f"'{spec}'" in caught.value.what
 
 
 @pytest.mark.parametrize("source", ["def prepare(:\n", "undefined_name\n", "import no_such_one\n"])
 def test_a_module_that_cannot_be_loaded_is_an_error(project: Project, source: str) -> None:
-    with pytest.raises(DataError, match="cannot be imported"):
+    with pytest.raises(ParameterError, match="cannot be imported"):
         build_transform(project.write(source))
 
 
@@ -329,7 +329,7 @@ def test_a_function_that_fails_is_an_error_that_quotes_it(project: Project) -> N
 
 def test_a_name_that_is_no_function_is_an_error(project: Project) -> None:
     spec = project.write("prepare = 3\n")
-    with pytest.raises(DataError, match="my_transform:prepare") as caught:
+    with pytest.raises(ParameterError, match="my_transform:prepare") as caught:
         build_transform(spec)
     assert "no function, but of type int" in caught.value.found
 
@@ -366,7 +366,7 @@ def test_a_function_or_module_that_ends_the_process_is_an_error(
     project: Project, source: str
 ) -> None:
     spec = project.write(source)
-    with pytest.raises(DataError, match="SystemExit"):
+    with pytest.raises((DataError, ParameterError), match="SystemExit"):
         build_transform(spec)(picture())
 
 

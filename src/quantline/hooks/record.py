@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_TRAINING = "training"
+
 
 def stage_of(node: Node) -> str:
     """Return the stage that a node belongs to, its tag; a project's own node may have none."""
@@ -51,6 +54,7 @@ class Release:
         self._project: Project | None = None
         self._running: ActiveRun | None = None
         self._stage, self._released = "start", False
+        self._lent = ExitStack()
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -110,12 +114,15 @@ class Release:
         self._stage = stage
         if self._running is not None and stage != before:
             self._running.at(stage)
+            if stage == _TRAINING:  # by the user's own code, which may log by MLflow
+                self._lent.enter_context(self._running.lent())
             if node in pipelines["release"].nodes and self._project is not None:
                 self._running.begin_release(self._project.files)
 
     @hook_impl
     def after_node_run(self, node: Node) -> None:
-        """Remember that the release node has run."""
+        """Remember that the release node has run; end what a training was given."""
+        self._lent.close()
         self._released = self._released or node in pipelines["release"].nodes
 
     @hook_impl
@@ -144,6 +151,7 @@ class Release:
 
     def abandon(self, status: str, error: BaseException) -> None:
         """Close the run of a chain that ends without a release, with a status and the reason."""
+        self._lent.close()
         if self._running is None or self._context is None:
             return
         running, self._running = self._running, None

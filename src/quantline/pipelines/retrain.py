@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,8 +138,7 @@ def retrain_model(
     }
     check_calibration(inputs, calibration_set, manifest, dataset, calibration)
     prepared.split.refuse_other_inputs(shapes, retrained.about["source"]["path"])
-    with project.running.lent() if project.running is not None else nullcontext():
-        trained = prepared.train(log_file(project))
+    trained = prepared.train(log_file(project))
     with temporary_folder() as folder:
         found = _found(imported, write_model(folder / "trained.keras", trained.content))
         refuse_other_interface(found, retrained)

@@ -12,13 +12,13 @@ import os
 import socket
 import time
 import uuid
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quantline.errors import OutputNotWritten, QuantlineError, TrackingFailed
 from quantline.redaction import redacted
+from quantline.release.nested import close_nested, nested_under
 from quantline.release.open_runs import Entry, OpenRuns
 from quantline.release.provenance import identity
 from quantline.release.registry import RELEASE
@@ -42,9 +42,11 @@ from quantline.release.tracking import (
     run_name,
     runs_with,
 )
+from quantline.release.variables import variables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from quantline.release.tracking import Project
 
@@ -122,22 +124,9 @@ class ActiveRun:
                 logger.warning("%s", error)
             self._warned = True
 
-    @contextmanager
-    def lent(self) -> Iterator[None]:
-        """Let processes that are started meanwhile log to this run, as MLflow's own variables say.
-
-        Autologging in one of them ends the run; it is set back to running.
-        """
-        mine = {"MLFLOW_TRACKING_URI": self._store.uri, "MLFLOW_RUN_ID": self._entry.run_id}
-        try:
-            with _environment(mine):
-                yield
-        finally:
-            try:
-                with _short_timeout(), tracking_errors("go on with the run"):
-                    self._store.client.update_run(self._entry.run_id, status=RUNNING)
-            except TrackingFailed as error:
-                logger.warning("%s", error)
+    def lent(self) -> AbstractContextManager[None]:
+        """Let processes that are started meanwhile log runs of their own under this one."""
+        return nested_under(self._store.uri, self._store.experiment_id, self._entry.run_id)
 
     def begin_release(self, files: Mapping[str, Path]) -> None:
         """Make this the release's run before it is filled, so that after a kill it can be found.
@@ -277,6 +266,7 @@ def _is_deleted(uri: str) -> bool:
 def _close(store: Store, entry: Entry, parameters: Mapping[str, Any]) -> None:
     for run in _runs(store, entry):
         delete_unfinished(store.client, run)
+        close_nested(store.client, run)
         if RELEASE not in run.data.tags:  # what was released has the parameters of its results
             log_parameters(store, run, parameters)
         run_id, is_complete = run.info.run_id, MODEL_ID in run.data.tags
@@ -304,25 +294,10 @@ def _runs(store: Store, entry: Entry) -> list[Any]:
     return []
 
 
-@contextmanager
-def _short_timeout(chosen: bool = True) -> Iterator[None]:
+def _short_timeout(chosen: bool = True) -> AbstractContextManager[None]:
     """Limit requests to one try of a few seconds: only a status depends on the answer."""
     bounds = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
-    with _environment(bounds if chosen else {}):
-        yield
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
+    return variables(bounds if chosen else {})
 
 
 def _now() -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from quantline.errors import TrackingFailed
 from quantline.redaction import redacted, remember
 from quantline.release.flatten import flatten
+from quantline.release.nested import nested_runs
 from quantline.release.store_errors import EXISTS, MISSING, ignored, tracking_errors
 
 if TYPE_CHECKING:
@@ -177,7 +178,9 @@ def runs_with(store: Store, key: str, value: str) -> list[Any]:
 
 
 def delete_run(store: Store, run: Any) -> None:
-    """Close and delete a run; MLflow can still show deleted runs, and as running otherwise."""
+    """Close and delete a run, and those under it; MLflow shows deleted ones too, if asked to."""
+    for nested in nested_runs(store.client, run):
+        delete_run(store, nested)
     if run.info.status == RUNNING:
         store.client.set_terminated(run.info.run_id, "KILLED")
     store.client.delete_run(run.info.run_id)

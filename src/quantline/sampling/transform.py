@@ -6,13 +6,11 @@ that baseline, calibration and evaluation are known to have used the same one.
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,9 +19,9 @@ from pydantic import ValidationError
 from quantline import recipe
 from quantline.errors import DataError, first_line, suggest
 from quantline.files import canonical_json, sha256
-from quantline.quiet import tensorflow
 from quantline.recipe.transform import STEPS
-from quantline.user_code import place_of
+from quantline.sampling.sound_steps import log_mel, mfcc
+from quantline.user_code import load_function, place_of
 
 Step = Callable[[np.ndarray], np.ndarray]
 
@@ -79,12 +77,8 @@ class Transform:
     def on_label(self, label: np.ndarray, example: Any) -> np.ndarray:
         """Return a label as it belongs to the model input: a mask follows the image.
 
-        What has the height and the width of the image is a map over it. It is resized to the
-        nearest pixel and cropped by the steps that do so to the image.
-
-        Args:
-            label: The label as stored.
-            example: The example as stored.
+        What has the height and the width of the image, as stored, is a map over it. It is resized
+        to the nearest pixel and cropped by the steps that do so to the image.
         """
         sizes = np.shape(example)[:2] if not isinstance(example, Mapping) else ()
         if not self._geometry or len(sizes) < 2 or label.shape[:2] != sizes:
@@ -154,23 +148,8 @@ def _not_by_input(found: str) -> DataError:
 
 
 def _from_function(spec: str) -> Transform:
-    module_name, _, name = spec.partition(":")
-    # The project folder is not on the path of the 'kedro' command.
-    if str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))
-    try:
-        function = getattr(importlib.import_module(module_name), name)
-        source = inspect.getsource(sys.modules[module_name])
-        if not callable(function):
-            raise TypeError(f"'{name}' is no function, but of type {type(function).__name__}")
-    # A user's module may raise anything, and may try to end the process.
-    except (Exception, SystemExit) as error:
-        raise DataError(
-            f"The transform function '{spec}' cannot be imported",
-            found=f"{first_line(error)}{place_of(error)}",
-            expected="'module:name', importable from the project folder",
-            remedy="Correct `transform`, or declare a list of steps",
-        ) from error
+    function = load_function(spec, "transform")
+    source = inspect.getsource(sys.modules[spec.partition(":")[0]])
     return Transform(spec, sha256(f"{spec}\n{source}".encode()), ((spec, function),))
 
 
@@ -267,36 +246,6 @@ def _channel_order(step: Any) -> Step:
     return (lambda image: image[..., ::-1]) if step.order == "bgr" else (lambda image: image)
 
 
-def _log_mel(asked: Any) -> Step:
-    """Return the logarithm of mel energies, by TensorFlow's own functions: (n_frames, n_bins)."""
-    window = round(asked.sample_rate * asked.window_ms / 1000)
-    hop = round(asked.sample_rate * asked.hop_ms / 1000)
-
-    def step(sound: np.ndarray) -> np.ndarray:
-        tf = tensorflow()
-        if sound.ndim != 1 or len(sound) < window:
-            raise ValueError(f"a sound of at least {window} samples is needed")
-        spectrum = tf.abs(tf.signal.stft(tf.cast(sound, tf.float32), window, hop))
-        bands = tf.signal.linear_to_mel_weight_matrix(
-            asked.bins, spectrum.shape[-1], asked.sample_rate, asked.low_hz, asked.high_hz
-        )
-        return np.asarray(tf.math.log(tf.matmul(spectrum, bands) + asked.offset))
-
-    return step
-
-
-def _mfcc(asked: Any) -> Step:
-    """Return the first coefficients of each frame, by TensorFlow's function: (n_frames, n)."""
-    energies = _log_mel(asked)
-
-    def step(sound: np.ndarray) -> np.ndarray:
-        tf = tensorflow()
-        found = tf.signal.mfccs_from_log_mel_spectrograms(energies(sound))
-        return np.asarray(found[:, : asked.coefficients])
-
-    return step
-
-
 def _expand_dims(step: Any) -> Step:
     return lambda value: np.expand_dims(value, step.axis)
 
@@ -323,8 +272,8 @@ _BUILD: dict[str, Callable[[Any], Step]] = {
     "rescale": _rescale,
     "normalize": _normalize,
     "channel_order": _channel_order,
-    "log_mel": _log_mel,
-    "mfcc": _mfcc,
+    "log_mel": log_mel,
+    "mfcc": mfcc,
     "expand_dims": _expand_dims,
     "cast": _cast,
 }
