@@ -13,6 +13,7 @@ from quantline import recipe
 from quantline.errors import DataError
 from quantline.evaluation.metrics import score_task
 from quantline.evaluation.predict import make_table
+from quantline.report.table import shown_metrics
 from quantline.tasks import Output, Seen
 
 RNG = np.random.default_rng(2)
@@ -60,3 +61,12 @@ def test_labels_for_some_examples_only() -> None:
     vectors = RNG.normal(size=(2, SIZE))
     with pytest.raises(DataError, match="The label of the example '1'"):
         scored(vectors, [1, None], vectors)
+
+
+def test_a_report_shows_what_was_scored() -> None:
+    vectors, labels = RNG.normal(size=(40, SIZE)), RNG.integers(0, 4, 40)
+    found = {"task": "embedding", **scored(vectors, labels, vectors)}
+    shown = [metric.name for metric in shown_metrics(found)]
+    assert shown == ["cosine", "recall", "verification_auc"]
+    alone = {"task": "embedding", **scored(vectors, None, vectors)}
+    assert [metric.name for metric in shown_metrics(alone)] == ["cosine"]

@@ -79,7 +79,7 @@ def shown_metrics(scores: Mapping[str, Any]) -> list[Shown]:
     task = TASKS[scores.get("task", DEFAULT.name)]
     scored = [name for name in scores if f"{name}_low" in scores and f"{name}_high" in scores]
     values = {parameter.name: parameter.default for parameter in task.parameters}
-    known = task.metrics(values, scored)
+    known = task.metrics(values, [*scored, "label"])  # some metrics are there with labels alone
     return [
         Shown(metric.name, metric.label, metric.is_share)
         for metric in known
