@@ -57,6 +57,12 @@ def on(dataset, *, arguments, seed, start):
 def other(dataset): ...
 def quits(dataset, *, arguments, seed): raise SystemExit(3)
 def raises(dataset, *, arguments, seed): return 1 / 0
+def unbatched(dataset, *, arguments, seed):
+    model = network()
+    model.compile("sgd", "mse")
+    model.fit(dataset)
+
+
 def nothing(dataset, *, arguments, seed): ...
 def many(dataset, *, arguments, seed): return 1, 2, 3
 def history(dataset, *, arguments, seed): return network(), {"loss": "low"}
@@ -138,6 +144,7 @@ BAD: dict[str, tuple[str, type[QuantlineError], str]] = {
     "other arguments": ("mine:other", ParameterError, "does not take what it is given"),
     "quits": ("mine:quits", ConversionError, "failed. Found: SystemExit: 3 (mine.py, line"),
     "raises": ("mine:raises", ConversionError, "ZeroDivisionError: division by zero (mine.py"),
+    "unbatched": ("mine:unbatched", ConversionError, "expected axis -1 of input shape"),
     "nothing": ("mine:nothing", ConversionError, "no model. Found: a result of type NoneType"),
     "many": ("mine:many", ConversionError, "a tuple of 3"),
     "history": ("mine:history", ConversionError, "'loss' in its history is of type str"),
@@ -257,7 +264,7 @@ def test_a_command_that_takes_too_long_ends_with_all_that_it_started(
         ({"function": "mine:train", "command": "true"}, "not both"),
         ({"arguments": {"a": 1}}, "a function or a command"),
         ({"function": "mine:train", "arguments": {"a": object()}}, "JSON"),
-        ({"function": "mine.train"}, "pattern"),
+        ({"function": "mine.train"}, "a function 'module:function'"),
     ],
 )
 def test_parameters_that_make_no_training(changes: dict[str, Any], said: str) -> None:

@@ -154,10 +154,10 @@ def _found(imported: Callable[..., FloatModel], path: Path) -> FloatModel:
     try:
         return imported(str(path), signature=None)
     except QuantlineError as error:
+        found, what = (text.replace(f"{path.parent}/", "") for text in (error.found, error.what))
         raise type(error)(
-            f"The trained model cannot be used. {error.what}",
-            found=error.found, expected=error.expected, remedy=error.remedy,
-            details=error.details,
+            f"The trained model cannot be used. {what}",
+            found=found, expected=error.expected, remedy=error.remedy, details=error.details,
         ) from error  # fmt: skip
 
 

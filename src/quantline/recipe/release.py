@@ -77,6 +77,12 @@ class Mlflow(Parameters):
     experiment: Annotated[str, Field(min_length=1)]
 
 
+def _named(function: str) -> str:
+    if not re.fullmatch(r"[\w.]+:\w+", function):
+        raise ValueError("a function 'module:function'")
+    return function
+
+
 def _plain(arguments: dict[str, Any]) -> dict[str, Any]:
     try:
         json.dumps(arguments, allow_nan=False)
@@ -108,7 +114,7 @@ class Training(Parameters):
             either direction.
     """
 
-    function: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")] | None = None
+    function: Annotated[str, AfterValidator(_named)] | None = None
     command: Annotated[str, Field(pattern=r"\S")] | None = None
     arguments: Annotated[dict[str, Any], AfterValidator(_plain)] = {}
     timeout_s: Positive = 86_400

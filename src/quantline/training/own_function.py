@@ -6,6 +6,7 @@ import inspect
 import math
 import os
 import random
+import re
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from quantline import recipe
 
+_COLORS = re.compile(r"\x1b\[[0-9;]*m")
 History = dict[str, list[float | None]]
 _RETURNS = (
     "a Keras model; the path of a .keras file, of a SavedModel folder or of a float .tflite file; "
@@ -102,7 +104,7 @@ def call_function(dataset: recipe.Dataset, training: recipe.Training, start: str
         traceback.print_exc()
         raise ConversionError(
             f"The training by '{training.function}' failed",
-            found=f"{first_line(error)}{place_of(error)}",
+            found=f"{first_line(error, _said(error))}{place_of(error)}",
             expected="a function that returns a trained model",
             remedy="Correct the function, or `training_arguments`",
         ) from error
@@ -134,6 +136,11 @@ def history_of(values: Any) -> History:
             raise ValueError(f"'{name}' in its history holds no numbers") from error
         found[str(name)] = [number if math.isfinite(number) else None for number in given]
     return found
+
+
+def _said(error: BaseException) -> str:
+    """Return all that an error says in one line: what Keras says first is often only where."""
+    return " ".join(_COLORS.sub("", str(error)).split())
 
 
 def _given(training: recipe.Training, start: str | None) -> dict[str, Any]:
