@@ -337,7 +337,7 @@ def test_every_step_is_followed() -> None:
     from quantline.recipe.transform import STEPS
     from quantline.sampling.output_bounds import _STEPS as FOLLOWED
 
-    assert set(FOLLOWED) == set(STEPS)
+    assert set(FOLLOWED) == set(STEPS) - {"log_mel", "mfcc"}  # of sounds, which are no images
 
 
 def test_functions_and_other_dtypes_promise_nothing() -> None:
