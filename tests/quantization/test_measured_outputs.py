@@ -18,6 +18,7 @@ from quantline.quantization import measured_outputs, tensorflow_backend
 from quantline.quantization.measured_outputs import MOST_SAMPLES, measure_outputs
 from quantline.quiet import tensorflow
 from quantline.results.scores import MeasuredOutputs
+from quantline.tflite import read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,3 +139,21 @@ def test_a_kernel_that_dies_is_an_error_that_says_in_what(pair: tuple[bytes, byt
             measure_outputs(pair[0], tiny_model.file(beyond_int8), [])
     assert "SIGSEGV" in caught.value.found
     assert "kernels" in caught.value.found
+
+
+@pytest.mark.parametrize("is_cut", [False, True])
+def test_certain_answers_are_not_lost_and_values_that_are_cut_off_are(is_cut: bool) -> None:
+    """A probability of 1 is a step from the last integer; most of a class's answers may be."""
+    tf = tensorflow()
+    samples = normal(40, 1, 3, scale=0.3)
+    samples[:30, 0, 0] += 40
+    model = convert(tf.nn.relu if is_cut else tf.nn.softmax, (1, 3))
+    bounds = calibrated(model, samples[30:, 0] if is_cut else samples[:, 0])
+    if is_cut:
+        inputs = {index: pair for index, pair in calibrated(model, samples[:, 0]).items()
+                  if index in read(model).main.inputs}  # fmt: skip
+        bounds = {**bounds, **inputs}
+    quantized = tensorflow_backend.quantize(model, bounds, "int8", "int8", "int8")
+    (found,) = measure_outputs(model, quantized, list(samples))["outputs"]
+    assert found["loss"]["saturated_channels"] == int(is_cut)
+    assert found["verdict"] == ("lost" if is_cut else None)

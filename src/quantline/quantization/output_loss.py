@@ -29,7 +29,7 @@ _LOST, _NOISY_CHANNELS = 0.05, 0.1  # the shares of the channels that vary that 
 _NOISY = 0.25
 _STILL = 2.0**-10  # of the largest magnitude: below the resolution of 10 bits
 _FAINT = 2.0**-18  # likewise, of float32's 24 bits with a margin
-_SATURATED = 0.5  # of the values, at an end of the range and a step or more off
+_SATURATED = 0.5  # of the values, at an end of the range and more than a step off
 _SHOWN = 20
 
 

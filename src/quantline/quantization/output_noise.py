@@ -39,8 +39,8 @@ class Groups:
         high: The largest.
         quantized_low: The least value of the quantized model.
         quantized_high: The largest.
-        at_end: The values of the quantized model that stand at an end of its integers, a step or
-            more from the float value.
+        at_end: The values of the quantized model that stand at an end of its integers, more than a
+            step from the float value.
         broken: The values that are finite in float and not in the quantized model.
     """
 
@@ -87,6 +87,9 @@ _MERGED: dict[str, tuple[float, np.ufunc]] = {
     "quantized_low": (math.inf, np.minimum), "quantized_high": (-math.inf, np.maximum),
     "at_end": (0.0, np.add), "broken": (0.0, np.add),
 }  # fmt: skip
+
+
+_BEYOND = 1.01  # steps: rounding aside
 
 
 class OutputNoise:
@@ -141,7 +144,8 @@ class OutputNoise:
         error = np.abs(np.where(kept, got, 0) - np.where(kept, want, 0))
         low, high = self._ends
         whole = stored.ravel()[self._order]
-        is_end = ((whole == low) | (whole == high)) & (error >= self._port.scale)
+        # More than a step: a probability of 1 is one step from the last integer of SOFTMAX's scale.
+        is_end = ((whole == low) | (whole == high)) & (error > _BEYOND * self._port.scale)
         values: dict[str, np.ndarray] = {
             "count": kept,
             "total": np.where(kept, want, 0),

@@ -111,7 +111,7 @@ def _open(path: Path) -> pa.Table:
     except (Unreadable, pa.ArrowException, OSError) as error:
         raise DataError(
             f"The table '{path}' cannot be read",
-            found=first_line(error),
+            found=str(error) if isinstance(error, Unreadable) else first_line(error),
             expected="a CSV file in UTF-8 with a line of names, or a Parquet file",
             remedy="Check `data_dir` and the names of the splits",
         ) from error
