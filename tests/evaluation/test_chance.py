@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from scipy.stats import binomtest
+from tests.evaluation.tables import tabulate
 
 from quantline.evaluation.chance import no_better_than_chance
-from quantline.evaluation.predict import tabulate
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -16,19 +16,18 @@ if TYPE_CHECKING:
     from quantline.tasks import ChosenTask
 
 
-def score(predictions: pa.Table, classes: int, task: ChosenTask = CLASSIFICATION) -> dict[str, Any]:
+def score(predictions: pa.Table, classes: int) -> dict[str, Any]:
     """Score a classifier's predictions against their labels.
 
     Args:
         predictions: A table from :func:`quantline.evaluation.predict`.
         classes: The number of the model's classes, which some metrics need more of.
-        task: The task.
 
     Returns:
         ``examples``, ``classes`` and, of the labelled examples, each metric of
         :data:`quantline.metrics.METRICS` that has a score, with ``_low`` and ``_high``.
     """
-    return score_task(predictions, task, {"classes": classes})
+    return score_task(predictions, CLASSIFICATION, {"classes": classes})
 
 
 def score_task(predictions: pa.Table, task: ChosenTask, about: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from quantline.errors import DataError, first_few
 from quantline.tasks import DEFAULT, ChosenTask, Output, Seen
-from quantline.tasks.classification import not_classes, ranked
+from quantline.tasks.classification import not_classes
 from quantline.tflite import Graph, Runtime, read
 
 if TYPE_CHECKING:
@@ -200,22 +200,6 @@ def make_table(
     fields = [("id", pa.string()), *((name, TYPES[kind]) for name, kind in types.items())]
     schema = pa.schema(fields, None if task.name == CLASSIFICATION.name else {TASK: task.name})
     return pa.table({"id": ids, **{name: columns.get(name, []) for name in types}}, schema=schema)
-
-
-def tabulate(predicted: Iterable[tuple[str, int | None, np.ndarray]]) -> pa.Table:
-    """Return a classifier's predictions as a table, as :func:`predict` does.
-
-    Args:
-        predicted: Of each example its id, its label or None, and the log-probability of each
-            class, shape (classes,).
-
-    Raises:
-        DataError: A label is not a class.
-    """
-    rows = [
-        {"id": example, **ranked(example, label, scores)} for example, label, scores in predicted
-    ]
-    return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
 def check_labels(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from quantline.metrics import Metric, Rows
+    from quantline.metrics import Rows
     from quantline.tasks._task import Output, Seen
 
 OUTPUTS = Parameter(
@@ -175,17 +175,13 @@ _METRICS = (
 )  # fmt: skip
 
 
-def _metrics(values: Mapping[str, Any], columns: Sequence[str]) -> tuple[Metric, ...]:
-    return _METRICS
-
-
 TASK = Task(
     name="detection",
     summary="boxes, with classes and scores",
     outputs="boxes (1, n, 4), classes (1, n), scores (1, n) and a count",
     labels="rows of class, ymin, xmin, ymax, xmax, as shares of the image",
     bind=_bind,
-    metrics=_metrics,
+    metrics=lambda *_: _METRICS,
     parameters=(OUTPUTS, CLASS_OFFSET),
     order=55,
 )

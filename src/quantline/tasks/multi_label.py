@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from quantline.metrics import Metric, Rows
+    from quantline.metrics import Rows
     from quantline.tasks._task import Output, Seen
 
 
@@ -104,10 +104,6 @@ _METRICS = (
 )  # fmt: skip
 
 
-def _metrics(values: Mapping[str, Any], columns: Sequence[str]) -> tuple[Metric, ...]:
-    return _METRICS
-
-
 def _details(rows: Rows) -> dict[str, Any]:
     import numpy as np
 
@@ -126,7 +122,7 @@ TASK = Task(
     outputs="a logit or probability for each class",
     labels="0 or 1 for each class",
     bind=_bind,
-    metrics=_metrics,
+    metrics=lambda *_: _METRICS,
     parameters=(OUTPUT, THRESHOLD),
     details=_details,
     order=30,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from quantline.metrics import Metric, Rows
+    from quantline.metrics import Rows
     from quantline.tasks._task import Output, Seen
 
 _MOST = 1024  # numbers an example: each is kept in the table of predictions
@@ -128,10 +128,6 @@ _METRICS = (
 )  # fmt: skip
 
 
-def _metrics(values: Mapping[str, Any], columns: Sequence[str]) -> tuple[Metric, ...]:
-    return _METRICS
-
-
 def _details(rows: Rows) -> dict[str, Any]:
     import numpy as np
 
@@ -148,7 +144,7 @@ TASK = Task(
     outputs=f"up to {_MOST} numbers",
     labels="as many numbers",
     bind=_bind,
-    metrics=_metrics,
+    metrics=lambda *_: _METRICS,
     parameters=(OUTPUT,),
     details=_details,
     order=40,

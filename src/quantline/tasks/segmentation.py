@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from quantline.metrics import Metric, Rows
+    from quantline.metrics import Rows
     from quantline.tasks._task import Output, Seen
 
 CLASSES = Parameter(
@@ -180,10 +180,6 @@ _METRICS = (
 )  # fmt: skip
 
 
-def _metrics(values: Mapping[str, Any], columns: Sequence[str]) -> tuple[Metric, ...]:
-    return _METRICS
-
-
 def _details(rows: Rows) -> dict[str, Any]:
     import numpy as np
 
@@ -197,7 +193,7 @@ TASK = Task(
     outputs="scores (1, height, width, classes), one probability a pixel, or a map of classes",
     labels="a map of class indices of the same height and width",
     bind=_bind,
-    metrics=_metrics,
+    metrics=lambda *_: _METRICS,
     parameters=(OUTPUT, CLASSES, IGNORE, THRESHOLD),
     details=_details,
     order=50,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from quantline.metrics import Metric, Rows
+    from quantline.metrics import Rows
     from quantline.tasks._task import Output, Seen
 
 
@@ -97,17 +97,13 @@ _METRICS = (
 )  # fmt: skip
 
 
-def _metrics(values: Mapping[str, Any], columns: Sequence[str]) -> tuple[Metric, ...]:
-    return _METRICS
-
-
 TASK = Task(
     name="sequence",
     summary="class scores over time or tokens",
     outputs="scores (1, steps, classes)",
     labels="a class index a step, or one for all steps, such as a keyword",
     bind=_bind,
-    metrics=_metrics,
+    metrics=lambda *_: _METRICS,
     parameters=(OUTPUT, IGNORE),
     order=70,
 )

@@ -15,6 +15,7 @@ from quantline.files import (
     write_atomic,
 )
 from quantline.quantization.original_source import kind_of
+from quantline.tflite.graph import IDENTIFIER
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 Content: TypeAlias = bytes | dict[str, bytes]
 """A file's bytes, or those of each file of a SavedModel by its path in the folder."""
 
-_IDENTIFIER = b"TFL3"  # of a .tflite file, from the fifth byte on
 # The name of each kind next to that of a '.keras' file.
 SUFFIXES = (".keras", ".tflite", "")
 
@@ -31,7 +31,7 @@ def place_of_model(path: Path, content: Content) -> Path:
     """Return where a model is kept: the path of a ``.keras`` file, with the ending of its kind."""
     if isinstance(content, dict):
         return path.with_suffix("")
-    return path.with_suffix(".tflite" if content[4:8] == _IDENTIFIER else ".keras")
+    return path.with_suffix(".tflite" if content[4:8] == IDENTIFIER else ".keras")
 
 
 def sha256_of_model(content: Content) -> str:
